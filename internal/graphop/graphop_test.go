@@ -1,0 +1,161 @@
+package graphop_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/testutil"
+)
+
+// mulAdd is the test core: out = a*b + c, elementwise.
+type mulAdd[T num.Float] struct{}
+
+func (mulAdd[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	for i := range out {
+		out[i] = in[0].F[i]*in[1].F[i] + in[2].F[i]
+	}
+	return nil
+}
+
+func (mulAdd[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	for i, g := range gout {
+		if grad[0] != nil {
+			grad[0][i] = g * in[1].F[i]
+		}
+		if grad[1] != nil {
+			grad[1][i] = g * in[0].F[i]
+		}
+		if grad[2] != nil {
+			grad[2][i] = g
+		}
+	}
+	return nil
+}
+
+func apply(a, b, c *G.Node) (*G.Node, error) {
+	return graphop.Apply(graphop.Spec{Name: "test.MulAdd", Out: a.Shape()},
+		func() graphop.Core[float32] { return mulAdd[float32]{} },
+		func() graphop.Core[float64] { return mulAdd[float64]{} }, a, b, c)
+}
+
+func TestGradients(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, shape := range [][]int{{1}, {7}, {3, 5}, {2, 3, 4}} {
+		in := []testutil.Input{testutil.Normal(rng, "a", shape...), testutil.Normal(rng, "b", shape...), testutil.Normal(rng, "c", shape...)}
+		testutil.Check(t, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) { return apply(n[0], n[1], n[2]) }, in...)
+		// The same node twice, and one op feeding two.
+		testutil.Check(t, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+			y, err := apply(n[0], n[0], n[1])
+			if err != nil {
+				return nil, err
+			}
+			return apply(y, y, n[2])
+		}, in...)
+	}
+}
+
+// total is a test core with a scalar output that its gradient reads.
+type total[T num.Float] struct{}
+
+func (total[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	out[0] = 0
+	for _, v := range in[0].F {
+		out[0] += v
+	}
+	out[0] *= out[0]
+	return nil
+}
+
+func (total[T]) Backward(grad [][]T, in []graphop.Arg[T], out, gout []T) error {
+	var s T
+	for _, v := range in[0].F {
+		s += v
+	}
+	for i := range grad[0] {
+		grad[0][i] = 2 * out[0] / s * gout[0]
+	}
+	return nil
+}
+
+func TestScalarOutputThatBackwardReads(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	in := testutil.Normal(rng, "a", 3, 4)
+	testutil.Check(t, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+		return graphop.Apply(graphop.Spec{Name: "test.Total", NeedsOut: true},
+			func() graphop.Core[float32] { return total[float32]{} },
+			func() graphop.Core[float64] { return total[float64]{} }, n[0])
+	}, in)
+}
+
+func TestErrors(t *testing.T) {
+	g := G.NewGraph()
+	node := func(name string, dt tensor.Dtype, v any) *G.Node {
+		return G.NewTensor(g, dt, 2, G.WithShape(2, 3), G.WithName(name), G.WithValue(v))
+	}
+	f64 := func() *tensor.Dense {
+		return tensor.New(tensor.WithShape(2, 3), tensor.WithBacking(make([]float64, 6)))
+	}
+	a, b := node("a", tensor.Float64, f64()), node("b", tensor.Float64, f64())
+	f32 := node("f32", tensor.Float32, tensor.New(tensor.WithShape(2, 3), tensor.WithBacking(make([]float32, 6))))
+	ints := node("ints", tensor.Int, tensor.New(tensor.WithShape(2, 3), tensor.WithBacking(make([]int, 6))))
+	for _, c := range []struct {
+		in   [3]*G.Node
+		want string
+	}{
+		{[3]*G.Node{a, b, f32}, "test.MulAdd: input 2 (f32): want dtype float64 like the other inputs, got float32"},
+		{[3]*G.Node{ints, ints, ints}, "test.MulAdd: want at least one float input"},
+		{[3]*G.Node{a, nil, b}, "test.MulAdd: input 1: want a node, got nil"},
+	} {
+		if _, err := apply(c.in[0], c.in[1], c.in[2]); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got error %v, want %q", err, c.want)
+		}
+	}
+}
+
+func TestLayoutAndMissingValueAreErrors(t *testing.T) {
+	colMajor := tensor.New(tensor.WithShape(2, 3), tensor.Of(tensor.Float64), tensor.AsFortran(nil))
+	lazy := tensor.New(tensor.WithShape(3, 2), tensor.WithBacking(make([]float64, 6)))
+	if err := lazy.T(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		v    *tensor.Dense
+		want string
+	}{
+		"column-major":   {colMajor, "want a contiguous row-major tensor"},
+		"lazy transpose": {lazy, "want a contiguous row-major tensor"},
+		"no value":       {nil, "No value bound to node x"},
+	} {
+		g := G.NewGraph()
+		opts := []G.NodeConsOpt{G.WithShape(2, 3), G.WithName("x")}
+		if c.v != nil {
+			opts = append(opts, G.WithValue(c.v))
+		}
+		x := G.NewTensor(g, tensor.Float64, 2, opts...)
+		if _, err := apply(x, x, x); err != nil {
+			t.Fatal(err)
+		}
+		err := G.NewTapeMachine(g).RunAll()
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got error %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+func TestPanicInCoreIsAnError(t *testing.T) {
+	g := G.NewGraph()
+	x := G.NewTensor(g, tensor.Float64, 1, G.WithShape(3), G.WithName("x"), G.WithValue(testutil.Dense(tensor.Float64, make([]float64, 3), 3)))
+	y := G.NewTensor(g, tensor.Float64, 1, G.WithShape(2), G.WithName("y"), G.WithValue(testutil.Dense(tensor.Float64, make([]float64, 2), 2)))
+	if _, err := apply(x, x, y); err != nil { // the core indexes y out of range
+		t.Fatal(err)
+	}
+	if err := G.NewTapeMachine(g).RunAll(); err == nil || !strings.Contains(err.Error(), "test.MulAdd: internal error") {
+		t.Errorf("got error %v, want an internal error", err)
+	}
+}

@@ -1,0 +1,159 @@
+// Package par spreads loops over a fixed pool of goroutines.
+//
+// The numeric cores split their work by feature, row or block and hand the
+// pieces to For. The pool is started once, has GOMAXPROCS-1 goroutines, and
+// the caller works too, so that a loop started inside another loop never waits
+// for a worker that is itself waiting.
+//
+// Which worker runs a piece is not deterministic; results must not depend on
+// it. A reduction is made deterministic by giving every piece its own partial
+// sum and adding the partial sums in order.
+package par
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+var (
+	start   sync.Once
+	workers int
+	queue   chan *job
+)
+
+func initPool() {
+	workers = runtime.GOMAXPROCS(0)
+	queue = make(chan *job, 4*workers)
+	for range workers - 1 {
+		go func() {
+			for j := range queue {
+				j.help()
+			}
+		}()
+	}
+}
+
+// Workers returns the number of workers a loop may run on: worker numbers
+// passed to the body of For are in [0, Workers()). It is fixed at the first
+// call in the process.
+func Workers() int {
+	start.Do(initPool)
+	return workers
+}
+
+// job is one running loop.
+type job struct {
+	f    func(worker, i int)
+	n    int64
+	next atomic.Int64 // next piece to hand out
+	ids  atomic.Int64 // worker numbers handed out
+
+	mu     sync.Mutex
+	idle   sync.Cond // signalled when active falls to 0
+	active int       // helpers inside the loop
+	closed bool      // no helper may enter any more
+	panicv any       // first panic of a helper
+}
+
+func (j *job) run(worker int) {
+	for {
+		i := j.next.Add(1) - 1
+		if i >= j.n {
+			return
+		}
+		j.f(worker, int(i))
+	}
+}
+
+// help runs pieces of the loop on a pool goroutine.
+func (j *job) help() {
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		return
+	}
+	j.active++
+	j.mu.Unlock()
+	defer func() {
+		p := recover()
+		j.mu.Lock()
+		if p != nil {
+			if j.panicv == nil {
+				j.panicv = p
+			}
+			j.next.Store(j.n) // hand out nothing more
+		}
+		j.active--
+		if j.active == 0 {
+			j.idle.Signal()
+		}
+		j.mu.Unlock()
+	}()
+	j.run(int(j.ids.Add(1)))
+}
+
+// finish waits for the helpers inside the loop and lets no other in.
+func (j *job) finish() {
+	j.mu.Lock()
+	j.closed = true
+	for j.active > 0 {
+		j.idle.Wait()
+	}
+	j.mu.Unlock()
+}
+
+// For runs f(worker, i) once for every i in [0, n), spread over the pool, and
+// returns when all are done. Calls with different worker numbers run at the
+// same time; calls with the same number run one after the other, so that
+// scratch memory can be indexed by it. A panic in f is raised again on the
+// caller's goroutine.
+func For(n int, f func(worker, i int)) {
+	w := min(Workers(), runtime.GOMAXPROCS(0), n)
+	if w <= 1 {
+		for i := range n {
+			f(0, i)
+		}
+		return
+	}
+	j := &job{f: f, n: int64(n)}
+	j.idle.L = &j.mu
+wake:
+	for range w - 1 {
+		select {
+		case queue <- j:
+		default: // every worker has work waiting: do it ourselves
+			break wake
+		}
+	}
+	func() {
+		defer j.finish()
+		defer func() {
+			if p := recover(); p != nil {
+				j.next.Store(j.n)
+				panic(p)
+			}
+		}()
+		j.run(0)
+	}()
+	if j.panicv != nil {
+		panic(j.panicv)
+	}
+}
+
+// Blocks splits [0, n) into blocks of size grain (the last may be shorter) and
+// runs f(worker, lo, hi) for each, as For does. The split depends on n and
+// grain alone, never on the number of workers.
+func Blocks(n, grain int, f func(worker, lo, hi int)) {
+	if n <= 0 {
+		return
+	}
+	grain = max(grain, 1)
+	if n <= grain {
+		f(0, 0, n)
+		return
+	}
+	For((n+grain-1)/grain, func(w, i int) {
+		f(w, i*grain, min((i+1)*grain, n))
+	})
+}

@@ -1,0 +1,98 @@
+package par
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+func TestForRunsEveryPieceOnce(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 3, 7, 64, 1000} {
+		count := make([]atomic.Int32, n)
+		For(n, func(w, i int) {
+			if w < 0 || w >= Workers() {
+				t.Errorf("n=%d: worker %d not in [0, %d)", n, w, Workers())
+			}
+			count[i].Add(1)
+		})
+		for i := range count {
+			if c := count[i].Load(); c != 1 {
+				t.Errorf("n=%d: piece %d ran %d times", n, i, c)
+			}
+		}
+	}
+}
+
+func TestForWorkerOwnsItsScratch(t *testing.T) {
+	busy := make([]atomic.Bool, Workers())
+	For(500, func(w, _ int) {
+		if !busy[w].CompareAndSwap(false, true) {
+			t.Errorf("worker %d entered twice", w)
+		}
+		busy[w].Store(false)
+	})
+}
+
+func TestForNestedAndConcurrent(t *testing.T) {
+	var total atomic.Int64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			For(20, func(_, _ int) {
+				For(20, func(_, _ int) { total.Add(1) })
+			})
+		}()
+	}
+	wg.Wait()
+	if got := total.Load(); got != 8*400 {
+		t.Fatalf("ran %d pieces, want %d", got, 8*400)
+	}
+}
+
+func TestForRaisesPanicOnCaller(t *testing.T) {
+	for _, at := range []int{0, 1, 50, 99} {
+		func() {
+			defer func() {
+				if r := recover(); r != "boom" {
+					t.Errorf("piece %d: recovered %v, want boom", at, r)
+				}
+			}()
+			For(100, func(_, i int) {
+				if i == at {
+					panic("boom")
+				}
+			})
+			t.Errorf("piece %d: no panic", at)
+		}()
+	}
+	var n atomic.Int32 // the pool still works
+	For(100, func(_, _ int) { n.Add(1) })
+	if n.Load() != 100 {
+		t.Fatalf("after a panic: %d pieces", n.Load())
+	}
+}
+
+func TestBlocksCoverWithoutOverlap(t *testing.T) {
+	for _, c := range []struct{ n, grain int }{{0, 4}, {1, 4}, {4, 4}, {5, 4}, {103, 10}, {9, 0}} {
+		seen := make([]atomic.Int32, c.n)
+		Blocks(c.n, c.grain, func(_, lo, hi int) {
+			for i := lo; i < hi; i++ {
+				seen[i].Add(1)
+			}
+		})
+		for i := range seen {
+			if seen[i].Load() != 1 {
+				t.Errorf("n=%d grain=%d: index %d covered %d times", c.n, c.grain, i, seen[i].Load())
+			}
+		}
+	}
+}
+
+func BenchmarkForEmpty(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		For(16, func(_, _ int) {})
+	}
+}

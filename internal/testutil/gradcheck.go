@@ -1,0 +1,353 @@
+// Package testutil checks ops and layers: gradients against finite
+// differences on both Gorgonia VMs and in both float types, and values against
+// golden arrays.
+package testutil
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Input is one input of a function under test.
+type Input struct {
+	Name  string
+	Shape tensor.Shape
+	F     []float64 // values of a float input
+	I     []int     // values of an integer input; F is nil
+	Fixed bool      // has no gradient to check
+}
+
+// Normal returns a float input with independent N(0, 1) entries.
+func Normal(rng *rand.Rand, name string, shape ...int) Input {
+	s := tensor.Shape(shape)
+	d := make([]float64, s.TotalSize())
+	for i := range d {
+		d[i] = rng.NormFloat64()
+	}
+	return Input{Name: name, Shape: s, F: d}
+}
+
+// Uniform returns a float input with independent entries in [lo, hi).
+func Uniform(rng *rand.Rand, name string, lo, hi float64, shape ...int) Input {
+	in := Normal(rng, name, shape...)
+	for i := range in.F {
+		in.F[i] = lo + (hi-lo)*rng.Float64()
+	}
+	return in
+}
+
+// Ints returns an integer input.
+func Ints(name string, v []int, shape ...int) Input {
+	return Input{Name: name, Shape: shape, I: v}
+}
+
+// Tensor returns the input as a new tensor of the given float type.
+func (in Input) Tensor(dt tensor.Dtype) *tensor.Dense {
+	if in.I != nil {
+		return tensor.New(tensor.WithShape(in.Shape...), tensor.WithBacking(append([]int(nil), in.I...)))
+	}
+	return Dense(dt, in.F, in.Shape...)
+}
+
+// Dense returns a tensor of the given float type holding a copy of v.
+func Dense(dt tensor.Dtype, v []float64, shape ...int) *tensor.Dense {
+	if dt == tensor.Float32 {
+		f := make([]float32, len(v))
+		for i, x := range v {
+			f[i] = float32(x)
+		}
+		return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(f))
+	}
+	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(append([]float64(nil), v...)))
+}
+
+// Floats returns a copy of a float value, scalar or tensor, as float64.
+func Floats(v G.Value) []float64 {
+	switch d := v.Data().(type) {
+	case []float64:
+		return append([]float64(nil), d...)
+	case []float32:
+		f := make([]float64, len(d))
+		for i, x := range d {
+			f[i] = float64(x)
+		}
+		return f
+	case float64:
+		return []float64{d}
+	case float32:
+		return []float64{float64(d)}
+	}
+	panic(fmt.Sprintf("testutil: not a float value: %T", v.Data()))
+}
+
+// RelErr returns |got-want| / |want| in the Euclidean norm (the plain norm of
+// got where want is zero), and +Inf where the lengths differ or a value is not
+// finite.
+func RelErr(got, want []float64) float64 {
+	if len(got) != len(want) {
+		return math.Inf(1)
+	}
+	var d, w float64
+	for i := range want {
+		e := got[i] - want[i]
+		d += e * e
+		w += want[i] * want[i]
+	}
+	if math.IsNaN(d) || math.IsInf(d, 0) {
+		return math.Inf(1)
+	}
+	if w == 0 {
+		return math.Sqrt(d)
+	}
+	return math.Sqrt(d / w)
+}
+
+// Build adds the function under test to a graph.
+type Build func(g *G.ExprGraph, in []*G.Node) (*G.Node, error)
+
+// Result is one run of a function: its output and the gradients of
+// sum(W*output) with respect to every input that is not Fixed or integer (nil
+// there).
+type Result struct {
+	Out   []float64
+	Shape tensor.Shape
+	Grads [][]float64
+}
+
+// VM names a Gorgonia virtual machine.
+type VM string
+
+// The two virtual machines.
+const (
+	Tape VM = "TapeMachine"
+	Lisp VM = "LispMachine"
+)
+
+// Run evaluates f and its gradients for the loss sum(w*output). w has as many
+// elements as the output; nil means all ones.
+func Run(vm VM, dt tensor.Dtype, f Build, w []float64, in ...Input) (*Result, error) {
+	ts := make([]*tensor.Dense, len(in))
+	for i := range in {
+		ts[i] = in[i].Tensor(dt)
+	}
+	return runOn(vm, dt, f, w, in, ts)
+}
+
+func runOn(vm VM, dt tensor.Dtype, f Build, w []float64, in []Input, ts []*tensor.Dense) (*Result, error) {
+	g := G.NewGraph()
+	nodes := make([]*G.Node, len(in))
+	var wrt G.Nodes
+	for i, x := range in {
+		t := dt
+		if x.I != nil {
+			t = tensor.Int
+		}
+		nodes[i] = G.NewTensor(g, t, x.Shape.Dims(), G.WithShape(x.Shape...), G.WithName(x.Name), G.WithValue(ts[i]))
+		if x.I == nil && !x.Fixed {
+			wrt = append(wrt, nodes[i])
+		}
+	}
+	out, err := f(g, nodes)
+	if err != nil {
+		return nil, err
+	}
+	loss := out
+	if out.Shape().Dims() > 0 {
+		if w == nil {
+			w = make([]float64, out.Shape().TotalSize())
+			for i := range w {
+				w[i] = 1
+			}
+		}
+		wn := G.NewTensor(g, dt, out.Shape().Dims(), G.WithShape(out.Shape()...), G.WithName("testutil.w"), G.WithValue(Dense(dt, w, out.Shape()...)))
+		prod, err := G.HadamardProd(out, wn)
+		if err != nil {
+			return nil, err
+		}
+		if loss, err = G.Sum(prod); err != nil {
+			return nil, err
+		}
+	}
+	res := &Result{Shape: out.Shape().Clone(), Grads: make([][]float64, len(in))}
+	if vm == Tape {
+		var val G.Value
+		G.Read(out, &val)
+		if len(wrt) > 0 {
+			if _, err := G.Grad(loss, wrt...); err != nil {
+				return nil, err
+			}
+		}
+		m := G.NewTapeMachine(g, G.BindDualValues(wrt...))
+		defer m.Close()
+		if err := m.RunAll(); err != nil {
+			return nil, err
+		}
+		res.Out = Floats(val)
+	} else {
+		m := G.NewLispMachine(g)
+		defer m.Close()
+		if err := m.RunAll(); err != nil {
+			return nil, err
+		}
+		res.Out = Floats(out.Value())
+	}
+	for i, x := range in {
+		if x.I != nil || x.Fixed {
+			continue
+		}
+		gv, err := nodes[i].Grad()
+		if err != nil {
+			return nil, fmt.Errorf("gradient of %s: %w", x.Name, err)
+		}
+		res.Grads[i] = Floats(gv)
+	}
+	return res, nil
+}
+
+// Forward evaluates f without gradients.
+func Forward(dt tensor.Dtype, f Build, in ...Input) ([]float64, error) {
+	r, err := forward(dt, f, in...)
+	if err != nil {
+		return nil, err
+	}
+	return r.Out, nil
+}
+
+func forward(dt tensor.Dtype, f Build, in ...Input) (*Result, error) {
+	fixed := append([]Input(nil), in...)
+	for i := range fixed {
+		fixed[i].Fixed = true
+	}
+	return Run(Tape, dt, f, nil, fixed...)
+}
+
+// Tolerances of Check.
+const (
+	tolFinite = 2e-7 // float64 gradient against central differences
+	tolVM     = 1e-12
+	tolShared = 1e-12
+	// TolFloat32 is how far float32 outputs and gradients may lie from float64.
+	TolFloat32 = 2e-5
+)
+
+// Check verifies f: its float64 gradients against central finite differences,
+// the LispMachine against the TapeMachine, float32 against float64, and two
+// graphs that share the input tensors against one.
+func Check(t testing.TB, f Build, in ...Input) {
+	t.Helper()
+	check(t, f, TolFloat32, in)
+}
+
+// CheckTol is Check with another tolerance for float32, for functions whose
+// condition justifies one.
+func CheckTol(t testing.TB, tol32 float64, f Build, in ...Input) {
+	t.Helper()
+	check(t, f, tol32, in)
+}
+
+func check(t testing.TB, f Build, tol32 float64, in []Input) {
+	t.Helper()
+	fwd, err := forward(tensor.Float64, f, in...)
+	if err != nil {
+		t.Fatalf("forward: %v", err)
+	}
+	rng := rand.New(rand.NewPCG(1, uint64(len(fwd.Out))))
+	w := make([]float64, len(fwd.Out))
+	for i := range w {
+		w[i] = rng.NormFloat64()
+	}
+	if fwd.Shape.Dims() == 0 { // a scalar is its own loss
+		w[0] = 1
+	}
+	want, err := Run(Tape, tensor.Float64, f, w, in...)
+	if err != nil {
+		t.Fatalf("TapeMachine float64: %v", err)
+	}
+	compare := func(what string, got *Result, err error, tol float64) {
+		t.Helper()
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			return
+		}
+		if e := RelErr(got.Out, want.Out); !(e <= tol) {
+			t.Errorf("%s: output: relative error %.3g > %.3g", what, e, tol)
+		}
+		for i := range in {
+			if want.Grads[i] == nil {
+				continue
+			}
+			if e := RelErr(got.Grads[i], want.Grads[i]); !(e <= tol) {
+				t.Errorf("%s: gradient of %s: relative error %.3g > %.3g", what, in[i].Name, e, tol)
+			}
+		}
+	}
+	lisp, err := Run(Lisp, tensor.Float64, f, w, in...)
+	compare("LispMachine float64", lisp, err, tolVM)
+	for _, vm := range []VM{Tape, Lisp} {
+		r, err := Run(vm, tensor.Float32, f, w, in...)
+		compare(string(vm)+" float32", r, err, tol32)
+	}
+	ts := make([]*tensor.Dense, len(in))
+	for i := range in {
+		ts[i] = in[i].Tensor(tensor.Float64)
+	}
+	for _, vm := range []VM{Tape, Tape, Lisp} {
+		r, err := runOn(vm, tensor.Float64, f, w, in, ts)
+		compare("graphs sharing tensors, "+string(vm), r, err, tolShared)
+	}
+	for i := range in {
+		if want.Grads[i] != nil {
+			checkFinite(t, f, w, in, i, want.Grads[i])
+		}
+	}
+}
+
+// checkFinite compares the gradient of input i with central differences of
+// sum(w*f), fourth order.
+func checkFinite(t testing.TB, f Build, w []float64, in []Input, i int, grad []float64) {
+	t.Helper()
+	const probes = 24 // elements probed of a large input
+	n := len(in[i].F)
+	at := make([]int, 0, probes)
+	if n <= probes {
+		for k := range n {
+			at = append(at, k)
+		}
+	} else {
+		rng := rand.New(rand.NewPCG(2, uint64(n)))
+		for range probes {
+			at = append(at, rng.IntN(n))
+		}
+	}
+	loss := func(k int, v float64) float64 {
+		moved := append([]Input(nil), in...)
+		moved[i].F = append([]float64(nil), in[i].F...)
+		moved[i].F[k] = v
+		y, err := Forward(tensor.Float64, f, moved...)
+		if err != nil {
+			t.Fatalf("forward: %v", err)
+		}
+		var s float64
+		for j := range y {
+			s += w[j] * y[j]
+		}
+		return s
+	}
+	var got, want []float64
+	for _, k := range at {
+		x := in[i].F[k]
+		h := 1e-3 * max(1, math.Abs(x))
+		d1 := loss(k, x+h) - loss(k, x-h)
+		d2 := loss(k, x+h/2) - loss(k, x-h/2)
+		want = append(want, (8*d2-d1)/(6*h))
+		got = append(got, grad[k])
+	}
+	if e := RelErr(got, want); !(e <= tolFinite) {
+		t.Errorf("gradient of %s against finite differences: relative error %.3g > %.3g", in[i].Name, e, tolFinite)
+	}
+}
