@@ -1,0 +1,35 @@
+package layers
+
+import (
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Param is a trainable parameter of a layer together with what the layer
+// recommends to an optimiser about it.
+type Param struct {
+	// Name is unique in the model and stable across versions: it is the
+	// parameter's key in a checkpoint ("blocks.0.layer.kernel.log_dt").
+	Name string
+	// Node is the parameter on one graph. The clones of a layer have nodes of
+	// their own, bound to the same tensor.
+	Node *G.Node
+	// LR is the peak learning rate of this parameter; nil means the
+	// optimiser's own.
+	LR *float64
+	// WeightDecay is the decoupled weight decay of this parameter; nil means
+	// the optimiser's own.
+	WeightDecay *float64
+	// Frozen parameters are saved with the model and never updated.
+	Frozen bool
+}
+
+// Buffer is state of a layer that is saved with the model but not learned:
+// running statistics, counters of random number generators.
+type Buffer struct {
+	// Name is unique among the parameters and buffers of a model: it is the
+	// buffer's key in a checkpoint.
+	Name string
+	// Value is shared by all clones of the layer and updated in place.
+	Value *tensor.Dense
+}

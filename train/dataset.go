@@ -1,0 +1,29 @@
+package train
+
+// Example is one labelled sequence of a [Dataset]: token ids or features,
+// never both.
+type Example struct {
+	// Tokens holds the L token ids of a symbolic sequence.
+	Tokens []int
+	// Features holds the L steps of a real-valued sequence, row-major (L, F).
+	Features []float32
+	// Label is the class of the whole sequence.
+	Label int
+	// Labels holds one class per position (L); nil if the sequence has one
+	// label. A position labelled -1 counts neither in the loss nor in the
+	// accuracy.
+	Labels []int
+}
+
+// Dataset is a finite, indexable set of examples. Its methods are called from
+// several goroutines at once, and what Example returns is read only, so a
+// dataset may hand out slices of its own memory.
+type Dataset interface {
+	// Len returns the number of examples.
+	Len() int
+	// Length returns the sequence length L of example i, 0 <= i < Len, without
+	// decoding it: the loader groups sequences by length.
+	Length(i int) int
+	// Example returns example i, 0 <= i < Len.
+	Example(i int) (Example, error)
+}
