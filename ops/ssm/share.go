@@ -1,0 +1,16 @@
+package ssm
+
+import "fmt"
+
+// CheckShare returns an error unless H features can share S state matrices:
+// both at least 1 and H a multiple of S.
+func CheckShare(H, S int) error {
+	if H < 1 || S < 1 || H%S != 0 {
+		return fmt.Errorf("ssm: want the number of features H a multiple of the number of state matrices S (n_ssm), both at least 1, got H = %d, S = %d", H, S)
+	}
+	return nil
+}
+
+// Row returns the state matrix, in [0, S), that feature h uses: h mod S. So
+// with S = 2 the even features use the first and the odd ones the second.
+func Row(h, S int) int { return h % S }
