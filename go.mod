@@ -1,9 +1,10 @@
 module github.com/gorgonia-s4/s4
 
-go 1.25
+go 1.25.0
 
 require (
 	github.com/chewxy/hm v1.0.0
+	golang.org/x/sys v0.47.0
 	gorgonia.org/gorgonia v0.9.18
 	gorgonia.org/tensor v0.9.24
 )

@@ -1,0 +1,31 @@
+package cpu
+
+import "testing"
+
+func TestSetActive(t *testing.T) {
+	if Active() != Detected() {
+		t.Fatalf("active level is %v, want the detected one, %v", Active(), Detected())
+	}
+	for l := Generic; l <= Detected(); l++ {
+		old := SetActive(l)
+		if Active() != l {
+			t.Errorf("after SetActive(%v): active level is %v", l, Active())
+		}
+		if back := SetActive(old); back != l {
+			t.Errorf("SetActive returned %v, want %v", back, l)
+		}
+	}
+}
+
+func TestSetActiveUnsupported(t *testing.T) {
+	for _, l := range []Level{Detected() + 1, Generic - 1} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("SetActive(%v) did not panic", l)
+				}
+			}()
+			SetActive(l)
+		}()
+	}
+}
