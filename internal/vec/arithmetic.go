@@ -1,0 +1,29 @@
+package vec
+
+import "github.com/gorgonia-s4/s4/internal/num"
+
+// Add sets dst[i] = a[i] + b[i].
+func Add[T num.Float](dst, a, b []T) {
+	want("Add", "a", len(dst), len(a))
+	want("Add", "b", len(dst), len(b))
+	active[T]().add(dst, a, b)
+}
+
+// Mul sets dst[i] = a[i] b[i].
+func Mul[T num.Float](dst, a, b []T) {
+	want("Mul", "a", len(dst), len(a))
+	want("Mul", "b", len(dst), len(b))
+	active[T]().mul(dst, a, b)
+}
+
+// Axpy sets dst[i] += alpha x[i].
+func Axpy[T num.Float](dst []T, alpha T, x []T) {
+	want("Axpy", "x", len(dst), len(x))
+	active[T]().axpy(dst, alpha, x)
+}
+
+// Scale sets dst[i] = alpha x[i].
+func Scale[T num.Float](dst []T, alpha T, x []T) {
+	want("Scale", "x", len(dst), len(x))
+	active[T]().scale(dst, alpha, x)
+}

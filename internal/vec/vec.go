@@ -1,0 +1,42 @@
+package vec
+
+import (
+	"fmt"
+
+	"github.com/gorgonia-s4/s4/internal/cpu"
+	"github.com/gorgonia-s4/s4/internal/num"
+)
+
+// kernels is one implementation of the package. The functions trust their
+// arguments: lengths are checked before the call.
+type kernels[T num.Float] struct {
+	exp, sigmoid, tanh, erf, gelu, silu func(dst, x []T)
+	geluGrad, siluGrad                  func(dst, x, g []T)
+	glu, add, mul                       func(dst, a, b []T)
+	gluGrad                             func(da, db, a, b, g []T)
+	axpy, scale                         func(dst []T, alpha T, x []T)
+	sum, sumSq                          func(x []T) float64
+	dot                                 func(a, b []T) float64
+	adamW                               func(p, g, m, v []T, s *AdamWStep[T])
+}
+
+var (
+	kernels32 [cpu.Levels]kernels[float32]
+	kernels64 [cpu.Levels]kernels[float64]
+)
+
+// active returns the implementation in use for T.
+func active[T num.Float]() *kernels[T] {
+	l := cpu.Active()
+	if k, ok := any(&kernels32[l]).(*kernels[T]); ok {
+		return k
+	}
+	return any(&kernels64[l]).(*kernels[T])
+}
+
+// want panics unless an operand has the length n of the destination.
+func want(fn, operand string, n, got int) {
+	if n != got {
+		panic(fmt.Sprintf("vec: %s: want %s of length %d, got %d", fn, operand, n, got))
+	}
+}

@@ -1,0 +1,111 @@
+package vec
+
+import (
+	"math"
+	"testing"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+)
+
+func TestLengths(t *testing.T) {
+	x, y := make([]float32, 3), make([]float32, 4)
+	for name, f := range map[string]func(){
+		"Exp":      func() { Exp(x, y) },
+		"Sigmoid":  func() { Sigmoid(x, y) },
+		"Tanh":     func() { Tanh(x, y) },
+		"Erf":      func() { Erf(x, y) },
+		"GELU":     func() { GELU(x, y) },
+		"GELUGrad": func() { GELUGrad(x, x, y) },
+		"SiLU":     func() { SiLU(x, y) },
+		"SiLUGrad": func() { SiLUGrad(x, y, x) },
+		"GLU":      func() { GLU(x, x, y) },
+		"GLUGrad":  func() { GLUGrad(x, x, x, x, y) },
+		"Add":      func() { Add(x, x, y) },
+		"Mul":      func() { Mul(x, y, x) },
+		"Axpy":     func() { Axpy(x, 1, y) },
+		"Scale":    func() { Scale(x, 1, y) },
+		"Dot":      func() { Dot(x, y) },
+		"AdamW":    func() { AdamW(x, x, x, y, AdamWStep[float32]{}) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s accepted lengths 3 and 4", name)
+				}
+			}()
+			f()
+		}()
+	}
+}
+
+func testSpecial[T num.Float](t *testing.T) {
+	inf, nan := T(math.Inf(1)), T(math.NaN())
+	one := []T{1, 1, 1, 1}
+	x := []T{-inf, 0, inf, nan}
+	for name, c := range map[string]struct {
+		f    func(dst []T)
+		want []T
+	}{
+		"Exp":      {func(d []T) { Exp(d, x) }, []T{0, 1, inf, nan}},
+		"Sigmoid":  {func(d []T) { Sigmoid(d, x) }, []T{0, 0.5, 1, nan}},
+		"Tanh":     {func(d []T) { Tanh(d, x) }, []T{-1, 0, 1, nan}},
+		"Erf":      {func(d []T) { Erf(d, x) }, []T{-1, 0, 1, nan}},
+		"GELU":     {func(d []T) { GELU(d, x) }, []T{0, 0, inf, nan}},
+		"GELUGrad": {func(d []T) { GELUGrad(d, x, one) }, []T{0, 0.5, 1, nan}},
+		"SiLU":     {func(d []T) { SiLU(d, x) }, []T{0, 0, inf, nan}},
+		"SiLUGrad": {func(d []T) { SiLUGrad(d, x, one) }, []T{0, 0.5, 1, nan}},
+		"GLU":      {func(d []T) { GLU(d, one, x) }, []T{0, 0.5, 1, nan}},
+	} {
+		got := make([]T, len(x))
+		c.f(got)
+		for i, w := range c.want {
+			if got[i] != w && !(got[i] != got[i] && w != w) {
+				t.Errorf("%s at %v: want %v, got %v", name, x[i], w, got[i])
+			}
+		}
+	}
+}
+
+func TestSpecial(t *testing.T) {
+	t.Run("float32", testSpecial[float32])
+	t.Run("float64", testSpecial[float64])
+}
+
+// TestGradients compares each gradient with a central difference of its
+// function.
+func TestGradients(t *testing.T) {
+	const h, tol = 1e-5, 1e-9
+	var x, one []float64
+	for v := -9.0; v <= 9; v += 0.37 {
+		x, one = append(x, v), append(one, 1)
+	}
+	n := len(x)
+	shift := func(by float64) []float64 {
+		s := make([]float64, n)
+		for i, v := range x {
+			s[i] = v + by
+		}
+		return s
+	}
+	check := func(name string, grad []float64, f func(dst, x []float64)) {
+		lo, hi := make([]float64, n), make([]float64, n)
+		f(lo, shift(-h))
+		f(hi, shift(h))
+		for i, g := range grad {
+			if w := (hi[i] - lo[i]) / (2 * h); math.Abs(g-w) > tol {
+				t.Errorf("%s at %v: want %v, got %v", name, x[i], w, g)
+			}
+		}
+	}
+	d := make([]float64, n)
+	GELUGrad(d, x, one)
+	check("GELUGrad", d, GELU[float64])
+	SiLUGrad(d, x, one)
+	check("SiLUGrad", d, SiLU[float64])
+	da := make([]float64, n)
+	a := shift(0.2)
+	GLUGrad(da, d, a, x, one)
+	check("GLUGrad, db", d, func(dst, x []float64) { GLU(dst, a, x) })
+	GLUGrad(d, da, x, a, one)
+	check("GLUGrad, da", d, func(dst, x []float64) { GLU(dst, x, a) })
+}
