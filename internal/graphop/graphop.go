@@ -391,7 +391,6 @@ type backOp[T num.Float] struct {
 	which int
 	bufs  []buffer[T]
 	grad  [][]T
-	args  []Arg[T]
 }
 
 func (o *op[T]) newBackOp(which int, children G.Nodes) *backOp[T] {
