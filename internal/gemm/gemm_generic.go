@@ -1,0 +1,52 @@
+package gemm
+
+import "github.com/gorgonia-s4/s4/internal/num"
+
+// generic returns the microkernel in portable Go.
+func generic[T num.Float]() kernel[T] {
+	return kernel[T]{
+		mr: 4, nr: 4, step: 4,
+		run:            []func(k int, a, b, c []T, ldc int, add bool){tileGeneric[T]},
+		copyPanel:      copyPanelGeneric[T],
+		transposePanel: transposePanelGeneric[T],
+	}
+}
+
+// tileGeneric is a microkernel of 4 x 4.
+func tileGeneric[T num.Float](k int, a, b, c []T, ldc int, add bool) {
+	for r := 0; r < 4; r += 2 {
+		twoRows(k, a[r:], b, c[r*ldc:], ldc, add)
+	}
+}
+
+// twoRows is half of the tile: what fits the registers of a compiler that does
+// not vectorise.
+func twoRows[T num.Float](k int, a, b, c []T, ldc int, add bool) {
+	x, y := a[0], a[1]
+	c00, c01, c02, c03 := x, x, x, x
+	c10, c11, c12, c13 := y, y, y, y
+	for p := range k {
+		x, y = a[4*p+4], a[4*p+5]
+		bp := b[4*p:][:4]
+		b0, b1, b2, b3 := bp[0], bp[1], bp[2], bp[3]
+		c00 += x * b0
+		c01 += x * b1
+		c02 += x * b2
+		c03 += x * b3
+		c10 += y * b0
+		c11 += y * b1
+		c12 += y * b2
+		c13 += y * b3
+	}
+	put(c, c00, c01, c02, c03, add)
+	put(c[ldc:], c10, c11, c12, c13, add)
+}
+
+// put sets or adds to one row of a tile.
+func put[T num.Float](c []T, v0, v1, v2, v3 T, add bool) {
+	c = c[:4]
+	if add {
+		v0, v1, v2, v3 = v0+c[0], v1+c[1], v2+c[2], v3+c[3]
+	}
+	c[0], c[1], c[2], c[3] = v0, v1, v2, v3
+}
