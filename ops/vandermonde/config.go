@@ -1,0 +1,101 @@
+package vandermonde
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+
+	"github.com/gorgonia-s4/s4/ops/ssm"
+)
+
+// Config says how the S4D kernel is computed from its parameters. The zero
+// value, with L set, is S4D-Lin/-Inv/-LegS as published: zero-order hold,
+// dt = e^raw, Re A = -e^raw.
+type Config struct {
+	// Disc is the discretisation, ssm.ZOH or ssm.Bilinear. Empty: ssm.ZOH.
+	Disc ssm.Disc `json:"disc,omitempty"`
+	// DtTransform turns the raw step size into dt. Empty: ssm.Exp.
+	DtTransform ssm.Transform `json:"dt_transform,omitempty"`
+	// ATransform turns the raw real part of A into the decay rate -Re A. Empty:
+	// ssm.Exp. With ssm.None nothing keeps A in the left half plane.
+	ATransform ssm.Transform `json:"a_transform,omitempty"`
+	// Rate multiplies dt: 2 computes the kernel for input sampled at half the
+	// frequency. 0: 1.
+	Rate float64 `json:"rate,omitempty"`
+	// L is the length of the kernel.
+	L int `json:"l"`
+}
+
+// Validate returns an error that names the first field out of range.
+func (c Config) Validate() error {
+	if err := c.validateStep(); err != nil {
+		return err
+	}
+	return validateLength(c.L)
+}
+
+// validateStep checks all that one step of the recurrence depends on.
+func (c Config) validateStep() error {
+	if err := c.disc().Validate(ssm.ZOH, ssm.Bilinear); err != nil {
+		return fmt.Errorf("Disc: %w", err)
+	}
+	if err := c.DtTransform.Validate(); err != nil {
+		return fmt.Errorf("DtTransform: %w", err)
+	}
+	if err := c.ATransform.Validate(); err != nil {
+		return fmt.Errorf("ATransform: %w", err)
+	}
+	if c.Rate < 0 || math.IsNaN(c.Rate) || math.IsInf(c.Rate, 0) {
+		return fmt.Errorf("Rate: want a finite number more than 0 (or 0 for 1), got %g", c.Rate)
+	}
+	return nil
+}
+
+func validateLength(l int) error {
+	if l < 1 {
+		return fmt.Errorf("L: want a kernel length of at least 1, got %d", l)
+	}
+	return nil
+}
+
+func (c Config) disc() ssm.Disc { return cmp.Or(c.Disc, ssm.ZOH) }
+
+func (c Config) rate() float64 { return cmp.Or(c.Rate, 1) }
+
+// pole discretises one pole, z = dt a.
+func (c Config) pole(z complex128) ssm.Pole {
+	if c.disc() == ssm.Bilinear {
+		return ssm.GBTPole(z, 0.5)
+	}
+	return ssm.ZOHPole(z)
+}
+
+// Size is the shape of a bank of S4D kernels.
+type Size struct {
+	CH int // kernels of each feature (channels)
+	H  int // features
+	S  int // state matrices; feature h uses number h mod S, and H is a multiple of S
+	N  int // stored states of one feature: half the state size, one of each conjugate pair
+	// DtPerState says that dt is (H, N), one step size for every state, rather
+	// than (H, 1).
+	DtPerState bool
+}
+
+// Validate returns an error that names the first size out of range.
+func (s Size) Validate() error {
+	if s.CH < 1 {
+		return fmt.Errorf("CH: want at least 1 channel, got %d", s.CH)
+	}
+	if s.N < 1 {
+		return fmt.Errorf("N: want at least 1 stored state, got %d", s.N)
+	}
+	return ssm.CheckShare(s.H, s.S)
+}
+
+// dtCols is the number of step sizes of one feature.
+func (s Size) dtCols() int {
+	if s.DtPerState {
+		return s.N
+	}
+	return 1
+}
