@@ -1,6 +1,8 @@
 package layers
 
 import (
+	"fmt"
+
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 )
@@ -32,4 +34,14 @@ type Buffer struct {
 	Name string
 	// Value is shared by all clones of the layer and updated in place.
 	Value *tensor.Dense
+}
+
+// Value returns the tensor that holds the parameter. It is an error if the node
+// has none: something else was bound to it.
+func (p Param) Value() (*tensor.Dense, error) {
+	t, ok := p.Node.Value().(*tensor.Dense)
+	if !ok {
+		return nil, fmt.Errorf("layers: parameter %s: want a tensor, its node holds %T", p.Name, p.Node.Value())
+	}
+	return t, nil
 }

@@ -1,0 +1,10 @@
+// Package conformance runs the golden cases, exact results of the public S4
+// implementations, through the public API of this module:
+//
+//	go test ./internal/conformance            the cases that come with the module
+//	go test ./internal/conformance -golden DIR    another set of the same format
+//
+// It prints, for every kind of case, how many ran and the worst relative error
+// (Euclidean norm) of any output or gradient, and lists the kinds that nothing
+// here implements.
+package conformance

@@ -1,0 +1,445 @@
+package conformance
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/internal/testutil/golden"
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/ops/ssm"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// assign copies golden parameters into a layer. array gives the array of the
+// case that holds a parameter.
+func assign(c *golden.Case, ps []layers.Param, array func(param string) string) error {
+	for _, p := range ps {
+		a, err := c.Array(array(p.Name))
+		if err != nil {
+			return err
+		}
+		if err := set(p, scaled(a.F, storedSign(c, p.Name))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// set copies v into the tensor of a parameter.
+func set(p layers.Param, v []float64) error {
+	switch d := p.Node.Value().Data().(type) {
+	case []float64:
+		if len(d) != len(v) {
+			return fmt.Errorf("parameter %s: want %d values, got %d", p.Name, len(d), len(v))
+		}
+		copy(d, v)
+	case []float32:
+		if len(d) != len(v) {
+			return fmt.Errorf("parameter %s: want %d values, got %d", p.Name, len(d), len(v))
+		}
+		for i, x := range v {
+			d[i] = float32(x)
+		}
+	}
+	return nil
+}
+
+// storedSign is -1 where a reference module stores the negative of our
+// parameter: the minimal S4D (which has log_A_real) stores Im A.
+func storedSign(c *golden.Case, param string) float64 {
+	if !strings.HasSuffix(param, "kernel.A_imag") {
+		return 1
+	}
+	for name := range c.Arrays {
+		if strings.HasSuffix(name, "log_A_real") {
+			return -1
+		}
+	}
+	return 1
+}
+
+// arrayName returns the array of a case that holds one of our parameters. The
+// reference modules name some of them otherwise, and S4Block keeps the kernel
+// and D one level further down.
+func arrayName(c *golden.Case, prefix, param string) string {
+	name := strings.ReplaceAll(param, ".", "__")
+	for _, pre := range []string{prefix, prefix + "layer__"} {
+		for _, r := range []*strings.Replacer{
+			strings.NewReplacer(),
+			strings.NewReplacer("kernel__log_dt", "kernel__inv_dt"),
+			strings.NewReplacer("kernel__A_real", "kernel__log_A_real"),
+			strings.NewReplacer("output_linear__", "output_linear__0__"),
+		} {
+			if s := pre + r.Replace(name); c.Has(s) {
+				return s
+			}
+		}
+	}
+	return prefix + name
+}
+
+// s4dConfig reads the configuration of an S4D layer off the parameters and
+// description of a case.
+func s4dConfig(c *golden.Case, prefix string) (layers.S4DConfig, error) {
+	dt, err := c.Array(arrayName(c, prefix, "kernel.log_dt"))
+	if err != nil {
+		return layers.S4DConfig{}, err
+	}
+	a, err := c.Array(arrayName(c, prefix, "kernel.A_imag"))
+	if err != nil {
+		return layers.S4DConfig{}, err
+	}
+	d, err := c.Array(arrayName(c, prefix, "D"))
+	if err != nil {
+		return layers.S4DConfig{}, err
+	}
+	h := dt.Shape[0]
+	cfg := layers.S4DConfig{
+		DModel: h, NSSM: a.Shape[0], DState: 2 * a.Shape[1], Channels: len(d.F) / h,
+		UntiedDt: len(dt.F) > h && len(dt.F) == len(a.F),
+		FixedB:   !c.Has(arrayName(c, prefix, "kernel.B")),
+		Disc:     ssm.ZOH,
+	}
+	desc := c.String("desc")
+	if strings.Contains(desc, "bilinear") {
+		cfg.Disc = ssm.Bilinear
+	}
+	if strings.Contains(desc, "bidirectional") {
+		cfg.Bidirectional, cfg.OffByOne = true, true
+	}
+	return cfg, nil
+}
+
+// isDPLR reports whether a layer has a low-rank part.
+func isDPLR(c *golden.Case) bool {
+	for name := range c.Arrays {
+		if strings.HasSuffix(name, "kernel__P") {
+			return true
+		}
+	}
+	return false
+}
+
+func runLayer(o *outcome, dt tensor.Dtype) error {
+	c := o.c
+	if isDPLR(c) {
+		return errNotImplemented
+	}
+	x, err := c.Array("x")
+	if err != nil {
+		return err
+	}
+	w, err := c.Array("W")
+	if err != nil {
+		return err
+	}
+	g := G.NewGraph()
+	layer, err := goldenLayer(g, dt, c)
+	if err != nil {
+		return err
+	}
+	array := func(kind string) func(string) string {
+		return func(param string) string {
+			return arrayName(c, kind, strings.TrimPrefix(param, layer.Name()+"."))
+		}
+	}
+	// The cases name their parameters p_, their gradients g_.
+	if err := assign(c, layer.Params(), array("p_")); err != nil {
+		return err
+	}
+	xn := G.NewTensor(g, dt, 3, G.WithShape(x.Shape...), G.WithName("x"), G.WithValue(testutil.Dense(dt, x.F, x.Shape...)))
+	y, err := layer.Fwd(xn)
+	if err != nil {
+		return err
+	}
+	out, err := backward(g, dt, y, w.F, append(layer.Learnables(), xn))
+	if err != nil {
+		return err
+	}
+	if err := o.against(dt, "y", out, 0); err != nil {
+		return err
+	}
+	if err := o.gradient(dt, "g_x", xn, 1); err != nil {
+		return err
+	}
+	for _, p := range layer.Params() {
+		if err := o.gradient(dt, array("g_")(p.Name), p.Node, storedSign(c, p.Name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goldenLayer makes the layer or block of a case.
+func goldenLayer(g *G.ExprGraph, dt tensor.Dtype, c *golden.Case) (layers.Layer, error) {
+	if !c.Has("p_norm__weight") {
+		cfg, err := s4dConfig(c, "p_")
+		if err != nil {
+			return nil, err
+		}
+		return layers.NewS4D(g, dt, cfg)
+	}
+	cfg, err := s4dConfig(c, "p_layer__")
+	if err != nil {
+		return nil, err
+	}
+	return layers.NewBlock(g, dt, layers.BlockConfig{S4D: &cfg, PreNorm: strings.Contains(c.Name, "prenorm")})
+}
+
+// backward runs y and the gradients of sum(w*y) and returns y.
+func backward(g *G.ExprGraph, dt tensor.Dtype, y *G.Node, w []float64, wrt G.Nodes) ([]float64, error) {
+	wn := G.NewTensor(g, dt, y.Shape().Dims(), G.WithShape(y.Shape()...), G.WithName("w"), G.WithValue(testutil.Dense(dt, w, y.Shape()...)))
+	prod, err := G.HadamardProd(y, wn)
+	if err != nil {
+		return nil, err
+	}
+	loss, err := G.Sum(prod)
+	if err != nil {
+		return nil, err
+	}
+	var v G.Value
+	G.Read(y, &v)
+	if _, err := G.Grad(loss, wrt...); err != nil {
+		return nil, err
+	}
+	vm := G.NewTapeMachine(g, G.BindDualValues(wrt...), G.EvalMode())
+	defer vm.Close()
+	if err := vm.RunAll(); err != nil {
+		return nil, err
+	}
+	return testutil.Floats(v), nil
+}
+
+// gradient compares the gradient of a node with an array of the case.
+func (o *outcome) gradient(dt tensor.Dtype, array string, n *G.Node, sign float64) error {
+	v, err := n.Grad()
+	if err != nil {
+		return fmt.Errorf("%s: %w", array, err)
+	}
+	return o.against(dt, array, scaled(testutil.Floats(v), sign), 0)
+}
+
+// runRecurrence runs a diagonal state space model without mixing as a
+// convolution and step by step, from a zero and from a given state.
+func runRecurrence(o *outcome, dt tensor.Dtype) error {
+	c := o.c
+	if c.String("mode") != "diag" {
+		return errNotImplemented
+	}
+	a, err := c.Array("A")
+	if err != nil {
+		return err
+	}
+	logDt, err := c.Array("log_dt")
+	if err != nil {
+		return err
+	}
+	u, err := c.Array("u")
+	if err != nil {
+		return err
+	}
+	h := len(logDt.F)
+	g := G.NewGraph()
+	layer, err := layers.NewS4D(g, dt, layers.S4DConfig{
+		DModel: h, NSSM: a.Shape[0], DState: 2 * a.Shape[1], Disc: ssm.Disc(c.String("disc")),
+		Activation: ops.ActIdentity, Mixing: layers.MixNone,
+	})
+	if err != nil {
+		return err
+	}
+	logRe := component(a.F, 0)
+	for i, v := range logRe {
+		logRe[i] = math.Log(-v)
+	}
+	for _, p := range layer.Params() {
+		var v []float64
+		switch strings.TrimPrefix(p.Name, "s4d.") {
+		case "kernel.log_dt":
+			v = logDt.F
+		case "kernel.A_real":
+			v = logRe
+		case "kernel.A_imag":
+			v = scaled(component(a.F, 1), -1)
+		case "kernel.B":
+			v = c.Arrays["B"].F
+		case "kernel.C":
+			v = c.Arrays["C"].F
+		case "D":
+			v = make([]float64, h)
+		}
+		if err := set(p, v); err != nil {
+			return err
+		}
+	}
+	x := G.NewTensor(g, dt, 3, G.WithShape(u.Shape...), G.WithName("u"), G.WithValue(testutil.Dense(dt, u.F, u.Shape...)))
+	y, err := layer.Fwd(x)
+	if err != nil {
+		return err
+	}
+	conv, err := backward(g, dt, y, make([]float64, len(u.F)), append(layer.Learnables(), x))
+	if err != nil {
+		return err
+	}
+	if err := o.against(dt, "y_zero_state", conv, 0); err != nil {
+		return err
+	}
+	rec, err := layer.Recurrence(u.Shape[0])
+	if err != nil {
+		return err
+	}
+	if err := o.steps(dt, rec, u, "y_zero_state", "x_final_zero", ""); err != nil {
+		return err
+	}
+	x0, err := c.Array("x0")
+	if err != nil {
+		return err
+	}
+	if err := rec.SetState(testutil.Dense(dt, x0.F, x0.Shape...)); err != nil {
+		return err
+	}
+	all := "x_all_with_state"
+	if !c.Has(all) {
+		all = ""
+	}
+	return o.steps(dt, rec, u, "y_with_state", "x_final_with_state", all)
+}
+
+// steps feeds u (B, H, L) to a recurrence and compares the outputs, the final
+// state and, if all is not empty, every state (B, H, N, L, 2).
+func (o *outcome) steps(dt tensor.Dtype, rec layers.Recurrence, u golden.Array, y, final, all string) error {
+	b, h, l := u.Shape[0], u.Shape[1], u.Shape[2]
+	ys := make([]float64, len(u.F))
+	var states []float64
+	for t := range l {
+		ut := make([]float64, b*h)
+		for i := range ut {
+			ut[i] = u.F[i*l+t]
+		}
+		yt, err := rec.Step(testutil.Dense(dt, ut, b, h))
+		if err != nil {
+			return err
+		}
+		for i, v := range testutil.Floats(yt) {
+			ys[i*l+t] = v
+		}
+		if all != "" {
+			x := testutil.Floats(rec.State())
+			if states == nil {
+				states = make([]float64, len(x)*l)
+			}
+			for i := range len(x) / 2 {
+				copy(states[2*(i*l+t):], x[2*i:2*i+2])
+			}
+		}
+	}
+	if all != "" {
+		if err := o.against(dt, all, states, 0); err != nil {
+			return err
+		}
+	}
+	if err := o.against(dt, y, ys, 0); err != nil {
+		return err
+	}
+	return o.against(dt, final, testutil.Floats(rec.State()), 0)
+}
+
+// runModel trains the classifier of example.py for a few AdamW steps.
+func runModel(o *outcome, dt tensor.Dtype) error {
+	c := o.c
+	cfg, err := s4dConfig(c, "p0_blocks__0__layer__")
+	if err != nil {
+		return err
+	}
+	m, err := models.NewClassifier(G.NewGraph(), dt, models.ClassifierConfig{
+		Features: c.Int("d_input", 0), Classes: c.Int("d_output", 0), NLayers: c.Int("n_layers", 0),
+		Block: layers.BlockConfig{S4D: &cfg},
+	}, 0)
+	if err != nil {
+		return err
+	}
+	array := func(kind string) func(string) string {
+		return func(param string) string { return arrayName(c, kind, param) }
+	}
+	if err := assign(c, m.Params(), array("p0_")); err != nil {
+		return err
+	}
+	x, err := c.Array("x")
+	if err != nil {
+		return err
+	}
+	target, err := c.Array("target")
+	if err != nil {
+		return err
+	}
+	losses, err := c.Array("losses")
+	if err != nil {
+		return err
+	}
+	batch, length := x.Shape[0], x.Shape[1]
+	gr, err := m.Build(train.Training, batch, length)
+	if err != nil {
+		return err
+	}
+	var learn G.Nodes
+	for _, p := range gr.Params {
+		learn = append(learn, p.Node)
+	}
+	if _, err := G.Grad(gr.Loss, learn...); err != nil {
+		return err
+	}
+	var loss, logits G.Value
+	G.Read(gr.Loss, &loss)
+	G.Read(gr.Logits, &logits)
+	vm := G.NewTapeMachine(gr.G, G.BindDualValues(learn...))
+	defer vm.Close()
+	opt := train.NewAdamW(train.Groups(gr.Params, train.LR(0.01), train.WeightDecay(0.01)))
+	full := slices.Repeat([]int{length}, batch)
+	var got []float64
+	for step := range len(losses.F) {
+		if err := G.Let(gr.X, testutil.Dense(dt, x.F, x.Shape...)); err != nil {
+			return err
+		}
+		if err := G.Let(gr.Lengths, tensor.New(tensor.WithShape(batch), tensor.WithBacking(slices.Clone(full)))); err != nil {
+			return err
+		}
+		if err := G.Let(gr.Target, tensor.New(tensor.WithShape(batch), tensor.WithBacking(slices.Clone(target.I)))); err != nil {
+			return err
+		}
+		if err := vm.RunAll(); err != nil {
+			return err
+		}
+		got = append(got, testutil.Floats(loss)[0])
+		if step == 0 {
+			if err := o.against(dt, "logits", testutil.Floats(logits), 0); err != nil {
+				return err
+			}
+			for _, p := range gr.Params {
+				if err := o.gradient(dt, array("g_")(p.Name), p.Node, storedSign(c, p.Name)); err != nil {
+					return err
+				}
+			}
+		}
+		if err := opt.Step(G.NodesToValueGrads(learn)); err != nil {
+			return err
+		}
+		vm.Reset()
+	}
+	if err := o.against(dt, "losses", got, 0); err != nil {
+		return err
+	}
+	for _, p := range m.Params() {
+		v := scaled(testutil.Floats(p.Node.Value()), storedSign(c, p.Name))
+		if err := o.against(dt, array(fmt.Sprintf("p%d_", len(losses.F)))(p.Name), v, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}

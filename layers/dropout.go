@@ -1,0 +1,87 @@
+package layers
+
+import (
+	"fmt"
+	"hash/fnv"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/ops"
+)
+
+// DropoutConfig configures a Dropout layer.
+type DropoutConfig struct {
+	P float64 `json:"p"` // probability that an element, or a feature, is dropped
+	// Untied drops every element by itself. The default drops a feature of an
+	// example at all its steps at once, as the S4 models do.
+	Untied bool `json:"untied,omitempty"`
+}
+
+// Validate reports the first field that is out of range.
+func (c DropoutConfig) Validate() error {
+	if !(c.P >= 0 && c.P < 1) {
+		return fmt.Errorf("DropoutConfig: want P in [0, 1), got %g", c.P)
+	}
+	return nil
+}
+
+// Dropout zeroes elements at random in training and scales the others by
+// 1/(1-P); in evaluation it does nothing. Its buffer rng (seed and counter of
+// the masks) makes a resumed run draw the masks that an unbroken one would.
+type Dropout struct {
+	*base
+	cfg   DropoutConfig
+	state *tensor.Dense
+}
+
+// NewDropout makes a dropout layer.
+func NewDropout(g *G.ExprGraph, dt tensor.Dtype, cfg DropoutConfig, opts ...Option) (*Dropout, error) {
+	return buildDropout(newBuilder(g, dt, "Dropout", "dropout", opts), cfg)
+}
+
+func buildDropout(b *builder, cfg DropoutConfig) (*Dropout, error) {
+	if err := cfg.Validate(); err != nil {
+		b.fail(err)
+		return nil, b.err
+	}
+	l := &Dropout{cfg: cfg}
+	if cfg.P > 0 {
+		l.state = b.buffer("rng", func() *tensor.Dense {
+			h := fnv.New64a()
+			_, _ = h.Write([]byte(b.path)) // layers draw from different streams
+			return tensor.New(tensor.WithShape(2), tensor.WithBacking([]int64{int64(b.seed ^ h.Sum64()), 0}))
+		}, 2)
+	}
+	var err error
+	l.base, err = b.done()
+	return l, err
+}
+
+// Config returns the layer's configuration.
+func (l *Dropout) Config() DropoutConfig { return l.cfg }
+
+// CloneTo returns a layer on another graph that shares this one's mask
+// counter.
+func (l *Dropout) CloneTo(g *G.ExprGraph) (*Dropout, error) {
+	return buildDropout(l.cloneBuilder(g), l.cfg)
+}
+
+// Fwd drops elements of x (B, H, L) or (B, H). With P = 0 it returns x itself.
+func (l *Dropout) Fwd(x *G.Node) (*G.Node, error) {
+	if x == nil {
+		return nil, l.errorf("Fwd", "want a node, got nil")
+	}
+	if l.cfg.P == 0 {
+		return x, nil
+	}
+	if err := l.checkGraph(x); err != nil {
+		return nil, err
+	}
+	var opts []ops.DropoutOption
+	if !l.cfg.Untied {
+		opts = append(opts, ops.Tied())
+	}
+	y, err := ops.Dropout(x, l.cfg.P, l.state, opts...)
+	return y, l.wrap("Fwd", err)
+}

@@ -1,0 +1,90 @@
+package layers
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/ops"
+)
+
+// EmbeddingConfig configures an Embedding layer.
+type EmbeddingConfig struct {
+	Vocab  int `json:"vocab"`   // number of token ids
+	DModel int `json:"d_model"` // features per token (H)
+	// Padding, if not nil, is a token id that reads as zero and is not learned.
+	Padding *int `json:"padding,omitempty"`
+}
+
+// Validate reports the first field that is out of range.
+func (c EmbeddingConfig) Validate() error {
+	switch {
+	case c.Vocab < 1:
+		return fmt.Errorf("EmbeddingConfig: want Vocab >= 1, got %d", c.Vocab)
+	case c.DModel < 1:
+		return fmt.Errorf("EmbeddingConfig: want DModel >= 1, got %d", c.DModel)
+	case c.Padding != nil && (*c.Padding < 0 || *c.Padding >= c.Vocab):
+		return fmt.Errorf("EmbeddingConfig: want Padding in [0, %d), got %d", c.Vocab, *c.Padding)
+	}
+	return nil
+}
+
+// Embedding looks token ids up in a table, parameter weight (Vocab, DModel).
+type Embedding struct {
+	*base
+	cfg EmbeddingConfig
+	w   *G.Node
+}
+
+// NewEmbedding makes an embedding layer. The table starts as N(0, 1), the row
+// of the padding id as zero.
+func NewEmbedding(g *G.ExprGraph, dt tensor.Dtype, cfg EmbeddingConfig, opts ...Option) (*Embedding, error) {
+	return buildEmbedding(newBuilder(g, dt, "Embedding", "embedding", opts), cfg)
+}
+
+func buildEmbedding(b *builder, cfg EmbeddingConfig) (*Embedding, error) {
+	if err := cfg.Validate(); err != nil {
+		b.fail(err)
+		return nil, b.err
+	}
+	l := &Embedding{cfg: cfg}
+	l.w = b.param("weight", hint{}, func(rng *rand.Rand, dst []float64) {
+		normal(1)(rng, dst)
+		if cfg.Padding != nil {
+			clear(dst[*cfg.Padding*cfg.DModel : (*cfg.Padding+1)*cfg.DModel])
+		}
+	}, cfg.Vocab, cfg.DModel)
+	var err error
+	l.base, err = b.done()
+	return l, err
+}
+
+// Config returns the layer's configuration.
+func (l *Embedding) Config() EmbeddingConfig { return l.cfg }
+
+// CloneTo returns a layer on another graph that shares this one's tensors.
+func (l *Embedding) CloneTo(g *G.ExprGraph) (*Embedding, error) {
+	return buildEmbedding(l.cloneBuilder(g), l.cfg)
+}
+
+// Fwd maps token ids (B, L), dtype int, to (B, DModel, L). An id outside
+// [0, Vocab) is an error when the graph runs.
+func (l *Embedding) Fwd(ids *G.Node) (*G.Node, error) {
+	if ids == nil {
+		return nil, l.errorf("Fwd", "want ids (B, L), got nil")
+	}
+	if s := ids.Shape(); len(s) != 2 || s.TotalSize() == 0 || ids.Dtype() != tensor.Int {
+		return nil, l.errorf("Fwd", "want ids (B, L) of dtype int, got %v of dtype %v", s, ids.Dtype())
+	}
+	if err := l.checkGraph(ids); err != nil {
+		return nil, err
+	}
+	var opts []ops.EmbeddingOption
+	if l.cfg.Padding != nil {
+		opts = append(opts, ops.Padding(*l.cfg.Padding))
+	}
+	y, err := ops.Embedding(ids, l.w, opts...)
+	return y, l.wrap("Fwd", err)
+}

@@ -1,0 +1,99 @@
+package layers
+
+import (
+	"errors"
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/ops"
+)
+
+// LinearConfig configures a Linear layer.
+type LinearConfig struct {
+	In     int  `json:"in"`                // features of the input
+	Out    int  `json:"out"`               // features of the output
+	NoBias bool `json:"no_bias,omitempty"` // y = W x instead of W x + b
+	// Features makes the layer an encoder of channels-last data: the input is
+	// (B, L, In), it gets no gradient, and the output is (B, Out, L).
+	Features bool `json:"features,omitempty"`
+}
+
+// Validate reports the first field that is out of range.
+func (c LinearConfig) Validate() error {
+	switch {
+	case c.In < 1:
+		return fmt.Errorf("LinearConfig: want In >= 1, got %d", c.In)
+	case c.Out < 1:
+		return fmt.Errorf("LinearConfig: want Out >= 1, got %d", c.Out)
+	}
+	return nil
+}
+
+// Linear is a position-wise linear layer, y = W x + b at every step, with
+// parameters weight (Out, In) and bias (Out).
+type Linear struct {
+	*base
+	cfg  LinearConfig
+	w, b *G.Node
+}
+
+// NewLinear makes a linear layer. Weight and bias start uniform in
+// +-1/sqrt(In).
+func NewLinear(g *G.ExprGraph, dt tensor.Dtype, cfg LinearConfig, opts ...Option) (*Linear, error) {
+	return buildLinear(newBuilder(g, dt, "Linear", "linear", opts), cfg)
+}
+
+func buildLinear(b *builder, cfg LinearConfig) (*Linear, error) {
+	if err := cfg.Validate(); err != nil {
+		b.fail(err)
+		return nil, b.err
+	}
+	l := &Linear{cfg: cfg}
+	l.w = b.param("weight", hint{}, uniformFanIn(cfg.In), cfg.Out, cfg.In)
+	if !cfg.NoBias {
+		l.b = b.param("bias", hint{}, uniformFanIn(cfg.In), cfg.Out)
+	}
+	var err error
+	l.base, err = b.done()
+	return l, err
+}
+
+// Config returns the layer's configuration.
+func (l *Linear) Config() LinearConfig { return l.cfg }
+
+// CloneTo returns a layer on another graph that shares this one's tensors.
+func (l *Linear) CloneTo(g *G.ExprGraph) (*Linear, error) {
+	return buildLinear(l.cloneBuilder(g), l.cfg)
+}
+
+// Fwd maps x (B, In, L) to (B, Out, L), or (B, In) to (B, Out); with
+// Config.Features, (B, L, In) to (B, Out, L).
+func (l *Linear) Fwd(x *G.Node) (*G.Node, error) {
+	if l.cfg.Features {
+		return l.fwdFeatures(x)
+	}
+	if err := l.checkInput(x, l.cfg.In, true); err != nil {
+		return nil, err
+	}
+	y, err := ops.Linear(x, l.w, l.b)
+	return y, l.wrap("Fwd", err)
+}
+
+func (l *Linear) fwdFeatures(x *G.Node) (*G.Node, error) {
+	if x == nil {
+		return nil, l.wrap("Fwd", errors.New("want a node, got nil"))
+	}
+	if s := x.Shape(); len(s) != 3 || s[2] != l.cfg.In || s.TotalSize() == 0 {
+		return nil, l.errorf("Fwd", "want x (B, L, %d), got %v", l.cfg.In, s)
+	}
+	if x.Dtype() != l.dt {
+		return nil, l.errorf("Fwd", "want x of dtype %v, got %v", l.dt, x.Dtype())
+	}
+	if err := l.checkGraph(x); err != nil {
+		return nil, err
+	}
+	y, err := ops.FeatureLinear(x, l.w, l.b, ops.NoInputGrad())
+	return y, l.wrap("Fwd", err)
+}

@@ -1,0 +1,140 @@
+package layers
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/ops"
+)
+
+// NormKind names a normalisation.
+type NormKind string
+
+// The normalisations. The zero value is LayerNorm.
+const (
+	// LayerNorm normalises each step over its features. Ba, Kiros, Hinton 2016,
+	// arXiv:1607.06450.
+	LayerNorm NormKind = "layer"
+	// BatchNorm normalises each feature over batch and steps in training, by
+	// running statistics in evaluation. Ioffe, Szegedy 2015, arXiv:1502.03167.
+	BatchNorm NormKind = "batch"
+	// NoNorm does nothing and has no parameters.
+	NoNorm NormKind = "none"
+)
+
+// Validate reports a name that is not one of the three. The zero value stands
+// for LayerNorm.
+func (k NormKind) Validate() error {
+	switch k {
+	case "", LayerNorm, BatchNorm, NoNorm:
+		return nil
+	}
+	return fmt.Errorf("want norm %q, %q or %q, got %q", LayerNorm, BatchNorm, NoNorm, string(k))
+}
+
+// NormConfig configures a Norm layer.
+type NormConfig struct {
+	Kind     NormKind `json:"kind,omitempty"`      // "" means LayerNorm
+	DModel   int      `json:"d_model"`             // features (H)
+	Eps      float64  `json:"eps,omitempty"`       // added to the variance; 0 means 1e-5
+	NoAffine bool     `json:"no_affine,omitempty"` // no weight and bias
+	Momentum float64  `json:"momentum,omitempty"`  // of the running statistics; 0 means 0.1
+}
+
+// Validate reports the first field that is out of range.
+func (c NormConfig) Validate() error {
+	switch {
+	case c.DModel < 1:
+		return fmt.Errorf("NormConfig: want DModel >= 1, got %d", c.DModel)
+	case !(c.Eps >= 0):
+		return fmt.Errorf("NormConfig: want Eps >= 0, got %g", c.Eps)
+	case !(c.Momentum >= 0 && c.Momentum <= 1):
+		return fmt.Errorf("NormConfig: want Momentum in [0, 1], got %g", c.Momentum)
+	}
+	if err := c.Kind.Validate(); err != nil {
+		return fmt.Errorf("NormConfig: %w", err)
+	}
+	return nil
+}
+
+func (c NormConfig) withDefaults() NormConfig {
+	def(&c.Kind, LayerNorm)
+	def(&c.Eps, 1e-5)
+	def(&c.Momentum, 0.1)
+	return c
+}
+
+// Norm is a normalisation with parameters weight and bias (DModel), and, if it
+// is a BatchNorm, buffers running_mean and running_var (DModel).
+type Norm struct {
+	*base
+	cfg          NormConfig
+	weight, bias *G.Node            // nil with NoAffine
+	stats        ops.BatchNormStats // of a BatchNorm
+}
+
+// NewNorm makes a normalisation: weight 1, bias 0, running mean 0, running
+// variance 1.
+func NewNorm(g *G.ExprGraph, dt tensor.Dtype, cfg NormConfig, opts ...Option) (*Norm, error) {
+	return buildNorm(newBuilder(g, dt, "Norm", "norm", opts), cfg)
+}
+
+func buildNorm(b *builder, cfg NormConfig) (*Norm, error) {
+	if err := cfg.Validate(); err != nil {
+		b.fail(err)
+		return nil, b.err
+	}
+	l := &Norm{cfg: cfg.withDefaults()}
+	h := cfg.DModel
+	if l.cfg.Kind != NoNorm && !cfg.NoAffine {
+		l.weight = b.param("weight", hint{}, ones, h)
+		l.bias = b.param("bias", hint{}, zeros, h)
+	}
+	if l.cfg.Kind == BatchNorm {
+		filled := func(init func(*rand.Rand, []float64)) func() *tensor.Dense {
+			return func() *tensor.Dense {
+				d := make([]float64, h)
+				init(nil, d)
+				return dense(b.dt, d, []int{h})
+			}
+		}
+		l.stats.Mean = b.buffer("running_mean", filled(zeros), h)
+		l.stats.Var = b.buffer("running_var", filled(ones), h)
+	}
+	var err error
+	l.base, err = b.done()
+	return l, err
+}
+
+// Config returns the layer's configuration with its defaults filled in.
+func (l *Norm) Config() NormConfig { return l.cfg }
+
+// CloneTo returns a layer on another graph that shares this one's tensors,
+// running statistics included.
+func (l *Norm) CloneTo(g *G.ExprGraph) (*Norm, error) { return buildNorm(l.cloneBuilder(g), l.cfg) }
+
+// Fwd normalises x (B, DModel, L) or (B, DModel).
+func (l *Norm) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }
+
+// FwdLengths is Fwd for sequences padded on the right: the statistics of a
+// BatchNorm are over the first lengths[b] steps of row b only. lengths is (B)
+// of dtype int, or nil.
+func (l *Norm) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
+	if err := l.checkInput(x, l.cfg.DModel, true); err != nil {
+		return nil, err
+	}
+	var y *G.Node
+	var err error
+	switch l.cfg.Kind {
+	case NoNorm:
+		return x, nil
+	case LayerNorm: // each step by itself: padding does not matter
+		y, err = ops.LayerNorm(x, l.weight, l.bias, l.cfg.Eps)
+	case BatchNorm:
+		y, err = ops.BatchNorm(x, l.weight, l.bias, &l.stats, ops.BatchNormConfig{Eps: l.cfg.Eps, Momentum: l.cfg.Momentum, Lengths: lengths})
+	}
+	return y, l.wrap("Fwd", err)
+}

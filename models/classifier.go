@@ -1,0 +1,249 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// ClassifierConfig configures a Classifier.
+type ClassifierConfig struct {
+	// Exactly one of Vocab and Features is set: the number of token ids of a
+	// symbolic input (B, L), or of channels of a real-valued one (B, L, F).
+	Vocab    int `json:"vocab,omitempty"`
+	Features int `json:"features,omitempty"`
+	// Padding, if not nil, is the token id that reads as zero.
+	Padding *int `json:"padding,omitempty"`
+
+	Classes int                `json:"classes"`  // number of classes
+	NLayers int                `json:"n_layers"` // number of blocks
+	Block   layers.BlockConfig `json:"block"`    // each block; its DModel is the width of the model
+
+	Pool ops.PoolMode `json:"pool,omitempty"` // over the steps; "" means ops.PoolMean
+}
+
+// Validate reports the first field that is out of range.
+func (c ClassifierConfig) Validate() error {
+	switch {
+	case (c.Vocab > 0) == (c.Features > 0) || c.Vocab < 0 || c.Features < 0:
+		return fmt.Errorf("ClassifierConfig: want one of Vocab and Features positive, got Vocab %d and Features %d", c.Vocab, c.Features)
+	case c.Padding != nil && c.Vocab == 0:
+		return errors.New("ClassifierConfig: Padding is a token id: want Vocab too")
+	case c.Classes < 2:
+		return fmt.Errorf("ClassifierConfig: want Classes >= 2, got %d", c.Classes)
+	case c.NLayers < 1:
+		return fmt.Errorf("ClassifierConfig: want NLayers >= 1, got %d", c.NLayers)
+	}
+	if err := errors.Join(c.Block.Validate(), c.pool().Validate()); err != nil {
+		return fmt.Errorf("ClassifierConfig: %w", err)
+	}
+	return nil
+}
+
+func (c ClassifierConfig) pool() ops.PoolMode {
+	if c.Pool == "" {
+		return ops.PoolMean
+	}
+	return c.Pool
+}
+
+// Classifier maps a sequence to class scores:
+//
+//	tokens (B, L) or features (B, L, F)
+//	encoder   (B, H, L)
+//	blocks    (B, H, L)
+//	norm      (B, H, L), if the blocks normalise before their layer
+//	pool      (B, H)
+//	decoder   (B, Classes)
+//
+// The parameters are named encoder.*, blocks.I.*, norm.* and decoder.*.
+type Classifier struct {
+	cfg     ClassifierConfig
+	g       *G.ExprGraph
+	dt      tensor.Dtype
+	tokens  *layers.Embedding // one of tokens and feats
+	feats   *layers.Linear
+	blocks  []*layers.Block
+	norm    *layers.Norm // does nothing unless the blocks normalise first
+	decoder *layers.Linear
+}
+
+// NewClassifier makes a classifier on graph g with parameters of type dt. seed
+// chooses the initial parameters and dropout masks.
+func NewClassifier(g *G.ExprGraph, dt tensor.Dtype, cfg ClassifierConfig, seed uint64) (*Classifier, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("models: %w", err)
+	}
+	m := &Classifier{cfg: cfg, g: g, dt: dt}
+	opts := func(name string) []layers.Option {
+		return []layers.Option{layers.WithName(name), layers.WithSeed(seed)}
+	}
+	h := cfg.Block.DModel()
+	var err error
+	if cfg.Vocab > 0 {
+		m.tokens, err = layers.NewEmbedding(g, dt, layers.EmbeddingConfig{Vocab: cfg.Vocab, DModel: h, Padding: cfg.Padding}, opts("encoder")...)
+	} else {
+		m.feats, err = layers.NewLinear(g, dt, layers.LinearConfig{In: cfg.Features, Out: h, Features: true}, opts("encoder")...)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("models: Classifier: %w", err)
+	}
+	for i := range cfg.NLayers {
+		b, err := layers.NewBlock(g, dt, cfg.Block, opts(fmt.Sprintf("blocks.%d", i))...)
+		if err != nil {
+			return nil, fmt.Errorf("models: Classifier: %w", err)
+		}
+		m.blocks = append(m.blocks, b)
+	}
+	norm := layers.NoNorm
+	if cfg.Block.PreNorm {
+		norm = cfg.Block.Norm
+	}
+	if m.norm, err = layers.NewNorm(g, dt, layers.NormConfig{Kind: norm, DModel: h}, opts("norm")...); err != nil {
+		return nil, fmt.Errorf("models: Classifier: %w", err)
+	}
+	if m.decoder, err = layers.NewLinear(g, dt, layers.LinearConfig{In: h, Out: cfg.Classes}, opts("decoder")...); err != nil {
+		return nil, fmt.Errorf("models: Classifier: %w", err)
+	}
+	return m, nil
+}
+
+// CloneTo returns a model on another graph that shares this one's tensors.
+func (m *Classifier) CloneTo(g *G.ExprGraph) (*Classifier, error) {
+	c := &Classifier{cfg: m.cfg, g: g, dt: m.dt}
+	var err error
+	if m.tokens != nil {
+		c.tokens, err = m.tokens.CloneTo(g)
+	} else {
+		c.feats, err = m.feats.CloneTo(g)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("models: Classifier: %w", err)
+	}
+	for _, b := range m.blocks {
+		nb, err := b.CloneTo(g)
+		if err != nil {
+			return nil, fmt.Errorf("models: Classifier: %w", err)
+		}
+		c.blocks = append(c.blocks, nb)
+	}
+	if c.norm, err = m.norm.CloneTo(g); err != nil {
+		return nil, fmt.Errorf("models: Classifier: %w", err)
+	}
+	if c.decoder, err = m.decoder.CloneTo(g); err != nil {
+		return nil, fmt.Errorf("models: Classifier: %w", err)
+	}
+	return c, nil
+}
+
+// parts lists the layers in order.
+func (m *Classifier) parts() []layers.Layer {
+	var ls []layers.Layer
+	if m.tokens != nil {
+		ls = append(ls, m.tokens)
+	} else {
+		ls = append(ls, m.feats)
+	}
+	for _, b := range m.blocks {
+		ls = append(ls, b)
+	}
+	return append(ls, m.norm, m.decoder)
+}
+
+// Params returns the parameters in checkpoint order.
+func (m *Classifier) Params() []layers.Param {
+	var ps []layers.Param
+	for _, p := range m.parts() {
+		ps = append(ps, p.Params()...)
+	}
+	return ps
+}
+
+// Learnables returns the nodes of the parameters that are not frozen.
+func (m *Classifier) Learnables() G.Nodes {
+	var ns G.Nodes
+	for _, p := range m.parts() {
+		ns = append(ns, p.Learnables()...)
+	}
+	return ns
+}
+
+// Buffers returns the state that is saved but not learned.
+func (m *Classifier) Buffers() []layers.Buffer {
+	var bs []layers.Buffer
+	for _, p := range m.parts() {
+		bs = append(bs, p.Buffers()...)
+	}
+	return bs
+}
+
+// Config returns the configuration, a ClassifierConfig.
+func (m *Classifier) Config() any { return m.cfg }
+
+// Fwd maps x, token ids (B, L) of dtype int or features (B, L, F), to logits
+// (B, Classes). lengths (B) of dtype int, or nil, says how many steps of each
+// sequence are not padding.
+func (m *Classifier) Fwd(x, lengths *G.Node) (*G.Node, error) {
+	var y *G.Node
+	var err error
+	if m.tokens != nil {
+		y, err = m.tokens.Fwd(x)
+	} else {
+		y, err = m.feats.Fwd(x)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("models: Classifier: %w", err)
+	}
+	for _, b := range m.blocks {
+		if y, err = b.FwdLengths(y, lengths); err != nil {
+			return nil, fmt.Errorf("models: Classifier: %w", err)
+		}
+	}
+	if y, err = m.norm.FwdLengths(y, lengths); err != nil {
+		return nil, fmt.Errorf("models: Classifier: %w", err)
+	}
+	if y, err = ops.Pool(m.cfg.pool(), y, lengths); err != nil {
+		return nil, fmt.Errorf("models: Classifier: %w", err)
+	}
+	if y, err = m.decoder.Fwd(y); err != nil {
+		return nil, fmt.Errorf("models: Classifier: %w", err)
+	}
+	return y, nil
+}
+
+// Build puts the model on a graph of its own for batches of the given size and
+// length, with placeholders for the data and the cross-entropy loss. All
+// graphs share the model's tensors. It implements train.Model.
+func (m *Classifier) Build(_ train.Mode, batch, length int) (*train.Graph, error) {
+	if batch < 1 || length < 1 {
+		return nil, fmt.Errorf("models: Classifier: Build: want batch and length >= 1, got %d and %d", batch, length)
+	}
+	g := G.NewGraph()
+	c, err := m.CloneTo(g)
+	if err != nil {
+		return nil, err
+	}
+	var x *G.Node
+	if m.tokens != nil {
+		x = G.NewMatrix(g, tensor.Int, G.WithShape(batch, length), G.WithName("x"))
+	} else {
+		x = G.NewTensor(g, m.dt, 3, G.WithShape(batch, length, m.cfg.Features), G.WithName("x"))
+	}
+	lengths := G.NewVector(g, tensor.Int, G.WithShape(batch), G.WithName("lengths"))
+	target := G.NewVector(g, tensor.Int, G.WithShape(batch), G.WithName("target"))
+	logits, err := c.Fwd(x, lengths)
+	if err != nil {
+		return nil, err
+	}
+	loss, err := ops.CrossEntropy(logits, target)
+	if err != nil {
+		return nil, fmt.Errorf("models: Classifier: %w", err)
+	}
+	return &train.Graph{G: g, X: x, Lengths: lengths, Target: target, Loss: loss, Logits: logits, Params: c.Params()}, nil
+}
