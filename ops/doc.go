@@ -1,0 +1,20 @@
+// Package ops holds the Gorgonia ops a sequence model needs and Gorgonia lacks
+// or gets wrong: position-wise linear maps, gated and plain activations,
+// normalisation over features and over the batch, dropout, embedding, pooling,
+// cross-entropy, and the copies that stand in for Gorgonia's views.
+//
+// Sequences are (B, H, L): batch, features, steps, row-major. Every function
+// takes nodes and returns a node; shapes and dtypes are checked when the graph
+// is built, values (token ids, labels, lengths) when it runs, and both give
+// errors that name the op, the argument, what was wanted and what came.
+//
+// Every op works in float32 and float64, on the TapeMachine and on the
+// LispMachine. Gradients are exact, and bitwise the same whatever the number of
+// processors: sums are split in pieces that depend on the shapes alone. An op
+// owns its output and the memory its backward pass needs, and uses them again
+// at every step, so a graph may be run by one VM at a time; to train and to
+// evaluate, build two graphs that share their tensors.
+//
+// Each op has two files: x.go holds the function on nodes, x_core.go the
+// arithmetic on slices.
+package ops

@@ -1,0 +1,121 @@
+package ops
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/graphop"
+)
+
+// LinearOption changes how Linear or FeatureLinear works.
+type LinearOption func(*linearOptions)
+
+type linearOptions struct{ noInputGrad bool }
+
+// NoInputGrad leaves out the gradient with respect to x, for a first layer,
+// whose input is data.
+func NoInputGrad() LinearOption { return func(o *linearOptions) { o.noInputGrad = true } }
+
+// Linear is the position-wise linear map y = w x + b: x (B, I, L) gives
+// (B, O, L), the same map at every step, and x (B, I) gives (B, O). w is
+// (O, I); b is (O), or nil for none.
+func Linear(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
+	const op = "ops.Linear"
+	if err := checkFloat(op, "x", x, "(B, I, L)", "(B, I)"); err != nil {
+		return nil, err
+	}
+	s := x.Shape()
+	d := linearDims{b: s[0], i: s[1], l: 1}
+	in, err := d.params(op, x, w, b)
+	if err != nil {
+		return nil, err
+	}
+	if len(s) == 2 {
+		return applyLinear(op, tensor.Shape{d.b, d.o}, in, opts,
+			func() graphop.Core[float32] { return newLinearVector[float32](d) },
+			func() graphop.Core[float64] { return newLinearVector[float64](d) })
+	}
+	d.l = s[2]
+	return applyLinear(op, tensor.Shape{d.b, d.o, d.l}, in, opts,
+		func() graphop.Core[float32] { return newLinear[float32](d) },
+		func() graphop.Core[float64] { return newLinear[float64](d) })
+}
+
+// FeatureLinear is Linear on features as data sets have them, channels last: x
+// (B, L, F) gives (B, O, L). w is (O, F); b is (O), or nil for none.
+func FeatureLinear(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
+	const op = "ops.FeatureLinear"
+	if err := checkFloat(op, "x", x, "(B, L, F)"); err != nil {
+		return nil, err
+	}
+	s := x.Shape()
+	d := linearDims{b: s[0], l: s[1], i: s[2], featuresLast: true}
+	in, err := d.params(op, x, w, b)
+	if err != nil {
+		return nil, err
+	}
+	return applyLinear(op, tensor.Shape{d.b, d.o, d.l}, in, opts,
+		func() graphop.Core[float32] { return newLinear[float32](d) },
+		func() graphop.Core[float64] { return newLinear[float64](d) })
+}
+
+// LinearGLU is a position-wise linear map to twice the features, gated: x
+// (B, I, L), w (2H, I) and b (2H) or nil give (B, H, L),
+//
+//	y = (w1 x + b1) * sigmoid(w2 x + b2),
+//
+// where w1, b1 are the first H rows of w and b and w2, b2 the others. It is
+// GLU(Linear(x, w, b)) in one op.
+//
+// Dauphin et al. 2017, "Language Modeling with Gated Convolutional Networks",
+// arXiv:1612.08083.
+func LinearGLU(x, w, b *G.Node) (*G.Node, error) {
+	const op = "ops.LinearGLU"
+	if err := checkFloat(op, "x", x, "(B, I, L)"); err != nil {
+		return nil, err
+	}
+	s := x.Shape()
+	d := linearDims{b: s[0], i: s[1], l: s[2]}
+	in, err := d.params(op, x, w, b)
+	if err != nil {
+		return nil, err
+	}
+	if d.o%2 != 0 {
+		return nil, fmt.Errorf("%s: want w (2H, %d), got %v", op, d.i, w.Shape())
+	}
+	return applyLinear(op, tensor.Shape{d.b, d.o / 2, d.l}, in, nil,
+		func() graphop.Core[float32] { return newLinearGLU[float32](d) },
+		func() graphop.Core[float64] { return newLinearGLU[float64](d) })
+}
+
+// params checks w (O, I) and b (O), sets O, and returns the inputs of the op.
+func (d *linearDims) params(op string, x, w, b *G.Node) (inputs, error) {
+	if err := checkFloat(op, "w", w, "(O, I)"); err != nil {
+		return nil, err
+	}
+	d.o = w.Shape()[0]
+	if err := checkShape(op, "w", w, x.Dtype(), d.o, d.i); err != nil {
+		return nil, err
+	}
+	if err := checkOptional(op, "b", b, x.Dtype(), d.o); err != nil {
+		return nil, err
+	}
+	in := inputs{x, w}
+	d.bias = in.add(b)
+	return in, nil
+}
+
+func applyLinear(op string, out tensor.Shape, in inputs, opts []LinearOption,
+	core32 func() graphop.Core[float32], core64 func() graphop.Core[float64]) (*G.Node, error) {
+	var o linearOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	spec := graphop.Spec{Name: op, Out: out}
+	if o.noInputGrad {
+		spec.NoGrad = []int{0}
+	}
+	return graphop.Apply(spec, core32, core64, in...)
+}

@@ -1,0 +1,153 @@
+package ops
+
+import (
+	"github.com/gorgonia-s4/s4/internal/gemm"
+	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/vec"
+)
+
+// linearDims are the sizes of a linear map.
+type linearDims struct {
+	b, i, o, l   int
+	bias         int  // index of the input, -1 for none
+	featuresLast bool // x is (B, L, I), not (B, I, L)
+}
+
+const (
+	// linearWidth is the number of steps in a unit of work.
+	linearWidth = 256
+	// linearPartials bounds the elements of the partial weight gradients, and
+	// with them the memory of the many processors that a large map could use.
+	linearPartials = 1 << 22
+)
+
+// linear is the core of Linear on sequences, and of FeatureLinear.
+type linear[T num.Float] struct {
+	linearDims
+	cols columns
+	grps groups
+	ws   []gemm.Workspace[T] // one per worker
+
+	w, wt gemm.Packed[T] // w with the bias, and its transpose
+	dw    []T            // (groups-1, O, I): partial sums, but the first
+	db    []float64      // (groups, O)
+}
+
+func newLinear[T num.Float](d linearDims) *linear[T] {
+	c := &linear[T]{linearDims: d, cols: columns{b: d.b, l: d.l, width: linearWidth}}
+	c.grps = groups{units: c.cols.units(), n: min(c.cols.units(), 16, max(4, linearPartials/(d.o*d.i)))}
+	c.ws = make([]gemm.Workspace[T], par.Workers())
+	return c
+}
+
+// x returns the steps from lo on of sequence b of x, and what gemm has to know
+// to read them as a matrix (I, steps).
+func (c *linear[T]) x(x []T, b, lo int) (m []T, ld int, trans bool) {
+	if c.featuresLast {
+		return x[(b*c.l+lo)*c.i:], c.i, true
+	}
+	return x[b*c.i*c.l+lo:], c.l, false
+}
+
+func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	c.pack(in)
+	par.For(c.cols.units(), func(worker, u int) {
+		b, lo, hi := c.cols.unit(u)
+		c.product(worker, out[b*c.o*c.l+lo:], c.l, in, b, lo, hi, nil)
+	})
+	return nil
+}
+
+// pack lays w and the bias out for product.
+func (c *linear[T]) pack(in []graphop.Arg[T]) {
+	var bias []T
+	if c.bias >= 0 {
+		bias = in[c.bias].F
+	}
+	c.w.Pack(false, c.o, c.i, in[1].F, c.i, bias)
+}
+
+// product writes w x + bias of the steps [lo, hi) of sequence b to y, which is
+// (O, hi-lo) with leading dimension ld. done is called as gemm.GemmPacked does.
+func (c *linear[T]) product(worker int, y []T, ld int, in []graphop.Arg[T], b, lo, hi int, done func(j0, j1 int)) {
+	x, ldx, trans := c.x(in[0].F, b, lo)
+	gemm.GemmPacked(&c.ws[worker], &c.w, trans, hi-lo, x, ldx, y, ld, false, done)
+}
+
+func (c *linear[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	c.backward(grad, in, func(_, b, lo, _ int) ([]T, int) { return gout[b*c.o*c.l+lo:], c.l })
+	return nil
+}
+
+// backward computes the gradients of x, w and the bias from that of w x + b,
+// which dy returns for the steps [lo, hi) of sequence b as a matrix (O, hi-lo)
+// and its leading dimension.
+func (c *linear[T]) backward(grad [][]T, in []graphop.Arg[T], dy func(worker, b, lo, hi int) ([]T, int)) {
+	size := c.o * c.i
+	c.dw = num.Grow(c.dw, (c.grps.n-1)*size)
+	c.db = num.Grow(c.db, c.grps.n*c.o)
+	if grad[0] != nil && !c.featuresLast {
+		c.wt.Pack(true, c.i, c.o, in[1].F, c.i, nil)
+	}
+	par.For(c.grps.n, func(worker, g int) {
+		dw, db := grad[1], c.db[g*c.o:][:c.o]
+		if g > 0 {
+			dw = c.dw[(g-1)*size:][:size]
+		}
+		clear(db)
+		first, last := c.grps.group(g)
+		for u := first; u < last; u++ {
+			b, lo, hi := c.cols.unit(u)
+			m, ld := dy(worker, b, lo, hi)
+			c.backwardWeight(worker, dw, db, in[0].F, m, ld, b, lo, hi, u > first)
+			if grad[0] != nil {
+				c.backwardInput(worker, grad[0], in[1].F, m, ld, b, lo, hi)
+			}
+		}
+	})
+	par.Blocks(size, 1<<14, func(_, lo, hi int) {
+		for g := range c.grps.n - 1 {
+			vec.Add(grad[1][lo:hi], grad[1][lo:hi], c.dw[g*size+lo:g*size+hi])
+		}
+	})
+	if c.bias >= 0 {
+		sumRows(grad[c.bias], c.db)
+	}
+}
+
+// backwardWeight sets dw (O, I) to dy x^T of some steps, or adds it, and adds
+// the row sums of dy to db.
+func (c *linear[T]) backwardWeight(worker int, dw []T, db []float64, x, dy []T, ld, b, lo, hi int, add bool) {
+	m, ldx, trans := c.x(x, b, lo)
+	gemm.Gemm(&c.ws[worker], false, !trans, c.o, c.i, hi-lo, dy, ld, m, ldx, dw, c.i, add)
+	if c.bias < 0 {
+		return
+	}
+	for o := range db {
+		db[o] += float64(vec.Sum(dy[o*ld : o*ld+hi-lo]))
+	}
+}
+
+// backwardInput writes w^T dy, for some steps, to their place in dx.
+func (c *linear[T]) backwardInput(worker int, dx, w, dy []T, ld, b, lo, hi int) {
+	m, ldx, trans := c.x(dx, b, lo)
+	if trans {
+		gemm.Gemm(&c.ws[worker], true, false, hi-lo, c.i, c.o, dy, ld, w, c.i, m, ldx, false)
+		return
+	}
+	gemm.GemmPacked(&c.ws[worker], &c.wt, false, hi-lo, dy, ld, m, ldx, false, nil)
+}
+
+// sumRows sets dst to the sum of the rows of src, in order.
+func sumRows[T num.Float](dst []T, src []float64) {
+	n := len(dst)
+	for i := range dst {
+		var s float64
+		for j := i; j < len(src); j += n {
+			s += src[j]
+		}
+		dst[i] = T(s)
+	}
+}

@@ -1,0 +1,215 @@
+package ops
+
+import (
+	"math"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/testutil"
+)
+
+// naiveLinear is y[b][o][l] = sum over i of w[o][i] x(b, i, l) + bias[o].
+func naiveLinear(nb, no, ni, nl int, x func(b, i, l int) float64, w, bias []float64) []float64 {
+	y := make([]float64, 0, nb*no*nl)
+	for b := range nb {
+		for o := range no {
+			for l := range nl {
+				var s float64
+				if bias != nil {
+					s = bias[o]
+				}
+				for i := range ni {
+					s += w[o*ni+i] * x(b, i, l)
+				}
+				y = append(y, s)
+			}
+		}
+	}
+	return y
+}
+
+var linearSizes = [][4]int{{1, 1, 1, 1}, {2, 3, 4, 17}, {3, 5, 2, 1}, {2, 17, 3, 300}, {5, 1, 7, 3}}
+
+func TestLinear(t *testing.T) {
+	rng := newRand(1)
+	for _, n := range linearSizes {
+		B, I, O, L := n[0], n[1], n[2], n[3]
+		w, bias := testutil.Normal(rng, "w", O, I), testutil.Normal(rng, "b", O)
+
+		x := testutil.Normal(rng, "x", B, I, L)
+		f := build(func(n []*G.Node) (*G.Node, error) { return Linear(n[0], n[1], n[2]) })
+		at := func(b, i, l int) float64 { return x.F[(b*I+i)*L+l] }
+		checkValue(t, f, naiveLinear(B, O, I, L, at, w.F, bias.F), x, w, bias)
+		testutil.Check(t, f, x, w, bias)
+		noBias := build(func(n []*G.Node) (*G.Node, error) { return Linear(n[0], n[1], nil) })
+		checkValue(t, noBias, naiveLinear(B, O, I, L, at, w.F, nil), x, w)
+		testutil.Check(t, noBias, x, w)
+
+		x = testutil.Normal(rng, "x", B, L, I)
+		f = build(func(n []*G.Node) (*G.Node, error) { return FeatureLinear(n[0], n[1], n[2]) })
+		at = func(b, i, l int) float64 { return x.F[(b*L+l)*I+i] }
+		checkValue(t, f, naiveLinear(B, O, I, L, at, w.F, bias.F), x, w, bias)
+		testutil.Check(t, f, x, w, bias)
+
+		x = testutil.Normal(rng, "x", B, I)
+		f = build(func(n []*G.Node) (*G.Node, error) { return Linear(n[0], n[1], n[2]) })
+		at = func(b, i, _ int) float64 { return x.F[b*I+i] }
+		checkValue(t, f, naiveLinear(B, O, I, 1, at, w.F, bias.F), x, w, bias)
+		testutil.Check(t, f, x, w, bias)
+		testutil.Check(t, noBias, x, w)
+	}
+}
+
+func TestLinearNoInputGrad(t *testing.T) {
+	rng := newRand(2)
+	w, bias := testutil.Normal(rng, "w", 4, 3), testutil.Normal(rng, "b", 4)
+	for _, c := range []struct {
+		x testutil.Input
+		f func(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error)
+	}{
+		{testutil.Normal(rng, "x", 2, 3, 7), Linear},
+		{testutil.Normal(rng, "x", 2, 3), Linear},
+		{testutil.Normal(rng, "x", 2, 7, 3), FeatureLinear},
+	} {
+		c.x.Fixed = true
+		testutil.Check(t, build(func(n []*G.Node) (*G.Node, error) { return c.f(n[0], n[1], n[2], NoInputGrad()) }), c.x, w, bias)
+	}
+	// The gradient of x is left out, not wrong.
+	g := newGraph()
+	x, wn := g.f64("x", 2, 3, 7), g.f64("w", 4, 3)
+	y, err := Linear(x, wn, nil, NoInputGrad())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := G.Must(G.Sum(y))
+	if _, err := G.Grad(sum, x); err == nil {
+		t.Error("G.Grad with respect to x: want an error, got none")
+	}
+}
+
+func TestLinearGLU(t *testing.T) {
+	rng := newRand(3)
+	for _, n := range linearSizes {
+		B, I, H, L := n[0], n[1], n[2], n[3]
+		x, w, bias := testutil.Normal(rng, "x", B, I, L), testutil.Normal(rng, "w", 2*H, I), testutil.Normal(rng, "b", 2*H)
+		z := naiveLinear(B, 2*H, I, L, func(b, i, l int) float64 { return x.F[(b*I+i)*L+l] }, w.F, bias.F)
+		f := build(func(n []*G.Node) (*G.Node, error) { return LinearGLU(n[0], n[1], n[2]) })
+		checkValue(t, f, naiveGLU(z, B, H, L), x, w, bias)
+		testutil.Check(t, f, x, w, bias)
+		testutil.Check(t, build(func(n []*G.Node) (*G.Node, error) { return LinearGLU(n[0], n[1], nil) }), x, w)
+	}
+}
+
+func naiveGLU(z []float64, nb, nh, nl int) []float64 {
+	y := make([]float64, 0, len(z)/2)
+	for b := range nb {
+		for h := range nh {
+			for l := range nl {
+				y = append(y, z[(b*2*nh+h)*nl+l]/(1+math.Exp(-z[((b*2+1)*nh+h)*nl+l])))
+			}
+		}
+	}
+	return y
+}
+
+// In evaluation LinearGLU keeps nothing; its results are the same.
+func TestLinearGLUEvaluation(t *testing.T) {
+	const B, I, H, L = 2, 5, 3, 300
+	d := linearDims{b: B, i: I, o: 2 * H, l: L, bias: 2}
+	train := newPass[float64](newLinearGLU[float64](d), B*H*L, []int{B * I * L, 2 * H * I, 2 * H})
+	eval := newPass[float64](newLinearGLU[float64](d), B*H*L, []int{B * I * L, 2 * H * I, 2 * H})
+	eval.core.(graphop.TrainModer).SetTraining(false)
+	train.run(t)
+	eval.run(t)
+	want := train.results()
+	for i, got := range eval.results() {
+		if e := testutil.RelErr(got, want[i]); e != 0 {
+			t.Errorf("result %d: relative error %g, want 0", i, e)
+		}
+	}
+	if z := eval.core.(*linearGLU[float64]).z; z != nil {
+		t.Errorf("evaluation keeps %d elements, want 0", len(z))
+	}
+}
+
+func TestLinearCores(t *testing.T) {
+	const B, I, O, L = 5, 24, 36, 700
+	d := linearDims{b: B, i: I, o: O, l: L, bias: 2}
+	params := []int{O * I, O}
+	checkPass(t, newPass[float32](newLinear[float32](d), B*O*L, append([]int{B * I * L}, params...)), once)
+	checkPass(t, newPass[float32](newLinearGLU[float32](d), B*O/2*L, append([]int{B * I * L}, params...)), once)
+	d.featuresLast = true
+	checkPass(t, newPass[float32](newLinear[float32](d), B*O*L, append([]int{B * I * L}, params...)), once)
+	v := linearDims{b: 70, i: 150, o: 200, l: 1, bias: 2}
+	checkPass(t, newPass[float32](newLinearVector[float32](v), v.b*v.o, []int{v.b * v.i, v.o * v.i, v.o}), once)
+}
+
+func TestLinearErrors(t *testing.T) {
+	g := newGraph()
+	x, w, b := g.f64("x", 2, 3, 5), g.f64("w", 4, 3), g.f64("b", 4)
+	for _, c := range []struct {
+		f    func(x, w, b *G.Node) (*G.Node, error)
+		x    *G.Node
+		w, b *G.Node
+		want string
+	}{
+		{nil, nil, w, b, "ops.Linear: want x (B, I, L) or (B, I), got nil"},
+		{nil, g.f64("x1", 3), w, b, "ops.Linear: want x (B, I, L) or (B, I), got (3)"},
+		{nil, g.ints("xi", 2, 3), w, b, "ops.Linear: want x (B, I, L) or (B, I) of dtype float32 or float64, got dtype int"},
+		{nil, g.f64("x0", 2, 3, 0), w, b, "ops.Linear: want x (B, I, L) or (B, I) with every axis at least 1, got (2, 3, 0)"},
+		{nil, x, nil, b, "ops.Linear: want w (O, I), got nil"},
+		{nil, x, b, b, "ops.Linear: want w (O, I), got (4)"},
+		{nil, x, g.f64("w1", 4, 2), b, "ops.Linear: want w (4, 3), got (4, 2)"},
+		{nil, x, g.f32("w2", 4, 3), b, "ops.Linear: want w (4, 3) of dtype float64, got dtype float32"},
+		{nil, x, w, g.f64("b1", 5), "ops.Linear: want b (4), got (5)"},
+		{nil, x, w, g.f64("b2", 4, 1), "ops.Linear: want b (4), got (4, 1)"},
+		{feature, x, w, b, "ops.FeatureLinear: want w (4, 5), got (4, 3)"},
+		{feature, g.f64("x2", 2, 3), w, b, "ops.FeatureLinear: want x (B, L, F), got (2, 3)"},
+		{LinearGLU, x, g.f64("w3", 3, 3), nil, "ops.LinearGLU: want w (2H, 3), got (3, 3)"},
+		{LinearGLU, g.f64("x3", 2, 3), w, nil, "ops.LinearGLU: want x (B, I, L), got (2, 3)"},
+		{nil, x, newGraph().f64("other", 4, 3), nil, "ops.Linear: "},
+	} {
+		if c.f == nil {
+			c.f = func(x, w, b *G.Node) (*G.Node, error) { return Linear(x, w, b) }
+		}
+		_, err := c.f(c.x, c.w, c.b)
+		wantError(t, err, c.want)
+	}
+}
+
+func feature(x, w, b *G.Node) (*G.Node, error) { return FeatureLinear(x, w, b) }
+
+func TestLinearFloat32Error(t *testing.T) {
+	// Long sums stay at the error of their terms: 64 x 1000 steps.
+	rng := newRand(4)
+	x, w, bias := testutil.Normal(rng, "x", 64, 3, 1000), testutil.Normal(rng, "w", 2, 3), testutil.Normal(rng, "b", 2)
+	f := build(func(n []*G.Node) (*G.Node, error) { return Linear(n[0], n[1], n[2]) })
+	want, err := testutil.Run(testutil.Tape, tensor.Float64, f, nil, x, w, bias)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := testutil.Run(testutil.Tape, tensor.Float32, f, nil, x, w, bias)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i < 3; i++ {
+		if e := testutil.RelErr(got.Grads[i], want.Grads[i]); !(e <= testutil.TolFloat32) {
+			t.Errorf("gradient %d: relative error %g", i, e)
+		}
+	}
+}
+
+func BenchmarkLinear(b *testing.B) {
+	const B, I, O, L = 50, 128, 256, 1024
+	d := linearDims{b: B, i: I, o: O, l: L, bias: 2}
+	bench(b, newPass[float32](newLinear[float32](d), B*O*L, []int{B * I * L, O * I, O}))
+}
+
+func BenchmarkLinearGLU(b *testing.B) {
+	const B, I, H, L = 50, 128, 128, 1024
+	d := linearDims{b: B, i: I, o: 2 * H, l: L, bias: 2}
+	bench(b, newPass[float32](newLinearGLU[float32](d), B*H*L, []int{B * I * L, 2 * H * I, 2 * H}))
+}

@@ -1,0 +1,82 @@
+package ops
+
+import (
+	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/vec"
+)
+
+// linearGLU is the core of LinearGLU: a linear map to O = 2H features whose
+// result z is gated as soon as a block of its columns is complete. In training
+// z is kept for the backward pass. In evaluation, where there hardly ever is
+// one, it is not, and Backward computes it again.
+type linearGLU[T num.Float] struct {
+	*linear[T]
+	training bool
+	kept     bool  // z holds the values of the last Forward
+	z        []T   // (B, 2H, L)
+	scratch  [][]T // one per worker, (2H, linearWidth)
+}
+
+func newLinearGLU[T num.Float](d linearDims) *linearGLU[T] {
+	return &linearGLU[T]{linear: newLinear[T](d), training: true, scratch: make([][]T, par.Workers())}
+}
+
+// SetTraining implements graphop.TrainModer.
+func (c *linearGLU[T]) SetTraining(training bool) { c.training = training }
+
+func (c *linearGLU[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	c.pack(in)
+	c.kept = c.training
+	if c.kept {
+		c.z = num.Grow(c.z, c.b*c.o*c.l)
+	}
+	half := c.o / 2
+	par.For(c.cols.units(), func(worker, u int) {
+		b, lo, hi := c.cols.unit(u)
+		z, ld := c.gates(worker, b, lo)
+		c.product(worker, z, ld, in, b, lo, hi, func(j0, j1 int) {
+			for h := range half {
+				y := out[(b*half+h)*c.l+lo:]
+				vec.GLU(y[j0:j1], z[h*ld+j0:h*ld+j1], z[(half+h)*ld+j0:(half+h)*ld+j1])
+			}
+		})
+	})
+	return nil
+}
+
+// gates returns where z of the steps from lo on of sequence b is, or is to be:
+// in z if that is kept, else in the worker's scratch.
+func (c *linearGLU[T]) gates(worker, b, lo int) (z []T, ld int) {
+	if c.kept {
+		return c.z[b*c.o*c.l+lo:], c.l
+	}
+	return c.room(worker), linearWidth
+}
+
+// room returns the worker's scratch.
+func (c *linearGLU[T]) room(worker int) []T {
+	c.scratch[worker] = num.Grow(c.scratch[worker], c.o*linearWidth)
+	return c.scratch[worker]
+}
+
+// Backward computes the gradient of z in scratch, a unit at a time.
+func (c *linearGLU[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	half := c.o / 2
+	c.backward(grad, in, func(worker, b, lo, hi int) ([]T, int) {
+		n := hi - lo
+		z, ld := c.gates(worker, b, lo)
+		if !c.kept {
+			c.product(worker, z, ld, in, b, lo, hi, nil)
+		}
+		dz := c.room(worker) // is z, if that was not kept
+		for h := range half {
+			g := gout[(b*half+h)*c.l+lo:][:n]
+			i, j := h*linearWidth, (half+h)*linearWidth
+			vec.GLUGrad(dz[i:i+n], dz[j:j+n], z[h*ld:][:n], z[(half+h)*ld:][:n], g)
+		}
+		return dz, linearWidth
+	})
+	return nil
+}
