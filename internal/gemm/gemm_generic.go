@@ -6,8 +6,9 @@ import "github.com/gorgonia-s4/s4/internal/num"
 func generic[T num.Float]() kernel[T] {
 	return kernel[T]{
 		mr: 4, nr: 4, step: 4,
-		run:            []func(k int, a, b, c []T, ldc int, add bool){tileGeneric[T]},
-		copyPanel:      copyPanelGeneric[T],
+		run:            []tile[T]{tileGeneric[T]},
+		copyA:          copyPanelGeneric[T],
+		copyB:          copyPanelGeneric[T],
 		transposePanel: transposePanelGeneric[T],
 	}
 }
@@ -49,4 +50,20 @@ func put[T num.Float](c []T, v0, v1, v2, v3 T, add bool) {
 		v0, v1, v2, v3 = v0+c[0], v1+c[1], v2+c[2], v3+c[3]
 	}
 	c[0], c[1], c[2], c[3] = v0, v1, v2, v3
+}
+
+// copyPanelGeneric packs a panel of 4 columns.
+func copyPanelGeneric[T num.Float](dst, src []T, ld, k int) {
+	for p := range k {
+		*(*[4]T)(dst[4*p:]) = [4]T(src[p*ld:])
+	}
+}
+
+// transposePanelGeneric packs a panel of w rows.
+func transposePanelGeneric[T num.Float](dst, src []T, ld, k, w int) {
+	for r := range w {
+		for p, v := range src[r*ld:][:k] {
+			dst[p*w+r] = v
+		}
+	}
 }

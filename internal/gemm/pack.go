@@ -24,8 +24,10 @@ func pack[T num.Float](kern *kernel[T], dst, src []T, ld int, columns bool, k, w
 	case k == 0:
 	case valid < w:
 		packEdge(dst, src, ld, columns, k, w, valid)
+	case columns && w == kern.mr:
+		kern.copyA(dst, src, ld, k)
 	case columns:
-		kern.copyPanel(dst, src, ld, k, w)
+		kern.copyB(dst, src, ld, k)
 	default:
 		kern.transposePanel(dst, src, ld, k, w)
 	}
@@ -43,19 +45,5 @@ func packEdge[T num.Float](dst, src []T, ld int, columns bool, k, w, valid int) 
 			d[r] = s[r*step]
 		}
 		clear(d[valid:])
-	}
-}
-
-func copyPanelGeneric[T num.Float](dst, src []T, ld, k, w int) {
-	for p := range k {
-		copy(dst[p*w:][:w], src[p*ld:])
-	}
-}
-
-func transposePanelGeneric[T num.Float](dst, src []T, ld, k, w int) {
-	for r := range w {
-		for p, v := range src[r*ld:][:k] {
-			dst[p*w+r] = v
-		}
 	}
 }

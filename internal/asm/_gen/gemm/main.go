@@ -1,0 +1,271 @@
+// Command gemm generates the microkernels of internal/gemm.
+package main
+
+import (
+	"fmt"
+	"math/bits"
+
+	"github.com/gorgonia-s4/s4/internal/asm/gen/simd"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// columns is the width of a tile, in vectors.
+const columns = 2
+
+// unroll is the number of terms in an iteration of the microkernel.
+const unroll = 4
+
+func main() {
+	simd.Main(func(a *simd.Asm) {
+		rows, step := 6, 2 // 12 accumulators of 16 registers
+		if a.Bits == 512 {
+			rows, step = 12, 4 // 24 of 32
+		}
+		for r := step; r <= rows; r += step {
+			tile(a, r, rows)
+		}
+		copyPanel(a, "copyA", rows)
+		copyPanel(a, "copyB", columns*a.Lanes())
+		if a.Bits == 256 {
+			transposePanel(a)
+		}
+	})
+}
+
+// tile writes the microkernel that computes the first rows of a tile of mr.
+func tile(a *simd.Asm, rows, mr int) {
+	a.Func(fmt.Sprintf("tile%d", rows), "func(k int, a, b, c []T, ldc int, add bool)",
+		fmt.Sprintf("computes the first %d rows of a tile of %d x %d. See kernel.run.", rows, mr, columns*a.Lanes()))
+	k := a.IntParam("k")
+	ap, bp, cp := a.BaseParam("a"), a.BaseParam("b"), a.BaseParam("c")
+	ldc := a.IntParam("ldc")
+	a.ScaleByElem(ldc)
+
+	acc := make([][columns]simd.Vec, rows)
+	for i := range acc {
+		for j := range acc[i] {
+			acc[i][j] = a.Broadcast(Mem{Base: ap, Disp: i * a.Elem}) // the bias
+		}
+	}
+	a.ADDQ(U32(mr*a.Elem), ap)
+	terms := func(n int) {
+		for p := range n {
+			term(a, acc, ap, bp, p, mr)
+		}
+		a.ADDQ(U32(n*mr*a.Elem), ap)
+		a.ADDQ(U32(n*columns*a.Bytes()), bp)
+	}
+	blocks := a.GP64()
+	a.MOVQ(k, blocks)
+	a.SHRQ(Imm(2), blocks)
+	a.ANDQ(Imm(unroll-1), k)
+	a.Loop(blocks, func() { terms(unroll) })
+	a.Loop(k, func() { terms(1) })
+
+	a.Comment("C = the sums, or C += the sums")
+	add := a.Load(a.Param("add"), a.GP8())
+	store := a.NewLabel("store")
+	a.TESTB(add, add)
+	a.JZ(LabelRef(store))
+	eachRow(a, cp, ldc, acc, func(v simd.Vec, m Mem) { a.Op("VADD", m, v, v) })
+	a.Label(store)
+	eachRow(a, cp, ldc, acc, func(v simd.Vec, m Mem) { a.Move(v, m) })
+	a.End()
+}
+
+// term adds the outer product of column p of A and row p of B.
+func term(a *simd.Asm, acc [][columns]simd.Vec, ap, bp reg.Register, p, mr int) {
+	var b [columns]simd.Vec
+	for j := range b {
+		b[j] = a.New()
+		a.Move(Mem{Base: bp, Disp: (p*columns + j) * a.Bytes()}, b[j])
+	}
+	for i := range acc {
+		x := a.Broadcast(Mem{Base: ap, Disp: (p*mr + i) * a.Elem})
+		for j := range b {
+			a.Op("VFMADD231", b[j], x, acc[i][j])
+		}
+	}
+}
+
+// eachRow calls f for every vector of the tile and its place in C.
+func eachRow(a *simd.Asm, cp, ldc reg.Register, acc [][columns]simd.Vec, f func(v simd.Vec, m Mem)) {
+	row := a.GP64()
+	a.MOVQ(cp, row)
+	for i := range acc {
+		if i > 0 {
+			a.ADDQ(ldc, row)
+		}
+		for j, v := range acc[i] {
+			f(v, Mem{Base: row, Disp: j * a.Bytes()})
+		}
+	}
+}
+
+// copyPanel writes the function that packs a panel of w columns.
+func copyPanel(a *simd.Asm, name string, w int) {
+	a.Func(name, "func(dst, src []T, ld, k int)", fmt.Sprintf("copies panels of %d columns. See kernel.", w))
+	dst, src := a.BaseParam("dst"), a.BaseParam("src")
+	ld, k := a.IntParam("ld"), a.IntParam("k")
+	a.ScaleByElem(ld)
+	bytes := w * a.Elem
+	a.Loop(k, func() {
+		for off := 0; off < bytes; {
+			off += copyBytes(a, Mem{Base: src, Disp: off}, Mem{Base: dst, Disp: off}, bytes-off)
+		}
+		a.ADDQ(ld, src)
+		a.ADDQ(U32(bytes), dst)
+	})
+	a.End()
+}
+
+// copyBytes copies as much of n bytes as one register holds and returns that.
+func copyBytes(a *simd.Asm, src, dst Mem, n int) int {
+	switch {
+	case n >= 64 && a.Bits == 512:
+		v := a.ZMM()
+		a.VMOVUPS(src, v)
+		a.VMOVUPS(v, dst)
+		return 64
+	case n >= 32:
+		v := a.YMM()
+		a.VMOVUPS(src, v)
+		a.VMOVUPS(v, dst)
+		return 32
+	case n >= 16:
+		v := a.XMM()
+		a.VMOVUPS(src, v)
+		a.VMOVUPS(v, dst)
+		return 16
+	}
+	v := a.GP64()
+	a.MOVQ(src, v)
+	a.MOVQ(v, dst)
+	return 8
+}
+
+// group is the number of rows transposePanel takes at a time.
+const group = 4
+
+// transposePanel writes the function that packs a panel of w >= group rows. It
+// takes them in groups; the last group overlaps the one before, where w is not
+// a multiple.
+func transposePanel(a *simd.Asm) {
+	a.Func("transposePanel", "func(dst, src []T, ld, k, w int)", "packs panels of w >= 4 rows. See kernel.")
+	dst, src := a.BaseParam("dst"), a.BaseParam("src")
+	ld, k, w := a.IntParam("ld"), a.IntParam("k"), a.IntParam("w")
+	a.ScaleByElem(ld)
+
+	left := a.GP64() // rows from this group on
+	a.MOVQ(w, left)
+	a.ScaleByElem(w)
+	w3 := triple(a, w)
+	ld3 := triple(a, ld)
+	next, done := a.NewLabel("group"), a.NewLabel("done")
+	a.Label(next)
+	d, s, n := a.GP64(), a.GP64(), a.GP64()
+	a.MOVQ(dst, d)
+	a.MOVQ(src, s)
+
+	a.MOVQ(k, n)
+	a.SHRQ(Imm(log2(a.Lanes())), n)
+	a.Loop(n, func() {
+		var rows [group]simd.Vec
+		for r := range rows {
+			rows[r] = a.New()
+			a.Move(row(s, ld, ld3, r), rows[r])
+		}
+		storeTransposed(a, rows, d, w, w3)
+		a.ADDQ(U32(a.Bytes()), s)
+	})
+	a.MOVQ(k, n)
+	a.ANDQ(Imm(uint64(a.Lanes()-1)), n)
+	a.Loop(n, func() {
+		for r := range group {
+			x := a.XMM()
+			a.Scalar("VMOV", row(s, ld, ld3, r), x)
+			a.Scalar("VMOV", x, Mem{Base: d, Disp: r * a.Elem})
+		}
+		a.ADDQ(U32(a.Elem), s)
+		a.ADDQ(w, d)
+	})
+
+	a.Comment("the next group, no further than the last full one")
+	a.SUBQ(Imm(group), left)
+	a.JZ(LabelRef(done))
+	step, full := a.GP64(), a.GP64()
+	a.MOVQ(U32(group), full)
+	a.MOVQ(full, step)
+	a.CMPQ(left, full)
+	a.CMOVQLT(left, step)
+	a.CMOVQLT(full, left)
+	by := a.GP64()
+	a.MOVQ(step, by)
+	a.IMULQ(ld, by)
+	a.ADDQ(by, src)
+	a.ScaleByElem(step)
+	a.ADDQ(step, dst)
+	a.JMP(LabelRef(next))
+	a.Label(done)
+	a.End()
+}
+
+// storeTransposed stores the columns of a group of rows, spaced w bytes from d
+// on, and moves d behind them.
+func storeTransposed(a *simd.Asm, rows [group]simd.Vec, d, w, w3 reg.GPVirtual) {
+	// Pairs of rows interleaved: lo has the elements of even (float64), or of
+	// the first two (float32), columns of each 128-bit half; hi the others.
+	var lo, hi [2]simd.Vec
+	for i := range lo {
+		lo[i], hi[i] = a.New(), a.New()
+		a.Op("VUNPCKL", rows[2*i+1], rows[2*i], lo[i])
+		a.Op("VUNPCKH", rows[2*i+1], rows[2*i], hi[i])
+	}
+	if a.Elem == 8 {
+		cols := [4]simd.Vec{a.New(), a.New(), a.New(), a.New()}
+		for i, half := range [2]uint64{0x20, 0x31} {
+			a.VPERM2F128(Imm(half), lo[1], lo[0], cols[2*i])
+			a.VPERM2F128(Imm(half), hi[1], hi[0], cols[2*i+1])
+		}
+		for r, v := range cols {
+			a.Move(v, row(d, w, w3, r))
+		}
+		a.LEAQ(Mem{Base: d, Index: w, Scale: 4}, d)
+		return
+	}
+	// Column j in the low half, column j+4 in the high half.
+	cols := [4]simd.Vec{a.New(), a.New(), a.New(), a.New()}
+	for i, pair := range [2][2]simd.Vec{lo, hi} {
+		a.VUNPCKLPD(pair[1], pair[0], cols[2*i])
+		a.VUNPCKHPD(pair[1], pair[0], cols[2*i+1])
+	}
+	for r, v := range cols {
+		a.VMOVUPS(v.AsX(), row(d, w, w3, r))
+	}
+	a.LEAQ(Mem{Base: d, Index: w, Scale: 4}, d)
+	for r, v := range cols {
+		a.VEXTRACTF128(Imm(1), v, row(d, w, w3, r))
+	}
+	a.LEAQ(Mem{Base: d, Index: w, Scale: 4}, d)
+}
+
+// row returns the place r < 4 spacings behind base; by3 is 3 by.
+func row(base, by, by3 reg.GPVirtual, r int) Mem {
+	switch r {
+	case 0:
+		return Mem{Base: base}
+	case 3:
+		return Mem{Base: base, Index: by3, Scale: 1}
+	}
+	return Mem{Base: base, Index: by, Scale: uint8(r)}
+}
+
+// triple returns 3 r.
+func triple(a *simd.Asm, r reg.GPVirtual) reg.GPVirtual {
+	t := a.GP64()
+	a.LEAQ(Mem{Base: r, Index: r, Scale: 2}, t)
+	return t
+}
+
+func log2(n int) uint64 { return uint64(bits.TrailingZeros(uint(n))) }

@@ -1,0 +1,196 @@
+// Package simd is what the generators of this module's assembly share: one
+// vocabulary of vector operations for AVX2 with FMA (256 bits) and AVX-512 (512
+// bits), on float32 and float64, so that a kernel is written once.
+//
+// A generator is a command that calls Main. It is run once for each instruction
+// set, and writes one .s file and its stubs for both element types:
+//
+//	go run ./gemm -level avx2 -out gemm_avx2_amd64.s -stubs gemm_avx2_amd64.go -pkg gemm
+package simd
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"reflect"
+
+	"github.com/mmcloughlin/avo/attr"
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// Vec is a vector register.
+type Vec = reg.VecVirtual
+
+// Asm writes functions for one instruction set and element type.
+type Asm struct {
+	*build.Context
+	Bits int // of a vector register: 256 or 512
+	Elem int // bytes of an element: 4 or 8
+
+	labels int
+}
+
+// Main parses the flags -level and those of avo, and writes the file that f
+// makes; f is called for float32 and for float64.
+func Main(f func(a *Asm)) {
+	fs := flag.NewFlagSet("gen", flag.ExitOnError) // avo has taken flag.CommandLine
+	level := fs.String("level", "", "instruction set: avx2 or avx512")
+	flags := build.NewFlags(fs)
+	fs.Parse(os.Args[1:])
+	bits := map[string]int{"avx2": 256, "avx512": 512}[*level]
+	if bits == 0 {
+		fmt.Fprintf(os.Stderr, "want -level avx2 or avx512, got %q\n", *level)
+		os.Exit(2)
+	}
+	c := build.NewContext()
+	c.ConstraintExpr("!purego")
+	for _, elem := range []int{4, 8} {
+		f(&Asm{Context: c, Bits: bits, Elem: elem})
+	}
+	os.Exit(build.Main(flags.Config(), c))
+}
+
+// Lanes returns the number of elements in a vector.
+func (a *Asm) Lanes() int { return a.Bits / 8 / a.Elem }
+
+// Bytes returns the size of a vector.
+func (a *Asm) Bytes() int { return a.Bits / 8 }
+
+// Type returns the Go name of the element type.
+func (a *Asm) Type() string { return map[int]string{4: "float32", 8: "float64"}[a.Elem] }
+
+// Suffix returns what the names of this instruction set and element type end
+// in: AVX2F32, AVX2F64, AVX512F32 or AVX512F64.
+func (a *Asm) Suffix() string {
+	level := "AVX2"
+	if a.Bits == 512 {
+		level = "AVX512"
+	}
+	return fmt.Sprintf("%sF%d", level, 8*a.Elem)
+}
+
+// Func starts a function called name with the suffix. signature may speak of
+// the element type as T.
+func (a *Asm) Func(name, signature, doc string) {
+	a.Function(name + a.Suffix())
+	a.Attributes(attr.NOSPLIT)
+	a.SignatureExpr(replaceT(signature, a.Type()))
+	a.Doc(name + a.Suffix() + " " + doc)
+	a.Pragma("noescape")
+	a.labels = 0
+}
+
+// replaceT replaces every word T in s.
+func replaceT(s, by string) string {
+	word := func(i int) bool {
+		return i >= 0 && i < len(s) && (s[i] == '_' || '0' <= s[i] && s[i] <= '9' || 'a' <= s[i]|0x20 && s[i]|0x20 <= 'z')
+	}
+	out := ""
+	for i := range len(s) {
+		if s[i] == 'T' && !word(i-1) && !word(i+1) {
+			out += by
+		} else {
+			out += s[i : i+1]
+		}
+	}
+	return out
+}
+
+// End returns from the function.
+func (a *Asm) End() {
+	a.VZEROUPPER()
+	a.RET()
+}
+
+// NewLabel returns a label no other of this function has.
+func (a *Asm) NewLabel(name string) string {
+	a.labels++
+	return fmt.Sprintf("%s%d", name, a.labels)
+}
+
+// Loop runs body n times; n is counted down to 0.
+func (a *Asm) Loop(n reg.GPVirtual, body func()) {
+	loop, done := a.NewLabel("loop"), a.NewLabel("done")
+	a.TESTQ(n, n)
+	a.JZ(operand.LabelRef(done))
+	a.Label(loop)
+	body()
+	a.DECQ(n)
+	a.JNZ(operand.LabelRef(loop))
+	a.Label(done)
+}
+
+// ScaleByElem turns a number of elements into bytes.
+func (a *Asm) ScaleByElem(r reg.GPVirtual) {
+	a.SHLQ(operand.Imm(map[int]uint64{4: 2, 8: 3}[a.Elem]), r)
+}
+
+// IntParam loads an integer parameter.
+func (a *Asm) IntParam(name string) reg.GPVirtual {
+	return a.Load(a.Param(name), a.GP64()).(reg.GPVirtual)
+}
+
+// BaseParam loads the address of a slice parameter.
+func (a *Asm) BaseParam(name string) reg.GPVirtual {
+	return a.Load(a.Param(name).Base(), a.GP64()).(reg.GPVirtual)
+}
+
+// LenParam loads the length of a slice parameter.
+func (a *Asm) LenParam(name string) reg.GPVirtual {
+	return a.Load(a.Param(name).Len(), a.GP64()).(reg.GPVirtual)
+}
+
+// New returns a new vector register.
+func (a *Asm) New() Vec {
+	if a.Bits == 512 {
+		return a.ZMM()
+	}
+	return a.YMM()
+}
+
+// Op appends the packed instruction of the element type: Op("VADD", ...) is
+// VADDPS or VADDPD. Operands are in Go's order, the destination last.
+func (a *Asm) Op(name string, ops ...operand.Op) { a.call(name+"P"+a.letter(), ops) }
+
+// Scalar appends the scalar instruction of the element type, VADDSS or VADDSD.
+func (a *Asm) Scalar(name string, ops ...operand.Op) { a.call(name+"S"+a.letter(), ops) }
+
+// IntOp appends the integer instruction on lanes of the element's size:
+// IntOp("VPADD", ...) is VPADDD or VPADDQ.
+func (a *Asm) IntOp(name string, ops ...operand.Op) {
+	a.call(name+map[int]string{4: "D", 8: "Q"}[a.Elem], ops)
+}
+
+func (a *Asm) letter() string { return map[int]string{4: "S", 8: "D"}[a.Elem] }
+
+// call appends an instruction by name.
+func (a *Asm) call(name string, ops []operand.Op) {
+	m := reflect.ValueOf(a.Context).MethodByName(name)
+	if !m.IsValid() {
+		panic("simd: no instruction " + name)
+	}
+	args := make([]reflect.Value, len(ops))
+	for i, op := range ops {
+		args[i] = reflect.ValueOf(op)
+	}
+	m.Call(args)
+}
+
+// Zero returns a vector of zeros.
+func (a *Asm) Zero() Vec {
+	v := a.New()
+	a.VXORPS(v.AsX(), v.AsX(), v.AsX())
+	return v
+}
+
+// Broadcast returns a vector of copies of one element.
+func (a *Asm) Broadcast(m operand.Op) Vec {
+	v := a.New()
+	a.Scalar("VBROADCAST", m, v)
+	return v
+}
+
+// Move copies a vector between registers or memory.
+func (a *Asm) Move(src, dst operand.Op) { a.Op("VMOVU", src, dst) }
