@@ -1,0 +1,72 @@
+package ops
+
+import (
+	"fmt"
+	"math"
+
+	G "gorgonia.org/gorgonia"
+
+	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/num"
+)
+
+// LayerNorm normalises every step over its features,
+//
+//	y = (x - mean) / sqrt(var + eps) * weight + bias,
+//
+// with the biased variance: x and y are (B, H, L) or (B, H), the mean and the
+// variance are over H. weight and bias are (H); either may be nil, for 1 and 0.
+// eps must be finite and at least 0.
+//
+// Ba, Kiros, Hinton 2016, "Layer Normalization", arXiv:1607.06450.
+func LayerNorm(x, weight, bias *G.Node, eps float64) (*G.Node, error) {
+	const op = "ops.LayerNorm"
+	if err := checkFloat(op, "x", x, formBHL, formBH); err != nil {
+		return nil, err
+	}
+	b, h, l := bhl(x)
+	if err := checkOptional(op, "weight", weight, x.Dtype(), h); err != nil {
+		return nil, err
+	}
+	if err := checkOptional(op, "bias", bias, x.Dtype(), h); err != nil {
+		return nil, err
+	}
+	if err := checkEps(op, eps); err != nil {
+		return nil, err
+	}
+	in := inputs{x}
+	dims := normDims{b: b, h: h, l: l, weight: in.add(weight), bias: in.add(bias), eps: eps}
+	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape()},
+		func() graphop.Core[float32] { return newLayerNorm[float32](dims) },
+		func() graphop.Core[float64] { return newLayerNorm[float64](dims) }, in...)
+}
+
+// normDims is what the cores of the normalisations have in common.
+type normDims struct {
+	b, h, l      int
+	weight, bias int // index of the input, -1 for none
+	eps          float64
+}
+
+// scale returns weight[h], 1 without a weight.
+func scale[T num.Float](d normDims, in []graphop.Arg[T], h int) T {
+	if d.weight < 0 {
+		return 1
+	}
+	return in[d.weight].F[h]
+}
+
+// shift returns bias[h], 0 without a bias.
+func shift[T num.Float](d normDims, in []graphop.Arg[T], h int) T {
+	if d.bias < 0 {
+		return 0
+	}
+	return in[d.bias].F[h]
+}
+
+func checkEps(op string, eps float64) error {
+	if !(eps >= 0) || math.IsInf(eps, 1) {
+		return fmt.Errorf("%s: want eps finite and at least 0, got %g", op, eps)
+	}
+	return nil
+}
