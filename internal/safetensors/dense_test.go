@@ -26,7 +26,9 @@ func TestDenseRoundTrip(t *testing.T) {
 }
 
 func TestDenseErrors(t *testing.T) {
-	f64 := func(shape ...int) *tensor.Dense { return tensor.New(tensor.WithShape(shape...), tensor.Of(tensor.Float64)) }
+	f64 := func(shape ...int) *tensor.Dense {
+		return tensor.New(tensor.WithShape(shape...), tensor.Of(tensor.Float64))
+	}
 	x := Tensor{Name: "x", Shape: []int{2, 3}, Data: make([]float32, 6)}
 	transposed := tensor.New(tensor.WithShape(3, 2), tensor.Of(tensor.Float32))
 	if err := transposed.T(); err != nil {

@@ -24,33 +24,79 @@ type dtype struct {
 // dtypes are the supported element types.
 var dtypes = []*dtype{
 	newDtype("F32", 4,
-		func(b []byte) (float32, bool) { return math.Float32frombits(binary.LittleEndian.Uint32(b)), true },
-		func(b []byte, v float32) { binary.LittleEndian.PutUint32(b, math.Float32bits(v)) }),
+		func(dst []float32, src []byte) error {
+			for i := range dst {
+				dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+			}
+			return nil
+		},
+		func(dst []byte, src []float32) {
+			for i, v := range src {
+				binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(v))
+			}
+		}),
 	newDtype("F64", 8,
-		func(b []byte) (float64, bool) { return math.Float64frombits(binary.LittleEndian.Uint64(b)), true },
-		func(b []byte, v float64) { binary.LittleEndian.PutUint64(b, math.Float64bits(v)) }),
+		func(dst []float64, src []byte) error {
+			for i := range dst {
+				dst[i] = math.Float64frombits(binary.LittleEndian.Uint64(src[8*i:]))
+			}
+			return nil
+		},
+		func(dst []byte, src []float64) {
+			for i, v := range src {
+				binary.LittleEndian.PutUint64(dst[8*i:], math.Float64bits(v))
+			}
+		}),
 	newDtype("I64", 8,
-		func(b []byte) (int64, bool) { return int64(binary.LittleEndian.Uint64(b)), true },
-		func(b []byte, v int64) { binary.LittleEndian.PutUint64(b, uint64(v)) }),
+		func(dst []int64, src []byte) error {
+			for i := range dst {
+				dst[i] = int64(binary.LittleEndian.Uint64(src[8*i:]))
+			}
+			return nil
+		},
+		func(dst []byte, src []int64) {
+			for i, v := range src {
+				binary.LittleEndian.PutUint64(dst[8*i:], uint64(v))
+			}
+		}),
 	newDtype("I32", 4,
-		func(b []byte) (int32, bool) { return int32(binary.LittleEndian.Uint32(b)), true },
-		func(b []byte, v int32) { binary.LittleEndian.PutUint32(b, uint32(v)) }),
+		func(dst []int32, src []byte) error {
+			for i := range dst {
+				dst[i] = int32(binary.LittleEndian.Uint32(src[4*i:]))
+			}
+			return nil
+		},
+		func(dst []byte, src []int32) {
+			for i, v := range src {
+				binary.LittleEndian.PutUint32(dst[4*i:], uint32(v))
+			}
+		}),
 	newDtype("U8", 1,
-		func(b []byte) (uint8, bool) { return b[0], true },
-		func(b []byte, v uint8) { b[0] = v }),
+		func(dst []uint8, src []byte) error { copy(dst, src); return nil },
+		func(dst []byte, src []uint8) { copy(dst, src) }),
 	newDtype("BOOL", 1,
-		func(b []byte) (bool, bool) { return b[0] == 1, b[0] <= 1 },
-		func(b []byte, v bool) {
-			b[0] = 0
-			if v {
-				b[0] = 1
+		func(dst []bool, src []byte) error {
+			for i, v := range src {
+				if v > 1 {
+					return fmt.Errorf("want a BOOL of 0 or 1, got %d", v)
+				}
+				dst[i] = v == 1
+			}
+			return nil
+		},
+		func(dst []byte, src []bool) {
+			for i, v := range src {
+				dst[i] = 0
+				if v {
+					dst[i] = 1
+				}
 			}
 		}),
 }
 
-// newDtype makes the dtype of []T from how one element is decoded (with
-// whether the bytes are an element at all) and encoded.
-func newDtype[T any](name string, size int, get func([]byte) (T, bool), put func([]byte, T)) *dtype {
+// newDtype makes the dtype of []T from functions that decode and encode
+// len(dst) or len(src) elements of size bytes each.
+func newDtype[T any](name string, size int, decode func(dst []T, src []byte) error, encode func(dst []byte, src []T)) *dtype {
 	return &dtype{
 		name: name,
 		size: size,
@@ -60,33 +106,27 @@ func newDtype[T any](name string, size int, get func([]byte) (T, bool), put func
 		},
 		read: func(r io.Reader, buf []byte, n int) (any, error) {
 			s := make([]T, n)
-			for done := 0; done < n; {
-				b := buf[:min(len(buf), (n-done)*size)]
+			for rest := s; len(rest) > 0; {
+				k := min(len(rest), len(buf)/size)
+				b := buf[:k*size]
 				if _, err := io.ReadFull(r, b); err != nil {
 					return nil, err
 				}
-				for ; len(b) > 0; b = b[size:] {
-					v, ok := get(b)
-					if !ok {
-						return nil, fmt.Errorf("element %d: % x is not a %s", done, b[:size], name)
-					}
-					s[done] = v
-					done++
+				if err := decode(rest[:k], b); err != nil {
+					return nil, err
 				}
+				rest = rest[k:]
 			}
 			return s, nil
 		},
 		write: func(w io.Writer, buf []byte, data any) error {
-			s := data.([]T)
-			for len(s) > 0 {
-				n := min(len(s), len(buf)/size)
-				for i, v := range s[:n] {
-					put(buf[i*size:], v)
-				}
-				if _, err := w.Write(buf[:n*size]); err != nil {
+			for rest := data.([]T); len(rest) > 0; {
+				k := min(len(rest), len(buf)/size)
+				encode(buf, rest[:k])
+				if _, err := w.Write(buf[:k*size]); err != nil {
 					return err
 				}
-				s = s[n:]
+				rest = rest[k:]
 			}
 			return nil
 		},

@@ -243,7 +243,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"hole at the end", raw(`{"a":{`+f32+`}}`, 9), "belong to no tensor"},
 		{"data of nothing", raw(`{}`, 1), "belong to no tensor"},
 		{"truncated data", raw(`{"a":{`+f32+`}}`, 7), "want 8 bytes of tensors, got 7: truncated"},
-		{"bool of 2", append(raw(`{"a":{"dtype":"BOOL","shape":[2],"data_offsets":[0,2]}}`, 1), 2), "element 1: 02 is not a BOOL"},
+		{"bool of 2", append(raw(`{"a":{"dtype":"BOOL","shape":[2],"data_offsets":[0,2]}}`, 1), 2), `tensor "a": want a BOOL of 0 or 1, got 2`},
 		{"deep nesting", raw(`{"a":`+strings.Repeat(`[`, 100000), 0), `want '{'`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,0 +1,61 @@
+package listops
+
+// Data is a data set in its three splits.
+type Data struct {
+	Train, Val, Test *Split
+}
+
+// splitNames are the names of the splits in files, in the order of splits.
+var splitNames = [3]string{"train", "val", "test"}
+
+func newData() *Data { return &Data{&Split{}, &Split{}, &Split{}} }
+
+func (d *Data) splits() [3]*Split { return [3]*Split{d.Train, d.Val, d.Test} }
+
+// Split is a list of expressions and their values, one byte a symbol. It is
+// safe for concurrent use.
+type Split struct {
+	tokens  []uint8 // of all examples, one after the other
+	ends    []int   // where each example ends in tokens
+	targets []uint8
+}
+
+// add appends an example.
+func (s *Split) add(tokens []uint8, target uint8) {
+	s.tokens = append(s.tokens, tokens...)
+	s.ends = append(s.ends, len(s.tokens))
+	s.targets = append(s.targets, target)
+}
+
+// Len returns the number of examples.
+func (s *Split) Len() int { return len(s.ends) }
+
+// at returns the tokens of example i.
+func (s *Split) at(i int) []uint8 {
+	begin := 0
+	if i > 0 {
+		begin = s.ends[i-1]
+	}
+	return s.tokens[begin:s.ends[i]]
+}
+
+// Source returns the expression of example i, 0 <= i < Len, as the published
+// files write it.
+func (s *Split) Source(i int) string { return string(appendSource(nil, s.at(i))) }
+
+// Symbols returns the number of symbols of example i, 0 <= i < Len:
+// digits, operators and ends of lists, no parentheses.
+func (s *Split) Symbols(i int) int { return len(s.at(i)) }
+
+// Target returns the value of example i, 0 <= i < Len: a digit.
+func (s *Split) Target(i int) int { return int(s.targets[i]) }
+
+// ClassCounts returns how many examples have each value. The largest, over
+// Len, is the accuracy of always guessing the commonest class.
+func (s *Split) ClassCounts() [Classes]int {
+	var counts [Classes]int
+	for _, t := range s.targets {
+		counts[t]++
+	}
+	return counts
+}

@@ -1,0 +1,149 @@
+package listops
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/gorgonia-s4/s4/internal/atomicfile"
+)
+
+// tsvHeader is the first line of a published file: two columns separated by a
+// tab.
+const tsvHeader = "Source\tTarget"
+
+// maxLine is the length in bytes above which a line is refused.
+const maxLine = 64 << 20
+
+// ReadDir reads the three published files of a directory (listops-1000 of the
+// benchmark's release): basic_train.tsv, basic_val.tsv and basic_test.tsv.
+func ReadDir(dir string) (*Data, error) {
+	d := newData()
+	for i, s := range d.splits() {
+		if err := s.readFile(tsvPath(dir, splitNames[i])); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// WriteDir writes the data set to a directory, which it creates if needed, in
+// the published layout.
+func (d *Data) WriteDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("listops: %w", err)
+	}
+	for i, s := range d.splits() {
+		if err := s.WriteTSV(tsvPath(dir, splitNames[i])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tsvPath returns the published name of a split's file in dir.
+func tsvPath(dir, split string) string { return filepath.Join(dir, "basic_"+split+".tsv") }
+
+// ReadTSV reads one published file. Lines may end in CRLF, as published, or
+// LF. An error names the file, the line and what is wrong with it: a header
+// that is not the published one, no examples, a wrong number of columns, an
+// unknown symbol, an expression that is cut off or otherwise malformed, a
+// value that is not a digit. The values are not computed anew.
+func ReadTSV(path string) (*Split, error) {
+	s := &Split{}
+	if err := s.readFile(path); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// readFile appends the examples of a published file.
+func (s *Split) readFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("listops: %w", err)
+	}
+	defer f.Close()
+	if line, err := s.read(f); err != nil {
+		return fmt.Errorf("listops: %s:%d: %w", path, line, err)
+	}
+	return nil
+}
+
+// read appends the examples of a published file and returns the number of
+// lines it read, the last being the one an error is about.
+func (s *Split) read(r io.Reader) (int, error) {
+	sc := bufio.NewScanner(r)
+	sc.Buffer(make([]byte, 256<<10), maxLine)
+	line := 0
+	for sc.Scan() {
+		line++
+		if line == 1 {
+			if got := sc.Text(); got != tsvHeader {
+				return line, fmt.Errorf("want the header %q, got %.40q", tsvHeader, got)
+			}
+			continue
+		}
+		if err := s.readRow(sc.Bytes()); err != nil {
+			return line, err
+		}
+	}
+	switch err := sc.Err(); {
+	case err != nil:
+		return line + 1, err
+	case line == 0:
+		return 1, fmt.Errorf("empty file, want the header %q", tsvHeader)
+	case line == 1:
+		return 2, errors.New("no examples, want at least one behind the header")
+	}
+	return line, nil
+}
+
+// readRow appends the example of a line: source, tab, target.
+func (s *Split) readRow(row []byte) error {
+	source, target, ok := bytes.Cut(row, []byte{'\t'})
+	if !ok {
+		return fmt.Errorf("want 2 columns, got 1: cut off? the line ends in %q", row[max(0, len(row)-20):])
+	}
+	if n := bytes.Count(target, []byte{'\t'}); n > 0 {
+		return fmt.Errorf("want 2 columns, got %d", n+2)
+	}
+	if len(target) != 1 || target[0] < '0' || target[0] > '9' {
+		return fmt.Errorf("target: want a digit 0 to 9, got %.20q", target)
+	}
+	tokens, err := appendTokens(s.tokens, source)
+	if err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	s.tokens = tokens
+	s.ends = append(s.ends, len(tokens))
+	s.targets = append(s.targets, target[0]-'0')
+	return nil
+}
+
+// WriteTSV writes the split to a file as published, with CRLF line ends. The
+// file appears whole or not at all.
+func (s *Split) WriteTSV(path string) error {
+	err := atomicfile.Write(path, 0o644, func(w io.Writer) error {
+		if _, err := io.WriteString(w, tsvHeader+"\r\n"); err != nil {
+			return err
+		}
+		var row []byte
+		for i := range s.Len() {
+			row = appendSource(row[:0], s.at(i))
+			row = append(row, '\t', '0'+s.targets[i], '\r', '\n')
+			if _, err := w.Write(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("listops: %w", err)
+	}
+	return nil
+}
