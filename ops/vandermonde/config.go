@@ -45,8 +45,12 @@ func (c Config) validateStep() error {
 	if err := c.ATransform.Validate(); err != nil {
 		return fmt.Errorf("ATransform: %w", err)
 	}
-	if c.Rate < 0 || math.IsNaN(c.Rate) || math.IsInf(c.Rate, 0) {
-		return fmt.Errorf("Rate: want a finite number more than 0 (or 0 for 1), got %g", c.Rate)
+	return validateRate(c.Rate)
+}
+
+func validateRate(rate float64) error {
+	if rate < 0 || math.IsNaN(rate) || math.IsInf(rate, 0) {
+		return fmt.Errorf("Rate: want a finite number more than 0 (or 0 for 1), got %g", rate)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"unsafe"
 
+	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/num"
 )
 
@@ -26,7 +27,7 @@ type series[T num.Float] struct {
 	weighted []T // (j, 2n)  conj(coef * high)
 	inner    []T // (j, 4n)  sums over i
 	padded   []T // (j, t)   where j*t > l: the series with its tail
-	mul      product[T]
+	work     gemm.Workspace[T]
 }
 
 // blockQuantum is what the length of a block is a multiple of, for series long
@@ -91,7 +92,7 @@ func (s *series[T]) sum(k []T, coef []float64) {
 		out = s.padded
 	}
 	// (J, 2N) x (T, 2N)^T
-	s.mul.gemm(true, s.j, s.t, 2*n, s.weighted, 2*n, s.table, 2*n, out, s.t)
+	gemm.Gemm(&s.work, false, true, s.j, s.t, 2*n, s.weighted, 2*n, s.table, 2*n, out, s.t, false)
 	if s.padded != nil {
 		copy(k[:s.l], s.padded)
 	}
@@ -130,7 +131,7 @@ func (s *series[T]) adjoint(s0, s1 []float64, g []T) {
 		g = s.padded
 	}
 	// (J, T) x (T, 4N): U_j = sum_i g Ab^i and V_j = sum_i i g Ab^(i-1)
-	s.mul.gemm(false, s.j, 4*n, s.t, g, s.t, s.table, 4*n, s.inner, 4*n)
+	gemm.Gemm(&s.work, false, false, s.j, 4*n, s.t, g, s.t, s.table, 4*n, s.inner, 4*n, false)
 	// With X = Ab^t, by Horner: s0 = sum_j U_j X^j, its derivative by X in d,
 	// and s1 = sum_j V_j X^j + d dX/dAb, dX/dAb = t Ab^(t-1).
 	clear(s0[:2*n])

@@ -1,0 +1,509 @@
+package vandermonde
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/cmplx"
+	"slices"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
+)
+
+// DSSVersion names a variant of the DSS kernel, as the published
+// implementation does. They differ in how Lambda follows from its raw
+// parameters and in the scale s of each state (see [DSSPlan]).
+type DSSVersion string
+
+// The DSS versions; (re, im) are the raw parameters of one state.
+const (
+	// DSSSoftmax: Lambda = re + i im, s = 1/Lambda, and the powers of every state are
+	// normalised to sum to one over the kernel, which bounds them even where
+	// Re Lambda > 0 (paper, Proposition 1b).
+	DSSSoftmax DSSVersion = "softmax"
+	// DSSExp: Lambda = -e^re + i im, s = (e^(dt Lambda) - 1)/Lambda (paper,
+	// Proposition 1a).
+	DSSExp DSSVersion = "exp"
+	// DSSExpReIm: as DSSExp with Im Lambda = e^im.
+	DSSExpReIm DSSVersion = "exp-re-im"
+	// DSSExpNoScale: as DSSExp with s = 1.
+	DSSExpNoScale DSSVersion = "exp-no-scale"
+	// DSSClip: Re Lambda = min(re, DSSMaxReal), Im Lambda = im, s as DSSExp.
+	DSSClip DSSVersion = "clip"
+	// DSSClipNoScale: as DSSClip with s = 1.
+	DSSClipNoScale DSSVersion = "clip-no-scale"
+)
+
+// DSSVersions lists every version.
+func DSSVersions() []DSSVersion {
+	return []DSSVersion{DSSSoftmax, DSSExp, DSSExpReIm, DSSExpNoScale, DSSClip, DSSClipNoScale}
+}
+
+// Constants of the published implementation.
+const (
+	// DSSEpsilon bounds the reciprocals in s: 1/x is conj(x)/(|x|^2 +
+	// DSSEpsilon) for softmax and conj(x)/max(|x|^2, DSSEpsilon) otherwise.
+	DSSEpsilon = 1e-7
+	// DSSMaxReal is the largest real part of Lambda in the clip versions.
+	DSSMaxReal = 1e-4
+)
+
+// DSSConfig says how the DSS kernel is computed from its parameters. The zero
+// value, with L set, is the softmax version of the paper.
+type DSSConfig struct {
+	// Version: empty means DSSSoftmax.
+	Version DSSVersion `json:"version,omitempty"`
+	// DetachShift leaves a factor of the gradient out, as the published
+	// implementation does: with softmax and Re Lambda > 0 the kernel contains
+	// e^(-(L-1) dt Lambda), which that code takes for a constant. The default
+	// is the true gradient; the others do not differ.
+	DetachShift bool `json:"detach_shift,omitempty"`
+	// Rate multiplies dt. 0: 1.
+	Rate float64 `json:"rate,omitempty"`
+	// L is the length of the kernel.
+	L int `json:"l"`
+}
+
+// Validate returns an error that names the first field out of range.
+func (c DSSConfig) Validate() error {
+	if !slices.Contains(DSSVersions(), c.version()) {
+		return fmt.Errorf("Version: want one of %q, got %q", DSSVersions(), string(c.Version))
+	}
+	if err := validateRate(c.Rate); err != nil {
+		return err
+	}
+	return validateLength(c.L)
+}
+
+func (c DSSConfig) version() DSSVersion { return cmp.Or(c.Version, DSSSoftmax) }
+
+// lambda returns Lambda and the derivatives of its parts by their raw
+// parameters.
+func (c DSSConfig) lambda(raw complex128) (lambda complex128, dRe, dIm float64) {
+	re, im := real(raw), imag(raw)
+	dRe, dIm = 1, 1
+	switch c.version() {
+	case DSSExp, DSSExpNoScale, DSSExpReIm:
+		re = -math.Exp(re)
+		dRe = re
+		if c.version() == DSSExpReIm {
+			im = math.Exp(im)
+			dIm = im
+		}
+	case DSSClip, DSSClipNoScale:
+		if re > DSSMaxReal {
+			re, dRe = DSSMaxReal, 0
+		}
+	}
+	return complex(re, im), dRe, dIm
+}
+
+// DSSSize is the shape of a bank of DSS kernels.
+type DSSSize struct {
+	CH int // kernels of each feature (channels)
+	H  int // features
+	N  int // states, shared by all features; they come without conjugates
+	// SeparateDt says that dt is (H, 2), one step size for the real and one for
+	// the imaginary part of Lambda, rather than (H, 1).
+	SeparateDt bool
+}
+
+// Validate returns an error that names the first size out of range.
+func (s DSSSize) Validate() error {
+	if s.H < 1 {
+		return fmt.Errorf("H: want at least 1 feature, got %d", s.H)
+	}
+	return Size{CH: s.CH, H: s.H, S: s.H, N: s.N}.Validate()
+}
+
+func (s DSSSize) dtCols() int {
+	if s.SeparateDt {
+		return 2
+	}
+	return 1
+}
+
+// DSSParams are the raw parameters of a bank of DSS kernels, or the gradients
+// with respect to them. All are row-major.
+type DSSParams[T num.Float] struct {
+	LogDt  []T // (H, 1), or (H, 2) with DSSSize.SeparateDt; dt = Rate e^LogDt
+	Lambda []T // (N, 2); DSSVersion says how Lambda follows
+	W      []T // (CH, H, N, 2)
+}
+
+// check returns an error that names the first parameter of the wrong length.
+// Where gradient is true, any may be nil.
+func (p *DSSParams[T]) check(s DSSSize, gradient bool) error {
+	for _, x := range []struct {
+		name string
+		v    []T
+		want int
+	}{
+		{"LogDt", p.LogDt, s.H * s.dtCols()},
+		{"Lambda", p.Lambda, s.N * 2},
+		{"W", p.W, s.CH * s.H * s.N * 2},
+	} {
+		if len(x.v) != x.want && (x.v != nil || !gradient) {
+			return fmt.Errorf("%s: want %d elements, got %d", x.name, x.want, len(x.v))
+		}
+	}
+	return nil
+}
+
+// dssState is one state of one feature.
+type dssState struct {
+	lambda     complex128
+	dRe, dIm   float64    // of the parts of lambda by their raw parameters
+	dtRe, dtIm float64    // step sizes of the two parts
+	growing    bool       // Re lambda > 0 with softmax: l is counted from the end
+	q          complex128 // dt lambda, or -dt lambda where growing
+	ab         complex128 // e^q
+	scale      complex128 // s
+}
+
+// states computes the states of feature h.
+func (p *DSSParams[T]) states(dst []dssState, c *DSSConfig, s *DSSSize, h int) {
+	rate, cols := cmp.Or(c.Rate, 1), s.dtCols()
+	dtRe := rate * math.Exp(float64(p.LogDt[h*cols]))
+	dtIm := rate * math.Exp(float64(p.LogDt[h*cols+cols-1]))
+	for n := range dst {
+		st := dssState{dtRe: dtRe, dtIm: dtIm}
+		st.lambda, st.dRe, st.dIm = c.lambda(at(p.Lambda, n))
+		st.q = complex(dtRe*real(st.lambda), dtIm*imag(st.lambda))
+		if c.version() == DSSSoftmax && real(st.lambda) > 0 {
+			st.growing, st.q = true, -st.q
+		}
+		st.ab = cmplx.Exp(st.q)
+		st.scale = c.scale(&st)
+		dst[n] = st
+	}
+}
+
+// scale returns s:
+//
+//	softmax: (e^q - 1) r(x), x = (e^(L q) - 1) lambda, r(x) = conj(x)/(|x|^2 + eps)
+//	no-scale: 1
+//	others:  (e^q - 1) r(lambda), r(x) = conj(x)/max(|x|^2, eps)
+func (c *DSSConfig) scale(st *dssState) complex128 {
+	switch c.version() {
+	case DSSExpNoScale, DSSClipNoScale:
+		return 1
+	case DSSSoftmax:
+		r, _, _ := dampedReciprocal(expm1(complex(float64(c.L), 0)*st.q) * st.lambda)
+		return expm1(st.q) * r
+	}
+	r, _, _ := boundedReciprocal(st.lambda)
+	return expm1(st.q) * r
+}
+
+// scaleGrad carries the derivative g by s to q and lambda. Derivatives are as
+// in Plan.backwardFeature: the loss changes by Re(g ds). Since r depends on
+// conj(x) too, Re(g dr) = Re((g r_x + conj(g r_conj)) dx).
+func (c *DSSConfig) scaleGrad(st *dssState, g complex128) (gQ, gLambda complex128) {
+	e := expm1(st.q)
+	switch c.version() {
+	case DSSExpNoScale, DSSClipNoScale:
+		return 0, 0
+	case DSSSoftmax:
+		l := complex(float64(c.L), 0)
+		den := expm1(l * st.q)
+		r, rX, rConj := dampedReciprocal(den * st.lambda)
+		gX := g*e*rX + cmplx.Conj(g*e*rConj)
+		return g*r*st.ab + gX*st.lambda*l*(den+1), gX * den
+	}
+	r, rX, rConj := boundedReciprocal(st.lambda)
+	return g * r * st.ab, g*e*rX + cmplx.Conj(g*e*rConj)
+}
+
+// dampedReciprocal returns r = conj(x)/(|x|^2 + DSSEpsilon) and its
+// derivatives by x and by conj(x).
+func dampedReciprocal(x complex128) (r, rX, rConj complex128) {
+	d := real(x)*real(x) + imag(x)*imag(x) + DSSEpsilon
+	r = cmplx.Conj(x) / complex(d, 0)
+	return r, -r * r, complex(DSSEpsilon/(d*d), 0)
+}
+
+// boundedReciprocal returns r = conj(x)/max(|x|^2, DSSEpsilon) and its
+// derivatives by x and by conj(x).
+func boundedReciprocal(x complex128) (r, rX, rConj complex128) {
+	d := real(x)*real(x) + imag(x)*imag(x)
+	if d < DSSEpsilon {
+		return cmplx.Conj(x) / DSSEpsilon, 0, 1 / DSSEpsilon
+	}
+	r = cmplx.Conj(x) / complex(d, 0)
+	return r, -r * r, 0
+}
+
+// expm1 returns e^z - 1 without cancellation near 0.
+func expm1(z complex128) complex128 {
+	s, c := math.Sincos(imag(z))
+	half := math.Sin(imag(z) / 2)
+	return complex(math.Expm1(real(z))*c-2*half*half, math.Exp(real(z))*s)
+}
+
+// DSSPlan computes a bank of DSS kernels and its gradients:
+//
+//	K[c,h,l] = Re sum_n W[c,h,n] s[h,n] e^(l dt_h Lambda_n)
+//
+// with the scale s of the version; with softmax, where Re Lambda_n > 0, l is
+// counted from the end: l - (L-1). With separate step sizes, dt Lambda stands
+// for dt_h0 Re Lambda + i dt_h1 Im Lambda everywhere. A plan owns its scratch
+// memory, one set for every worker, and allocates nothing once made. Its
+// methods may not run at the same time.
+//
+// Results do not depend on the number of workers.
+type DSSPlan[T num.Float] struct {
+	cfg     DSSConfig
+	size    DSSSize
+	workers []dssWorker[T]
+	part    []float64 // (H, N, 2) gradient of Lambda as used by each feature
+
+	// The call in progress, for the two loop bodies, which are made once.
+	k, gk             []T
+	prm, grad         DSSParams[T]
+	forward, backward func(worker, h int)
+}
+
+// dssWorker is the scratch memory of one worker. Complex rows are planar.
+type dssWorker[T num.Float] struct {
+	series      *series[T]
+	states      []dssState
+	growing     bool      // any state is
+	ab, coef    []float64 // (2N)
+	s0, s1      []float64 // (2N)
+	r0, r1      []float64 // (2N) s0 and s1 of the reversed kernel
+	reversed    []T       // (L)
+	gScale, gAb []complex128
+}
+
+// NewDSSPlan returns a plan for kernels of the given size.
+func NewDSSPlan[T num.Float](cfg DSSConfig, size DSSSize) (*DSSPlan[T], error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("vandermonde: DSSConfig: %w", err)
+	}
+	if err := size.Validate(); err != nil {
+		return nil, fmt.Errorf("vandermonde: DSSSize: %w", err)
+	}
+	p := &DSSPlan[T]{
+		cfg: cfg, size: size,
+		workers: make([]dssWorker[T], min(par.Workers(), size.H)),
+		part:    make([]float64, size.H*size.N*2),
+	}
+	n := size.N
+	row := func() []float64 { return make([]float64, 2*n) }
+	for i := range p.workers {
+		p.workers[i] = dssWorker[T]{
+			series: newSeries[T](n, cfg.L),
+			states: make([]dssState, n),
+			ab:     row(), coef: row(),
+			s0: row(), s1: row(), r0: row(), r1: row(),
+			reversed: make([]T, cfg.L),
+			gScale:   make([]complex128, n), gAb: make([]complex128, n),
+		}
+	}
+	p.forward, p.backward = p.forwardFeature, p.backwardFeature
+	return p, nil
+}
+
+// setStates computes the states of feature h.
+func (w *dssWorker[T]) setStates(p *DSSPlan[T], h int) {
+	p.prm.states(w.states, &p.cfg, &p.size, h)
+	w.growing = false
+	for n, st := range w.states {
+		w.ab[n], w.ab[len(w.states)+n] = real(st.ab), imag(st.ab)
+		w.growing = w.growing || st.growing
+	}
+}
+
+// Forward writes the kernels (CH, H, L) to k. It returns an error if a length
+// is wrong.
+func (p *DSSPlan[T]) Forward(k []T, prm DSSParams[T]) error {
+	if err := prm.check(p.size, false); err != nil {
+		return fmt.Errorf("vandermonde: DSSPlan.Forward: %w", err)
+	}
+	if want := p.size.CH * p.size.H * p.cfg.L; len(k) != want {
+		return fmt.Errorf("vandermonde: DSSPlan.Forward: k: want %d elements, got %d", want, len(k))
+	}
+	p.k, p.prm = k, prm
+	par.For(p.size.H, p.forward)
+	p.k, p.prm = nil, DSSParams[T]{}
+	return nil
+}
+
+func (p *DSSPlan[T]) forwardFeature(worker, h int) {
+	w, s, l := &p.workers[worker], &p.size, p.cfg.L
+	w.setStates(p, h)
+	w.series.prepareSum(w.ab)
+	for c := range s.CH {
+		row := c*s.H + h
+		k := p.k[row*l:][:l]
+		w.coefficients(p.prm.W[2*row*s.N:], false)
+		w.series.sum(k, w.coef)
+		if !w.growing {
+			continue
+		}
+		w.coefficients(p.prm.W[2*row*s.N:], true)
+		w.series.sum(w.reversed, w.coef)
+		for i := range k {
+			k[i] += w.reversed[l-1-i]
+		}
+	}
+}
+
+// coefficients writes W s to coef for the states that are growing, or for
+// those that are not, and zero for the others.
+func (w *dssWorker[T]) coefficients(weights []T, growing bool) {
+	for n, st := range w.states {
+		v := complex128(0)
+		if st.growing == growing {
+			v = at(weights, n) * st.scale
+		}
+		w.coef[n], w.coef[len(w.states)+n] = real(v), imag(v)
+	}
+}
+
+// Backward writes to grad the gradients of sum(gk*K) with respect to the raw
+// parameters, gk (CH, H, L) being the gradient of the kernels, overwriting
+// them. Gradients of complex parameters are (d/dRe, d/dIm); that of Lambda is
+// summed over the features. A nil slice of grad is left out. It returns an
+// error if a length is wrong.
+func (p *DSSPlan[T]) Backward(grad DSSParams[T], prm DSSParams[T], gk []T) error {
+	if err := prm.check(p.size, false); err != nil {
+		return fmt.Errorf("vandermonde: DSSPlan.Backward: %w", err)
+	}
+	if err := grad.check(p.size, true); err != nil {
+		return fmt.Errorf("vandermonde: DSSPlan.Backward: gradient of %w", err)
+	}
+	if want := p.size.CH * p.size.H * p.cfg.L; len(gk) != want {
+		return fmt.Errorf("vandermonde: DSSPlan.Backward: gk: want %d elements, got %d", want, len(gk))
+	}
+	p.grad, p.prm, p.gk = grad, prm, gk
+	par.For(p.size.H, p.backward)
+	p.reduce()
+	p.grad, p.prm, p.gk = DSSParams[T]{}, DSSParams[T]{}, nil
+	return nil
+}
+
+// backwardFeature writes the gradients of feature h: those of W and dt to
+// their place, that of Lambda to part. Derivatives are as in
+// Plan.backwardFeature.
+func (p *DSSPlan[T]) backwardFeature(worker, h int) {
+	w, s, l := &p.workers[worker], &p.size, p.cfg.L
+	w.setStates(p, h)
+	w.series.prepareAdjoint(w.ab)
+	clear(w.gScale)
+	clear(w.gAb)
+	for c := range s.CH {
+		row := c*s.H + h
+		w.adjoint(p.gk[row*l:][:l])
+		for n := range w.states {
+			st := &w.states[n]
+			s0, s1 := complex(w.s0[n], w.s0[s.N+n]), complex(w.s1[n], w.s1[s.N+n])
+			wn := at(p.prm.W, row*s.N+n)
+			w.gScale[n] += wn * s0
+			w.gAb[n] += wn * s1 // but for the factor s
+			if p.grad.W != nil {
+				put(p.grad.W, row*s.N+n, st.scale*s0)
+			}
+		}
+	}
+	var gRe, gIm float64 // by the logarithms of the two step sizes
+	for n := range w.states {
+		st := &w.states[n]
+		gQ, gLambda := p.cfg.scaleGrad(st, w.gScale[n])
+		gQ += st.scale * w.gAb[n] * st.ab
+		if st.growing {
+			if p.cfg.DetachShift {
+				gQ -= complex(float64(l-1), 0) * st.scale * w.gScale[n]
+			}
+			gQ = -gQ // q = -dt lambda
+		}
+		o := 2 * (h*s.N + n)
+		p.part[o] = real(gQ)*st.dtRe + real(gLambda)
+		p.part[o+1] = -imag(gQ)*st.dtIm - imag(gLambda)
+		gRe += real(gQ) * real(st.lambda) * st.dtRe
+		gIm -= imag(gQ) * imag(st.lambda) * st.dtIm
+	}
+	switch d := p.grad.LogDt; {
+	case d == nil:
+	case s.SeparateDt:
+		d[2*h], d[2*h+1] = T(gRe), T(gIm)
+	default:
+		d[h] = T(gRe + gIm)
+	}
+}
+
+// adjoint writes the adjoint sums of one kernel gradient to s0 and s1: for
+// growing states, those of the reversed gradient.
+func (w *dssWorker[T]) adjoint(g []T) {
+	w.series.adjoint(w.s0, w.s1, g)
+	if !w.growing {
+		return
+	}
+	for i, v := range g {
+		w.reversed[len(g)-1-i] = v
+	}
+	w.series.adjoint(w.r0, w.r1, w.reversed)
+	for n, st := range w.states {
+		if st.growing {
+			for _, i := range [2]int{n, len(w.states) + n} {
+				w.s0[i], w.s1[i] = w.r0[i], w.r1[i]
+			}
+		}
+	}
+}
+
+// reduce sums part over the features, in order, and carries it to the raw
+// parameters.
+func (p *DSSPlan[T]) reduce() {
+	if p.grad.Lambda == nil {
+		return
+	}
+	s := &p.size
+	for n := range s.N {
+		var gRe, gIm float64
+		for h := range s.H {
+			gRe += p.part[2*(h*s.N+n)]
+			gIm += p.part[2*(h*s.N+n)+1]
+		}
+		_, dRe, dIm := p.cfg.lambda(at(p.prm.Lambda, n))
+		p.grad.Lambda[2*n], p.grad.Lambda[2*n+1] = T(dRe*gRe), T(dIm*gIm)
+	}
+}
+
+// DiscretiseDSS returns the recurrence whose impulse response the kernel is, in
+// float64 whatever T: for every feature h and state n
+//
+//	x_l = ab[h,n] x_{l-1} + bb[h,n] u_l,  y_l = Re sum_n W[h,n] x_l
+//
+// ab and bb are (H, N). DSSSize.CH and DSSParams.W are not used; DSSConfig.L
+// is, because the scale of softmax depends on it. It returns an error if the
+// configuration or a length is wrong.
+func DiscretiseDSS[T num.Float](cfg DSSConfig, size DSSSize, prm DSSParams[T]) (ab, bb []complex128, err error) {
+	size.CH = 1
+	for _, e := range []error{cfg.Validate(), size.Validate()} {
+		if e != nil {
+			return nil, nil, fmt.Errorf("vandermonde: DiscretiseDSS: %w", e)
+		}
+	}
+	prm.W = make([]T, size.H*size.N*2) // not used
+	if err := prm.check(size, false); err != nil {
+		return nil, nil, fmt.Errorf("vandermonde: DiscretiseDSS: %w", err)
+	}
+	ab = make([]complex128, size.H*size.N)
+	bb = make([]complex128, size.H*size.N)
+	states := make([]dssState, size.N)
+	for h := range size.H {
+		prm.states(states, &cfg, &size, h)
+		for n, st := range states {
+			i := h*size.N + n
+			ab[i], bb[i] = st.ab, st.scale
+			if st.growing {
+				ab[i] = cmplx.Exp(-st.q)
+				bb[i] *= cmplx.Exp(complex(float64(cfg.L-1), 0) * st.q)
+			}
+		}
+	}
+	return ab, bb, nil
+}

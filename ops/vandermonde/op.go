@@ -1,0 +1,205 @@
+package vandermonde
+
+import (
+	"fmt"
+	"slices"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/num"
+)
+
+// Kernel adds the S4D kernels of the given raw parameters to their graph and
+// returns them, (CH, H, cfg.L). See [Params] for the parameters and [Plan] for
+// the formula. The shapes are
+//
+//	dt     (H, 1) or (H): one step size for each feature; or (H, N): one for each state
+//	aReal  (S, N)
+//	aImag  (S, N)
+//	b      (S, N, 2) or (1, S, N, 2); nil: all ones, as in the minimal S4D
+//	c      (CH, H, N, 2), or (H, N, 2) for one channel
+//
+// with S a divisor of H. All are float32 or all float64. Gradients are exact
+// and go to all of them. An error names the parameter, the wanted shape or
+// value and what came.
+//
+// The op owns its buffers: a graph with it may be run by one VM at a time.
+func Kernel(cfg Config, dt, aReal, aImag, b, c *G.Node) (*G.Node, error) {
+	const name = "vandermonde.Kernel"
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	in := []*G.Node{dt, aReal, aImag, c}
+	if b != nil {
+		in = append(in, b)
+	}
+	if _, err := graphop.FloatType(name, in...); err != nil {
+		return nil, err
+	}
+	size, err := kernelSize(dt, aReal, aImag, b, c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return graphop.Apply(
+		graphop.Spec{Name: name, Out: tensor.Shape{size.CH, size.H, cfg.L}},
+		func() graphop.Core[float32] { return newKernelCore[float32](cfg, size) },
+		func() graphop.Core[float64] { return newKernelCore[float64](cfg, size) },
+		in...)
+}
+
+// kernelSize reads the size off the shapes of the nodes.
+func kernelSize(dt, aReal, aImag, b, c *G.Node) (Size, error) {
+	var s Size
+	a := aReal.Shape()
+	if a.Dims() != 2 || a[1] < 1 {
+		return s, fmt.Errorf("aReal: want (S, N), N >= 1, got %v", a)
+	}
+	s.S, s.N = a[0], a[1]
+	cs := c.Shape()
+	if d := cs.Dims(); (d != 3 && d != 4) || cs[d-2] != s.N || cs[d-1] != 2 {
+		return s, fmt.Errorf("c: want (CH, H, %d, 2) or (H, %[1]d, 2), got %v", s.N, cs)
+	}
+	s.CH, s.H = 1, cs[cs.Dims()-3]
+	if cs.Dims() == 4 {
+		s.CH = cs[0]
+	}
+	if err := s.Validate(); err != nil {
+		return s, err
+	}
+	if err := wantShape("aImag", aImag, []int{s.S, s.N}); err != nil {
+		return s, err
+	}
+	if err := wantShape("dt", dt, []int{s.H, 1}, []int{s.H}, []int{s.H, s.N}); err != nil {
+		return s, err
+	}
+	s.DtPerState = dt.Shape().TotalSize() != s.H
+	if b == nil {
+		return s, nil
+	}
+	return s, wantShape("b", b, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
+}
+
+// DSSKernel adds the DSS kernels of the given raw parameters to their graph and
+// returns them, (CH, H, cfg.L). See [DSSParams] for the parameters and
+// [DSSPlan] for the formula. The shapes are
+//
+//	logDt   (H, 1) or (H): one step size for each feature; or (H, 2): one each
+//	        for the real and the imaginary part of Lambda
+//	lambda  (N, 2)
+//	w       (CH, H, N, 2)
+//
+// All are float32 or all float64. Gradients go to all of them. An error names
+// the parameter, the wanted shape or value and what came.
+//
+// The op owns its buffers: a graph with it may be run by one VM at a time.
+func DSSKernel(cfg DSSConfig, logDt, lambda, w *G.Node) (*G.Node, error) {
+	const name = "vandermonde.DSSKernel"
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if _, err := graphop.FloatType(name, logDt, lambda, w); err != nil {
+		return nil, err
+	}
+	size, err := dssSize(logDt, lambda, w)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return graphop.Apply(
+		graphop.Spec{Name: name, Out: tensor.Shape{size.CH, size.H, cfg.L}},
+		func() graphop.Core[float32] { return newDSSCore[float32](cfg, size) },
+		func() graphop.Core[float64] { return newDSSCore[float64](cfg, size) },
+		logDt, lambda, w)
+}
+
+// dssSize reads the size off the shapes of the nodes.
+func dssSize(logDt, lambda, w *G.Node) (DSSSize, error) {
+	var s DSSSize
+	ws := w.Shape()
+	if ws.Dims() != 4 || ws[3] != 2 {
+		return s, fmt.Errorf("w: want (CH, H, N, 2), got %v", ws)
+	}
+	s.CH, s.H, s.N = ws[0], ws[1], ws[2]
+	if err := s.Validate(); err != nil {
+		return s, err
+	}
+	if err := wantShape("lambda", lambda, []int{s.N, 2}); err != nil {
+		return s, err
+	}
+	if err := wantShape("logDt", logDt, []int{s.H, 1}, []int{s.H}, []int{s.H, 2}); err != nil {
+		return s, err
+	}
+	s.SeparateDt = logDt.Shape().TotalSize() != s.H
+	return s, nil
+}
+
+// wantShape returns an error unless the node has one of the shapes.
+func wantShape(name string, n *G.Node, shapes ...[]int) error {
+	got := []int(n.Shape())
+	var list string
+	for i, s := range shapes {
+		if slices.Equal(got, s) {
+			return nil
+		}
+		if i > 0 {
+			list += " or "
+		}
+		list += fmt.Sprint(tensor.Shape(s))
+	}
+	return fmt.Errorf("%s: want %s, got %v", name, list, n.Shape())
+}
+
+// kernelCore is a Plan behind graphop: inputs dt, aReal, aImag, c and, if there
+// are five, b.
+type kernelCore[T num.Float] struct{ plan *Plan[T] }
+
+// newKernelCore takes what Kernel has checked: NewPlan cannot fail on it.
+func newKernelCore[T num.Float](cfg Config, size Size) kernelCore[T] {
+	plan, err := NewPlan[T](cfg, size)
+	if err != nil {
+		panic(err)
+	}
+	return kernelCore[T]{plan}
+}
+
+func (k kernelCore[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	return k.plan.Forward(out, kernelParams(in))
+}
+
+func (k kernelCore[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	g := Params[T]{Dt: grad[0], AReal: grad[1], AImag: grad[2], C: grad[3]}
+	if len(grad) > 4 {
+		g.B = grad[4]
+	}
+	return k.plan.Backward(g, kernelParams(in), gout)
+}
+
+func kernelParams[T num.Float](in []graphop.Arg[T]) Params[T] {
+	p := Params[T]{Dt: in[0].F, AReal: in[1].F, AImag: in[2].F, C: in[3].F}
+	if len(in) > 4 {
+		p.B = in[4].F
+	}
+	return p
+}
+
+// dssCore is a DSSPlan behind graphop: inputs logDt, lambda, w.
+type dssCore[T num.Float] struct{ plan *DSSPlan[T] }
+
+// newDSSCore takes what DSSKernel has checked: NewDSSPlan cannot fail on it.
+func newDSSCore[T num.Float](cfg DSSConfig, size DSSSize) dssCore[T] {
+	plan, err := NewDSSPlan[T](cfg, size)
+	if err != nil {
+		panic(err)
+	}
+	return dssCore[T]{plan}
+}
+
+func (d dssCore[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	return d.plan.Forward(out, DSSParams[T]{LogDt: in[0].F, Lambda: in[1].F, W: in[2].F})
+}
+
+func (d dssCore[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	g := DSSParams[T]{LogDt: grad[0], Lambda: grad[1], W: grad[2]}
+	return d.plan.Backward(g, DSSParams[T]{LogDt: in[0].F, Lambda: in[1].F, W: in[2].F}, gout)
+}

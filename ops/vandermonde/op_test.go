@@ -1,0 +1,114 @@
+package vandermonde_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/ops/ssm"
+	"github.com/gorgonia-s4/s4/ops/vandermonde"
+)
+
+// inputs turns parameters into the inputs of vandermonde.Kernel.
+func inputs(s vandermonde.Size, p vandermonde.Params[float64]) []testutil.Input {
+	dtShape := []int{s.H, 1}
+	if s.DtPerState {
+		dtShape[1] = s.N
+	}
+	in := []testutil.Input{
+		{Name: "dt", Shape: dtShape, F: p.Dt},
+		{Name: "aReal", Shape: tensor.Shape{s.S, s.N}, F: p.AReal},
+		{Name: "aImag", Shape: tensor.Shape{s.S, s.N}, F: p.AImag},
+		{Name: "c", Shape: tensor.Shape{s.CH, s.H, s.N, 2}, F: p.C},
+	}
+	if p.B != nil {
+		in = append(in, testutil.Input{Name: "b", Shape: tensor.Shape{s.S, s.N, 2}, F: p.B})
+	}
+	return in
+}
+
+func kernelOf(cfg vandermonde.Config) testutil.Build {
+	return func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+		var b *G.Node
+		if len(n) > 4 {
+			b = n[4]
+		}
+		return vandermonde.Kernel(cfg, n[0], n[1], n[2], b, n[3])
+	}
+}
+
+func TestKernelGradients(t *testing.T) {
+	for _, v := range variants {
+		for _, L := range []int{1, 2, 17, 50} {
+			t.Run(fmt.Sprintf("%s/L%d", v.name, L), func(t *testing.T) {
+				cfg := v.cfg
+				cfg.L = L
+				p := randomParams(rand.New(rand.NewPCG(7, uint64(L))), cfg, v.size, v.withB)
+				testutil.Check(t, kernelOf(cfg), inputs(v.size, p)...)
+			})
+		}
+	}
+}
+
+// The shapes that the published layers store: dt (H), B (1, S, N, 2) and C
+// (H, N, 2).
+func TestKernelAcceptsStoredShapes(t *testing.T) {
+	cfg := vandermonde.Config{L: 9}
+	size := vandermonde.Size{CH: 1, H: 4, S: 2, N: 3}
+	p := randomParams(rand.New(rand.NewPCG(1, 2)), cfg, size, true)
+	want := forward(t, cfg, size, p)
+	in := inputs(size, p)
+	in[0].Shape, in[3].Shape, in[4].Shape = tensor.Shape{4}, tensor.Shape{4, 3, 2}, tensor.Shape{1, 2, 3, 2}
+	r, err := testutil.Run(testutil.Tape, tensor.Float64, kernelOf(cfg), nil, in...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (tensor.Shape{1, 4, 9}); !r.Shape.Eq(want) {
+		t.Errorf("shape %v, want %v", r.Shape, want)
+	}
+	if e := testutil.RelErr(r.Out, want); e != 0 {
+		t.Errorf("relative error %.3g, want the plan's result", e)
+	}
+}
+
+func TestKernelErrors(t *testing.T) {
+	g := G.NewGraph()
+	nodes := 0
+	node := func(dt tensor.Dtype, shape ...int) *G.Node {
+		nodes++
+		return G.NewTensor(g, dt, len(shape), G.WithShape(shape...), G.WithName(fmt.Sprintf("x%d", nodes)))
+	}
+	f := func(shape ...int) *G.Node { return node(tensor.Float32, shape...) }
+	good := vandermonde.Config{L: 8}
+	dt, a, a2, b, c := f(4, 1), f(2, 3), f(2, 3), f(2, 3, 2), f(1, 4, 3, 2)
+	if _, err := vandermonde.Kernel(good, dt, a, a2, b, c); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		cfg               vandermonde.Config
+		dt, ar, ai, bb, c *G.Node
+		want              string
+	}{
+		{vandermonde.Config{}, dt, a, a2, b, c, "vandermonde.Kernel: L: want a kernel length of at least 1, got 0"},
+		{vandermonde.Config{L: 8, Disc: "dss"}, dt, a, a2, b, c, `vandermonde.Kernel: Disc: ssm: want discretisation "zoh" or "bilinear", got "dss"`},
+		{vandermonde.Config{L: 8, ATransform: ssm.Transform("tanh")}, dt, a, a2, b, c, "ATransform"},
+		{good, nil, a, a2, b, c, "vandermonde.Kernel: input 0: want a node, got nil"},
+		{good, dt, a, a2, node(tensor.Float64, 2, 3, 2), c, "want dtype float32 like the other inputs, got float64"},
+		{good, f(4, 2), a, a2, b, c, "vandermonde.Kernel: dt: want (4, 1) or (4) or (4, 3), got (4, 2)"},
+		{good, dt, f(3), a2, b, c, "aReal: want (S, N), N >= 1, got (3)"},
+		{good, dt, a, f(3, 2), b, c, "aImag: want (2, 3), got (3, 2)"},
+		{good, dt, a, a2, f(4, 3, 2), c, "b: want (2, 3, 2) or (1, 2, 3, 2), got (4, 3, 2)"},
+		{good, dt, a, a2, b, f(1, 4, 3), "c: want (CH, H, 3, 2) or (H, 3, 2), got (1, 4, 3)"},
+		{good, dt, a, a2, b, f(4, 2, 2), "c: want (CH, H, 3, 2) or (H, 3, 2), got (4, 2, 2)"},
+		{good, f(5, 1), a, a2, b, f(1, 5, 3, 2), "got H = 5, S = 2"},
+	} {
+		if _, err := vandermonde.Kernel(x.cfg, x.dt, x.ar, x.ai, x.bb, x.c); err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("got error %v, want %q", err, x.want)
+		}
+	}
+}
