@@ -26,10 +26,13 @@ import (
 )
 
 // Arg is the value of one input: F for an input of the op's float type, I for
-// an integer input (token ids, lengths, labels). Row-major.
+// an integer input (token ids, lengths, labels). Row-major, unless the op was
+// made with Spec.AnyLayout.
 type Arg[T num.Float] struct {
 	F []T
 	I []int
+	// Strides of an input in another layout, for EachRow. nil for row-major.
+	Strides []int
 }
 
 // Core is the arithmetic of an op with one output. Sizes are the core's own
@@ -49,10 +52,11 @@ type TrainModer interface{ SetTraining(training bool) }
 
 // Spec describes an op to Apply.
 type Spec struct {
-	Name     string       // package and function: "ops.LayerNorm". Prefixes every error
-	Out      tensor.Shape // shape of the output; empty for a scalar
-	NoGrad   []int        // inputs that have no gradient; integer inputs are added
-	NeedsOut bool         // Backward reads the op's output
+	Name      string       // package and function: "ops.LayerNorm". Prefixes every error
+	Out       tensor.Shape // shape of the output; empty for a scalar
+	NoGrad    []int        // inputs that have no gradient; integer inputs are added
+	NeedsOut  bool         // Backward reads the op's output
+	AnyLayout bool         // the core takes inputs in any layout: views, column-major
 }
 
 var ids atomic.Uint64 // every op is its own: nothing here may be merged by hash
@@ -98,7 +102,7 @@ func FloatType(name string, in ...*G.Node) (tensor.Dtype, error) {
 func apply[T num.Float](s Spec, core Core[T], dt tensor.Dtype, in []*G.Node) (*G.Node, error) {
 	o := &op[T]{
 		base: base{name: s.Name, id: ids.Add(1), shape: s.Out.Clone()},
-		core: core, dt: dt, needsOut: s.NeedsOut,
+		core: core, dt: dt, needsOut: s.NeedsOut, anyLayout: s.AnyLayout,
 		diff: make([]bool, len(in)), dims: make([]tensor.Shape, len(in)),
 		args: make([]Arg[T], len(in)),
 	}
@@ -160,11 +164,12 @@ var errSecondOrder = errors.New("second derivatives are not available")
 // op is the forward op.
 type op[T num.Float] struct {
 	base
-	core     Core[T]
-	dt       tensor.Dtype
-	diff     []bool
-	needsOut bool
-	dims     []tensor.Shape // of the inputs
+	core      Core[T]
+	dt        tensor.Dtype
+	diff      []bool
+	needsOut  bool
+	anyLayout bool
+	dims      []tensor.Shape // of the inputs
 
 	out  buffer[T]
 	args []Arg[T]
@@ -229,8 +234,11 @@ func (o *op[T]) bindOne(a *Arg[T], i int, v G.Value) error {
 		if !t.Shape().Eq(o.dims[i]) {
 			return fmt.Errorf("%s: input %d: want shape %v, got %v", o.name, i, o.dims[i], t.Shape())
 		}
-		if t.RequiresIterator() || t.DataOrder().IsColMajor() {
-			return fmt.Errorf("%s: input %d: want a contiguous row-major tensor, got a view or column-major one (shape %v, strides %v): ops.Contiguous makes a copy", o.name, i, t.Shape(), t.Strides())
+		if !rowMajor(t) {
+			if !o.anyLayout || t.IsMasked() {
+				return fmt.Errorf("%s: input %d: want a contiguous row-major tensor, got a view or column-major one (shape %v, strides %v): ops.Contiguous makes a copy", o.name, i, t.Shape(), t.Strides())
+			}
+			a.Strides = t.Strides()
 		}
 		switch d := t.Data().(type) {
 		case []T:
@@ -349,7 +357,7 @@ func (o *op[T]) DoDiff(_ G.ExecutionContext, inputs G.Nodes, output *G.Node) err
 func bindOut[T num.Float](a *Arg[T], v G.Value) error {
 	switch d := v.Data().(type) {
 	case []T:
-		if t := v.(*tensor.Dense); t.RequiresIterator() || t.DataOrder().IsColMajor() {
+		if t := v.(*tensor.Dense); !rowMajor(t) {
 			return fmt.Errorf("want a contiguous row-major tensor, got a view or column-major one (shape %v, strides %v)", t.Shape(), t.Strides())
 		}
 		a.F = d
@@ -361,7 +369,7 @@ func bindOut[T num.Float](a *Arg[T], v G.Value) error {
 	return nil
 }
 
-// accumulate adds d to the gradient held by a dual value.
+// accumulate adds d, row-major, to the gradient held by a dual value.
 func accumulate[T num.Float](acc G.Value, d []T) error {
 	switch a := acc.(type) {
 	case *G.F32:
@@ -369,17 +377,36 @@ func accumulate[T num.Float](acc G.Value, d []T) error {
 	case *G.F64:
 		*a += G.F64(d[0])
 	case *tensor.Dense:
-		s, ok := a.Data().([]T)
-		if !ok || len(s) != len(d) {
-			return fmt.Errorf("want a tensor of %d elements to add to, got %v of shape %v", len(d), a.Dtype(), a.Shape())
-		}
-		for i, v := range d {
-			s[i] += v
-		}
+		return accumulateDense(a, d)
 	default:
 		return fmt.Errorf("cannot add to a %T", acc)
 	}
 	return nil
+}
+
+func accumulateDense[T num.Float](acc *tensor.Dense, d []T) error {
+	switch s := acc.Data().(type) {
+	case T: // a tensor of shape ()
+		acc.Set(0, s+d[0])
+		return nil
+	case []T:
+		if acc.Shape().TotalSize() != len(d) {
+			break
+		}
+		if rowMajor(acc) {
+			for i, v := range d {
+				s[i] += v
+			}
+			return nil
+		}
+		EachRow(acc.Shape(), acc.Strides(), func(to, from, stride, n int) {
+			for i, v := range d[to : to+n] {
+				s[from+i*stride] += v
+			}
+		})
+		return nil
+	}
+	return fmt.Errorf("want a tensor of %d elements to add to, got %v of shape %v", len(d), acc.Dtype(), acc.Shape())
 }
 
 // backOp computes the gradients of all inputs of op in one pass. Its inputs

@@ -118,34 +118,21 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-func TestLayoutAndMissingValueAreErrors(t *testing.T) {
-	colMajor := tensor.New(tensor.WithShape(2, 3), tensor.Of(tensor.Float64), tensor.AsFortran(nil))
-	lazy := tensor.New(tensor.WithShape(3, 2), tensor.WithBacking(make([]float64, 6)))
-	if err := lazy.T(); err != nil {
+func TestMissingValueIsAnError(t *testing.T) {
+	g := G.NewGraph()
+	x := G.NewTensor(g, tensor.Float64, 2, G.WithShape(2, 3), G.WithName("x"))
+	if _, err := apply(x, x, x); err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]struct {
-		v    *tensor.Dense
-		want string
-	}{
-		"column-major":   {colMajor, "want a contiguous row-major tensor"},
-		"lazy transpose": {lazy, "want a contiguous row-major tensor"},
-		"no value":       {nil, "No value bound to node x"},
-	} {
-		g := G.NewGraph()
-		opts := []G.NodeConsOpt{G.WithShape(2, 3), G.WithName("x")}
-		if c.v != nil {
-			opts = append(opts, G.WithValue(c.v))
-		}
-		x := G.NewTensor(g, tensor.Float64, 2, opts...)
-		if _, err := apply(x, x, x); err != nil {
-			t.Fatal(err)
-		}
-		err := G.NewTapeMachine(g).RunAll()
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: got error %v, want %q", name, err, c.want)
-		}
+	const want = "No value bound to node x"
+	if err := G.NewTapeMachine(g).RunAll(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got error %v, want %q", err, want)
 	}
+}
+
+func TestScalarInput(t *testing.T) {
+	in := []testutil.Input{{Name: "a", F: []float64{2}}, {Name: "b", F: []float64{3}}, {Name: "c", F: []float64{5}}}
+	testutil.Check(t, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) { return apply(n[0], n[1], n[2]) }, in...)
 }
 
 func TestPanicInCoreIsAnError(t *testing.T) {
