@@ -51,6 +51,20 @@ func checkNode(op, arg string, n *G.Node, dts []tensor.Dtype, forms ...string) e
 	return nil
 }
 
+// checkAnyShape returns an error unless n is a float node with at least one
+// element.
+func checkAnyShape(op, arg string, n *G.Node) error {
+	switch {
+	case n == nil:
+		return fmt.Errorf("%s: want %s, got nil", op, arg)
+	case n.Dtype() != tensor.Float32 && n.Dtype() != tensor.Float64:
+		return fmt.Errorf("%s: want %s of dtype float32 or float64, got dtype %v", op, arg, n.Dtype())
+	case n.Shape().Dims() > 0 && n.Shape().TotalSize() == 0:
+		return fmt.Errorf("%s: want %s with every axis at least 1, got %v", op, arg, n.Shape())
+	}
+	return nil
+}
+
 // checkShape returns an error unless n has the dtype and the shape given.
 func checkShape(op, arg string, n *G.Node, dt tensor.Dtype, shape ...int) error {
 	want := tensor.Shape(shape)
