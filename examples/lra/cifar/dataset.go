@@ -1,0 +1,101 @@
+package cifar
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// Data is the data set in its three splits.
+type Data struct {
+	Train, Val, Test *Dataset
+}
+
+// Dataset is a list of images as sequences of Length steps, with labels in
+// [0, Classes).
+type Dataset struct {
+	images *images
+	index  []int       // which of the images
+	tokens bool        // token ids rather than features
+	scale  [][]float32 // feature of each value of a channel (channels, 256)
+}
+
+var _ train.Dataset = (*Dataset)(nil)
+
+// means and deviations of the features, for values in [0, 1].
+var (
+	grayMean, grayDev = []float64{122.6 / 255}, []float64{61. / 255}
+	rgbMean, rgbDev   = []float64{0.4914, 0.4822, 0.4465}, []float64{0.247, 0.243, 0.261}
+)
+
+// newData presents the published training and test set as cfg says. cfg has
+// its defaults filled in and there are at least two training images.
+func newData(cfg Config, training, test *images) *Data {
+	n := training.len()
+	order := rand.New(rand.NewPCG(cfg.Seed, 0)).Perm(n)
+	val := min(max(int(math.Round(float64(n)*cfg.ValFraction)), 1), n-1)
+	all := make([]int, test.len())
+	for i := range all {
+		all[i] = i
+	}
+	return &Data{
+		Train: newDataset(cfg.Encoding, training, order[val:]),
+		Val:   newDataset(cfg.Encoding, training, order[:val]),
+		Test:  newDataset(cfg.Encoding, test, all),
+	}
+}
+
+// newDataset presents some of the images, in their own order.
+func newDataset(e Encoding, m *images, index []int) *Dataset {
+	slices.Sort(index)
+	d := &Dataset{images: m, index: index, tokens: e == Tokens}
+	mean, dev := grayMean, grayDev
+	if e == RGB {
+		mean, dev = rgbMean, rgbDev
+	}
+	for c := range mean {
+		scale := make([]float32, 256)
+		for v := range scale {
+			scale[v] = float32((float64(v)/255 - mean[c]) / dev[c])
+		}
+		d.scale = append(d.scale, scale)
+	}
+	return d
+}
+
+// Len returns the number of images.
+func (d *Dataset) Len() int { return len(d.index) }
+
+// Length returns the number of steps of image i, which is Length.
+func (d *Dataset) Length(int) int { return Length }
+
+// Example returns image i, 0 <= i < Len, as features (Length, 1) or (Length, 3)
+// or as token ids, with its label. It never fails.
+func (d *Dataset) Example(i int) (train.Example, error) {
+	pixels := d.images.at(d.index[i])
+	e := train.Example{Label: int(d.images.labels[d.index[i]])}
+	if d.tokens {
+		e.Tokens = make([]int, len(pixels))
+		for j, v := range pixels {
+			e.Tokens[j] = int(v)
+		}
+		return e, nil
+	}
+	e.Features = make([]float32, len(pixels))
+	channels := len(d.scale)
+	for j, v := range pixels {
+		e.Features[j] = d.scale[j%channels][v]
+	}
+	return e, nil
+}
+
+// ClassCounts returns how many images each class has.
+func (d *Dataset) ClassCounts() [Classes]int {
+	var counts [Classes]int
+	for _, i := range d.index {
+		counts[d.images.labels[i]]++
+	}
+	return counts
+}
