@@ -25,8 +25,8 @@ const (
 // Discs lists every discretisation.
 func Discs() []Disc { return []Disc{ZOH, Bilinear, Euler, BackwardEuler, GBT} }
 
-// ParseDisc returns the discretisation of that name. The error lists the
-// allowed names.
+// ParseDisc returns the discretisation of that name, which must not be empty.
+// The error lists the allowed names.
 func ParseDisc(name string) (Disc, error) {
 	d := Disc(name)
 	return d, d.Validate()

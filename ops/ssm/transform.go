@@ -32,8 +32,8 @@ const ReLUFloor = 1e-4
 // Transforms lists every transform.
 func Transforms() []Transform { return []Transform{Exp, Softplus, ReLU, Sigmoid, None} }
 
-// ParseTransform returns the transform of that name. The error lists the
-// allowed names.
+// ParseTransform returns the transform of that name, which must not be empty.
+// The error lists the allowed names.
 func ParseTransform(name string) (Transform, error) {
 	t := Transform(name)
 	return t, validate("transform", t, nil, Transforms())
@@ -96,25 +96,25 @@ func (t Transform) Inverse(value float64) (raw float64, err error) {
 	if err := t.Validate(); err != nil {
 		return 0, err
 	}
-	lo, hi := math.Inf(-1), math.Inf(1)
+	in, want := true, "that is finite"
 	switch t {
 	case Exp, "":
-		lo, raw = 0, math.Log(value)
+		in, want = value > 0, "more than 0"
+		raw = math.Log(value)
 	case Softplus:
-		// log(e^v - 1) = v + log(1 - e^-v)
-		lo, raw = 0, value+math.Log(-math.Expm1(-value))
+		in, want = value > 0, "more than 0"
+		raw = value + math.Log(-math.Expm1(-value)) // log(e^v - 1)
 	case ReLU:
-		if value == ReLUFloor {
-			return 0, nil
-		}
-		lo, raw = ReLUFloor, value-ReLUFloor
+		in, want = value >= ReLUFloor, "at least 0.0001"
+		raw = value - ReLUFloor
 	case Sigmoid:
-		lo, hi, raw = 0, 1, math.Log(value)-math.Log1p(-value)
+		in, want = value > 0 && value < 1, "between 0 and 1"
+		raw = math.Log(value) - math.Log1p(-value)
 	case None:
 		raw = value
 	}
-	if !(value > lo && value < hi) {
-		return 0, fmt.Errorf("ssm: transform %q: want a value in (%g, %g), got %g", string(t), lo, hi, value)
+	if !in || math.IsNaN(raw) || math.IsInf(raw, 0) {
+		return 0, fmt.Errorf("ssm: transform %q: want a value %s, got %g", string(t), want, value)
 	}
 	return raw, nil
 }

@@ -37,27 +37,27 @@ func (c Config) Validate() error {
 // validateStep checks all that one step of the recurrence depends on.
 func (c Config) validateStep() error {
 	if err := c.disc().Validate(ssm.ZOH, ssm.Bilinear); err != nil {
-		return fmt.Errorf("Disc: %w", err)
+		return fmt.Errorf("field Disc: %w", err)
 	}
 	if err := c.DtTransform.Validate(); err != nil {
-		return fmt.Errorf("DtTransform: %w", err)
+		return fmt.Errorf("field DtTransform: %w", err)
 	}
 	if err := c.ATransform.Validate(); err != nil {
-		return fmt.Errorf("ATransform: %w", err)
+		return fmt.Errorf("field ATransform: %w", err)
 	}
 	return validateRate(c.Rate)
 }
 
 func validateRate(rate float64) error {
 	if rate < 0 || math.IsNaN(rate) || math.IsInf(rate, 0) {
-		return fmt.Errorf("Rate: want a finite number more than 0 (or 0 for 1), got %g", rate)
+		return fmt.Errorf("want Rate a finite number, not negative (0 means 1), got %g", rate)
 	}
 	return nil
 }
 
 func validateLength(l int) error {
 	if l < 1 {
-		return fmt.Errorf("L: want a kernel length of at least 1, got %d", l)
+		return fmt.Errorf("want kernel length L at least 1, got %d", l)
 	}
 	return nil
 }
@@ -88,10 +88,10 @@ type Size struct {
 // Validate returns an error that names the first size out of range.
 func (s Size) Validate() error {
 	if s.CH < 1 {
-		return fmt.Errorf("CH: want at least 1 channel, got %d", s.CH)
+		return fmt.Errorf("want at least 1 channel CH, got %d", s.CH)
 	}
 	if s.N < 1 {
-		return fmt.Errorf("N: want at least 1 stored state, got %d", s.N)
+		return fmt.Errorf("want at least 1 stored state N, got %d", s.N)
 	}
 	return ssm.CheckShare(s.H, s.S)
 }

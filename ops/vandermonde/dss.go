@@ -68,7 +68,7 @@ type DSSConfig struct {
 // Validate returns an error that names the first field out of range.
 func (c DSSConfig) Validate() error {
 	if !slices.Contains(DSSVersions(), c.version()) {
-		return fmt.Errorf("Version: want one of %q, got %q", DSSVersions(), string(c.Version))
+		return fmt.Errorf("want Version one of %q, got %q", DSSVersions(), string(c.Version))
 	}
 	if err := validateRate(c.Rate); err != nil {
 		return err
@@ -112,7 +112,7 @@ type DSSSize struct {
 // Validate returns an error that names the first size out of range.
 func (s DSSSize) Validate() error {
 	if s.H < 1 {
-		return fmt.Errorf("H: want at least 1 feature, got %d", s.H)
+		return fmt.Errorf("want at least 1 feature H, got %d", s.H)
 	}
 	return Size{CH: s.CH, H: s.H, S: s.H, N: s.N}.Validate()
 }

@@ -440,17 +440,17 @@ func TestDSSErrors(t *testing.T) {
 		err  error
 		want string
 	}{
-		{badVersion, `vandermonde: DSSConfig: Version: want one of ["softmax" "exp" "exp-re-im" "exp-no-scale" "clip" "clip-no-scale"], got "gelu"`},
-		{badRate, "Rate: want a finite number"},
-		{badSize, "vandermonde: DSSSize: H: want at least 1 feature, got 0"},
+		{badVersion, `vandermonde: DSSConfig: want Version one of ["softmax" "exp" "exp-re-im" "exp-no-scale" "clip" "clip-no-scale"], got "gelu"`},
+		{badRate, "want Rate a finite number"},
+		{badSize, "vandermonde: DSSSize: want at least 1 feature H, got 0"},
 		{plan.Forward(k[1:], p), "vandermonde: DSSPlan.Forward: k: want 16 elements, got 15"},
 		{plan.Forward(k, short), "vandermonde: DSSPlan.Forward: Lambda: want 6 elements, got 5"},
 		{plan.Backward(p, short, k), "vandermonde: DSSPlan.Backward: Lambda: want 6 elements, got 5"},
 		{plan.Backward(short, p, k), "vandermonde: DSSPlan.Backward: gradient of Lambda: want 6 elements, got 5"},
 		{plan.Backward(p, p, k[1:]), "vandermonde: DSSPlan.Backward: gk: want 16 elements, got 15"},
-		{discretise, "vandermonde: DiscretiseDSS: L: want a kernel length of at least 1, got 0"},
+		{discretise, "vandermonde: DiscretiseDSS: want kernel length L at least 1, got 0"},
 		{discretiseShort, "vandermonde: DiscretiseDSS: Lambda: want 6 elements, got 5"},
-		{op(vandermonde.DSSConfig{}, dt, lambda, w), "vandermonde.DSSKernel: L: want a kernel length of at least 1, got 0"},
+		{op(vandermonde.DSSConfig{}, dt, lambda, w), "vandermonde.DSSKernel: want kernel length L at least 1, got 0"},
 		{op(good, dt, nil, w), "vandermonde.DSSKernel: input 1: want a node, got nil"},
 		{op(good, dt, lambda, node("w3", 2, 3, 2)), "vandermonde.DSSKernel: w: want (CH, H, N, 2), got (2, 3, 2)"},
 		{op(good, dt, node("lambda1", 3), w), "lambda: want (3, 2), got (3)"},

@@ -94,8 +94,8 @@ func TestKernelErrors(t *testing.T) {
 		dt, ar, ai, bb, c *G.Node
 		want              string
 	}{
-		{vandermonde.Config{}, dt, a, a2, b, c, "vandermonde.Kernel: L: want a kernel length of at least 1, got 0"},
-		{vandermonde.Config{L: 8, Disc: "dss"}, dt, a, a2, b, c, `vandermonde.Kernel: Disc: ssm: want discretisation "zoh" or "bilinear", got "dss"`},
+		{vandermonde.Config{}, dt, a, a2, b, c, "vandermonde.Kernel: want kernel length L at least 1, got 0"},
+		{vandermonde.Config{L: 8, Disc: "dss"}, dt, a, a2, b, c, `vandermonde.Kernel: field Disc: ssm: want discretisation "zoh" or "bilinear", got "dss"`},
 		{vandermonde.Config{L: 8, ATransform: ssm.Transform("tanh")}, dt, a, a2, b, c, "ATransform"},
 		{good, nil, a, a2, b, c, "vandermonde.Kernel: input 0: want a node, got nil"},
 		{good, dt, a, a2, node(tensor.Float64, 2, 3, 2), c, "want dtype float32 like the other inputs, got float64"},

@@ -66,13 +66,9 @@ func (s *series[T]) prepareSum(ab []float64) {
 	s.powers(s.low, ab)
 	mulComplex(s.step, s.low[(s.t-1)*2*s.n:], ab)
 	s.powers(s.high, s.step)
-	tiny := flushBelow[T]()
-	for i, v := range s.low {
-		s.table[i] = T(flush(v, tiny))
-	}
-	for i, v := range s.high {
-		s.high[i] = flush(v, tiny)
-	}
+	flush[T](s.low, s.t)
+	flush[T](s.high, s.j)
+	round(s.table[:len(s.low)], s.low)
 }
 
 // sum writes k[l] = Re sum_n coef_n Ab_n^l.
@@ -103,21 +99,13 @@ func (s *series[T]) prepareAdjoint(ab []float64) {
 	n := s.n
 	s.powers(s.low, ab)
 	mulComplex(s.step, s.low[(s.t-1)*2*n:], ab)
-	tiny := flushBelow[T]()
+	flush[T](s.low, s.t)
 	clear(s.table[2*n : 4*n])
 	for i := range s.t {
 		row := s.low[2*i*n:][:2*n]
-		dst := s.table[4*i*n:][:2*n]
-		for c, v := range row {
-			dst[c] = T(flush(v, tiny))
-		}
-		if i+1 == s.t {
-			break
-		}
-		deriv := s.table[(4*i+6)*n:][:2*n]
-		f := float64(i + 1)
-		for c, v := range row {
-			deriv[c] = T(f * flush(v, tiny))
+		round(s.table[4*i*n:][:2*n], row)
+		if i+1 < s.t {
+			roundScaled(s.table[(4*i+6)*n:][:2*n], row, float64(i+1))
 		}
 	}
 }
@@ -197,19 +185,39 @@ func mulComplex(dst, a, b []float64) {
 	}
 }
 
-// flushBelow is the magnitude below which a power is taken as zero, so that no
-// product of two of them is subnormal: arithmetic on subnormal numbers is a
-// hundred times slower, and they are nothing beside Ab^0 = 1.
-func flushBelow[T num.Float]() float64 {
-	if unsafe.Sizeof(T(0)) == 4 {
-		return 0x1p-60
+// round rounds src to dst.
+func round[T num.Float](dst []T, src []float64) {
+	for i, v := range src[:len(dst)] {
+		dst[i] = T(v)
 	}
-	return 0x1p-500
 }
 
-func flush(v, tiny float64) float64 {
-	if v < tiny && v > -tiny {
-		return 0
+// roundScaled rounds f*src to dst.
+func roundScaled[T num.Float](dst []T, src []float64, f float64) {
+	for i, v := range src[:len(dst)] {
+		dst[i] = T(f * v)
 	}
-	return v
+}
+
+// flush sets the powers in table, which has the given number of rows, to zero
+// where they are so small that a product of two of them would be subnormal in
+// T: arithmetic on subnormal numbers is a hundred times slower, and beside
+// Ab^0 = 1 they are nothing.
+func flush[T num.Float](table []float64, rows int) {
+	tiny := 0x1p-500
+	if unsafe.Sizeof(T(0)) == 4 {
+		tiny = 0x1p-60
+	}
+	last := table[len(table)/rows*(rows-1):] // where decaying powers are smallest
+	n := len(last) / 2
+	for i, re := range last[:n] {
+		if math.Abs(re)+math.Abs(last[n+i]) < tiny {
+			for i, v := range table {
+				if math.Abs(v) < tiny {
+					table[i] = 0
+				}
+			}
+			return
+		}
+	}
 }
