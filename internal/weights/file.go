@@ -1,0 +1,149 @@
+package weights
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/safetensors"
+)
+
+// Var is a named value of a model: a parameter or a buffer.
+type Var struct {
+	Name  string
+	Value G.Value
+}
+
+// Tensors returns the values as tensors of a file. Float tensors share the
+// values' memory; those of int become int64.
+func Tensors(vars []Var) ([]safetensors.Tensor, error) {
+	ts := make([]safetensors.Tensor, len(vars))
+	for i, v := range vars {
+		data, err := elements(v.Value)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", v.Name, err)
+		}
+		if ints, ok := data.([]int); ok {
+			wide := make([]int64, len(ints))
+			for j, x := range ints {
+				wide[j] = int64(x)
+			}
+			data = wide
+		}
+		ts[i] = safetensors.Tensor{Name: v.Name, Shape: slices.Clone([]int(v.Value.Shape())), Data: data}
+	}
+	return ts, nil
+}
+
+// elements returns the elements of v in place: a []float32, []float64, []int64
+// or []int.
+func elements(v G.Value) (any, error) {
+	if s, ok := Memory[float32](v); ok {
+		return s, nil
+	}
+	if s, ok := Memory[float64](v); ok {
+		return s, nil
+	}
+	if d, ok := v.(*tensor.Dense); ok && !d.RequiresIterator() && !d.DataOrder().IsColMajor() {
+		switch d.Dtype() {
+		case tensor.Int64:
+			return d.Int64s(), nil
+		case tensor.Int:
+			return d.Ints(), nil
+		}
+	}
+	if v == nil {
+		return nil, errors.New("want a value, got none")
+	}
+	return nil, fmt.Errorf("want a row-major tensor of float32, float64, int64 or int, got %v of shape %v", v.Dtype(), v.Shape())
+}
+
+// maxDifferences is the number of differences an error lists.
+const maxDifferences = 8
+
+// Load copies the tensors of a file into the values of a model. The two must
+// agree in names, shapes and element types; otherwise nothing is copied and the
+// error lists the differences.
+func Load(ts []safetensors.Tensor, vars []Var) error {
+	byName := make(map[string]safetensors.Tensor, len(ts))
+	for _, t := range ts {
+		byName[t.Name] = t
+	}
+	var diff []string
+	add := func(format string, args ...any) { diff = append(diff, fmt.Sprintf(format, args...)) }
+	for _, v := range vars {
+		t, ok := byName[v.Name]
+		if !ok {
+			add("%s is missing", v.Name)
+			continue
+		}
+		delete(byName, v.Name)
+		dst, err := elements(v.Value)
+		if err != nil {
+			return fmt.Errorf("%q: %w", v.Name, err)
+		}
+		if want, got := typeOf(dst), typeOf(t.Data); want != got {
+			add("%s: want %s, got %s", v.Name, want, got)
+		} else if !slices.Equal([]int(v.Value.Shape()), t.Shape) {
+			add("%s: want shape %v, got %v", v.Name, v.Value.Shape(), tensor.Shape(t.Shape))
+		}
+	}
+	for _, t := range ts {
+		if _, left := byName[t.Name]; left {
+			add("%s is not in the model", t.Name)
+		}
+	}
+	if len(diff) > maxDifferences {
+		diff = append(diff[:maxDifferences], fmt.Sprintf("and %d more", len(diff)-maxDifferences))
+	}
+	if len(diff) > 0 {
+		return fmt.Errorf("the tensors are not those of the model: %s", strings.Join(diff, "; "))
+	}
+	for _, t := range ts {
+		byName[t.Name] = t
+	}
+	for _, v := range vars {
+		if err := assign(v, byName[v.Name].Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// typeOf names the element type of a slice of elements as a file has it.
+func typeOf(data any) string {
+	switch data.(type) {
+	case []float32:
+		return "float32"
+	case []float64:
+		return "float64"
+	case []int64, []int:
+		return "int64"
+	}
+	return strings.TrimPrefix(fmt.Sprintf("%T", data), "[]")
+}
+
+// assign copies data of the right type and length into a value.
+func assign(v Var, data any) error {
+	dst, err := elements(v.Value)
+	if err != nil {
+		return fmt.Errorf("%q: %w", v.Name, err)
+	}
+	switch dst := dst.(type) {
+	case []float32:
+		copy(dst, data.([]float32))
+	case []float64:
+		copy(dst, data.([]float64))
+	case []int64:
+		copy(dst, data.([]int64))
+	case []int:
+		for i, x := range data.([]int64) {
+			dst[i] = int(x)
+		}
+	}
+	return nil
+}

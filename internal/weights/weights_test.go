@@ -1,0 +1,152 @@
+package weights
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/safetensors"
+)
+
+func dense[T any](data []T, shape ...int) *tensor.Dense {
+	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data))
+}
+
+func TestMemoryIsInPlace(t *testing.T) {
+	d := dense([]float64{1, 2, 3, 4}, 2, 2)
+	scalar := tensor.New(tensor.FromScalar(5.0))
+	f32, f64 := G.NewF32(6), G.NewF64(7)
+	for _, c := range []struct {
+		v    G.Value
+		want float64
+		read func() float64
+	}{
+		{d, 1, func() float64 { return d.Data().([]float64)[0] }},
+		{scalar, 5, func() float64 { return scalar.Data().(float64) }},
+		{f64, 7, func() float64 { return float64(*f64) }},
+	} {
+		s, ok := Memory[float64](c.v)
+		if !ok || s[0] != c.want {
+			t.Fatalf("%v: got %v, %v", c.v, s, ok)
+		}
+		s[0] = -1
+		if got := c.read(); got != -1 {
+			t.Errorf("%T: the value is %v after a write to its memory", c.v, got)
+		}
+		if _, ok := Memory[float32](c.v); ok {
+			t.Errorf("%T: float64 taken for float32", c.v)
+		}
+	}
+	if s, ok := Memory[float32](f32); !ok || s[0] != 6 {
+		t.Errorf("F32: got %v, %v", s, ok)
+	}
+	if _, ok := Memory[float64](dense([]int{1}, 1)); ok {
+		t.Error("int taken for float64")
+	}
+}
+
+func TestUnordered(t *testing.T) {
+	d := dense([]float32{1, 2, 3, 4, 5, 6}, 2, 3)
+	if err := d.T(); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := Memory[float32](d); ok {
+		t.Error("a transposed tensor was taken for a row-major one")
+	}
+	ordered, memory, ok := Unordered[float32](nil, d)
+	if !ok || !slices.Equal(ordered, []float32{1, 4, 2, 5, 3, 6}) {
+		t.Errorf("got %v, %v", ordered, ok)
+	}
+	memory[5] = 7
+	if v, err := d.At(2, 1); err != nil || v != float32(7) {
+		t.Errorf("element (2, 1) is %v (%v) after a write to the memory", v, err)
+	}
+	part, err := dense([]float32{1, 2, 3, 4, 5, 6}, 2, 3).Slice(nil, tensor.S(0, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, ok := Unordered[float32](nil, part); ok {
+		t.Error("a view of columns was taken for a whole tensor")
+	}
+}
+
+func TestLoadReturnsWhatTensorsGave(t *testing.T) {
+	model := func(scale int) []Var {
+		return []Var{
+			{"w", dense([]float32{1, float32(scale), 3, 4, 5, 6}, 2, 3)},
+			{"v", dense([]float64{float64(scale), 8}, 2)},
+			{"s", G.NewF64(float64(scale))},
+			{"rng", dense([]int64{int64(scale), 10}, 2)},
+			{"count", dense([]int{11, scale, 13}, 3)},
+		}
+	}
+	from, to := model(5), model(0)
+	ts, err := Tensors(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Load(ts, to); err != nil {
+		t.Fatal(err)
+	}
+	for i := range from {
+		if got, want := to[i].Value.Data(), from[i].Value.Data(); !equal(got, want) {
+			t.Errorf("%s: got %v, want %v", from[i].Name, got, want)
+		}
+	}
+}
+
+func equal(a, b any) bool {
+	switch a := a.(type) {
+	case []float32:
+		return slices.Equal(a, b.([]float32))
+	case []float64:
+		return slices.Equal(a, b.([]float64))
+	case []int64:
+		return slices.Equal(a, b.([]int64))
+	case []int:
+		return slices.Equal(a, b.([]int))
+	}
+	return a == b
+}
+
+func TestLoadNamesWhatDiffers(t *testing.T) {
+	vars := []Var{
+		{"a", dense([]float32{1, 2}, 2)},
+		{"b", dense([]float32{1, 2}, 2)},
+		{"c", dense([]float32{1, 2}, 2)},
+		{"d", dense([]float32{1, 2}, 2)},
+	}
+	err := Load([]safetensors.Tensor{
+		{Name: "a", Shape: []int{2}, Data: []float32{8, 9}},
+		{Name: "b", Shape: []int{2}, Data: []float64{8, 9}},
+		{Name: "c", Shape: []int{1, 2}, Data: []float32{8, 9}},
+		{Name: "e", Shape: []int{1}, Data: []float32{8}},
+	}, vars)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		"b: want float32, got float64", "c: want shape (2), got (1, 2)", "d is missing", "e is not in the model",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not say %q", err, want)
+		}
+	}
+	if got := vars[0].Value.Data().([]float32); !slices.Equal(got, []float32{1, 2}) {
+		t.Errorf("a was changed to %v although the load failed", got)
+	}
+}
+
+func TestTensorsRejects(t *testing.T) {
+	for want, v := range map[string]G.Value{
+		"want a value, got none": nil,
+		"got bool of shape (1)":  dense([]bool{true}, 1),
+	} {
+		if _, err := Tensors([]Var{{"x", v}}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: got error %v, want one with %q", v, err, want)
+		}
+	}
+}

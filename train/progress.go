@@ -1,0 +1,144 @@
+package train
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// Progress is a Hook that shows how a run goes: a bar on a terminal, and lines
+// of text, now and then, on anything else. Failing to write does not stop the
+// run.
+type Progress struct {
+	// Every is the time between two lines where there is no bar; NewProgress
+	// sets it to 10 seconds.
+	Every time.Duration
+
+	w     io.Writer
+	bar   *progressbar.ProgressBar // nil if w is not a terminal
+	shown time.Duration            // when the last line or bar was written
+	steps int                      // of the run
+	pace  pace
+}
+
+// NewProgress returns a Progress that writes to w, which is usually os.Stderr.
+func NewProgress(w io.Writer) *Progress { return &Progress{Every: 10 * time.Second, w: w} }
+
+// barEvery is the time between two updates of the bar.
+const barEvery = 100 * time.Millisecond
+
+// OnStart implements Hook.
+func (p *Progress) OnStart(e StartEvent) error {
+	p.steps, p.shown, p.pace = e.Steps, 0, pace{}
+	if f, ok := p.w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		p.bar = newBar(p.w, e.Steps)
+	}
+	if e.Step > 0 {
+		p.print("resumed after step %d of %d\n", e.Step, e.Steps)
+	}
+	return nil
+}
+
+func newBar(w io.Writer, steps int) *progressbar.ProgressBar {
+	return progressbar.NewOptions(steps,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetWidth(10),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowDescriptionAtLineEnd(),
+		progressbar.OptionSetPredictTime(false), // it does not know of resumed runs and evaluations
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionClearOnFinish(),
+	)
+}
+
+// OnStep implements Hook.
+func (p *Progress) OnStep(e StepEvent) error {
+	p.pace.add(e)
+	if e.Steps != p.steps {
+		p.steps = e.Steps
+		p.print("there is time for %d steps\n", e.Steps)
+		if p.bar != nil {
+			p.bar.ChangeMax(e.Steps)
+		}
+	}
+	every := p.Every
+	if p.bar != nil {
+		every = barEvery
+	}
+	if p.shown > 0 && e.Elapsed-p.shown < every {
+		return nil
+	}
+	p.shown = e.Elapsed
+	if p.bar != nil {
+		p.bar.Describe(fmt.Sprintf("loss %.3f  acc %.1f %%  %s  %s left",
+			e.Train.Loss, 100*e.Train.Accuracy, p.pace, e.Remaining.Round(time.Second)))
+		_ = p.bar.Set(e.Step) // only fails beyond the maximum
+		return nil
+	}
+	p.print("step %d/%d  epoch %.2f  loss %.4f  acc %.1f %%  lr %.3g  %s  %s left\n",
+		e.Step, e.Steps, e.Epoch, e.Train.Loss, 100*e.Train.Accuracy, e.LR, p.pace, e.Remaining.Round(time.Second))
+	return nil
+}
+
+// OnEval implements Hook.
+func (p *Progress) OnEval(e EvalEvent) error {
+	best := ""
+	if e.Best {
+		best = "  best so far"
+	}
+	p.print("evaluation at step %d  train loss %.4f acc %.1f %%  val loss %.4f acc %.1f %%  %s%s\n",
+		e.Step, e.Train.Loss, 100*e.Train.Accuracy, e.Val.Loss, 100*e.Val.Accuracy,
+		e.Duration.Round(time.Millisecond), best)
+	return nil
+}
+
+// OnCheckpoint implements Hook.
+func (p *Progress) OnCheckpoint(CheckpointEvent) error { return nil }
+
+// OnEnd implements Hook.
+func (p *Progress) OnEnd(e EndEvent) error {
+	if e.Result == nil {
+		p.print("")
+		return nil
+	}
+	r := e.Result
+	p.print("%s after %d steps in %s\n", r.Reason, r.Steps, r.Elapsed.Round(time.Second))
+	if r.Best != nil {
+		p.print("best validation: loss %.4f acc %.1f %% at step %d\n", r.Best.Val.Loss, 100*r.Best.Val.Accuracy, r.Best.Step)
+	}
+	return nil
+}
+
+// print writes text in the place of the bar, which the next step draws again
+// below it.
+func (p *Progress) print(format string, args ...any) {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+	_, _ = fmt.Fprintf(p.w, format, args...)
+}
+
+// pace is a running average of the sequences trained on per second.
+type pace struct{ sequences, seconds float64 }
+
+func (p *pace) add(e StepEvent) {
+	const memory = 5 // seconds after which the past counts half
+	p.sequences += float64(e.Sequences)
+	p.seconds += e.Duration.Seconds()
+	if p.seconds > memory {
+		p.sequences /= 2
+		p.seconds /= 2
+	}
+}
+
+// String returns "12.3 samples/s".
+func (p pace) String() string {
+	if p.seconds == 0 {
+		return "- samples/s"
+	}
+	return fmt.Sprintf("%.3g samples/s", p.sequences/p.seconds)
+}
