@@ -46,6 +46,15 @@ const (
 	phi1Terms  = 15 // 0.5^15/16! < 2^-52 / 100
 )
 
+// inverseFactorials[k] is 1/k!.
+var inverseFactorials = func() (c [phi1Terms + 2]float64) {
+	c[0] = 1
+	for k := 1; k < len(c); k++ {
+		c[k] = c[k-1] / float64(k)
+	}
+	return c
+}()
+
 // phi1 returns (e^z - 1)/z and its derivative, given ez = e^z.
 func phi1(z, ez complex128) (phi, dphi complex128) {
 	if math.Abs(real(z))+math.Abs(imag(z)) > phi1Radius {
@@ -53,15 +62,10 @@ func phi1(z, ez complex128) (phi, dphi complex128) {
 		return phi, (ez - phi) / z
 	}
 	// Horner on phi = sum_k z^k/(k+1)! and its derivative.
-	c := 1.0 // 1/(phi1Terms+1)!, then upwards
-	for k := 2; k <= phi1Terms+1; k++ {
-		c /= float64(k)
-	}
-	phi = complex(c, 0)
+	phi = complex(inverseFactorials[phi1Terms+1], 0)
 	for k := phi1Terms; k >= 1; k-- {
-		c *= float64(k + 1) // 1/k!
 		dphi = dphi*z + phi
-		phi = phi*z + complex(c, 0)
+		phi = phi*z + complex(inverseFactorials[k], 0)
 	}
 	return phi, dphi
 }
