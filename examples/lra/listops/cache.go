@@ -18,7 +18,7 @@ type Report struct {
 	// Progress gets the number of examples drawn so far and in the end.
 	Progress func(done, total int)
 	// Warn gets what does not keep Load from giving the data set: a cache file
-	// that is damaged, or one that could not be written.
+	// that is damaged or cannot be read, or one that cannot be written.
 	Warn func(err error)
 }
 
@@ -48,7 +48,7 @@ func Load(ctx context.Context, cfg Config, cacheDir string, report Report) (*Dat
 		return d, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		warn(fmt.Errorf("listops: damaged cache, generating anew: %w", err))
+		warn(fmt.Errorf("listops: cannot use the cache, generating anew: %w", err))
 	}
 	d, err = Generate(ctx, cfg, report.Progress)
 	if err != nil {

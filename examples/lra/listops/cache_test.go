@@ -101,7 +101,7 @@ func TestLoadReplacesDamagedCache(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, drawn, w := load(t, small, dir)
-		if !drawn || len(w) != 1 || !strings.Contains(w[0], "damaged") || !strings.Contains(w[0], path) {
+		if !drawn || len(w) != 1 || !strings.Contains(w[0], "cannot use the cache") || !strings.Contains(w[0], path) {
 			t.Errorf("%s: drawn %v, warnings %q, want true and one about %s", name, drawn, w, path)
 		}
 		if _, drawn, w := load(t, small, dir); drawn || w != nil {

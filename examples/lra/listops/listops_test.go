@@ -125,7 +125,7 @@ func shape(tokens []uint8) (levels, args int) {
 // TestTreeDistribution compares trees that are not selected by length with
 // the probabilities of the published generator.
 func TestTreeDistribution(t *testing.T) {
-	const trees = 200000
+	const trees = 50000
 	cfg := Config{MaxLength: maxLength, MaxDepth: 3}.withDefaults()
 	g := generator{cfg: cfg, rand: rand.New(rand.NewPCG(1, 2))}
 	var leaves, total int
@@ -174,7 +174,7 @@ func TestTreeDistribution(t *testing.T) {
 // TestLabelDistribution checks that in the paper's setting every class occurs
 // and none is much commoner than 0 and 9 should be, at 17 % each.
 func TestLabelDistribution(t *testing.T) {
-	s := generate(t, Config{Train: 4000, Val: 1, Test: 1}).Train
+	s := generate(t, Config{Train: 2000, Val: 1, Test: 1}).Train
 	sum := 0
 	for class, n := range s.ClassCounts() {
 		sum += n

@@ -17,7 +17,7 @@ import (
 const tsvHeader = "Source\tTarget"
 
 // maxLine is the length in bytes above which a line is refused.
-const maxLine = 64 << 20
+const maxLine = 16 << 20
 
 // ReadDir reads the three published files of a directory (listops-1000 of the
 // benchmark's release): basic_train.tsv, basic_val.tsv and basic_test.tsv.
