@@ -125,7 +125,7 @@ func (p parser) integers() ([]int64, error) {
 		}
 		v, err := strconv.ParseUint(num.String(), 10, 63)
 		if err != nil {
-			return nil, fmt.Errorf("want an integer in [0, %d], got %s", math.MaxInt64, num)
+			return nil, fmt.Errorf("want an integer in [0, %d], got %s", int64(math.MaxInt64), num)
 		}
 		ints = append(ints, int64(v))
 	}
