@@ -18,9 +18,9 @@ type DSSVersion string
 
 // The DSS versions; (re, im) are the raw parameters of one state.
 const (
-	// DSSSoftmax: Lambda = re + i im, s = 1/Lambda, and the powers of every state are
-	// normalised to sum to one over the kernel, which bounds them even where
-	// Re Lambda > 0 (paper, Proposition 1b).
+	// DSSSoftmax: Lambda = re + i im, s = 1/Lambda, and the powers of every
+	// state are normalised to sum to one over the kernel, which bounds them
+	// even where Re Lambda > 0 (paper, Proposition 1b).
 	DSSSoftmax DSSVersion = "softmax"
 	// DSSExp: Lambda = -e^re + i im, s = (e^(dt Lambda) - 1)/Lambda (paper,
 	// Proposition 1a).
@@ -57,7 +57,7 @@ type DSSConfig struct {
 	// DetachShift leaves a factor of the gradient out, as the published
 	// implementation does: with softmax and Re Lambda > 0 the kernel contains
 	// e^(-(L-1) dt Lambda), which that code takes for a constant. The default
-	// is the true gradient; the others do not differ.
+	// is the true gradient. Elsewhere it makes no difference.
 	DetachShift bool `json:"detach_shift,omitempty"`
 	// Rate multiplies dt. 0: 1.
 	Rate float64 `json:"rate,omitempty"`

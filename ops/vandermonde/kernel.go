@@ -49,9 +49,7 @@ func (p *Params[T]) check(s Size, gradient bool) error {
 // state is one state of one feature, discretised.
 type state struct {
 	a, b     complex128
-	dt       float64
-	dDt      float64 // d dt / d raw
-	dDecay   float64 // d (-Re a) / d raw
+	dt, dDt  float64 // dDt is d dt / d raw
 	ssm.Pole         // of dt*a
 }
 
@@ -65,13 +63,13 @@ func (p *Params[T]) states(dst []state, c *Config, s *Size, h int) {
 			dt *= c.rate()
 			dDt *= c.rate()
 		}
-		decay, dDecay := c.ATransform.Eval(float64(p.AReal[row+n]))
+		decay, _ := c.ATransform.Eval(float64(p.AReal[row+n]))
 		a := complex(-decay, -float64(p.AImag[row+n]))
 		b := complex128(1)
 		if p.B != nil {
 			b = at(p.B, row+n)
 		}
-		dst[n] = state{a: a, b: b, dt: dt, dDt: dDt, dDecay: dDecay, Pole: c.pole(complex(dt, 0) * a)}
+		dst[n] = state{a: a, b: b, dt: dt, dDt: dDt, Pole: c.pole(complex(dt, 0) * a)}
 	}
 }
 
@@ -84,8 +82,8 @@ func at[T num.Float](v []T, i int) complex128 {
 //
 //	K[c,h,l] = 2 Re sum_n C[c,h,n] Bb[h,n] Ab[h,n]^l
 //
-// (S4D, eq. 9; the factor 2 and the real part stand for the other half of the
-// conjugate pairs). It owns its scratch memory, one set for every worker, and
+// (S4D, section 3; the factor 2 and the real part stand for the other half of
+// the conjugate pairs). It owns its scratch memory, one set for every worker, and
 // allocates nothing once made. Its methods may not run at the same time.
 //
 // Results do not depend on the number of workers.
