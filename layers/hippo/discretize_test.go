@@ -74,8 +74,7 @@ func TestLSSLGolden(t *testing.T) {
 func TestDiscretizeFollowsTheContinuousModel(t *testing.T) {
 	const n = 4
 	a, b := mustTransition(t, LegS, n, MeasureOptions{})
-	// x(1) for u = 1 from x(0) = 0: the exponential of the same system, in one
-	// step and by quadrature of e^(sA) B.
+	// x(1) for u = 1 from x(0) = 0: the integral of e^(sA) B.
 	want := vector(n, func(i int) float64 {
 		return gauss(func(s float64) float64 {
 			phi, err := Basis(LegS, n, s, MeasureOptions{})

@@ -10,6 +10,22 @@ import (
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
+// DPLR is a state space model in the diagonal plus low-rank form of S4 (S4,
+// section 3.2), one member of each conjugate pair stored:
+//
+//	x' = Lambda x - sum_r P_r (P_r^H x + conj(P_r^H x)) + B u
+//
+// With the other members the state matrix is diag(Lambda, conj Lambda) -
+// sum_r p_r p_r^H, p_r = (P_r, conj P_r). A model without P is diagonal.
+type DPLR struct {
+	Lambda []complex128   // (N/2), Im <= 0
+	P      [][]complex128 // (R, N/2)
+	B      []complex128   // (N/2)
+	// V is the eigenbasis (N, N/2) of the matrix the model came from, x_real =
+	// V x + conj(V x); nil for a model that was given in diagonal form.
+	V *mat.CDense
+}
+
 // clone returns a copy that shares no memory with d.
 func (d *DPLR) clone() *DPLR {
 	c := &DPLR{Lambda: slices.Clone(d.Lambda), B: slices.Clone(d.B)}
@@ -101,6 +117,17 @@ func complexRow(r []float64) []complex128 {
 		c[i] = complex(r[i]/2, -r[len(c)+i]/2)
 	}
 	return c
+}
+
+// Kernel returns the convolution kernel (L) of the model discretised by the
+// bilinear transform with step dt, for the output row c (N/2), by powers of the
+// dense matrix. (For another discretisation: [DPLR.Real].)
+func (d *DPLR) Kernel(c []complex128, dt float64, L int) ([]float64, error) {
+	r, err := d.bilinear(c, dt)
+	if err != nil {
+		return nil, err
+	}
+	return r.Kernel(L)
 }
 
 // TruncateC returns C~ = C (I - Ab^L), (N/2), for the bilinear Ab of step dt:
@@ -215,7 +242,7 @@ func solveComplex(m [][]complex128, b []complex128) ([]complex128, error) {
 	})
 	var x mat.VecDense
 	if err := x.SolveVec(a, mat.NewVecDense(2*n, RealState(b))); err != nil {
-		return nil, fmt.Errorf("I + (1+w) P^H R P of rank %d: %w", n, err)
+		return nil, fmt.Errorf("the Woodbury system of rank %d: %w", n, err)
 	}
 	return ComplexState(x.RawVector().Data), nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/gorgonia-s4/s4/internal/testutil/golden"
@@ -81,7 +82,10 @@ func TestDPLRKernelGolden(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				k := d.kernel(t, row, dt, ssm.Bilinear, L)
+				k, err := d.Kernel(row, dt, L)
+				if err != nil {
+					t.Fatal(err)
+				}
 				within(t, fmt.Sprintf("K %d", i), k, c.F(t, "K")[i*L:(i+1)*L], tol)
 			}
 		})
@@ -182,25 +186,34 @@ func TestRecurrenceGolden(t *testing.T) {
 	}
 }
 
+// The S4D kernels: a model with a step per state is a sum of models of one
+// state.
 func TestDiagonalKernelGolden(t *testing.T) {
 	const tol = 1e-10
 	for _, c := range golden.Cases(t, "s4d_kernel") {
-		if tied, ok := c.Meta["dt_tied"].(bool); ok && !tied {
-			continue // a step per state: not one system
-		}
 		t.Run(c.Name, func(t *testing.T) {
 			half, H, L := c.Int("N_half", 0), c.Int("H", 0), c.Int("L", 0)
-			rows := complexes(c.F(t, "C")) // (CH, H)
-			for i := range len(rows) / half {
+			disc, logDt := ssm.Disc(c.String("disc")), c.F(t, "log_dt")
+			steps := len(logDt) / H // of one head: 1 or N/2
+			rows := complexes(c.F(t, "C"))
+			for i := range len(rows) / half { // (CH, H)
 				d, dt := goldenModel(t, c, i%H)
 				row := rows[i*half : (i+1)*half]
-				disc := ssm.Disc(c.String("disc"))
-				k, err := DiagonalKernel(d.Lambda, d.B, row, dt, disc, 0, L)
-				if err != nil {
-					t.Fatal(err)
+				want := c.F(t, "K")[i*L : (i+1)*L]
+				got := make([]float64, L)
+				for g := range steps {
+					lo, hi := g*half/steps, (g+1)*half/steps
+					dt := math.Exp(logDt[i%H*steps+g]) * c.Float("rate", 1)
+					k, err := DiagonalKernel(d.Lambda[lo:hi], d.B[lo:hi], row[lo:hi], dt, disc, 0, L)
+					if err != nil {
+						t.Fatal(err)
+					}
+					floats.Add(got, k)
 				}
-				within(t, "K", k, c.F(t, "K")[i*L:(i+1)*L], tol)
-				within(t, "K by dense powers", d.kernel(t, row, dt, disc, L), k, tol)
+				within(t, "K", got, want, tol)
+				if steps == 1 {
+					within(t, "K by dense powers", d.kernel(t, row, dt, disc, L), want, tol)
+				}
 			}
 		})
 	}
@@ -215,9 +228,9 @@ func TestDPLRIsTheMeasure(t *testing.T) {
 			for _, rule := range rules {
 				d := mustNPLR(t, c.m, n, c.rank, NPLROptions{MeasureOptions: c.opts})
 				a, b := mustTransition(t, c.m, n, c.opts)
-				real := &SSM{A: a, B: b, C: normals(rng, n)}
+				model := &SSM{A: a, B: b, C: normals(rng, n)}
 				dt := 0.5 / float64(n*n)
-				r, err := real.Discretize(dt, rule.disc, rule.alpha)
+				r, err := model.Discretize(dt, rule.disc, rule.alpha)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -225,7 +238,7 @@ func TestDPLRIsTheMeasure(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				eigen, err := d.Real(conj(project(d.V, real.C)))
+				eigen, err := d.Real(conj(coordinates(d.V, model.C)))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -322,13 +335,14 @@ func TestDPLRErrors(t *testing.T) {
 	d := mustNPLR(t, FouT, 4, 1, NPLROptions{})
 	c := []complex128{1, 1}
 	toReal := func(d *DPLR, c []complex128) error { _, err := d.Real(c); return err }
+	kernel := func(c []complex128, dt float64, L int) error { _, err := d.Kernel(c, dt, L); return err }
 	truncate := func(c []complex128, dt float64, L int) error { _, err := d.TruncateC(c, dt, L); return err }
 	untruncate := func(c []complex128, dt float64, L int) error { _, err := d.UntruncateC(c, dt, L); return err }
 	generate := func(c []complex128, dt float64, w complex128) error {
 		_, err := d.GeneratingFunction(c, dt, w)
 		return err
 	}
-	kernel := func(c []complex128, dt float64, L int) error {
+	diagonalKernel := func(c []complex128, dt float64, L int) error {
 		_, err := DiagonalKernel(d.Lambda, d.B, c, dt, ssm.ZOH, 0, L)
 		return err
 	}
@@ -339,6 +353,8 @@ func TestDPLRErrors(t *testing.T) {
 		{toReal(&DPLR{}, nil), `hippo: DPLR: want Lambda, B and C of one length >= 1, got 0, 0 and 0`},
 		{toReal(d, c[:1]), `got 2, 2 and 1`},
 		{toReal(&DPLR{Lambda: c, B: c, P: [][]complex128{c, c[:1]}}, c), `hippo: DPLR: want P[1] (2), got (1)`},
+		{kernel(c[:1], 1, 4), `hippo: DPLR: want Lambda, B and C of one length >= 1, got 2, 2 and 1`},
+		{kernel(c, 1, 0), `hippo: Kernel: want L >= 1, got 0`},
 		{truncate(c[:1], 1, 4), `got 2, 2 and 1`},
 		{truncate(c, 0, 4), `want a finite step dt > 0, got 0`},
 		{truncate(c, 1, 0), `want L >= 1, got 0`},
@@ -348,9 +364,9 @@ func TestDPLRErrors(t *testing.T) {
 		{generate(c[:1], 1, 1i), `hippo: GeneratingFunction: want Lambda`},
 		{generate(c, math.Inf(1), 1i), `hippo: GeneratingFunction: want a finite step`},
 		{generate(c, 1, 1), `hippo: GeneratingFunction: w = (1+0i) is a pole of Lambda[1]`},
-		{kernel(c[:1], 1, 4), `hippo: DiagonalKernel: want A and C of equal length and L >= 1, got 2 and 1, L = 4`},
-		{kernel(c, 1, 0), `L = 0`},
-		{kernel(c, 0, 4), `want a finite step`},
+		{diagonalKernel(c[:1], 1, 4), `hippo: DiagonalKernel: want A and C of equal length and L >= 1, got 2 and 1, L = 4`},
+		{diagonalKernel(c, 1, 0), `L = 0`},
+		{diagonalKernel(c, 0, 4), `want a finite step`},
 	} {
 		if e.err == nil || !strings.Contains(e.err.Error(), e.want) {
 			t.Errorf("got error %v, want %q", e.err, e.want)

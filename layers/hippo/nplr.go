@@ -8,22 +8,6 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// DPLR is a state space model in the diagonal plus low-rank form of S4 (S4,
-// section 3.2), one member of each conjugate pair stored:
-//
-//	x' = Lambda x - sum_r P_r (P_r^H x + conj(P_r^H x)) + B u
-//
-// With the other members the state matrix is diag(Lambda, conj Lambda) -
-// sum_r p_r p_r^H, p_r = (P_r, conj P_r). A model without P is diagonal.
-type DPLR struct {
-	Lambda []complex128   // (N/2), Im <= 0
-	P      [][]complex128 // (R, N/2)
-	B      []complex128   // (N/2)
-	// V is the eigenbasis (N, N/2) of the matrix the model came from, x_real =
-	// V x + conj(V x); nil for a model that was given in diagonal form.
-	V *mat.CDense
-}
-
 // ReferenceClipB is the bound on |Im B| that state-spaces/s4 applies to every
 // model that comes from a measure.
 const ReferenceClipB = 2
@@ -89,12 +73,12 @@ func NPLR(m Measure, n, rank int, opts NPLROptions) (*DPLR, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hippo: measure %q: %w", m, err)
 	}
-	d := &DPLR{Lambda: make([]complex128, n/2), B: project(v, b), V: v}
+	d := &DPLR{Lambda: make([]complex128, n/2), B: coordinates(v, b), V: v}
 	for i, w := range omega {
 		d.Lambda[i] = complex(re, -w)
 	}
 	for _, row := range p {
-		d.P = append(d.P, project(v, row))
+		d.P = append(d.P, coordinates(v, row))
 	}
 	clipImag(d.B, opts.ClipB)
 	return d, nil
@@ -122,8 +106,8 @@ func normalPart(m Measure, n int, o MeasureOptions) (re float64, p [][]float64, 
 	return 0, nil, fmt.Errorf("hippo: measure %q: it has no low-rank correction; use %q, the same measure in an orthonormal basis", m, LegT)
 }
 
-// skewPart returns (M - M^T)/2 for M = a + sum_r p_r p_r^T. It is not the low
-// rank part that this removes, but the diagonal and rounding.
+// skewPart returns (M - M^T)/2 for M = a + sum_r p_r p_r^T: M without its
+// constant diagonal, and without the rounding that is not skew.
 func skewPart(a *mat.Dense, p [][]float64) *mat.Dense {
 	n, _ := a.Dims()
 	plus := matrix(n, func(i, k int) float64 {
@@ -136,8 +120,8 @@ func skewPart(a *mat.Dense, p [][]float64) *mat.Dense {
 	return matrix(n, func(i, k int) float64 { return (plus.At(i, k) - plus.At(k, i)) / 2 })
 }
 
-// project returns V^H x.
-func project(v *mat.CDense, x []float64) []complex128 {
+// coordinates returns V^H x.
+func coordinates(v *mat.CDense, x []float64) []complex128 {
 	n, half := v.Dims()
 	y := make([]complex128, half)
 	for j := range y {
