@@ -1,0 +1,138 @@
+package fftconv
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
+)
+
+// Inputs are the inputs of a convolution, or the gradients with respect to
+// them. All are row-major.
+type Inputs[T num.Float] struct {
+	U []T // (B, H, L)
+	K []T // (CH, H, LK); in both bidirectional modes (2 CH, H, LK), the causal kernels first
+	D []T // (CH, H), or nil for none
+}
+
+// Plan computes convolutions of one size, and their gradients. It owns its
+// scratch memory, one set for every worker, and allocates nothing once it has
+// run. Its methods may not run at the same time.
+//
+// Results do not depend on the number of workers.
+type Plan[T num.Float] struct {
+	geometry
+	workers []method[T]
+
+	// The call in progress, for the two loop bodies, which are made once.
+	call              call[T]
+	forward, backward func(worker, h int)
+}
+
+// call is the arguments of one call of Forward or Backward.
+type call[T num.Float] struct {
+	in, grad Inputs[T]
+	y        []T // (B, CH, H, L): output, or its gradient
+}
+
+// method is one way to convolve, and the scratch memory of one worker for it.
+type method[T num.Float] interface {
+	forward(a *call[T], h int)
+	backward(a *call[T], h int)
+}
+
+// NewPlan returns a plan for convolutions of the given size.
+func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("fftconv: Config: %w", err)
+	}
+	if err := size.Validate(); err != nil {
+		return nil, fmt.Errorf("fftconv: Size: %w", err)
+	}
+	g := newGeometry(cfg, size)
+	p := &Plan[T]{geometry: g, workers: make([]method[T], min(par.Workers(), g.H))}
+	for i := range p.workers {
+		if g.taps[0]+g.taps[1] <= maxDirectTaps {
+			p.workers[i] = &direct[T]{g}
+		} else {
+			p.workers[i] = newSpectral[T](g)
+		}
+	}
+	p.forward = func(worker, h int) { p.workers[worker].forward(&p.call, h) }
+	p.backward = func(worker, h int) { p.workers[worker].backward(&p.call, h) }
+	return p, nil
+}
+
+// Forward writes the convolution of in to y, (B, CH, H, L), which must not
+// overlap an input.
+func (p *Plan[T]) Forward(y []T, in Inputs[T]) error {
+	const name = "fftconv: Plan.Forward"
+	if err := p.check(y, "y", in); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if overlap(y, in.U) {
+		return fmt.Errorf("%s: y: want memory of its own, got an overlap with U", name)
+	}
+	p.call = call[T]{in: in, y: y}
+	par.For(p.H, p.forward)
+	p.call = call[T]{} // the arrays are the caller's: keep none alive
+	return nil
+}
+
+// Backward writes to grad the gradients of sum(dy*y) with respect to the
+// inputs; a member of grad that is nil is not computed. dy is (B, CH, H, L). The
+// gradients must not overlap each other, an input, or dy.
+func (p *Plan[T]) Backward(grad, in Inputs[T], dy []T) error {
+	const name = "fftconv: Plan.Backward"
+	if err := p.check(dy, "dy", in); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if err := p.checkInputs(grad, "grad.", true); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if overlap(grad.U, in.U) || overlap(grad.U, dy) {
+		return fmt.Errorf("%s: grad.U: want memory of its own, got an overlap with U or dy", name)
+	}
+	p.call = call[T]{in: in, grad: grad, y: dy}
+	par.For(p.H, p.backward)
+	p.call = call[T]{}
+	return nil
+}
+
+// check returns an error that names the first array of the wrong length.
+func (p *Plan[T]) check(y []T, name string, in Inputs[T]) error {
+	if want := p.B * p.CH * p.H * p.L; len(y) != want {
+		return fmt.Errorf("%s: want B CH H L = %d elements, got %d", name, want, len(y))
+	}
+	return p.checkInputs(in, "", false)
+}
+
+// checkInputs is check for inputs or, where any may be nil, gradients.
+func (p *Plan[T]) checkInputs(in Inputs[T], prefix string, gradient bool) error {
+	for _, x := range []struct {
+		name, form string
+		v          []T
+		want       int
+		optional   bool
+	}{
+		{"U", "B H L", in.U, p.B * p.H * p.L, gradient},
+		{"K", [...]string{1: "CH H LK", 2: "2 CH H LK"}[p.directions], in.K, p.directions * p.CH * p.H * p.LK, gradient},
+		{"D", "CH H", in.D, p.CH * p.H, true},
+	} {
+		if len(x.v) != x.want && (x.v != nil || !x.optional) {
+			return fmt.Errorf("%s%s: want %s = %d elements, got %d", prefix, x.name, x.form, x.want, len(x.v))
+		}
+	}
+	return nil
+}
+
+// overlap reports whether a and b share memory.
+func overlap[T num.Float](a, b []T) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return false
+	}
+	size := unsafe.Sizeof(a[0])
+	startA, startB := uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&b[0]))
+	return startA < startB+uintptr(len(b))*size && startB < startA+uintptr(len(a))*size
+}

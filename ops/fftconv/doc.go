@@ -1,0 +1,36 @@
+// Package fftconv computes long convolutions by FFT, and their gradients: the
+// convolutional mode of a state space model.
+//
+//	y[b,c,h,l] = sum_{j<=l} k[c,h,l-j] u[b,h,j] + d[c,h] u[b,h,l]
+//
+// One kernel for every feature h and channel c, the same for the whole batch.
+// With [Bidirectional] a second kernel looks the other way. The output has the
+// channels before the features, (B, C*H, L), as the layers above want it.
+//
+// [Conv] is the Gorgonia op; [Plan] is the same arithmetic on slices.
+//
+// # How
+//
+// Convolutions are exact, not periodic: the transform is long enough for
+// nothing to wrap around into the L samples that are kept. Any length will do.
+// Two rows of the batch go through one complex transform, a zero-padded
+// transform costs no arithmetic on the zeros, and bins are never put in order
+// (internal/fft says how). Kernels of a few samples are summed directly.
+//
+// The gradient with respect to u is the correlation of the output's gradient
+// with k. That with respect to k is a sum over the batch, which is taken in
+// the spectrum: one inverse transform for each kernel, however large B.
+// Spectra of u are computed again rather than stored: memory does not grow with
+// B. d is a sample of k at lag zero, and so is its gradient.
+//
+// Features are spread over the worker pool. Every result is written by the one
+// worker that has its feature, in the same order of operations on any number
+// of workers, so results are the same to the last bit.
+//
+// Shapes: B batch, H features, C channels, L length of u and y, Lk length of the
+// kernels. All arrays are row-major.
+//
+// Sources: Gu, Goel, Ré, "Efficiently Modeling Long Sequences with Structured
+// State Spaces" (S4, arXiv 2111.00396), section 3.1 (the convolution) and
+// appendix C (d as a skip connection).
+package fftconv

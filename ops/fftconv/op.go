@@ -1,0 +1,147 @@
+package fftconv
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/num"
+)
+
+// Option changes what Conv does.
+type Option func(*Config)
+
+// WithMode sets the mode. The default is Causal.
+func WithMode(m Mode) Option { return func(c *Config) { c.Mode = m } }
+
+// Conv adds the convolution of u with the kernels k, and a skip d, to their
+// graph and returns it, (B, C*H, L), channels before features. See the package
+// comment for the formula. The shapes are
+//
+//	u   (B, H, L)
+//	k   (C, H, Lk), or (H, Lk) for one channel; in both bidirectional modes
+//	    (2C, H, Lk), the causal kernels first. Lk may be less or more than L
+//	d   (C, H), or (H) for one channel; nil: no skip
+//
+// All are float32 or all float64. Gradients are exact and go to all of them. An
+// error names the argument, the wanted shape and what came.
+//
+// The op owns its buffers: a graph with it may be run by one VM at a time.
+func Conv(u, k, d *G.Node, opts ...Option) (*G.Node, error) {
+	const name = "fftconv.Conv"
+	var cfg Config
+	for _, o := range opts {
+		o(&cfg)
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	in := []*G.Node{u, k}
+	if d != nil {
+		in = append(in, d)
+	}
+	if err := checkFloats(in); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if _, err := graphop.FloatType(name, in...); err != nil {
+		return nil, err
+	}
+	size, err := convSize(cfg, u, k, d)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return graphop.Apply(
+		graphop.Spec{Name: name, Out: tensor.Shape{size.B, size.CH * size.H, size.L}},
+		func() graphop.Core[float32] { return newCore[float32](cfg, size) },
+		func() graphop.Core[float64] { return newCore[float64](cfg, size) },
+		in...)
+}
+
+// checkFloats returns an error for the first of u, k, d that is no float node.
+func checkFloats(in []*G.Node) error {
+	for i, n := range in {
+		arg := "ukd"[i : i+1]
+		if n == nil {
+			return fmt.Errorf("%s: want a node, got nil", arg)
+		}
+		if dt := n.Dtype(); dt != tensor.Float32 && dt != tensor.Float64 {
+			return fmt.Errorf("%s: want dtype float32 or float64, got %v", arg, dt)
+		}
+	}
+	return nil
+}
+
+// convSize reads the size off the shapes of the nodes.
+func convSize(cfg Config, u, k, d *G.Node) (Size, error) {
+	var s Size
+	us := u.Shape()
+	if us.Dims() != 3 || us.TotalSize() == 0 {
+		return s, fmt.Errorf("u: want (B, H, L), each at least 1, got %v", us)
+	}
+	s.B, s.H, s.L = us[0], us[1], us[2]
+	ks, err := kernelShape(cfg, s.H, k.Shape())
+	if err != nil {
+		return s, err
+	}
+	s.CH, s.LK = ks[0]/cfg.directions(), ks[2]
+	if d == nil {
+		return s, nil
+	}
+	ds := d.Shape()
+	if ds.Eq(tensor.Shape{s.CH, s.H}) || s.CH == 1 && ds.Eq(tensor.Shape{s.H}) {
+		return s, nil
+	}
+	if s.CH == 1 {
+		return s, fmt.Errorf("d: want (1, %d) or (%[1]d), got %v", s.H, ds)
+	}
+	return s, fmt.Errorf("d: want (%d, %d), got %v", s.CH, s.H, ds)
+}
+
+// kernelShape returns the shape of k with all its three axes.
+func kernelShape(cfg Config, h int, ks tensor.Shape) (tensor.Shape, error) {
+	full := ks
+	if cfg.directions() == 1 && ks.Dims() == 2 {
+		full = tensor.Shape{1, ks[0], ks[1]}
+	}
+	if full.Dims() == 3 && full[0]%cfg.directions() == 0 && full[1] == h && full.TotalSize() > 0 {
+		return full, nil
+	}
+	if cfg.directions() == 1 {
+		return nil, fmt.Errorf("k: want (C, %d, Lk) or (%[1]d, Lk), C and Lk at least 1, got %v", h, ks)
+	}
+	return nil, fmt.Errorf("k: want (2C, %d, Lk) for mode %s, C and Lk at least 1, got %v", h, cfg.mode(), ks)
+}
+
+// core is a Plan behind graphop: inputs u, k and, if there are three, d.
+type core[T num.Float] struct{ plan *Plan[T] }
+
+// newCore takes what Conv has checked: NewPlan cannot fail on it.
+func newCore[T num.Float](cfg Config, size Size) core[T] {
+	plan, err := NewPlan[T](cfg, size)
+	if err != nil {
+		panic(err)
+	}
+	return core[T]{plan}
+}
+
+func (c core[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	return c.plan.Forward(out, coreInputs(in))
+}
+
+func (c core[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	g := Inputs[T]{U: grad[0], K: grad[1]}
+	if len(grad) > 2 {
+		g.D = grad[2]
+	}
+	return c.plan.Backward(g, coreInputs(in), gout)
+}
+
+func coreInputs[T num.Float](in []graphop.Arg[T]) Inputs[T] {
+	x := Inputs[T]{U: in[0].F, K: in[1].F}
+	if len(in) > 2 {
+		x.D = in[2].F
+	}
+	return x
+}
