@@ -4,8 +4,8 @@ go 1.25.0
 
 require (
 	github.com/chewxy/hm v1.0.0
-	golang.org/x/sys v0.47.0
 	github.com/schollz/progressbar/v3 v3.18.0
+	golang.org/x/sys v0.47.0
 	golang.org/x/term v0.28.0
 	gorgonia.org/gorgonia v0.9.18
 	gorgonia.org/tensor v0.9.24
