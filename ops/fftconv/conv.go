@@ -22,8 +22,8 @@ type Inputs[T num.Float] struct {
 //
 // Results do not depend on the number of workers.
 type Plan[T num.Float] struct {
-	geometry
-	workers []method[T]
+	geometry geometry
+	workers  []method[T]
 
 	// The call in progress, for the two loop bodies, which are made once.
 	call              call[T]
@@ -75,7 +75,7 @@ func (p *Plan[T]) Forward(y []T, in Inputs[T]) error {
 		return fmt.Errorf("%s: y: want memory of its own, got an overlap with U", name)
 	}
 	p.call = call[T]{in: in, y: y}
-	par.For(p.H, p.forward)
+	par.For(p.geometry.H, p.forward)
 	p.call = call[T]{} // the arrays are the caller's: keep none alive
 	return nil
 }
@@ -95,14 +95,15 @@ func (p *Plan[T]) Backward(grad, in Inputs[T], dy []T) error {
 		return fmt.Errorf("%s: grad.U: want memory of its own, got an overlap with U or dy", name)
 	}
 	p.call = call[T]{in: in, grad: grad, y: dy}
-	par.For(p.H, p.backward)
+	par.For(p.geometry.H, p.backward)
 	p.call = call[T]{}
 	return nil
 }
 
 // check returns an error that names the first array of the wrong length.
 func (p *Plan[T]) check(y []T, name string, in Inputs[T]) error {
-	if want := p.B * p.CH * p.H * p.L; len(y) != want {
+	g := &p.geometry
+	if want := g.B * g.CH * g.H * g.L; len(y) != want {
 		return fmt.Errorf("%s: want B CH H L = %d elements, got %d", name, want, len(y))
 	}
 	return p.checkInputs(in, "", false)
@@ -110,15 +111,16 @@ func (p *Plan[T]) check(y []T, name string, in Inputs[T]) error {
 
 // checkInputs is check for inputs or, where any may be nil, gradients.
 func (p *Plan[T]) checkInputs(in Inputs[T], prefix string, gradient bool) error {
+	g := &p.geometry
 	for _, x := range []struct {
 		name, form string
 		v          []T
 		want       int
 		optional   bool
 	}{
-		{"U", "B H L", in.U, p.B * p.H * p.L, gradient},
-		{"K", [...]string{1: "CH H LK", 2: "2 CH H LK"}[p.directions], in.K, p.directions * p.CH * p.H * p.LK, gradient},
-		{"D", "CH H", in.D, p.CH * p.H, true},
+		{"U", "B H L", in.U, g.B * g.H * g.L, gradient},
+		{"K", [...]string{1: "CH H LK", 2: "2 CH H LK"}[g.directions], in.K, g.directions * g.CH * g.H * g.LK, gradient},
+		{"D", "CH H", in.D, g.CH * g.H, true},
 	} {
 		if len(x.v) != x.want && (x.v != nil || !x.optional) {
 			return fmt.Errorf("%s%s: want %s = %d elements, got %d", prefix, x.name, x.form, x.want, len(x.v))

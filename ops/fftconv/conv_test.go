@@ -122,7 +122,7 @@ func newPlan[T num.Float](t testing.TB, mode Mode, size Size, byFFT bool) *Plan[
 
 func forward[T num.Float](t testing.TB, p *Plan[T], in Inputs[T]) []T {
 	t.Helper()
-	y := slices.Repeat([]T{77}, p.B*p.CH*p.H*p.L)
+	y := slices.Repeat([]T{77}, p.geometry.B*p.geometry.CH*p.geometry.H*p.geometry.L)
 	if err := p.Forward(y, in); err != nil {
 		t.Fatal(err)
 	}
@@ -375,7 +375,7 @@ func TestAnyGradientMayBeLeftOut(t *testing.T) {
 			for _, byFFT := range []bool{true, false} {
 				p := newPlan[float64](t, mode, size, byFFT)
 				in := randomInputs[float64](rng, &p.geometry)
-				dy := random[float64](rng, p.B*p.CH*p.H*p.L)
+				dy := random[float64](rng, p.geometry.B*p.geometry.CH*p.geometry.H*p.geometry.L)
 				all := backward(t, p, in, dy)
 				for mask := range 8 {
 					grad := unwritten[float64](&p.geometry)
@@ -427,7 +427,7 @@ func TestSameBitsAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			in, other := randomInputs[float32](rng, &p.geometry), randomInputs[float32](rng, &p.geometry)
-			dy := random[float32](rng, p.B*p.CH*p.H*p.L)
+			dy := random[float32](rng, p.geometry.B*p.geometry.CH*p.geometry.H*p.geometry.L)
 			y, grad := forward(t, p, in), backward(t, p, in, dy)
 			forward(t, p, other)
 			backward(t, p, other, dy)
