@@ -30,7 +30,7 @@
 // Shapes: B batch, H features, C channels, L length of u and y, Lk length of the
 // kernels. All arrays are row-major.
 //
-// Sources: Gu, Goel, Ré, "Efficiently Modeling Long Sequences with Structured
-// State Spaces" (S4, arXiv 2111.00396), section 3.1 (the convolution) and
-// appendix C (d as a skip connection).
+// Source: Gu, Goel, Ré, "Efficiently Modeling Long Sequences with Structured
+// State Spaces" (S4, arXiv 2111.00396), section 2.4 (the convolution) and 2.1
+// (d as a skip connection).
 package fftconv
