@@ -49,10 +49,8 @@ func firstNonFinite[T num.Float](s []T) int {
 // of a graph that has been run, or nil. It looks at all values first: a bad
 // value is the cause of bad gradients, not the other way round.
 func findNonFinite(params []layers.Param) *NonFiniteError {
-	for _, p := range params {
-		if e := nonFiniteIn(p.Name, p.Node.Value()); e != nil {
-			return e
-		}
+	if e := nonFiniteValue(params); e != nil {
+		return e
 	}
 	for _, p := range params {
 		if p.Frozen {
@@ -64,6 +62,17 @@ func findNonFinite(params []layers.Param) *NonFiniteError {
 		}
 		if e := nonFiniteIn(p.Name, g); e != nil {
 			e.Gradient = true
+			return e
+		}
+	}
+	return nil
+}
+
+// nonFiniteValue returns where the first NaN or infinity is among the values of
+// the parameters, or nil.
+func nonFiniteValue(params []layers.Param) *NonFiniteError {
+	for _, p := range params {
+		if e := nonFiniteIn(p.Name, p.Node.Value()); e != nil {
 			return e
 		}
 	}

@@ -333,7 +333,7 @@ func (t *Trainer) validate(ctx context.Context) error {
 	t.longestEval = max(t.longestEval, took)
 	for _, h := range t.hooks {
 		if err := h.OnEval(EvalEvent{Record: r, Best: best, Duration: took}); err != nil {
-			return err
+			return fmt.Errorf("train: after the evaluation at step %d: %w", st.Step, err)
 		}
 	}
 	if best && t.cfg.CheckpointDir != "" {
@@ -403,9 +403,13 @@ func (t *Trainer) session(mode Mode, b *Batch) (*session, error) {
 	return s, nil
 }
 
-// save writes a checkpoint and tells the hooks.
+// save writes a checkpoint and tells the hooks. Parameters that are not finite
+// are not saved: they would take the place of the last good ones.
 func (t *Trainer) save(name string) error {
 	t.state.Elapsed = Duration(t.elapsed())
+	if e := nonFiniteValue(t.model.Params()); e != nil {
+		return fmt.Errorf("train: step %d: %w (%v)", t.state.Step, e, t.safe)
+	}
 	c, err := t.checkpoint()
 	if err == nil {
 		err = t.dir.save(name, c)
@@ -420,7 +424,7 @@ func (t *Trainer) save(name string) error {
 	e := CheckpointEvent{Path: t.dir.path(name), Step: t.state.Step, Best: name == BestCheckpoint}
 	for _, h := range t.hooks {
 		if err := h.OnCheckpoint(e); err != nil {
-			return err
+			return fmt.Errorf("train: after the checkpoint at step %d: %w", e.Step, err)
 		}
 	}
 	return nil

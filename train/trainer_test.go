@@ -1,0 +1,673 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Sizes of the run that most tests do: 4 batches an epoch, two lengths.
+const (
+	tinyVocab   = 12
+	tinyClasses = 3
+	tinySteps   = 19
+)
+
+func tinyRun(dir string) (Config, tinyConfig, *tokenData, *tokenData) {
+	cfg := Config{
+		Steps: tinySteps, BatchSize: 16, EvalBatchSize: 20, Buckets: []int{12, 24}, Seed: 4,
+		LR: 0.05, WeightDecay: 0.01, Clip: 1, Schedule: Schedule{Kind: Cosine, WarmUp: 3},
+		EvalEvery: 5, CheckpointDir: dir, CheckpointEvery: 3, DType: Float32,
+	}
+	mc := tinyConfig{Vocab: tinyVocab, Hidden: 8, Classes: tinyClasses, Drop: 0.2}
+	return cfg, mc, newTokenData(61, 3, 24, tinyVocab, tinyClasses, 1), newTokenData(33, 3, 24, tinyVocab, tinyClasses, 2)
+}
+
+func newTrainer(t *testing.T, cfg Config, m Model, train, val Dataset, hooks ...Hook) *Trainer {
+	t.Helper()
+	tr, err := New(cfg, m, train, val, hooks...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tr.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return tr
+}
+
+// stepHook calls a function after every step.
+type stepHook struct {
+	BaseHook
+	f func(StepEvent) error
+}
+
+func (h stepHook) OnStep(e StepEvent) error { return h.f(e) }
+
+// losses collects the losses of all steps.
+type losses struct {
+	BaseHook
+	loss []float64
+}
+
+func (l *losses) OnStep(e StepEvent) error {
+	l.loss = append(l.loss, e.Batch.Loss)
+	return nil
+}
+
+// outcome is all that a run leaves behind, without times.
+type outcome struct {
+	Tensors map[string]any
+	History []Record
+	Best    Record
+	Losses  []float64
+}
+
+func outcomeOf(t *testing.T, tr *Trainer, r *Result, l []float64) outcome {
+	t.Helper()
+	c, err := tr.checkpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := outcome{Tensors: make(map[string]any), Best: *r.Best, Losses: l}
+	for _, s := range c.tensors.Tensors {
+		switch d := s.Data.(type) {
+		case []float32:
+			o.Tensors[s.Name] = slices.Clone(d)
+		case []float64:
+			o.Tensors[s.Name] = slices.Clone(d)
+		case []int64:
+			o.Tensors[s.Name] = slices.Clone(d)
+		}
+	}
+	for _, h := range r.History {
+		h.Elapsed = 0
+		o.History = append(o.History, h)
+	}
+	o.Best.Elapsed = 0
+	return o
+}
+
+// unbroken is the outcome of a run that is never stopped.
+func unbroken(t *testing.T, cfg Config, mc tinyConfig, train, val Dataset) outcome {
+	t.Helper()
+	cfg.CheckpointDir = t.TempDir()
+	l := &losses{}
+	tr := newTrainer(t, cfg, newTinyModel(mc, cfg.DType.Tensor()), train, val, l)
+	r, err := tr.Fit(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return outcomeOf(t, tr, r, l.loss)
+}
+
+// resumed opens the run in a directory again, with a model as it was before
+// training.
+func resumed(t *testing.T, cfg Config, mc tinyConfig, train, val Dataset, hooks ...Hook) *Trainer {
+	t.Helper()
+	tr := newTrainer(t, cfg, newTinyModel(mc, cfg.DType.Tensor()), train, val, hooks...)
+	c, err := ReadCheckpoint(filepath.Join(cfg.CheckpointDir, LastCheckpoint))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.Resume(c); err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+func TestFitLearns(t *testing.T) {
+	tokens := newTokenData(400, 3, 20, tinyVocab, tinyClasses, 1)
+	test := newTokenData(200, 3, 20, tinyVocab, tinyClasses, 2)
+	for name, c := range map[string]struct {
+		mc          tinyConfig
+		dt          DType
+		train, test *tokenData
+		want        float64
+	}{
+		"tokens, float32":       {tinyConfig{Vocab: tinyVocab, Hidden: 16, Classes: tinyClasses, Drop: 0.1}, Float32, tokens, test, 0.85},
+		"tokens, float64":       {tinyConfig{Vocab: tinyVocab, Hidden: 16, Classes: tinyClasses, Drop: 0.1}, Float64, tokens, test, 0.85},
+		"per position, float64": {tinyConfig{Features: 2, Hidden: 16, Classes: tinyClasses, Position: true}, Float64, tokens.asFeatures(tinyClasses), test.asFeatures(tinyClasses), 0.99},
+		"per position, float32": {tinyConfig{Features: 2, Hidden: 16, Classes: tinyClasses, Position: true}, Float32, tokens.asFeatures(tinyClasses), test.asFeatures(tinyClasses), 0.99},
+	} {
+		cfg := Config{Epochs: 30, BatchSize: 32, Buckets: []int{10, 20}, LR: 0.05, DType: c.dt,
+			Schedule: Schedule{Kind: Cosine, WarmUp: 10}}
+		m := newTinyModel(c.mc, c.dt.Tensor())
+		tr := newTrainer(t, cfg, m, c.train, c.test)
+		before, err := tr.Evaluate(context.Background(), c.test)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := tr.Fit(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		counter := m.counter.Int64s()[0]
+		after, err := tr.Evaluate(context.Background(), c.test)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if after.Accuracy < c.want || after.Loss >= before.Loss {
+			t.Errorf("%s: accuracy %.3f (before %.3f), want %.2f; loss %.3f (before %.3f)", name, after.Accuracy, before.Accuracy, c.want, after.Loss, before.Loss)
+		}
+		if last := r.History[len(r.History)-1]; r.Reason != Finished || len(r.History) != 30 || last.Val != after {
+			t.Errorf("%s: %s after %d evaluations, the last %+v, want 30, %+v", name, r.Reason, len(r.History), last.Val, after)
+		}
+		if m.counter.Int64s()[0] != counter {
+			t.Errorf("%s: an evaluation changed a buffer", name)
+		}
+		slices.Sort(m.builds)
+		want := []string{"evaluation 32x10", "evaluation 32x20", "training 32x10", "training 32x20"}
+		if !slices.Equal(m.builds, want) {
+			t.Errorf("%s: graphs %q, want %q once each", name, m.builds, want)
+		}
+	}
+}
+
+func TestMetricsIgnorePadding(t *testing.T) {
+	_, mc, _, val := tinyRun("")
+	cfg := Config{Steps: 1, BatchSize: 16, LR: 0.1}
+	m := newTinyModel(mc, tensor.Float32)
+	var got []Metrics
+	for _, b := range []int{1, 7, 33, 50} { // 33 examples: with and without filling
+		cfg.EvalBatchSize = b
+		e, err := newTrainer(t, cfg, m, val, nil).Evaluate(context.Background(), val)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, e)
+	}
+	for _, e := range got {
+		if e.Count != val.Len() || e.Accuracy != got[0].Accuracy || math.Abs(e.Loss-got[0].Loss) > 1e-6 {
+			t.Errorf("%+v: want %+v for every batch size", e, got[0])
+		}
+	}
+}
+
+// A run that is interrupted after any of its steps, and then resumed, leaves
+// exactly what an unbroken run leaves.
+func TestResumeIsBitForBit(t *testing.T) {
+	plateau := func(c *Config, _ *tinyConfig) {
+		c.DType, c.Schedule, c.Monitor = Float64, Schedule{Kind: Plateau, Drop: 0.5}, Loss
+	}
+	for name, change := range map[string]func(*Config, *tinyConfig){
+		"float32, cosine":  func(*Config, *tinyConfig) {},
+		"float64, plateau": plateau,
+		"epochs": func(c *Config, _ *tinyConfig) {
+			c.Steps, c.Epochs, c.EvalEvery, c.CheckpointEvery, c.DropLast = 0, 5, 0, 0, true
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, mc, train, val := tinyRun("")
+			change(&cfg, &mc)
+			want := unbroken(t, cfg, mc, train, val)
+			for stop := 1; stop < len(want.Losses); stop++ {
+				cfg.CheckpointDir = t.TempDir()
+				ctx, cancel := context.WithCancel(context.Background())
+				first := &losses{}
+				tr := newTrainer(t, cfg, newTinyModel(mc, cfg.DType.Tensor()), train, val, first, stepHook{f: func(e StepEvent) error {
+					if e.Step == stop {
+						cancel()
+					}
+					return nil
+				}})
+				_, err := tr.Fit(ctx)
+				var in *InterruptedError
+				if !errors.As(err, &in) || in.Step != stop || in.Checkpoint != filepath.Join(cfg.CheckpointDir, LastCheckpoint) {
+					t.Fatalf("stopped after step %d: got error %v", stop, err)
+				}
+				rest := &losses{}
+				tr = resumed(t, cfg, mc, train, val, rest)
+				r, err := tr.Fit(context.Background())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := outcomeOf(t, tr, r, append(first.loss, rest.loss...)); !reflect.DeepEqual(got, want) {
+					t.Fatalf("stopped after step %d:\n%+v\nunbroken:\n%+v", stop, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestResumeFinishedRun(t *testing.T) {
+	cfg, mc, train, val := tinyRun(t.TempDir())
+	tr := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val)
+	want, err := tr.Fit(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &losses{}
+	got, err := resumed(t, cfg, mc, train, val, l).Fit(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(l.loss) != 0 || got.Steps != want.Steps || len(got.History) != len(want.History) {
+		t.Errorf("%d steps done, result %+v, want none and %+v", len(l.loss), got, want)
+	}
+	cfg.Steps += 5
+	if got, err = resumed(t, cfg, mc, train, val, l).Fit(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if len(l.loss) != 5 || got.Steps != tinySteps+5 {
+		t.Errorf("%d more steps, %d in all, want 5 and %d", len(l.loss), got.Steps, tinySteps+5)
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	cfg, mc, train, val := tinyRun(t.TempDir())
+	quit := errors.New("the user pressed Ctrl-C")
+	stopAfter := func(step int, cancel context.CancelCauseFunc) Hook {
+		return stepHook{f: func(e StepEvent) error {
+			if e.Step == step {
+				cancel(quit)
+			}
+			return nil
+		}}
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	_, err := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val, stopAfter(4, cancel)).Fit(ctx)
+	if !errors.Is(err, quit) {
+		t.Fatalf("got error %v, want one that wraps %q", err, quit)
+	}
+	last := filepath.Join(cfg.CheckpointDir, LastCheckpoint)
+	if want := "train: interrupted after step 4 (the user pressed Ctrl-C): saved, to be resumed from " + last; err.Error() != want {
+		t.Errorf("got error %q, want %q", err, want)
+	}
+	if c, err := ReadCheckpoint(last); err != nil || c.State.Step != 4 {
+		t.Errorf("checkpoint of step %d, error %v", c.State.Step, err)
+	}
+	// Before the first step there is something to save, too.
+	cfg.CheckpointDir = t.TempDir()
+	if _, err = newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val).Fit(ctx); !errors.Is(err, quit) {
+		t.Errorf("got error %v", err)
+	}
+	r, err := resumed(t, cfg, mc, train, val).Fit(context.Background())
+	if err != nil || r.Steps != tinySteps {
+		t.Errorf("got %+v, error %v", r, err)
+	}
+	// Without a directory the error says so, and the trainer can go on.
+	cfg.CheckpointDir = ""
+	ctx, cancel = context.WithCancelCause(context.Background())
+	tr := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val, stopAfter(2, cancel))
+	if _, err := tr.Fit(ctx); err == nil || !strings.Contains(err.Error(), "nothing is saved") {
+		t.Errorf("got error %v", err)
+	}
+	if r, err := tr.Fit(context.Background()); err != nil || r.Steps != tinySteps {
+		t.Errorf("got %+v, error %v", r, err)
+	}
+}
+
+func TestNonFiniteStopsWithTheParameter(t *testing.T) {
+	weight := func(m *tinyModel) { m.w2.Float32s()[5] = float32(math.NaN()) }
+	fixed := func(m *tinyModel) { m.frozen.Float32s()[2] = float32(math.Inf(1)) }
+	for name, c := range map[string]struct {
+		after int // step after which the parameters are spoilt
+		spoil func(*tinyModel)
+		want  []string
+	}{
+		"a parameter":        {7, weight, []string{"train: step 8: the loss is NaN: ", `parameter "out.weight" is NaN at element 5 (`}},
+		"a frozen parameter": {7, fixed, []string{"train: step 8: the loss is ", `parameter "fixed" is +Inf at element 2 (`}},
+		// There is a checkpoint after step 9: it must not be made.
+		"when saving": {9, weight, []string{"train: step 9: ", `parameter "out.weight" is NaN at element 5 (`}},
+	} {
+		cfg, mc, train, val := tinyRun(t.TempDir())
+		m := newTinyModel(mc, tensor.Float32)
+		tr := newTrainer(t, cfg, m, train, val, stepHook{f: func(e StepEvent) error {
+			if e.Step == c.after {
+				c.spoil(m)
+			}
+			return nil
+		}})
+		_, err := tr.Fit(context.Background())
+		var bad *NonFiniteError
+		if !errors.As(err, &bad) {
+			t.Fatalf("%s: error %v wraps no *NonFiniteError", name, err)
+		}
+		last := filepath.Join(cfg.CheckpointDir, LastCheckpoint)
+		for _, want := range append(c.want, "(the latest checkpoint, "+last+", is of step 6)") {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %q does not say %q", name, err, want)
+			}
+		}
+		ck, err := ReadCheckpoint(last)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ck.LoadModel(m); err != nil || ck.State.Step != 6 {
+			t.Fatalf("%s: checkpoint of step %d, error %v", name, ck.State.Step, err)
+		}
+		if e := findNonFinite(m.Params()); e != nil {
+			t.Errorf("%s: the checkpoint is spoilt: %v", name, e)
+		}
+	}
+}
+
+func TestNonFiniteDataStopWithTheGradient(t *testing.T) {
+	cfg, mc, train, val := tinyRun("")
+	mc.Vocab, mc.Features, mc.Position = 0, 2, true
+	train, val = train.asFeatures(tinyClasses), val.asFeatures(tinyClasses)
+	train.examples[11].Features[1] = float32(math.Inf(-1))
+	_, err := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val).Fit(context.Background())
+	var bad *NonFiniteError
+	if !errors.As(err, &bad) || !bad.Gradient || bad.Param != "hidden.weight" {
+		t.Fatalf("got error %v", err)
+	}
+	if want := `gradient of parameter "hidden.weight" is NaN at element 8 (there is no checkpoint to go back to)`; !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got error %q, want it to end with %q", err, want)
+	}
+}
+
+func TestEarlyStopAndBest(t *testing.T) {
+	cfg, mc, train, val := tinyRun(t.TempDir())
+	cfg.Steps, cfg.Patience, cfg.EvalEvery, cfg.Monitor = 1000, 3, 2, Loss
+	m := newTinyModel(mc, tensor.Float32)
+	// After step 8 the rate is so high that things get worse.
+	tr := newTrainer(t, cfg, m, train, val, stepHook{f: func(e StepEvent) error {
+		if e.Step >= 8 {
+			for i := range m.w2.Float32s() {
+				m.w2.Float32s()[i] *= -2
+			}
+		}
+		return nil
+	}})
+	r, err := tr.Fit(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	best := slices.MinFunc(r.History, func(a, b Record) int {
+		return int(math.Copysign(1, a.Val.Loss-b.Val.Loss))
+	})
+	if r.Reason != EarlyStop || *r.Best != best || r.Steps != best.Step+3*2 {
+		t.Errorf("%s after step %d, best %+v; want the best, %+v, and 3 evaluations more", r.Reason, r.Steps, r.Best, best)
+	}
+	if err := tr.LoadBest(); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := tr.Evaluate(context.Background(), val); err != nil || e != best.Val {
+		t.Errorf("the best checkpoint has %+v (%v), want %+v", e, err, best.Val)
+	}
+	c, err := ReadCheckpoint(filepath.Join(cfg.CheckpointDir, BestCheckpoint))
+	if err != nil || c.State.Step != best.Step || *c.State.Best != best {
+		t.Errorf("best checkpoint of step %d (%v), want %d", c.State.Step, err, best.Step)
+	}
+}
+
+// clock is a clock that steps move.
+type clock struct {
+	BaseHook
+	at   time.Time
+	step time.Duration
+}
+
+func (c *clock) now() time.Time { return c.at }
+
+func (c *clock) OnStep(StepEvent) error {
+	c.at = c.at.Add(c.step)
+	return nil
+}
+
+func TestMaxDurationShortensTheRun(t *testing.T) {
+	cfg, mc, train, val := tinyRun("")
+	cfg.Steps, cfg.MaxDuration, cfg.EvalEvery = 10000, Duration(100*time.Second), 10
+	c := &clock{at: time.Unix(0, 0), step: time.Second}
+	var steps []int
+	var lr float64
+	tr := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val, c, stepHook{f: func(e StepEvent) error {
+		steps, lr = append(steps, e.Steps), e.LR
+		return nil
+	}})
+	tr.now = c.now
+	r, err := tr.Fit(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// After 10 steps, a tenth of the time, there is seen to be time for 90.
+	if r.Reason != Finished || r.Steps != 90 || steps[9] != 10000 || steps[10] != 90 {
+		t.Errorf("%s after %d steps; planned %d, then %d", r.Reason, r.Steps, steps[9], steps[10])
+	}
+	if want := cfg.LR * 0.5 * (1 + math.Cos(math.Pi*86/87)); math.Abs(lr-want) > 1e-12 {
+		t.Errorf("the last rate is %v, want %v: the end of the schedule", lr, want)
+	}
+	// If the machine then slows down, the time decides.
+	c = &clock{at: time.Unix(0, 0), step: time.Second}
+	tr = newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val, c, stepHook{f: func(e StepEvent) error {
+		if e.Step == 50 {
+			c.step = 10 * time.Second
+		}
+		return nil
+	}})
+	tr.now = c.now
+	if r, err = tr.Fit(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if r.Reason != TimeUp || r.Steps != 55 || r.History[len(r.History)-1].Step != 55 {
+		t.Errorf("%s after %d steps, last evaluation %+v; want time up after 55", r.Reason, r.Steps, r.History[len(r.History)-1])
+	}
+}
+
+func TestElapsedAddsUpOverResumes(t *testing.T) {
+	cfg, mc, train, val := tinyRun(t.TempDir())
+	c := &clock{at: time.Unix(0, 0), step: time.Second}
+	ctx, cancel := context.WithCancel(context.Background())
+	tr := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val, c, stepHook{f: func(e StepEvent) error {
+		if e.Step == 7 {
+			cancel()
+		}
+		return nil
+	}})
+	tr.now = c.now
+	if _, err := tr.Fit(ctx); err == nil {
+		t.Fatal("not interrupted")
+	}
+	c.at = c.at.Add(time.Hour) // between the two parts
+	tr = resumed(t, cfg, mc, train, val, c)
+	tr.now = c.now
+	r, err := tr.Fit(context.Background())
+	if err != nil || r.Elapsed != tinySteps*time.Second {
+		t.Errorf("elapsed %v (%v), want %v", r.Elapsed, err, tinySteps*time.Second)
+	}
+}
+
+// failingHook fails in one method.
+type failingHook struct {
+	BaseHook
+	in  string
+	err error
+}
+
+func (h failingHook) fail(in string) error {
+	if h.in == in {
+		return h.err
+	}
+	return nil
+}
+func (h failingHook) OnStart(StartEvent) error           { return h.fail("start") }
+func (h failingHook) OnStep(StepEvent) error             { return h.fail("step") }
+func (h failingHook) OnEval(EvalEvent) error             { return h.fail("eval") }
+func (h failingHook) OnCheckpoint(CheckpointEvent) error { return h.fail("checkpoint") }
+func (h failingHook) OnEnd(EndEvent) error               { return h.fail("end") }
+
+// endings collects what OnEnd was told.
+type endings struct {
+	BaseHook
+	events []EndEvent
+}
+
+func (e *endings) OnEnd(ev EndEvent) error {
+	e.events = append(e.events, ev)
+	return nil
+}
+
+func TestHookErrorEndsTheRun(t *testing.T) {
+	full := errors.New("disk full")
+	for _, in := range []string{"start", "step", "eval", "checkpoint", "end"} {
+		cfg, mc, train, val := tinyRun(t.TempDir())
+		end := &endings{}
+		tr := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val, failingHook{in: in, err: full}, end)
+		r, err := tr.Fit(context.Background())
+		if r != nil || !errors.Is(err, full) || !strings.HasPrefix(err.Error(), "train: ") {
+			t.Errorf("%s: result %v, error %v", in, r, err)
+		}
+		if len(end.events) != 1 || in != "end" && end.events[0].Err != err {
+			t.Errorf("%s: OnEnd was told %+v", in, end.events)
+		}
+	}
+}
+
+func TestDataErrorsNameTheExample(t *testing.T) {
+	cfg, mc, train, val := tinyRun("")
+	train.fail = map[int]error{17: os.ErrNotExist}
+	_, err := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val).Fit(context.Background())
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "example 17") {
+		t.Errorf("got error %v", err)
+	}
+	for _, label := range []int{tinyClasses, -2} {
+		cfg, mc, train, val = tinyRun("")
+		train.examples[9].Label = label
+		_, err = newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val).Fit(context.Background())
+		if want := fmt.Sprintf("example 9: want a label in [0, 3), or -1 to ignore it, got %d", label); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want one with %q", err, want)
+		}
+	}
+}
+
+func TestNewRejects(t *testing.T) {
+	cfg, mc, train, val := tinyRun("")
+	m := newTinyModel(mc, tensor.Float32)
+	rate := -1.0
+	badRate := newTinyModel(mc, tensor.Float32)
+	badRate.nodes[0].LR = &rate
+	empty := newTinyModel(mc, tensor.Float32)
+	empty.nodes[2].Node = G.NewMatrix(G.NewGraph(), tensor.Float32, G.WithShape(1, 1), G.WithName("empty"))
+	for want, f := range map[string]func(c *Config) (Model, Dataset, Dataset){
+		"want BatchSize >= 1, got 0":        func(c *Config) (Model, Dataset, Dataset) { c.BatchSize = 0; return m, train, val },
+		"WarmUp below the number of steps":  func(c *Config) (Model, Dataset, Dataset) { c.Schedule.WarmUp = 30; return m, train, val },
+		"training data: want a data set":    func(*Config) (Model, Dataset, Dataset) { return m, nil, val },
+		"validation data: the data set is ": func(*Config) (Model, Dataset, Dataset) { return m, train, &tokenData{} },
+		"Patience and the schedule Plateau": func(c *Config) (Model, Dataset, Dataset) { c.Patience = 1; return m, train, nil },
+		"want dtype float64, as Config.DType says, got float32": func(c *Config) (Model, Dataset, Dataset) {
+			c.DType = Float64
+			return m, train, val
+		},
+		`parameter "hidden.weight": want LR >= 0, got -1`: func(*Config) (Model, Dataset, Dataset) { return badRate, train, val },
+		`parameter "out.weight" has no value`:             func(*Config) (Model, Dataset, Dataset) { return empty, train, val },
+	} {
+		c := cfg
+		model, a, b := f(&c)
+		if _, err := New(c, model, a, b); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want one with %q", err, want)
+		}
+	}
+}
+
+// brokenModel builds graphs that a function has spoilt.
+type brokenModel struct {
+	*tinyModel
+	spoil func(*Graph) error
+}
+
+func (m brokenModel) Build(mode Mode, batch, length int) (*Graph, error) {
+	g, err := m.tinyModel.Build(mode, batch, length)
+	if err == nil {
+		err = m.spoil(g)
+	}
+	return g, err
+}
+
+func TestBrokenGraphsAreErrors(t *testing.T) {
+	cfg, mc, train, val := tinyRun("")
+	node := func(g *Graph, dt tensor.Dtype, shape ...int) *G.Node {
+		return G.NewTensor(g.G, dt, len(shape), G.WithShape(shape...), G.WithName("wrong"))
+	}
+	for want, spoil := range map[string]func(*Graph) error{
+		"out of memory":               func(*Graph) error { return errors.New("out of memory") },
+		"want a node Loss, got nil":   func(g *Graph) error { g.Loss = nil; return nil },
+		"want X of dtype int":         func(g *Graph) error { g.X = node(g, tensor.Float32, 16, 24, 1); return nil },
+		"want Lengths of dtype int":   func(g *Graph) error { g.Lengths = node(g, tensor.Int, 15); return nil },
+		"want Target of dtype int":    func(g *Graph) error { g.Target = node(g, tensor.Int, 16, 24); return nil },
+		"want Loss to be a float":     func(g *Graph) error { g.Loss = g.Logits; return nil },
+		"want Logits of a float":      func(g *Graph) error { g.Logits = g.Loss; return nil },
+		"want the model's 3 paramete": func(g *Graph) error { g.Params = g.Params[1:]; return nil },
+		`want parameter 0 to be "hid`: func(g *Graph) error { g.Params[0].Name = "w"; return nil },
+		`want parameter "fixed" to sh`: func(g *Graph) error {
+			g.Params[1].Node = node(g, tensor.Float32, 8)
+			return nil
+		},
+		"every parameter is frozen": func(g *Graph) error {
+			for i := range g.Params {
+				g.Params[i].Frozen = true
+			}
+			return nil
+		},
+		"training graph for batches (16, ": func(g *Graph) error {
+			// A loss that does not depend on the parameters.
+			var err error
+			g.Loss, err = G.Sum(node(g, tensor.Float32, 3))
+			return err
+		},
+	} {
+		m := brokenModel{newTinyModel(mc, tensor.Float32), spoil}
+		tr := newTrainer(t, cfg, m, train, val)
+		_, err := tr.Fit(context.Background())
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "train: step 1: training graph for batches (16, ") {
+			t.Errorf("got error %v, want one with %q", err, want)
+		}
+	}
+}
+
+func TestOnStepEvent(t *testing.T) {
+	cfg, mc, train, val := tinyRun("")
+	lr := 0.001
+	m := newTinyModel(mc, tensor.Float32)
+	m.nodes[2].LR = &lr
+	before := floats(m.w2)
+	var events []StepEvent
+	c := &clock{at: time.Unix(0, 0), step: time.Second}
+	tr := newTrainer(t, cfg, m, train, val, stepHook{f: func(e StepEvent) error {
+		events = append(events, e)
+		if e.Step == 1 {
+			// The first update of Adam is the rate, up to eps, whatever the
+			// gradient; the warm-up gives a third of it.
+			for i, w := range floats(m.w2) {
+				moved := math.Abs(w - before[i]*(1-lr/3*cfg.WeightDecay))
+				if math.Abs(moved-lr/3) > 1e-5 && moved > 1e-7 {
+					t.Errorf("element %d moved by %v, want %v", i, moved, lr/3)
+				}
+			}
+		}
+		return nil
+	}}, c)
+	tr.now = c.now
+	if _, err := tr.Fit(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	e := events[10] // the third batch of the third epoch, the first after an evaluation
+	if e.Step != 11 || e.Steps != tinySteps || e.Epoch != 2.75 || e.Sequences == 0 || e.Train.Count != e.Batch.Count ||
+		e.LR != cfg.LR*tr.schedule.Factor(10) || e.GradNorm <= 0 || e.Elapsed != 10*time.Second {
+		t.Errorf("got %+v", e)
+	}
+	done, left, took := 11.0, 8.0, float64(10*time.Second)
+	if want := time.Duration(took / done * left); e.Remaining != want {
+		t.Errorf("remaining %v, want %v", e.Remaining, want)
+	}
+	sequences := 0
+	for _, e := range events[:4] {
+		sequences += e.Sequences
+	}
+	if sequences != train.Len() {
+		t.Errorf("%d sequences in the first epoch, want %d", sequences, train.Len())
+	}
+}
