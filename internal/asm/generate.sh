@@ -14,10 +14,11 @@ cd "$(dirname "$0")/_gen"
 generate() {
 	local name=$1 out=$2 level
 	for level in avx2 avx512; do
-		(cd "$name" && GOFLAGS=-mod=readonly GOWORK=off go run main.go -level "$level" -pkg "$(basename "$out")" \
+		(cd "$name" && GOFLAGS=-mod=readonly GOWORK=off go run . -level "$level" -pkg "$(basename "$out")" \
 			-out "../../../../$out/${name}_${level}_amd64.s" \
 			-stubs "../../../../$out/${name}_${level}_amd64.go")
 	done
 }
 
 generate gemm internal/gemm
+generate vec internal/vec

@@ -43,5 +43,5 @@ func AdamW[T num.Float](p, g, m, v []T, s AdamWStep[T]) {
 	want("AdamW", "g", len(p), len(g))
 	want("AdamW", "m", len(p), len(m))
 	want("AdamW", "v", len(p), len(v))
-	active[T]().adamW(p, g, m, v, &s)
+	active[T]().adamW(p, g, m, v, s.Decay, s.Beta1, s.Gain1, s.Beta2, s.Gain2, s.Rate, s.Root, s.Eps)
 }

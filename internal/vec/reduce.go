@@ -10,7 +10,7 @@ func Sum[T num.Float](x []T) T {
 // SumSq returns the sum of the squares of x, accumulated in float64 and rounded
 // once.
 func SumSq[T num.Float](x []T) T {
-	return T(active[T]().sumSq(x))
+	return T(active[T]().dot(x, x))
 }
 
 // Dot returns the sum of a[i] b[i], accumulated in float64 and rounded once.

@@ -15,15 +15,10 @@ type kernels[T num.Float] struct {
 	glu, add, mul                       func(dst, a, b []T)
 	gluGrad                             func(da, db, a, b, g []T)
 	axpy, scale                         func(dst []T, alpha T, x []T)
-	sum, sumSq                          func(x []T) float64
+	sum                                 func(x []T) float64
 	dot                                 func(a, b []T) float64
-	adamW                               func(p, g, m, v []T, s *AdamWStep[T])
+	adamW                               func(p, g, m, v []T, decay, beta1, gain1, beta2, gain2, rate, root, eps T)
 }
-
-var (
-	kernels32 [cpu.Levels]kernels[float32]
-	kernels64 [cpu.Levels]kernels[float64]
-)
 
 // active returns the implementation in use for T.
 func active[T num.Float]() *kernels[T] {

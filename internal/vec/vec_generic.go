@@ -8,15 +8,16 @@ import (
 
 // generic returns the implementation in portable Go.
 func generic[T num.Float]() kernels[T] {
+	a := approxOf[T]()
 	return kernels[T]{
-		exp:      func(dst, x []T) { apply(dst, x, math.Exp) },
-		sigmoid:  func(dst, x []T) { apply(dst, x, sigmoid) },
-		tanh:     func(dst, x []T) { apply(dst, x, math.Tanh) },
-		erf:      func(dst, x []T) { apply(dst, x, math.Erf) },
-		gelu:     func(dst, x []T) { apply(dst, x, gelu) },
-		silu:     func(dst, x []T) { apply(dst, x, silu) },
-		geluGrad: func(dst, x, g []T) { applyGrad(dst, x, g, geluPrime) },
-		siluGrad: func(dst, x, g []T) { applyGrad(dst, x, g, siluPrime) },
+		exp:      apply[T](a.expOf),
+		sigmoid:  apply[T](a.sigmoid),
+		tanh:     apply[T](a.tanh),
+		erf:      apply[T](a.erfOf),
+		gelu:     apply[T](a.gelu),
+		silu:     apply[T](a.silu),
+		geluGrad: applyGrad[T](a.geluPrime),
+		siluGrad: applyGrad[T](a.siluPrime),
 		glu:      gluGeneric[T],
 		gluGrad:  gluGradGeneric[T],
 		add:      addGeneric[T],
@@ -24,85 +25,47 @@ func generic[T num.Float]() kernels[T] {
 		axpy:     axpyGeneric[T],
 		scale:    scaleGeneric[T],
 		sum:      sumGeneric[T],
-		sumSq:    sumSqGeneric[T],
 		dot:      dotGeneric[T],
 		adamW:    adamWGeneric[T],
 	}
 }
 
-func init() {
-	for l := range kernels32 {
-		kernels32[l], kernels64[l] = generic[float32](), generic[float64]()
+// apply returns the function that applies f to every element.
+func apply[T num.Float](f func(float64) float64) func(dst, x []T) {
+	return func(dst, x []T) {
+		for i, v := range x {
+			dst[i] = T(f(float64(v)))
+		}
 	}
 }
 
-func apply[T num.Float](dst, x []T, f func(float64) float64) {
-	for i, v := range x {
-		dst[i] = T(f(float64(v)))
+// applyGrad returns the function that multiplies g by f of every element.
+func applyGrad[T num.Float](f func(float64) float64) func(dst, x, g []T) {
+	return func(dst, x, g []T) {
+		for i, v := range x {
+			dst[i] = T(f(float64(v))) * g[i]
+		}
 	}
-}
-
-func applyGrad[T num.Float](dst, x, g []T, f func(float64) float64) {
-	for i, v := range x {
-		dst[i] = g[i] * T(f(float64(v)))
-	}
-}
-
-// sigmoid returns 1 / (1 + e^-x) without overflow and with a relatively
-// accurate left tail.
-func sigmoid(x float64) float64 {
-	e := math.Exp(-math.Abs(x))
-	if x < 0 {
-		return e / (1 + e)
-	}
-	return 1 / (1 + e)
-}
-
-// silu returns x sigmoid(x) as max(x, 0) - |x| sigmoid(-|x|).
-func silu(x float64) float64 {
-	if math.IsInf(x, 0) {
-		return max(x, 0)
-	}
-	return x * sigmoid(x)
-}
-
-func siluPrime(x float64) float64 {
-	if math.IsInf(x, 0) {
-		return sigmoid(x)
-	}
-	s := sigmoid(x)
-	return s + x*s*sigmoid(-x)
-}
-
-// normCDF returns Φ(x), the distribution function of the standard normal.
-func normCDF(x float64) float64 { return 0.5 * math.Erfc(-x*(1/math.Sqrt2)) }
-
-func gelu(x float64) float64 {
-	if math.IsInf(x, 0) {
-		return max(x, 0)
-	}
-	return x * normCDF(x)
-}
-
-func geluPrime(x float64) float64 {
-	if math.IsInf(x, 0) {
-		return normCDF(x)
-	}
-	return normCDF(x) + x*math.Exp(-x*x/2)*(1/math.Sqrt(2*math.Pi))
 }
 
 func gluGeneric[T num.Float](dst, a, b []T) {
+	ap := approxOf[T]()
 	for i, v := range b {
-		dst[i] = a[i] * T(sigmoid(float64(v)))
+		dst[i] = a[i] * T(ap.sigmoid(float64(v)))
 	}
 }
 
 func gluGradGeneric[T num.Float](da, db, a, b, g []T) {
+	ap := approxOf[T]()
 	for i, v := range b {
-		s, c := T(sigmoid(float64(v))), T(sigmoid(-float64(v)))
-		gi := g[i]
-		gs := gi * s
-		da[i], db[i] = gs, gs*c*a[i]
+		_, e := ap.logistic(float64(v))
+		p := 1 / (1 + e*drop)
+		s, c := T(p), T(e*p*drop) // sigmoid of b and of -b
+		if v < 0 {
+			s, c = c, s
+		}
+		gs, ai := g[i]*s, a[i] // read before da and db are written
+		da[i], db[i] = gs, gs*c*ai
 	}
 }
 
@@ -144,8 +107,6 @@ func sumGeneric[T num.Float](x []T) float64 {
 	return (s[0] + s[1]) + (s[2] + s[3])
 }
 
-func sumSqGeneric[T num.Float](x []T) float64 { return dotGeneric(x, x) }
-
 func dotGeneric[T num.Float](a, b []T) float64 {
 	var s [4]float64
 	for ; len(a) >= 4; a, b = a[4:], b[4:] {
@@ -160,12 +121,12 @@ func dotGeneric[T num.Float](a, b []T) float64 {
 	return (s[0] + s[1]) + (s[2] + s[3])
 }
 
-func adamWGeneric[T num.Float](p, g, m, v []T, s *AdamWStep[T]) {
+func adamWGeneric[T num.Float](p, g, m, v []T, decay, beta1, gain1, beta2, gain2, rate, root, eps T) {
 	for i, gi := range g {
-		mi := s.Beta1*m[i] + s.Gain1*gi
-		vi := s.Beta2*v[i] + s.Gain2*gi*gi
+		mi := beta1*m[i] + gain1*gi
+		vi := beta2*v[i] + gain2*gi*gi
 		m[i], v[i] = mi, vi
-		d := T(math.Sqrt(float64(vi)))*s.Root + s.Eps
-		p[i] = s.Decay*p[i] - s.Rate*mi/d
+		den := T(math.Sqrt(float64(vi)))*root + eps
+		p[i] = decay*p[i] - rate*mi/den
 	}
 }

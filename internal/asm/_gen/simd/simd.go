@@ -26,10 +26,11 @@ type Vec = reg.VecVirtual
 // Asm writes functions for one instruction set and element type.
 type Asm struct {
 	*build.Context
-	Bits int // of a vector register: 256 or 512
+	Bits int // of a vector register: 256 or 512 (128 in Half)
 	Elem int // bytes of an element: 4 or 8
 
-	labels int
+	labels *int // made in this function
+	consts map[string]operand.Mem
 }
 
 // Main parses the flags -level and those of avo, and writes the file that f
@@ -46,8 +47,9 @@ func Main(f func(a *Asm)) {
 	}
 	c := build.NewContext()
 	c.ConstraintExpr("!purego")
+	consts := map[string]operand.Mem{}
 	for _, elem := range []int{4, 8} {
-		f(&Asm{Context: c, Bits: bits, Elem: elem})
+		f(&Asm{Context: c, Bits: bits, Elem: elem, labels: new(int), consts: consts})
 	}
 	os.Exit(build.Main(flags.Config(), c))
 }
@@ -60,6 +62,14 @@ func (a *Asm) Bytes() int { return a.Bits / 8 }
 
 // Type returns the Go name of the element type.
 func (a *Asm) Type() string { return map[int]string{4: "float32", 8: "float64"}[a.Elem] }
+
+// Half returns an Asm that appends to the same function, with vectors of half
+// the size.
+func (a *Asm) Half() *Asm {
+	h := *a
+	h.Bits /= 2
+	return &h
+}
 
 // Suffix returns what the names of this instruction set and element type end
 // in: AVX2F32, AVX2F64, AVX512F32 or AVX512F64.
@@ -79,7 +89,7 @@ func (a *Asm) Func(name, signature, doc string) {
 	a.SignatureExpr(replaceT(signature, a.Type()))
 	a.Doc(name + a.Suffix() + " " + doc)
 	a.Pragma("noescape")
-	a.labels = 0
+	*a.labels = 0
 }
 
 // replaceT replaces every word T in s.
@@ -106,8 +116,8 @@ func (a *Asm) End() {
 
 // NewLabel returns a label no other of this function has.
 func (a *Asm) NewLabel(name string) string {
-	a.labels++
-	return fmt.Sprintf("%s%d", name, a.labels)
+	*a.labels++
+	return fmt.Sprintf("%s%d", name, *a.labels)
 }
 
 // Loop runs body n times; n is counted down to 0.
@@ -144,36 +154,46 @@ func (a *Asm) LenParam(name string) reg.GPVirtual {
 
 // New returns a new vector register.
 func (a *Asm) New() Vec {
-	if a.Bits == 512 {
+	switch a.Bits {
+	case 512:
 		return a.ZMM()
+	case 256:
+		return a.YMM()
 	}
-	return a.YMM()
+	return a.XMM()
 }
 
 // Op appends the packed instruction of the element type: Op("VADD", ...) is
 // VADDPS or VADDPD. Operands are in Go's order, the destination last.
-func (a *Asm) Op(name string, ops ...operand.Op) { a.call(name+"P"+a.letter(), ops) }
+func (a *Asm) Op(name string, ops ...operand.Op) { a.Call(name+"P"+a.letter(), ops...) }
 
 // Scalar appends the scalar instruction of the element type, VADDSS or VADDSD.
-func (a *Asm) Scalar(name string, ops ...operand.Op) { a.call(name+"S"+a.letter(), ops) }
+func (a *Asm) Scalar(name string, ops ...operand.Op) { a.Call(name+"S"+a.letter(), ops...) }
 
 // IntOp appends the integer instruction on lanes of the element's size:
 // IntOp("VPADD", ...) is VPADDD or VPADDQ.
 func (a *Asm) IntOp(name string, ops ...operand.Op) {
-	a.call(name+map[int]string{4: "D", 8: "Q"}[a.Elem], ops)
+	a.Call(name+map[int]string{4: "D", 8: "Q"}[a.Elem], ops...)
 }
 
 func (a *Asm) letter() string { return map[int]string{4: "S", 8: "D"}[a.Elem] }
 
-// call appends an instruction by name.
-func (a *Asm) call(name string, ops []operand.Op) {
+// Call appends the instruction with the given name, or for AVX-512 and a Const
+// among the operands its form that broadcasts from memory.
+func (a *Asm) Call(name string, ops ...operand.Op) {
+	args := make([]reflect.Value, len(ops))
+	for i, op := range ops {
+		if c, ok := op.(Const); ok {
+			op = c.Mem
+			if a.Bits == 512 {
+				name += "_BCST"
+			}
+		}
+		args[i] = reflect.ValueOf(op)
+	}
 	m := reflect.ValueOf(a.Context).MethodByName(name)
 	if !m.IsValid() {
 		panic("simd: no instruction " + name)
-	}
-	args := make([]reflect.Value, len(ops))
-	for i, op := range ops {
-		args[i] = reflect.ValueOf(op)
 	}
 	m.Call(args)
 }
@@ -185,8 +205,11 @@ func (a *Asm) Zero() Vec {
 	return v
 }
 
-// Broadcast returns a vector of copies of one element.
+// Broadcast returns a vector of copies of one element in memory.
 func (a *Asm) Broadcast(m operand.Op) Vec {
+	if c, ok := m.(Const); ok {
+		m = c.Mem
+	}
 	v := a.New()
 	a.Scalar("VBROADCAST", m, v)
 	return v

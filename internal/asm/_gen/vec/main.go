@@ -1,0 +1,459 @@
+// Command vec generates the assembly of internal/vec. The methods are those of
+// the portable functions there, in scalar.go, where they are explained.
+package main
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/gorgonia-s4/s4/internal/asm/gen/simd"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+type vec = simd.Vec
+
+// gen writes functions for one instruction set and element type.
+type gen struct {
+	*simd.Asm
+	tables map[string][]float64
+}
+
+func main() {
+	tables := readCoefficients("../../../vec/coefficients.go")
+	simd.Main(func(a *simd.Asm) {
+		g := &gen{a, tables}
+		g.transcendental()
+		g.activations()
+		g.arithmetic()
+		g.reductions()
+		g.adamW()
+	})
+}
+
+// table returns the coefficients called name for the element type.
+func (g *gen) table(name string) []float64 {
+	return g.tables[fmt.Sprintf("%s%d", name, 8*g.Elem)]
+}
+
+// by returns the value for the element type.
+func (g *gen) by(f32, f64 float64) float64 {
+	if g.Elem == 4 {
+		return f32
+	}
+	return f64
+}
+
+// function of as many operands as it has parameters after dst. setup makes the
+// constants that stay in registers, and returns the function.
+func (g *gen) function(name string, operands []string, doc string, setup func() func(x []vec) []vec) {
+	g.functionTo(name, []string{"dst"}, operands, doc, 1, setup)
+}
+
+// functionTo is function with any number of results.
+func (g *gen) functionTo(name string, results, operands []string, doc string, unroll int, setup func() func(x []vec) []vec) {
+	all := append(append([]string(nil), results...), operands...)
+	g.Func(name, "func("+join(all)+" []T)", doc)
+	base := map[string]reg.GPVirtual{}
+	for _, p := range all {
+		base[p] = g.BaseParam(p)
+	}
+	n := g.LenParam(operands[0])
+	f := setup()
+	g.Elementwise(n, unroll, func(_ int, s simd.Span) {
+		x := make([]vec, len(operands))
+		for i, p := range operands {
+			x[i] = s.Load(base[p])
+		}
+		for i, y := range f(x) {
+			s.Store(y, base[results[i]])
+		}
+	})
+	g.End()
+}
+
+func join(names []string) string {
+	s := names[0]
+	for _, n := range names[1:] {
+		s += ", " + n
+	}
+	return s
+}
+
+// hold returns a constant in a register.
+func (g *gen) hold(v float64) vec { return g.Broadcast(g.Const(v)) }
+
+// negate returns -x.
+func (g *gen) negate(x vec) vec { return g.Xor(x, g.SignBit()) }
+
+// magnitude returns min(|x|, limit), or NaN for NaN.
+func (g *gen) magnitude(x, limit vec) vec { return g.Min(limit, g.And(x, g.Magnitude())) }
+
+// withSign returns y >= 0 with the sign of x.
+func (g *gen) withSign(y, x vec) vec { return g.Or(y, g.And(x, g.SignBit())) }
+
+// magic is the number whose sum with a small number has that number, rounded to
+// an integer, in its low bits.
+func (g *gen) magic() simd.Const { return g.Const(1.5 * math.Ldexp(1, g.Mantissa())) }
+
+// round returns the integer nearest x y, and z with that integer in its low bits.
+func (g *gen) round(x vec, y operand.Op) (n, z vec) {
+	z = g.Broadcast(g.magic())
+	g.AddMul(z, x, y)
+	return g.Sub(z, g.magic()), z
+}
+
+// reduce returns r = y - n ln 2 with the n that makes it least, and z with n in
+// its low bits.
+func (g *gen) reduce(y vec) (r, n, z vec) {
+	n, z = g.round(y, g.Const(math.Log2E))
+	r = g.Copy(y)
+	hi := g.by(0x1.62e4p-1, 0x1.62e42feep-1) // n hi is exact
+	g.SubMul(r, n, g.Const(hi))
+	g.SubMul(r, n, g.Const(g.by(math.Ln2-0x1.62e4p-1, 0x1.a39ef35793c76p-33)))
+	return r, n, z
+}
+
+// power returns 2^(n+lift), a normal number, n in the low bits of z.
+func (g *gen) power(z vec, lift int) vec {
+	p := g.New()
+	g.IntOp("VPSLL", operand.Imm(uint64(g.Mantissa())), z, p)
+	g.IntOp("VPADD", g.ConstBits(uint64(g.Bias()+lift)<<g.Mantissa()), p, p)
+	return p
+}
+
+// expReduced returns e^r, |r| <= ln(2)/2.
+func (g *gen) expReduced(r vec) vec {
+	p := g.Polynomial(g.table("expPoly"), r)
+	g.MulThenAdd(p, r, g.Const(1))
+	g.MulThenAdd(p, r, g.Const(1))
+	return p
+}
+
+// expm1Reduced returns e^r - 1, |r| <= ln(2)/2.
+func (g *gen) expm1Reduced(r vec) vec {
+	q := g.Polynomial(g.table("expPoly"), r)
+	p := g.Copy(r)
+	g.AddMul(p, g.Mul(r, r), q)
+	return p
+}
+
+// lift is the binary exponent that keeps exponentials of negative numbers normal
+// until a last product with drop.
+func (g *gen) lift() int { return int(g.by(64, 128)) }
+
+// lifted and drop are 2^lift and its inverse.
+func (g *gen) lifted() float64  { return math.Ldexp(1, g.lift()) }
+func (g *gen) drop() simd.Const { return g.Const(math.Ldexp(1, -g.lift())) }
+
+func (g *gen) transcendental() {
+	g.function("exp", []string{"x"}, "is kernels.exp.", func() func(x []vec) []vec {
+		lo, hi := g.hold(g.by(-104, -746)), g.hold(g.by(89, 710))
+		return func(x []vec) []vec {
+			r, n, z := g.reduce(g.Max(lo, g.Min(hi, x[0])))
+			return []vec{g.scale(g.expReduced(r), n, z)}
+		}
+	})
+	g.function("sigmoid", []string{"x"}, "is kernels.sigmoid.", func() func(x []vec) []vec {
+		l := g.newLogistic()
+		return func(x []vec) []vec { return []vec{l.sigmoid(x[0])} }
+	})
+	g.function("tanh", []string{"x"}, "is kernels.tanh.", g.tanh)
+	g.function("erf", []string{"x"}, "is kernels.erf.", g.erf)
+}
+
+// scale returns p 2^n for every n, n in the low bits of z too.
+func (g *gen) scale(p, n, z vec) vec {
+	if g.Bits == 512 {
+		return g.scalef(p, n)
+	}
+	// In two steps, because 2^n may be too large or too small.
+	half, zh := g.round(n, g.Const(0.5))
+	rest := g.Add(g.Sub(n, half), g.magic())
+	return g.Mul(g.Mul(p, g.power(zh, 0)), g.power(rest, 0))
+}
+
+func (g *gen) scalef(p, n vec) vec {
+	d := g.New()
+	g.Op("VSCALEF", n, p, d)
+	return d
+}
+
+// logistic computes with t = |x| and e^-t.
+type logistic struct {
+	*gen
+	limit, one, lifted vec
+}
+
+func (g *gen) newLogistic() *logistic {
+	// t e^-t is 0 at the limit.
+	return &logistic{g, g.hold(g.by(110, 760)), g.hold(1), g.hold(g.lifted())}
+}
+
+// parts returns t, e^-t 2^lift and 1 + e^-t.
+func (l *logistic) parts(x vec) (t, e, den vec) {
+	t = l.magnitude(x, l.limit)
+	r, _, z := l.reduce(l.negate(t))
+	e = l.Mul(l.expReduced(r), l.power(z, l.lift()))
+	den = l.Copy(l.one)
+	l.AddMul(den, e, l.drop())
+	return t, e, den
+}
+
+func (l *logistic) sigmoid(x vec) vec {
+	_, e, den := l.parts(x)
+	return l.Mul(l.Div(l.Select(x, e, l.lifted), den), l.drop())
+}
+
+// both returns sigmoid(x) and sigmoid(-x).
+func (l *logistic) both(x vec) (s, c vec) {
+	_, e, den := l.parts(x)
+	p := l.Div(l.one, den)
+	q := l.Mul(l.Mul(e, p), l.drop())
+	return l.Select(x, q, p), l.Select(x, p, q)
+}
+
+func (g *gen) tanh() func(x []vec) []vec {
+	limit, one, two := g.hold(g.by(10, 20)), g.hold(1), g.hold(2)
+	return func(x []vec) []vec {
+		t := g.magnitude(x[0], limit)
+		r, _, z := g.reduce(g.Mul(t, g.Const(-2)))
+		s := g.power(z, 0)
+		m := g.Sub(one, s)
+		g.SubMul(m, s, g.expm1Reduced(r)) // 1 - e^-2t
+		return []vec{g.withSign(g.Div(m, g.Sub(two, m)), x[0])}
+	}
+}
+
+func (g *gen) erf() func(x []vec) []vec {
+	limit, one := g.hold(g.by(4, 6)), g.hold(1)
+	return func(xs []vec) []vec {
+		x := xs[0]
+		near := g.Copy(x)
+		g.AddMul(near, x, g.Polynomial(g.table("erfPoly"), g.Mul(x, x)))
+
+		t := g.magnitude(x, limit)
+		e := g.expSquare(t, -1, 0)
+		num, den := g.tail(g.Mul(t, g.Const(math.Sqrt2)))
+		far := g.Copy(one)
+		g.SubMul(far, g.Div(g.Mul(num, e), den), g.Const(2))
+
+		isNear := g.Sub(g.And(x, g.Magnitude()), g.Const(0.75)) // if negative
+		return []vec{g.Select(isNear, near, g.withSign(far, x))}
+	}
+}
+
+// expSquare returns exp(c t²) 2^lift, c = -1 or -1/2, with the rounding error of
+// t² made good.
+func (g *gen) expSquare(t vec, c float64, lift int) vec {
+	s := g.Mul(t, t)
+	low := g.Copy(s)
+	g.Op("VFMSUB231", t, t, low) // t² - s
+	r, _, z := g.reduce(g.Mul(s, g.Const(c)))
+	g.AddMul(r, low, g.Const(c))
+	return g.Mul(g.expReduced(r), g.power(z, lift))
+}
+
+// tail returns the numerator and denominator of exp(t²/2) Φ(-t).
+func (g *gen) tail(t vec) (num, den vec) {
+	return g.Polynomial(g.table("tailNum"), t), g.Polynomial(g.table("tailDen"), t)
+}
+
+func (g *gen) activations() {
+	g.function("gelu", []string{"x"}, "is kernels.gelu.", func() func(x []vec) []vec {
+		limit, zero := g.hold(g.by(15, 39)), g.Zero()
+		return func(x []vec) []vec {
+			t := g.magnitude(x[0], limit)
+			num, den := g.tail(t)
+			e := g.expSquare(t, -0.5, g.lift())
+			return []vec{g.reluLess(x[0], zero, g.Div(g.Mul(g.Mul(num, t), e), den))}
+		}
+	})
+	g.function("geluGrad", []string{"x", "g"}, "is kernels.geluGrad.", func() func(x []vec) []vec {
+		limit, zero, one := g.hold(g.by(15, 39)), g.Zero(), g.hold(1)
+		return func(x []vec) []vec {
+			t := g.magnitude(x[0], limit)
+			num, den := g.tail(t)
+			h := g.Div(num, den)
+			g.SubMul(h, t, g.Const(1/math.Sqrt(2*math.Pi)))
+			h = g.Mul(h, g.expSquare(t, -0.5, g.lift()))
+			return []vec{g.Mul(g.step(x[0], zero, one, h), x[1])}
+		}
+	})
+	g.function("silu", []string{"x"}, "is kernels.silu.", func() func(x []vec) []vec {
+		l, zero := g.newLogistic(), g.Zero()
+		return func(x []vec) []vec {
+			t, e, den := l.parts(x[0])
+			return []vec{g.reluLess(x[0], zero, g.Div(g.Mul(t, e), den))}
+		}
+	})
+	g.function("siluGrad", []string{"x", "g"}, "is kernels.siluGrad.", func() func(x []vec) []vec {
+		l, zero := g.newLogistic(), g.Zero()
+		return func(x []vec) []vec {
+			t, e, den := l.parts(x[0])
+			p := g.Div(l.one, den)
+			u := g.Copy(l.one)
+			g.SubMul(u, t, p)
+			h := g.Mul(g.Mul(e, p), u)
+			return []vec{g.Mul(g.step(x[0], zero, l.one, h), x[1])}
+		}
+	})
+	g.function("glu", []string{"a", "b"}, "is kernels.glu.", func() func(x []vec) []vec {
+		l := g.newLogistic()
+		return func(x []vec) []vec { return []vec{g.Mul(x[0], l.sigmoid(x[1]))} }
+	})
+	g.functionTo("gluGrad", []string{"da", "db"}, []string{"a", "b", "g"}, "is kernels.gluGrad.", 1, func() func(x []vec) []vec {
+		l := g.newLogistic()
+		return func(x []vec) []vec {
+			s, c := l.both(x[1])
+			da := g.Mul(x[2], s)
+			return []vec{da, g.Mul(g.Mul(da, c), x[0])}
+		}
+	})
+}
+
+// reluLess returns max(x, 0) - h 2^-lift.
+func (g *gen) reluLess(x, zero, h vec) vec {
+	y := g.Max(zero, x)
+	g.SubMul(y, h, g.drop())
+	return y
+}
+
+// step returns h 2^-lift where x is negative, else 1 - h 2^-lift.
+func (g *gen) step(x, zero, one, h vec) vec {
+	y := g.Copy(g.Select(x, zero, one))
+	g.SubMul(y, g.Xor(h, g.And(x, g.SignBit())), g.drop())
+	return y
+}
+
+func (g *gen) arithmetic() {
+	for name, f := range []struct {
+		name string
+		f    func(x vec, y operand.Op) vec
+	}{{"add", g.Add}, {"mul", g.Mul}} {
+		_ = name
+		g.functionTo(f.name, []string{"dst"}, []string{"a", "b"}, "is kernels."+f.name+".", 4, func() func(x []vec) []vec {
+			return func(x []vec) []vec { return []vec{f.f(x[0], x[1])} }
+		})
+	}
+	g.scaled("axpy", func(s simd.Span, dst, x reg.GPVirtual, alpha vec) {
+		y := s.Load(dst)
+		g.AddMul(y, s.Load(x), alpha)
+		s.Store(y, dst)
+	})
+	g.scaled("scale", func(s simd.Span, dst, x reg.GPVirtual, alpha vec) {
+		s.Store(g.Mul(s.Load(x), alpha), dst)
+	})
+}
+
+// scaled writes a function of a scalar and a slice.
+func (g *gen) scaled(name string, body func(s simd.Span, dst, x reg.GPVirtual, alpha vec)) {
+	g.Func(name, "func(dst []T, alpha T, x []T)", "is kernels."+name+".")
+	dst, x, n := g.BaseParam("dst"), g.BaseParam("x"), g.LenParam("x")
+	alpha := g.scalarParam("alpha")
+	g.Elementwise(n, 4, func(_ int, s simd.Span) { body(s, dst, x, alpha) })
+	g.End()
+}
+
+// scalarParam returns a vector of copies of a parameter.
+func (g *gen) scalarParam(name string) vec {
+	p, err := g.Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return g.Broadcast(p.Addr)
+}
+
+// accumulators is the number of sums a reduction keeps, to hide the latency of
+// the addition.
+const accumulators = 4
+
+func (g *gen) reductions() {
+	g.reduction("sum", []string{"x"}, func(acc vec, x []vec) { g.Op64("VADD", x[0], acc, acc) })
+	g.reduction("dot", []string{"a", "b"}, func(acc vec, x []vec) { g.Op64("VFMADD231", x[0], x[1], acc) })
+}
+
+// Op64 appends an instruction on float64.
+func (g *gen) Op64(name string, ops ...operand.Op) { g.Call(name+"PD", ops...) }
+
+// reduction writes a function that adds up in float64.
+func (g *gen) reduction(name string, operands []string, add func(acc vec, x []vec)) {
+	g.Func(name, "func("+join(operands)+" []T) float64", "is kernels."+name+".")
+	var base []reg.GPVirtual
+	for _, p := range operands {
+		base = append(base, g.BaseParam(p))
+	}
+	n := g.LenParam(operands[0])
+	var acc [accumulators]vec
+	for i := range acc {
+		acc[i] = g.Zero()
+	}
+	from := g.Asm
+	if g.Elem == 4 {
+		from = g.Half()
+	}
+	from.Elementwise(n, accumulators, func(i int, s simd.Span) {
+		var x []vec
+		for _, b := range base {
+			x = append(x, g.widen(s.Load(b)))
+		}
+		add(acc[i], x)
+	})
+	g.total(acc)
+}
+
+// widen returns a vector of float32 as float64.
+func (g *gen) widen(x vec) vec {
+	if g.Elem == 8 {
+		return x
+	}
+	w := g.New()
+	g.VCVTPS2PD(x, w)
+	return w
+}
+
+// total returns the sum of all lanes from the function.
+func (g *gen) total(acc [accumulators]vec) {
+	for n := len(acc) / 2; n > 0; n /= 2 {
+		for i := range n {
+			g.Op64("VADD", acc[i+n], acc[i], acc[i])
+		}
+	}
+	s := acc[0]
+	if g.Bits == 512 {
+		high := g.YMM()
+		g.VEXTRACTF64X4(operand.Imm(1), s, high)
+		g.VADDPD(high, s.AsY(), s.AsY())
+	}
+	high := g.XMM()
+	g.VEXTRACTF128(operand.Imm(1), s.AsY(), high)
+	g.VADDPD(high, s.AsX(), s.AsX())
+	g.VUNPCKHPD(s.AsX(), s.AsX(), high)
+	g.VADDSD(high, s.AsX(), s.AsX())
+	g.Store(s.AsX(), g.ReturnIndex(0))
+	g.End()
+}
+
+func (g *gen) adamW() {
+	g.Func("adamW", "func(p, g, m, v []T, decay, beta1, gain1, beta2, gain2, rate, root, eps T)", "is kernels.adamW.")
+	p, gr, m, v, n := g.BaseParam("p"), g.BaseParam("g"), g.BaseParam("m"), g.BaseParam("v"), g.LenParam("p")
+	c := map[string]vec{}
+	for _, name := range []string{"decay", "beta1", "gain1", "beta2", "gain2", "rate", "root", "eps"} {
+		c[name] = g.scalarParam(name)
+	}
+	g.Elementwise(n, 1, func(_ int, s simd.Span) {
+		grad := s.Load(gr)
+		mean := g.Mul(s.Load(m), c["beta1"])
+		g.AddMul(mean, grad, c["gain1"])
+		s.Store(mean, m)
+		square := g.Mul(s.Load(v), c["beta2"])
+		g.AddMul(square, g.Mul(grad, c["gain2"]), grad)
+		s.Store(square, v)
+		den := g.Sqrt(square)
+		g.MulThenAdd(den, c["root"], c["eps"])
+		param := s.Load(p)
+		g.Op("VFMSUB213", g.Div(g.Mul(mean, c["rate"]), den), c["decay"], param)
+		s.Store(param, p)
+	})
+	g.End()
+}
