@@ -134,7 +134,7 @@ func (l *Norm) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	case LayerNorm: // each step by itself: padding does not matter
 		y, err = ops.LayerNorm(x, l.weight, l.bias, l.cfg.Eps)
 	case BatchNorm:
-		y, err = ops.BatchNorm(x, l.weight, l.bias, &l.stats, ops.BatchNormConfig{Eps: l.cfg.Eps, Momentum: l.cfg.Momentum, Lengths: lengths})
+		y, err = ops.BatchNorm(x, l.weight, l.bias, &l.stats, ops.Eps(l.cfg.Eps), ops.Momentum(l.cfg.Momentum), ops.Lengths(lengths))
 	}
 	return y, l.wrap("Fwd", err)
 }

@@ -129,7 +129,7 @@ func (c S4DConfig) validate() error {
 		return fmt.Errorf("want Mixing %q, %q or %q, got %q", MixGLU, MixLinear, MixNone, c.Mixing)
 	}
 	if err := errors.Join(
-		c.Init.Validate(),
+		c.Init.Validate(hippo.DiagInits()...),
 		c.Disc.Validate(ssm.ZOH, ssm.Bilinear),
 		c.DtTransform.Validate(ssm.Exp, ssm.Softplus),
 		c.ATransform.Validate(),
@@ -179,7 +179,7 @@ type S4D struct {
 	cfg  S4DConfig
 	disc vandermonde.Config
 
-	dt, aReal, aImag, b, c, d *G.Node
+	logDt, aReal, aImag, b, c, d *G.Node
 
 	drop *Dropout
 	mix  *Linear // nil without mixing
@@ -215,13 +215,13 @@ func (l *S4D) buildKernel(b *builder) {
 	if c.Bidirectional {
 		kernels *= 2
 	}
-	a, bb, err := hippo.DiagonalInit(c.Init, c.DState, c.NSSM)
+	a, bb, err := hippo.DiagInit(c.Init, c.DState, hippo.DiagOptions{Copies: c.NSSM, Seed: b.seed})
 	if err != nil {
 		b.fail(err)
 		return
 	}
 	h := func(name string, lr float64) hint { return c.ssmHint(name, lr) }
-	l.dt = b.param("kernel.log_dt", h("dt", c.LRDt), initDt(b, c.DtTransform, c.DtMin, c.DtMax), c.DModel, dts)
+	l.logDt = b.param("kernel.log_dt", h("dt", c.LRDt), initDt(b, c.DtTransform, c.DtMin, c.DtMax), c.DModel, dts)
 	l.aReal = b.param("kernel.A_real", h("A", c.LRA), initAReal(b, c.ATransform, a), c.NSSM, n)
 	l.aImag = b.param("kernel.A_imag", h("A", c.LRA), func(_ *rand.Rand, dst []float64) {
 		for i, v := range a {
@@ -328,7 +328,7 @@ func (l *S4D) DOut() int {
 func (l *S4D) Kernel(seqLen int) (*G.Node, error) {
 	cfg := l.disc
 	cfg.L = seqLen
-	k, err := vandermonde.Kernel(cfg, l.dt, l.aReal, l.aImag, l.b, l.c)
+	k, err := vandermonde.Kernel(cfg, l.logDt, l.aReal, l.aImag, l.b, l.c)
 	return k, l.wrap("Kernel", err)
 }
 

@@ -83,7 +83,7 @@ func (r *s4dRecurrence[T]) Refresh() error {
 	for _, v := range []struct {
 		dst *[]T
 		n   *G.Node
-	}{{&p.Dt, l.dt}, {&p.AReal, l.aReal}, {&p.AImag, l.aImag}, {&p.B, l.b}, {&p.C, l.c}, {&r.d, l.d}, {&r.w, l.mixWeight()}, {&r.bias, l.mixBias()}} {
+	}{{&p.Dt, l.logDt}, {&p.AReal, l.aReal}, {&p.AImag, l.aImag}, {&p.B, l.b}, {&p.C, l.c}, {&r.d, l.d}, {&r.w, l.mixWeight()}, {&r.bias, l.mixBias()}} {
 		if v.n == nil {
 			continue
 		}

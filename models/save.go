@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/atomicfile"
 	"github.com/gorgonia-s4/s4/internal/safetensors"
+	"github.com/gorgonia-s4/s4/internal/weights"
 )
 
 // The files of a saved model.
@@ -33,22 +34,18 @@ const classifierName = "classifier"
 // Save writes the model to a directory, which is made if need be: config.json
 // and model.safetensors, each written to a temporary file and renamed.
 func (m *Classifier) Save(dir string) error {
-	f := &safetensors.File{Metadata: map[string]string{"format": "pt"}}
-	ts, err := m.tensors()
+	vars, err := m.vars()
 	if err != nil {
 		return fmt.Errorf("models: save %s: %w", dir, err)
 	}
-	for _, t := range ts {
-		x, err := safetensors.FromDense(t.name, t.value)
-		if err != nil {
-			return fmt.Errorf("models: save %s: %w", dir, err)
-		}
-		f.Tensors = append(f.Tensors, x)
+	ts, err := weights.Tensors(vars)
+	if err != nil {
+		return fmt.Errorf("models: save %s: %w", dir, err)
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("models: save: %w", err)
 	}
-	if err := safetensors.WriteFile(filepath.Join(dir, tensorFile), f); err != nil {
+	if err := safetensors.WriteFile(filepath.Join(dir, tensorFile), &safetensors.File{Tensors: ts}); err != nil {
 		return fmt.Errorf("models: save: %w", err)
 	}
 	err = atomicfile.Write(filepath.Join(dir, configFile), 0o666, func(w io.Writer) error {
@@ -103,48 +100,28 @@ func loadClassifier(g *G.ExprGraph, dir string) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m, m.restore(f)
-}
-
-// restore copies the tensors of a file into the model. The file must hold
-// exactly the model's tensors.
-func (m *Classifier) restore(f *safetensors.File) error {
-	ts, err := m.tensors()
+	vars, err := m.vars()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, t := range ts {
-		x, ok := f.Lookup(t.name)
-		if !ok {
-			return fmt.Errorf("%s: want a tensor %q, got none: it is of another model", tensorFile, t.name)
-		}
-		if err := x.CopyTo(t.value); err != nil {
-			return fmt.Errorf("%s: %w", tensorFile, err)
-		}
+	if err := weights.Load(f.Tensors, vars); err != nil {
+		return nil, fmt.Errorf("%s: %w", tensorFile, err)
 	}
-	if len(f.Tensors) != len(ts) {
-		return fmt.Errorf("%s: want %d tensors, got %d: it is of another model", tensorFile, len(ts), len(f.Tensors))
-	}
-	return nil
+	return m, nil
 }
 
-type namedTensor struct {
-	name  string
-	value *tensor.Dense
-}
-
-// tensors lists the parameters and buffers.
-func (m *Classifier) tensors() ([]namedTensor, error) {
-	var ts []namedTensor
+// vars lists the parameters and buffers.
+func (m *Classifier) vars() ([]weights.Var, error) {
+	var vs []weights.Var
 	for _, p := range m.Params() {
 		v, err := p.Value()
 		if err != nil {
 			return nil, err
 		}
-		ts = append(ts, namedTensor{p.Name, v})
+		vs = append(vs, weights.Var{Name: p.Name, Value: v})
 	}
 	for _, b := range m.Buffers() {
-		ts = append(ts, namedTensor{b.Name, b.Value})
+		vs = append(vs, weights.Var{Name: b.Name, Value: b.Value})
 	}
-	return ts, nil
+	return vs, nil
 }

@@ -26,6 +26,9 @@ const (
 
 var activations = []Activation{ActGELU, ActReLU, ActSiLU, ActTanh, ActSigmoid, ActIdentity}
 
+// Activations lists the activations.
+func Activations() []Activation { return slices.Clone(activations) }
+
 // Validate returns an error unless a is one of the activations above.
 func (a Activation) Validate() error {
 	if !slices.Contains(activations, a) {

@@ -106,3 +106,13 @@ func (c *glu[T]) blocks(f func(at, x1, x2, n int)) {
 		f(b*c.half+lo, 2*b*c.half+lo, (2*b+1)*c.half+lo, hi-lo)
 	})
 }
+
+// ActivateSlice sets dst to kind of each element of x, without a graph. kind is
+// valid; dst and x have one length and may be the same slice.
+func ActivateSlice[T num.Float](kind Activation, dst, x []T) {
+	if kind == ActIdentity {
+		copy(dst, x)
+		return
+	}
+	newActivation[T](kind).f(dst, x)
+}

@@ -24,6 +24,9 @@ const (
 
 var poolModes = []PoolMode{PoolMean, PoolLast, PoolFirst, PoolSum, PoolMax}
 
+// PoolModes lists the pooling modes.
+func PoolModes() []PoolMode { return slices.Clone(poolModes) }
+
 // Validate returns an error unless m is one of the modes above.
 func (m PoolMode) Validate() error {
 	if !slices.Contains(poolModes, m) {

@@ -1,0 +1,33 @@
+// Command lra trains state space models on Long Range Arena (Tay et al. 2021,
+// arXiv:2011.04006).
+//
+//	go run ./examples/lra                   ListOps, a preset for two cores and ten minutes, no download
+//	go run ./examples/lra -preset paper     the configuration of the S4D paper
+//	go run ./examples/lra -task image -data cifar-10-batches-bin
+//	go run ./examples/lra -h                every option
+//
+// Ctrl-C saves and stops; the same command with -resume goes on.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout)
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+	default:
+		fmt.Fprintln(os.Stderr, "lra:", err)
+		stop()
+		os.Exit(1)
+	}
+}

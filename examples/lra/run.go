@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	G "gorgonia.org/gorgonia"
+
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// run trains and tests a model as the arguments say.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	o, err := parseOptions(args, out)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	data, err := o.load(ctx, out)
+	if err != nil {
+		return err
+	}
+	model, err := models.NewClassifier(G.NewGraph(), o.train.DType.Tensor(), o.model, o.seed)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\n%s\n", model.Summary())
+	tr, err := train.New(o.train, model, data.train, data.val, train.NewProgress(out), train.NewMetricsFile(filepath.Join(o.out, "metrics.jsonl")))
+	if err != nil {
+		return err
+	}
+	defer tr.Close()
+	if o.resume {
+		c, err := train.ReadCheckpoint(filepath.Join(o.out, train.LastCheckpoint))
+		if err != nil {
+			return err
+		}
+		if err := tr.Resume(c); err != nil {
+			return err
+		}
+	}
+	result, err := tr.Fit(ctx)
+	if err != nil {
+		return explain(err)
+	}
+	if err := tr.LoadBest(); err != nil {
+		return err
+	}
+	test, err := tr.Evaluate(ctx, data.test)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(o.out, "model")
+	if err := model.Save(dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\n%s after %d steps; best validation accuracy %.2f %% at step %d\n", result.Reason, result.Steps, 100*result.Best.Val.Accuracy, result.Best.Step)
+	fmt.Fprintf(out, "test accuracy %.2f %% (%d examples), loss %.4f; always guessing the commonest class: %.2f %%\n", 100*test.Accuracy, test.Count, test.Loss, 100*data.commonest)
+	fmt.Fprintf(out, "model in %s, %s in all\n", dir, time.Since(began).Round(time.Second))
+	return nil
+}
+
+// explain adds to an interruption how to go on.
+func explain(err error) error {
+	var stop *train.InterruptedError
+	if errors.As(err, &stop) && stop.Checkpoint != "" {
+		return fmt.Errorf("%w; go on with the same options and -resume", err)
+	}
+	return err
+}
