@@ -245,7 +245,7 @@ func diff(out []string, path string, a, b any) []string {
 	mb, okB := b.(map[string]any)
 	if !okA || !okB {
 		if !reflect.DeepEqual(a, b) {
-			out = append(out, fmt.Sprintf("%s is %s in the checkpoint, %s here", strings.TrimPrefix(path, "."), show(a), show(b)))
+			out = append(out, fmt.Sprintf("%s is %s in the checkpoint, %s here", strings.TrimPrefix(path, "."), showJSON(a), showJSON(b)))
 		}
 		return out
 	}
@@ -265,8 +265,8 @@ func diff(out []string, path string, a, b any) []string {
 	return out
 }
 
-// show writes a decoded JSON value, which may be absent.
-func show(v any) string {
+// showJSON writes a decoded JSON value, which may be absent.
+func showJSON(v any) string {
 	if v == nil {
 		return "not set"
 	}

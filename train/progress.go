@@ -18,23 +18,29 @@ type Progress struct {
 	// sets it to 10 seconds.
 	Every time.Duration
 
-	w     io.Writer
-	bar   *progressbar.ProgressBar // nil if w is not a terminal
-	shown time.Duration            // when the last line or bar was written
-	steps int                      // of the run
-	pace  pace
+	w          io.Writer
+	isTerminal func() bool
+	bar        *progressbar.ProgressBar // nil if w is not a terminal
+	shown      time.Duration            // when the last line or bar was written
+	steps      int                      // of the run
+	pace       pace
 }
 
 // NewProgress returns a Progress that writes to w, which is usually os.Stderr.
-func NewProgress(w io.Writer) *Progress { return &Progress{Every: 10 * time.Second, w: w} }
+func NewProgress(w io.Writer) *Progress {
+	return &Progress{Every: 10 * time.Second, w: w, isTerminal: func() bool {
+		f, ok := w.(*os.File)
+		return ok && term.IsTerminal(int(f.Fd()))
+	}}
+}
 
 // barEvery is the time between two updates of the bar.
 const barEvery = 100 * time.Millisecond
 
 // OnStart implements Hook.
 func (p *Progress) OnStart(e StartEvent) error {
-	p.steps, p.shown, p.pace = e.Steps, 0, pace{}
-	if f, ok := p.w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	p.bar, p.shown, p.steps, p.pace = nil, 0, e.Steps, pace{}
+	if p.isTerminal() {
 		p.bar = newBar(p.w, e.Steps)
 	}
 	if e.Step > 0 {
