@@ -29,10 +29,10 @@ func copyAAVX2F32(dst []float32, src []float32, ld int, k int)
 //go:noescape
 func copyBAVX2F32(dst []float32, src []float32, ld int, k int)
 
-// transposePanelAVX2F32 packs panels of w >= 4 rows. See kernel.
+// transposePanelAVX2F32 packs panels of at least 4 rows. See kernel.
 //
 //go:noescape
-func transposePanelAVX2F32(dst []float32, src []float32, ld int, k int, w int)
+func transposePanelAVX2F32(dst []float32, src []float32, ld int, k int, rows int, w int)
 
 // tile2AVX2F64 computes the first 2 rows of a tile of 6 x 8. See kernel.run.
 //
@@ -59,7 +59,7 @@ func copyAAVX2F64(dst []float64, src []float64, ld int, k int)
 //go:noescape
 func copyBAVX2F64(dst []float64, src []float64, ld int, k int)
 
-// transposePanelAVX2F64 packs panels of w >= 4 rows. See kernel.
+// transposePanelAVX2F64 packs panels of at least 4 rows. See kernel.
 //
 //go:noescape
-func transposePanelAVX2F64(dst []float64, src []float64, ld int, k int, w int)
+func transposePanelAVX2F64(dst []float64, src []float64, ld int, k int, rows int, w int)

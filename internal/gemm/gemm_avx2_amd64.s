@@ -486,16 +486,16 @@ done2:
 	VZEROUPPER
 	RET
 
-// func transposePanelAVX2F32(dst []float32, src []float32, ld int, k int, w int)
+// func transposePanelAVX2F32(dst []float32, src []float32, ld int, k int, rows int, w int)
 // Requires: AVX, CMOV
-TEXT ·transposePanelAVX2F32(SB), NOSPLIT, $0-72
+TEXT ·transposePanelAVX2F32(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ src_base+24(FP), CX
 	MOVQ ld+48(FP), DX
 	MOVQ k+56(FP), BX
-	MOVQ w+64(FP), SI
+	MOVQ w+72(FP), SI
 	SHLQ $0x02, DX
-	MOVQ SI, DI
+	MOVQ rows+64(FP), DI
 	SHLQ $0x02, SI
 	LEAQ (SI)(SI*2), R8
 	LEAQ (DX)(DX*2), R9
@@ -1057,16 +1057,16 @@ done2:
 	VZEROUPPER
 	RET
 
-// func transposePanelAVX2F64(dst []float64, src []float64, ld int, k int, w int)
+// func transposePanelAVX2F64(dst []float64, src []float64, ld int, k int, rows int, w int)
 // Requires: AVX, CMOV
-TEXT ·transposePanelAVX2F64(SB), NOSPLIT, $0-72
+TEXT ·transposePanelAVX2F64(SB), NOSPLIT, $0-80
 	MOVQ dst_base+0(FP), AX
 	MOVQ src_base+24(FP), CX
 	MOVQ ld+48(FP), DX
 	MOVQ k+56(FP), BX
-	MOVQ w+64(FP), SI
+	MOVQ w+72(FP), SI
 	SHLQ $0x03, DX
-	MOVQ SI, DI
+	MOVQ rows+64(FP), DI
 	SHLQ $0x03, SI
 	LEAQ (SI)(SI*2), R8
 	LEAQ (DX)(DX*2), R9

@@ -59,9 +59,9 @@ func copyPanelGeneric[T num.Float](dst, src []T, ld, k int) {
 	}
 }
 
-// transposePanelGeneric packs a panel of w rows.
-func transposePanelGeneric[T num.Float](dst, src []T, ld, k, w int) {
-	for r := range w {
+// transposePanelGeneric packs a panel of any number of rows.
+func transposePanelGeneric[T num.Float](dst, src []T, ld, k, rows, w int) {
+	for r := range rows {
 		for p, v := range src[r*ld:][:k] {
 			dst[p*w+r] = v
 		}

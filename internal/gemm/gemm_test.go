@@ -224,6 +224,90 @@ func TestSplit(t *testing.T) {
 	})
 }
 
+// TestSpecial checks that NaN and infinities reach the elements of C they are
+// terms of, and no other.
+func TestSpecial(t *testing.T) {
+	const m, n, k = 17, 39, 11
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	eachLevel(t, func(t *testing.T) {
+		a, b, c := make([]float32, m*k), make([]float32, k*n), make([]float32, m*n)
+		for i := range a {
+			a[i] = 1
+		}
+		for i := range b {
+			b[i] = 1
+		}
+		a[16*k+3] = inf // row 16, the last
+		b[5*n+38] = nan // column 38, the last
+		var ws Workspace[float32]
+		Gemm(&ws, false, false, m, n, k, a, k, b, n, c, n, false)
+		for i := range m {
+			for j := range n {
+				got := c[i*n+j]
+				switch {
+				case j == 38:
+					if got == got {
+						t.Errorf("C[%d, %d]: want NaN, got %v", i, j, got)
+					}
+				case i == 16:
+					if got != inf {
+						t.Errorf("C[%d, %d]: want +Inf, got %v", i, j, got)
+					}
+				case got != k:
+					t.Errorf("C[%d, %d]: want %v, got %v", i, j, k, got)
+				}
+			}
+		}
+	})
+}
+
+// TestAlignment checks that the place of the operands in memory does not matter.
+func TestAlignment(t *testing.T) {
+	const m, n, k = 26, 70, 19
+	rng := rand.New(rand.NewPCG(5, 6))
+	eachLevel(t, func(t *testing.T) {
+		for _, p := range []product{{m: m, n: n, k: k}, {m: m, n: n, k: k, transA: true, transB: true, add: true}} {
+			a64, b64, c64, _ := p.operands(rng)
+			a, b, c := cast[float32](a64), cast[float32](b64), cast[float32](c64)
+			var ws Workspace[float32]
+			want := c.clone()
+			Gemm(&ws, p.transA, p.transB, m, n, k, a.data, a.ld, b.data, b.ld, want.data, n, p.add)
+			for offset := range 16 {
+				shift := func(x []float32, by int) []float32 {
+					s := num.Aligned[float32](len(x) + by)[by:]
+					copy(s, x)
+					return s
+				}
+				got := shift(c.data, (offset+5)%16)
+				Gemm(&ws, p.transA, p.transB, m, n, k, shift(a.data, offset), a.ld, shift(b.data, 15-offset), b.ld, got, n, p.add)
+				for i := range m * n {
+					if got[i] != want.data[i] {
+						t.Fatalf("%v, offset %d: C[%d, %d]: want %v, got %v", p, offset, i/n, i%n, want.data[i], got[i])
+					}
+				}
+			}
+		}
+	})
+}
+
+// FuzzGemm compares products of any sizes with sums of products.
+func FuzzGemm(f *testing.F) {
+	f.Add(uint8(1), uint8(1), uint16(1), uint8(0), uint64(1))
+	f.Add(uint8(24), uint8(64), uint16(256), uint8(7), uint64(2))
+	f.Add(uint8(13), uint8(33), uint16(257), uint8(0xff), uint64(3))
+	f.Fuzz(func(t *testing.T, m, n uint8, k uint16, options uint8, seed uint64) {
+		p := product{m: int(m % 64), n: int(n % 128), k: int(k % 600),
+			transA: options&1 > 0, transB: options&2 > 0, add: options&4 > 0, bias: options&8 > 0, pad: int(options >> 4)}
+		for l := cpu.Generic; l <= cpu.Detected(); l++ {
+			old := cpu.SetActive(l)
+			rng := rand.New(rand.NewPCG(seed, 1))
+			run(t, rng, new(Workspace[float32]), new(Packed[float32]), p)
+			run(t, rng, new(Workspace[float64]), new(Packed[float64]), p)
+			cpu.SetActive(old)
+		}
+	})
+}
+
 // TestDone checks that the columns GemmPacked reports are complete and cover C.
 func TestDone(t *testing.T) {
 	const m, n, k = 6, 300, 600

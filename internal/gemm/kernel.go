@@ -8,6 +8,9 @@ import (
 // tile computes rows of a tile of C. See kernel.run.
 type tile[T num.Float] func(k int, a, b, c []T, ldc int, add bool)
 
+// minRows is the least number of rows transposePanel takes.
+const minRows = 4
+
 // kernel is a microkernel and what goes with it. It trusts its arguments.
 type kernel[T num.Float] struct {
 	mr, nr int // its tile of C: rows and columns
@@ -19,8 +22,9 @@ type kernel[T num.Float] struct {
 	// copyA and copyB set dst[p][r] = src[p][r] for p < k and r < w, where dst
 	// is [k][w] and src has leading dimension ld; w is mr or nr.
 	copyA, copyB func(dst, src []T, ld, k int)
-	// transposePanel sets dst[p][r] = src[r][p] in the same terms.
-	transposePanel func(dst, src []T, ld, k, w int)
+	// transposePanel sets dst[p][r] = src[r][p] for p < k and r < rows, where
+	// rows >= minRows, in the same terms.
+	transposePanel func(dst, src []T, ld, k, rows, w int)
 }
 
 // active returns the microkernel in use for T.

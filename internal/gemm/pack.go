@@ -17,33 +17,25 @@ func packA[T num.Float](kern *kernel[T], dst, a []T, lda int, trans bool, m, k i
 	}
 }
 
-// pack fills the panel dst, [k][w], from w columns, if wide, or w rows of src;
-// only the first valid of them exist, the rest is set to 0.
+// pack fills the panel dst, [k][w], from w columns of src, or w rows; only the
+// first valid of them exist, the rest is set to 0.
 func pack[T num.Float](kern *kernel[T], dst, src []T, ld int, columns bool, k, w, valid int) {
+	if valid < w {
+		clear(dst[:k*w])
+	}
 	switch {
 	case k == 0:
-	case valid < w:
-		packEdge(dst, src, ld, columns, k, w, valid)
+	case columns && valid < w:
+		for p := range k {
+			copy(dst[p*w:][:valid], src[p*ld:])
+		}
 	case columns && w == kern.mr:
 		kern.copyA(dst, src, ld, k)
 	case columns:
 		kern.copyB(dst, src, ld, k)
+	case valid >= minRows:
+		kern.transposePanel(dst, src, ld, k, valid, w)
 	default:
-		kern.transposePanel(dst, src, ld, k, w)
-	}
-}
-
-// packEdge is pack for a panel that is not full.
-func packEdge[T num.Float](dst, src []T, ld int, columns bool, k, w, valid int) {
-	step := 1 // from one of the w to the next
-	if !columns {
-		step, ld = ld, 1
-	}
-	for p := range k {
-		d, s := dst[p*w:][:w], src[p*ld:]
-		for r := range valid {
-			d[r] = s[r*step]
-		}
-		clear(d[valid:])
+		transposePanelGeneric(dst, src, ld, k, valid, w)
 	}
 }

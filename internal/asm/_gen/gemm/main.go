@@ -148,17 +148,16 @@ func copyBytes(a *simd.Asm, src, dst Mem, n int) int {
 // group is the number of rows transposePanel takes at a time.
 const group = 4
 
-// transposePanel writes the function that packs a panel of w >= group rows. It
-// takes them in groups; the last group overlaps the one before, where w is not
-// a multiple.
+// transposePanel writes the function that packs a panel of at least group rows.
+// It takes them in groups; the last group overlaps the one before, where their
+// number is not a multiple.
 func transposePanel(a *simd.Asm) {
-	a.Func("transposePanel", "func(dst, src []T, ld, k, w int)", "packs panels of w >= 4 rows. See kernel.")
+	a.Func("transposePanel", "func(dst, src []T, ld, k, rows, w int)", "packs panels of at least 4 rows. See kernel.")
 	dst, src := a.BaseParam("dst"), a.BaseParam("src")
 	ld, k, w := a.IntParam("ld"), a.IntParam("k"), a.IntParam("w")
 	a.ScaleByElem(ld)
 
-	left := a.GP64() // rows from this group on
-	a.MOVQ(w, left)
+	left := a.IntParam("rows") // from this group on
 	a.ScaleByElem(w)
 	w3 := triple(a, w)
 	ld3 := triple(a, ld)
