@@ -73,7 +73,7 @@ func TestProgressDrawsABarOnATerminal(t *testing.T) {
 	p := NewProgress(&out)
 	p.isTerminal = func() bool { return true }
 	show(t, p)
-	for _, want := range []string{"2% |", "(1/40)", "loss 2.303  acc 12.5 %  64 samples/s  1m2s left", "(2/40)", "(6/30)", "20% |",
+	for _, want := range []string{"2% |", "|  1/40  loss 2.303  acc 12.5 %  64 samples/s  1m2s left", "|  2/40 ", "20% |██        |  6/30 ",
 		"\revaluation at step 5", "\rearly stop after 6 steps"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%q", want, out.String())

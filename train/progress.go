@@ -53,7 +53,6 @@ func newBar(w io.Writer, steps int) *progressbar.ProgressBar {
 	return progressbar.NewOptions(steps,
 		progressbar.OptionSetWriter(w),
 		progressbar.OptionSetWidth(10),
-		progressbar.OptionShowCount(),
 		progressbar.OptionShowDescriptionAtLineEnd(),
 		progressbar.OptionSetPredictTime(false), // it does not know of resumed runs and evaluations
 		progressbar.OptionSetElapsedTime(false),
@@ -68,7 +67,7 @@ func (p *Progress) OnStep(e StepEvent) error {
 		p.steps = e.Steps
 		p.print("there is time for %d steps\n", e.Steps)
 		if p.bar != nil {
-			p.bar.ChangeMax(e.Steps)
+			p.bar = newBar(p.w, e.Steps)
 		}
 	}
 	every := p.Every
@@ -80,9 +79,9 @@ func (p *Progress) OnStep(e StepEvent) error {
 	}
 	p.shown = e.Elapsed
 	if p.bar != nil {
-		p.bar.Describe(fmt.Sprintf("loss %.3f  acc %.1f %%  %s  %s left",
-			e.Train.Loss, 100*e.Train.Accuracy, p.pace, e.Remaining.Round(time.Second)))
 		_ = p.bar.Set(e.Step) // only fails beyond the maximum
+		p.bar.Describe(fmt.Sprintf("%d/%d  loss %.3f  acc %.1f %%  %s  %s left",
+			e.Step, e.Steps, e.Train.Loss, 100*e.Train.Accuracy, p.pace, e.Remaining.Round(time.Second)))
 		return nil
 	}
 	p.print("step %d/%d  epoch %.2f  loss %.4f  acc %.1f %%  lr %.3g  %s  %s left\n",

@@ -142,7 +142,7 @@ func TestFitLearns(t *testing.T) {
 		"per position, float64": {tinyConfig{Features: 2, Hidden: 16, Classes: tinyClasses, Position: true}, Float64, tokens.asFeatures(tinyClasses), test.asFeatures(tinyClasses), 0.99},
 		"per position, float32": {tinyConfig{Features: 2, Hidden: 16, Classes: tinyClasses, Position: true}, Float32, tokens.asFeatures(tinyClasses), test.asFeatures(tinyClasses), 0.99},
 	} {
-		cfg := Config{Epochs: 30, BatchSize: 32, Buckets: []int{10, 20}, LR: 0.05, DType: c.dt,
+		cfg := Config{Epochs: 12, BatchSize: 32, Buckets: []int{10, 20}, LR: 0.05, DType: c.dt,
 			Schedule: Schedule{Kind: Cosine, WarmUp: 10}}
 		m := newTinyModel(c.mc, c.dt.Tensor())
 		tr := newTrainer(t, cfg, m, c.train, c.test)
@@ -162,8 +162,8 @@ func TestFitLearns(t *testing.T) {
 		if after.Accuracy < c.want || after.Loss >= before.Loss {
 			t.Errorf("%s: accuracy %.3f (before %.3f), want %.2f; loss %.3f (before %.3f)", name, after.Accuracy, before.Accuracy, c.want, after.Loss, before.Loss)
 		}
-		if last := r.History[len(r.History)-1]; r.Reason != Finished || len(r.History) != 30 || last.Val != after {
-			t.Errorf("%s: %s after %d evaluations, the last %+v, want 30, %+v", name, r.Reason, len(r.History), last.Val, after)
+		if last := r.History[len(r.History)-1]; r.Reason != Finished || len(r.History) != 12 || last.Val != after {
+			t.Errorf("%s: %s after %d evaluations, the last %+v, want 12, %+v", name, r.Reason, len(r.History), last.Val, after)
 		}
 		if m.counter.Int64s()[0] != counter {
 			t.Errorf("%s: an evaluation changed a buffer", name)
