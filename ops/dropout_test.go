@@ -19,7 +19,7 @@ func dropoutState(seed, counter int64) *tensor.Dense {
 // A state that starts again in every graph makes dropout a linear function.
 func TestDropoutGradient(t *testing.T) {
 	rng := newRand(1)
-	for _, p := range []float64{0, 0.1, 0.5, 0.9} {
+	for _, p := range []float64{0, 0.4} {
 		for _, opts := range [][]DropoutOption{nil, {Tied()}, {Stream(3)}} {
 			f := build(func(n []*G.Node) (*G.Node, error) { return Dropout(n[0], p, dropoutState(7, 5), opts...) })
 			for _, n := range bhlSizes {
@@ -46,7 +46,7 @@ func maskOf(t *testing.T, c dropoutConfig, n, run int, state *tensor.Dense) []fl
 }
 
 func TestDropoutStatistics(t *testing.T) {
-	const n, sigmas = 1 << 20, 5
+	const n, sigmas = 1 << 18, 5
 	for _, p := range []float64{0.01, 0.1, 0.5, 0.97} {
 		c := dropoutConfig{p: p}
 		m := maskOf(t, c, n, 1, dropoutState(1, 0))
@@ -88,7 +88,7 @@ func TestDropoutStatistics(t *testing.T) {
 
 // Masks of other seeds, streams and counters are independent.
 func TestDropoutMasksDiffer(t *testing.T) {
-	const n, sigmas = 1 << 16, 5
+	const n, sigmas = 1 << 14, 5
 	var masks [][]float64
 	for seed := range int64(3) {
 		for stream := range uint64(3) {
