@@ -5,6 +5,8 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/gorgonia-s4/s4/internal/asm/gen/simd"
 	"github.com/mmcloughlin/avo/operand"
@@ -44,16 +46,18 @@ func (g *gen) by(f32, f64 float64) float64 {
 	return f64
 }
 
-// function of as many operands as it has parameters after dst. setup makes the
-// constants that stay in registers, and returns the function.
-func (g *gen) function(name string, operands []string, doc string, setup func() func(x []vec) []vec) {
-	g.functionTo(name, []string{"dst"}, operands, doc, 1, setup)
+// function writes a function from slices to dst, an element at a time. setup
+// makes the constants that stay in registers and returns what is done to one
+// vector of each operand.
+func (g *gen) function(name string, operands []string, setup func() func(x []vec) []vec) {
+	g.functionTo(name, []string{"dst"}, operands, 1, setup)
 }
 
-// functionTo is function with any number of results.
-func (g *gen) functionTo(name string, results, operands []string, doc string, unroll int, setup func() func(x []vec) []vec) {
-	all := append(append([]string(nil), results...), operands...)
-	g.Func(name, "func("+join(all)+" []T)", doc)
+// functionTo is function with any number of results, and unroll vectors in an
+// iteration of the loop.
+func (g *gen) functionTo(name string, results, operands []string, unroll int, setup func() func(x []vec) []vec) {
+	all := slices.Concat(results, operands)
+	g.begin(name, "func("+strings.Join(all, ", ")+" []T)")
 	base := map[string]reg.GPVirtual{}
 	for _, p := range all {
 		base[p] = g.BaseParam(p)
@@ -72,13 +76,8 @@ func (g *gen) functionTo(name string, results, operands []string, doc string, un
 	g.End()
 }
 
-func join(names []string) string {
-	s := names[0]
-	for _, n := range names[1:] {
-		s += ", " + n
-	}
-	return s
-}
+// begin starts the function that is called name in the table of kernels.
+func (g *gen) begin(name, signature string) { g.Func(name, signature, "is kernels."+name+".") }
 
 // hold returns a constant in a register.
 func (g *gen) hold(v float64) vec { return g.Broadcast(g.Const(v)) }
@@ -147,19 +146,19 @@ func (g *gen) lifted() float64  { return math.Ldexp(1, g.lift()) }
 func (g *gen) drop() simd.Const { return g.Const(math.Ldexp(1, -g.lift())) }
 
 func (g *gen) transcendental() {
-	g.function("exp", []string{"x"}, "is kernels.exp.", func() func(x []vec) []vec {
+	g.function("exp", []string{"x"}, func() func(x []vec) []vec {
 		lo, hi := g.hold(g.by(-104, -746)), g.hold(g.by(89, 710))
 		return func(x []vec) []vec {
 			r, n, z := g.reduce(g.Max(lo, g.Min(hi, x[0])))
 			return []vec{g.scale(g.expReduced(r), n, z)}
 		}
 	})
-	g.function("sigmoid", []string{"x"}, "is kernels.sigmoid.", func() func(x []vec) []vec {
+	g.function("sigmoid", []string{"x"}, func() func(x []vec) []vec {
 		l := g.newLogistic()
 		return func(x []vec) []vec { return []vec{l.sigmoid(x[0])} }
 	})
-	g.function("tanh", []string{"x"}, "is kernels.tanh.", g.tanh)
-	g.function("erf", []string{"x"}, "is kernels.erf.", g.erf)
+	g.function("tanh", []string{"x"}, g.tanh)
+	g.function("erf", []string{"x"}, g.erf)
 }
 
 // scale returns p 2^n for every n, n in the low bits of z too.
@@ -260,7 +259,7 @@ func (g *gen) tail(t vec) (num, den vec) {
 }
 
 func (g *gen) activations() {
-	g.function("gelu", []string{"x"}, "is kernels.gelu.", func() func(x []vec) []vec {
+	g.function("gelu", []string{"x"}, func() func(x []vec) []vec {
 		limit, zero := g.hold(g.by(15, 39)), g.Zero()
 		return func(x []vec) []vec {
 			t := g.magnitude(x[0], limit)
@@ -269,7 +268,7 @@ func (g *gen) activations() {
 			return []vec{g.reluLess(x[0], zero, g.Div(g.Mul(g.Mul(num, t), e), den))}
 		}
 	})
-	g.function("geluGrad", []string{"x", "g"}, "is kernels.geluGrad.", func() func(x []vec) []vec {
+	g.function("geluGrad", []string{"x", "g"}, func() func(x []vec) []vec {
 		limit, zero, one := g.hold(g.by(15, 39)), g.Zero(), g.hold(1)
 		return func(x []vec) []vec {
 			t := g.magnitude(x[0], limit)
@@ -280,14 +279,14 @@ func (g *gen) activations() {
 			return []vec{g.Mul(g.step(x[0], zero, one, h), x[1])}
 		}
 	})
-	g.function("silu", []string{"x"}, "is kernels.silu.", func() func(x []vec) []vec {
+	g.function("silu", []string{"x"}, func() func(x []vec) []vec {
 		l, zero := g.newLogistic(), g.Zero()
 		return func(x []vec) []vec {
 			t, e, den := l.parts(x[0])
 			return []vec{g.reluLess(x[0], zero, g.Div(g.Mul(t, e), den))}
 		}
 	})
-	g.function("siluGrad", []string{"x", "g"}, "is kernels.siluGrad.", func() func(x []vec) []vec {
+	g.function("siluGrad", []string{"x", "g"}, func() func(x []vec) []vec {
 		l, zero := g.newLogistic(), g.Zero()
 		return func(x []vec) []vec {
 			t, e, den := l.parts(x[0])
@@ -298,11 +297,11 @@ func (g *gen) activations() {
 			return []vec{g.Mul(g.step(x[0], zero, l.one, h), x[1])}
 		}
 	})
-	g.function("glu", []string{"a", "b"}, "is kernels.glu.", func() func(x []vec) []vec {
+	g.function("glu", []string{"a", "b"}, func() func(x []vec) []vec {
 		l := g.newLogistic()
 		return func(x []vec) []vec { return []vec{g.Mul(x[0], l.sigmoid(x[1]))} }
 	})
-	g.functionTo("gluGrad", []string{"da", "db"}, []string{"a", "b", "g"}, "is kernels.gluGrad.", 1, func() func(x []vec) []vec {
+	g.functionTo("gluGrad", []string{"da", "db"}, []string{"a", "b", "g"}, 1, func() func(x []vec) []vec {
 		l := g.newLogistic()
 		return func(x []vec) []vec {
 			s, c := l.both(x[1])
@@ -327,15 +326,8 @@ func (g *gen) step(x, zero, one, h vec) vec {
 }
 
 func (g *gen) arithmetic() {
-	for name, f := range []struct {
-		name string
-		f    func(x vec, y operand.Op) vec
-	}{{"add", g.Add}, {"mul", g.Mul}} {
-		_ = name
-		g.functionTo(f.name, []string{"dst"}, []string{"a", "b"}, "is kernels."+f.name+".", 4, func() func(x []vec) []vec {
-			return func(x []vec) []vec { return []vec{f.f(x[0], x[1])} }
-		})
-	}
+	g.pairwise("add", g.Add)
+	g.pairwise("mul", g.Mul)
 	g.scaled("axpy", func(s simd.Span, dst, x reg.GPVirtual, alpha vec) {
 		y := s.Load(dst)
 		g.AddMul(y, s.Load(x), alpha)
@@ -346,9 +338,16 @@ func (g *gen) arithmetic() {
 	})
 }
 
+// pairwise writes a function of one instruction on two slices.
+func (g *gen) pairwise(name string, f func(x vec, y operand.Op) vec) {
+	g.functionTo(name, []string{"dst"}, []string{"a", "b"}, 4, func() func(x []vec) []vec {
+		return func(x []vec) []vec { return []vec{f(x[0], x[1])} }
+	})
+}
+
 // scaled writes a function of a scalar and a slice.
 func (g *gen) scaled(name string, body func(s simd.Span, dst, x reg.GPVirtual, alpha vec)) {
-	g.Func(name, "func(dst []T, alpha T, x []T)", "is kernels."+name+".")
+	g.begin(name, "func(dst []T, alpha T, x []T)")
 	dst, x, n := g.BaseParam("dst"), g.BaseParam("x"), g.LenParam("x")
 	alpha := g.scalarParam("alpha")
 	g.Elementwise(n, 4, func(_ int, s simd.Span) { body(s, dst, x, alpha) })
@@ -369,16 +368,16 @@ func (g *gen) scalarParam(name string) vec {
 const accumulators = 4
 
 func (g *gen) reductions() {
-	g.reduction("sum", []string{"x"}, func(acc vec, x []vec) { g.Op64("VADD", x[0], acc, acc) })
-	g.reduction("dot", []string{"a", "b"}, func(acc vec, x []vec) { g.Op64("VFMADD231", x[0], x[1], acc) })
+	g.reduction("sum", []string{"x"}, func(acc vec, x []vec) { g.op64("VADD", x[0], acc, acc) })
+	g.reduction("dot", []string{"a", "b"}, func(acc vec, x []vec) { g.op64("VFMADD231", x[0], x[1], acc) })
 }
 
-// Op64 appends an instruction on float64.
-func (g *gen) Op64(name string, ops ...operand.Op) { g.Call(name+"PD", ops...) }
+// op64 appends an instruction on float64.
+func (g *gen) op64(name string, ops ...operand.Op) { g.Call(name+"PD", ops...) }
 
 // reduction writes a function that adds up in float64.
 func (g *gen) reduction(name string, operands []string, add func(acc vec, x []vec)) {
-	g.Func(name, "func("+join(operands)+" []T) float64", "is kernels."+name+".")
+	g.begin(name, "func("+strings.Join(operands, ", ")+" []T) float64")
 	var base []reg.GPVirtual
 	for _, p := range operands {
 		base = append(base, g.BaseParam(p))
@@ -416,7 +415,7 @@ func (g *gen) widen(x vec) vec {
 func (g *gen) total(acc [accumulators]vec) {
 	for n := len(acc) / 2; n > 0; n /= 2 {
 		for i := range n {
-			g.Op64("VADD", acc[i+n], acc[i], acc[i])
+			g.op64("VADD", acc[i+n], acc[i], acc[i])
 		}
 	}
 	s := acc[0]
@@ -435,7 +434,7 @@ func (g *gen) total(acc [accumulators]vec) {
 }
 
 func (g *gen) adamW() {
-	g.Func("adamW", "func(p, g, m, v []T, decay, beta1, gain1, beta2, gain2, rate, root, eps T)", "is kernels.adamW.")
+	g.begin("adamW", "func(p, g, m, v []T, decay, beta1, gain1, beta2, gain2, rate, root, eps T)")
 	p, gr, m, v, n := g.BaseParam("p"), g.BaseParam("g"), g.BaseParam("m"), g.BaseParam("v"), g.LenParam("p")
 	c := map[string]vec{}
 	for _, name := range []string{"decay", "beta1", "gain1", "beta2", "gain2", "rate", "root", "eps"} {
