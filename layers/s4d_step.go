@@ -9,6 +9,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/vec"
+	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/vandermonde"
 )
@@ -55,6 +56,7 @@ func newS4DRecurrence[T num.Float](l *S4D, batch int) (*s4dRecurrence[T], error)
 		xRe: num.Aligned[T](states), xIm: num.Aligned[T](states),
 		y:       num.Aligned[T](batch * c.Channels * c.DModel),
 		outData: num.Aligned[T](batch * l.DOut()),
+		act:     ops.ActivationFunc[T](c.Activation),
 	}
 	r.out = tensor.New(tensor.WithShape(batch, l.DOut()), tensor.WithBacking(r.outData))
 	return r, r.Refresh()
@@ -62,16 +64,9 @@ func newS4DRecurrence[T num.Float](l *S4D, batch int) (*s4dRecurrence[T], error)
 
 // values returns the data of a parameter node.
 func values[T num.Float](n *G.Node) ([]T, error) {
-	t, ok := n.Value().(*tensor.Dense)
+	d, ok := weights.Memory[T](n.Value())
 	if !ok {
-		return nil, fmt.Errorf("parameter %s has no tensor", n.Name())
-	}
-	if t.RequiresIterator() || t.DataOrder().IsColMajor() {
-		return nil, fmt.Errorf("parameter %s: want a contiguous row-major tensor", n.Name())
-	}
-	d, ok := t.Data().([]T)
-	if !ok {
-		return nil, fmt.Errorf("parameter %s: want dtype %T, got %v", n.Name(), *new(T), t.Dtype())
+		return nil, fmt.Errorf("parameter %s: want a contiguous row-major tensor of dtype %T, its node holds %T", n.Name(), *new(T), n.Value())
 	}
 	return d, nil
 }
@@ -138,15 +133,15 @@ func split[T num.Float](z []complex128) (re, im []T) {
 // Step implements Recurrence.
 func (r *s4dRecurrence[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	h := r.l.cfg.DModel
-	if u == nil || !u.Shape().Eq(tensor.Shape{r.batch, h}) {
-		return nil, r.l.errorf("Step", "want u (%d, %d), got %v", r.batch, h, shapeOf(u))
+	if s := shapeOf(u); len(s) != 2 || s[0] != r.batch || s[1] != h {
+		return nil, r.l.errorf("Step", "want u (%d, %d), got %v", r.batch, h, s)
 	}
-	d, ok := u.Data().([]T)
-	if !ok || u.RequiresIterator() || u.DataOrder().IsColMajor() {
+	d, ok := weights.Memory[T](u)
+	if !ok {
 		return nil, r.l.errorf("Step", "want u contiguous, row-major, of dtype %v, got dtype %v, strides %v", r.l.dt, u.Dtype(), u.Strides())
 	}
 	r.ssm(d)
-	ops.ActivateSlice(r.l.cfg.Activation, r.y, r.y)
+	r.act(r.y, r.y)
 	r.mixing()
 	return r.out, nil
 }
@@ -233,8 +228,8 @@ func (r *s4dRecurrence[T]) SetState(x *tensor.Dense) error {
 	if x == nil || !x.Shape().Eq(r.stateShape()) {
 		return r.l.errorf("SetState", "want a state %v, got %v", r.stateShape(), shapeOf(x))
 	}
-	d, ok := x.Data().([]T)
-	if !ok || x.RequiresIterator() || x.DataOrder().IsColMajor() {
+	d, ok := weights.Memory[T](x)
+	if !ok {
 		return r.l.errorf("SetState", "want a contiguous row-major state of dtype %v, got dtype %v, strides %v", r.l.dt, x.Dtype(), x.Strides())
 	}
 	for i := range r.xRe {

@@ -107,12 +107,12 @@ func (c *glu[T]) blocks(f func(at, x1, x2, n int)) {
 	})
 }
 
-// ActivateSlice sets dst to kind of each element of x, without a graph. kind is
-// valid; dst and x have one length and may be the same slice.
-func ActivateSlice[T num.Float](kind Activation, dst, x []T) {
+// ActivationFunc returns the function that sets dst to kind of each element of
+// x, for use without a graph. kind is valid; dst and x have one length and may
+// be the same slice.
+func ActivationFunc[T num.Float](kind Activation) func(dst, x []T) {
 	if kind == ActIdentity {
-		copy(dst, x)
-		return
+		return func(dst, x []T) { copy(dst, x) }
 	}
-	newActivation[T](kind).f(dst, x)
+	return newActivation[T](kind).f
 }

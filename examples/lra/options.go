@@ -34,7 +34,7 @@ type options struct {
 	s4d   layers.S4DConfig
 	train train.Config
 
-	warmUp float64 // share of the steps
+	cpuProfile string
 }
 
 // tasks and presets that -task and -preset accept.
@@ -91,7 +91,7 @@ func find(args []string, name, def string) string {
 
 // sections are the groups of options in the help text.
 var sections = []struct{ title, names string }{
-	{"What to train", "task preset data out resume overwrite seed"},
+	{"What to train", "task preset data out resume overwrite seed cpuprofile"},
 	{"Model", "layers d-model norm prenorm dropout pool activation mixing"},
 	{"State space model", "d-state n-ssm channels init disc fixed-b bidirectional dt-min dt-max untied-dt dt-transform a-transform lr-ssm lr-dt lr-a lr-b freeze"},
 	{"Training", "steps epochs max-time batch eval-batch buckets lr wd clip schedule warmup eval-every patience dtype"},
@@ -110,6 +110,8 @@ func (o *options) flags() *flag.FlagSet {
 	fs.BoolVar(&o.resume, "resume", false, "go on from the last checkpoint in -out")
 	fs.BoolVar(&o.overwrite, "overwrite", false, "replace an earlier run in -out")
 	fs.Uint64Var(&o.seed, "seed", o.seed, "seed of the data, the initial parameters, and the order of the examples")
+
+	fs.StringVar(&o.cpuProfile, "cpuprofile", "", "write a CPU profile of the training to this `file`")
 
 	fs.IntVar(&m.NLayers, "layers", m.NLayers, "number of blocks")
 	fs.IntVar(&s.DModel, "d-model", s.DModel, "features (H)")

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"time"
 
 	G "gorgonia.org/gorgonia"
@@ -44,7 +46,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 	}
+	stopProfile, err := startProfile(o.cpuProfile)
+	if err != nil {
+		return err
+	}
 	result, err := tr.Fit(ctx)
+	err = errors.Join(err, stopProfile())
 	if err != nil {
 		return explain(err)
 	}
@@ -72,4 +79,23 @@ func explain(err error) error {
 		return fmt.Errorf("%w; go on with the same options and -resume", err)
 	}
 	return err
+}
+
+// startProfile writes a CPU profile to a file until the function it returns is
+// called. Without a name it does nothing.
+func startProfile(name string) (stop func() error, err error) {
+	if name == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
 }

@@ -1,0 +1,73 @@
+package layers_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/layers"
+)
+
+func TestBlockGradients(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 1))
+	x := testutil.Normal(rng, "x", 2, 3, 7)
+	for _, cfg := range []layers.BlockConfig{
+		{},
+		{PreNorm: true},
+		{Norm: layers.NoNorm},
+	} {
+		cfg.S4D = &layers.S4DConfig{DModel: 3, DState: 4}
+		testutil.Check(t, func(g *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+			b, err := layers.NewBlock(g, n[0].Dtype(), cfg)
+			if err != nil {
+				return nil, err
+			}
+			return b.Fwd(n[0])
+		}, x)
+	}
+}
+
+func TestBlockErrors(t *testing.T) {
+	for want, cfg := range map[string]layers.BlockConfig{
+		"want a sequence layer":       {},
+		"S4DConfig: want DModel >= 1": {S4D: &layers.S4DConfig{}},
+		"want Channels 1 or a mixing": {S4D: &layers.S4DConfig{DModel: 2, Channels: 2, Mixing: layers.MixNone}},
+		`want norm "layer"`:           {S4D: &layers.S4DConfig{DModel: 2}, Norm: "x"},
+		"want P in [0, 1), got -0.1":  {S4D: &layers.S4DConfig{DModel: 2}, Dropout: -0.1},
+	} {
+		if _, err := layers.NewBlock(G.NewGraph(), tensor.Float32, cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+	b, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Fwd(nil); err == nil || !strings.Contains(err.Error(), `layers: Block "block": Fwd: want x (B, 2, L), got nil`) {
+		t.Errorf("got error %v", err)
+	}
+}
+
+func TestBlockParameterNames(t *testing.T) {
+	b, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, Dropout: 0.1}, Norm: layers.BatchNorm, Dropout: 0.1}, layers.WithName("blocks.3"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range b.Params() {
+		got = append(got, p.Name)
+	}
+	for _, v := range b.Buffers() {
+		got = append(got, v.Name)
+	}
+	want := `blocks.3.layer.kernel.log_dt blocks.3.layer.kernel.A_real blocks.3.layer.kernel.A_imag blocks.3.layer.kernel.B blocks.3.layer.kernel.C blocks.3.layer.D ` +
+		`blocks.3.layer.output_linear.weight blocks.3.layer.output_linear.bias blocks.3.norm.weight blocks.3.norm.bias ` +
+		`blocks.3.layer.dropout.rng blocks.3.norm.running_mean blocks.3.norm.running_var blocks.3.dropout.rng`
+	if s := strings.Join(got, " "); s != want {
+		t.Errorf("got  %s\nwant %s", s, want)
+	}
+}
