@@ -45,6 +45,7 @@ type s4dRecurrence[T num.Float] struct {
 	y, z     []T // (B, CH*H) before mixing, (B, out) after the linear map
 	out      *tensor.Dense
 	outData  []T
+	act      func(dst, x []T)
 	ws       gemm.Workspace[T]
 }
 
