@@ -7,11 +7,11 @@ type Example struct {
 	Tokens []int
 	// Features holds the L steps of a real-valued sequence, row-major (L, F).
 	Features []float32
-	// Label is the class of the whole sequence.
+	// Label is the class of the whole sequence, or ops.IgnoreLabel.
 	Label int
 	// Labels holds one class per position (L); nil if the sequence has one
-	// label. A position labelled -1 counts neither in the loss nor in the
-	// accuracy.
+	// label. A position labelled ops.IgnoreLabel counts neither in the
+	// loss nor in the accuracy.
 	Labels []int
 }
 

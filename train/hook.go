@@ -42,8 +42,9 @@ func (BaseHook) OnEnd(EndEvent) error { return nil }
 type StartEvent struct {
 	Config Config
 	Model  Model
-	// Step is the number of steps already done; it is not 0 if the run goes on
-	// from a checkpoint. Evaluated is the step of the last evaluation, 0 if
+	// Resumed says that the run goes on from where it was interrupted.
+	Resumed bool
+	// Step is the number of steps already done. Evaluated is the step of the last evaluation, 0 if
 	// there was none.
 	Step, Evaluated int
 	// Steps is the number of steps of the run.
@@ -75,7 +76,7 @@ type StepEvent struct {
 // EvalEvent describes an evaluation on the validation data.
 type EvalEvent struct {
 	Record
-	// Best says that no evaluation before was better.
+	// Best says that it is better than all before.
 	Best bool
 	// Duration is the time the evaluation took.
 	Duration time.Duration

@@ -60,7 +60,7 @@ best validation: loss 1.7500 acc 37.5 % at step 5
 	}
 	out.Reset()
 	p := NewProgress(&out)
-	if err := errors.Join(p.OnStart(StartEvent{Step: 7, Steps: 40}), p.OnEnd(EndEvent{Err: errors.New("disk full")})); err != nil {
+	if err := errors.Join(p.OnStart(StartEvent{Resumed: true, Step: 7, Steps: 40}), p.OnEnd(EndEvent{Err: errors.New("disk full")})); err != nil {
 		t.Fatal(err)
 	}
 	if want := "resumed after step 7 of 40\n"; out.String() != want {

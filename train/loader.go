@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strconv"
+
+	"github.com/gorgonia-s4/s4/ops"
 )
 
 // LoaderConfig configures a Loader.
@@ -281,13 +283,10 @@ func (l *Loader) fill(b *Batch, pl planned) error {
 		l.put(b, row, l.ds.Length(i), e)
 	}
 	for row := len(pl.examples); row < b.B; row++ {
-		l.put(b, row, 0, Example{Label: ignored})
+		l.put(b, row, 0, Example{Label: ops.IgnoreLabel})
 	}
 	return nil
 }
-
-// ignored is the label of what counts neither in the loss nor in the accuracy.
-const ignored = -1
 
 // shape gives b the sizes of a planned batch, reusing its memory.
 func (l *Loader) shape(b *Batch, pl planned) {
@@ -318,7 +317,7 @@ func (l *Loader) put(b *Batch, row, n int, e Example) {
 		pad(b.Features[row*b.L*b.F:(row+1)*b.L*b.F], e.Features, 0)
 	}
 	if l.perPos {
-		pad(b.Labels[row*b.L:(row+1)*b.L], e.Labels, ignored)
+		pad(b.Labels[row*b.L:(row+1)*b.L], e.Labels, ops.IgnoreLabel)
 	} else {
 		b.Labels[row] = e.Label
 	}

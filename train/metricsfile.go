@@ -65,7 +65,7 @@ func (m *MetricsFile) OnStart(e StartEvent) error {
 	if err := os.MkdirAll(filepath.Dir(m.path), 0o755); err != nil {
 		return err
 	}
-	if e.Step == 0 && !e.Config.Overwrite {
+	if !e.Resumed && !e.Config.Overwrite {
 		for _, path := range []string{m.path, table} {
 			if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("metrics file %s exists: resume its run, choose another name, or set Overwrite", path)
@@ -73,13 +73,13 @@ func (m *MetricsFile) OnStart(e StartEvent) error {
 		}
 	}
 	var err error
-	if m.file, err = openKept(m.path, "", func(line []byte) bool { return keepLine(line, e) }); err != nil {
+	if m.file, err = openKept(m.path, "", func(line []byte) bool { return e.Resumed && keepLine(line, e) }); err != nil {
 		return err
 	}
 	header := strings.Join(csvHeader, ",") + "\n"
 	m.csv, err = openKept(table, header, func(line []byte) bool {
 		step, err := strconv.Atoi(strings.SplitN(string(line), ",", 2)[0])
-		return err == nil && step <= e.Evaluated
+		return err == nil && e.Resumed && step <= e.Evaluated
 	})
 	return err
 }

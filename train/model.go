@@ -42,12 +42,12 @@ type Graph struct {
 	// only to fill the batch.
 	Lengths *G.Node
 	// Target is the class of each row, int (B), or of each position, int (B, L).
-	// The class -1 is to be ignored.
+	// The class ops.IgnoreLabel does not count.
 	Target *G.Node
 
 	// Loss is a scalar: the mean over the targets that are not ignored.
 	Loss *G.Node
-	// Logits are the scores of the C classes, float (B, C), or (B, L, C) if
+	// Logits are the scores of the C classes, float (B, C), or (B, C, L) if
 	// there is a target for each position.
 	Logits *G.Node
 

@@ -2,7 +2,6 @@ package train
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 
 	G "gorgonia.org/gorgonia"
@@ -11,6 +10,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/ops"
 )
 
 // tinyConfig is the configuration of tinyModel.
@@ -101,7 +101,7 @@ func (m *tinyModel) Build(mode Mode, batch, length int) (*Graph, error) {
 	target := G.NewVector(g, tensor.Int, G.WithShape(batch), G.WithName("target"))
 	if m.cfg.Position {
 		rows *= length
-		shape = tensor.Shape{batch, length, m.cfg.Classes}
+		shape = tensor.Shape{batch, m.cfg.Classes, length}
 		target = G.NewMatrix(g, tensor.Int, G.WithShape(batch, length), G.WithName("target_of_each"))
 	}
 	pooled, err := graphop.Apply(graphop.Spec{Name: "test.pool", Out: tensor.Shape{rows, m.cfg.Hidden}},
@@ -121,14 +121,12 @@ func (m *tinyModel) Build(mode Mode, batch, length int) (*Graph, error) {
 	}
 	flat := G.Must(G.Mul(dropped, ps[2].Node))
 	logits, err := graphop.Apply(graphop.Spec{Name: "test.shape", Out: shape},
-		func() graphop.Core[float32] { return identity[float32]{} },
-		func() graphop.Core[float64] { return identity[float64]{} }, flat)
+		func() graphop.Core[float32] { return classesFirst[float32]{rows / batch, m.cfg.Classes} },
+		func() graphop.Core[float64] { return classesFirst[float64]{rows / batch, m.cfg.Classes} }, flat)
 	if err != nil {
 		return nil, err
 	}
-	loss, err := graphop.Apply(graphop.Spec{Name: "test.crossentropy"},
-		func() graphop.Core[float32] { return &crossEntropy[float32]{c: m.cfg.Classes} },
-		func() graphop.Core[float64] { return &crossEntropy[float64]{c: m.cfg.Classes} }, logits, target)
+	loss, err := ops.CrossEntropy(logits, target)
 	if err != nil {
 		return nil, err
 	}
@@ -229,63 +227,23 @@ func (d *drop[T]) Backward(grad [][]T, _ []graphop.Arg[T], _, gout []T) error {
 	return nil
 }
 
-// identity gives its input another shape.
-type identity[T num.Float] struct{}
+// classesFirst moves the axis of the classes: (B L, C) to (B, C, L).
+type classesFirst[T num.Float] struct{ l, c int }
 
-func (identity[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	copy(out, in[0].F)
-	return nil
-}
-
-func (identity[T]) Backward(grad [][]T, _ []graphop.Arg[T], _, gout []T) error {
-	copy(grad[0], gout)
-	return nil
-}
-
-// crossEntropy is the mean over the labelled rows.
-type crossEntropy[T num.Float] struct {
-	c     int
-	probs []T
-	n     int
-}
-
-func (x *crossEntropy[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	x.probs = num.Grow(x.probs, len(in[0].F))
-	var sum float64
-	x.n = 0
-	for i, y := range in[1].I {
-		row, p := in[0].F[i*x.c:(i+1)*x.c], x.probs[i*x.c:(i+1)*x.c]
-		var z float64
-		for j, v := range row {
-			p[j] = T(math.Exp(float64(v)))
-			z += float64(p[j])
-		}
-		for j := range p {
-			p[j] /= T(z)
-		}
-		if y >= 0 {
-			sum -= math.Log(float64(p[y]))
-			x.n++
-		}
+func (x classesFirst[T]) move(n int, f func(from, to int)) {
+	for i := range n {
+		b, l, c := i/(x.l*x.c), i/x.c%x.l, i%x.c
+		f(i, (b*x.c+c)*x.l+l)
 	}
-	out[0] = T(sum / float64(max(x.n, 1)))
+}
+
+func (x classesFirst[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	x.move(len(out), func(from, to int) { out[to] = in[0].F[from] })
 	return nil
 }
 
-func (x *crossEntropy[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
-	clear(grad[0])
-	for i, y := range in[1].I {
-		if y < 0 {
-			continue
-		}
-		for j := range x.c {
-			g := x.probs[i*x.c+j]
-			if j == y {
-				g--
-			}
-			grad[0][i*x.c+j] = g * gout[0] / T(x.n)
-		}
-	}
+func (x classesFirst[T]) Backward(grad [][]T, _ []graphop.Arg[T], _, gout []T) error {
+	x.move(len(gout), func(from, to int) { grad[0][from] = gout[to] })
 	return nil
 }
 

@@ -43,7 +43,7 @@ func (p *Progress) OnStart(e StartEvent) error {
 	if p.isTerminal() {
 		p.bar = newBar(p.w, e.Steps)
 	}
-	if e.Step > 0 {
+	if e.Resumed {
 		p.print("resumed after step %d of %d\n", e.Step, e.Steps)
 	}
 	return nil

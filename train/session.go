@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/weights"
+	"github.com/gorgonia-s4/s4/ops"
 )
 
 // session is a model on one graph with the machine that runs it.
@@ -77,10 +78,10 @@ func (s *session) check(m Model, b *Batch) error {
 		return fmt.Errorf("want Target of dtype int and shape %v, got %v of shape %v", target, g.Target.Dtype(), g.Target.Shape())
 	case !isFloat(g.Loss) || !g.Loss.IsScalar():
 		return fmt.Errorf("want Loss to be a float scalar, got %v of shape %v", g.Loss.Dtype(), g.Loss.Shape())
-	case !isFloat(g.Logits) || g.Logits.Dims() != len(target)+1 || !g.Logits.Shape()[:len(target)].Eq(target):
-		return fmt.Errorf("want Logits of a float dtype and shape %v with the classes as one more axis, got %v of shape %v", target, g.Logits.Dtype(), g.Logits.Shape())
+	case !isFloat(g.Logits) || g.Logits.Dims() != len(target)+1 || !slices.Equal(slices.Delete(g.Logits.Shape().Clone(), 1, 2), target):
+		return fmt.Errorf("want Logits of a float dtype and shape (%d, classes) or, with a target for each position, (%d, classes, %d), got %v of shape %v", b.B, b.B, b.L, g.Logits.Dtype(), g.Logits.Shape())
 	}
-	s.classes = g.Logits.Shape()[len(target)]
+	s.classes = g.Logits.Shape()[1]
 	return s.checkParams(m)
 }
 
@@ -168,8 +169,8 @@ func (s *session) run(b *Batch) (Tally, error) {
 func (s *session) checkLabels(b *Batch) error {
 	perRow := len(b.Labels) / b.B
 	for i, y := range b.Labels {
-		if y < ignored || y >= s.classes {
-			return fmt.Errorf("example %d: want a label in [0, %d), or %d to ignore it, got %d", b.Examples[i/perRow], s.classes, ignored, y)
+		if y < ops.IgnoreLabel || y >= s.classes {
+			return fmt.Errorf("example %d: want a label in [0, %d), or %d to ignore it, got %d", b.Examples[i/perRow], s.classes, ops.IgnoreLabel, y)
 		}
 	}
 	return nil
@@ -187,8 +188,9 @@ func (s *session) feed(b *Batch) {
 	case s.x.Dtype() == tensor.Float32:
 		copy(s.x.Float32s(), b.Features)
 	default:
+		x := s.x.Float64s()
 		for i, v := range b.Features {
-			s.x.Float64s()[i] = float64(v)
+			x[i] = float64(v)
 		}
 	}
 }
@@ -210,12 +212,14 @@ func scoreOf[T num.Float](s *session, b *Batch) (t Tally, ok bool) {
 	if !ok1 || !ok2 {
 		return t, false
 	}
+	perRow := len(b.Labels) / b.B // 1 or L
 	for i, y := range b.Labels {
-		if y == ignored {
+		if y == ops.IgnoreLabel {
 			continue
 		}
 		t.Count++
-		if argmax(logits[i*s.classes:(i+1)*s.classes]) == y {
+		row, pos := i/perRow, i%perRow
+		if argmax(logits[row*s.classes*perRow+pos:], s.classes, perRow) == y {
 			t.Correct++
 		}
 	}
@@ -225,6 +229,14 @@ func scoreOf[T num.Float](s *session, b *Batch) (t Tally, ok bool) {
 	return t, true
 }
 
-// argmax returns the index of the largest element, the first of equals, or -1
-// if there is a NaN.
-func argmax[T num.Float](s []T) int { return slices.Index(s, slices.Max(s)) }
+// argmax returns which of n elements of s, stride apart, is the largest: the
+// first of equals.
+func argmax[T num.Float](s []T, n, stride int) int {
+	best := 0
+	for i := range n {
+		if s[i*stride] > s[best*stride] {
+			best = i
+		}
+	}
+	return best
+}

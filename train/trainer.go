@@ -208,12 +208,13 @@ func (t *Trainer) fit(ctx context.Context) (*Result, error) {
 // start prepares the checkpoint directory and tells the hooks.
 func (t *Trainer) start() error {
 	t.begun, t.before, t.firstStep = t.now(), time.Duration(t.state.Elapsed), t.state.Step
+	resumed := t.state.Step > 0 || t.safe.path != ""
 	if t.cfg.CheckpointDir != "" {
 		if err := t.prepareDir(); err != nil {
 			return fmt.Errorf("train: checkpoint directory: %w", err)
 		}
 	}
-	e := StartEvent{Config: t.cfg, Model: t.model, Step: t.state.Step, Evaluated: t.state.Evaluated,
+	e := StartEvent{Config: t.cfg, Model: t.model, Resumed: resumed, Step: t.state.Step, Evaluated: t.state.Evaluated,
 		Steps: t.steps(), StepsPerEpoch: t.train.Batches()}
 	for _, h := range t.hooks {
 		if err := h.OnStart(e); err != nil {

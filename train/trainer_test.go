@@ -129,8 +129,8 @@ func resumed(t *testing.T, cfg Config, mc tinyConfig, train, val Dataset, hooks 
 }
 
 func TestFitLearns(t *testing.T) {
-	tokens := newTokenData(400, 3, 20, tinyVocab, tinyClasses, 1)
-	test := newTokenData(200, 3, 20, tinyVocab, tinyClasses, 2)
+	tokens := newTokenData(300, 3, 20, tinyVocab, tinyClasses, 1)
+	test := newTokenData(100, 3, 20, tinyVocab, tinyClasses, 2)
 	for name, c := range map[string]struct {
 		mc          tinyConfig
 		dt          DType
@@ -292,10 +292,11 @@ func TestInterrupt(t *testing.T) {
 	}
 	// Before the first step there is something to save, too.
 	cfg.CheckpointDir = t.TempDir()
-	if _, err = newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val).Fit(ctx); !errors.Is(err, quit) {
+	metrics := filepath.Join(cfg.CheckpointDir, "metrics.jsonl")
+	if _, err = newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val, NewMetricsFile(metrics)).Fit(ctx); !errors.Is(err, quit) {
 		t.Errorf("got error %v", err)
 	}
-	r, err := resumed(t, cfg, mc, train, val).Fit(context.Background())
+	r, err := resumed(t, cfg, mc, train, val, NewMetricsFile(metrics)).Fit(context.Background())
 	if err != nil || r.Steps != tinySteps {
 		t.Errorf("got %+v, error %v", r, err)
 	}

@@ -1,0 +1,140 @@
+package train_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// sequences are random tokens labelled by the parity of a count: hard enough
+// that the loss does not vanish.
+type sequences []train.Example
+
+func newSequences(n int, seed uint64) sequences {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	s := make(sequences, n)
+	for i := range s {
+		tokens := make([]int, 5+rng.IntN(28))
+		for t := range tokens {
+			tokens[t] = rng.IntN(6)
+			if tokens[t] == 3 {
+				s[i].Label ^= 1
+			}
+		}
+		s[i].Tokens = tokens
+	}
+	return s
+}
+
+func (s sequences) Len() int                             { return len(s) }
+func (s sequences) Length(i int) int                     { return len(s[i].Tokens) }
+func (s sequences) Example(i int) (train.Example, error) { return s[i], nil }
+
+// stopAfter ends the context after a step.
+type stopAfter struct {
+	train.BaseHook
+	step int
+	stop context.CancelFunc
+}
+
+func (h stopAfter) OnStep(e train.StepEvent) error {
+	if e.Step == h.step {
+		h.stop()
+	}
+	return nil
+}
+
+// A run of an S4D classifier with batch normalisation (running statistics) and
+// dropout (a random state), on two sequence lengths, is the same bit for bit
+// whether it is stopped or not.
+func TestClassifierResumesBitForBit(t *testing.T) {
+	for _, dt := range []train.DType{train.Float32, train.Float64} {
+		want, steps := fitClassifier(t, dt, 0)
+		for _, stop := range []int{steps, 1, 5} { // steps: never
+			if got, _ := fitClassifier(t, dt, stop%steps); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: a run stopped after step %d differs from one that is not", dt, stop%steps)
+			}
+		}
+	}
+}
+
+// fitClassifier trains, with a break after a step unless it is 0, and returns
+// the history without times, and all parameters and buffers.
+func fitClassifier(t *testing.T, dt train.DType, stop int) (left []any, steps int) {
+	t.Helper()
+	cfg := train.Config{
+		Steps: 9, BatchSize: 8, Buckets: []int{16, 32}, Seed: 1, DType: dt, LR: 0.01, WeightDecay: 0.05, Clip: 1,
+		Schedule: train.Schedule{Kind: train.Cosine, WarmUp: 2}, EvalEvery: 3, CheckpointDir: t.TempDir(),
+	}
+	mc := models.ClassifierConfig{
+		Vocab: 6, Classes: 2, NLayers: 2,
+		Block: layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 6, DState: 4, Bidirectional: true}, Norm: layers.BatchNorm, PreNorm: true, Dropout: 0.2},
+	}
+	part := func(ctx context.Context, resume bool, hooks ...train.Hook) (*models.Classifier, *train.Result, error) {
+		m, err := models.NewClassifier(G.NewGraph(), dt.Tensor(), mc, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr, err := train.New(cfg, m, newSequences(45, 1), newSequences(13, 2), hooks...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		if resume {
+			c, err := train.ReadCheckpoint(filepath.Join(cfg.CheckpointDir, train.LastCheckpoint))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tr.Resume(c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := tr.Fit(ctx)
+		return m, r, err
+	}
+	if stop > 0 {
+		ctx, cancel := context.WithCancel(context.Background())
+		var in *train.InterruptedError
+		if _, _, err := part(ctx, false, stopAfter{step: stop, stop: cancel}); !errors.As(err, &in) {
+			t.Fatalf("got error %v, want an interruption", err)
+		}
+	}
+	m, r, err := part(context.Background(), stop > 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range r.History {
+		h.Elapsed = 0
+		left = append(left, h)
+	}
+	for _, p := range m.Params() {
+		left = append(left, clone(p.Node.Value().(*tensor.Dense)))
+	}
+	for _, b := range m.Buffers() {
+		left = append(left, clone(b.Value))
+	}
+	return left, cfg.Steps
+}
+
+func clone(d *tensor.Dense) any {
+	switch s := d.Data().(type) {
+	case []float32:
+		return slices.Clone(s)
+	case []float64:
+		return slices.Clone(s)
+	case []int64:
+		return slices.Clone(s)
+	}
+	return d.Data()
+}
