@@ -6,6 +6,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
 // layerNorm is the core of LayerNorm. It works on units of consecutive steps:
@@ -111,6 +112,8 @@ func (c *layerNorm[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) er
 	return nil
 }
 
+// backwardUnit writes dx of unit u, and adds its part of the gradients of weight
+// and bias to part (2, H).
 func (c *layerNorm[T]) backwardUnit(s *colSums, part []float64, dx []T, in []graphop.Arg[T], gout []T, u int) {
 	b, lo, hi := c.cols.unit(u)
 	n := hi - lo
@@ -120,28 +123,38 @@ func (c *layerNorm[T]) backwardUnit(s *colSums, part []float64, dx []T, in []gra
 	clear(sgx)
 	for h := range c.h {
 		at := (b*c.h+h)*c.l + lo
-		x, g := in[0].F[at:at+n], gout[at:at+n]
-		w := scale(c.normDims, in, h)
-		var dw, db T
-		for i, gi := range g {
-			gx := gi * ((x[i] - mean[i]) * rstd[i])
-			sg[i] += float64(gi * w)
-			sgx[i] += float64(gx * w)
-			dw += gx
-			db += gi
-		}
-		part[h] += float64(dw)
-		part[c.h+h] += float64(db)
+		g := gout[at : at+n]
+		part[h] += float64(addGrads(sg, sgx, in[0].F[at:], g, mean, rstd, scale(c.normDims, in, h)))
+		part[c.h+h] += float64(vec.Sum(g))
 	}
-	inv := 1 / float64(c.h)
+	vec.Scale(sg, 1/float64(c.h), sg)
+	vec.Scale(sgx, 1/float64(c.h), sgx)
 	for h := range c.h {
 		at := (b*c.h+h)*c.l + lo
-		x, g, d := in[0].F[at:at+n], gout[at:at+n], dx[at:at+n]
-		w := scale(c.normDims, in, h)
-		for i, gi := range g {
-			xh := (x[i] - mean[i]) * rstd[i]
-			d[i] = rstd[i] * (gi*w - T(sg[i]*inv) - xh*T(sgx[i]*inv))
-		}
+		normGrad(dx[at:at+n], in[0].F[at:], gout[at:], mean, rstd, sg, sgx, scale(c.normDims, in, h))
+	}
+}
+
+// addGrads adds g*w and g*w*xh to sg and sgx, for the steps of one feature, and
+// returns the sum of g*xh.
+func addGrads[T num.Float](sg, sgx []float64, x, g, mean, rstd []T, w T) (sum T) {
+	x, mean, rstd, sg, sgx = x[:len(g)], mean[:len(g)], rstd[:len(g)], sg[:len(g)], sgx[:len(g)]
+	for i, gi := range g {
+		gx := gi * ((x[i] - mean[i]) * rstd[i])
+		sum += gx
+		sg[i] += float64(gi * w)
+		sgx[i] += float64(gx * w)
+	}
+	return sum
+}
+
+// normGrad writes rstd*(g*w - mg - xh*mgx) for the steps of one feature.
+func normGrad[T num.Float](dx, x, g, mean, rstd []T, mg, mgx []float64, w T) {
+	n := len(dx)
+	x, g, mean, rstd, mg, mgx = x[:n], g[:n], mean[:n], rstd[:n], mg[:n], mgx[:n]
+	for i := range dx {
+		xh := (x[i] - mean[i]) * rstd[i]
+		dx[i] = rstd[i] * (g[i]*w - T(mg[i]) - xh*T(mgx[i]))
 	}
 }
 
