@@ -24,12 +24,13 @@ type Trainer struct {
 	now      func() time.Time
 
 	state       State
-	changed     bool      // since state was saved
-	safe        safetyNet // what there is to go back to
-	longestEval time.Duration
+	changed     bool          // since state was saved
+	safe        safetyNet     // what there is to go back to
 	begun       time.Time     // when Fit began
 	before      time.Duration // elapsed when Fit began
 	firstStep   int           // when Fit began
+	evalTime    time.Duration // of all evaluations since Fit began
+	longestEval time.Duration // of one evaluation
 }
 
 // safetyNet is the latest checkpoint; the zero value is none.
@@ -207,7 +208,8 @@ func (t *Trainer) fit(ctx context.Context) (*Result, error) {
 
 // start prepares the checkpoint directory and tells the hooks.
 func (t *Trainer) start() error {
-	t.begun, t.before, t.firstStep = t.now(), time.Duration(t.state.Elapsed), t.state.Step
+	t.begun, t.before = t.now(), time.Duration(t.state.Elapsed)
+	t.firstStep, t.evalTime = t.state.Step, 0
 	resumed := t.state.Step > 0 || t.safe.path != ""
 	if t.cfg.CheckpointDir != "" {
 		if err := t.prepareDir(); err != nil {
@@ -284,18 +286,15 @@ func (t *Trainer) badLoss(loss float64, s *session) error {
 	return fmt.Errorf("the loss is %v, though every parameter and gradient is finite (%v)", loss, t.safe)
 }
 
-// pace lowers the number of steps, once, if the time will not do for all.
+// pace lowers the number of steps, once, if the time will not do for all. It
+// decides when a tenth of the time that was left when Fit began is over.
 func (t *Trainer) pace() error {
-	const (
-		lookAt = 0.1 // of MaxDuration
-		use    = 0.9 // of MaxDuration; the rest is for evaluations to come
-	)
-	limit, elapsed := t.cfg.MaxDuration.seconds(), t.elapsed().Seconds()
-	if t.state.Paced || limit == 0 || elapsed < lookAt*limit {
+	limit := time.Duration(t.cfg.MaxDuration)
+	if t.state.Paced || limit == 0 || t.now().Sub(t.begun) < (limit-t.before)/10 {
 		return nil
 	}
 	t.state.Paced = true
-	fit := int(float64(t.state.Step) * use * limit / elapsed)
+	fit := t.fitting(limit)
 	if fit >= t.steps() {
 		return nil
 	}
@@ -307,6 +306,20 @@ func (t *Trainer) pace() error {
 	}
 	t.schedule.SetState(old)
 	return nil
+}
+
+// fitting estimates how many steps the run can have within a time limit, at the
+// pace since Fit began.
+func (t *Trainer) fitting(limit time.Duration) int {
+	const use = 0.95 // of the time left; no pace is perfectly even
+	spent, done := t.now().Sub(t.begun), t.state.Step-t.firstStep
+	step := float64(spent-t.evalTime) / float64(done)
+	eval := float64(t.longestEval)
+	if eval == 0 { // none so far: only the forward third of what a step does
+		eval = step / 3 * float64(t.valExamples()) / float64(t.cfg.BatchSize)
+	}
+	left := use*float64(limit-t.elapsed()) - eval // the last evaluation
+	return t.state.Step + int(left/(step+eval/float64(t.evalEvery())))
 }
 
 // validate evaluates on the validation data and draws the conclusions.
@@ -331,6 +344,7 @@ func (t *Trainer) validate(ctx context.Context) error {
 	}
 	t.schedule.Observe(best)
 	took := t.now().Sub(began)
+	t.evalTime += took
 	t.longestEval = max(t.longestEval, took)
 	for _, h := range t.hooks {
 		if err := h.OnEval(EvalEvent{Record: r, Best: best, Duration: took}); err != nil {

@@ -407,11 +407,11 @@ func TestEarlyStopAndBest(t *testing.T) {
 	}
 }
 
-// clock is a clock that steps move.
+// clock is a clock that steps and evaluations move.
 type clock struct {
 	BaseHook
-	at   time.Time
-	step time.Duration
+	at         time.Time
+	step, eval time.Duration
 }
 
 func (c *clock) now() time.Time { return c.at }
@@ -421,42 +421,66 @@ func (c *clock) OnStep(StepEvent) error {
 	return nil
 }
 
+// slowData takes the time of an evaluation on a clock to read its first example.
+type slowData struct {
+	*tokenData
+	c *clock
+}
+
+func (d slowData) Example(i int) (Example, error) {
+	if i == 0 {
+		d.c.at = d.c.at.Add(d.c.eval)
+	}
+	return d.tokenData.Example(i)
+}
+
 func TestMaxDurationShortensTheRun(t *testing.T) {
 	cfg, mc, train, val := tinyRun("")
-	cfg.Steps, cfg.MaxDuration, cfg.EvalEvery = 10000, Duration(100*time.Second), 10
-	c := &clock{at: time.Unix(0, 0), step: time.Second}
-	var steps []int
-	var lr float64
-	tr := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val, c, stepHook{f: func(e StepEvent) error {
-		steps, lr = append(steps, e.Steps), e.LR
-		return nil
-	}})
-	tr.now = c.now
-	r, err := tr.Fit(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	// After 10 steps, a tenth of the time, there is seen to be time for 90.
-	if r.Reason != Finished || r.Steps != 90 || steps[9] != 10000 || steps[10] != 90 {
-		t.Errorf("%s after %d steps; planned %d, then %d", r.Reason, r.Steps, steps[9], steps[10])
-	}
-	if want := cfg.LR * 0.5 * (1 + math.Cos(math.Pi*86/87)); math.Abs(lr-want) > 1e-12 {
-		t.Errorf("the last rate is %v, want %v: the end of the schedule", lr, want)
-	}
-	// If the machine then slows down, the time decides.
-	c = &clock{at: time.Unix(0, 0), step: time.Second}
-	tr = newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val, c, stepHook{f: func(e StepEvent) error {
-		if e.Step == 50 {
-			c.step = 10 * time.Second
+	cfg.Steps, cfg.MaxDuration, cfg.EvalEvery = 10000, Duration(100*time.Second), 5
+	run := func(c *clock, slow int) (*Result, []StepEvent) {
+		t.Helper()
+		var steps []StepEvent
+		tr := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, slowData{val, c}, c, stepHook{f: func(e StepEvent) error {
+			if e.Step == slow {
+				c.step *= 10
+			}
+			steps = append(steps, e)
+			return nil
+		}})
+		c.at = time.Unix(0, 0)
+		tr.now = c.now
+		r, err := tr.Fit(context.Background())
+		if err != nil {
+			t.Fatal(err)
 		}
-		return nil
-	}})
-	tr.now = c.now
-	if r, err = tr.Fit(context.Background()); err != nil {
-		t.Fatal(err)
+		return r, steps
 	}
-	if r.Reason != TimeUp || r.Steps != 55 || r.History[len(r.History)-1].Step != 55 {
-		t.Errorf("%s after %d steps, last evaluation %+v; want time up after 55", r.Reason, r.Steps, r.History[len(r.History)-1])
+	// After 10 seconds, 8 steps and an evaluation, 0.95 of the 90 seconds left,
+	// less an evaluation, are enough for 59 steps of 1 s and 0.4 s each for the
+	// evaluations.
+	r, steps := run(&clock{step: time.Second, eval: 2 * time.Second}, 0)
+	if r.Reason != Finished || r.Steps != 8+59 || steps[7].Steps != 10000 || steps[8].Steps != 67 {
+		t.Errorf("%s after %d steps; planned %d, then %d", r.Reason, r.Steps, steps[7].Steps, steps[8].Steps)
+	}
+	if r.Elapsed < 90*time.Second || r.Elapsed > 100*time.Second {
+		t.Errorf("the run took %v of %v", r.Elapsed, cfg.MaxDuration)
+	}
+	last := steps[len(steps)-1].LR
+	if want := cfg.LR * 0.5 * (1 + math.Cos(math.Pi*63/64)); math.Abs(last-want) > 1e-12 {
+		t.Errorf("the last rate is %v, want %v: the end of the schedule", last, want)
+	}
+	// If the machine then slows down, the time decides, and there is still an
+	// evaluation at the end.
+	r, _ = run(&clock{step: time.Second, eval: 2 * time.Second}, 30)
+	end := r.History[len(r.History)-1]
+	if r.Reason != TimeUp || r.Steps >= 67 || end.Step != r.Steps || r.Elapsed > 110*time.Second {
+		t.Errorf("%s after %d steps and %v, last evaluation %+v", r.Reason, r.Steps, r.Elapsed, end)
+	}
+	// With time enough nothing changes.
+	cfg.Steps = 40
+	r, steps = run(&clock{step: time.Second, eval: 2 * time.Second}, 0)
+	if r.Reason != Finished || r.Steps != 40 || steps[39].Steps != 40 {
+		t.Errorf("%s after %d steps, planned %d", r.Reason, r.Steps, steps[39].Steps)
 	}
 }
 
