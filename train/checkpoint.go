@@ -307,7 +307,7 @@ func (d checkpointDir) path(name string) string { return filepath.Join(d.dir, na
 // been replaced, the previous checkpoint is whole.
 func (d checkpointDir) save(name string, c *Checkpoint) error {
 	stem := strings.TrimSuffix(name, ".json")
-	c.Tensors = fmt.Sprintf("%s-%d.safetensors", stem, c.State.Step)
+	c.Tensors = tensorsName(stem, c.State.Step)
 	b, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return err
@@ -321,18 +321,27 @@ func (d checkpointDir) save(name string, c *Checkpoint) error {
 	return d.clean(stem, c.Tensors)
 }
 
+// tensorsName names the tensor file of a checkpoint, "last-1200.safetensors".
+func tensorsName(stem string, step int) string {
+	return fmt.Sprintf("%s-%d.safetensors", stem, step)
+}
+
 // clean deletes the tensor files of a checkpoint except the one to keep: that
 // of the checkpoint before, and what a killed run may have left.
 func (d checkpointDir) clean(stem, keep string) error {
-	old, err := filepath.Glob(filepath.Join(d.dir, stem+"-*.safetensors"))
+	files, err := os.ReadDir(d.dir)
 	if err != nil {
 		return err
 	}
-	for _, path := range old {
-		if filepath.Base(path) != keep {
-			if err := d.remove(path); err != nil {
-				return err
-			}
+	for _, f := range files {
+		name := f.Name()
+		digits := strings.TrimSuffix(strings.TrimPrefix(name, stem+"-"), ".safetensors")
+		step, err := strconv.Atoi(digits)
+		if err != nil || name != tensorsName(stem, step) || name == keep {
+			continue
+		}
+		if err := d.remove(filepath.Join(d.dir, name)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -298,6 +298,10 @@ func TestRunDoesNotReplaceAnother(t *testing.T) {
 	if _, err := tr.Fit(context.Background()); err == nil || !strings.Contains(err.Error(), "is a checkpoint of an earlier run") {
 		t.Errorf("got error %v", err)
 	}
+	foreign := filepath.Join(cfg.CheckpointDir, "last-model.safetensors")
+	if err := os.WriteFile(foreign, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	cfg.Overwrite, cfg.Steps = true, 4
 	cfg.EvalEvery = 0
 	if err := fit(cfg); err != nil {
@@ -306,8 +310,8 @@ func TestRunDoesNotReplaceAnother(t *testing.T) {
 	if c, err = ReadCheckpoint(path); err != nil || c.State.Step != 4 {
 		t.Errorf("checkpoint of step %d, error %v", c.State.Step, err)
 	}
-	if files := tensorFiles(t, cfg.CheckpointDir); len(files) != 2 {
-		t.Errorf("tensor files %q, want two", files)
+	if files := tensorFiles(t, cfg.CheckpointDir); len(files) != 3 || !slices.Contains(files, foreign) {
+		t.Errorf("tensor files %q, want two and %q, which is none of the run's", files, foreign)
 	}
 	// A directory that cannot be made.
 	cfg.CheckpointDir = filepath.Join(path, "below a file")
