@@ -1,0 +1,112 @@
+package layers_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/layers"
+)
+
+// An S4D layer inside a plain Gorgonia model: built-in ops around it,
+// Gorgonia's own Adam, a TapeMachine. The model learns which of two
+// frequencies a noisy signal has.
+func ExampleS4D() {
+	const batch, features, steps, classes = 16, 8, 64, 2
+	g := G.NewGraph()
+	x := G.NewMatrix(g, tensor.Float32, G.WithShape(batch*steps, 1), G.WithName("x"))
+	target := G.NewMatrix(g, tensor.Float32, G.WithShape(batch, classes), G.WithName("target"))
+
+	// An encoder of built-in ops: one channel to 8, then (B, H, L).
+	w := G.NewMatrix(g, tensor.Float32, G.WithShape(1, features), G.WithName("w"), G.WithInit(G.GlorotU(1)))
+	h := G.Must(G.Reshape(G.Must(G.Mul(x, w)), tensor.Shape{batch, steps, features}))
+	h = G.Must(G.Transpose(h, 0, 2, 1))
+
+	s4d, err := layers.NewS4D(g, tensor.Float32, layers.S4DConfig{DModel: features, DState: 16})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h = G.Must(s4d.Fwd(h))
+
+	// A decoder of built-in ops: mean over the steps, linear, cross-entropy.
+	v := G.NewMatrix(g, tensor.Float32, G.WithShape(features, classes), G.WithName("v"), G.WithInit(G.GlorotU(1)))
+	logits := G.Must(G.Mul(G.Must(G.Mean(h, 2)), v))
+	logp := G.Must(G.LogSoftMax(logits))
+	loss := G.Must(G.Neg(G.Must(G.Mean(G.Must(G.HadamardProd(logp, target))))))
+
+	learnables := append(G.Nodes{w, v}, s4d.Learnables()...)
+	if _, err := G.Grad(loss, learnables...); err != nil {
+		fmt.Println(err)
+		return
+	}
+	var lossValue G.Value
+	G.Read(loss, &lossValue)
+	vm := G.NewTapeMachine(g, G.BindDualValues(learnables...))
+	defer vm.Close()
+	solver := G.NewAdamSolver(G.WithLearnRate(0.01))
+
+	rng := rand.New(rand.NewPCG(1, 1))
+	var first, last float32
+	for step := range 60 {
+		xs, ys := make([]float32, batch*steps), make([]float32, batch*classes)
+		for b := range batch {
+			c := rng.IntN(classes)
+			ys[b*classes+c] = 1
+			phase := rng.Float64()
+			for l := range steps {
+				xs[b*steps+l] = float32(math.Sin(float64(l)*(0.3+0.3*float64(c))+phase) + 0.1*rng.NormFloat64())
+			}
+		}
+		for n, v := range map[*G.Node]*tensor.Dense{
+			x:      tensor.New(tensor.WithShape(batch*steps, 1), tensor.WithBacking(xs)),
+			target: tensor.New(tensor.WithShape(batch, classes), tensor.WithBacking(ys)),
+		} {
+			if err := G.Let(n, v); err != nil {
+				fmt.Println(err)
+				return
+			}
+		}
+		if err := vm.RunAll(); err != nil {
+			fmt.Println(err)
+			return
+		}
+		if err := solver.Step(G.NodesToValueGrads(learnables)); err != nil {
+			fmt.Println(err)
+			return
+		}
+		last = lossValue.Data().(float32)
+		if step == 0 {
+			first = last
+		}
+		vm.Reset()
+	}
+	fmt.Println("learned:", last < first/4)
+	// Output: learned: true
+}
+
+// The same parameters as a recurrent network: one step at a time, no graph.
+func ExampleS4D_Recurrence() {
+	s4d, err := layers.NewS4D(G.NewGraph(), tensor.Float64, layers.S4DConfig{DModel: 2, DState: 4})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	rnn, err := s4d.Recurrence(1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	u := tensor.New(tensor.WithShape(1, 2), tensor.WithBacking([]float64{1, -1}))
+	for range 3 {
+		if _, err := rnn.Step(u); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	fmt.Println("state", rnn.State().Shape())
+	// Output: state (1, 2, 2, 2)
+}

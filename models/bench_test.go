@@ -1,0 +1,86 @@
+package models_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// BenchmarkTrainStep is one step of training, forward, backward and AdamW, of
+// a sequence classifier on one feature: blocks of S4D with layer
+// normalisation, GELU, GLU and dropout 0.1.
+func BenchmarkTrainStep(b *testing.B) {
+	for _, c := range []struct{ batch, h, n, l, layers int }{{50, 128, 64, 1024, 4}} {
+		b.Run(fmt.Sprintf("s4d/B%d_H%d_N%d_L%d_x%d", c.batch, c.h, c.n, c.l, c.layers), func(b *testing.B) {
+			benchmarkStep(b, models.ClassifierConfig{
+				Features: 1, Classes: 10, NLayers: c.layers,
+				Block: layers.BlockConfig{S4D: &layers.S4DConfig{DModel: c.h, DState: c.n, Dropout: 0.1}, Dropout: 0.1},
+			}, c.batch, c.l)
+		})
+	}
+}
+
+func benchmarkStep(b *testing.B, cfg models.ClassifierConfig, batch, length int) {
+	m, err := models.NewClassifier(G.NewGraph(), tensor.Float32, cfg, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	gr, err := m.Build(train.Training, batch, length)
+	if err != nil {
+		b.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	x, y, n := make([]float32, batch*length*cfg.Features), make([]int, batch), make([]int, batch)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
+	}
+	for i := range y {
+		y[i], n[i] = rng.IntN(cfg.Classes), length
+	}
+	for node, v := range map[*G.Node]any{
+		gr.X:       tensor.New(tensor.WithShape(batch, length, cfg.Features), tensor.WithBacking(x)),
+		gr.Lengths: tensor.New(tensor.WithShape(batch), tensor.WithBacking(n)),
+		gr.Target:  tensor.New(tensor.WithShape(batch), tensor.WithBacking(y)),
+	} {
+		if err := G.Let(node, v); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var learn G.Nodes
+	for _, p := range gr.Params {
+		learn = append(learn, p.Node)
+	}
+	grads, err := G.Grad(gr.Loss, learn...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	prog, locs, err := G.CompileFunction(gr.G, G.Nodes{gr.X}, append(G.Nodes{gr.Loss}, grads...))
+	if err != nil {
+		b.Fatal(err)
+	}
+	vm := G.NewTapeMachine(gr.G, G.BindDualValues(learn...), G.WithPrecompiled(prog, locs))
+	defer vm.Close()
+	opt := train.NewAdamW(train.Groups(gr.Params, train.LR(1e-3)))
+	vg := G.NodesToValueGrads(learn)
+	step := func() {
+		if err := vm.RunAll(); err != nil {
+			b.Fatal(err)
+		}
+		if err := opt.Step(vg); err != nil {
+			b.Fatal(err)
+		}
+		vm.Reset()
+	}
+	step() // allocates the buffers
+	b.ReportAllocs()
+	for b.Loop() {
+		step()
+	}
+}

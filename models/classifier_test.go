@@ -1,0 +1,260 @@
+package models_test
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+func tokens() models.ClassifierConfig {
+	return models.ClassifierConfig{
+		Vocab: 7, Classes: 3, NLayers: 2,
+		Block: layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 4, DState: 4}, PreNorm: true, Norm: layers.BatchNorm, Dropout: 0.2},
+	}
+}
+
+func newClassifier(t testing.TB, cfg models.ClassifierConfig, dt tensor.Dtype) *models.Classifier {
+	t.Helper()
+	m, err := models.NewClassifier(G.NewGraph(), dt, cfg, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// logits runs a model in evaluation mode on token ids (B, L).
+func logits(t testing.TB, m *models.Classifier, ids []int, lengths []int) []float64 {
+	t.Helper()
+	b := len(lengths)
+	gr, err := m.Build(train.Evaluation, b, len(ids)/b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, v := range map[*G.Node]any{
+		gr.X:       tensor.New(tensor.WithShape(b, len(ids)/b), tensor.WithBacking(ids)),
+		gr.Lengths: tensor.New(tensor.WithShape(b), tensor.WithBacking(lengths)),
+		gr.Target:  tensor.New(tensor.WithShape(b), tensor.WithBacking(make([]int, b))),
+	} {
+		if err := G.Let(n, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var v G.Value
+	G.Read(gr.Logits, &v)
+	vm := G.NewTapeMachine(gr.G, G.EvalMode())
+	defer vm.Close()
+	if err := vm.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	return testutil.Floats(v)
+}
+
+func TestClassifierPaddingDoesNotMatter(t *testing.T) {
+	for _, pool := range ops.PoolModes() {
+		for _, bi := range []bool{false, true} {
+			cfg := tokens()
+			cfg.Pool = pool
+			cfg.Block.S4D.Bidirectional = bi
+			m := newClassifier(t, cfg, tensor.Float64)
+			ids := []int{1, 2, 3, 4, 5, 6, 1, 2, 3, 4}
+			short := logits(t, m, append([]int(nil), ids[:5]...), []int{5})
+			padded := logits(t, m, append([]int(nil), ids...), []int{5})
+			if e := testutil.RelErr(padded, short); !(e <= 1e-12) {
+				t.Errorf("pool %s, bidirectional %v: padding moves the logits by %.3g", pool, bi, e)
+			}
+		}
+	}
+}
+
+func TestClassifierSaveAndLoad(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	m := newClassifier(t, tokens(), tensor.Float32)
+	ids, lengths := []int{1, 2, 3, 4, 5, 6}, []int{3, 2}
+	want := logits(t, m, append([]int(nil), ids...), append([]int(nil), lengths...))
+	if err := m.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Save(dir); err != nil { // over the first
+		t.Fatal(err)
+	}
+	got, err := models.LoadClassifier(G.NewGraph(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := testutil.RelErr(logits(t, got, ids, lengths), want); e != 0 {
+		t.Errorf("the loaded model gives other logits: relative error %.3g", e)
+	}
+	es, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(es) != 2 {
+		t.Errorf("got files %v, want config.json and model.safetensors", es)
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	m := newClassifier(t, tokens(), tensor.Float32)
+	edit := func(file string, f func([]byte) []byte) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) {
+			p := filepath.Join(dir, file)
+			b, err := os.ReadFile(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(p, f(b), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	replace := func(old, repl string) func([]byte) []byte {
+		return func(b []byte) []byte {
+			if !strings.Contains(string(b), old) {
+				t.Fatalf("no %q in %s", old, b)
+			}
+			return []byte(strings.Replace(string(b), old, repl, 1))
+		}
+	}
+	for name, c := range map[string]struct {
+		damage func(t *testing.T, dir string)
+		want   string
+	}{
+		"no config":         {func(t *testing.T, dir string) { _ = os.Remove(filepath.Join(dir, "config.json")) }, "config.json"},
+		"no tensors":        {func(t *testing.T, dir string) { _ = os.Remove(filepath.Join(dir, "model.safetensors")) }, "model.safetensors"},
+		"truncated config":  {edit("config.json", func(b []byte) []byte { return b[:len(b)/2] }), "config.json"},
+		"truncated tensors": {edit("model.safetensors", func(b []byte) []byte { return b[:len(b)-1] }), "model.safetensors"},
+		"lying header":      {edit("model.safetensors", func(b []byte) []byte { b[3] = 0x7f; return b }), "model.safetensors"},
+		"unknown field":     {edit("config.json", replace(`"classes"`, `"klasses"`)), `unknown field "klasses"`},
+		"other model":       {edit("config.json", replace(`"classes": 3`, `"classes": 4`)), "decoder.weight: want shape (4, 4), got (3, 4)"},
+		"other kind":        {edit("config.json", replace(`"classifier"`, `"retrieval"`)), `want model "classifier", got "retrieval"`},
+		"other dtype":       {edit("config.json", replace(`"float32"`, `"float64"`)), "want float64, got float32"},
+		"bad dtype":         {edit("config.json", replace(`"float32"`, `"int"`)), "want dtype float32 or float64"},
+		"out of range":      {edit("config.json", replace(`"n_layers": 2`, `"n_layers": -2`)), "want NLayers >= 1, got -2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := m.Save(dir); err != nil {
+				t.Fatal(err)
+			}
+			c.damage(t, dir)
+			if _, err := models.LoadClassifier(G.NewGraph(), dir); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got error %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	for want, change := range map[string]func(*models.ClassifierConfig){
+		"want one of Vocab and Features positive": func(c *models.ClassifierConfig) { c.Vocab = 0 },
+		"got Vocab 7 and Features 2":              func(c *models.ClassifierConfig) { c.Features = 2 },
+		"want Classes >= 2, got 1":                func(c *models.ClassifierConfig) { c.Classes = 1 },
+		"want NLayers >= 1, got 0":                func(c *models.ClassifierConfig) { c.NLayers = 0 },
+		"want a pooling mode":                     func(c *models.ClassifierConfig) { c.Pool = "x" },
+		"want Padding in [0, 7), got 7":           func(c *models.ClassifierConfig) { p := 7; c.Padding = &p },
+		"S4DConfig: want an even DState":          func(c *models.ClassifierConfig) { c.Block.S4D.DState = 3 },
+	} {
+		cfg := tokens()
+		change(&cfg)
+		if _, err := models.NewClassifier(G.NewGraph(), tensor.Float32, cfg, 0); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "models: ") {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+	m := newClassifier(t, tokens(), tensor.Float32)
+	if _, err := m.Build(train.Training, 0, 3); err == nil || !strings.Contains(err.Error(), "want batch and length >= 1, got 0 and 3") {
+		t.Errorf("empty batch: got error %v", err)
+	}
+}
+
+func TestConfigJSONRoundTrip(t *testing.T) {
+	b, err := json.Marshal(tokens())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got models.ClassifierConfig
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	again, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(again) != string(b) {
+		t.Errorf("got  %s\nwant %s", again, b)
+	}
+}
+
+func TestSummaryCountsParameters(t *testing.T) {
+	cfg := tokens()
+	cfg.Block.S4D.Frozen = []string{"A"}
+	m := newClassifier(t, cfg, tensor.Float32)
+	s := m.Summary()
+	n := 0
+	for _, p := range m.Params() {
+		n += p.Node.Shape().TotalSize()
+	}
+	// Per block: dt 4, A 8+8, B 16, C 16, D 4, mixing 8*4+8, norm 8. Encoder 28,
+	// final norm 8, decoder 15.
+	if want := 28 + 2*(4+16+16+16+4+40+8) + 8 + 15; n != want {
+		t.Errorf("%d parameters, want %d", n, want)
+	}
+	for _, want := range []string{"encoder", "blocks.1", "(B, 4, L)", "pool (mean)", "(B, 3)", "frozen", "parameters: 259, of which frozen: 32"} {
+		if !strings.Contains(s, want) {
+			t.Errorf("no %q in\n%s", want, s)
+		}
+	}
+}
+
+func TestCloneSharesParametersAndBuffers(t *testing.T) {
+	m := newClassifier(t, tokens(), tensor.Float32)
+	c, err := m.CloneTo(G.NewGraph())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range c.Params() {
+		if p.Node.Value() != m.Params()[i].Node.Value() {
+			t.Errorf("%s is not shared", p.Name)
+		}
+	}
+	a, b := m.Buffers(), c.Buffers()
+	if len(a) == 0 || len(a) != len(b) {
+		t.Fatalf("%d and %d buffers", len(a), len(b))
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			t.Errorf("buffer %s is not shared", a[i].Name)
+		}
+	}
+}
+
+func TestFeatureInput(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	cfg := tokens()
+	cfg.Vocab, cfg.Features = 0, 2
+	cfg.Block.Dropout, cfg.Block.Norm = 0, layers.LayerNorm
+	x := testutil.Normal(rng, "x", 2, 5, 2)
+	x.Fixed = true
+	testutil.Check(t, func(g *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+		m, err := models.NewClassifier(g, n[0].Dtype(), cfg, 1)
+		if err != nil {
+			return nil, err
+		}
+		y, err := m.Fwd(n[0], nil)
+		if err != nil {
+			return nil, err
+		}
+		return ops.Linear(y, n[1], nil)
+	}, x, testutil.Normal(rng, "w", 2, 3))
+}
