@@ -47,6 +47,13 @@ func (c BlockConfig) Validate() error {
 	return nil
 }
 
+// sequenceLayer is a layer that a Block can hold.
+type sequenceLayer interface {
+	Layer
+	FwdLengths(x, lengths *G.Node) (*G.Node, error)
+	Recurrence(batch int) (Recurrence, error)
+}
+
 // Block is a residual block, the unit that S4 models stack:
 //
 //	x + dropout(layer(norm(x)))    with PreNorm
@@ -57,7 +64,7 @@ func (c BlockConfig) Validate() error {
 type Block struct {
 	*base
 	cfg   BlockConfig
-	layer *S4D
+	layer sequenceLayer
 	norm  *Norm
 	drop  *Dropout
 }

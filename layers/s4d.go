@@ -4,28 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
-	"slices"
-	"strings"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
-	"github.com/gorgonia-s4/s4/ops/fftconv"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 	"github.com/gorgonia-s4/s4/ops/vandermonde"
-)
-
-// Mixing names what mixes the features after the state space model.
-type Mixing string
-
-// The mixings. The zero value is MixGLU.
-const (
-	MixGLU    Mixing = "glu"    // linear to 2 DModel, then a gated linear unit
-	MixLinear Mixing = "linear" // linear to DModel
-	MixNone   Mixing = "none"   // nothing: the output has Channels*DModel features
 )
 
 // S4DConfig configures an S4D layer. The zero value of every field but DModel
@@ -94,14 +80,6 @@ func (c S4DConfig) withDefaults() S4DConfig {
 	return c
 }
 
-// def sets a zero value to its default.
-func def[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
-}
-
 // Validate reports the first field that is out of range, or that contradicts
 // another.
 func (c S4DConfig) Validate() error {
@@ -112,50 +90,37 @@ func (c S4DConfig) Validate() error {
 }
 
 func (c S4DConfig) validate() error {
+	if err := c.common().validate(); err != nil {
+		return err
+	}
 	switch {
-	case c.DModel < 1:
-		return fmt.Errorf("want DModel >= 1, got %d", c.DModel)
 	case c.DState < 2 || c.DState%2 != 0:
 		return fmt.Errorf("want an even DState >= 2 (conjugate pairs), got %d", c.DState)
 	case c.NSSM < 1 || c.DModel%c.NSSM != 0:
 		return fmt.Errorf("want NSSM a divisor of DModel = %d, got %d", c.DModel, c.NSSM)
-	case c.Channels < 1:
-		return fmt.Errorf("want Channels >= 1, got %d", c.Channels)
-	case !(c.DtMin > 0 && c.DtMin <= c.DtMax && c.DtMax < math.Inf(1)):
-		return fmt.Errorf("want 0 < DtMin <= DtMax, got DtMin = %g, DtMax = %g", c.DtMin, c.DtMax)
-	case c.OffByOne && !c.Bidirectional:
-		return errors.New("OffByOne is about the second kernel of a bidirectional layer: want Bidirectional too")
-	case c.Mixing != MixGLU && c.Mixing != MixLinear && c.Mixing != MixNone:
-		return fmt.Errorf("want Mixing %q, %q or %q, got %q", MixGLU, MixLinear, MixNone, c.Mixing)
 	}
 	if err := errors.Join(
+		validateDt(c.DtMin, c.DtMax),
 		c.Init.Validate(hippo.DiagInits()...),
 		c.Disc.Validate(ssm.ZOH, ssm.Bilinear),
 		c.DtTransform.Validate(ssm.Exp, ssm.Softplus),
 		c.ATransform.Validate(),
-		c.Activation.Validate(),
-		DropoutConfig{P: c.Dropout}.Validate(),
 	); err != nil {
 		return err
 	}
-	return validateFrozen(c.Frozen, s4dFreezable(c.FixedB))
+	freezable := []string{"dt", "A", "B", "C", "D"}
+	if c.FixedB {
+		freezable = []string{"dt", "A", "C", "D"}
+	}
+	return validateFrozen(c.Frozen, freezable)
 }
 
-func s4dFreezable(fixedB bool) []string {
-	if fixedB {
-		return []string{"dt", "A", "C", "D"}
+func (c S4DConfig) common() common {
+	return common{
+		dModel: c.DModel, channels: c.Channels, bidirectional: c.Bidirectional, offByOne: c.OffByOne,
+		activation: c.Activation, mixing: c.Mixing, dropout: c.Dropout, untiedDropout: c.UntiedDropout,
+		frozen: c.Frozen,
 	}
-	return []string{"dt", "A", "B", "C", "D"}
-}
-
-// validateFrozen reports a name that is not a parameter.
-func validateFrozen(frozen, allowed []string) error {
-	for _, f := range frozen {
-		if !slices.Contains(allowed, f) {
-			return fmt.Errorf("Frozen: want one of %s, got %q", strings.Join(allowed, ", "), f)
-		}
-	}
-	return nil
 }
 
 // S4D is a layer of diagonal state space models: H independent sequence maps
@@ -175,14 +140,10 @@ func validateFrozen(frozen, allowed []string) error {
 //	D             (Channels, H)
 //	output_linear.weight (2H, Channels*H), output_linear.bias (2H)
 type S4D struct {
-	*base
-	cfg  S4DConfig
-	disc vandermonde.Config
+	ssmLayer
+	cfg S4DConfig
 
-	logDt, aReal, aImag, b, c, d *G.Node
-
-	drop *Dropout
-	mix  *Linear // nil without mixing
+	logDt, aReal, aImag, b, c *G.Node
 }
 
 // NewS4D makes an S4D layer on graph g with parameters of type dt (float32 or
@@ -197,114 +158,35 @@ func buildS4D(b *builder, cfg S4DConfig) (*S4D, error) {
 		return nil, b.err
 	}
 	l := &S4D{cfg: cfg.withDefaults()}
+	l.common = l.cfg.common()
+	l.kernel = l.vandermonde
 	l.buildKernel(b)
-	l.buildMixing(b)
+	l.build(b)
 	var err error
 	l.base, err = b.done()
 	return l, err
 }
 
 func (l *S4D) buildKernel(b *builder) {
-	c := l.cfg
-	n, ch := c.DState/2, c.Channels
-	dts := 1
-	if c.UntiedDt {
-		dts = n
-	}
-	kernels := ch
-	if c.Bidirectional {
-		kernels *= 2
-	}
+	c, size := l.cfg, l.size()
+	n := size.N
 	a, bb, err := hippo.DiagInit(c.Init, c.DState, hippo.DiagOptions{Copies: c.NSSM, Seed: b.seed})
 	if err != nil {
 		b.fail(err)
 		return
 	}
-	h := func(name string, lr float64) hint { return c.ssmHint(name, lr) }
-	l.logDt = b.param("kernel.log_dt", h("dt", c.LRDt), initDt(b, c.DtTransform, c.DtMin, c.DtMax), c.DModel, dts)
-	l.aReal = b.param("kernel.A_real", h("A", c.LRA), initAReal(b, c.ATransform, a), c.NSSM, n)
-	l.aImag = b.param("kernel.A_imag", h("A", c.LRA), func(_ *rand.Rand, dst []float64) {
-		for i, v := range a {
-			dst[i] = -imag(v)
-		}
-	}, c.NSSM, n)
+	dts := 1
+	if c.UntiedDt {
+		dts = n
+	}
+	com := l.common
+	l.logDt = b.param("kernel.log_dt", com.ssmHint("dt", c.LRDt), initDt(b, c.DtTransform, c.DtMin, c.DtMax), c.DModel, dts)
+	l.aReal = b.param("kernel.A_real", com.ssmHint("A", c.LRA), initAReal(b, c.ATransform, a), c.NSSM, n)
+	l.aImag = b.param("kernel.A_imag", com.ssmHint("A", c.LRA), initAImag(a), c.NSSM, n)
 	if !c.FixedB {
-		l.b = b.param("kernel.B", h("B", c.LRB), func(_ *rand.Rand, dst []float64) {
-			for i, v := range bb {
-				dst[2*i], dst[2*i+1] = real(v), imag(v)
-			}
-		}, c.NSSM, n, 2)
+		l.b = b.param("kernel.B", com.ssmHint("B", c.LRB), initComplex(bb), c.NSSM, n, 2)
 	}
-	l.c = b.param("kernel.C", hint{frozen: slices.Contains(c.Frozen, "C")}, normal(math.Sqrt(0.5)), kernels, c.DModel, n, 2)
-	l.d = b.param("D", hint{frozen: slices.Contains(c.Frozen, "D")}, normal(1), ch, c.DModel)
-	l.disc = vandermonde.Config{Disc: c.Disc, DtTransform: c.DtTransform, ATransform: c.ATransform}
-}
-
-// ssmHint is the hint for a parameter of the state space model: a learning
-// rate of its own, no decay.
-func (c S4DConfig) ssmHint(name string, lr float64) hint {
-	zero := 0.0
-	h := hint{decay: &zero, frozen: slices.Contains(c.Frozen, name)}
-	if lr > 0 {
-		h.lr = &lr
-	}
-	return h
-}
-
-// initDt draws step sizes log-uniformly from [lo, hi].
-func initDt(b *builder, t ssm.Transform, lo, hi float64) func(*rand.Rand, []float64) {
-	return func(rng *rand.Rand, dst []float64) {
-		for i := range dst {
-			dt := math.Exp(math.Log(lo) + rng.Float64()*(math.Log(hi)-math.Log(lo)))
-			raw, err := t.Inverse(dt)
-			if err != nil {
-				b.fail(fmt.Errorf("step size: %w", err))
-			}
-			dst[i] = raw
-		}
-	}
-}
-
-// minDecay is the smallest decay rate -Re A that initialisation gives a state,
-// as in the reference: transforms cannot reach 0.
-const minDecay = 1e-4
-
-// initAReal stores the real parts of A through the transform.
-func initAReal(b *builder, t ssm.Transform, a []complex128) func(*rand.Rand, []float64) {
-	return func(_ *rand.Rand, dst []float64) {
-		for i, v := range a {
-			raw, err := t.Inverse(max(-real(v), minDecay))
-			if err != nil {
-				b.fail(fmt.Errorf("real part of A: %w", err))
-			}
-			dst[i] = raw
-		}
-	}
-}
-
-func (l *S4D) buildMixing(b *builder) {
-	c := l.cfg
-	drop, err := buildDropout(b.child("Dropout", "dropout"), DropoutConfig{P: c.Dropout, Untied: c.UntiedDropout})
-	if err != nil {
-		b.err = err
-		return
-	}
-	b.adopt(drop.base)
-	l.drop = drop
-	out := c.DModel
-	switch c.Mixing {
-	case MixNone:
-		return
-	case MixGLU:
-		out *= 2
-	}
-	mix, err := buildLinear(b.child("Linear", "output_linear"), LinearConfig{In: c.Channels * c.DModel, Out: out})
-	if err != nil {
-		b.err = err
-		return
-	}
-	b.adopt(mix.base)
-	l.mix = mix
+	l.c = b.param("kernel.C", com.hint("C"), normal(math.Sqrt(0.5)), size.CH, c.DModel, n, 2)
 }
 
 // Config returns the layer's configuration with its defaults filled in.
@@ -314,71 +196,19 @@ func (l *S4D) Config() S4DConfig { return l.cfg }
 // evaluation, or for sequences of another length.
 func (l *S4D) CloneTo(g *G.ExprGraph) (*S4D, error) { return buildS4D(l.cloneBuilder(g), l.cfg) }
 
-// DOut returns the number of features of the output: DModel, or
-// Channels*DModel with MixNone.
-func (l *S4D) DOut() int {
-	if l.cfg.Mixing == MixNone {
-		return l.cfg.Channels * l.cfg.DModel
-	}
-	return l.cfg.DModel
+// size is the shape of the layer's kernels.
+func (l *S4D) size() vandermonde.Size {
+	c := l.cfg
+	return vandermonde.Size{CH: l.common.kernels(), H: c.DModel, S: c.NSSM, N: c.DState / 2, DtPerState: c.UntiedDt}
 }
 
-// Kernel adds the convolution kernels for sequences of length seqLen to the
-// graph: (CH, H, seqLen), where CH is Channels, or twice that if bidirectional.
-func (l *S4D) Kernel(seqLen int) (*G.Node, error) {
-	cfg := l.disc
+// disc says how the kernel follows from the parameters.
+func (l *S4D) disc() vandermonde.Config {
+	return vandermonde.Config{Disc: l.cfg.Disc, DtTransform: l.cfg.DtTransform, ATransform: l.cfg.ATransform}
+}
+
+func (l *S4D) vandermonde(seqLen int) (*G.Node, error) {
+	cfg := l.disc()
 	cfg.L = seqLen
-	k, err := vandermonde.Kernel(cfg, l.logDt, l.aReal, l.aImag, l.b, l.c)
-	return k, l.wrap("Kernel", err)
-}
-
-// Fwd maps x (B, DModel, L) to (B, DOut, L).
-func (l *S4D) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }
-
-// FwdLengths is Fwd for sequences padded on the right: only the first
-// lengths[b] steps of row b are read, so that padding does not leak into a
-// bidirectional layer. lengths is (B) of dtype int, or nil. The output at
-// padded steps is unspecified.
-func (l *S4D) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
-	if err := l.checkInput(x, l.cfg.DModel, false); err != nil {
-		return nil, err
-	}
-	y, err := l.conv(x, lengths)
-	if err != nil {
-		return nil, l.wrap("Fwd", err)
-	}
-	if y, err = ops.Activate(l.cfg.Activation, y); err != nil {
-		return nil, l.wrap("Fwd", err)
-	}
-	if y, err = l.drop.Fwd(y); err != nil {
-		return nil, err
-	}
-	switch l.cfg.Mixing {
-	case MixGLU:
-		y, err = ops.LinearGLU(y, l.mix.w, l.mix.b)
-	case MixLinear:
-		y, err = ops.Linear(y, l.mix.w, l.mix.b)
-	}
-	return y, l.wrap("Fwd", err)
-}
-
-// conv is the state space model alone: y = K * x + D x, (B, Channels*H, L).
-func (l *S4D) conv(x, lengths *G.Node) (*G.Node, error) {
-	k, err := l.Kernel(x.Shape()[2])
-	if err != nil {
-		return nil, err
-	}
-	mode := fftconv.Causal
-	if l.cfg.Bidirectional {
-		if lengths != nil { // a causal kernel cannot see the padding on the right
-			if x, err = ops.Mask(x, lengths); err != nil {
-				return nil, err
-			}
-		}
-		mode = fftconv.Bidirectional
-		if l.cfg.OffByOne {
-			mode = fftconv.BidirectionalReference
-		}
-	}
-	return fftconv.Conv(x, k, l.d, fftconv.WithMode(mode))
+	return vandermonde.Kernel(cfg, l.logDt, l.aReal, l.aImag, l.b, l.c)
 }
