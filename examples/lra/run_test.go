@@ -1,0 +1,236 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorgonia-s4/s4/examples/lra/listops"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// lra runs the command and returns what it printed.
+func lra(t *testing.T, ctx context.Context, args ...string) (string, error) {
+	t.Helper()
+	var out bytes.Buffer
+	err := run(ctx, args, &out)
+	return out.String(), err
+}
+
+func mustRun(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := lra(t, context.Background(), args...)
+	if err != nil {
+		t.Fatalf("lra %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+func TestSmokePresetRunsEveryPart(t *testing.T) {
+	dir := t.TempDir()
+	data, runDir := filepath.Join(dir, "data"), filepath.Join(dir, "run")
+	out := mustRun(t, "-preset", "smoke", "-data", data, "-out", runDir)
+	for _, want := range []string{
+		"generated 300 ListOps examples", "200 training, 50 validation, 50 test examples",
+		"blocks.1", "parameters: 2442", "evaluation at step 20", "finished after 20 steps", "test accuracy", "commonest class",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	for _, f := range []string{"last.json", "best.json", "metrics.jsonl", "metrics.csv", "model/config.json", "model/model.safetensors"} {
+		if _, err := os.Stat(filepath.Join(runDir, f)); err != nil {
+			t.Error(err)
+		}
+	}
+	// The same command refuses to replace the run, unless told to, and finds its
+	// data again.
+	if _, err := lra(t, context.Background(), "-preset", "smoke", "-data", data, "-out", runDir); err == nil {
+		t.Error("a second run replaced the first")
+	}
+	if out := mustRun(t, "-preset", "smoke", "-data", data, "-out", runDir, "-overwrite"); strings.Contains(out, "generated") {
+		t.Errorf("the data were generated twice:\n%s", out)
+	}
+}
+
+// testLine is the line of the result, which the same run must repeat.
+var testLine = regexp.MustCompile(`test accuracy .*`)
+
+func TestResumedRunEqualsUnbroken(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	args := func(name string, more ...string) []string {
+		return append([]string{"-preset", "smoke", "-data", data, "-dropout", "0.1", "-out", filepath.Join(dir, name)}, more...)
+	}
+	whole := mustRun(t, args("whole")...)
+	// Stop a run in the middle, as Ctrl-C does, and go on.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	err := run(ctx, args("cut"), &cancelWriter{cancel: cancel})
+	if stop := new(train.InterruptedError); !errors.As(err, &stop) || stop.Step != 10 || !strings.Contains(err.Error(), "-resume") {
+		t.Fatalf("got error %v, want an interruption after step 10 that says how to go on", err)
+	}
+	resumed := mustRun(t, args("cut", "-resume")...)
+	if got, want := testLine.FindString(resumed), testLine.FindString(whole); got != want {
+		t.Errorf("resumed: %s\nunbroken: %s", got, want)
+	}
+	a, err := os.ReadFile(filepath.Join(dir, "whole", "model", "model.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "cut", "model", "model.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(a, b) {
+		t.Error("the resumed run ends with other parameters than the unbroken one")
+	}
+}
+
+// cancelWriter ends a context when it is told of an evaluation.
+type cancelWriter struct {
+	bytes.Buffer
+	cancel context.CancelFunc
+}
+
+func (w *cancelWriter) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("evaluation at step 10")) {
+		w.cancel()
+	}
+	return w.Buffer.Write(p)
+}
+
+func TestPublishedFiles(t *testing.T) {
+	dir := t.TempDir()
+	d, err := listops.Generate(context.Background(), listops.Config{Train: 40, Val: 10, Test: 10, MinLength: 5, MaxLength: 40}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.WriteDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	out := mustRun(t, "-preset", "smoke", "-data", dir, "-out", filepath.Join(dir, "run"), "-steps", "2", "-warmup", "0", "-eval-every", "1")
+	if !strings.Contains(out, "40 training, 10 validation, 10 test examples") || strings.Contains(out, "generated") {
+		t.Errorf("the published files were not read:\n%s", out)
+	}
+	if err := os.Remove(filepath.Join(dir, "basic_val.tsv")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lra(t, context.Background(), "-preset", "smoke", "-data", dir, "-out", filepath.Join(dir, "run2")); err == nil || !strings.Contains(err.Error(), "basic_val.tsv") {
+		t.Errorf("a missing file: got error %v", err)
+	}
+}
+
+// writeCIFAR writes the published binary files: 10000 black aeroplanes each.
+func writeCIFAR(t *testing.T, dir string) {
+	t.Helper()
+	for _, name := range []string{"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"} {
+		f, err := os.Create(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Truncate(10000*3073), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestImageTask(t *testing.T) {
+	dir := t.TempDir()
+	writeCIFAR(t, dir)
+	out := mustRun(t, "-task", "image", "-preset", "smoke", "-eval-every", "4", "-data", dir, "-out", filepath.Join(dir, "run"))
+	for _, want := range []string{"grey CIFAR-10: 45000 training, 5000 validation, 10000 test examples", "(B, 8, L)", "test accuracy"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if err := os.Truncate(filepath.Join(dir, "data_batch_3.bin"), 1000); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lra(t, context.Background(), "-task", "image", "-preset", "smoke", "-data", dir, "-out", filepath.Join(dir, "run2")); err == nil || !strings.Contains(err.Error(), "data_batch_3.bin") {
+		t.Errorf("a truncated file: got error %v", err)
+	}
+}
+
+func TestOptionErrors(t *testing.T) {
+	for want, args := range map[string][]string{
+		`-task: want one of listops, image, got "text"`:                {"-task", "text"},
+		`-preset: want one of quick, paper, smoke, got "fast"`:         {"-preset=fast"},
+		`invalid value "tanhh" for flag -activation: want one of gelu`: {"-activation", "tanhh"},
+		`invalid value "legt" for flag -init: want one of lin`:         {"-init", "legt"},
+		"flag provided but not defined: -dmodel":                       {"-dmodel", "3"},
+		`want options only, got "listops"`:                             {"listops"},
+		"-task image needs -data":                                      {"-task", "image"},
+		"-resume goes on with the run in -out":                         {"-resume", "-overwrite"},
+		`invalid value "1,x" for flag -buckets: want whole numbers`:    {"-buckets", "1,x"},
+		"want LR > 0, got -1":                                          {"-lr", "-1"},
+		"want BatchSize >= 1, got 0":                                   {"-batch", "0"},
+		"want Buckets positive and ascending":                          {"-buckets", "64,32"},
+		`invalid value "soon" for flag -max-time`:                      {"-max-time", "soon"},
+		`want one of dt, A, B, C, D, got "Q"`:                          {"-freeze", "Q", "-preset", "smoke"},
+		"want an even DState >= 2 (conjugate pairs), got 3":            {"-d-state", "3", "-preset", "smoke"},
+		"no such file":                                                 {"-task", "image", "-data", "/nonexistent"},
+	} {
+		args = append(args, "-out", filepath.Join(t.TempDir(), "run"))
+		if !strings.Contains(want, "-data") && !strings.Contains(want, "no such file") {
+			args = append([]string{"-data", t.TempDir()}, args...)
+		}
+		out, err := lra(t, context.Background(), args...)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("lra %s: got error %v, want %q\n%s", strings.Join(args, " "), err, want, out)
+		}
+	}
+}
+
+func TestHelpListsEveryOptionWithItsDefault(t *testing.T) {
+	out, err := lra(t, context.Background(), "-h", "-preset", "paper")
+	if !errors.Is(err, flag.ErrHelp) {
+		t.Fatalf("got error %v", err)
+	}
+	o, err := defaults("listops", "paper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.flags().VisitAll(func(f *flag.Flag) {
+		if !strings.Contains(out, "\n  -"+f.Name+" ") {
+			t.Errorf("no -%s in the help text", f.Name)
+		}
+	})
+	for _, want := range []string{"-task listops -preset paper", "State space model:", "(default 128)", "gelu, relu, silu, tanh, sigmoid, identity"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+func TestEveryPresetIsValid(t *testing.T) {
+	for _, task := range taskNames {
+		for _, preset := range presetNames {
+			o, err := parseOptions([]string{"-task", task, "-preset", preset, "-data", "x"}, &bytes.Buffer{})
+			if err != nil {
+				t.Errorf("%s/%s: %v", task, preset, err)
+				continue
+			}
+			if err := o.model.Validate(); err != nil {
+				t.Errorf("%s/%s: %v", task, preset, err)
+			}
+		}
+	}
+}
+
+func TestQuickPresetEndsWithinTenMinutes(t *testing.T) {
+	o, err := defaults("listops", "quick")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := time.Duration(o.train.MaxDuration); d == 0 || d > 570*time.Second {
+		t.Errorf("MaxDuration %v leaves no room for the data and the test in ten minutes", d)
+	}
+}
