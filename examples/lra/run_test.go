@@ -176,7 +176,7 @@ func TestOptionErrors(t *testing.T) {
 		`invalid value "soon" for flag -max-time`:                      {"-max-time", "soon"},
 		`want one of dt, A, B, C, D, got "Q"`:                          {"-freeze", "Q", "-preset", "smoke"},
 		"want an even DState >= 2 (conjugate pairs), got 3":            {"-d-state", "3", "-preset", "smoke"},
-		"no such file":                                                 {"-task", "image", "-data", "/nonexistent"},
+		"no such file": {"-task", "image", "-data", "/nonexistent"},
 	} {
 		args = append(args, "-out", filepath.Join(t.TempDir(), "run"))
 		if !strings.Contains(want, "-data") && !strings.Contains(want, "no such file") {
