@@ -87,7 +87,7 @@ func (c common) ssmHint(name string, lr float64) hint {
 func validateFrozen(frozen, allowed []string) error {
 	for _, f := range frozen {
 		if !slices.Contains(allowed, f) {
-			return fmt.Errorf("Frozen: want one of %s, got %q", strings.Join(allowed, ", "), f)
+			return fmt.Errorf("want Frozen to name some of %s, got %q", strings.Join(allowed, ", "), f)
 		}
 	}
 	return nil

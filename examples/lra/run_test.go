@@ -174,7 +174,7 @@ func TestOptionErrors(t *testing.T) {
 		"want BatchSize >= 1, got 0":                                   {"-batch", "0"},
 		"want Buckets positive and ascending":                          {"-buckets", "64,32"},
 		`invalid value "soon" for flag -max-time`:                      {"-max-time", "soon"},
-		`want one of dt, A, B, C, D, got "Q"`:                          {"-freeze", "Q", "-preset", "smoke"},
+		`want Frozen to name some of dt, A, B, C, D, got "Q"`:          {"-freeze", "Q", "-preset", "smoke"},
 		"want an even DState >= 2 (conjugate pairs), got 3":            {"-d-state", "3", "-preset", "smoke"},
 		"no such file": {"-task", "image", "-data", "/nonexistent"},
 	} {
