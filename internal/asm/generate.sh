@@ -22,3 +22,4 @@ generate() {
 
 generate gemm internal/gemm
 generate vec internal/vec
+generate fft internal/fft

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/num"
 )
 
@@ -57,8 +58,23 @@ func checkErr[T num.Float](t *testing.T, what string, got []T, want []float64) {
 	}
 }
 
-// sizes are values of P with every radix, repeated and combined.
-var sizes = []int{16, 32, 48, 64, 80, 96, 128, 144, 160, 192, 240, 256, 320, 400, 432, 480, 512, 720}
+// factors are products of levels, with every radix, repeated and combined.
+var factors = []int{1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 15, 16, 20, 25, 27, 30, 32, 45, 64, 128}
+
+// eachPlan calls f with plans made of every pass set this machine has, for P up
+// to limit.
+func eachPlan[T num.Float](limit int, f func(what string, p *Plan[T])) {
+	for _, set := range sets[T](cpu.Detected()) {
+		for _, m := range factors {
+			if n := m * set.unit(); n <= limit {
+				f(fmt.Sprintf("W=%d P=%d", set.width, n), newPlan(n, set))
+			}
+		}
+	}
+}
+
+// halves of a transform.
+var halves = []Half{Cyclic, Negacyclic}
 
 // bins returns, for every slot of a spectrum, which bin of the transform of
 // length 2P the plan has there. It is read off the spectrum of an impulse at
@@ -115,11 +131,11 @@ func TestForwardIsDFT(t *testing.T) {
 
 func testForwardIsDFT[T num.Float](t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	for _, n := range sizes {
-		p := newPlan(n, generic[T]())
+	eachPlan(512, func(what string, p *Plan[T]) {
+		n := p.Len()
 		z := p.NewPlanes(1)[0]
 		w := circle(2 * n)
-		for h := Cyclic; h <= Negacyclic; h++ {
+		for _, h := range halves {
 			order := bins(t, p, h)
 			for _, rows := range []int{1, n / 4, n/2 + 3, n - 1, n, n + 1, 2*n - 3, 2 * n} {
 				a, b := random[T](rng, rows), random[T](rng, rows)
@@ -129,11 +145,11 @@ func testForwardIsDFT[T num.Float](t *testing.T) {
 						want[i], want[n+i] = dft(a, second, k, w)
 					}
 					p.Forward(h, z, a, second)
-					checkErr(t, fmt.Sprintf("P=%d half %d, rows of %d, alone %v", n, h, rows, second == nil), slices.Concat(z.Re, z.Im), want)
+					checkErr(t, fmt.Sprintf("%s half %d, rows of %d, alone %v", what, h, rows, second == nil), slices.Concat(z.Re, z.Im), want)
 				}
 			}
 		}
-	}
+	})
 }
 
 func TestInverse(t *testing.T) {
@@ -144,39 +160,40 @@ func TestInverse(t *testing.T) {
 func testInverse[T num.Float](t *testing.T) {
 	const guard = 123
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, n := range append(sizes, 4096, 6000) {
-		p := newPlan(n, generic[T]())
-		for _, rows := range []int{1, n/4 - 1, n/2 + 3, n - 1, n, n + 1, 2*n - 3, 2 * n} {
-			a, b := random[T](rng, rows), random[T](rng, rows)
+	eachPlan(6000, func(plan string, p *Plan[T]) {
+		n := p.Len()
+		s := p.NewSpectra(1)[0]
+		for i, rows := range []int{1, n/4 - 1, n/2 + 3, 3*n/4 - 1, 3 * n / 4, 3*n/4 + 1, n - 1, n, n + 1, 2*n - 3, 2 * n} {
+			// Rows lie anywhere: only elements are aligned.
+			a, b := random[T](rng, rows+i)[i:], random[T](rng, rows+2*i)[2*i:]
 			wantA, wantB := make([]float64, rows), make([]float64, rows)
 			for i := range rows {
 				wantA[i], wantB[i] = 2*float64(n)*float64(a[i]), 2*float64(n)*float64(b[i])
 			}
 			for _, alone := range []bool{false, true} {
 				inB := b
-				outA, outB := slices.Repeat([]T{guard}, 2*n+1), slices.Repeat([]T{guard}, 2*n+1)
-				toA, toB := outA[:rows], outB[:rows]
+				outA, outB := slices.Repeat([]T{guard}, 2*n+32), slices.Repeat([]T{guard}, 2*n+32)
+				toA, toB := outA[i+1:][:rows], outB[i+3:][:rows]
 				if alone {
 					inB, toB = nil, nil
 				}
-				s := p.NewSpectra(1)[0]
-				for h := Cyclic; h <= Negacyclic; h++ {
+				for _, h := range halves {
 					p.Forward(h, s[h], a, inB)
-					p.Inverse(h, toA, toB, s[h])
+					p.Inverse(h, s[h])
 				}
-				what := fmt.Sprintf("P=%d rows of %d alone %v", n, rows, alone)
+				p.Store(toA, toB, s)
+				what := fmt.Sprintf("%s rows of %d alone %v", plan, rows, alone)
 				checkErr(t, what, toA, wantA)
 				if !alone {
 					checkErr(t, what, toB, wantB)
 				}
-				for _, out := range [][]T{outA[rows:], outB[len(toB):]} {
-					if i := slices.IndexFunc(out, func(v T) bool { return v != guard }); i >= 0 {
-						t.Errorf("%s: wrote %d beyond the end of a row", what, i)
-					}
+				around := slices.Concat(outA[:i+1], outA[i+1+rows:], outB[:i+3], outB[i+3+len(toB):])
+				if j := slices.IndexFunc(around, func(v T) bool { return v != guard }); j >= 0 {
+					t.Errorf("%s: wrote outside a row, place %d", what, j)
 				}
 			}
 		}
-	}
+	})
 }
 
 // cyclicSum returns the cyclic convolution of length n of k and x, or, with
@@ -198,11 +215,10 @@ func TestConvolveAndBackward(t *testing.T) {
 
 func testConvolve[T num.Float](t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 3))
-	for _, n := range sizes {
-		p := newPlan(n, generic[T]())
-		z := p.NewPlanes(1)[0]
-		s := p.NewSpectra(3)
-		k, u, acc := s[0], s[1], s[2]
+	eachPlan(640, func(what string, p *Plan[T]) {
+		n := p.Len()
+		s := p.NewSpectra(4)
+		k, u, acc, z := s[0], s[1], s[2], s[3]
 		rows := 2*n - 5
 		row, ua, ub, ga, gb := random[T](rng, rows), random[T](rng, rows), random[T](rng, rows), random[T](rng, rows), random[T](rng, rows)
 		scale := func(x []T) []T {
@@ -211,75 +227,156 @@ func testConvolve[T num.Float](t *testing.T) {
 			}
 			return x
 		}
-		ya, yb, da, db, dk := make([]T, 2*n), make([]T, 2*n), make([]T, 2*n), make([]T, 2*n), make([]T, 2*n)
-		for h := Cyclic; h <= Negacyclic; h++ {
+		row2 := func() []T { return make([]T, 2*n) }
+		ya, yb, va, vb, ca, cb, da, db, dk := row2(), row2(), row2(), row2(), row2(), row2(), row2(), row2(), row2()
+		for _, h := range halves {
 			p.Forward(h, k[h], row, nil)
 			p.Forward(h, u[h], ua, ub)
-			p.Convolve(h, ya, yb, ua, ub, k[h], z)
-			p.Backward(h, da, db, ga, gb, k[h], u[h], acc[h], z)
-			p.Backward(h, da, db, ga, gb, k[h], u[h], acc[h], z) // Cyclic overwrites
-			if h == Negacyclic {
-				p.Backward(Cyclic, da, db, ga, gb, k[Cyclic], u[Cyclic], p.NewPlanes(1)[0], z)
-				p.Backward(h, da, db, ga, gb, k[h], u[h], p.NewPlanes(1)[0], z)
-			}
-			p.Inverse(h, dk, nil, acc[h])
 		}
-		checkErr(t, fmt.Sprintf("P=%d k*a", n), scale(ya), cyclicSum(row, ua, 2*n, 1))
-		checkErr(t, fmt.Sprintf("P=%d k*b", n), scale(yb), cyclicSum(row, ub, 2*n, 1))
-		checkErr(t, fmt.Sprintf("P=%d da", n), scale(da), cyclicSum(row, ga, 2*n, 1))
-		checkErr(t, fmt.Sprintf("P=%d db", n), scale(db), cyclicSum(row, gb, 2*n, 1))
+		result := func(a, b []T, f func(h Half)) {
+			for _, h := range halves {
+				f(h)
+			}
+			p.Store(a, b, z)
+			scale(a)
+			scale(b)
+		}
+		result(ya, yb, func(h Half) { p.Convolve(h, z[h], ua, ub, k[h]) })
+		result(va, vb, func(h Half) { p.Multiply(h, z[h], k[h], u[h]) })
+		result(ca, cb, func(h Half) { p.Correlate(h, z[h], ga, gb, k[h]) })
+		for range 2 { // acc adds up, the rows are overwritten
+			result(da, db, func(h Half) { p.Backward(h, z[h], ga, gb, k[h], u[h], acc[h]) })
+		}
+		for _, h := range halves {
+			p.Inverse(h, acc[h])
+		}
+		p.Store(dk, nil, acc)
+		scale(dk)
+		for _, c := range []struct {
+			name string
+			got  []T
+			x    []T
+			sign int
+		}{
+			{"Convolve: k*a", ya, ua, 1}, {"Convolve: k*b", yb, ub, 1}, {"Multiply: k*a", va, ua, 1}, {"Multiply: k*b", vb, ub, 1},
+			{"Correlate: a", ca, ga, -1}, {"Correlate: b", cb, gb, -1}, {"Backward: a", da, ga, -1}, {"Backward: b", db, gb, -1},
+		} {
+			checkErr(t, what+" "+c.name, c.got, cyclicSum(row, c.x, 2*n, c.sign))
+		}
 		want := cyclicSum(ua, ga, 2*n, -1)
 		for i, v := range cyclicSum(ub, gb, 2*n, -1) {
 			want[i] = 2 * (want[i] + v)
 		}
-		checkErr(t, fmt.Sprintf("P=%d acc", n), scale(dk), want)
-	}
+		checkErr(t, what+" acc", dk, want)
+	})
 }
 
 func TestPointwiseProducts(t *testing.T) {
+	t.Run("float32", testPointwiseProducts[float32])
+	t.Run("float64", testPointwiseProducts[float64])
+}
+
+func testPointwiseProducts[T num.Float](t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 4))
-	const n = 9
-	planes := func() Planes[float64] { return Planes[float64]{random[float64](rng, n), random[float64](rng, n)} }
-	at := func(z Planes[float64], i int) complex128 { return complex(z.Re[i], z.Im[i]) }
+	at := func(z Planes[T], i int) complex128 { return complex(float64(z.Re[i]), float64(z.Im[i])) }
 	conj := func(c complex128) complex128 { return complex(real(c), -imag(c)) }
-	for name, c := range map[string]struct {
-		f    func(dst, x, y Planes[float64])
-		want func(d, x, y complex128) complex128
-	}{
-		"Mul":        {Mul[float64], func(_, x, y complex128) complex128 { return x * y }},
-		"MulAdd":     {MulAdd[float64], func(d, x, y complex128) complex128 { return d + x*y }},
-		"MulAddConj": {MulAddConj[float64], func(d, x, y complex128) complex128 { return d + conj(x)*y }},
-	} {
-		d, x, y := planes(), planes(), planes()
-		want := make([]complex128, n)
-		for i := range want {
-			want[i] = c.want(at(d, i), at(x, i), at(y, i))
+	for _, set := range sets[T](cpu.Detected()) {
+		for n := range 70 {
+			planes := func() Planes[T] { return Planes[T]{random[T](rng, n+2)[1 : n+1], random[T](rng, n+3)[2 : n+2]} }
+			for name, c := range map[string]struct {
+				f    func(dst, x, y Planes[T])
+				want func(d, x, y complex128) complex128
+			}{
+				"mul":        {set.mul, func(_, x, y complex128) complex128 { return x * y }},
+				"mulAdd":     {set.mulAdd, func(d, x, y complex128) complex128 { return d + x*y }},
+				"mulAddConj": {set.mulAddConj, func(d, x, y complex128) complex128 { return d + conj(x)*y }},
+			} {
+				d, x, y := planes(), planes(), planes()
+				after := [2]T{d.Re[:n+1][n], d.Im[:n+1][n]}
+				want := make([]complex128, n)
+				for i := range want {
+					want[i] = c.want(at(d, i), at(x, i), at(y, i))
+				}
+				c.f(d, x, y)
+				for i := range want {
+					if e := at(d, i) - want[i]; math.Hypot(real(e), imag(e)) > 10*tol[T]() {
+						t.Errorf("W=%d %s: point %d of %d: got %v, want %v", set.width, name, i, n, at(d, i), want[i])
+					}
+				}
+				if after != [2]T{d.Re[:n+1][n], d.Im[:n+1][n]} {
+					t.Errorf("W=%d %s: wrote beyond point %d", set.width, name, n)
+				}
+			}
 		}
-		c.f(d, x, y)
-		for i := range want {
-			if e := at(d, i) - want[i]; math.Hypot(real(e), imag(e)) > 1e-15*10 {
-				t.Errorf("%s: point %d: got %v, want %v", name, i, at(d, i), want[i])
+	}
+}
+
+// The exported products are those of the set in use, and dst of Mul may be an
+// operand.
+func TestProductsInPlace(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 5))
+	eachLevel(func(level cpu.Level) {
+		const n = 37
+		planes := func() Planes[float64] { return Planes[float64]{random[float64](rng, n), random[float64](rng, n)} }
+		x, y, d := planes(), planes(), Planes[float64]{make([]float64, n), make([]float64, n)}
+		Mul(d, x, y)
+		MulAdd(d, x, y)
+		MulAddConj(d, Planes[float64]{make([]float64, n), make([]float64, n)}, y)
+		Mul(x, x, y)
+		for i := range n {
+			if d.Re[i] != 2*x.Re[i] || d.Im[i] != 2*x.Im[i] {
+				t.Errorf("%v: point %d: Mul and MulAdd give %v %v, twice Mul in place is %v %v", level, i, d.Re[i], d.Im[i], 2*x.Re[i], 2*x.Im[i])
 			}
 		}
 		d.Clear()
 		if i := slices.IndexFunc(slices.Concat(d.Re, d.Im), func(v float64) bool { return v != 0 }); i >= 0 {
 			t.Errorf("Clear left %d", i)
 		}
+	})
+}
+
+// eachLevel calls f with every level this machine has in use.
+func eachLevel(f func(l cpu.Level)) {
+	for l := range cpu.Detected() + 1 {
+		old := cpu.SetActive(l)
+		f(l)
+		cpu.SetActive(old)
 	}
 }
 
-func TestNewPicksAPlanThatIsLongEnoughAndNotTooLong(t *testing.T) {
-	for n := 1; n <= 3000; n++ {
-		p := New[float32](n)
-		if 2*p.Len() < n {
-			t.Fatalf("New(%d).Len() = %d: too short", n, p.Len())
+// New returns a plan that is long enough, and none that is long enough would be
+// cheaper.
+func TestNewPicksTheCheapestPlan(t *testing.T) {
+	t.Run("float32", testNewPicksTheCheapestPlan[float32])
+	t.Run("float64", testNewPicksTheCheapestPlan[float64])
+}
+
+func testNewPicksTheCheapestPlan[T num.Float](t *testing.T) {
+	eachLevel(func(l cpu.Level) {
+		for n := 1; n <= 3000; n += 7 {
+			p := New[T](n)
+			if 2*p.Len() < n {
+				t.Fatalf("%v: New(%d).Len() = %d: too short", l, n, p.Len())
+			}
+			cost := p.passes.cost.of(p.Len(), p.passes.unit())
+			for _, set := range sets[T](l) {
+				for m := 1; m*set.unit() < 2*max(n, set.unit()); m++ {
+					rest := m
+					for _, f := range []int{2, 3, 5} {
+						for rest%f == 0 {
+							rest /= f
+						}
+					}
+					size := m * set.unit()
+					if rest == 1 && 2*size >= n && set.cost.of(size, set.unit()) < cost {
+						t.Errorf("%v: New(%d) has W = %d, P = %d, but W = %d, P = %d is cheaper", l, n, p.passes.width, p.Len(), set.width, size)
+					}
+				}
+			}
 		}
-		if n >= 256 && 2*p.Len() > n*4/3 {
-			t.Errorf("New(%d).Len() = %d: more than a third is added", n, p.Len())
-		}
-	}
+	})
 	for _, c := range [][2]int{{1, 16}, {32, 16}, {33, 32}, {2048, 1024}, {2 * 784, 800}, {32768, 16384}, {2 << 20, 1 << 20}} {
-		if got := sizeFor((c[0]+1)/2, 16); got != c[1] {
+		if got := cheapest([]*passSet[float32]{generic32}, (c[0]+1)/2).n; got != c[1] {
 			t.Errorf("for %d points: P = %d, want %d", c[0], got, c[1])
 		}
 	}
@@ -353,14 +450,18 @@ func TestTwiddleGroups(t *testing.T) {
 }
 
 func TestSteadyStateDoesNotAllocate(t *testing.T) {
-	p := New[float32](2 * 480)
-	z, y := p.NewPlanes(2), p.NewPlanes(1)[0]
-	u := p.NewPlanes(1)[0]
-	if n := testing.AllocsPerRun(10, func() {
-		p.Forward(Cyclic, z[1], u.Re, nil)
-		p.Convolve(Cyclic, y.Re, y.Im, u.Re, u.Im, z[1], z[0])
-		p.Convolve(Negacyclic, y.Re, y.Im, u.Re, u.Im, z[1], z[0])
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	eachLevel(func(l cpu.Level) {
+		p := New[float32](2 * 480)
+		s, u := p.NewSpectra(3), p.NewPlanes(1)[0]
+		if n := testing.AllocsPerRun(10, func() {
+			for _, h := range halves {
+				p.Forward(h, s[0][h], u.Re, nil)
+				p.Backward(h, s[1][h], u.Re, u.Im, s[0][h], s[0][h], s[2][h])
+			}
+			p.Store(u.Re, u.Im, s[1])
+			MulAdd(s[0][0], s[1][0], s[2][0])
+		}); n != 0 {
+			t.Errorf("%v: %v allocations", l, n)
+		}
+	})
 }

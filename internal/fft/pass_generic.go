@@ -15,15 +15,21 @@ import (
 // generic returns the passes in Go.
 func generic[T num.Float]() *passSet[T] {
 	return &passSet[T]{
-		width:       1,
-		load:        [2]func(z Planes[T], a, b, tw []T){Cyclic: loadCyclic[T], Negacyclic: loadNegacyclic[T]},
-		store:       [2]func(a, b []T, z Planes[T], tw []T){Cyclic: storeCyclic[T], Negacyclic: storeNegacyclic[T]},
-		down:        [6]func(z Planes[T], q int, tw []T){2: dif2[T], 3: dif3[T], 4: dif4[T], 5: dif5[T]},
-		up:          [6]func(z Planes[T], q int, tw []T){2: dit2[T], 3: dit3[T], 4: dit4[T], 5: dit5[T]},
-		midForward:  midForward[T],
-		midInverse:  midInverse[T],
-		midConvolve: midConvolve[T],
-		midBackward: midBackward[T],
+		width:        1,
+		cost:         costs{level: [maxRadix + 1]float64{2: 2.0, 3: 2.7, 4: 2.6, 5: 3.8}, ends: 5.5},
+		load:         [2]func(z Planes[T], a, b, tw []T){Cyclic: loadCyclic[T], Negacyclic: loadNegacyclic[T]},
+		store:        store[T],
+		down:         [maxRadix + 1]func(z Planes[T], q int, tw []T){2: dif2[T], 3: dif3[T], 4: dif4[T], 5: dif5[T]},
+		up:           [maxRadix + 1]func(z Planes[T], q int, tw []T){2: dit2[T], 3: dit3[T], 4: dit4[T], 5: dit5[T]},
+		midForward:   midForward[T],
+		midInverse:   midInverse[T],
+		midConvolve:  midConvolve[T],
+		midCorrelate: midCorrelate[T],
+		midBackward:  midBackward[T],
+		midProduct:   midProduct[T],
+		mul:          mulPlanes[T],
+		mulAdd:       mulAddPlanes[T],
+		mulAddConj:   mulAddConjPlanes[T],
 	}
 }
 
@@ -280,15 +286,8 @@ func loadNegacyclic[T num.Float](z Planes[T], a, b, tw []T) {
 	}
 }
 
-// storeCyclic is the last level of the cyclic half.
-func storeCyclic[T num.Float](a, b []T, z Planes[T], tw []T) {
-	dit4(z, len(z.Re)/4, tw)
-	copy(a, z.Re)
-	copy(b, z.Im)
-}
-
-// storeNegacyclic is the last level of the negacyclic half.
-func storeNegacyclic[T num.Float](a, b []T, z Planes[T], tw []T) {
+// store is the last level of the negacyclic half, and the sum of both.
+func store[T num.Float](a, b []T, c, z Planes[T], tw []T) {
 	const h = math.Sqrt2 / 2
 	q := len(z.Re) / 4
 	r0, i0 := z.Re[:q], z.Im[:q]
@@ -314,15 +313,15 @@ func storeNegacyclic[T num.Float](a, b []T, z Planes[T], tw []T) {
 		y3r, y3i := br+di, bi-dr
 		r3[j], i3[j] = (y3r+y3i)*-h, (y3r-y3i)*h
 	}
-	add(a, z.Re)
-	add(b, z.Im)
+	sum(a, c.Re, z.Re)
+	sum(b, c.Im, z.Im)
 }
 
-// add adds the first len(dst) elements of x to dst.
-func add[T num.Float](dst, x []T) {
-	x = x[:len(dst)]
+// sum sets dst to the sum of the first len(dst) elements of x and y.
+func sum[T num.Float](dst, x, y []T) {
+	x, y = x[:len(dst)], y[:len(dst)]
 	for i, v := range x {
-		dst[i] += v
+		dst[i] = v + y[i]
 	}
 }
 
@@ -383,8 +382,26 @@ func midConvolve[T num.Float](z, k Planes[T]) {
 	}
 }
 
+// midCorrelate finishes the forward transform, multiplies with conj(k) and
+// begins the inverse.
+func midCorrelate[T num.Float](z, k Planes[T]) {
+	midForward(z)
+	kr, ki := k.Re[:len(z.Re)], k.Im[:len(z.Re)]
+	im := z.Im[:len(z.Re)]
+	for i, re := range z.Re {
+		z.Re[i], im[i] = mulConj(re, im[i], kr[i], ki[i])
+	}
+	midInverse(z)
+}
+
+// midProduct begins the inverse transform of the product of k and u.
+func midProduct[T num.Float](z, k, u Planes[T]) {
+	mulPlanes(z, k, u)
+	midInverse(z)
+}
+
 // midBackward finishes the forward transform, adds its product with conj(u) to
-// acc, multiplies it with k and begins the inverse.
+// acc, multiplies it with conj(k) and begins the inverse.
 func midBackward[T num.Float](z, k, u, acc Planes[T]) {
 	re, im, kr, ki := z.Re, z.Im, k.Re, k.Im
 	im, kr, ki = im[:len(re)], kr[:len(re)], ki[:len(re)]
@@ -406,10 +423,10 @@ func midBackward[T num.Float](z, k, u, acc Planes[T]) {
 		gi[n+2] += x2i*ur[n+2] - x2r*ui[n+2]
 		gr[n+3] += x3r*ur[n+3] + x3i*ui[n+3]
 		gi[n+3] += x3i*ur[n+3] - x3r*ui[n+3]
-		x0r, x0i = mul(x0r, x0i, kr[n], ki[n])
-		x1r, x1i = mul(x1r, x1i, kr[n+1], ki[n+1])
-		x2r, x2i = mul(x2r, x2i, kr[n+2], ki[n+2])
-		x3r, x3i = mul(x3r, x3i, kr[n+3], ki[n+3])
+		x0r, x0i = mulConj(x0r, x0i, kr[n], ki[n])
+		x1r, x1i = mulConj(x1r, x1i, kr[n+1], ki[n+1])
+		x2r, x2i = mulConj(x2r, x2i, kr[n+2], ki[n+2])
+		x3r, x3i = mulConj(x3r, x3i, kr[n+3], ki[n+3])
 		ar, br = addSub(x0r, x2r)
 		ai, bi = addSub(x0i, x2i)
 		cr, dr = addSub(x1r, x3r)
@@ -418,5 +435,39 @@ func midBackward[T num.Float](z, k, u, acc Planes[T]) {
 		im[n], im[n+2] = addSub(ai, ci)
 		re[n+3], re[n+1] = addSub(br, di)
 		im[n+1], im[n+3] = addSub(bi, dr)
+	}
+}
+
+// mulPlanes sets dst to x*y, point by point.
+func mulPlanes[T num.Float](dst, x, y Planes[T]) {
+	n := len(dst.Re)
+	dr, di := dst.Re, dst.Im[:n]
+	xr, xi, yr, yi := x.Re[:n], x.Im[:n], y.Re[:n], y.Im[:n]
+	for i := range dr {
+		dr[i], di[i] = mul(xr[i], xi[i], yr[i], yi[i])
+	}
+}
+
+// mulAddPlanes adds x*y to dst, point by point.
+func mulAddPlanes[T num.Float](dst, x, y Planes[T]) {
+	n := len(dst.Re)
+	dr, di := dst.Re, dst.Im[:n]
+	xr, xi, yr, yi := x.Re[:n], x.Im[:n], y.Re[:n], y.Im[:n]
+	for i := range dr {
+		re, im := mul(xr[i], xi[i], yr[i], yi[i])
+		dr[i] += re
+		di[i] += im
+	}
+}
+
+// mulAddConjPlanes adds conj(x)*y to dst, point by point.
+func mulAddConjPlanes[T num.Float](dst, x, y Planes[T]) {
+	n := len(dst.Re)
+	dr, di := dst.Re, dst.Im[:n]
+	xr, xi, yr, yi := x.Re[:n], x.Im[:n], y.Re[:n], y.Im[:n]
+	for i := range dr {
+		re, im := mulConj(yr[i], yi[i], xr[i], xi[i])
+		dr[i] += re
+		di[i] += im
 	}
 }

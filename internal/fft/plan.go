@@ -1,9 +1,14 @@
 package fft
 
 import (
+	"math"
+	"math/bits"
+	"slices"
 	"sync"
 
+	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
 // Half names one of the two transforms of length P that make up one of length
@@ -21,10 +26,14 @@ const (
 // A row is a real signal of at most 2P samples; what is missing of 2P is zero.
 // Rows come in pairs (a, b) of equal length, or alone with b nil. Rows given as
 // input must not overlap rows given as output.
+//
+// Forward makes the spectrum of rows, one half at a time. Convolve, Correlate,
+// Backward, Multiply and Inverse leave a half of a result in planes, all but its
+// last level, and Store puts the two halves together as rows.
 type Plan[T num.Float] struct {
 	n      int // P
 	passes *passSet[T]
-	ends   [2][]T // twiddles of load and store, by Half
+	ends   [2][]T // twiddles of the first and the last level, by Half
 	levels []level[T]
 }
 
@@ -45,73 +54,88 @@ type key[T num.Float] struct {
 // New returns the cheapest plan for convolutions that must not wrap around
 // within n samples: 2P >= n. Plans are made once and kept.
 func New[T num.Float](n int) *Plan[T] {
-	set := active[T]()
-	k := key[T]{sizeFor((max(n, 1)+1)/2, 4*set.midPoints()), set}
+	k := cheapest(sets[T](cpu.Active()), (max(n, 1)+1)/2)
 	if p, ok := plans.Load(k); ok {
 		return p.(*Plan[T])
 	}
-	p, _ := plans.LoadOrStore(k, newPlan(k.n, set))
+	p, _ := plans.LoadOrStore(k, newPlan(k.n, k.passes))
 	return p.(*Plan[T])
 }
 
-// levelCost is the time per point of a level down and up, by radix, in units of
-// radix 4; endCost that of load, mid and store together. Measured on the Go
-// passes.
-var levelCost = [6]float64{2: 0.8, 3: 1.05, 4: 1, 5: 1.5}
+// cheapest returns the pass set and the P >= n that take the least time.
+func cheapest[T num.Float](sets []*passSet[T], n int) key[T] {
+	var best key[T]
+	bestCost := math.Inf(1)
+	for _, s := range sets {
+		if size, cost := s.cost.sizeFor(n, s.unit()); cost < bestCost {
+			best, bestCost = key[T]{size, s}, cost
+		}
+	}
+	return best
+}
 
-const endCost = 2.2
-
-// sizeFor returns the cheapest P >= n that is unit times a product of levels:
-// powers of 2, 3 and 5.
-func sizeFor(n, unit int) int {
-	best, bestCost := 0, 0.0
+// sizeFor returns the cheapest P >= n that is unit times a product of levels,
+// powers of 2, 3 and 5, and its time.
+func (c *costs) sizeFor(n, unit int) (best int, bestCost float64) {
+	bestCost = math.Inf(1)
 	for fives := unit; fives < 2*max(n, unit); fives *= 5 {
 		for p := fives; p < 2*max(n, unit); p *= 3 {
 			size := p
 			for size < n {
 				size *= 2
 			}
-			cost := float64(endCost)
-			for _, r := range radices(size / unit) {
-				cost += levelCost[r]
-			}
-			if cost *= float64(size); best == 0 || cost < bestCost {
+			if cost := c.of(size, unit); cost < bestCost {
 				best, bestCost = size, cost
 			}
 		}
 	}
-	return best
+	return best, bestCost
 }
 
-// radices splits m into levels, the largest blocks first.
-func radices(m int) []int {
+// of returns the time of a plan for P = size.
+func (c *costs) of(size, unit int) float64 {
+	perPoint := c.ends
+	for _, r := range c.radices(size / unit) {
+		perPoint += c.level[r]
+	}
+	return perPoint * float64(size)
+}
+
+// radices splits m into the cheapest levels, the largest blocks first.
+func (c *costs) radices(m int) []int {
 	var r []int
 	for _, f := range []int{5, 3} {
 		for m%f == 0 {
 			r, m = append(r, f), m/f
 		}
 	}
-	// What is left is a power of two. An odd one has one level of radix 2.
-	even := m
-	for even%4 == 0 {
-		even /= 4
-	}
-	if even == 2 {
-		r, m = append(r, 2), m/2
-	}
-	for ; m > 1; m /= 4 {
-		r = append(r, 4)
-	}
-	return r
+	return append(r, c.binary(bits.TrailingZeros(uint(m)))...)
 }
 
-// newPlan returns a plan for P = size, a result of sizeFor for the set.
+// binary splits 2^e into the cheapest levels.
+func (c *costs) binary(e int) []int {
+	var best []int
+	bestCost := math.Inf(1)
+	for eights := 0; 3*eights <= e; eights++ {
+		fours, twos := (e-3*eights)/2, (e-3*eights)%2
+		cost := float64(eights)*c.level[8] + float64(fours)*c.level[4] + float64(twos)*c.level[2]
+		if c.level[8] == 0 && eights > 0 || cost >= bestCost {
+			continue
+		}
+		bestCost = cost
+		best = slices.Concat(slices.Repeat([]int{2}, twos), slices.Repeat([]int{8}, eights), slices.Repeat([]int{4}, fours))
+	}
+	return best
+}
+
+// newPlan returns a plan for P = size, a multiple of the set's unit by powers of
+// 2, 3 and 5.
 func newPlan[T num.Float](size int, set *passSet[T]) *Plan[T] {
 	p := &Plan[T]{n: size, passes: set}
 	block := size / 4
 	p.ends[Cyclic] = twiddles[T](4, block, set.width, false)
 	p.ends[Negacyclic] = twiddles[T](4, block, set.width, true)
-	for _, r := range radices(block / set.midPoints()) {
+	for _, r := range set.cost.radices(block / set.midPoints()) {
 		block /= r
 		p.levels = append(p.levels, level[T]{r, block, twiddles[T](r, block, set.width, false)})
 	}
@@ -142,45 +166,80 @@ func (p *Plan[T]) Forward(h Half, z Planes[T], a, b []T) {
 	p.passes.midForward(z)
 }
 
-// Inverse is the inverse of Forward but for a factor 2P, and for the two
-// halves being summed: the half that comes first must be Cyclic, which
-// overwrites the rows; Negacyclic adds to them. It destroys z.
-func (p *Plan[T]) Inverse(h Half, a, b []T, z Planes[T]) {
+// Inverse turns the bins z into a half of a result. With Store, it is the inverse
+// of Forward but for a factor 2P.
+func (p *Plan[T]) Inverse(h Half, z Planes[T]) {
 	p.passes.midInverse(z)
-	p.up(z)
-	p.store(h, a, b, z)
+	p.up(h, z)
 }
 
-// Convolve is Forward of the rows ua and ub, a product with k, and Inverse to
-// the rows ya and yb. z is scratch.
-func (p *Plan[T]) Convolve(h Half, ya, yb, ua, ub []T, k, z Planes[T]) {
-	p.load(h, z, ua, ub)
+// Multiply is Inverse of the product of the bins k and u, into z.
+func (p *Plan[T]) Multiply(h Half, z, k, u Planes[T]) {
+	p.passes.midProduct(z, k, u)
+	p.up(h, z)
+}
+
+// Convolve is Forward of the rows a and b, a product with k, and Inverse, all in
+// z.
+func (p *Plan[T]) Convolve(h Half, z Planes[T], a, b []T, k Planes[T]) {
+	p.load(h, z, a, b)
 	p.down(z)
 	p.passes.midConvolve(z, k)
-	p.up(z)
-	p.store(h, ya, yb, z)
+	p.up(h, z)
 }
 
-// Backward is Convolve of the rows ga and gb with k to da and db, and on the
-// way adds conj(u) times the bins of ga + i gb to acc. z is scratch.
-func (p *Plan[T]) Backward(h Half, da, db, ga, gb []T, k, u, acc, z Planes[T]) {
-	p.load(h, z, ga, gb)
+// Correlate is Convolve with conj(k).
+func (p *Plan[T]) Correlate(h Half, z Planes[T], a, b []T, k Planes[T]) {
+	p.load(h, z, a, b)
+	p.down(z)
+	p.passes.midCorrelate(z, k)
+	p.up(h, z)
+}
+
+// Backward is Correlate, and on the way adds conj(u) times the bins of a + ib to
+// acc.
+func (p *Plan[T]) Backward(h Half, z Planes[T], a, b []T, k, u, acc Planes[T]) {
+	p.load(h, z, a, b)
 	p.down(z)
 	p.passes.midBackward(z, k, u, acc)
-	p.up(z)
-	p.store(h, da, db, z)
+	p.up(h, z)
+}
+
+// Store writes the result whose halves are s to the rows a and b. It destroys s.
+func (p *Plan[T]) Store(a, b []T, s Spectrum[T]) {
+	c, z := s[Cyclic], s[Negacyclic]
+	headA, headB := a, b
+	if len(a) > p.n {
+		headA = a[:p.n]
+		if b != nil {
+			headB = b[:p.n]
+		}
+	}
+	p.passes.store(headA, headB, c, z, p.ends[Negacyclic])
+	if len(a) > p.n {
+		unfold(a, c.Re)
+		if b != nil {
+			unfold(b, c.Im)
+		}
+	}
 }
 
 func (p *Plan[T]) down(z Planes[T]) {
-	for _, l := range p.levels {
+	for i := range p.levels {
+		l := &p.levels[i]
 		p.passes.down[l.radix](z, l.q, l.tw)
 	}
 }
 
-func (p *Plan[T]) up(z Planes[T]) {
+// up is all levels of the inverse, but the last of the negacyclic half, which
+// store does.
+func (p *Plan[T]) up(h Half, z Planes[T]) {
 	for i := len(p.levels) - 1; i >= 0; i-- {
-		l := p.levels[i]
+		l := &p.levels[i]
 		p.passes.up[l.radix](z, l.q, l.tw)
+	}
+	if h == Cyclic {
+		p.passes.up[4](z, p.n/4, p.ends[Cyclic])
 	}
 }
 
@@ -197,51 +256,22 @@ func (p *Plan[T]) load(h Half, z Planes[T], a, b []T) {
 	p.passes.load[h](z, a, b, p.ends[h])
 }
 
-// store is the last pass. What lies beyond P of longer rows is made after it.
-func (p *Plan[T]) store(h Half, a, b []T, z Planes[T]) {
-	headA, headB := a, b
-	if len(a) > p.n {
-		headA = a[:p.n]
-		if b != nil {
-			headB = b[:p.n]
-		}
-	}
-	p.passes.store[h](headA, headB, z, p.ends[h])
-	if len(a) > p.n {
-		unfold(h, a, p.n)
-		unfold(h, b, p.n)
-	}
-}
-
 // fold sets dst to the remainder of x, of length len(dst) to 2 len(dst), that
 // half h sees.
 func fold[T num.Float](h Half, dst, x []T) {
 	tail := x[len(dst):]
 	copy(dst, x)
-	if h == Cyclic {
-		add(dst[:len(tail)], tail)
-		return
+	sign := T(1)
+	if h == Negacyclic {
+		sign = -1
 	}
-	dst = dst[:len(tail)]
-	for i, v := range tail {
-		dst[i] -= v
-	}
+	vec.Axpy(dst[:len(tail)], sign, tail)
 }
 
-// unfold completes a row longer than n whose first n samples half h has been
-// stored to: with c and d the two remainders, x = c + d and x = c - d there.
-// In between, the tail holds c.
-func unfold[T num.Float](h Half, x []T, n int) {
-	if x == nil {
-		return
-	}
-	head, tail := x[:n], x[n:]
-	if h == Cyclic {
-		copy(tail, head)
-		return
-	}
-	head = head[:len(tail)]
-	for i, c := range tail {
-		tail[i] = 2*c - head[i]
-	}
+// unfold completes a row longer than the planes of the cyclic remainder c. With d
+// the other remainder, its head is c + d and its tail c - d.
+func unfold[T num.Float](x, c []T) {
+	head, tail := x[:len(c)], x[len(c):]
+	vec.Scale(tail, 2, c[:len(tail)])
+	vec.Axpy(tail, -1, head[:len(tail)])
 }

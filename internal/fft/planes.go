@@ -39,35 +39,10 @@ func (z Planes[T]) Clear() {
 }
 
 // Mul sets dst to x*y, point by point. dst may be x or y.
-func Mul[T num.Float](dst, x, y Planes[T]) {
-	n := len(dst.Re)
-	dr, di := dst.Re, dst.Im[:n]
-	xr, xi, yr, yi := x.Re[:n], x.Im[:n], y.Re[:n], y.Im[:n]
-	for i := range dr {
-		dr[i], di[i] = mul(xr[i], xi[i], yr[i], yi[i])
-	}
-}
+func Mul[T num.Float](dst, x, y Planes[T]) { widest[T]().mul(dst, x, y) }
 
 // MulAdd adds x*y to dst, point by point.
-func MulAdd[T num.Float](dst, x, y Planes[T]) {
-	n := len(dst.Re)
-	dr, di := dst.Re, dst.Im[:n]
-	xr, xi, yr, yi := x.Re[:n], x.Im[:n], y.Re[:n], y.Im[:n]
-	for i := range dr {
-		re, im := mul(xr[i], xi[i], yr[i], yi[i])
-		dr[i] += re
-		di[i] += im
-	}
-}
+func MulAdd[T num.Float](dst, x, y Planes[T]) { widest[T]().mulAdd(dst, x, y) }
 
 // MulAddConj adds conj(x)*y to dst, point by point.
-func MulAddConj[T num.Float](dst, x, y Planes[T]) {
-	n := len(dst.Re)
-	dr, di := dst.Re, dst.Im[:n]
-	xr, xi, yr, yi := x.Re[:n], x.Im[:n], y.Re[:n], y.Im[:n]
-	for i := range dr {
-		re, im := mulConj(yr[i], yi[i], xr[i], xi[i])
-		dr[i] += re
-		di[i] += im
-	}
-}
+func MulAddConj[T num.Float](dst, x, y Planes[T]) { widest[T]().mulAddConj(dst, x, y) }

@@ -56,3 +56,27 @@ func twiddles[T num.Float](radix, q, width int, twisted bool) []T {
 	}
 	return tw
 }
+
+// midTwiddles returns the factors of the levels in a middle block of 4*width
+// points: for one level after the other but the last, which needs none, and for
+// every output s, what twiddles has in a group; columns repeat where blocks are
+// smaller than a vector.
+func midTwiddles[T num.Float](width int, radices []int) []T {
+	var tw []T
+	block := 4 * width
+	for _, radix := range radices[:len(radices)-1] {
+		q := block / radix
+		for s := 1; s < radix; s++ {
+			group := make([]T, 2*width)
+			for l := range width {
+				re, im := root(l%q*s, block)
+				group[l], group[width+l] = T(re), T(im)
+			}
+			tw = append(tw, group...)
+		}
+		block = q
+	}
+	aligned := num.Aligned[T](len(tw))
+	copy(aligned, tw)
+	return aligned
+}

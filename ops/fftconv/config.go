@@ -20,20 +20,42 @@ const (
 	BidirectionalReference Mode = "bidirectional-reference"
 )
 
-// Config says what a convolution does. The zero value is causal.
+// Activation is a function applied to every sample of the output.
+type Activation string
+
+const (
+	// Identity leaves y as it is.
+	Identity Activation = "identity"
+	// GELU is y Φ(y), Φ the distribution function of the standard normal: exact,
+	// not the approximation by tanh (Hendrycks and Gimpel 2016, arXiv
+	// 1606.08415).
+	GELU Activation = "gelu"
+)
+
+// Config says what a convolution does. The zero value is causal, without an
+// activation.
 type Config struct {
 	// Mode is Causal, Bidirectional or BidirectionalReference. Empty: Causal.
 	Mode Mode `json:"mode,omitempty"`
+	// Activation is Identity or GELU. Empty: Identity.
+	Activation Activation `json:"activation,omitempty"`
 }
 
 // Validate returns an error that names the first field out of range.
 func (c Config) Validate() error {
 	switch c.mode() {
 	case Causal, Bidirectional, BidirectionalReference:
+	default:
+		return fmt.Errorf("Mode: want %q, %q or %q, got %q", Causal, Bidirectional, BidirectionalReference, c.Mode)
+	}
+	switch c.activation() {
+	case Identity, GELU:
 		return nil
 	}
-	return fmt.Errorf("Mode: want %q, %q or %q, got %q", Causal, Bidirectional, BidirectionalReference, c.Mode)
+	return fmt.Errorf("Activation: want %q or %q, got %q", Identity, GELU, c.Activation)
 }
+
+func (c Config) activation() Activation { return cmp.Or(c.Activation, Identity) }
 
 func (c Config) mode() Mode { return cmp.Or(c.Mode, Causal) }
 
@@ -70,6 +92,7 @@ func (s Size) Validate() error {
 // geometry is what the arithmetic needs to know of Config and Size.
 type geometry struct {
 	Size
+	activation Activation
 	directions int // kernels of each channel
 	// taps is the number of samples of each kernel that reach from one end of
 	// a row to the other, by direction; the rest of the kernel has no effect.
@@ -79,7 +102,7 @@ type geometry struct {
 }
 
 func newGeometry(c Config, s Size) geometry {
-	g := geometry{Size: s, directions: c.directions(), taps: [2]int{min(s.LK, s.L), 0}}
+	g := geometry{Size: s, activation: c.activation(), directions: c.directions(), taps: [2]int{min(s.LK, s.L), 0}}
 	switch c.mode() {
 	case Bidirectional:
 		g.taps[1] = min(s.LK, s.L)

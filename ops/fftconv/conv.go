@@ -5,7 +5,6 @@ import (
 	"unsafe"
 
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/internal/par"
 )
 
 // Inputs are the inputs of a convolution, or the gradients with respect to
@@ -23,11 +22,8 @@ type Inputs[T num.Float] struct {
 // Results do not depend on the number of workers.
 type Plan[T num.Float] struct {
 	geometry geometry
-	workers  []method[T]
-
-	// The call in progress, for the two loop bodies, which are made once.
-	call              call[T]
-	forward, backward func(worker, h int)
+	method   method[T]
+	call     call[T] // in progress
 }
 
 // call is the arguments of one call of Forward or Backward.
@@ -36,10 +32,10 @@ type call[T num.Float] struct {
 	y        []T // (B, CH, H, L): output, or its gradient
 }
 
-// method is one way to convolve, and the scratch memory of one worker for it.
+// method is one way to convolve, and the scratch memory for it.
 type method[T num.Float] interface {
-	forward(a *call[T], h int)
-	backward(a *call[T], h int)
+	forward(a *call[T])
+	backward(a *call[T])
 }
 
 // NewPlan returns a plan for convolutions of the given size.
@@ -50,17 +46,12 @@ func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
 	if err := size.Validate(); err != nil {
 		return nil, fmt.Errorf("fftconv: Size: %w", err)
 	}
-	g := newGeometry(cfg, size)
-	p := &Plan[T]{geometry: g, workers: make([]method[T], min(par.Workers(), g.H))}
-	for i := range p.workers {
-		if g.taps[0]+g.taps[1] <= maxDirectTaps {
-			p.workers[i] = &direct[T]{g}
-		} else {
-			p.workers[i] = newSpectral[T](g)
-		}
+	p := &Plan[T]{geometry: newGeometry(cfg, size)}
+	if g := p.geometry; g.taps[0]+g.taps[1] <= maxDirectTaps {
+		p.method = newDirect[T](g)
+	} else {
+		p.method = newSpectral[T](g)
 	}
-	p.forward = func(worker, h int) { p.workers[worker].forward(&p.call, h) }
-	p.backward = func(worker, h int) { p.workers[worker].backward(&p.call, h) }
 	return p, nil
 }
 
@@ -75,7 +66,7 @@ func (p *Plan[T]) Forward(y []T, in Inputs[T]) error {
 		return fmt.Errorf("%s: y: want memory of its own, got an overlap with U", name)
 	}
 	p.call = call[T]{in: in, y: y}
-	par.For(p.geometry.H, p.forward)
+	p.method.forward(&p.call)
 	p.call = call[T]{} // the arrays are the caller's: keep none alive
 	return nil
 }
@@ -95,7 +86,7 @@ func (p *Plan[T]) Backward(grad, in Inputs[T], dy []T) error {
 		return fmt.Errorf("%s: grad.U: want memory of its own, got an overlap with U or dy", name)
 	}
 	p.call = call[T]{in: in, grad: grad, y: dy}
-	par.For(p.geometry.H, p.backward)
+	p.method.backward(&p.call)
 	p.call = call[T]{}
 	return nil
 }

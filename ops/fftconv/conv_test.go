@@ -111,11 +111,9 @@ func newPlan[T num.Float](t testing.TB, mode Mode, size Size, byFFT bool) *Plan[
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range p.workers {
-		p.workers[i] = &direct[T]{p.geometry}
-		if byFFT {
-			p.workers[i] = newSpectral[T](p.geometry)
-		}
+	p.method = newDirect[T](p.geometry)
+	if byFFT {
+		p.method = newSpectral[T](p.geometry)
 	}
 	return p
 }
@@ -237,8 +235,8 @@ func TestPicksTheMethodBySize(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := p.workers[0].(*direct[float64]); ok != c.direct {
-			t.Errorf("%+v: %T", c.size, p.workers[0])
+		if _, ok := p.method.(*direct[float64]); ok != c.direct {
+			t.Errorf("%+v: %T", c.size, p.method)
 		}
 	}
 }

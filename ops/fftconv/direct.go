@@ -2,15 +2,41 @@ package fftconv
 
 import (
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
 // maxDirectTaps is the number of kernel samples up to which the sum over them
-// is faster than a transform (measured on the Go code of both).
+// is faster than a transform.
 const maxDirectTaps = 12
 
-// direct is the method for short kernels and short rows: the defining sums.
-type direct[T num.Float] struct{ geometry }
+// direct is the method for short kernels and short rows: the defining sums. A
+// task is a feature.
+type direct[T num.Float] struct {
+	geometry
+	slope [][]T // (workers)(B CH L) rows before the activation, then the gradients there
+
+	call                *call[T] // in progress
+	forwards, backwards func(worker, h int)
+}
+
+func newDirect[T num.Float](g geometry) *direct[T] {
+	f := &direct[T]{geometry: g, slope: make([][]T, min(par.Workers(), g.H))}
+	f.forwards, f.backwards = f.forwardTask, f.backwardTask
+	return f
+}
+
+func (f *direct[T]) forward(a *call[T]) {
+	f.call = a
+	par.For(f.H, f.forwards)
+	f.call = nil
+}
+
+func (f *direct[T]) backward(a *call[T]) {
+	f.call = a
+	par.For(f.H, f.backwards)
+	f.call = nil
+}
 
 // lag returns by how much tap m of a direction delays its input: less than
 // zero for the anticausal direction.
@@ -30,54 +56,80 @@ func delayed[T num.Float](y, u []T, lag int) (yl, ul []T) {
 	return y[:len(y)+lag], u[-lag:]
 }
 
-func (f *direct[T]) forward(a *call[T], h int) {
+func (f *direct[T]) forwardTask(_, h int) {
 	for b := range f.B {
-		u := row(a.in.U, f.L, f.uRow(b, h))
 		for c := range f.CH {
-			y := row(a.y, f.L, f.yRow(b, c, h))
-			clear(y)
-			if a.in.D != nil {
-				vec.Axpy(y, a.in.D[f.dAt(c, h)], u)
-			}
-			for dir := range f.directions {
-				k := row(a.in.K, f.LK, f.kRow(dir, c, h))[:f.taps[dir]]
-				for m, w := range k {
-					yl, ul := delayed(y, u, f.lag(dir, m))
-					vec.Axpy(yl, w, ul)
-				}
+			y := row(f.call.y, f.L, f.yRow(b, c, h))
+			f.convolve(y, b, c, h)
+			if f.activation == GELU {
+				vec.GELU(y, y)
 			}
 		}
 	}
 }
 
-func (f *direct[T]) backward(a *call[T], h int) {
-	if a.grad.U != nil {
+// convolve sets y to the output before the activation.
+func (f *direct[T]) convolve(y []T, b, c, h int) {
+	in := &f.call.in
+	u := row(in.U, f.L, f.uRow(b, h))
+	clear(y)
+	if in.D != nil {
+		vec.Axpy(y, in.D[f.dAt(c, h)], u)
+	}
+	for dir := range f.directions {
+		k := row(in.K, f.LK, f.kRow(dir, c, h))[:f.taps[dir]]
+		for m, w := range k {
+			yl, ul := delayed(y, u, f.lag(dir, m))
+			vec.Axpy(yl, w, ul)
+		}
+	}
+}
+
+func (f *direct[T]) backwardTask(worker, h int) {
+	dy := func(b, c int) []T { return row(f.call.y, f.L, f.yRow(b, c, h)) }
+	if f.activation == GELU {
+		s := num.Grow(f.slope[worker], f.B*f.CH*f.L)
+		f.slope[worker] = s
+		at := func(b, c int) []T { return row(s, f.L, b*f.CH+c) }
 		for b := range f.B {
-			f.gradU(a, b, h)
+			for c := range f.CH {
+				f.convolve(at(b, c), b, c, h)
+				vec.GELUGrad(at(b, c), at(b, c), dy(b, c))
+			}
+		}
+		dy = at
+	}
+	grad := &f.call.grad
+	if grad.U != nil {
+		for b := range f.B {
+			f.gradU(dy, b, h)
 		}
 	}
 	for c := range f.CH {
-		if a.grad.K != nil {
+		if grad.K != nil {
 			for dir := range f.directions {
-				f.gradK(a, dir, c, h)
+				f.gradK(dy, dir, c, h)
 			}
 		}
-		if a.grad.D != nil {
-			a.grad.D[f.dAt(c, h)] = correlation(&f.geometry, a, c, h, 0)
+		if grad.D != nil {
+			grad.D[f.dAt(c, h)] = f.correlation(dy, c, h, 0)
 		}
 	}
 }
 
-func (f *direct[T]) gradU(a *call[T], b, h int) {
-	du := row(a.grad.U, f.L, f.uRow(b, h))
+// gradU writes a row of the gradient of u. dy returns a row of the gradient of
+// the output before the activation.
+func (f *direct[T]) gradU(dy func(b, c int) []T, b, h int) {
+	in := &f.call.in
+	du := row(f.call.grad.U, f.L, f.uRow(b, h))
 	clear(du)
 	for c := range f.CH {
-		g := row(a.y, f.L, f.yRow(b, c, h))
-		if a.in.D != nil {
-			vec.Axpy(du, a.in.D[f.dAt(c, h)], g)
+		g := dy(b, c)
+		if in.D != nil {
+			vec.Axpy(du, in.D[f.dAt(c, h)], g)
 		}
 		for dir := range f.directions {
-			k := row(a.in.K, f.LK, f.kRow(dir, c, h))[:f.taps[dir]]
+			k := row(in.K, f.LK, f.kRow(dir, c, h))[:f.taps[dir]]
 			for m, w := range k {
 				gl, dul := delayed(g, du, f.lag(dir, m))
 				vec.Axpy(dul, w, gl)
@@ -86,19 +138,19 @@ func (f *direct[T]) gradU(a *call[T], b, h int) {
 	}
 }
 
-func (f *direct[T]) gradK(a *call[T], dir, c, h int) {
-	dk := row(a.grad.K, f.LK, f.kRow(dir, c, h))
+func (f *direct[T]) gradK(dy func(b, c int) []T, dir, c, h int) {
+	dk := row(f.call.grad.K, f.LK, f.kRow(dir, c, h))
 	clear(dk[f.taps[dir]:])
 	for m := range f.taps[dir] {
-		dk[m] = correlation(&f.geometry, a, c, h, f.lag(dir, m))
+		dk[m] = f.correlation(dy, c, h, f.lag(dir, m))
 	}
 }
 
 // correlation returns the sum over the batch and over l of dy[l] u[l-lag].
-func correlation[T num.Float](g *geometry, a *call[T], c, h, lag int) T {
+func (f *direct[T]) correlation(dy func(b, c int) []T, c, h, lag int) T {
 	var s T
-	for b := range g.B {
-		yl, ul := delayed(row(a.y, g.L, g.yRow(b, c, h)), row(a.in.U, g.L, g.uRow(b, h)), lag)
+	for b := range f.B {
+		yl, ul := delayed(dy(b, c), row(f.call.in.U, f.L, f.uRow(b, h)), lag)
 		s += vec.Dot(yl, ul)
 	}
 	return s

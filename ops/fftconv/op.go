@@ -16,6 +16,10 @@ type Option func(*Config)
 // WithMode sets the mode. The default is Causal.
 func WithMode(m Mode) Option { return func(c *Config) { c.Mode = m } }
 
+// WithActivation applies an activation to the output, while it is in the cache,
+// and lets the gradient through it. The default is Identity.
+func WithActivation(a Activation) Option { return func(c *Config) { c.Activation = a } }
+
 // Conv adds the convolution of u with the kernels k, and a skip d, to their
 // graph and returns it, (B, C*H, L), channels before features. See the package
 // comment for the formula. The shapes are

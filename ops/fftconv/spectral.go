@@ -3,6 +3,8 @@ package fftconv
 import (
 	"github.com/gorgonia-s4/s4/internal/fft"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
 // spectral is the method for long kernels: products of spectra.
@@ -10,110 +12,294 @@ import (
 // Its transforms have length n = 2P and are made of two halves, which are worked
 // on one after the other. A kernel of both directions is one periodic sequence
 // of length n, with the anticausal samples at negative lags.
+//
+// A task is a feature or, where there are few, a piece of its batch. Pieces
+// share the spectra of the kernels, and each has its own sum for their
+// gradients; the sums are added in order.
 type spectral[T num.Float] struct {
 	geometry
-	fft *fft.Plan[T]
-	n   int
+	fft     *fft.Plan[T]
+	n       int
+	pieces  int // of the batch of each feature
+	workers []*scratch[T]
+	k       [][]fft.Spectrum[T] // (workers, or with more than one piece H)(CH) kernels and d
+	acc     [][]fft.Spectrum[T] // (workers, or with more than one piece H*pieces)(CH) correlations of dy and u
 
-	// Of the feature at hand:
-	k   []fft.Spectrum[T] // (CH) kernels and d, over n; conjugated in backward
-	acc []fft.Spectrum[T] // (CH) correlations of dy and u, summed over the batch
-	row []T               // (n) kernels of both directions, or their gradients
-	// Of the pair of rows and the half at hand:
-	z, u, sum fft.Planes[T] // scratch; bins of u; bins of the gradient of u
+	call                                 *call[T] // in progress
+	kernels, forwards, backwards, finals func(worker, i int)
 }
+
+// scratch is the memory of one worker.
+type scratch[T num.Float] struct {
+	row   []T             // (n) kernels of both directions, or their gradients
+	z     fft.Spectrum[T] // a result on its way
+	u     fft.Spectrum[T] // bins of u
+	sum   fft.Spectrum[T] // bins of the gradient of u, with more than one channel
+	dy    fft.Planes[T]   // bins of the gradient of y, with more than one channel
+	slope fft.Planes[T]   // rows before the activation, then the gradients there
+}
+
+// halves of a transform.
+var halves = [2]fft.Half{fft.Cyclic, fft.Negacyclic}
+
+const (
+	// minTasks is the number of tasks to make of features and pieces.
+	minTasks = 32
+	// minSamples is the size of u from which a batch is split.
+	minSamples = 1 << 15
+)
+
+// pieces returns the number of pieces to make of the batch of each feature. It
+// does not depend on the number of workers, because results depend on it.
+func (g *geometry) pieces() int {
+	if g.B*g.H*g.L < minSamples {
+		return 1
+	}
+	return max(1, min(minTasks/g.H, g.pairs()))
+}
+
+// pairs returns the number of pairs of rows in the batch of a feature.
+func (g *geometry) pairs() int { return (g.B + 1) / 2 }
 
 func newSpectral[T num.Float](g geometry) *spectral[T] {
 	plan := fft.New[T](g.L + g.reach())
-	z := plan.NewPlanes(2)
-	s := &spectral[T]{geometry: g, fft: plan, n: 2 * plan.Len(), k: plan.NewSpectra(g.CH), z: z[0], u: z[1]}
-	if g.directions == 2 {
-		s.row = num.Aligned[T](s.n)
+	s := &spectral[T]{geometry: g, fft: plan, n: 2 * plan.Len(), pieces: g.pieces()}
+	s.workers = make([]*scratch[T], min(par.Workers(), g.H*s.pieces))
+	s.k = make([][]fft.Spectrum[T], len(s.workers))
+	if s.split() {
+		s.k = make([][]fft.Spectrum[T], g.H)
 	}
+	for i := range s.workers {
+		z := plan.NewSpectra(2)
+		s.workers[i] = &scratch[T]{row: num.Aligned[T](s.n), z: z[0], u: z[1]}
+	}
+	for i := range s.k {
+		s.k[i] = plan.NewSpectra(g.CH)
+	}
+	s.kernels = func(worker, h int) { s.kernelsOf(s.k[h], s.workers[worker], h) }
+	s.forwards, s.backwards, s.finals = s.forwardTask, s.backwardTask, s.finalTask
 	return s
 }
 
-// halves of a transform, in the order fft.Plan.Inverse wants.
-var halves = [2]fft.Half{fft.Cyclic, fft.Negacyclic}
+// split reports whether a task is less than a feature.
+func (s *spectral[T]) split() bool { return s.pieces > 1 }
 
-func (s *spectral[T]) forward(a *call[T], h int) {
-	s.kernels(a, h, 1)
-	for b := 0; b < s.B; b += 2 {
-		ua, ub := s.pairU(a.in.U, b, h)
-		for _, half := range halves {
-			if s.CH == 1 {
-				ya, yb := s.pairY(a.y, b, 0, h)
-				s.fft.Convolve(half, ya, yb, ua, ub, s.k[0][half], s.z)
-				continue
-			}
-			s.fft.Forward(half, s.u, ua, ub)
-			for c := range s.CH {
-				ya, yb := s.pairY(a.y, b, c, h)
-				fft.Mul(s.z, s.u, s.k[c][half])
-				s.fft.Inverse(half, ya, yb, s.z)
-			}
-		}
-	}
-}
-
-func (s *spectral[T]) backward(a *call[T], h int) {
-	if s.acc == nil { // a plan that only runs forward has no use for it
-		s.acc, s.sum = s.fft.NewSpectra(s.CH), s.fft.NewPlanes(1)[0]
-	}
-	toU, toK := a.grad.U != nil, a.grad.K != nil
-	if toU {
-		s.kernels(a, h, -1)
-	}
-	for c := range s.acc {
-		s.acc[c][fft.Cyclic].Clear()
-		s.acc[c][fft.Negacyclic].Clear()
-	}
-	for b := 0; b < s.B && (toU || toK); b += 2 {
-		for _, half := range halves {
-			s.backwardPair(a, b, h, half)
-		}
-	}
-	for c := range s.CH {
-		if toK {
-			s.gradK(a, c, h)
-		} else if a.grad.D != nil {
-			a.grad.D[s.dAt(c, h)] = correlation(&s.geometry, a, c, h, 0)
-		}
-	}
-}
-
-// backwardPair does one half of the rows b and b+1: it adds to acc and to the
-// gradient of u what is asked for.
-func (s *spectral[T]) backwardPair(a *call[T], b, h int, half fft.Half) {
-	ua, ub := s.pairU(a.in.U, b, h)
-	da, db := s.pairU(a.grad.U, b, h)
-	toU, toK := a.grad.U != nil, a.grad.K != nil
-	if toK {
-		s.fft.Forward(half, s.u, ua, ub)
-	}
-	if s.CH == 1 && toU {
-		ga, gb := s.pairY(a.y, b, 0, h)
-		if toK {
-			s.fft.Backward(half, da, db, ga, gb, s.k[0][half], s.u, s.acc[0][half], s.z)
-		} else {
-			s.fft.Convolve(half, da, db, ga, gb, s.k[0][half], s.z)
-		}
+// growBackward makes the memory that backward needs: a plan that only runs
+// forward has no use for it.
+func (s *spectral[T]) growBackward() {
+	if s.acc != nil {
 		return
 	}
-	s.sum.Clear()
+	s.acc = make([][]fft.Spectrum[T], len(s.workers))
+	if s.split() {
+		s.acc = make([][]fft.Spectrum[T], s.H*s.pieces)
+	}
+	for i := range s.acc {
+		s.acc[i] = s.fft.NewSpectra(s.CH)
+	}
+	for _, w := range s.workers {
+		if s.CH > 1 {
+			w.sum, w.dy = s.fft.NewSpectra(1)[0], s.fft.NewPlanes(1)[0]
+		}
+		if s.activation != Identity {
+			w.slope = fft.Planes[T]{Re: num.Aligned[T](s.L), Im: num.Aligned[T](s.L)}
+		}
+	}
+}
+
+func (s *spectral[T]) forward(a *call[T]) {
+	s.call = a
+	if s.split() {
+		par.For(s.H, s.kernels)
+	}
+	par.For(s.H*s.pieces, s.forwards)
+	s.call = nil
+}
+
+func (s *spectral[T]) backward(a *call[T]) {
+	s.call = a
+	s.growBackward()
+	if s.split() {
+		par.For(s.H, s.kernels)
+	}
+	par.For(s.H*s.pieces, s.backwards)
+	if s.split() {
+		par.For(s.H, s.finals)
+	}
+	s.call = nil
+}
+
+// task returns the feature of a task, the spectra of its kernels, and the rows of
+// the batch that are its own, from lo to hi.
+func (s *spectral[T]) task(worker, i int) (h int, k []fft.Spectrum[T], lo, hi int) {
+	if !s.split() {
+		s.kernelsOf(s.k[worker], s.workers[worker], i)
+		return i, s.k[worker], 0, s.B
+	}
+	h, i = i/s.pieces, i%s.pieces
+	lo, hi = 2*(i*s.pairs()/s.pieces), 2*((i+1)*s.pairs()/s.pieces)
+	return h, s.k[h], lo, min(hi, s.B)
+}
+
+func (s *spectral[T]) forwardTask(worker, i int) {
+	w := s.workers[worker]
+	h, k, lo, hi := s.task(worker, i)
+	for b := lo; b < hi; b += 2 {
+		ua, ub := s.pairU(s.call.in.U, b, h)
+		if s.CH > 1 {
+			s.binsOfU(w, ua, ub)
+		}
+		for c := range s.CH {
+			for _, half := range halves {
+				if s.CH == 1 {
+					s.fft.Convolve(half, w.z[half], ua, ub, k[c][half])
+				} else {
+					s.fft.Multiply(half, w.z[half], k[c][half], w.u[half])
+				}
+			}
+			ya, yb := s.pairY(s.call.y, b, c, h)
+			s.fft.Store(ya, yb, w.z)
+			s.activate(ya, yb)
+		}
+	}
+}
+
+// activate applies the activation to rows just written, which are still in the
+// cache.
+func (s *spectral[T]) activate(a, b []T) {
+	if s.activation == GELU {
+		vec.GELU(a, a)
+		vec.GELU(b, b)
+	}
+}
+
+// binsOfU sets both halves of u.
+func (s *spectral[T]) binsOfU(w *scratch[T], ua, ub []T) {
+	for _, half := range halves {
+		s.fft.Forward(half, w.u[half], ua, ub)
+	}
+}
+
+func (s *spectral[T]) backwardTask(worker, i int) {
+	h, k, lo, hi := s.task(worker, i)
+	acc := s.acc[worker]
+	if s.split() {
+		acc = s.acc[i]
+	}
+	for c := range acc {
+		acc[c][fft.Cyclic].Clear()
+		acc[c][fft.Negacyclic].Clear()
+	}
+	w := s.workers[worker]
+	for b := lo; b < hi; b += 2 {
+		if s.CH == 1 {
+			s.backwardPair(w, k[0], acc[0], b, h)
+		} else {
+			s.backwardChannels(w, k, acc, b, h)
+		}
+	}
+	if !s.split() {
+		s.gradients(w, acc, h)
+	}
+}
+
+// finalTask adds up the pieces of feature h.
+func (s *spectral[T]) finalTask(worker, h int) {
+	acc := s.acc[h*s.pieces:][:s.pieces]
+	for _, piece := range acc[1:] {
+		for c := range piece {
+			for _, half := range halves {
+				vec.Add(acc[0][c][half].Re, acc[0][c][half].Re, piece[c][half].Re)
+				vec.Add(acc[0][c][half].Im, acc[0][c][half].Im, piece[c][half].Im)
+			}
+		}
+	}
+	s.gradients(s.workers[worker], acc[0], h)
+}
+
+// toU reports whether the gradient of u is wanted, toK that of k or d.
+func (a *call[T]) toU() bool { return a.grad.U != nil }
+func (a *call[T]) toK() bool { return a.grad.K != nil || a.grad.D != nil }
+
+// backwardPair adds the correlations of the rows b and b+1 to acc and writes
+// their part of the gradient of u, as asked for. There is one channel.
+func (s *spectral[T]) backwardPair(w *scratch[T], k, acc fft.Spectrum[T], b, h int) {
+	a := s.call
+	u := w.u
+	ua, ub := s.pairU(a.in.U, b, h)
+	ga, gb := s.pairY(a.y, b, 0, h)
+	if s.activation == Identity {
+		u[fft.Negacyclic] = u[fft.Cyclic] // one half at a time: less of the cache
+	} else {
+		s.binsOfU(w, ua, ub)
+		ga, gb = s.beforeActivation(w, k, ga, gb)
+	}
+	for _, half := range halves {
+		if a.toK() && s.activation == Identity {
+			s.fft.Forward(half, u[half], ua, ub)
+		}
+		switch {
+		case !a.toU():
+			s.fft.Forward(half, w.z[half], ga, gb)
+			fft.MulAddConj(acc[half], u[half], w.z[half])
+		case a.toK():
+			s.fft.Backward(half, w.z[half], ga, gb, k[half], u[half], acc[half])
+		default:
+			s.fft.Correlate(half, w.z[half], ga, gb, k[half])
+		}
+	}
+	if a.toU() {
+		da, db := s.pairU(a.grad.U, b, h)
+		s.fft.Store(da, db, w.z)
+	}
+}
+
+// backwardChannels is backwardPair for more than one channel.
+func (s *spectral[T]) backwardChannels(w *scratch[T], k, acc []fft.Spectrum[T], b, h int) {
+	a := s.call
+	ua, ub := s.pairU(a.in.U, b, h)
+	s.binsOfU(w, ua, ub)
+	w.sum[fft.Cyclic].Clear()
+	w.sum[fft.Negacyclic].Clear()
 	for c := range s.CH {
 		ga, gb := s.pairY(a.y, b, c, h)
-		s.fft.Forward(half, s.z, ga, gb)
-		if toK {
-			fft.MulAddConj(s.acc[c][half], s.u, s.z)
+		if s.activation != Identity {
+			ga, gb = s.beforeActivation(w, k[c], ga, gb)
 		}
-		if toU {
-			fft.MulAdd(s.sum, s.z, s.k[c][half])
+		for _, half := range halves {
+			s.fft.Forward(half, w.dy, ga, gb)
+			if a.toK() {
+				fft.MulAddConj(acc[c][half], w.u[half], w.dy)
+			}
+			if a.toU() {
+				fft.MulAddConj(w.sum[half], k[c][half], w.dy)
+			}
 		}
 	}
-	if toU {
-		s.fft.Inverse(half, da, db, s.sum)
+	if a.toU() {
+		for _, half := range halves {
+			s.fft.Inverse(half, w.sum[half])
+		}
+		da, db := s.pairU(a.grad.U, b, h)
+		s.fft.Store(da, db, w.sum)
 	}
+}
+
+// beforeActivation returns the gradients before the activation, given those after
+// it, of a pair of rows of which u has the bins. The rows are computed again: to
+// keep them from the forward pass would take longer, besides the memory.
+func (s *spectral[T]) beforeActivation(w *scratch[T], k fft.Spectrum[T], ga, gb []T) (a, b []T) {
+	for _, half := range halves {
+		s.fft.Multiply(half, w.z[half], k[half], w.u[half])
+	}
+	a = w.slope.Re
+	if gb != nil {
+		b = w.slope.Im
+	}
+	s.fft.Store(a, b, w.z)
+	vec.GELUGrad(a, a, ga)
+	vec.GELUGrad(b, b, gb)
+	return a, b
 }
 
 // pairU returns rows b and b+1 of an array like u; the second is nil where
@@ -135,69 +321,77 @@ func (s *spectral[T]) pairY(x []T, b, c, h int) (first, second []T) {
 	return first, second
 }
 
-// kernels sets k to the spectra of the kernels of feature h with d at lag zero,
-// divided by n; with sign -1, to their conjugates, the spectra of the kernels
-// reversed in time.
-func (s *spectral[T]) kernels(a *call[T], h int, sign T) {
-	scale := 1 / T(s.n)
-	for c := range s.CH {
-		var d T // the spectrum of a sample at lag zero is constant
+// kernelsOf sets k to the spectra of the kernels of feature h with d at lag zero,
+// divided by n.
+func (s *spectral[T]) kernelsOf(k []fft.Spectrum[T], w *scratch[T], h int) {
+	a := s.call
+	for c := range k {
+		r := s.kernel(w.row, a, c, h)
+		vec.Scale(r, 1/T(s.n), r)
 		if a.in.D != nil {
-			d = a.in.D[s.dAt(c, h)]
+			r[0] += a.in.D[s.dAt(c, h)] / T(s.n)
 		}
-		k := s.kernel(a, c, h)
 		for _, half := range halves {
-			z := s.k[c][half]
-			s.fft.Forward(half, z, k, nil)
-			im := z.Im[:len(z.Re)]
-			for i, re := range z.Re {
-				z.Re[i] = scale * (re + d)
-				im[i] *= sign * scale
-			}
+			s.fft.Forward(half, k[c][half], r, nil)
 		}
 	}
 }
 
-// kernel returns the samples of a kernel that have an effect, and the
-// anticausal ones, if there are any, at n minus their lag.
-func (s *spectral[T]) kernel(a *call[T], c, h int) []T {
+// kernel copies the samples of a kernel that have an effect to r, and the
+// anticausal ones, if there are any, to n minus their lag.
+func (s *spectral[T]) kernel(r []T, a *call[T], c, h int) []T {
 	k := row(a.in.K, s.LK, s.kRow(0, c, h))[:s.taps[0]]
 	if s.directions == 1 {
-		return k
+		return r[:copy(r, k)]
 	}
-	clear(s.row[copy(s.row, k):])
+	clear(r[copy(r, k):])
 	for m, w := range row(a.in.K, s.LK, s.kRow(1, c, h))[:s.taps[1]] {
-		s.row[s.anticausal(m)] += w
+		r[s.anticausal(m)] += w
 	}
-	return s.row
+	return r
 }
 
 // anticausal returns where sample m of an anticausal kernel is in a periodic
 // sequence of length n.
 func (s *spectral[T]) anticausal(m int) int { return (s.n - m - s.skip) % s.n }
 
-// gradK turns acc of channel c into the gradients of the kernels and of d.
-func (s *spectral[T]) gradK(a *call[T], c, h int) {
-	r := s.row
-	if s.directions == 1 {
-		r = row(a.grad.K, s.LK, s.kRow(0, c, h))[:s.taps[0]]
+// gradients turns acc into the gradients of the kernels and of d of feature h.
+func (s *spectral[T]) gradients(w *scratch[T], acc []fft.Spectrum[T], h int) {
+	a := s.call
+	if !a.toK() {
+		return
 	}
-	for _, half := range halves {
-		s.fft.Inverse(half, r, nil, s.acc[c][half])
-	}
-	scale := 1 / T(s.n)
-	if a.grad.D != nil {
-		a.grad.D[s.dAt(c, h)] = scale * r[0]
-	}
-	for dir := range s.directions {
-		dk := row(a.grad.K, s.LK, s.kRow(dir, c, h))
-		clear(dk[s.taps[dir]:])
-		for m := range dk[:s.taps[dir]] {
-			at := m
-			if dir == 1 {
-				at = s.anticausal(m)
-			}
-			dk[m] = scale * r[at]
+	for c := range acc {
+		r := w.row
+		if s.directions == 1 {
+			r = r[:s.taps[0]]
 		}
+		for _, half := range halves {
+			s.fft.Inverse(half, acc[c][half])
+		}
+		s.fft.Store(r, nil, acc[c])
+		if a.grad.D != nil {
+			a.grad.D[s.dAt(c, h)] = r[0] / T(s.n)
+		}
+		for dir := range s.directions {
+			if a.grad.K != nil {
+				s.gradK(row(a.grad.K, s.LK, s.kRow(dir, c, h)), r, dir)
+			}
+		}
+	}
+}
+
+// gradK writes the gradient of a kernel, which r has at its place in a periodic
+// sequence, times n.
+func (s *spectral[T]) gradK(dk, r []T, dir int) {
+	scale := 1 / T(s.n)
+	taps := s.taps[dir]
+	clear(dk[taps:])
+	if dir == 0 {
+		vec.Scale(dk[:taps], scale, r[:taps])
+		return
+	}
+	for m := range dk[:taps] {
+		dk[m] = scale * r[s.anticausal(m)]
 	}
 }
