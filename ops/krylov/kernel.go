@@ -1,0 +1,135 @@
+package krylov
+
+import (
+	"fmt"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/ops/ssm"
+)
+
+// Params are the raw parameters of a bank of LSSL kernels, or the gradients
+// with respect to them. All are row-major. With S state matrices,
+//
+//	dt_h = Rate * DtTransform(Dt)
+//	x'   = -A x + B u,  A = diag(Pl) (T^-1 + diag(A.C)) diag(Pr),  B = diag(Pl) A.B
+type Params[T num.Float] struct {
+	Dt []T                  // (H)
+	A  ssm.Tridiagonal[[]T] // (S, N) each, but Dl and Du (S, N-1)
+	C  []T                  // (CH, H, N)
+}
+
+func (p *Params[T]) values() values[T] { return values[T]{p.Dt, p.A.Parts(), p.C} }
+
+// Plan computes a bank of LSSL kernels and its gradients:
+//
+//	K[c,h,l] = C[c,h] Ab_h^l Bb_h
+//
+// (LSSL, section 3) where Ab (N, N) and Bb (N) are A and B discretised with dt_h.
+// It owns its scratch memory, one set for every worker, and allocates nothing
+// once it has run. Its methods may not run at the same time.
+//
+// All arithmetic is in float64 and a result is rounded once. Results do not
+// depend on the number of workers.
+type Plan[T num.Float] struct{ bank *bank[T] }
+
+// NewPlan returns a plan for kernels of the given size, N at least 2.
+func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
+	b, err := newBank[T](cfg, size, structuredKind)
+	if err != nil {
+		return nil, fmt.Errorf("krylov: %w", err)
+	}
+	return &Plan[T]{b}, nil
+}
+
+// Forward writes the kernels (CH, H, L) to k. It returns an error if a length
+// is wrong or a model cannot be discretised because it has a pole at 1/(alpha
+// dt) or, without an alpha, a singular T.
+func (p *Plan[T]) Forward(k []T, prm Params[T]) error {
+	if err := p.bank.forward(k, prm.values()); err != nil {
+		return fmt.Errorf("krylov: Plan.Forward: %w", err)
+	}
+	return nil
+}
+
+// Backward writes to grad the gradients of sum(gk*K) with respect to the raw
+// parameters, gk (CH, H, L) being the gradient of the kernels, overwriting
+// them. Those of shared parameters are summed over the features. A nil slice of
+// grad is left out; with Config.Frozen all but C must be. It returns an error
+// if a length is wrong, and where Forward does.
+func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
+	if err := p.bank.backward(grad.values(), prm.values(), gk); err != nil {
+		return fmt.Errorf("krylov: Plan.Backward: %w", err)
+	}
+	return nil
+}
+
+// Discretise returns the recurrence whose impulse response the kernel is, in
+// float64 whatever T: for every feature h
+//
+//	x_l = ab_h x_{l-1} + bb_h u_l,  y_l = C[c,h] x_l
+//
+// ab is (H, N, N), bb (H, N). Config.L, Size.CH and Params.C are not used. It
+// returns an error if the configuration or a length is wrong, and where
+// Plan.Forward does.
+func Discretise[T num.Float](cfg Config, size Size, prm Params[T]) (ab, bb []float64, err error) {
+	if ab, bb, err = discretise(cfg, size, structuredKind, prm.values()); err != nil {
+		return nil, nil, fmt.Errorf("krylov: Discretise: %w", err)
+	}
+	return ab, bb, nil
+}
+
+// DenseParams are the raw parameters of a bank of kernels with dense state
+// matrices, or the gradients with respect to them. All are row-major. With S
+// state matrices,
+//
+//	dt_h = Rate * DtTransform(Dt)
+//	x'   = A x + B u
+type DenseParams[T num.Float] struct {
+	Dt []T // (H)
+	A  []T // (S, N, N)
+	B  []T // (S, N)
+	C  []T // (CH, H, N)
+}
+
+func (p *DenseParams[T]) values() values[T] {
+	return values[T]{p.Dt, [][]T{p.A, p.B}, p.C}
+}
+
+// DensePlan is [Plan] for dense state matrices: those of any measure of package
+// hippo, fixed or trainable.
+type DensePlan[T num.Float] struct{ bank *bank[T] }
+
+// NewDensePlan returns a plan for kernels of the given size.
+func NewDensePlan[T num.Float](cfg Config, size Size) (*DensePlan[T], error) {
+	b, err := newBank[T](cfg, size, denseKind)
+	if err != nil {
+		return nil, fmt.Errorf("krylov: %w", err)
+	}
+	return &DensePlan[T]{b}, nil
+}
+
+// Forward writes the kernels (CH, H, L) to k. It returns an error if a length
+// is wrong or a model cannot be discretised because A has the eigenvalue
+// 1/(alpha dt).
+func (p *DensePlan[T]) Forward(k []T, prm DenseParams[T]) error {
+	if err := p.bank.forward(k, prm.values()); err != nil {
+		return fmt.Errorf("krylov: DensePlan.Forward: %w", err)
+	}
+	return nil
+}
+
+// Backward is [Plan.Backward] for dense state matrices.
+func (p *DensePlan[T]) Backward(grad DenseParams[T], prm DenseParams[T], gk []T) error {
+	if err := p.bank.backward(grad.values(), prm.values(), gk); err != nil {
+		return fmt.Errorf("krylov: DensePlan.Backward: %w", err)
+	}
+	return nil
+}
+
+// DiscretiseDense is [Discretise] for dense state matrices.
+func DiscretiseDense[T num.Float](cfg Config, size Size, prm DenseParams[T]) (ab, bb []float64, err error) {
+	if ab, bb, err = discretise(cfg, size, denseKind, prm.values()); err != nil {
+		return nil, nil, fmt.Errorf("krylov: DiscretiseDense: %w", err)
+	}
+	return ab, bb, nil
+}

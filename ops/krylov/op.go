@@ -1,0 +1,182 @@
+package krylov
+
+import (
+	"fmt"
+	"slices"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/ops/ssm"
+)
+
+// Kernel adds the LSSL kernels of the given raw parameters to their graph and
+// returns them, (CH, H, cfg.L). See [Params] for the parameters and [Plan] for
+// the formula. The shapes are
+//
+//	dt     (H, 1) or (H)
+//	a      (S, N) each, but Dl and Du (S, N-1); or (N) and (N-1) for S = 1
+//	c      (CH, H, N), or (H, N) for one channel
+//
+// with N at least 2 and S a divisor of H. All are float32 or all float64.
+// Gradients are exact and go to all of them, or to c alone with Config.Frozen.
+// An error names the parameter, the wanted shape or value and what came.
+//
+// The op owns its buffers: a graph with it may be run by one VM at a time.
+func Kernel(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], c *G.Node) (*G.Node, error) {
+	return apply("krylov.Kernel", cfg, structuredKind, dt, a.Parts(), c, tridiagonalSize)
+}
+
+// DenseKernel is [Kernel] for dense state matrices, x' = A x + B u; see
+// [DenseParams]. The shapes are
+//
+//	dt     (H, 1) or (H)
+//	a      (S, N, N), or (N, N) for S = 1
+//	b      (S, N), or (N) for S = 1
+//	c      (CH, H, N), or (H, N) for one channel
+func DenseKernel(cfg Config, dt, a, b, c *G.Node) (*G.Node, error) {
+	return apply("krylov.DenseKernel", cfg, denseKind, dt, []*G.Node{a, b}, c, denseSize)
+}
+
+// apply makes the op of one kind. models returns S and N by the shapes of the
+// parts of theta.
+func apply(name string, cfg Config, kind kind, dt *G.Node, parts []*G.Node, c *G.Node, models func(parts []*G.Node) (s, n int, err error)) (*G.Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	in := append(append([]*G.Node{dt}, parts...), c)
+	if _, err := graphop.FloatType(name, in...); err != nil {
+		return nil, err
+	}
+	var size Size
+	var err error
+	if size.S, size.N, err = models(parts); err == nil {
+		err = size.outer(kind, dt, c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	spec := graphop.Spec{Name: name, Out: tensor.Shape{size.CH, size.H, cfg.L}}
+	if cfg.Frozen {
+		for i := range len(in) - 1 {
+			spec.NoGrad = append(spec.NoGrad, i)
+		}
+	}
+	return graphop.Apply(spec,
+		func() graphop.Core[float32] { return newCore[float32](cfg, size, kind) },
+		func() graphop.Core[float64] { return newCore[float64](cfg, size, kind) },
+		in...)
+}
+
+// tridiagonalSize reads S and N off the shapes of the parts of a.
+func tridiagonalSize(parts []*G.Node) (s, n int, err error) {
+	d := parts[2].Shape()
+	switch {
+	case d.Dims() == 1 && d[0] >= 2:
+		s, n = 1, d[0]
+	case d.Dims() == 2 && d[1] >= 2:
+		s, n = d[0], d[1]
+	default:
+		return 0, 0, fmt.Errorf("A.D: want (S, N) or (N), N >= 2, got %v", d)
+	}
+	for i, p := range structuredParts(n) {
+		shapes := [][]int{{s, p.width}}
+		if s == 1 {
+			shapes = append(shapes, []int{p.width})
+		}
+		if err := wantShape(p.name, parts[i], shapes...); err != nil {
+			return 0, 0, err
+		}
+	}
+	return s, n, nil
+}
+
+// denseSize reads S and N off the shapes of a and b.
+func denseSize(parts []*G.Node) (s, n int, err error) {
+	a := parts[0].Shape()
+	d := a.Dims()
+	if d != 2 && d != 3 || a[d-1] < 1 || a[d-1] != a[d-2] {
+		return 0, 0, fmt.Errorf("a: want (S, N, N) or (N, N), N >= 1, got %v", a)
+	}
+	s, n = 1, a[d-1]
+	if d == 3 {
+		s = a[0]
+	}
+	shapes := [][]int{{s, n}}
+	if s == 1 {
+		shapes = append(shapes, []int{n})
+	}
+	return s, n, wantShape("b", parts[1], shapes...)
+}
+
+// outer reads CH and H off the shape of c, and checks all.
+func (s *Size) outer(kind kind, dt, c *G.Node) error {
+	cs := c.Shape()
+	d := cs.Dims()
+	if d != 2 && d != 3 || cs[d-1] != s.N {
+		return fmt.Errorf("c: want (CH, H, %d) or (H, %[1]d), got %v", s.N, cs)
+	}
+	s.CH, s.H = 1, cs[d-2]
+	if d == 3 {
+		s.CH = cs[0]
+	}
+	if err := s.validate(kind.minN); err != nil {
+		return err
+	}
+	return wantShape("dt", dt, []int{s.H, 1}, []int{s.H})
+}
+
+// wantShape returns an error unless the node has one of the shapes.
+func wantShape(name string, n *G.Node, shapes ...[]int) error {
+	got := []int(n.Shape())
+	var list string
+	for i, s := range shapes {
+		if slices.Equal(got, s) {
+			return nil
+		}
+		if i > 0 {
+			list += " or "
+		}
+		list += fmt.Sprint(tensor.Shape(s))
+	}
+	return fmt.Errorf("%s: want %s, got %v", name, list, n.Shape())
+}
+
+// core is a bank behind graphop: inputs dt, the parts of theta and c.
+type core[T num.Float] struct {
+	bank      *bank[T]
+	prm, grad values[T]
+}
+
+// newCore takes what apply has checked: newBank cannot fail on it.
+func newCore[T num.Float](cfg Config, size Size, kind kind) *core[T] {
+	b, err := newBank[T](cfg, size, kind)
+	if err != nil {
+		panic(err)
+	}
+	parts := func() [][]T { return make([][]T, len(b.parts)) }
+	return &core[T]{bank: b, prm: values[T]{parts: parts()}, grad: values[T]{parts: parts()}}
+}
+
+func (c *core[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	c.bind(in)
+	return c.bank.forward(out, c.prm)
+}
+
+func (c *core[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	c.bind(in)
+	last := len(grad) - 1
+	c.grad.dt, c.grad.c = grad[0], grad[last]
+	copy(c.grad.parts, grad[1:last])
+	return c.bank.backward(c.grad, c.prm, gout)
+}
+
+func (c *core[T]) bind(in []graphop.Arg[T]) {
+	last := len(in) - 1
+	c.prm.dt, c.prm.c = in[0].F, in[last].F
+	for i := range c.prm.parts {
+		c.prm.parts[i] = in[1+i].F
+	}
+}
