@@ -408,7 +408,6 @@ func (p *DSSPlan[T]) backwardFeature(worker, h int) {
 			}
 		}
 	}
-	var gRe, gIm float64 // by the logarithms of the two step sizes
 	for n := range w.states {
 		st := &w.states[n]
 		gQ, gLambda := p.cfg.scaleGrad(st, w.gScale[n])
@@ -419,11 +418,23 @@ func (p *DSSPlan[T]) backwardFeature(worker, h int) {
 			}
 			gQ = -gQ // q = -dt lambda
 		}
+		w.gAb[n], w.gScale[n] = gQ, gLambda
+	}
+	p.carry(h, w.states, w.gAb, w.gScale)
+}
+
+// carry takes the derivatives by dt Lambda and, beside that, by Lambda of the
+// states of feature h to those by Lambda, in part, and by dt.
+func (p *DSSPlan[T]) carry(h int, states []dssState, gQ, gLambda []complex128) {
+	s := &p.size
+	var gRe, gIm float64 // by the logarithms of the two step sizes
+	for n := range states {
+		st := &states[n]
 		o := 2 * (h*s.N + n)
-		p.part[o] = real(gQ)*st.dtRe + real(gLambda)
-		p.part[o+1] = -imag(gQ)*st.dtIm - imag(gLambda)
-		gRe += real(gQ) * real(st.lambda) * st.dtRe
-		gIm -= imag(gQ) * imag(st.lambda) * st.dtIm
+		p.part[o] = real(gQ[n])*st.dtRe + real(gLambda[n])
+		p.part[o+1] = -imag(gQ[n])*st.dtIm - imag(gLambda[n])
+		gRe += real(gQ[n]) * real(st.lambda) * st.dtRe
+		gIm -= imag(gQ[n]) * imag(st.lambda) * st.dtIm
 	}
 	switch d := p.grad.LogDt; {
 	case d == nil:
@@ -496,14 +507,33 @@ func DiscretiseDSS[T num.Float](cfg DSSConfig, size DSSSize, prm DSSParams[T]) (
 	states := make([]dssState, size.N)
 	for h := range size.H {
 		prm.states(states, &cfg, &size, h)
-		for n, st := range states {
-			i := h*size.N + n
-			ab[i], bb[i] = st.ab, st.scale
-			if st.growing {
-				ab[i] = cmplx.Exp(-st.q)
-				bb[i] *= cmplx.Exp(complex(float64(cfg.L-1), 0) * st.q)
-			}
+		for n := range states {
+			ab[h*size.N+n], bb[h*size.N+n] = states[n].recurrence(cfg.L)
 		}
 	}
 	return ab, bb, nil
+}
+
+// recurrence returns Ab and Bb for a kernel of length l.
+func (st *dssState) recurrence(l int) (ab, bb complex128) {
+	if st.growing {
+		return cmplx.Exp(-st.q), st.scale * cmplx.Exp(complex(float64(l-1), 0)*st.q)
+	}
+	return st.ab, st.scale
+}
+
+// recurrenceGrad carries the derivatives by Ab and Bb for a kernel of length l
+// to dt Lambda and, beside that, to Lambda.
+func (c *DSSConfig) recurrenceGrad(st *dssState, gAb, gBb complex128) (gQ, gLambda complex128) {
+	if !st.growing {
+		gQ, gLambda = c.scaleGrad(st, gBb)
+		return gQ + gAb*st.ab, gLambda
+	}
+	ab, bb := st.recurrence(c.L)
+	last := complex(float64(c.L-1), 0)
+	gQ, gLambda = c.scaleGrad(st, gBb*cmplx.Exp(last*st.q))
+	if !c.DetachShift {
+		gQ += last * bb * gBb
+	}
+	return gAb*ab - gQ, gLambda
 }

@@ -225,11 +225,22 @@ func (p *Plan[T]) backwardFeature(worker, h int) {
 			}
 		}
 	}
-	var gDt float64
 	for n := range w.states {
 		st := &w.states[n]
-		dt, g := complex(st.dt, 0), w.gCoef[n]
-		gz := dt * st.b * (st.Phi*st.DAb*w.gAb[n] + st.DPhi*g)
+		w.gAb[n] *= complex(st.dt, 0) * st.b * st.Phi
+	}
+	p.carry(h, w.states, w.gAb, w.gCoef)
+}
+
+// carry takes the derivatives by Ab and Bb of the states of feature h to those
+// by A and B, in partA and partB, and by dt.
+func (p *Plan[T]) carry(h int, states []state, gAb, gBb []complex128) {
+	s := &p.size
+	var gDt float64
+	for n := range states {
+		st := &states[n]
+		dt, g := complex(st.dt, 0), gBb[n]
+		gz := st.DAb*gAb[n] + dt*st.b*st.DPhi*g
 		put(p.partA, h*s.N+n, gz*dt)
 		put(p.partB, h*s.N+n, dt*st.Phi*g)
 		gDt += real(st.b*st.Phi*g+gz*st.a) * st.dDt

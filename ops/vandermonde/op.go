@@ -68,17 +68,26 @@ func kernelSize(dt, aReal, aImag, b, c *G.Node) (Size, error) {
 	if err := s.Validate(); err != nil {
 		return s, err
 	}
+	s.DtPerState = dt.Shape().TotalSize() != s.H
+	return s, wantModel(s, dt, aReal, aImag, b)
+}
+
+// wantModel returns an error unless the parameters of the recurrence, all but
+// c, have the shapes of size s.
+func wantModel(s Size, dt, aReal, aImag, b *G.Node) error {
+	if err := wantShape("aReal", aReal, []int{s.S, s.N}); err != nil {
+		return err
+	}
 	if err := wantShape("aImag", aImag, []int{s.S, s.N}); err != nil {
-		return s, err
+		return err
 	}
 	if err := wantShape("dt", dt, []int{s.H, 1}, []int{s.H}, []int{s.H, s.N}); err != nil {
-		return s, err
+		return err
 	}
-	s.DtPerState = dt.Shape().TotalSize() != s.H
 	if b == nil {
-		return s, nil
+		return nil
 	}
-	return s, wantShape("b", b, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
+	return wantShape("b", b, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
 }
 
 // DSSKernel adds the DSS kernels of the given raw parameters to their graph and
@@ -124,14 +133,17 @@ func dssSize(logDt, lambda, w *G.Node) (DSSSize, error) {
 	if err := s.Validate(); err != nil {
 		return s, err
 	}
-	if err := wantShape("lambda", lambda, []int{s.N, 2}); err != nil {
-		return s, err
-	}
-	if err := wantShape("logDt", logDt, []int{s.H, 1}, []int{s.H}, []int{s.H, 2}); err != nil {
-		return s, err
-	}
 	s.SeparateDt = logDt.Shape().TotalSize() != s.H
-	return s, nil
+	return s, wantDSSModel(s, logDt, lambda)
+}
+
+// wantDSSModel returns an error unless the parameters of the recurrence, all
+// but w, have the shapes of size s.
+func wantDSSModel(s DSSSize, logDt, lambda *G.Node) error {
+	if err := wantShape("lambda", lambda, []int{s.N, 2}); err != nil {
+		return err
+	}
+	return wantShape("logDt", logDt, []int{s.H, 1}, []int{s.H}, []int{s.H, 2})
 }
 
 // wantShape returns an error unless the node has one of the shapes.

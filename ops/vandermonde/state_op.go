@@ -1,0 +1,191 @@
+package vandermonde
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/graphop"
+)
+
+// StateKernel adds what an initial state contributes to the output of the
+// models whose kernels [Kernel] computes, and returns it, (B, CH*H, cfg.L):
+//
+//	y[b,c,h,l] = 2 Re sum_n C[c,h,n] Ab[h,n]^(l+1) x0[b,h,n]
+//
+// x0 is (B, H, N, 2), the state before the first step; the other inputs are
+// those of Kernel. Added to the convolution of the input with the kernels, it
+// is the output of the recurrence that starts from x0. Gradients are exact and
+// go to all inputs.
+//
+// The op owns its buffers: a graph with it may be run by one VM at a time.
+func StateKernel(cfg Config, dt, aReal, aImag, b, c, x0 *G.Node) (*G.Node, error) {
+	const name = "vandermonde.StateKernel"
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	in := append(parameters(dt, aReal, aImag, b), c, x0)
+	if _, err := graphop.FloatType(name, in...); err != nil {
+		return nil, err
+	}
+	size, err := kernelSize(dt, aReal, aImag, b, c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	batch, err := stateBatch(x0, size.H, size.N)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	s := stateSize{B: batch, CH: size.CH, H: size.H, N: size.N, L: cfg.L}
+	return graphop.Apply(
+		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.CH * s.H, s.L}},
+		func() graphop.Core[float32] { return newStateKernel(newS4DBank[float32](cfg, size, b != nil), s) },
+		func() graphop.Core[float64] { return newStateKernel(newS4DBank[float64](cfg, size, b != nil), s) },
+		in...)
+}
+
+// FinalState adds the state that the models whose kernels [Kernel] computes
+// are in after the last step of u (B, H, L), and returns it, (B, H, N, 2):
+//
+//	x[b,h] = Ab^L x0 + sum_l Ab^(L-1-l) Bb u_l
+//
+// x0 is (B, H, N, 2), the state before the first step; nil: zero. The
+// parameters are those of Kernel; cfg.L is not used. Gradients are exact and
+// go to all inputs.
+//
+// The op owns its buffers: a graph with it may be run by one VM at a time.
+func FinalState(cfg Config, dt, aReal, aImag, b, u, x0 *G.Node) (*G.Node, error) {
+	const name = "vandermonde.FinalState"
+	if err := cfg.validateStep(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	in := append(parameters(dt, aReal, aImag, b), u)
+	if x0 != nil {
+		in = append(in, x0)
+	}
+	if _, err := graphop.FloatType(name, in...); err != nil {
+		return nil, err
+	}
+	size := Size{CH: 1, H: dt.Shape()[0], DtPerState: dt.Shape().Dims() > 1 && dt.Shape()[1] > 1}
+	if a := aReal.Shape(); a.Dims() == 2 {
+		size.S, size.N = a[0], a[1]
+	}
+	if err := size.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := wantModel(size, dt, aReal, aImag, b); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	s, err := sequenceSize(u, x0, size.H, size.N)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return graphop.Apply(
+		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.H, s.N, 2}},
+		func() graphop.Core[float32] { return newFinalState(newS4DBank[float32](cfg, size, b != nil), s) },
+		func() graphop.Core[float64] { return newFinalState(newS4DBank[float64](cfg, size, b != nil), s) },
+		in...)
+}
+
+// DSSStateKernel is [StateKernel] for the models whose kernels [DSSKernel]
+// computes, (B, CH*H, l):
+//
+//	y[b,c,h,i] = Re sum_n W[c,h,n] Ab[h,n]^(i+1) x0[b,h,n],  0 <= i < l
+//
+// cfg.L is the length that DSSSoftmax normalises over; the others do not use
+// it.
+func DSSStateKernel(cfg DSSConfig, l int, logDt, lambda, w, x0 *G.Node) (*G.Node, error) {
+	const name = "vandermonde.DSSStateKernel"
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := validateLength(l); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if _, err := graphop.FloatType(name, logDt, lambda, w, x0); err != nil {
+		return nil, err
+	}
+	size, err := dssSize(logDt, lambda, w)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	batch, err := stateBatch(x0, size.H, size.N)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	s := stateSize{B: batch, CH: size.CH, H: size.H, N: size.N, L: l}
+	return graphop.Apply(
+		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.CH * s.H, s.L}},
+		func() graphop.Core[float32] { return newStateKernel(newDSSBank[float32](cfg, size), s) },
+		func() graphop.Core[float64] { return newStateKernel(newDSSBank[float64](cfg, size), s) },
+		logDt, lambda, w, x0)
+}
+
+// DSSFinalState is [FinalState] for the models whose kernels [DSSKernel]
+// computes. cfg.L is the length that DSSSoftmax normalises over; the others do
+// not use it.
+func DSSFinalState(cfg DSSConfig, logDt, lambda, u, x0 *G.Node) (*G.Node, error) {
+	const name = "vandermonde.DSSFinalState"
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	in := []*G.Node{logDt, lambda, u}
+	if x0 != nil {
+		in = append(in, x0)
+	}
+	if _, err := graphop.FloatType(name, in...); err != nil {
+		return nil, err
+	}
+	size := DSSSize{CH: 1, H: logDt.Shape()[0], SeparateDt: logDt.Shape().TotalSize() == 2*logDt.Shape()[0]}
+	if l := lambda.Shape(); l.Dims() == 2 {
+		size.N = l[0]
+	}
+	if err := size.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := wantDSSModel(size, logDt, lambda); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	s, err := sequenceSize(u, x0, size.H, size.N)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return graphop.Apply(
+		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.H, s.N, 2}},
+		func() graphop.Core[float32] { return newFinalState(newDSSBank[float32](cfg, size), s) },
+		func() graphop.Core[float64] { return newFinalState(newDSSBank[float64](cfg, size), s) },
+		in...)
+}
+
+// parameters lists the parameters of a bank in the order of s4dBank.
+func parameters(dt, aReal, aImag, b *G.Node) []*G.Node {
+	in := []*G.Node{dt, aReal, aImag}
+	if b != nil {
+		in = append(in, b)
+	}
+	return in
+}
+
+// stateBatch returns the batch size of a state x0 (B, H, N, 2).
+func stateBatch(x0 *G.Node, h, n int) (int, error) {
+	s := x0.Shape()
+	if s.Dims() != 4 || s[0] < 1 || s[1] != h || s[2] != n || s[3] != 2 {
+		return 0, fmt.Errorf("x0: want (B, %d, %d, 2), got %v", h, n, s)
+	}
+	return s[0], nil
+}
+
+// sequenceSize reads the size off an input u (B, H, L) and a state x0, which
+// may be nil.
+func sequenceSize(u, x0 *G.Node, h, n int) (stateSize, error) {
+	us := u.Shape()
+	if us.Dims() != 3 || us[1] != h || us.TotalSize() == 0 {
+		return stateSize{}, fmt.Errorf("u: want (B, %d, L), got %v", h, us)
+	}
+	s := stateSize{B: us[0], H: h, N: n, L: us[2]}
+	if x0 == nil {
+		return s, nil
+	}
+	return s, wantShape("x0", x0, []int{s.B, h, n, 2})
+}
