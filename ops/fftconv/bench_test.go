@@ -58,7 +58,7 @@ func BenchmarkMethod(b *testing.B) {
 		for _, taps := range []int{8, 16, 32} {
 			for _, byFFT := range []bool{false, true} {
 				b.Run(fmt.Sprintf("L%d/taps%d/fft_%v", l, taps, byFFT), func(b *testing.B) {
-					p := newPlan[float32](b, Causal, Size{B: 8, H: 16, CH: 1, L: l, LK: taps}, byFFT)
+					p := newPlan[float32](b, Config{Mode: Causal}, Size{B: 8, H: 16, CH: 1, L: l, LK: taps}, byFFT)
 					in := randomInputs[float32](rand.New(rand.NewPCG(1, 1)), &p.geometry)
 					y, grad := forward(b, p, in), unwritten[float32](&p.geometry)
 					for b.Loop() {

@@ -105,9 +105,9 @@ func sumRow(y, weight, u, dy, gWeight, du []float64) {
 }
 
 // newPlan returns a plan that works by the given method, whatever its size.
-func newPlan[T num.Float](t testing.TB, mode Mode, size Size, byFFT bool) *Plan[T] {
+func newPlan[T num.Float](t testing.TB, cfg Config, size Size, byFFT bool) *Plan[T] {
 	t.Helper()
-	p, err := NewPlan[T](Config{Mode: mode}, size)
+	p, err := NewPlan[T](cfg, size)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func checkSums(t *testing.T, rng *rand.Rand, mode Mode, size Size) {
 	in, dy := randomInputs[float64](rng, &g), random[float64](rng, g.B*g.CH*g.H*g.L)
 	y, grad := sums(mode, &g, in, dy)
 	for _, byFFT := range []bool{true, false} {
-		p := newPlan[float64](t, mode, size, byFFT)
+		p := newPlan[float64](t, Config{Mode: mode}, size, byFFT)
 		checkPlan(t, fmt.Sprintf("%s %+v fft %v", mode, size, byFFT), p, in, dy, y, grad, tol64)
 	}
 }
@@ -255,7 +255,7 @@ func TestIdentitiesAtLargeLengths(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 4))
 	for _, l := range []int{4093, 20011} {
 		for _, mode := range modes {
-			p := newPlan[float64](t, mode, Size{B: 3, H: 1, CH: 2, L: l, LK: l - 5}, true)
+			p := newPlan[float64](t, Config{Mode: mode}, Size{B: 3, H: 1, CH: 2, L: l, LK: l - 5}, true)
 			in := randomInputs[float64](rng, &p.geometry)
 			dy := random[float64](rng, 3*2*l)
 			y := forward(t, p, in)
@@ -298,7 +298,7 @@ func TestImpulseResponse(t *testing.T) {
 	const l, at = 600, 217
 	rng := rand.New(rand.NewPCG(1, 5))
 	for _, mode := range modes {
-		p := newPlan[float64](t, mode, Size{B: 1, H: 1, CH: 1, L: l, LK: l}, true)
+		p := newPlan[float64](t, Config{Mode: mode}, Size{B: 1, H: 1, CH: 1, L: l, LK: l}, true)
 		in := randomInputs[float64](rng, &p.geometry)
 		clear(in.U)
 		in.U[at] = 1
@@ -329,8 +329,8 @@ func TestImpulseResponse(t *testing.T) {
 func TestKernelLongerThanRows(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 6))
 	for _, byFFT := range []bool{true, false} {
-		long := newPlan[float64](t, Causal, Size{B: 2, H: 2, CH: 1, L: 40, LK: 55}, byFFT)
-		short := newPlan[float64](t, Causal, Size{B: 2, H: 2, CH: 1, L: 40, LK: 40}, byFFT)
+		long := newPlan[float64](t, Config{Mode: Causal}, Size{B: 2, H: 2, CH: 1, L: 40, LK: 55}, byFFT)
+		short := newPlan[float64](t, Config{Mode: Causal}, Size{B: 2, H: 2, CH: 1, L: 40, LK: 40}, byFFT)
 		in := randomInputs[float64](rng, &long.geometry)
 		cut := in
 		cut.K = slices.Concat(in.K[:40], in.K[55:95])
@@ -357,7 +357,7 @@ func TestFloat32AgainstFloat64(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p64 := newPlan[float64](t, mode, size, true)
+			p64 := newPlan[float64](t, Config{Mode: mode}, size, true)
 			in, dy := randomInputs[float32](rng, &p32.geometry), random[float32](rng, size.B*size.CH*size.H*size.L)
 			in64, dy64 := Inputs[float64]{U: toFloat64(in.U), K: toFloat64(in.K), D: toFloat64(in.D)}, toFloat64(dy)
 			checkPlan(t, fmt.Sprintf("%s %+v", mode, size), p32, in, dy, forward(t, p64, in64), backward(t, p64, in64, dy64), tol32)
@@ -371,7 +371,7 @@ func TestAnyGradientMayBeLeftOut(t *testing.T) {
 	for _, size := range []Size{{3, 2, 1, 50, 50}, {3, 2, 2, 50, 30}, {2, 2, 1, 9, 9}} {
 		for _, mode := range modes {
 			for _, byFFT := range []bool{true, false} {
-				p := newPlan[float64](t, mode, size, byFFT)
+				p := newPlan[float64](t, Config{Mode: mode}, size, byFFT)
 				in := randomInputs[float64](rng, &p.geometry)
 				dy := random[float64](rng, p.geometry.B*p.geometry.CH*p.geometry.H*p.geometry.L)
 				all := backward(t, p, in, dy)
@@ -403,7 +403,7 @@ func TestAnyGradientMayBeLeftOut(t *testing.T) {
 func TestNoSkipIsASkipOfZero(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 9))
 	for _, byFFT := range []bool{true, false} {
-		p := newPlan[float64](t, Causal, Size{B: 3, H: 2, CH: 2, L: 33, LK: 33}, byFFT)
+		p := newPlan[float64](t, Config{Mode: Causal}, Size{B: 3, H: 2, CH: 2, L: 33, LK: 33}, byFFT)
 		in := randomInputs[float64](rng, &p.geometry)
 		dy := random[float64](rng, 3*2*2*33)
 		clear(in.D)
@@ -418,7 +418,7 @@ func TestNoSkipIsASkipOfZero(t *testing.T) {
 // A plan gives the same bits again, after other data, and on one worker.
 func TestSameBitsAgain(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 10))
-	for _, size := range []Size{{5, 9, 1, 300, 300}, {4, 9, 2, 100, 40}, {3, 9, 1, 10, 10}} {
+	for _, size := range []Size{{5, 9, 1, 300, 300}, {4, 9, 2, 100, 40}, {3, 9, 1, 10, 10}, {9, 1, 1, 4000, 4000}, {12, 3, 2, 1024, 1024}} {
 		for _, mode := range modes {
 			p, err := NewPlan[float32](Config{Mode: mode}, size)
 			if err != nil {
@@ -482,6 +482,7 @@ func TestPlanErrors(t *testing.T) {
 		want string
 	}{
 		{Config{Mode: "acausal"}, good, `Config: Mode: want "causal", "bidirectional" or "bidirectional-reference", got "acausal"`},
+		{Config{Activation: "relu"}, good, `Config: Activation: want "identity" or "gelu", got "relu"`},
 		{Config{}, Size{B: 0, H: 2, CH: 1, L: 4, LK: 4}, "Size: B: want at least 1, got 0"},
 		{Config{}, Size{B: 1, H: -2, CH: 1, L: 4, LK: 4}, "Size: H: want at least 1, got -2"},
 		{Config{}, Size{B: 1, H: 2, CH: 0, L: 4, LK: 4}, "Size: CH: want at least 1, got 0"},
@@ -538,7 +539,7 @@ func TestGolden(t *testing.T) {
 		size := Size{B: c.Int("B", 0), H: c.Int("H", 0), CH: c.Int("channels", 1), L: c.Int("L", 0), LK: c.Int("L_kernel", 0)}
 		in := Inputs[float64]{U: c.F(t, "u"), K: c.F(t, "k"), D: c.F(t, "D")}
 		for _, byFFT := range []bool{true, false} {
-			p := newPlan[float64](t, goldenMode(t, c), size, byFFT)
+			p := newPlan[float64](t, Config{Mode: goldenMode(t, c)}, size, byFFT)
 			what := fmt.Sprintf("%s fft %v: ", c.Name, byFFT)
 			check(t, what+"y", forward(t, p, in), c.F(t, "y"), tolGolden)
 			g := backward(t, p, in, c.F(t, "W"))

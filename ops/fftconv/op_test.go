@@ -38,6 +38,7 @@ func TestConvGradients(t *testing.T) {
 				u, k, d := testutil.Normal(rng, "u", c.b, c.h, c.l), testutil.Normal(rng, "k", rows, c.h, c.lk), testutil.Normal(rng, "d", c.ch, c.h)
 				testutil.Check(t, conv(fftconv.WithMode(mode)), u, k, d)
 				testutil.Check(t, conv(fftconv.WithMode(mode)), u, k)
+				testutil.Check(t, conv(fftconv.WithMode(mode), fftconv.WithActivation(fftconv.GELU)), u, k, d)
 			})
 		}
 	}

@@ -62,8 +62,12 @@ func (g *geometry) pieces() int {
 func (g *geometry) pairs() int { return (g.B + 1) / 2 }
 
 func newSpectral[T num.Float](g geometry) *spectral[T] {
+	return newSpectralPieces[T](g, g.pieces())
+}
+
+func newSpectralPieces[T num.Float](g geometry, pieces int) *spectral[T] {
 	plan := fft.New[T](g.L + g.reach())
-	s := &spectral[T]{geometry: g, fft: plan, n: 2 * plan.Len(), pieces: g.pieces()}
+	s := &spectral[T]{geometry: g, fft: plan, n: 2 * plan.Len(), pieces: pieces}
 	s.workers = make([]*scratch[T], min(par.Workers(), g.H*s.pieces))
 	s.k = make([][]fft.Spectrum[T], len(s.workers))
 	if s.split() {
