@@ -71,8 +71,8 @@ func base(task, preset string) *options {
 // minutes.
 func (o *options) listopsQuick() {
 	o.model.NLayers, o.s4d.DModel, o.s4d.DState = 4, 64, 32
-	o.train.Steps, o.train.BatchSize, o.train.LR = 2500, 32, 0.01
-	o.train.Schedule.WarmUp, o.train.EvalEvery = 100, 250
+	o.train.Steps, o.train.BatchSize, o.train.LR = 6000, 32, 0.01
+	o.train.Schedule.WarmUp, o.train.EvalEvery = 200, 500
 	o.train.MaxDuration = train.Duration(9 * time.Minute)
 }
 
