@@ -1,0 +1,50 @@
+package layers_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/layers"
+)
+
+// BenchmarkStep is one step of a whole layer, mixing included, as a
+// recurrence: (B, H) to (B, H) in float32.
+func BenchmarkStep(b *testing.B) {
+	const h, n = 128, 64
+	for _, c := range []struct {
+		name  string
+		layer func(g *G.ExprGraph) (recurrent, error)
+	}{
+		{"s4d", func(g *G.ExprGraph) (recurrent, error) {
+			return layers.NewS4D(g, tensor.Float32, layers.S4DConfig{DModel: h, DState: n, FixedB: true})
+		}},
+	} {
+		for _, batch := range []int{1, 16} {
+			b.Run(fmt.Sprintf("%s/B%d_H%d_N%d", c.name, batch, h, n), func(b *testing.B) {
+				layer, err := c.layer(G.NewGraph())
+				if err != nil {
+					b.Fatal(err)
+				}
+				r, err := layer.Recurrence(batch)
+				if err != nil {
+					b.Fatal(err)
+				}
+				u := testutil.Normal(rand.New(rand.NewPCG(1, 1)), "u", batch, h).Tensor(tensor.Float32)
+				testutil.Bench(b, func() error {
+					_, err := r.Step(u)
+					return err
+				})
+			})
+		}
+	}
+}
+
+// recurrent is a layer that can run step by step.
+type recurrent interface {
+	Recurrence(batch int) (layers.Recurrence, error)
+}
