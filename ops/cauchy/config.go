@@ -1,0 +1,109 @@
+package cauchy
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+
+	"github.com/gorgonia-s4/s4/ops/ssm"
+)
+
+// Config says how the DPLR kernel is computed from its parameters. The zero
+// value, with L set, is S4 as published: dt = e^raw, Re A = -e^raw. The
+// discretisation is bilinear.
+type Config struct {
+	// DtTransform turns the raw step size into dt. Empty: ssm.Exp.
+	DtTransform ssm.Transform `json:"dt_transform,omitempty"`
+	// ATransform turns the raw real part of A into the decay rate -Re A. Empty:
+	// ssm.Exp. With ssm.None nothing keeps A in the left half plane.
+	ATransform ssm.Transform `json:"a_transform,omitempty"`
+	// Rate multiplies dt: 2 computes the kernel for input sampled at half the
+	// frequency. 0: 1.
+	Rate float64 `json:"rate,omitempty"`
+	// LKernel is the number of steps, at Rate 1, that C~ = C (I - Ab^LKernel) is
+	// tuned to. 0: L. The kernel is the inverse DFT of round(LKernel/Rate)
+	// values, which is fast where that number has small prime factors only.
+	LKernel int `json:"l_kernel,omitempty"`
+	// L is the length of the kernel, at most round(LKernel/Rate). For more,
+	// [Double] tunes C~ to twice the length.
+	L int `json:"l"`
+}
+
+// Validate returns an error that names the first field out of range.
+func (c Config) Validate() error {
+	if err := c.validateModel(); err != nil {
+		return err
+	}
+	if err := checkLength(c.L); err != nil {
+		return err
+	}
+	if n := c.nodes(); c.L > n {
+		return fmt.Errorf("L: want at most round(LKernel/Rate) = %d, the length that C~ is tuned to, got %d: Double tunes it to twice that", n, c.L)
+	}
+	return nil
+}
+
+func checkLength(l int) error {
+	if l < 1 {
+		return fmt.Errorf("L: want a kernel length of at least 1, got %d", l)
+	}
+	return nil
+}
+
+// validateModel checks all that the recurrence depends on: all but L.
+func (c Config) validateModel() error {
+	if err := c.DtTransform.Validate(); err != nil {
+		return fmt.Errorf("DtTransform: %w", err)
+	}
+	if err := c.ATransform.Validate(); err != nil {
+		return fmt.Errorf("ATransform: %w", err)
+	}
+	if c.Rate < 0 || math.IsNaN(c.Rate) || math.IsInf(c.Rate, 0) {
+		return fmt.Errorf("Rate: want a finite number more than 0 (or 0 for 1), got %g", c.Rate)
+	}
+	if c.LKernel < 0 {
+		return fmt.Errorf("LKernel: want a length of at least 1 (or 0 for L), got %d", c.LKernel)
+	}
+	if n := float64(c.tuned()) / c.rate(); n > maxNodes {
+		return fmt.Errorf("Rate: want LKernel/Rate at most %d, got %.3g", maxNodes, n)
+	}
+	return nil
+}
+
+// maxNodes is the largest number of nodes that is taken for a length rather
+// than for a mistake.
+const maxNodes = 1 << 30
+
+func (c Config) rate() float64 { return cmp.Or(c.Rate, 1) }
+
+// tuned is the length that C~ is tuned to.
+func (c Config) tuned() int { return cmp.Or(c.LKernel, c.L) }
+
+// nodes is the number of roots of unity at which the generating function is
+// evaluated. Halves round to even, as in state-spaces/s4.
+func (c Config) nodes() int {
+	return int(math.RoundToEven(float64(c.tuned()) / c.rate()))
+}
+
+// Size is the shape of a bank of DPLR kernels.
+type Size struct {
+	CH int // kernels of each feature (channels)
+	H  int // features
+	S  int // state matrices; feature h uses number h mod S, and H is a multiple of S
+	N  int // stored states of one feature: half the state size, one of each conjugate pair
+	R  int // rank of the low-rank part: rows of P
+}
+
+// Validate returns an error that names the first size out of range.
+func (s Size) Validate() error {
+	if s.CH < 1 {
+		return fmt.Errorf("CH: want at least 1 channel, got %d", s.CH)
+	}
+	if s.N < 1 {
+		return fmt.Errorf("N: want at least 1 stored state, got %d", s.N)
+	}
+	if s.R < 1 {
+		return fmt.Errorf("R: want a rank of at least 1, got %d (without a low-rank part the kernel is vandermonde.Kernel)", s.R)
+	}
+	return ssm.CheckShare(s.H, s.S)
+}

@@ -1,0 +1,55 @@
+// Package cauchy computes the convolution kernels of state space models in
+// diagonal plus low-rank form (DPLR), those of S4.
+//
+// The continuous model of a feature is x' = M x + b u, y = c x with
+//
+//	M = diag(Lambda, conj Lambda) - sum_r p_r p_r^H,  p_r = (P_r, conj P_r)
+//	b = (B, conj B),  c = (C, conj C)
+//
+// of which only the first halves are stored. The bilinear discretisation is
+//
+//	Ab = (I - dt/2 M)^-1 (I + dt/2 M),  Bb = (I - dt/2 M)^-1 dt b
+//
+// and the kernel K[l] = c Ab^l Bb, l = 0..L-1. Its generating function at the
+// n-th roots of unity w,
+//
+//	Khat(w) = sum_{l<n} K[l] w^l = C~ (I - w Ab)^-1 Bb,  C~ = C (I - Ab^n)
+//
+// consists of Cauchy sums of poles and nodes, by the Woodbury identity, and the
+// kernel is its inverse discrete Fourier transform. C~ is what a layer learns;
+// it belongs to the length n. [SetupC] makes it from C, [Double] tunes it to
+// twice the length, [RecoverC] is the way back.
+//
+// The form used here has no pole at w = -1, where the published one divides by
+// 1 + w. With w = e^(-i theta), y = 2 sin(theta/2), c = cos(theta/2) and
+//
+//	s(a, b) = dt sum_n a_n b_n/(i y - c dt Lambda_n) + conj(a_n b_n)/(i y - c dt conj Lambda_n)
+//
+// it is
+//
+//	Khat = e^(i theta/2) (s(C~,B) - c s(C~,P) (I + c s(conj P,P))^-1 s(conj P,B))
+//
+// in real arithmetic but for the correction and one phase. Time is O(N n) for
+// each feature, memory O(N + n): no array of N x n is ever formed, neither for
+// the kernel nor for its gradients, which cost about twice the kernel.
+//
+// Precision: everything is float64 inside, nodes are exact, and the gradient is
+// written so that the large terms near a pole cancel only once, see generator.
+// The kernel and its gradients agree with the recurrence to about 1e-13; the
+// float32 ones are the float64 ones, rounded. An eigenvalue 0, and eigenvalues
+// on the imaginary axis, are allowed.
+//
+// [Kernel] is the Gorgonia op, [Plan] the same arithmetic on slices. [Step] and
+// [DenseStep] are the recurrence whose impulse response the kernel is, and
+// [StateKernel] is what an initial state adds to the output.
+//
+// Shapes: CH channels (kernels of one feature), H features, N stored states
+// (half the state size), R rank, S state matrices shared by the features
+// (n_ssm), L length. Complex arrays have a trailing axis of 2: real and
+// imaginary part.
+//
+// Sources: Gu, Goel, Ré, "Efficiently Modeling Long Sequences with Structured
+// State Spaces" (S4, arXiv 2111.00396), section 3 and appendix C; Goel, Gu,
+// Donahue, Ré, "It's Raw! Audio Generation with State-Space Models" (SaShiMi,
+// arXiv 2202.09729), for P P^H in place of P Q^*.
+package cauchy

@@ -1,0 +1,196 @@
+package cauchy
+
+import (
+	"fmt"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
+)
+
+// Plan computes a bank of DPLR kernels and its gradients,
+//
+//	K[c,h,l] = c Ab^l Bb,  l = 0..L-1
+//
+// for the discrete model of the package documentation. It owns its scratch
+// memory, one set for every worker, and allocates nothing once made, but for
+// the first Backward. Its methods may not run at the same time.
+//
+// All arithmetic is float64 whatever T. Results do not depend on the number of
+// workers.
+type Plan[T num.Float] struct {
+	cfg     Config
+	size    Size
+	nodes   int
+	workers []kernelWorker[T]
+	// saved holds what the last Forward found at every feature and node, (H,
+	// nodes, R + CH*R). It is nil before the first Backward: a plan that never
+	// needs gradients does without.
+	saved []complex128
+	parts []*gradient // (H) gradients by the model of each feature
+
+	// The call in progress, for the two loop bodies, which are made once.
+	k, gk             []T
+	prm, grad         Params[T]
+	forward, backward func(worker, h int)
+}
+
+// kernelWorker is the scratch memory of one worker.
+type kernelWorker[T num.Float] struct {
+	gen  *generator
+	dft  *dft[T]
+	bins [][]complex128 // (CH, nodes)
+}
+
+// NewPlan returns a plan for kernels of the given size.
+func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("cauchy: Config: %w", err)
+	}
+	if err := size.Validate(); err != nil {
+		return nil, fmt.Errorf("cauchy: Size: %w", err)
+	}
+	y, c := nodes(cfg.nodes())
+	p := &Plan[T]{
+		cfg: cfg, size: size, nodes: len(y),
+		workers: make([]kernelWorker[T], min(par.Workers(), size.H)),
+		parts:   make([]*gradient, size.H),
+	}
+	for i := range p.workers {
+		p.workers[i] = kernelWorker[T]{
+			gen: newGenerator(&size, y, c), dft: newDFT[T](cfg.nodes()), bins: newMatrix(size.CH, len(y)),
+		}
+	}
+	for h := range p.parts {
+		p.parts[h] = newGradient(&size)
+	}
+	p.forward, p.backward = p.forwardFeature, p.backwardFeature
+	return p, nil
+}
+
+// Forward writes the kernels (CH, H, L) to k. It returns an error if a length
+// is wrong.
+func (p *Plan[T]) Forward(k []T, prm Params[T]) error {
+	if err := prm.check(p.size, false); err != nil {
+		return fmt.Errorf("cauchy: Plan.Forward: %w", err)
+	}
+	if want := p.size.CH * p.size.H * p.cfg.L; len(k) != want {
+		return fmt.Errorf("cauchy: Plan.Forward: k: want %d elements, got %d", want, len(k))
+	}
+	p.k, p.prm = k, prm
+	par.For(p.size.H, p.forward)
+	p.k, p.prm = nil, Params[T]{}
+	return nil
+}
+
+func (p *Plan[T]) forwardFeature(worker, h int) {
+	w := p.load(worker, h)
+	w.gen.values(w.bins, p.savedOf(h))
+	if p.k == nil {
+		return
+	}
+	for ch, bins := range w.bins {
+		w.dft.inverse(p.row(p.k, ch, h), bins)
+	}
+}
+
+// load returns the worker, ready for feature h.
+func (p *Plan[T]) load(worker, h int) *kernelWorker[T] {
+	w := &p.workers[worker]
+	load(w.gen.f, &p.prm, &p.cfg, &p.size, h)
+	w.gen.prepare()
+	return w
+}
+
+// savedOf returns what is saved of feature h, nil if nothing is.
+func (p *Plan[T]) savedOf(h int) []complex128 {
+	n := len(p.saved) / p.size.H
+	return p.saved[h*n : (h+1)*n]
+}
+
+// row returns the kernel of channel ch, feature h in k (CH, H, L).
+func (p *Plan[T]) row(k []T, ch, h int) []T {
+	return k[(ch*p.size.H+h)*p.cfg.L:][:p.cfg.L]
+}
+
+// Backward writes to grad the gradients of sum(gk*K) with respect to the raw
+// parameters, gk (CH, H, L) being the gradient of the kernels, overwriting
+// them. prm must be that of the last Forward, with the same values. Gradients
+// of complex parameters are (d/dRe, d/dIm); those of shared ones are summed
+// over the features. A nil slice of grad is left out. It returns an error if a
+// length is wrong.
+func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
+	if err := prm.check(p.size, false); err != nil {
+		return fmt.Errorf("cauchy: Plan.Backward: %w", err)
+	}
+	if err := grad.check(p.size, true); err != nil {
+		return fmt.Errorf("cauchy: Plan.Backward: gradient of %w", err)
+	}
+	if want := p.size.CH * p.size.H * p.cfg.L; len(gk) != want {
+		return fmt.Errorf("cauchy: Plan.Backward: gk: want %d elements, got %d", want, len(gk))
+	}
+	p.grad, p.prm, p.gk = grad, prm, gk
+	if p.saved == nil {
+		s := &p.size
+		p.saved = make([]complex128, s.H*p.nodes*(s.R+s.CH*s.R))
+		par.For(s.H, p.forward)
+	}
+	par.For(p.size.H, p.backward)
+	p.reduce()
+	p.grad, p.prm, p.gk = Params[T]{}, Params[T]{}, nil
+	return nil
+}
+
+// backwardFeature writes the gradients by the model of feature h to parts, and
+// those of dt and C, which no other feature uses, to grad.
+func (p *Plan[T]) backwardFeature(worker, h int) {
+	w, s := p.load(worker, h), &p.size
+	for ch, bins := range w.bins {
+		w.dft.adjoint(bins, p.row(p.gk, ch, h))
+	}
+	g := p.parts[h]
+	w.gen.gradients(g, w.bins, p.savedOf(h))
+	if p.grad.Dt != nil {
+		p.grad.Dt[h] = T(g.dt * w.gen.f.dDt)
+	}
+	if p.grad.C != nil {
+		for ch, c := range g.c {
+			for n, v := range c {
+				put(p.grad.C, (ch*s.H+h)*s.N+n, v)
+			}
+		}
+	}
+}
+
+// reduce sums the gradients of A, P and B over the features that share a state
+// matrix, in order, and carries them to the raw parameters.
+func (p *Plan[T]) reduce() {
+	s := &p.size
+	for i := range s.S * s.N {
+		row, n := i/s.N, i%s.N
+		var a, b complex128
+		for h := row; h < s.H; h += s.S {
+			a += p.parts[h].a[n]
+			b += p.parts[h].b[n]
+		}
+		if p.grad.AReal != nil {
+			_, dDecay := p.cfg.ATransform.Eval(float64(p.prm.AReal[i]))
+			p.grad.AReal[i] = T(-dDecay * real(a))
+		}
+		if p.grad.AImag != nil {
+			p.grad.AImag[i] = T(imag(a))
+		}
+		if p.grad.B != nil {
+			put(p.grad.B, i, b)
+		}
+		if p.grad.P == nil {
+			continue
+		}
+		for r := range s.R {
+			var g complex128
+			for h := row; h < s.H; h += s.S {
+				g += p.parts[h].p[r][n]
+			}
+			put(p.grad.P, r*s.S*s.N+i, g)
+		}
+	}
+}

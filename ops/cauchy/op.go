@@ -1,0 +1,134 @@
+package cauchy
+
+import (
+	"fmt"
+	"slices"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/num"
+)
+
+// Kernel adds the DPLR kernels of the given raw parameters to their graph and
+// returns them, (CH, H, cfg.L). See [Params] for the parameters and the package
+// documentation for the formula. The shapes are
+//
+//	dt     (H, 1) or (H)
+//	aReal  (S, N)
+//	aImag  (S, N)
+//	p      (R, S, N, 2), or (S, N, 2) for rank 1
+//	b      (S, N, 2) or (1, S, N, 2)
+//	c      (CH, H, N, 2), or (H, N, 2) for one channel: C~, see [SetupC]
+//
+// with S a divisor of H. All are float32 or all float64. Gradients are exact
+// and go to all of them, that of p from both of its places. An error names the
+// parameter, the wanted shape or value and what came.
+//
+// The op owns its buffers: a graph with it may be run by one VM at a time.
+func Kernel(cfg Config, dt, aReal, aImag, p, b, c *G.Node) (*G.Node, error) {
+	const name = "cauchy.Kernel"
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if _, err := graphop.FloatType(name, dt, aReal, aImag, p, b, c); err != nil {
+		return nil, err
+	}
+	size, err := kernelSize(dt, aReal, aImag, p, b, c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return graphop.Apply(
+		graphop.Spec{Name: name, Out: tensor.Shape{size.CH, size.H, cfg.L}},
+		func() graphop.Core[float32] { return newKernelCore[float32](cfg, size) },
+		func() graphop.Core[float64] { return newKernelCore[float64](cfg, size) },
+		dt, aReal, aImag, p, b, c)
+}
+
+// kernelSize reads the size off the shapes of the nodes.
+func kernelSize(dt, aReal, aImag, p, b, c *G.Node) (Size, error) {
+	var s Size
+	a := aReal.Shape()
+	if a.Dims() != 2 || a[1] < 1 {
+		return s, fmt.Errorf("aReal: want (S, N), N >= 1, got %v", a)
+	}
+	s.S, s.N = a[0], a[1]
+	rank, ok := leading(p, s.S, s.N, 2)
+	if !ok {
+		return s, fmt.Errorf("p: want (R, %d, %d, 2) or (%[1]d, %[2]d, 2), got %v", s.S, s.N, p.Shape())
+	}
+	s.R = rank
+	cs := c.Shape()
+	if d := cs.Dims(); (d != 3 && d != 4) || cs[d-2] != s.N || cs[d-1] != 2 {
+		return s, fmt.Errorf("c: want (CH, H, %d, 2) or (H, %[1]d, 2), got %v", s.N, cs)
+	}
+	s.CH, s.H = 1, cs[cs.Dims()-3]
+	if cs.Dims() == 4 {
+		s.CH = cs[0]
+	}
+	if err := s.Validate(); err != nil {
+		return s, err
+	}
+	if err := wantShape("aImag", aImag, []int{s.S, s.N}); err != nil {
+		return s, err
+	}
+	if err := wantShape("dt", dt, []int{s.H, 1}, []int{s.H}); err != nil {
+		return s, err
+	}
+	return s, wantShape("b", b, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
+}
+
+// leading returns the first dimension of a node whose others are given, 1 where
+// there are no others.
+func leading(n *G.Node, others ...int) (first int, ok bool) {
+	shape := []int(n.Shape())
+	if slices.Equal(shape, others) {
+		return 1, true
+	}
+	if len(shape) == 0 || !slices.Equal(shape[1:], others) {
+		return 0, false
+	}
+	return shape[0], true
+}
+
+// wantShape returns an error unless the node has one of the shapes.
+func wantShape(name string, n *G.Node, shapes ...[]int) error {
+	got := []int(n.Shape())
+	var list string
+	for i, s := range shapes {
+		if slices.Equal(got, s) {
+			return nil
+		}
+		if i > 0 {
+			list += " or "
+		}
+		list += fmt.Sprint(tensor.Shape(s))
+	}
+	return fmt.Errorf("%s: want %s, got %v", name, list, n.Shape())
+}
+
+// kernelCore is a Plan behind graphop: inputs dt, aReal, aImag, p, b, c.
+type kernelCore[T num.Float] struct{ plan *Plan[T] }
+
+// newKernelCore takes what Kernel has checked: NewPlan cannot fail on it.
+func newKernelCore[T num.Float](cfg Config, size Size) kernelCore[T] {
+	plan, err := NewPlan[T](cfg, size)
+	if err != nil {
+		panic(err)
+	}
+	return kernelCore[T]{plan}
+}
+
+func (k kernelCore[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	return k.plan.Forward(out, kernelParams(in))
+}
+
+func (k kernelCore[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	g := Params[T]{Dt: grad[0], AReal: grad[1], AImag: grad[2], P: grad[3], B: grad[4], C: grad[5]}
+	return k.plan.Backward(g, kernelParams(in), gout)
+}
+
+func kernelParams[T num.Float](in []graphop.Arg[T]) Params[T] {
+	return Params[T]{Dt: in[0].F, AReal: in[1].F, AImag: in[2].F, P: in[3].F, B: in[4].F, C: in[5].F}
+}

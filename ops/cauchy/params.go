@@ -1,0 +1,150 @@
+package cauchy
+
+import (
+	"fmt"
+	"math"
+	"math/cmplx"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/ops/ssm"
+)
+
+// Params are the raw parameters of a bank of DPLR kernels, or the gradients
+// with respect to them. All are row-major.
+//
+//	dt_h     = Rate * DtTransform(Dt)
+//	Lambda_s = -ATransform(AReal) - i AImag
+//
+// so a positive AImag stores the member of a conjugate pair below the real
+// axis, as state-spaces/s4 does.
+type Params[T num.Float] struct {
+	Dt    []T // (H)
+	AReal []T // (S, N)
+	AImag []T // (S, N)
+	P     []T // (R, S, N, 2)
+	B     []T // (S, N, 2)
+	C     []T // (CH, H, N, 2): C~ = C (I - Ab^LKernel)
+}
+
+// check returns an error that names the first parameter of the wrong length.
+// Where gradient is true, any may be nil.
+func (p *Params[T]) check(s Size, gradient bool) error {
+	for _, x := range []struct {
+		name string
+		v    []T
+		want int
+	}{
+		{"Dt", p.Dt, s.H},
+		{"AReal", p.AReal, s.S * s.N},
+		{"AImag", p.AImag, s.S * s.N},
+		{"P", p.P, s.R * s.S * s.N * 2},
+		{"B", p.B, s.S * s.N * 2},
+		{"C", p.C, s.CH * s.H * s.N * 2},
+	} {
+		if len(x.v) != x.want && (x.v != nil || !gradient) {
+			return fmt.Errorf("%s: want %d elements, got %d", x.name, x.want, len(x.v))
+		}
+	}
+	return nil
+}
+
+// feature is the continuous model of one feature.
+type feature struct {
+	dt  float64
+	dDt float64        // d dt / d raw
+	a   []complex128   // (N) Lambda
+	p   [][]complex128 // (R, N)
+	b   []complex128   // (N)
+	c   [][]complex128 // (CH, N) C~
+}
+
+func newFeature(s *Size) *feature {
+	return &feature{
+		a: make([]complex128, s.N), p: newMatrix(s.R, s.N),
+		b: make([]complex128, s.N), c: newMatrix(s.CH, s.N),
+	}
+}
+
+func newMatrix(rows, cols int) [][]complex128 {
+	m := make([][]complex128, rows)
+	for i := range m {
+		m[i] = make([]complex128, cols)
+	}
+	return m
+}
+
+// load reads feature h of the parameters.
+func load[T num.Float](f *feature, prm *Params[T], c *Config, s *Size, h int) {
+	f.dt, f.dDt = c.DtTransform.Eval(float64(prm.Dt[h]))
+	f.dt *= c.rate()
+	f.dDt *= c.rate()
+	row := ssm.Row(h, s.S)
+	for n := range f.a {
+		i := row*s.N + n
+		decay, _ := c.ATransform.Eval(float64(prm.AReal[i]))
+		f.a[n] = complex(-decay, -float64(prm.AImag[i]))
+		f.b[n] = at(prm.B, i)
+		for r := range f.p {
+			f.p[r][n] = at(prm.P, r*s.S*s.N+i)
+		}
+		for ch := range f.c {
+			f.c[ch][n] = at(prm.C, (ch*s.H+h)*s.N+n)
+		}
+	}
+}
+
+// at returns element i of a complex array.
+func at[T num.Float](v []T, i int) complex128 {
+	return complex(float64(v[2*i]), float64(v[2*i+1]))
+}
+
+// put writes the holomorphic derivative g as the real gradient (d/dRe, d/dIm)
+// of element i of a complex array.
+func put[T num.Float](dst []T, i int, g complex128) {
+	dst[2*i], dst[2*i+1] = T(real(g)), T(-imag(g))
+}
+
+// minDamping is the least |Re lambda| / |lambda| that a pole is taken to have.
+// An undamped one could lie on a node, where its terms are infinite and only
+// their combination is finite; so far off the axis they are large, and it is
+// correct to about 1e-4 in that one bin.
+const minDamping = 1e-13
+
+// lambda returns dt Lambda_n.
+func (f *feature) lambda(n int) complex128 {
+	l := complex(f.dt, 0) * f.a[n]
+	if floor := minDamping * cmplx.Abs(l); math.Abs(real(l)) < floor {
+		l = complex(-floor, imag(l))
+	}
+	return l
+}
+
+// shiftRatio is how far the node w = 1 is moved, in units of dt |P_n|^2, off an
+// eigenvalue 0.
+const shiftRatio = 1e-6
+
+// shift returns the value of y at which to evaluate the node w = 1: 0 unless
+// some eigenvalue is 0. There the Cauchy sums have a pole which the Woodbury
+// correction removes, in exact arithmetic only. But the real part of the
+// generating function, all that counts at this node, is even in y: at a small
+// y it is right to the second order.
+func (f *feature) shift() float64 {
+	y := math.Inf(1)
+	for n, a := range f.a {
+		if a != 0 {
+			continue
+		}
+		var p2 float64
+		for _, p := range f.p {
+			p2 += 2 * (real(p[n])*real(p[n]) + imag(p[n])*imag(p[n]))
+		}
+		if p2 == 0 { // no correction reaches this pole
+			p2 = 1
+		}
+		y = min(y, shiftRatio*f.dt*p2)
+	}
+	if math.IsInf(y, 1) {
+		return 0
+	}
+	return y
+}

@@ -1,0 +1,229 @@
+package cauchy_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/ops/cauchy"
+	"github.com/gorgonia-s4/s4/ops/ssm"
+)
+
+// advancer is a recurrence under test.
+type advancer[T num.Float] interface {
+	Advance(y, x, u []T) error
+}
+
+// steps returns both recurrences.
+func steps[T num.Float](t *testing.T, cfg cauchy.Config, s cauchy.Size, p cauchy.Params[T]) map[string]advancer[T] {
+	t.Helper()
+	linear, err := cauchy.NewStep(cfg, s, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dense, err := cauchy.NewDenseStep(cfg, s, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]advancer[T]{"linear": linear, "dense": dense}
+}
+
+// impulse returns the first n outputs (CH, H, n) for the input 1, 0, 0...
+func impulse[T num.Float](t *testing.T, r advancer[T], s cauchy.Size, n int) []float64 {
+	t.Helper()
+	k := make([]float64, s.CH*s.H*n)
+	x, u, y := make([]T, s.H*2*s.N), make([]T, s.H), make([]T, s.CH*s.H)
+	for h := range u {
+		u[h] = 1
+	}
+	for l := range n {
+		if err := r.Advance(y, x, u); err != nil {
+			t.Fatal(err)
+		}
+		clear(u)
+		for i, v := range y {
+			k[i*n+l] = float64(v)
+		}
+	}
+	return k
+}
+
+// RNN = CNN: the kernel is the impulse response of the recurrence, at any rate.
+func TestKernelIsTheImpulseResponse(t *testing.T) {
+	const tol = 1e-11
+	for _, v := range variants {
+		for _, rate := range []float64{1, 1.5, 0.4} {
+			cfg := v.cfg
+			cfg.LKernel, cfg.Rate, cfg.L = 60, rate, 40
+			p := randomParams(rand.New(rand.NewPCG(3, 4)), cfg, v.size)
+			want := forward(t, cfg, v.size, p)
+			for name, r := range steps(t, cfg, v.size, p) {
+				if e := testutil.RelErr(impulse(t, r, v.size, cfg.L), want); !(e <= tol) {
+					t.Errorf("%s, rate %g, %s: relative error %.3g > %.3g", v.name, rate, name, e, tol)
+				}
+			}
+		}
+	}
+}
+
+// The same for the published initialisations at full length: the oracle of the
+// kernel's float64 accuracy.
+func TestKernelIsTheImpulseResponseOfMeasures(t *testing.T) {
+	const tol = 1e-9
+	for _, measure := range []string{"legs", "fout", "legt"} {
+		for _, L := range []int{1024, 16384} {
+			cfg, size, p := measured(t, measure, L)
+			r, err := cauchy.NewStep(cfg, size, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := testutil.RelErr(impulse(t, r, size, L), forward(t, cfg, size, p))
+			t.Logf("%s, L = %d: relative error %.2g", measure, L, e)
+			if !(e <= tol) {
+				t.Errorf("%s, L = %d: relative error %.3g > %.3g", measure, L, e, tol)
+			}
+		}
+	}
+}
+
+// A float32 recurrence stays close to the float64 one for as long as the
+// sequence lasts. The reference's linear step is off by 7e-4 for FouT at 256.
+func TestFloat32Step(t *testing.T) {
+	const tol = 5e-6
+	for _, measure := range []string{"legs", "fout", "legt"} {
+		cfg, size, p := measured(t, measure, 2048)
+		want := steps(t, cfg, size, p)
+		for name, r := range steps(t, cfg, size, to32(p)) {
+			e := testutil.RelErr(impulse(t, r, size, cfg.L), impulse(t, want[name], size, cfg.L))
+			t.Logf("%s, %s: relative error %.2g", measure, name, e)
+			if !(e <= tol) {
+				t.Errorf("%s, %s: relative error %.3g > %.3g", measure, name, e, tol)
+			}
+		}
+	}
+}
+
+// Starting in the middle from the state there gives the second half of the
+// output: the state's kernel and the convolution add up to the recurrence.
+func TestStateKernel(t *testing.T) {
+	const tol = 1e-11
+	const batch, half = 2, 30
+	for _, v := range variants {
+		cfg := v.cfg
+		cfg.LKernel, cfg.L = 40, half
+		s := v.size
+		rng := rand.New(rand.NewPCG(5, 6))
+		p := randomParams(rng, cfg, s)
+		r, err := cauchy.NewStep(cfg, s, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, y := make([]float64, batch*s.H*2*s.N), make([]float64, batch*s.CH*s.H)
+		input := make([][]float64, 2*half)
+		for l := range input {
+			input[l] = make([]float64, batch*s.H)
+			for i := range input[l] {
+				input[l][i] = rng.NormFloat64()
+			}
+		}
+		for _, u := range input[:half] {
+			if err := r.Advance(nil, x, u); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := nan[float64](len(y) * half)
+		if err := cauchy.StateKernel(got, cfg, s, p, x); err != nil {
+			t.Fatal(err)
+		}
+		kernel := forward(t, cfg, s, p)
+		want := make([]float64, len(got))
+		for l, u := range input[half:] {
+			if err := r.Advance(y, x, u); err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range y {
+				want[i*half+l] = v
+				b, row := i/(s.CH*s.H), i%(s.CH*s.H)
+				for j := range l + 1 { // the convolution
+					got[i*half+l] += kernel[row*half+j] * input[half+l-j][b*s.H+row%s.H]
+				}
+			}
+		}
+		if e := testutil.RelErr(got, want); !(e <= tol) {
+			t.Errorf("%s: relative error %.3g > %.3g", v.name, e, tol)
+		}
+	}
+}
+
+// The state's kernel has no limit on its length.
+func TestStateKernelBeyondTheKernel(t *testing.T) {
+	const tol = 1e-12
+	size := cauchy.Size{CH: 1, H: 1, S: 1, N: 2, R: 1}
+	p := randomParams(rand.New(rand.NewPCG(1, 2)), cauchy.Config{}, size)
+	x0 := []float64{1, -2, 0.5, 3}
+	kernel := func(L int) []float64 {
+		k := nan[float64](L)
+		if err := cauchy.StateKernel(k, cauchy.Config{LKernel: 16, L: L}, size, p, x0); err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	if e := testutil.RelErr(kernel(50)[:16], kernel(16)); !(e <= tol) {
+		t.Errorf("relative error %.3g > %.3g", e, tol)
+	}
+}
+
+func TestStepDoesNotAllocate(t *testing.T) {
+	cfg := cauchy.Config{L: 16}
+	size := cauchy.Size{CH: 2, H: 4, S: 2, N: 3, R: 2}
+	p := to32(randomParams(rand.New(rand.NewPCG(1, 2)), cfg, size))
+	const batch = 3
+	x, u, y := make([]float32, batch*size.H*2*size.N), make([]float32, batch*size.H), make([]float32, batch*size.CH*size.H)
+	for name, r := range steps(t, cfg, size, p) {
+		if n := testing.AllocsPerRun(10, func() {
+			if err := r.Advance(y, x, u); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%s: %g allocations a step, want none", name, n)
+		}
+	}
+}
+
+func TestStepErrors(t *testing.T) {
+	cfg := cauchy.Config{L: 16}
+	size := cauchy.Size{CH: 2, H: 4, S: 2, N: 3, R: 1}
+	p := randomParams(rand.New(rand.NewPCG(1, 2)), cfg, size)
+	x, u, y := make([]float64, 2*4*2*3), make([]float64, 2*4), make([]float64, 2*2*4)
+	k := make([]float64, 2*2*4*16)
+	linear, err := cauchy.NewStep(cfg, size, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dense, err := cauchy.NewDenseStep(cfg, size, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, none := cauchy.NewStep(cauchy.Config{}, size, p)
+	_, bad := cauchy.NewDenseStep(cauchy.Config{L: 16, DtTransform: ssm.Transform("log")}, size, p)
+	noLength := cauchy.Config{LKernel: 16}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{none, "cauchy: NewStep: Config: LKernel: want the length that C~ is tuned to, round(LKernel/Rate) at least 1, got 0"},
+		{bad, "cauchy: NewDenseStep: Config: DtTransform: ssm: want transform"},
+		{linear.Advance(y, x, u[1:]), "cauchy: Step.Advance: u: want (B, 4), got 7 elements"},
+		{linear.Advance(y, x[1:], u), "cauchy: Step.Advance: x: want (2, 4, 2, 3), got 47 elements"},
+		{dense.Advance(y[1:], x, u), "cauchy: DenseStep.Advance: y: want (2, 2, 4), got 15 elements"},
+		{cauchy.StateKernel(k, noLength, size, p, x), "cauchy: StateKernel: Config: L: want a kernel length of at least 1, got 0"},
+		{cauchy.StateKernel(k, cfg, size, p, x[1:]), "cauchy: StateKernel: x0: want (B, 4, 2, 3), got 47 elements"},
+		{cauchy.StateKernel(k[1:], cfg, size, p, x), "cauchy: StateKernel: k: want (2, 2, 4, 16), got 255 elements"},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("got error %v, want %q", c.err, c.want)
+		}
+	}
+}
