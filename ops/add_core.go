@@ -16,9 +16,9 @@ func (add[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	return nil
 }
 
+// Backward writes the gradient that both have in common.
 func (add[T]) Backward(grad [][]T, _ []graphop.Arg[T], _, gout []T) error {
 	copyBlocks(grad[0], gout)
-	copyBlocks(grad[1], gout)
 	return nil
 }
 

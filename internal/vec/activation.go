@@ -18,6 +18,14 @@ func GELUGrad[T num.Float](dst, x, g []T) {
 	active[T]().geluGrad(dst, x, g)
 }
 
+// GELUBoth sets y[i] = gelu(x[i]) and dy[i] = gelu'(x[i]), for little more than
+// one of them costs. y and dy are not the same slice.
+func GELUBoth[T num.Float](y, dy, x []T) {
+	want("GELUBoth", "dy", len(y), len(dy))
+	want("GELUBoth", "x", len(y), len(x))
+	active[T]().geluBoth(y, dy, x)
+}
+
 // SiLU sets dst[i] = x[i] sigmoid(x[i]).
 func SiLU[T num.Float](dst, x []T) {
 	want("SiLU", "x", len(dst), len(x))

@@ -37,6 +37,15 @@ type op[T num.Float] struct {
 	size func(j int, in []float64) float64
 }
 
+// sumOf is the size of a sum.
+func sumOf(_ int, in []float64) float64 {
+	var s float64
+	for _, v := range in {
+		s += math.Abs(v)
+	}
+	return s
+}
+
 func ops[T num.Float]() []op[T] {
 	unary := func(name string, f func(dst, x []T)) op[T] {
 		return op[T]{name: name, ins: 1, outs: 1, positive: 1, call: func(out, in [][]T) { f(out[0], in[0]) }}
@@ -61,6 +70,29 @@ func ops[T num.Float]() []op[T] {
 		{name: "Axpy", ins: 2, outs: 1, positive: 2, update: true,
 			call: func(out, in [][]T) { Axpy(out[0], alpha, in[1]) },
 			size: func(_ int, in []float64) float64 { return math.Abs(in[0]) + math.Abs(in[1]) }},
+		{name: "GELUBoth", ins: 1, outs: 2, positive: 1, call: func(out, in [][]T) { GELUBoth(out[0], out[1], in[0]) },
+			size: func(j int, in []float64) float64 { return float64(j) }}, // the second crosses 0
+		{name: "AddDiff", ins: 3, outs: 1, positive: 3, update: true,
+			call: func(out, in [][]T) { AddDiff(out[0], in[1], in[2]) }, size: sumOf},
+		{name: "AddSquareDiff", ins: 3, outs: 1, positive: 3, update: true,
+			call: func(out, in [][]T) { AddSquareDiff(out[0], in[1], in[2]) },
+			size: func(_ int, in []float64) float64 {
+				return math.Abs(in[0]) + (math.Abs(in[1])+math.Abs(in[2]))*(math.Abs(in[1])+math.Abs(in[2]))
+			}},
+		{name: "Normalise", ins: 3, outs: 1, positive: 3,
+			call: func(out, in [][]T) { Normalise(out[0], in[0], in[1], in[2], alpha, 0.3) },
+			size: func(_ int, in []float64) float64 { return (math.Abs(in[0])+math.Abs(in[1]))*math.Abs(in[2]) + 1 }},
+		{name: "NormProducts", ins: 6, outs: 4, positive: 6, update: true,
+			call: func(out, in [][]T) { NormProducts(out[2], out[3], out[0], out[1], in[2], in[3], in[4], in[5], alpha) },
+			size: func(j int, in []float64) float64 {
+				xh := (math.Abs(in[2]) + math.Abs(in[4])) * math.Abs(in[5])
+				return []float64{math.Abs(in[0]) + math.Abs(in[3]), math.Abs(in[1]) + xh*math.Abs(in[3]), xh, xh * math.Abs(in[3])}[j]
+			}},
+		{name: "NormGrad", ins: 5, outs: 1, positive: 5,
+			call: func(out, in [][]T) { NormGrad(out[0], in[0], in[1], in[2], in[3], in[4], alpha) },
+			size: func(_ int, in []float64) float64 {
+				return (math.Abs(in[1]) + math.Abs(in[3]) + math.Abs(in[0]*in[4])) * math.Abs(in[2])
+			}},
 		{name: "AdamW", ins: 4, outs: 3, positive: 1, update: true,
 			call: func(out, in [][]T) { AdamW(out[0], in[3], out[1], out[2], step) },
 			size: func(j int, in []float64) float64 {

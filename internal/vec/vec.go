@@ -12,9 +12,14 @@ import (
 type kernels[T num.Float] struct {
 	exp, sigmoid, tanh, erf, gelu, silu func(dst, x []T)
 	geluGrad, siluGrad                  func(dst, x, g []T)
+	geluBoth                            func(y, dy, x []T)
 	glu, add, mul                       func(dst, a, b []T)
 	gluGrad                             func(da, db, a, b, g []T)
 	axpy, scale                         func(dst []T, alpha T, x []T)
+	addDiff, addSquareDiff              func(dst, a, b []T)
+	normalise                           func(dst, x, mean, rstd []T, w, b T)
+	normProducts                        func(xh, gx, sg, sgx, x, g, mean, rstd []T, w T)
+	normGrad                            func(dst, xh, g, rstd, mg, mgx []T, w T)
 	sum                                 func(x []T) float64
 	dot                                 func(a, b []T) float64
 	adamW                               func(p, g, m, v []T, decay, beta1, gain1, beta2, gain2, rate, root, eps T)

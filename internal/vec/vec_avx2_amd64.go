@@ -34,6 +34,11 @@ func geluAVX2F32(dst []float32, x []float32)
 //go:noescape
 func geluGradAVX2F32(dst []float32, x []float32, g []float32)
 
+// geluBothAVX2F32 is kernels.geluBoth.
+//
+//go:noescape
+func geluBothAVX2F32(y []float32, dy []float32, x []float32)
+
 // siluAVX2F32 is kernels.silu.
 //
 //go:noescape
@@ -73,6 +78,31 @@ func axpyAVX2F32(dst []float32, alpha float32, x []float32)
 //
 //go:noescape
 func scaleAVX2F32(dst []float32, alpha float32, x []float32)
+
+// addDiffAVX2F32 is kernels.addDiff.
+//
+//go:noescape
+func addDiffAVX2F32(dst []float32, a []float32, b []float32)
+
+// addSquareDiffAVX2F32 is kernels.addSquareDiff.
+//
+//go:noescape
+func addSquareDiffAVX2F32(dst []float32, a []float32, b []float32)
+
+// normaliseAVX2F32 is kernels.normalise.
+//
+//go:noescape
+func normaliseAVX2F32(dst []float32, x []float32, mean []float32, rstd []float32, w float32, b float32)
+
+// normProductsAVX2F32 is kernels.normProducts.
+//
+//go:noescape
+func normProductsAVX2F32(xh []float32, gx []float32, sg []float32, sgx []float32, x []float32, g []float32, mean []float32, rstd []float32, w float32)
+
+// normGradAVX2F32 is kernels.normGrad.
+//
+//go:noescape
+func normGradAVX2F32(dst []float32, xh []float32, g []float32, rstd []float32, mg []float32, mgx []float32, w float32)
 
 // sumAVX2F32 is kernels.sum.
 //
@@ -119,6 +149,11 @@ func geluAVX2F64(dst []float64, x []float64)
 //go:noescape
 func geluGradAVX2F64(dst []float64, x []float64, g []float64)
 
+// geluBothAVX2F64 is kernels.geluBoth.
+//
+//go:noescape
+func geluBothAVX2F64(y []float64, dy []float64, x []float64)
+
 // siluAVX2F64 is kernels.silu.
 //
 //go:noescape
@@ -158,6 +193,31 @@ func axpyAVX2F64(dst []float64, alpha float64, x []float64)
 //
 //go:noescape
 func scaleAVX2F64(dst []float64, alpha float64, x []float64)
+
+// addDiffAVX2F64 is kernels.addDiff.
+//
+//go:noescape
+func addDiffAVX2F64(dst []float64, a []float64, b []float64)
+
+// addSquareDiffAVX2F64 is kernels.addSquareDiff.
+//
+//go:noescape
+func addSquareDiffAVX2F64(dst []float64, a []float64, b []float64)
+
+// normaliseAVX2F64 is kernels.normalise.
+//
+//go:noescape
+func normaliseAVX2F64(dst []float64, x []float64, mean []float64, rstd []float64, w float64, b float64)
+
+// normProductsAVX2F64 is kernels.normProducts.
+//
+//go:noescape
+func normProductsAVX2F64(xh []float64, gx []float64, sg []float64, sgx []float64, x []float64, g []float64, mean []float64, rstd []float64, w float64)
+
+// normGradAVX2F64 is kernels.normGrad.
+//
+//go:noescape
+func normGradAVX2F64(dst []float64, xh []float64, g []float64, rstd []float64, mg []float64, mgx []float64, w float64)
 
 // sumAVX2F64 is kernels.sum.
 //

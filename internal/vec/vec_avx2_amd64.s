@@ -9,7 +9,7 @@
 TEXT ·expAVX2F32(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
+	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSS lanes32_c2d00000<>+0(SB), Y0
 	VBROADCASTSS lanes32_42b20000<>+0(SB), Y1
 	XORQ         BX, BX
@@ -234,7 +234,7 @@ GLOBL lanes_then_none<>(SB), RODATA|NOPTR, $64
 TEXT ·sigmoidAVX2F32(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
+	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Y0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y1
 	VBROADCASTSS lanes32_5f800000<>+0(SB), Y2
@@ -366,7 +366,7 @@ GLOBL lanes32_1f800000<>(SB), RODATA|NOPTR, $32
 TEXT ·tanhAVX2F32(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
+	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSS lanes32_41200000<>+0(SB), Y0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y1
 	VBROADCASTSS lanes32_40000000<>+0(SB), Y2
@@ -480,7 +480,7 @@ GLOBL lanes32_c0000000<>(SB), RODATA|NOPTR, $32
 TEXT ·erfAVX2F32(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
+	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSS lanes32_40800000<>+0(SB), Y0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y1
 	XORQ         BX, BX
@@ -809,7 +809,7 @@ GLOBL lanes32_3f400000<>(SB), RODATA|NOPTR, $32
 TEXT ·geluAVX2F32(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
+	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSS lanes32_41700000<>+0(SB), Y0
 	VXORPS       X1, X1, X1
 	XORQ         BX, BX
@@ -941,7 +941,7 @@ TEXT ·geluGradAVX2F32(SB), NOSPLIT, $0-72
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         g_base+48(FP), DX
-	MOVQ         x_len+32(FP), BX
+	MOVQ         dst_len+8(FP), BX
 	VBROADCASTSS lanes32_41700000<>+0(SB), Y0
 	VXORPS       X1, X1, X1
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y2
@@ -1068,12 +1068,141 @@ DATA lanes32_3ecc422a<>+24(SB)/4, $0x3ecc422a
 DATA lanes32_3ecc422a<>+28(SB)/4, $0x3ecc422a
 GLOBL lanes32_3ecc422a<>(SB), RODATA|NOPTR, $32
 
+// func geluBothAVX2F32(y []float32, dy []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluBothAVX2F32(SB), NOSPLIT, $0-72
+	MOVQ         y_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         y_len+8(FP), BX
+	VBROADCASTSS lanes32_41700000<>+0(SB), Y0
+	VXORPS       X1, X1, X1
+	VBROADCASTSS lanes32_3f800000<>+0(SB), Y2
+	XORQ         SI, SI
+	SUBQ         $0x00000008, BX
+	JL           done2
+
+loop1:
+	VMOVUPS      (DX)(SI*1), Y3
+	VANDPS       lanes32_7fffffff<>+0(SB), Y3, Y4
+	VMINPS       Y4, Y0, Y4
+	VBROADCASTSS lanes32_3b870fca<>+0(SB), Y5
+	VFMADD213PS  lanes32_3d26a61f<>+0(SB), Y4, Y5
+	VFMADD213PS  lanes32_3e3bd0f2<>+0(SB), Y4, Y5
+	VFMADD213PS  lanes32_3ee08ca1<>+0(SB), Y4, Y5
+	VFMADD213PS  lanes32_3f000000<>+0(SB), Y4, Y5
+	VBROADCASTSS lanes32_3c2945d9<>+0(SB), Y6
+	VFMADD213PS  lanes32_3dd0e050<>+0(SB), Y4, Y6
+	VFMADD213PS  lanes32_3ef09b80<>+0(SB), Y4, Y6
+	VFMADD213PS  lanes32_3f9a05ea<>+0(SB), Y4, Y6
+	VFMADD213PS  lanes32_3fd66768<>+0(SB), Y4, Y6
+	VFMADD213PS  lanes32_3f800000<>+0(SB), Y4, Y6
+	VDIVPS       Y6, Y5, Y5
+	VMULPS       Y4, Y4, Y6
+	VMOVUPS      Y6, Y7
+	VFMSUB231PS  Y4, Y4, Y7
+	VMULPS       lanes32_bf000000<>+0(SB), Y6, Y6
+	VBROADCASTSS lanes32_4b400000<>+0(SB), Y8
+	VFMADD231PS  lanes32_3fb8aa3b<>+0(SB), Y6, Y8
+	VSUBPS       lanes32_4b400000<>+0(SB), Y8, Y9
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS lanes32_3f317200<>+0(SB), Y9, Y6
+	VFNMADD231PS lanes32_35bfbe8e<>+0(SB), Y9, Y6
+	VFMADD231PS  lanes32_bf000000<>+0(SB), Y7, Y6
+	VBROADCASTSS lanes32_3ab5f4ce<>+0(SB), Y7
+	VFMADD213PS  lanes32_3c09168d<>+0(SB), Y6, Y7
+	VFMADD213PS  lanes32_3d2aab40<>+0(SB), Y6, Y7
+	VFMADD213PS  lanes32_3e2aaa55<>+0(SB), Y6, Y7
+	VFMADD213PS  lanes32_3effffff<>+0(SB), Y6, Y7
+	VFMADD213PS  lanes32_3f800000<>+0(SB), Y6, Y7
+	VFMADD213PS  lanes32_3f800000<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y8, Y6
+	VPADDD       lanes32_5f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y7, Y6
+	VMULPS       Y4, Y5, Y7
+	VMULPS       Y6, Y7, Y7
+	VMAXPS       Y3, Y1, Y8
+	VFNMADD231PS lanes32_1f800000<>+0(SB), Y7, Y8
+	VFNMADD231PS lanes32_3ecc422a<>+0(SB), Y4, Y5
+	VMULPS       Y6, Y5, Y4
+	VBLENDVPS    Y3, Y1, Y2, Y5
+	VMOVUPS      Y5, Y5
+	VANDPS       lanes32_80000000<>+0(SB), Y3, Y3
+	VXORPS       Y3, Y4, Y3
+	VFNMADD231PS lanes32_1f800000<>+0(SB), Y3, Y5
+	VMOVUPS      Y8, (AX)(SI*1)
+	VMOVUPS      Y5, (CX)(SI*1)
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, BX
+	JGE          loop1
+
+done2:
+	ADDQ         $0x00000008, BX
+	JZ           end3
+	LEAQ         lanes_then_none<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         BX, R8
+	VMOVUPS      (DI)(R8*4), Y3
+	VMASKMOVPS   (DX)(SI*1), Y3, Y4
+	VANDPS       lanes32_7fffffff<>+0(SB), Y4, Y5
+	VMINPS       Y5, Y0, Y0
+	VBROADCASTSS lanes32_3b870fca<>+0(SB), Y5
+	VFMADD213PS  lanes32_3d26a61f<>+0(SB), Y0, Y5
+	VFMADD213PS  lanes32_3e3bd0f2<>+0(SB), Y0, Y5
+	VFMADD213PS  lanes32_3ee08ca1<>+0(SB), Y0, Y5
+	VFMADD213PS  lanes32_3f000000<>+0(SB), Y0, Y5
+	VBROADCASTSS lanes32_3c2945d9<>+0(SB), Y6
+	VFMADD213PS  lanes32_3dd0e050<>+0(SB), Y0, Y6
+	VFMADD213PS  lanes32_3ef09b80<>+0(SB), Y0, Y6
+	VFMADD213PS  lanes32_3f9a05ea<>+0(SB), Y0, Y6
+	VFMADD213PS  lanes32_3fd66768<>+0(SB), Y0, Y6
+	VFMADD213PS  lanes32_3f800000<>+0(SB), Y0, Y6
+	VDIVPS       Y6, Y5, Y5
+	VMULPS       Y0, Y0, Y6
+	VMOVUPS      Y6, Y7
+	VFMSUB231PS  Y0, Y0, Y7
+	VMULPS       lanes32_bf000000<>+0(SB), Y6, Y6
+	VBROADCASTSS lanes32_4b400000<>+0(SB), Y8
+	VFMADD231PS  lanes32_3fb8aa3b<>+0(SB), Y6, Y8
+	VSUBPS       lanes32_4b400000<>+0(SB), Y8, Y9
+	VMOVUPS      Y6, Y6
+	VFNMADD231PS lanes32_3f317200<>+0(SB), Y9, Y6
+	VFNMADD231PS lanes32_35bfbe8e<>+0(SB), Y9, Y6
+	VFMADD231PS  lanes32_bf000000<>+0(SB), Y7, Y6
+	VBROADCASTSS lanes32_3ab5f4ce<>+0(SB), Y7
+	VFMADD213PS  lanes32_3c09168d<>+0(SB), Y6, Y7
+	VFMADD213PS  lanes32_3d2aab40<>+0(SB), Y6, Y7
+	VFMADD213PS  lanes32_3e2aaa55<>+0(SB), Y6, Y7
+	VFMADD213PS  lanes32_3effffff<>+0(SB), Y6, Y7
+	VFMADD213PS  lanes32_3f800000<>+0(SB), Y6, Y7
+	VFMADD213PS  lanes32_3f800000<>+0(SB), Y6, Y7
+	VPSLLD       $0x17, Y8, Y6
+	VPADDD       lanes32_5f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y7, Y6
+	VMULPS       Y0, Y5, Y7
+	VMULPS       Y6, Y7, Y7
+	VMAXPS       Y4, Y1, Y8
+	VFNMADD231PS lanes32_1f800000<>+0(SB), Y7, Y8
+	VFNMADD231PS lanes32_3ecc422a<>+0(SB), Y0, Y5
+	VMULPS       Y6, Y5, Y0
+	VBLENDVPS    Y4, Y1, Y2, Y1
+	VMOVUPS      Y1, Y1
+	VANDPS       lanes32_80000000<>+0(SB), Y4, Y2
+	VXORPS       Y2, Y0, Y0
+	VFNMADD231PS lanes32_1f800000<>+0(SB), Y0, Y1
+	VMASKMOVPS   Y8, Y3, (AX)(SI*1)
+	VMASKMOVPS   Y1, Y3, (CX)(SI*1)
+
+end3:
+	VZEROUPPER
+	RET
+
 // func siluAVX2F32(dst []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·siluAVX2F32(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
+	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Y0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y1
 	VBROADCASTSS lanes32_5f800000<>+0(SB), Y2
@@ -1159,7 +1288,7 @@ TEXT ·siluGradAVX2F32(SB), NOSPLIT, $0-72
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         g_base+48(FP), DX
-	MOVQ         x_len+32(FP), BX
+	MOVQ         dst_len+8(FP), BX
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Y0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y1
 	VBROADCASTSS lanes32_5f800000<>+0(SB), Y2
@@ -1261,7 +1390,7 @@ TEXT ·gluAVX2F32(SB), NOSPLIT, $0-72
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         b_base+48(FP), DX
-	MOVQ         a_len+32(FP), BX
+	MOVQ         dst_len+8(FP), BX
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Y0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y1
 	VBROADCASTSS lanes32_5f800000<>+0(SB), Y2
@@ -1350,7 +1479,7 @@ TEXT ·gluGradAVX2F32(SB), NOSPLIT, $0-120
 	MOVQ         a_base+48(FP), DX
 	MOVQ         b_base+72(FP), BX
 	MOVQ         g_base+96(FP), SI
-	MOVQ         a_len+56(FP), DI
+	MOVQ         da_len+8(FP), DI
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Y0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y1
 	VBROADCASTSS lanes32_5f800000<>+0(SB), Y2
@@ -1449,7 +1578,7 @@ TEXT ·addAVX2F32(SB), NOSPLIT, $0-72
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
-	MOVQ a_len+32(FP), BX
+	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 	SUBQ $0x00000020, BX
 	JL   done2
@@ -1511,7 +1640,7 @@ TEXT ·mulAVX2F32(SB), NOSPLIT, $0-72
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
-	MOVQ a_len+32(FP), BX
+	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 	SUBQ $0x00000020, BX
 	JL   done2
@@ -1680,6 +1809,369 @@ done4:
 	VMASKMOVPS (CX)(BX*1), Y1, Y2
 	VMULPS     Y0, Y2, Y0
 	VMASKMOVPS Y0, Y1, (AX)(BX*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func addDiffAVX2F32(dst []float32, a []float32, b []float32)
+// Requires: AVX
+TEXT ·addDiffAVX2F32(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000020, BX
+	JL   done2
+
+loop1:
+	VMOVUPS (AX)(SI*1), Y0
+	VMOVUPS (CX)(SI*1), Y1
+	VMOVUPS (DX)(SI*1), Y2
+	VSUBPS  Y2, Y1, Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*1)
+	VMOVUPS 32(AX)(SI*1), Y0
+	VMOVUPS 32(CX)(SI*1), Y1
+	VMOVUPS 32(DX)(SI*1), Y2
+	VSUBPS  Y2, Y1, Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(AX)(SI*1)
+	VMOVUPS 64(AX)(SI*1), Y0
+	VMOVUPS 64(CX)(SI*1), Y1
+	VMOVUPS 64(DX)(SI*1), Y2
+	VSUBPS  Y2, Y1, Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(AX)(SI*1)
+	VMOVUPS 96(AX)(SI*1), Y0
+	VMOVUPS 96(CX)(SI*1), Y1
+	VMOVUPS 96(DX)(SI*1), Y2
+	VSUBPS  Y2, Y1, Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(AX)(SI*1)
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000020, BX
+	JGE     loop1
+
+done2:
+	ADDQ $0x00000020, BX
+	SUBQ $0x00000008, BX
+	JL   done4
+
+loop3:
+	VMOVUPS (AX)(SI*1), Y0
+	VMOVUPS (CX)(SI*1), Y1
+	VMOVUPS (DX)(SI*1), Y2
+	VSUBPS  Y2, Y1, Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)(SI*1)
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000008, BX
+	JGE     loop3
+
+done4:
+	ADDQ       $0x00000008, BX
+	JZ         end5
+	LEAQ       lanes_then_none<>+0(SB), DI
+	MOVQ       $0x00000008, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*4), Y0
+	VMASKMOVPS (AX)(SI*1), Y0, Y1
+	VMASKMOVPS (CX)(SI*1), Y0, Y2
+	VMASKMOVPS (DX)(SI*1), Y0, Y3
+	VSUBPS     Y3, Y2, Y2
+	VADDPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func addSquareDiffAVX2F32(dst []float32, a []float32, b []float32)
+// Requires: AVX, FMA3
+TEXT ·addSquareDiffAVX2F32(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000020, BX
+	JL   done2
+
+loop1:
+	VMOVUPS     (AX)(SI*1), Y0
+	VMOVUPS     (CX)(SI*1), Y1
+	VMOVUPS     (DX)(SI*1), Y2
+	VSUBPS      Y2, Y1, Y1
+	VFMADD231PS Y1, Y1, Y0
+	VMOVUPS     Y0, (AX)(SI*1)
+	VMOVUPS     32(AX)(SI*1), Y0
+	VMOVUPS     32(CX)(SI*1), Y1
+	VMOVUPS     32(DX)(SI*1), Y2
+	VSUBPS      Y2, Y1, Y1
+	VFMADD231PS Y1, Y1, Y0
+	VMOVUPS     Y0, 32(AX)(SI*1)
+	VMOVUPS     64(AX)(SI*1), Y0
+	VMOVUPS     64(CX)(SI*1), Y1
+	VMOVUPS     64(DX)(SI*1), Y2
+	VSUBPS      Y2, Y1, Y1
+	VFMADD231PS Y1, Y1, Y0
+	VMOVUPS     Y0, 64(AX)(SI*1)
+	VMOVUPS     96(AX)(SI*1), Y0
+	VMOVUPS     96(CX)(SI*1), Y1
+	VMOVUPS     96(DX)(SI*1), Y2
+	VSUBPS      Y2, Y1, Y1
+	VFMADD231PS Y1, Y1, Y0
+	VMOVUPS     Y0, 96(AX)(SI*1)
+	ADDQ        $0x00000080, SI
+	SUBQ        $0x00000020, BX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000020, BX
+	SUBQ $0x00000008, BX
+	JL   done4
+
+loop3:
+	VMOVUPS     (AX)(SI*1), Y0
+	VMOVUPS     (CX)(SI*1), Y1
+	VMOVUPS     (DX)(SI*1), Y2
+	VSUBPS      Y2, Y1, Y1
+	VFMADD231PS Y1, Y1, Y0
+	VMOVUPS     Y0, (AX)(SI*1)
+	ADDQ        $0x00000020, SI
+	SUBQ        $0x00000008, BX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000008, BX
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), DI
+	MOVQ        $0x00000008, R8
+	SUBQ        BX, R8
+	VMOVUPS     (DI)(R8*4), Y0
+	VMASKMOVPS  (AX)(SI*1), Y0, Y1
+	VMASKMOVPS  (CX)(SI*1), Y0, Y2
+	VMASKMOVPS  (DX)(SI*1), Y0, Y3
+	VSUBPS      Y3, Y2, Y2
+	VFMADD231PS Y2, Y2, Y1
+	VMASKMOVPS  Y1, Y0, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func normaliseAVX2F32(dst []float32, x []float32, mean []float32, rstd []float32, w float32, b float32)
+// Requires: AVX, FMA3
+TEXT ·normaliseAVX2F32(SB), NOSPLIT, $0-104
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         mean_base+48(FP), DX
+	MOVQ         rstd_base+72(FP), BX
+	MOVQ         dst_len+8(FP), SI
+	VBROADCASTSS w+96(FP), Y0
+	VBROADCASTSS b+100(FP), Y1
+	XORQ         DI, DI
+	SUBQ         $0x00000010, SI
+	JL           done2
+
+loop1:
+	VMOVUPS     (CX)(DI*1), Y2
+	VMOVUPS     (DX)(DI*1), Y3
+	VMOVUPS     (BX)(DI*1), Y4
+	VSUBPS      Y3, Y2, Y2
+	VMULPS      Y4, Y2, Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS     Y2, (AX)(DI*1)
+	VMOVUPS     32(CX)(DI*1), Y2
+	VMOVUPS     32(DX)(DI*1), Y3
+	VMOVUPS     32(BX)(DI*1), Y4
+	VSUBPS      Y3, Y2, Y2
+	VMULPS      Y4, Y2, Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS     Y2, 32(AX)(DI*1)
+	ADDQ        $0x00000040, DI
+	SUBQ        $0x00000010, SI
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000010, SI
+	SUBQ $0x00000008, SI
+	JL   done4
+
+loop3:
+	VMOVUPS     (CX)(DI*1), Y2
+	VMOVUPS     (DX)(DI*1), Y3
+	VMOVUPS     (BX)(DI*1), Y4
+	VSUBPS      Y3, Y2, Y2
+	VMULPS      Y4, Y2, Y2
+	VFMADD213PS Y1, Y0, Y2
+	VMOVUPS     Y2, (AX)(DI*1)
+	ADDQ        $0x00000020, DI
+	SUBQ        $0x00000008, SI
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000008, SI
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), R8
+	MOVQ        $0x00000008, R9
+	SUBQ        SI, R9
+	VMOVUPS     (R8)(R9*4), Y2
+	VMASKMOVPS  (CX)(DI*1), Y2, Y3
+	VMASKMOVPS  (DX)(DI*1), Y2, Y4
+	VMASKMOVPS  (BX)(DI*1), Y2, Y5
+	VSUBPS      Y4, Y3, Y3
+	VMULPS      Y5, Y3, Y3
+	VFMADD213PS Y1, Y0, Y3
+	VMASKMOVPS  Y3, Y2, (AX)(DI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func normProductsAVX2F32(xh []float32, gx []float32, sg []float32, sgx []float32, x []float32, g []float32, mean []float32, rstd []float32, w float32)
+// Requires: AVX, FMA3
+TEXT ·normProductsAVX2F32(SB), NOSPLIT, $0-196
+	MOVQ         xh_base+0(FP), AX
+	MOVQ         gx_base+24(FP), CX
+	MOVQ         sg_base+48(FP), DX
+	MOVQ         sgx_base+72(FP), BX
+	MOVQ         x_base+96(FP), SI
+	MOVQ         g_base+120(FP), DI
+	MOVQ         mean_base+144(FP), R8
+	MOVQ         rstd_base+168(FP), R9
+	MOVQ         xh_len+8(FP), R10
+	VBROADCASTSS w+192(FP), Y0
+	XORQ         R11, R11
+	SUBQ         $0x00000008, R10
+	JL           done2
+
+loop1:
+	VMOVUPS     (SI)(R11*1), Y1
+	VMOVUPS     (DI)(R11*1), Y2
+	VMOVUPS     (R8)(R11*1), Y3
+	VMOVUPS     (R9)(R11*1), Y4
+	VMOVUPS     (DX)(R11*1), Y5
+	VMOVUPS     (BX)(R11*1), Y6
+	VSUBPS      Y3, Y1, Y1
+	VMULPS      Y4, Y1, Y1
+	VMULPS      Y1, Y2, Y3
+	VFMADD231PS Y0, Y2, Y5
+	VFMADD231PS Y0, Y3, Y6
+	VMOVUPS     Y1, (AX)(R11*1)
+	VMOVUPS     Y3, (CX)(R11*1)
+	VMOVUPS     Y5, (DX)(R11*1)
+	VMOVUPS     Y6, (BX)(R11*1)
+	ADDQ        $0x00000020, R11
+	SUBQ        $0x00000008, R10
+	JGE         loop1
+
+done2:
+	ADDQ        $0x00000008, R10
+	JZ          end3
+	LEAQ        lanes_then_none<>+0(SB), R12
+	MOVQ        $0x00000008, R13
+	SUBQ        R10, R13
+	VMOVUPS     (R12)(R13*4), Y1
+	VMASKMOVPS  (SI)(R11*1), Y1, Y2
+	VMASKMOVPS  (DI)(R11*1), Y1, Y3
+	VMASKMOVPS  (R8)(R11*1), Y1, Y4
+	VMASKMOVPS  (R9)(R11*1), Y1, Y5
+	VMASKMOVPS  (DX)(R11*1), Y1, Y6
+	VMASKMOVPS  (BX)(R11*1), Y1, Y7
+	VSUBPS      Y4, Y2, Y2
+	VMULPS      Y5, Y2, Y2
+	VMULPS      Y2, Y3, Y4
+	VFMADD231PS Y0, Y3, Y6
+	VFMADD231PS Y0, Y4, Y7
+	VMASKMOVPS  Y2, Y1, (AX)(R11*1)
+	VMASKMOVPS  Y4, Y1, (CX)(R11*1)
+	VMASKMOVPS  Y6, Y1, (DX)(R11*1)
+	VMASKMOVPS  Y7, Y1, (BX)(R11*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+// func normGradAVX2F32(dst []float32, xh []float32, g []float32, rstd []float32, mg []float32, mgx []float32, w float32)
+// Requires: AVX, FMA3
+TEXT ·normGradAVX2F32(SB), NOSPLIT, $0-148
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         xh_base+24(FP), CX
+	MOVQ         g_base+48(FP), DX
+	MOVQ         rstd_base+72(FP), BX
+	MOVQ         mg_base+96(FP), SI
+	MOVQ         mgx_base+120(FP), DI
+	MOVQ         dst_len+8(FP), R8
+	VBROADCASTSS w+144(FP), Y0
+	XORQ         R9, R9
+	SUBQ         $0x00000010, R8
+	JL           done2
+
+loop1:
+	VMOVUPS      (CX)(R9*1), Y1
+	VMOVUPS      (DX)(R9*1), Y2
+	VMOVUPS      (BX)(R9*1), Y3
+	VMOVUPS      (SI)(R9*1), Y4
+	VMOVUPS      (DI)(R9*1), Y5
+	VMOVUPS      Y2, Y2
+	VFMSUB213PS  Y4, Y0, Y2
+	VFNMADD231PS Y5, Y1, Y2
+	VMULPS       Y3, Y2, Y1
+	VMOVUPS      Y1, (AX)(R9*1)
+	VMOVUPS      32(CX)(R9*1), Y1
+	VMOVUPS      32(DX)(R9*1), Y2
+	VMOVUPS      32(BX)(R9*1), Y3
+	VMOVUPS      32(SI)(R9*1), Y4
+	VMOVUPS      32(DI)(R9*1), Y5
+	VMOVUPS      Y2, Y2
+	VFMSUB213PS  Y4, Y0, Y2
+	VFNMADD231PS Y5, Y1, Y2
+	VMULPS       Y3, Y2, Y1
+	VMOVUPS      Y1, 32(AX)(R9*1)
+	ADDQ         $0x00000040, R9
+	SUBQ         $0x00000010, R8
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000010, R8
+	SUBQ $0x00000008, R8
+	JL   done4
+
+loop3:
+	VMOVUPS      (CX)(R9*1), Y1
+	VMOVUPS      (DX)(R9*1), Y2
+	VMOVUPS      (BX)(R9*1), Y3
+	VMOVUPS      (SI)(R9*1), Y4
+	VMOVUPS      (DI)(R9*1), Y5
+	VMOVUPS      Y2, Y2
+	VFMSUB213PS  Y4, Y0, Y2
+	VFNMADD231PS Y5, Y1, Y2
+	VMULPS       Y3, Y2, Y1
+	VMOVUPS      Y1, (AX)(R9*1)
+	ADDQ         $0x00000020, R9
+	SUBQ         $0x00000008, R8
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000008, R8
+	JZ           end5
+	LEAQ         lanes_then_none<>+0(SB), R10
+	MOVQ         $0x00000008, R11
+	SUBQ         R8, R11
+	VMOVUPS      (R10)(R11*4), Y1
+	VMASKMOVPS   (CX)(R9*1), Y1, Y2
+	VMASKMOVPS   (DX)(R9*1), Y1, Y3
+	VMASKMOVPS   (BX)(R9*1), Y1, Y4
+	VMASKMOVPS   (SI)(R9*1), Y1, Y5
+	VMASKMOVPS   (DI)(R9*1), Y1, Y6
+	VMOVUPS      Y3, Y3
+	VFMSUB213PS  Y5, Y0, Y3
+	VFNMADD231PS Y6, Y2, Y3
+	VMULPS       Y4, Y3, Y0
+	VMASKMOVPS   Y0, Y1, (AX)(R9*1)
 
 end5:
 	VZEROUPPER
@@ -1906,7 +2398,7 @@ end3:
 TEXT ·expAVX2F64(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
+	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSD lanes64_c087500000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_4086300000000000<>+0(SB), Y1
 	XORQ         BX, BX
@@ -2111,7 +2603,7 @@ GLOBL lanes64_3ff0000000000000<>(SB), RODATA|NOPTR, $32
 TEXT ·sigmoidAVX2F64(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
+	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y1
 	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y2
@@ -2235,7 +2727,7 @@ GLOBL lanes64_37f0000000000000<>(SB), RODATA|NOPTR, $32
 TEXT ·tanhAVX2F64(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
+	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSD lanes64_4034000000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y1
 	VBROADCASTSD lanes64_4000000000000000<>+0(SB), Y2
@@ -2349,7 +2841,7 @@ GLOBL lanes64_c000000000000000<>(SB), RODATA|NOPTR, $32
 TEXT ·erfAVX2F64(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
+	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSD lanes64_4018000000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y1
 	XORQ         BX, BX
@@ -2750,7 +3242,7 @@ GLOBL lanes64_3fe8000000000000<>(SB), RODATA|NOPTR, $32
 TEXT ·geluAVX2F64(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
+	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSD lanes64_4043800000000000<>+0(SB), Y0
 	VXORPS       X1, X1, X1
 	XORQ         BX, BX
@@ -2910,7 +3402,7 @@ TEXT ·geluGradAVX2F64(SB), NOSPLIT, $0-72
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         g_base+48(FP), DX
-	MOVQ         x_len+32(FP), BX
+	MOVQ         dst_len+8(FP), BX
 	VBROADCASTSD lanes64_4043800000000000<>+0(SB), Y0
 	VXORPS       X1, X1, X1
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y2
@@ -3069,12 +3561,177 @@ DATA lanes64_3fd9884533d43651<>+16(SB)/8, $0x3fd9884533d43651
 DATA lanes64_3fd9884533d43651<>+24(SB)/8, $0x3fd9884533d43651
 GLOBL lanes64_3fd9884533d43651<>(SB), RODATA|NOPTR, $32
 
+// func geluBothAVX2F64(y []float64, dy []float64, x []float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluBothAVX2F64(SB), NOSPLIT, $0-72
+	MOVQ         y_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         y_len+8(FP), BX
+	VBROADCASTSD lanes64_4043800000000000<>+0(SB), Y0
+	VXORPS       X1, X1, X1
+	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y2
+	XORQ         SI, SI
+	SUBQ         $0x00000004, BX
+	JL           done2
+
+loop1:
+	VMOVUPD      (DX)(SI*1), Y3
+	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y3, Y4
+	VMINPD       Y4, Y0, Y4
+	VBROADCASTSD lanes64_3e8dfb8a4bcca0c3<>+0(SB), Y5
+	VFMADD213PD  lanes64_3edd2c8b03f83f1d<>+0(SB), Y4, Y5
+	VFMADD213PD  lanes64_3f1bdeaefafa6b17<>+0(SB), Y4, Y5
+	VFMADD213PD  lanes64_3f510028332da0af<>+0(SB), Y4, Y5
+	VFMADD213PD  lanes64_3f7d209d09d78be6<>+0(SB), Y4, Y5
+	VFMADD213PD  lanes64_3fa23cdb5c7866a4<>+0(SB), Y4, Y5
+	VFMADD213PD  lanes64_3fc0e265c64e10c5<>+0(SB), Y4, Y5
+	VFMADD213PD  lanes64_3fd6da36de65db8c<>+0(SB), Y4, Y5
+	VFMADD213PD  lanes64_3fe5bc75e8885715<>+0(SB), Y4, Y5
+	VFMADD213PD  lanes64_3fea7c871f893ecd<>+0(SB), Y4, Y5
+	VFMADD213PD  lanes64_3fe0000000000000<>+0(SB), Y4, Y5
+	VBROADCASTSD lanes64_3ea2c9ee79044742<>+0(SB), Y6
+	VFMADD213PD  lanes64_3ef248371cb7120d<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3f318064edf8004a<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3f65732f224a8064<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3f92864e28d4acac<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3fb783b74960b957<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3fd644ba35fc6d67<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3fef566a2345a719<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_40000087d5a3b8f4<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_400687111adffa72<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_4003a054dcb9acfb<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3ff0000000000000<>+0(SB), Y4, Y6
+	VDIVPD       Y6, Y5, Y5
+	VMULPD       Y4, Y4, Y6
+	VMOVUPD      Y6, Y7
+	VFMSUB231PD  Y4, Y4, Y7
+	VMULPD       lanes64_bfe0000000000000<>+0(SB), Y6, Y6
+	VBROADCASTSD lanes64_4338000000000000<>+0(SB), Y8
+	VFMADD231PD  lanes64_3ff71547652b82fe<>+0(SB), Y6, Y8
+	VSUBPD       lanes64_4338000000000000<>+0(SB), Y8, Y9
+	VMOVUPD      Y6, Y6
+	VFNMADD231PD lanes64_3fe62e42fee00000<>+0(SB), Y9, Y6
+	VFNMADD231PD lanes64_3dea39ef35793c76<>+0(SB), Y9, Y6
+	VFMADD231PD  lanes64_bfe0000000000000<>+0(SB), Y7, Y6
+	VBROADCASTSD lanes64_3e21ee82cf7dde32<>+0(SB), Y7
+	VFMADD213PD  lanes64_3e5af6374b10f2be<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3e927e538b4a1968<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3ec71ddf5d61122f<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3efa01a01797a3b6<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3f2a01a01b0ca6a1<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3f56c16c16c1fb9f<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3f8111111110f4b0<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3fa555555555553c<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3fc5555555555559<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3fe0000000000000<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3ff0000000000000<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3ff0000000000000<>+0(SB), Y6, Y7
+	VPSLLQ       $0x34, Y8, Y6
+	VPADDQ       lanes64_47f0000000000000<>+0(SB), Y6, Y6
+	VMULPD       Y6, Y7, Y6
+	VMULPD       Y4, Y5, Y7
+	VMULPD       Y6, Y7, Y7
+	VMAXPD       Y3, Y1, Y8
+	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y7, Y8
+	VFNMADD231PD lanes64_3fd9884533d43651<>+0(SB), Y4, Y5
+	VMULPD       Y6, Y5, Y4
+	VBLENDVPD    Y3, Y1, Y2, Y5
+	VMOVUPD      Y5, Y5
+	VANDPD       lanes64_8000000000000000<>+0(SB), Y3, Y3
+	VXORPD       Y3, Y4, Y3
+	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y3, Y5
+	VMOVUPD      Y8, (AX)(SI*1)
+	VMOVUPD      Y5, (CX)(SI*1)
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000004, BX
+	JGE          loop1
+
+done2:
+	ADDQ         $0x00000004, BX
+	JZ           end3
+	LEAQ         lanes_then_none<>+0(SB), DI
+	MOVQ         $0x00000004, R8
+	SUBQ         BX, R8
+	VMOVUPS      (DI)(R8*8), Y3
+	VMASKMOVPD   (DX)(SI*1), Y3, Y4
+	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y4, Y5
+	VMINPD       Y5, Y0, Y0
+	VBROADCASTSD lanes64_3e8dfb8a4bcca0c3<>+0(SB), Y5
+	VFMADD213PD  lanes64_3edd2c8b03f83f1d<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3f1bdeaefafa6b17<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3f510028332da0af<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3f7d209d09d78be6<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3fa23cdb5c7866a4<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3fc0e265c64e10c5<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3fd6da36de65db8c<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3fe5bc75e8885715<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3fea7c871f893ecd<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3fe0000000000000<>+0(SB), Y0, Y5
+	VBROADCASTSD lanes64_3ea2c9ee79044742<>+0(SB), Y6
+	VFMADD213PD  lanes64_3ef248371cb7120d<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3f318064edf8004a<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3f65732f224a8064<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3f92864e28d4acac<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3fb783b74960b957<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3fd644ba35fc6d67<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3fef566a2345a719<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_40000087d5a3b8f4<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_400687111adffa72<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_4003a054dcb9acfb<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3ff0000000000000<>+0(SB), Y0, Y6
+	VDIVPD       Y6, Y5, Y5
+	VMULPD       Y0, Y0, Y6
+	VMOVUPD      Y6, Y7
+	VFMSUB231PD  Y0, Y0, Y7
+	VMULPD       lanes64_bfe0000000000000<>+0(SB), Y6, Y6
+	VBROADCASTSD lanes64_4338000000000000<>+0(SB), Y8
+	VFMADD231PD  lanes64_3ff71547652b82fe<>+0(SB), Y6, Y8
+	VSUBPD       lanes64_4338000000000000<>+0(SB), Y8, Y9
+	VMOVUPD      Y6, Y6
+	VFNMADD231PD lanes64_3fe62e42fee00000<>+0(SB), Y9, Y6
+	VFNMADD231PD lanes64_3dea39ef35793c76<>+0(SB), Y9, Y6
+	VFMADD231PD  lanes64_bfe0000000000000<>+0(SB), Y7, Y6
+	VBROADCASTSD lanes64_3e21ee82cf7dde32<>+0(SB), Y7
+	VFMADD213PD  lanes64_3e5af6374b10f2be<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3e927e538b4a1968<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3ec71ddf5d61122f<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3efa01a01797a3b6<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3f2a01a01b0ca6a1<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3f56c16c16c1fb9f<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3f8111111110f4b0<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3fa555555555553c<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3fc5555555555559<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3fe0000000000000<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3ff0000000000000<>+0(SB), Y6, Y7
+	VFMADD213PD  lanes64_3ff0000000000000<>+0(SB), Y6, Y7
+	VPSLLQ       $0x34, Y8, Y6
+	VPADDQ       lanes64_47f0000000000000<>+0(SB), Y6, Y6
+	VMULPD       Y6, Y7, Y6
+	VMULPD       Y0, Y5, Y7
+	VMULPD       Y6, Y7, Y7
+	VMAXPD       Y4, Y1, Y8
+	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y7, Y8
+	VFNMADD231PD lanes64_3fd9884533d43651<>+0(SB), Y0, Y5
+	VMULPD       Y6, Y5, Y0
+	VBLENDVPD    Y4, Y1, Y2, Y1
+	VMOVUPD      Y1, Y1
+	VANDPD       lanes64_8000000000000000<>+0(SB), Y4, Y2
+	VXORPD       Y2, Y0, Y0
+	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y0, Y1
+	VMASKMOVPD   Y8, Y3, (AX)(SI*1)
+	VMASKMOVPD   Y1, Y3, (CX)(SI*1)
+
+end3:
+	VZEROUPPER
+	RET
+
 // func siluAVX2F64(dst []float64, x []float64)
 // Requires: AVX, AVX2, FMA3
 TEXT ·siluAVX2F64(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
+	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y1
 	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y2
@@ -3172,7 +3829,7 @@ TEXT ·siluGradAVX2F64(SB), NOSPLIT, $0-72
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         g_base+48(FP), DX
-	MOVQ         x_len+32(FP), BX
+	MOVQ         dst_len+8(FP), BX
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y1
 	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y2
@@ -3286,7 +3943,7 @@ TEXT ·gluAVX2F64(SB), NOSPLIT, $0-72
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         b_base+48(FP), DX
-	MOVQ         a_len+32(FP), BX
+	MOVQ         dst_len+8(FP), BX
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y1
 	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y2
@@ -3387,7 +4044,7 @@ TEXT ·gluGradAVX2F64(SB), NOSPLIT, $0-120
 	MOVQ         a_base+48(FP), DX
 	MOVQ         b_base+72(FP), BX
 	MOVQ         g_base+96(FP), SI
-	MOVQ         a_len+56(FP), DI
+	MOVQ         da_len+8(FP), DI
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y1
 	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y2
@@ -3498,7 +4155,7 @@ TEXT ·addAVX2F64(SB), NOSPLIT, $0-72
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
-	MOVQ a_len+32(FP), BX
+	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 	SUBQ $0x00000010, BX
 	JL   done2
@@ -3560,7 +4217,7 @@ TEXT ·mulAVX2F64(SB), NOSPLIT, $0-72
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ b_base+48(FP), DX
-	MOVQ a_len+32(FP), BX
+	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 	SUBQ $0x00000010, BX
 	JL   done2
@@ -3729,6 +4386,369 @@ done4:
 	VMASKMOVPD (CX)(BX*1), Y1, Y2
 	VMULPD     Y0, Y2, Y0
 	VMASKMOVPD Y0, Y1, (AX)(BX*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func addDiffAVX2F64(dst []float64, a []float64, b []float64)
+// Requires: AVX
+TEXT ·addDiffAVX2F64(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000010, BX
+	JL   done2
+
+loop1:
+	VMOVUPD (AX)(SI*1), Y0
+	VMOVUPD (CX)(SI*1), Y1
+	VMOVUPD (DX)(SI*1), Y2
+	VSUBPD  Y2, Y1, Y1
+	VADDPD  Y1, Y0, Y0
+	VMOVUPD Y0, (AX)(SI*1)
+	VMOVUPD 32(AX)(SI*1), Y0
+	VMOVUPD 32(CX)(SI*1), Y1
+	VMOVUPD 32(DX)(SI*1), Y2
+	VSUBPD  Y2, Y1, Y1
+	VADDPD  Y1, Y0, Y0
+	VMOVUPD Y0, 32(AX)(SI*1)
+	VMOVUPD 64(AX)(SI*1), Y0
+	VMOVUPD 64(CX)(SI*1), Y1
+	VMOVUPD 64(DX)(SI*1), Y2
+	VSUBPD  Y2, Y1, Y1
+	VADDPD  Y1, Y0, Y0
+	VMOVUPD Y0, 64(AX)(SI*1)
+	VMOVUPD 96(AX)(SI*1), Y0
+	VMOVUPD 96(CX)(SI*1), Y1
+	VMOVUPD 96(DX)(SI*1), Y2
+	VSUBPD  Y2, Y1, Y1
+	VADDPD  Y1, Y0, Y0
+	VMOVUPD Y0, 96(AX)(SI*1)
+	ADDQ    $0x00000080, SI
+	SUBQ    $0x00000010, BX
+	JGE     loop1
+
+done2:
+	ADDQ $0x00000010, BX
+	SUBQ $0x00000004, BX
+	JL   done4
+
+loop3:
+	VMOVUPD (AX)(SI*1), Y0
+	VMOVUPD (CX)(SI*1), Y1
+	VMOVUPD (DX)(SI*1), Y2
+	VSUBPD  Y2, Y1, Y1
+	VADDPD  Y1, Y0, Y0
+	VMOVUPD Y0, (AX)(SI*1)
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000004, BX
+	JGE     loop3
+
+done4:
+	ADDQ       $0x00000004, BX
+	JZ         end5
+	LEAQ       lanes_then_none<>+0(SB), DI
+	MOVQ       $0x00000004, R8
+	SUBQ       BX, R8
+	VMOVUPS    (DI)(R8*8), Y0
+	VMASKMOVPD (AX)(SI*1), Y0, Y1
+	VMASKMOVPD (CX)(SI*1), Y0, Y2
+	VMASKMOVPD (DX)(SI*1), Y0, Y3
+	VSUBPD     Y3, Y2, Y2
+	VADDPD     Y2, Y1, Y1
+	VMASKMOVPD Y1, Y0, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func addSquareDiffAVX2F64(dst []float64, a []float64, b []float64)
+// Requires: AVX, FMA3
+TEXT ·addSquareDiffAVX2F64(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000010, BX
+	JL   done2
+
+loop1:
+	VMOVUPD     (AX)(SI*1), Y0
+	VMOVUPD     (CX)(SI*1), Y1
+	VMOVUPD     (DX)(SI*1), Y2
+	VSUBPD      Y2, Y1, Y1
+	VFMADD231PD Y1, Y1, Y0
+	VMOVUPD     Y0, (AX)(SI*1)
+	VMOVUPD     32(AX)(SI*1), Y0
+	VMOVUPD     32(CX)(SI*1), Y1
+	VMOVUPD     32(DX)(SI*1), Y2
+	VSUBPD      Y2, Y1, Y1
+	VFMADD231PD Y1, Y1, Y0
+	VMOVUPD     Y0, 32(AX)(SI*1)
+	VMOVUPD     64(AX)(SI*1), Y0
+	VMOVUPD     64(CX)(SI*1), Y1
+	VMOVUPD     64(DX)(SI*1), Y2
+	VSUBPD      Y2, Y1, Y1
+	VFMADD231PD Y1, Y1, Y0
+	VMOVUPD     Y0, 64(AX)(SI*1)
+	VMOVUPD     96(AX)(SI*1), Y0
+	VMOVUPD     96(CX)(SI*1), Y1
+	VMOVUPD     96(DX)(SI*1), Y2
+	VSUBPD      Y2, Y1, Y1
+	VFMADD231PD Y1, Y1, Y0
+	VMOVUPD     Y0, 96(AX)(SI*1)
+	ADDQ        $0x00000080, SI
+	SUBQ        $0x00000010, BX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000010, BX
+	SUBQ $0x00000004, BX
+	JL   done4
+
+loop3:
+	VMOVUPD     (AX)(SI*1), Y0
+	VMOVUPD     (CX)(SI*1), Y1
+	VMOVUPD     (DX)(SI*1), Y2
+	VSUBPD      Y2, Y1, Y1
+	VFMADD231PD Y1, Y1, Y0
+	VMOVUPD     Y0, (AX)(SI*1)
+	ADDQ        $0x00000020, SI
+	SUBQ        $0x00000004, BX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000004, BX
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), DI
+	MOVQ        $0x00000004, R8
+	SUBQ        BX, R8
+	VMOVUPS     (DI)(R8*8), Y0
+	VMASKMOVPD  (AX)(SI*1), Y0, Y1
+	VMASKMOVPD  (CX)(SI*1), Y0, Y2
+	VMASKMOVPD  (DX)(SI*1), Y0, Y3
+	VSUBPD      Y3, Y2, Y2
+	VFMADD231PD Y2, Y2, Y1
+	VMASKMOVPD  Y1, Y0, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func normaliseAVX2F64(dst []float64, x []float64, mean []float64, rstd []float64, w float64, b float64)
+// Requires: AVX, FMA3
+TEXT ·normaliseAVX2F64(SB), NOSPLIT, $0-112
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         mean_base+48(FP), DX
+	MOVQ         rstd_base+72(FP), BX
+	MOVQ         dst_len+8(FP), SI
+	VBROADCASTSD w+96(FP), Y0
+	VBROADCASTSD b+104(FP), Y1
+	XORQ         DI, DI
+	SUBQ         $0x00000008, SI
+	JL           done2
+
+loop1:
+	VMOVUPD     (CX)(DI*1), Y2
+	VMOVUPD     (DX)(DI*1), Y3
+	VMOVUPD     (BX)(DI*1), Y4
+	VSUBPD      Y3, Y2, Y2
+	VMULPD      Y4, Y2, Y2
+	VFMADD213PD Y1, Y0, Y2
+	VMOVUPD     Y2, (AX)(DI*1)
+	VMOVUPD     32(CX)(DI*1), Y2
+	VMOVUPD     32(DX)(DI*1), Y3
+	VMOVUPD     32(BX)(DI*1), Y4
+	VSUBPD      Y3, Y2, Y2
+	VMULPD      Y4, Y2, Y2
+	VFMADD213PD Y1, Y0, Y2
+	VMOVUPD     Y2, 32(AX)(DI*1)
+	ADDQ        $0x00000040, DI
+	SUBQ        $0x00000008, SI
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000008, SI
+	SUBQ $0x00000004, SI
+	JL   done4
+
+loop3:
+	VMOVUPD     (CX)(DI*1), Y2
+	VMOVUPD     (DX)(DI*1), Y3
+	VMOVUPD     (BX)(DI*1), Y4
+	VSUBPD      Y3, Y2, Y2
+	VMULPD      Y4, Y2, Y2
+	VFMADD213PD Y1, Y0, Y2
+	VMOVUPD     Y2, (AX)(DI*1)
+	ADDQ        $0x00000020, DI
+	SUBQ        $0x00000004, SI
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000004, SI
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), R8
+	MOVQ        $0x00000004, R9
+	SUBQ        SI, R9
+	VMOVUPS     (R8)(R9*8), Y2
+	VMASKMOVPD  (CX)(DI*1), Y2, Y3
+	VMASKMOVPD  (DX)(DI*1), Y2, Y4
+	VMASKMOVPD  (BX)(DI*1), Y2, Y5
+	VSUBPD      Y4, Y3, Y3
+	VMULPD      Y5, Y3, Y3
+	VFMADD213PD Y1, Y0, Y3
+	VMASKMOVPD  Y3, Y2, (AX)(DI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func normProductsAVX2F64(xh []float64, gx []float64, sg []float64, sgx []float64, x []float64, g []float64, mean []float64, rstd []float64, w float64)
+// Requires: AVX, FMA3
+TEXT ·normProductsAVX2F64(SB), NOSPLIT, $0-200
+	MOVQ         xh_base+0(FP), AX
+	MOVQ         gx_base+24(FP), CX
+	MOVQ         sg_base+48(FP), DX
+	MOVQ         sgx_base+72(FP), BX
+	MOVQ         x_base+96(FP), SI
+	MOVQ         g_base+120(FP), DI
+	MOVQ         mean_base+144(FP), R8
+	MOVQ         rstd_base+168(FP), R9
+	MOVQ         xh_len+8(FP), R10
+	VBROADCASTSD w+192(FP), Y0
+	XORQ         R11, R11
+	SUBQ         $0x00000004, R10
+	JL           done2
+
+loop1:
+	VMOVUPD     (SI)(R11*1), Y1
+	VMOVUPD     (DI)(R11*1), Y2
+	VMOVUPD     (R8)(R11*1), Y3
+	VMOVUPD     (R9)(R11*1), Y4
+	VMOVUPD     (DX)(R11*1), Y5
+	VMOVUPD     (BX)(R11*1), Y6
+	VSUBPD      Y3, Y1, Y1
+	VMULPD      Y4, Y1, Y1
+	VMULPD      Y1, Y2, Y3
+	VFMADD231PD Y0, Y2, Y5
+	VFMADD231PD Y0, Y3, Y6
+	VMOVUPD     Y1, (AX)(R11*1)
+	VMOVUPD     Y3, (CX)(R11*1)
+	VMOVUPD     Y5, (DX)(R11*1)
+	VMOVUPD     Y6, (BX)(R11*1)
+	ADDQ        $0x00000020, R11
+	SUBQ        $0x00000004, R10
+	JGE         loop1
+
+done2:
+	ADDQ        $0x00000004, R10
+	JZ          end3
+	LEAQ        lanes_then_none<>+0(SB), R12
+	MOVQ        $0x00000004, R13
+	SUBQ        R10, R13
+	VMOVUPS     (R12)(R13*8), Y1
+	VMASKMOVPD  (SI)(R11*1), Y1, Y2
+	VMASKMOVPD  (DI)(R11*1), Y1, Y3
+	VMASKMOVPD  (R8)(R11*1), Y1, Y4
+	VMASKMOVPD  (R9)(R11*1), Y1, Y5
+	VMASKMOVPD  (DX)(R11*1), Y1, Y6
+	VMASKMOVPD  (BX)(R11*1), Y1, Y7
+	VSUBPD      Y4, Y2, Y2
+	VMULPD      Y5, Y2, Y2
+	VMULPD      Y2, Y3, Y4
+	VFMADD231PD Y0, Y3, Y6
+	VFMADD231PD Y0, Y4, Y7
+	VMASKMOVPD  Y2, Y1, (AX)(R11*1)
+	VMASKMOVPD  Y4, Y1, (CX)(R11*1)
+	VMASKMOVPD  Y6, Y1, (DX)(R11*1)
+	VMASKMOVPD  Y7, Y1, (BX)(R11*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+// func normGradAVX2F64(dst []float64, xh []float64, g []float64, rstd []float64, mg []float64, mgx []float64, w float64)
+// Requires: AVX, FMA3
+TEXT ·normGradAVX2F64(SB), NOSPLIT, $0-152
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         xh_base+24(FP), CX
+	MOVQ         g_base+48(FP), DX
+	MOVQ         rstd_base+72(FP), BX
+	MOVQ         mg_base+96(FP), SI
+	MOVQ         mgx_base+120(FP), DI
+	MOVQ         dst_len+8(FP), R8
+	VBROADCASTSD w+144(FP), Y0
+	XORQ         R9, R9
+	SUBQ         $0x00000008, R8
+	JL           done2
+
+loop1:
+	VMOVUPD      (CX)(R9*1), Y1
+	VMOVUPD      (DX)(R9*1), Y2
+	VMOVUPD      (BX)(R9*1), Y3
+	VMOVUPD      (SI)(R9*1), Y4
+	VMOVUPD      (DI)(R9*1), Y5
+	VMOVUPD      Y2, Y2
+	VFMSUB213PD  Y4, Y0, Y2
+	VFNMADD231PD Y5, Y1, Y2
+	VMULPD       Y3, Y2, Y1
+	VMOVUPD      Y1, (AX)(R9*1)
+	VMOVUPD      32(CX)(R9*1), Y1
+	VMOVUPD      32(DX)(R9*1), Y2
+	VMOVUPD      32(BX)(R9*1), Y3
+	VMOVUPD      32(SI)(R9*1), Y4
+	VMOVUPD      32(DI)(R9*1), Y5
+	VMOVUPD      Y2, Y2
+	VFMSUB213PD  Y4, Y0, Y2
+	VFNMADD231PD Y5, Y1, Y2
+	VMULPD       Y3, Y2, Y1
+	VMOVUPD      Y1, 32(AX)(R9*1)
+	ADDQ         $0x00000040, R9
+	SUBQ         $0x00000008, R8
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000008, R8
+	SUBQ $0x00000004, R8
+	JL   done4
+
+loop3:
+	VMOVUPD      (CX)(R9*1), Y1
+	VMOVUPD      (DX)(R9*1), Y2
+	VMOVUPD      (BX)(R9*1), Y3
+	VMOVUPD      (SI)(R9*1), Y4
+	VMOVUPD      (DI)(R9*1), Y5
+	VMOVUPD      Y2, Y2
+	VFMSUB213PD  Y4, Y0, Y2
+	VFNMADD231PD Y5, Y1, Y2
+	VMULPD       Y3, Y2, Y1
+	VMOVUPD      Y1, (AX)(R9*1)
+	ADDQ         $0x00000020, R9
+	SUBQ         $0x00000004, R8
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000004, R8
+	JZ           end5
+	LEAQ         lanes_then_none<>+0(SB), R10
+	MOVQ         $0x00000004, R11
+	SUBQ         R8, R11
+	VMOVUPS      (R10)(R11*8), Y1
+	VMASKMOVPD   (CX)(R9*1), Y1, Y2
+	VMASKMOVPD   (DX)(R9*1), Y1, Y3
+	VMASKMOVPD   (BX)(R9*1), Y1, Y4
+	VMASKMOVPD   (SI)(R9*1), Y1, Y5
+	VMASKMOVPD   (DI)(R9*1), Y1, Y6
+	VMOVUPD      Y3, Y3
+	VFMSUB213PD  Y5, Y0, Y3
+	VFNMADD231PD Y6, Y2, Y3
+	VMULPD       Y4, Y3, Y0
+	VMASKMOVPD   Y0, Y1, (AX)(R9*1)
 
 end5:
 	VZEROUPPER

@@ -34,6 +34,11 @@ func geluAVX512F32(dst []float32, x []float32)
 //go:noescape
 func geluGradAVX512F32(dst []float32, x []float32, g []float32)
 
+// geluBothAVX512F32 is kernels.geluBoth.
+//
+//go:noescape
+func geluBothAVX512F32(y []float32, dy []float32, x []float32)
+
 // siluAVX512F32 is kernels.silu.
 //
 //go:noescape
@@ -73,6 +78,31 @@ func axpyAVX512F32(dst []float32, alpha float32, x []float32)
 //
 //go:noescape
 func scaleAVX512F32(dst []float32, alpha float32, x []float32)
+
+// addDiffAVX512F32 is kernels.addDiff.
+//
+//go:noescape
+func addDiffAVX512F32(dst []float32, a []float32, b []float32)
+
+// addSquareDiffAVX512F32 is kernels.addSquareDiff.
+//
+//go:noescape
+func addSquareDiffAVX512F32(dst []float32, a []float32, b []float32)
+
+// normaliseAVX512F32 is kernels.normalise.
+//
+//go:noescape
+func normaliseAVX512F32(dst []float32, x []float32, mean []float32, rstd []float32, w float32, b float32)
+
+// normProductsAVX512F32 is kernels.normProducts.
+//
+//go:noescape
+func normProductsAVX512F32(xh []float32, gx []float32, sg []float32, sgx []float32, x []float32, g []float32, mean []float32, rstd []float32, w float32)
+
+// normGradAVX512F32 is kernels.normGrad.
+//
+//go:noescape
+func normGradAVX512F32(dst []float32, xh []float32, g []float32, rstd []float32, mg []float32, mgx []float32, w float32)
 
 // sumAVX512F32 is kernels.sum.
 //
@@ -119,6 +149,11 @@ func geluAVX512F64(dst []float64, x []float64)
 //go:noescape
 func geluGradAVX512F64(dst []float64, x []float64, g []float64)
 
+// geluBothAVX512F64 is kernels.geluBoth.
+//
+//go:noescape
+func geluBothAVX512F64(y []float64, dy []float64, x []float64)
+
 // siluAVX512F64 is kernels.silu.
 //
 //go:noescape
@@ -158,6 +193,31 @@ func axpyAVX512F64(dst []float64, alpha float64, x []float64)
 //
 //go:noescape
 func scaleAVX512F64(dst []float64, alpha float64, x []float64)
+
+// addDiffAVX512F64 is kernels.addDiff.
+//
+//go:noescape
+func addDiffAVX512F64(dst []float64, a []float64, b []float64)
+
+// addSquareDiffAVX512F64 is kernels.addSquareDiff.
+//
+//go:noescape
+func addSquareDiffAVX512F64(dst []float64, a []float64, b []float64)
+
+// normaliseAVX512F64 is kernels.normalise.
+//
+//go:noescape
+func normaliseAVX512F64(dst []float64, x []float64, mean []float64, rstd []float64, w float64, b float64)
+
+// normProductsAVX512F64 is kernels.normProducts.
+//
+//go:noescape
+func normProductsAVX512F64(xh []float64, gx []float64, sg []float64, sgx []float64, x []float64, g []float64, mean []float64, rstd []float64, w float64)
+
+// normGradAVX512F64 is kernels.normGrad.
+//
+//go:noescape
+func normGradAVX512F64(dst []float64, xh []float64, g []float64, rstd []float64, mg []float64, mgx []float64, w float64)
 
 // sumAVX512F64 is kernels.sum.
 //

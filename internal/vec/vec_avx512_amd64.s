@@ -9,7 +9,7 @@
 TEXT ·expAVX512F32(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSS lanes32_c2d00000<>+0(SB), Z0
 	VBROADCASTSS lanes32_42b20000<>+0(SB), Z1
 	XORQ         BX, BX
@@ -110,7 +110,7 @@ GLOBL lanes32_3f800000<>(SB), RODATA|NOPTR, $4
 TEXT ·sigmoidAVX512F32(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Z0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Z1
 	VBROADCASTSS lanes32_5f800000<>+0(SB), Z2
@@ -209,7 +209,7 @@ GLOBL lanes32_1f800000<>(SB), RODATA|NOPTR, $4
 TEXT ·tanhAVX512F32(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSS lanes32_41200000<>+0(SB), Z0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Z1
 	VBROADCASTSS lanes32_40000000<>+0(SB), Z2
@@ -302,7 +302,7 @@ GLOBL lanes32_c0000000<>(SB), RODATA|NOPTR, $4
 TEXT ·erfAVX512F32(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSS lanes32_40800000<>+0(SB), Z0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Z1
 	XORQ         BX, BX
@@ -503,7 +503,7 @@ GLOBL lanes32_3f400000<>(SB), RODATA|NOPTR, $4
 TEXT ·geluAVX512F32(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSS lanes32_41700000<>+0(SB), Z0
 	VXORPS       X1, X1, X1
 	XORQ         BX, BX
@@ -621,7 +621,7 @@ TEXT ·geluGradAVX512F32(SB), NOSPLIT, $0-72
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
 	MOVQ         g_base+48(FP), BX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSS lanes32_41700000<>+0(SB), Z0
 	VXORPS       X1, X1, X1
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Z2
@@ -743,12 +743,143 @@ end3:
 DATA lanes32_3ecc422a<>+0(SB)/4, $0x3ecc422a
 GLOBL lanes32_3ecc422a<>(SB), RODATA|NOPTR, $4
 
+// func geluBothAVX512F32(y []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·geluBothAVX512F32(SB), NOSPLIT, $0-72
+	MOVQ         y_base+0(FP), AX
+	MOVQ         dy_base+24(FP), DX
+	MOVQ         x_base+48(FP), BX
+	MOVQ         y_len+8(FP), CX
+	VBROADCASTSS lanes32_41700000<>+0(SB), Z0
+	VXORPS       X1, X1, X1
+	VBROADCASTSS lanes32_3f800000<>+0(SB), Z2
+	XORQ         SI, SI
+	SUBQ         $0x00000010, CX
+	JL           done2
+
+loop1:
+	VMOVUPS           (BX)(SI*1), Z3
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z3, Z4
+	VMINPS            Z4, Z0, Z4
+	VBROADCASTSS      lanes32_3b870fca<>+0(SB), Z7
+	VFMADD213PS.BCST  lanes32_3d26a61f<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  lanes32_3e3bd0f2<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  lanes32_3ee08ca1<>+0(SB), Z4, Z7
+	VFMADD213PS.BCST  lanes32_3f000000<>+0(SB), Z4, Z7
+	VBROADCASTSS      lanes32_3c2945d9<>+0(SB), Z8
+	VFMADD213PS.BCST  lanes32_3dd0e050<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST  lanes32_3ef09b80<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST  lanes32_3f9a05ea<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST  lanes32_3fd66768<>+0(SB), Z4, Z8
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z4, Z8
+	VDIVPS            Z8, Z7, Z7
+	VMULPS            Z4, Z4, Z8
+	VMOVUPS           Z8, Z9
+	VFMSUB231PS       Z4, Z4, Z9
+	VMULPS.BCST       lanes32_bf000000<>+0(SB), Z8, Z8
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z10
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z8, Z10
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z10, Z11
+	VMOVUPS           Z8, Z8
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z11, Z8
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z11, Z8
+	VFMADD231PS.BCST  lanes32_bf000000<>+0(SB), Z9, Z8
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z9
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z8, Z9
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z8, Z9
+	VPSLLD            $0x17, Z10, Z8
+	VPADDD.BCST       lanes32_5f800000<>+0(SB), Z8, Z8
+	VMULPS            Z8, Z9, Z8
+	VMULPS            Z4, Z7, Z9
+	VMULPS            Z8, Z9, Z9
+	VMAXPS            Z3, Z1, Z10
+	VFNMADD231PS.BCST lanes32_1f800000<>+0(SB), Z9, Z10
+	VFNMADD231PS.BCST lanes32_3ecc422a<>+0(SB), Z4, Z7
+	VMULPS            Z8, Z7, Z4
+	VPMOVD2M          Z3, K1
+	VBLENDMPS         Z1, Z2, K1, Z5
+	VMOVUPS           Z5, Z7
+	VANDPS.BCST       lanes32_80000000<>+0(SB), Z3, Z3
+	VXORPS            Z3, Z4, Z3
+	VFNMADD231PS.BCST lanes32_1f800000<>+0(SB), Z3, Z7
+	VMOVUPS           Z10, (AX)(SI*1)
+	VMOVUPS           Z7, (DX)(SI*1)
+	ADDQ              $0x00000040, SI
+	SUBQ              $0x00000010, CX
+	JGE               loop1
+
+done2:
+	ADDQ              $0x00000010, CX
+	JZ                end3
+	MOVQ              $0x00000001, DI
+	SHLQ              CL, DI
+	DECQ              DI
+	KMOVW             DI, K1
+	VMOVUPS.Z         (BX)(SI*1), K1, Z3
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z3, Z4
+	VMINPS            Z4, Z0, Z0
+	VBROADCASTSS      lanes32_3b870fca<>+0(SB), Z4
+	VFMADD213PS.BCST  lanes32_3d26a61f<>+0(SB), Z0, Z4
+	VFMADD213PS.BCST  lanes32_3e3bd0f2<>+0(SB), Z0, Z4
+	VFMADD213PS.BCST  lanes32_3ee08ca1<>+0(SB), Z0, Z4
+	VFMADD213PS.BCST  lanes32_3f000000<>+0(SB), Z0, Z4
+	VBROADCASTSS      lanes32_3c2945d9<>+0(SB), Z5
+	VFMADD213PS.BCST  lanes32_3dd0e050<>+0(SB), Z0, Z5
+	VFMADD213PS.BCST  lanes32_3ef09b80<>+0(SB), Z0, Z5
+	VFMADD213PS.BCST  lanes32_3f9a05ea<>+0(SB), Z0, Z5
+	VFMADD213PS.BCST  lanes32_3fd66768<>+0(SB), Z0, Z5
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z0, Z5
+	VDIVPS            Z5, Z4, Z4
+	VMULPS            Z0, Z0, Z5
+	VMOVUPS           Z5, Z7
+	VFMSUB231PS       Z0, Z0, Z7
+	VMULPS.BCST       lanes32_bf000000<>+0(SB), Z5, Z5
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z8
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z5, Z8
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z8, Z9
+	VMOVUPS           Z5, Z5
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z9, Z5
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z9, Z5
+	VFMADD231PS.BCST  lanes32_bf000000<>+0(SB), Z7, Z5
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z7
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z5, Z7
+	VPSLLD            $0x17, Z8, Z5
+	VPADDD.BCST       lanes32_5f800000<>+0(SB), Z5, Z5
+	VMULPS            Z5, Z7, Z5
+	VMULPS            Z0, Z4, Z7
+	VMULPS            Z5, Z7, Z7
+	VMAXPS            Z3, Z1, Z8
+	VFNMADD231PS.BCST lanes32_1f800000<>+0(SB), Z7, Z8
+	VFNMADD231PS.BCST lanes32_3ecc422a<>+0(SB), Z0, Z4
+	VMULPS            Z5, Z4, Z0
+	VPMOVD2M          Z3, K2
+	VBLENDMPS         Z1, Z2, K2, Z6
+	VMOVUPS           Z6, Z1
+	VANDPS.BCST       lanes32_80000000<>+0(SB), Z3, Z2
+	VXORPS            Z2, Z0, Z0
+	VFNMADD231PS.BCST lanes32_1f800000<>+0(SB), Z0, Z1
+	VMOVUPS           Z8, K1, (AX)(SI*1)
+	VMOVUPS           Z1, K1, (DX)(SI*1)
+
+end3:
+	VZEROUPPER
+	RET
+
 // func siluAVX512F32(dst []float32, x []float32)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·siluAVX512F32(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Z0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Z1
 	VBROADCASTSS lanes32_5f800000<>+0(SB), Z2
@@ -834,7 +965,7 @@ TEXT ·siluGradAVX512F32(SB), NOSPLIT, $0-72
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
 	MOVQ         g_base+48(FP), BX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Z0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Z1
 	VBROADCASTSS lanes32_5f800000<>+0(SB), Z2
@@ -938,7 +1069,7 @@ TEXT ·gluAVX512F32(SB), NOSPLIT, $0-72
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         a_base+24(FP), DX
 	MOVQ         b_base+48(FP), BX
-	MOVQ         a_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Z0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Z1
 	VBROADCASTSS lanes32_5f800000<>+0(SB), Z2
@@ -1029,7 +1160,7 @@ TEXT ·gluGradAVX512F32(SB), NOSPLIT, $0-120
 	MOVQ         a_base+48(FP), BX
 	MOVQ         b_base+72(FP), SI
 	MOVQ         g_base+96(FP), DI
-	MOVQ         a_len+56(FP), CX
+	MOVQ         da_len+8(FP), CX
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Z0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Z1
 	VBROADCASTSS lanes32_5f800000<>+0(SB), Z2
@@ -1132,7 +1263,7 @@ TEXT ·addAVX512F32(SB), NOSPLIT, $0-72
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), DX
 	MOVQ b_base+48(FP), BX
-	MOVQ a_len+32(FP), CX
+	MOVQ dst_len+8(FP), CX
 	XORQ SI, SI
 	SUBQ $0x00000040, CX
 	JL   done2
@@ -1194,7 +1325,7 @@ TEXT ·mulAVX512F32(SB), NOSPLIT, $0-72
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), DX
 	MOVQ b_base+48(FP), BX
-	MOVQ a_len+32(FP), CX
+	MOVQ dst_len+8(FP), CX
 	XORQ SI, SI
 	SUBQ $0x00000040, CX
 	JL   done2
@@ -1363,6 +1494,369 @@ done4:
 	VMOVUPS.Z (DX)(BX*1), K1, Z1
 	VMULPS    Z0, Z1, Z0
 	VMOVUPS   Z0, K1, (AX)(BX*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func addDiffAVX512F32(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F
+TEXT ·addDiffAVX512F32(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ dst_len+8(FP), CX
+	XORQ SI, SI
+	SUBQ $0x00000040, CX
+	JL   done2
+
+loop1:
+	VMOVUPS (AX)(SI*1), Z0
+	VMOVUPS (DX)(SI*1), Z1
+	VMOVUPS (BX)(SI*1), Z2
+	VSUBPS  Z2, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	VMOVUPS 64(AX)(SI*1), Z0
+	VMOVUPS 64(DX)(SI*1), Z1
+	VMOVUPS 64(BX)(SI*1), Z2
+	VSUBPS  Z2, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(AX)(SI*1)
+	VMOVUPS 128(AX)(SI*1), Z0
+	VMOVUPS 128(DX)(SI*1), Z1
+	VMOVUPS 128(BX)(SI*1), Z2
+	VSUBPS  Z2, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(AX)(SI*1)
+	VMOVUPS 192(AX)(SI*1), Z0
+	VMOVUPS 192(DX)(SI*1), Z1
+	VMOVUPS 192(BX)(SI*1), Z2
+	VSUBPS  Z2, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(AX)(SI*1)
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000040, CX
+	JGE     loop1
+
+done2:
+	ADDQ $0x00000040, CX
+	SUBQ $0x00000010, CX
+	JL   done4
+
+loop3:
+	VMOVUPS (AX)(SI*1), Z0
+	VMOVUPS (DX)(SI*1), Z1
+	VMOVUPS (BX)(SI*1), Z2
+	VSUBPS  Z2, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000010, CX
+	JGE     loop3
+
+done4:
+	ADDQ      $0x00000010, CX
+	JZ        end5
+	MOVQ      $0x00000001, DI
+	SHLQ      CL, DI
+	DECQ      DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (AX)(SI*1), K1, Z0
+	VMOVUPS.Z (DX)(SI*1), K1, Z1
+	VMOVUPS.Z (BX)(SI*1), K1, Z2
+	VSUBPS    Z2, Z1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func addSquareDiffAVX512F32(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F
+TEXT ·addSquareDiffAVX512F32(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ dst_len+8(FP), CX
+	XORQ SI, SI
+	SUBQ $0x00000040, CX
+	JL   done2
+
+loop1:
+	VMOVUPS     (AX)(SI*1), Z0
+	VMOVUPS     (DX)(SI*1), Z1
+	VMOVUPS     (BX)(SI*1), Z2
+	VSUBPS      Z2, Z1, Z1
+	VFMADD231PS Z1, Z1, Z0
+	VMOVUPS     Z0, (AX)(SI*1)
+	VMOVUPS     64(AX)(SI*1), Z0
+	VMOVUPS     64(DX)(SI*1), Z1
+	VMOVUPS     64(BX)(SI*1), Z2
+	VSUBPS      Z2, Z1, Z1
+	VFMADD231PS Z1, Z1, Z0
+	VMOVUPS     Z0, 64(AX)(SI*1)
+	VMOVUPS     128(AX)(SI*1), Z0
+	VMOVUPS     128(DX)(SI*1), Z1
+	VMOVUPS     128(BX)(SI*1), Z2
+	VSUBPS      Z2, Z1, Z1
+	VFMADD231PS Z1, Z1, Z0
+	VMOVUPS     Z0, 128(AX)(SI*1)
+	VMOVUPS     192(AX)(SI*1), Z0
+	VMOVUPS     192(DX)(SI*1), Z1
+	VMOVUPS     192(BX)(SI*1), Z2
+	VSUBPS      Z2, Z1, Z1
+	VFMADD231PS Z1, Z1, Z0
+	VMOVUPS     Z0, 192(AX)(SI*1)
+	ADDQ        $0x00000100, SI
+	SUBQ        $0x00000040, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000040, CX
+	SUBQ $0x00000010, CX
+	JL   done4
+
+loop3:
+	VMOVUPS     (AX)(SI*1), Z0
+	VMOVUPS     (DX)(SI*1), Z1
+	VMOVUPS     (BX)(SI*1), Z2
+	VSUBPS      Z2, Z1, Z1
+	VFMADD231PS Z1, Z1, Z0
+	VMOVUPS     Z0, (AX)(SI*1)
+	ADDQ        $0x00000040, SI
+	SUBQ        $0x00000010, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000010, CX
+	JZ          end5
+	MOVQ        $0x00000001, DI
+	SHLQ        CL, DI
+	DECQ        DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (AX)(SI*1), K1, Z0
+	VMOVUPS.Z   (DX)(SI*1), K1, Z1
+	VMOVUPS.Z   (BX)(SI*1), K1, Z2
+	VSUBPS      Z2, Z1, Z1
+	VFMADD231PS Z1, Z1, Z0
+	VMOVUPS     Z0, K1, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func normaliseAVX512F32(dst []float32, x []float32, mean []float32, rstd []float32, w float32, b float32)
+// Requires: AVX, AVX512F
+TEXT ·normaliseAVX512F32(SB), NOSPLIT, $0-104
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         mean_base+48(FP), BX
+	MOVQ         rstd_base+72(FP), SI
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSS w+96(FP), Z0
+	VBROADCASTSS b+100(FP), Z1
+	XORQ         DI, DI
+	SUBQ         $0x00000020, CX
+	JL           done2
+
+loop1:
+	VMOVUPS     (DX)(DI*1), Z2
+	VMOVUPS     (BX)(DI*1), Z3
+	VMOVUPS     (SI)(DI*1), Z4
+	VSUBPS      Z3, Z2, Z2
+	VMULPS      Z4, Z2, Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, (AX)(DI*1)
+	VMOVUPS     64(DX)(DI*1), Z2
+	VMOVUPS     64(BX)(DI*1), Z3
+	VMOVUPS     64(SI)(DI*1), Z4
+	VSUBPS      Z3, Z2, Z2
+	VMULPS      Z4, Z2, Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, 64(AX)(DI*1)
+	ADDQ        $0x00000080, DI
+	SUBQ        $0x00000020, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000010, CX
+	JL   done4
+
+loop3:
+	VMOVUPS     (DX)(DI*1), Z2
+	VMOVUPS     (BX)(DI*1), Z3
+	VMOVUPS     (SI)(DI*1), Z4
+	VSUBPS      Z3, Z2, Z2
+	VMULPS      Z4, Z2, Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, (AX)(DI*1)
+	ADDQ        $0x00000040, DI
+	SUBQ        $0x00000010, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000010, CX
+	JZ          end5
+	MOVQ        $0x00000001, R8
+	SHLQ        CL, R8
+	DECQ        R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (DX)(DI*1), K1, Z2
+	VMOVUPS.Z   (BX)(DI*1), K1, Z3
+	VMOVUPS.Z   (SI)(DI*1), K1, Z4
+	VSUBPS      Z3, Z2, Z2
+	VMULPS      Z4, Z2, Z2
+	VFMADD213PS Z1, Z0, Z2
+	VMOVUPS     Z2, K1, (AX)(DI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func normProductsAVX512F32(xh []float32, gx []float32, sg []float32, sgx []float32, x []float32, g []float32, mean []float32, rstd []float32, w float32)
+// Requires: AVX, AVX512F
+TEXT ·normProductsAVX512F32(SB), NOSPLIT, $0-196
+	MOVQ         xh_base+0(FP), AX
+	MOVQ         gx_base+24(FP), DX
+	MOVQ         sg_base+48(FP), BX
+	MOVQ         sgx_base+72(FP), SI
+	MOVQ         x_base+96(FP), DI
+	MOVQ         g_base+120(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	MOVQ         rstd_base+168(FP), R10
+	MOVQ         xh_len+8(FP), CX
+	VBROADCASTSS w+192(FP), Z0
+	XORQ         R11, R11
+	SUBQ         $0x00000010, CX
+	JL           done2
+
+loop1:
+	VMOVUPS     (DI)(R11*1), Z1
+	VMOVUPS     (R8)(R11*1), Z2
+	VMOVUPS     (R9)(R11*1), Z3
+	VMOVUPS     (R10)(R11*1), Z4
+	VMOVUPS     (BX)(R11*1), Z5
+	VMOVUPS     (SI)(R11*1), Z6
+	VSUBPS      Z3, Z1, Z1
+	VMULPS      Z4, Z1, Z1
+	VMULPS      Z1, Z2, Z3
+	VFMADD231PS Z0, Z2, Z5
+	VFMADD231PS Z0, Z3, Z6
+	VMOVUPS     Z1, (AX)(R11*1)
+	VMOVUPS     Z3, (DX)(R11*1)
+	VMOVUPS     Z5, (BX)(R11*1)
+	VMOVUPS     Z6, (SI)(R11*1)
+	ADDQ        $0x00000040, R11
+	SUBQ        $0x00000010, CX
+	JGE         loop1
+
+done2:
+	ADDQ        $0x00000010, CX
+	JZ          end3
+	MOVQ        $0x00000001, R12
+	SHLQ        CL, R12
+	DECQ        R12
+	KMOVW       R12, K1
+	VMOVUPS.Z   (DI)(R11*1), K1, Z1
+	VMOVUPS.Z   (R8)(R11*1), K1, Z2
+	VMOVUPS.Z   (R9)(R11*1), K1, Z3
+	VMOVUPS.Z   (R10)(R11*1), K1, Z4
+	VMOVUPS.Z   (BX)(R11*1), K1, Z5
+	VMOVUPS.Z   (SI)(R11*1), K1, Z6
+	VSUBPS      Z3, Z1, Z1
+	VMULPS      Z4, Z1, Z1
+	VMULPS      Z1, Z2, Z3
+	VFMADD231PS Z0, Z2, Z5
+	VFMADD231PS Z0, Z3, Z6
+	VMOVUPS     Z1, K1, (AX)(R11*1)
+	VMOVUPS     Z3, K1, (DX)(R11*1)
+	VMOVUPS     Z5, K1, (BX)(R11*1)
+	VMOVUPS     Z6, K1, (SI)(R11*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+// func normGradAVX512F32(dst []float32, xh []float32, g []float32, rstd []float32, mg []float32, mgx []float32, w float32)
+// Requires: AVX, AVX512F
+TEXT ·normGradAVX512F32(SB), NOSPLIT, $0-148
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         xh_base+24(FP), DX
+	MOVQ         g_base+48(FP), BX
+	MOVQ         rstd_base+72(FP), SI
+	MOVQ         mg_base+96(FP), DI
+	MOVQ         mgx_base+120(FP), R8
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSS w+144(FP), Z0
+	XORQ         R9, R9
+	SUBQ         $0x00000020, CX
+	JL           done2
+
+loop1:
+	VMOVUPS      (DX)(R9*1), Z1
+	VMOVUPS      (BX)(R9*1), Z2
+	VMOVUPS      (SI)(R9*1), Z3
+	VMOVUPS      (DI)(R9*1), Z4
+	VMOVUPS      (R8)(R9*1), Z5
+	VMOVUPS      Z2, Z2
+	VFMSUB213PS  Z4, Z0, Z2
+	VFNMADD231PS Z5, Z1, Z2
+	VMULPS       Z3, Z2, Z1
+	VMOVUPS      Z1, (AX)(R9*1)
+	VMOVUPS      64(DX)(R9*1), Z1
+	VMOVUPS      64(BX)(R9*1), Z2
+	VMOVUPS      64(SI)(R9*1), Z3
+	VMOVUPS      64(DI)(R9*1), Z4
+	VMOVUPS      64(R8)(R9*1), Z5
+	VMOVUPS      Z2, Z2
+	VFMSUB213PS  Z4, Z0, Z2
+	VFNMADD231PS Z5, Z1, Z2
+	VMULPS       Z3, Z2, Z1
+	VMOVUPS      Z1, 64(AX)(R9*1)
+	ADDQ         $0x00000080, R9
+	SUBQ         $0x00000020, CX
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000010, CX
+	JL   done4
+
+loop3:
+	VMOVUPS      (DX)(R9*1), Z1
+	VMOVUPS      (BX)(R9*1), Z2
+	VMOVUPS      (SI)(R9*1), Z3
+	VMOVUPS      (DI)(R9*1), Z4
+	VMOVUPS      (R8)(R9*1), Z5
+	VMOVUPS      Z2, Z2
+	VFMSUB213PS  Z4, Z0, Z2
+	VFNMADD231PS Z5, Z1, Z2
+	VMULPS       Z3, Z2, Z1
+	VMOVUPS      Z1, (AX)(R9*1)
+	ADDQ         $0x00000040, R9
+	SUBQ         $0x00000010, CX
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000010, CX
+	JZ           end5
+	MOVQ         $0x00000001, R10
+	SHLQ         CL, R10
+	DECQ         R10
+	KMOVW        R10, K1
+	VMOVUPS.Z    (DX)(R9*1), K1, Z1
+	VMOVUPS.Z    (BX)(R9*1), K1, Z2
+	VMOVUPS.Z    (SI)(R9*1), K1, Z3
+	VMOVUPS.Z    (DI)(R9*1), K1, Z4
+	VMOVUPS.Z    (R8)(R9*1), K1, Z5
+	VMOVUPS      Z2, Z2
+	VFMSUB213PS  Z4, Z0, Z2
+	VFNMADD231PS Z5, Z1, Z2
+	VMULPS       Z3, Z2, Z0
+	VMOVUPS      Z0, K1, (AX)(R9*1)
 
 end5:
 	VZEROUPPER
@@ -1603,7 +2097,7 @@ end3:
 TEXT ·expAVX512F64(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSD lanes64_c087500000000000<>+0(SB), Z0
 	VBROADCASTSD lanes64_4086300000000000<>+0(SB), Z1
 	XORQ         BX, BX
@@ -1734,7 +2228,7 @@ GLOBL lanes64_3ff0000000000000<>(SB), RODATA|NOPTR, $8
 TEXT ·sigmoidAVX512F64(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Z0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Z1
 	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Z2
@@ -1845,7 +2339,7 @@ GLOBL lanes64_37f0000000000000<>(SB), RODATA|NOPTR, $8
 TEXT ·tanhAVX512F64(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSD lanes64_4034000000000000<>+0(SB), Z0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Z1
 	VBROADCASTSD lanes64_4000000000000000<>+0(SB), Z2
@@ -1950,7 +2444,7 @@ GLOBL lanes64_c000000000000000<>(SB), RODATA|NOPTR, $8
 TEXT ·erfAVX512F64(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSD lanes64_4018000000000000<>+0(SB), Z0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Z1
 	XORQ         BX, BX
@@ -2245,7 +2739,7 @@ GLOBL lanes64_3fe8000000000000<>(SB), RODATA|NOPTR, $8
 TEXT ·geluAVX512F64(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSD lanes64_4043800000000000<>+0(SB), Z0
 	VXORPS       X1, X1, X1
 	XORQ         BX, BX
@@ -2399,7 +2893,7 @@ TEXT ·geluGradAVX512F64(SB), NOSPLIT, $0-72
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
 	MOVQ         g_base+48(FP), BX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSD lanes64_4043800000000000<>+0(SB), Z0
 	VXORPS       X1, X1, X1
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Z2
@@ -2557,12 +3051,179 @@ end3:
 DATA lanes64_3fd9884533d43651<>+0(SB)/8, $0x3fd9884533d43651
 GLOBL lanes64_3fd9884533d43651<>(SB), RODATA|NOPTR, $8
 
+// func geluBothAVX512F64(y []float64, dy []float64, x []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·geluBothAVX512F64(SB), NOSPLIT, $0-72
+	MOVQ         y_base+0(FP), AX
+	MOVQ         dy_base+24(FP), DX
+	MOVQ         x_base+48(FP), BX
+	MOVQ         y_len+8(FP), CX
+	VBROADCASTSD lanes64_4043800000000000<>+0(SB), Z0
+	VXORPS       X1, X1, X1
+	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Z2
+	XORQ         SI, SI
+	SUBQ         $0x00000008, CX
+	JL           done2
+
+loop1:
+	VMOVUPD           (BX)(SI*1), Z3
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z3, Z4
+	VMINPD            Z4, Z0, Z4
+	VBROADCASTSD      lanes64_3e8dfb8a4bcca0c3<>+0(SB), Z7
+	VFMADD213PD.BCST  lanes64_3edd2c8b03f83f1d<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  lanes64_3f1bdeaefafa6b17<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  lanes64_3f510028332da0af<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  lanes64_3f7d209d09d78be6<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  lanes64_3fa23cdb5c7866a4<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  lanes64_3fc0e265c64e10c5<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  lanes64_3fd6da36de65db8c<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  lanes64_3fe5bc75e8885715<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  lanes64_3fea7c871f893ecd<>+0(SB), Z4, Z7
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z4, Z7
+	VBROADCASTSD      lanes64_3ea2c9ee79044742<>+0(SB), Z8
+	VFMADD213PD.BCST  lanes64_3ef248371cb7120d<>+0(SB), Z4, Z8
+	VFMADD213PD.BCST  lanes64_3f318064edf8004a<>+0(SB), Z4, Z8
+	VFMADD213PD.BCST  lanes64_3f65732f224a8064<>+0(SB), Z4, Z8
+	VFMADD213PD.BCST  lanes64_3f92864e28d4acac<>+0(SB), Z4, Z8
+	VFMADD213PD.BCST  lanes64_3fb783b74960b957<>+0(SB), Z4, Z8
+	VFMADD213PD.BCST  lanes64_3fd644ba35fc6d67<>+0(SB), Z4, Z8
+	VFMADD213PD.BCST  lanes64_3fef566a2345a719<>+0(SB), Z4, Z8
+	VFMADD213PD.BCST  lanes64_40000087d5a3b8f4<>+0(SB), Z4, Z8
+	VFMADD213PD.BCST  lanes64_400687111adffa72<>+0(SB), Z4, Z8
+	VFMADD213PD.BCST  lanes64_4003a054dcb9acfb<>+0(SB), Z4, Z8
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z4, Z8
+	VDIVPD            Z8, Z7, Z7
+	VMULPD            Z4, Z4, Z8
+	VMOVUPD           Z8, Z9
+	VFMSUB231PD       Z4, Z4, Z9
+	VMULPD.BCST       lanes64_bfe0000000000000<>+0(SB), Z8, Z8
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z10
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z8, Z10
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z10, Z11
+	VMOVUPD           Z8, Z8
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z11, Z8
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z11, Z8
+	VFMADD231PD.BCST  lanes64_bfe0000000000000<>+0(SB), Z9, Z8
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z9
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z8, Z9
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z8, Z9
+	VPSLLQ            $0x34, Z10, Z8
+	VPADDQ.BCST       lanes64_47f0000000000000<>+0(SB), Z8, Z8
+	VMULPD            Z8, Z9, Z8
+	VMULPD            Z4, Z7, Z9
+	VMULPD            Z8, Z9, Z9
+	VMAXPD            Z3, Z1, Z10
+	VFNMADD231PD.BCST lanes64_37f0000000000000<>+0(SB), Z9, Z10
+	VFNMADD231PD.BCST lanes64_3fd9884533d43651<>+0(SB), Z4, Z7
+	VMULPD            Z8, Z7, Z4
+	VPMOVQ2M          Z3, K1
+	VBLENDMPD         Z1, Z2, K1, Z5
+	VMOVUPD           Z5, Z7
+	VANDPD.BCST       lanes64_8000000000000000<>+0(SB), Z3, Z3
+	VXORPD            Z3, Z4, Z3
+	VFNMADD231PD.BCST lanes64_37f0000000000000<>+0(SB), Z3, Z7
+	VMOVUPD           Z10, (AX)(SI*1)
+	VMOVUPD           Z7, (DX)(SI*1)
+	ADDQ              $0x00000040, SI
+	SUBQ              $0x00000008, CX
+	JGE               loop1
+
+done2:
+	ADDQ              $0x00000008, CX
+	JZ                end3
+	MOVQ              $0x00000001, DI
+	SHLQ              CL, DI
+	DECQ              DI
+	KMOVW             DI, K1
+	VMOVUPD.Z         (BX)(SI*1), K1, Z3
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z3, Z4
+	VMINPD            Z4, Z0, Z0
+	VBROADCASTSD      lanes64_3e8dfb8a4bcca0c3<>+0(SB), Z4
+	VFMADD213PD.BCST  lanes64_3edd2c8b03f83f1d<>+0(SB), Z0, Z4
+	VFMADD213PD.BCST  lanes64_3f1bdeaefafa6b17<>+0(SB), Z0, Z4
+	VFMADD213PD.BCST  lanes64_3f510028332da0af<>+0(SB), Z0, Z4
+	VFMADD213PD.BCST  lanes64_3f7d209d09d78be6<>+0(SB), Z0, Z4
+	VFMADD213PD.BCST  lanes64_3fa23cdb5c7866a4<>+0(SB), Z0, Z4
+	VFMADD213PD.BCST  lanes64_3fc0e265c64e10c5<>+0(SB), Z0, Z4
+	VFMADD213PD.BCST  lanes64_3fd6da36de65db8c<>+0(SB), Z0, Z4
+	VFMADD213PD.BCST  lanes64_3fe5bc75e8885715<>+0(SB), Z0, Z4
+	VFMADD213PD.BCST  lanes64_3fea7c871f893ecd<>+0(SB), Z0, Z4
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z0, Z4
+	VBROADCASTSD      lanes64_3ea2c9ee79044742<>+0(SB), Z5
+	VFMADD213PD.BCST  lanes64_3ef248371cb7120d<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3f318064edf8004a<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3f65732f224a8064<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3f92864e28d4acac<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3fb783b74960b957<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3fd644ba35fc6d67<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3fef566a2345a719<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_40000087d5a3b8f4<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_400687111adffa72<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_4003a054dcb9acfb<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z0, Z5
+	VDIVPD            Z5, Z4, Z4
+	VMULPD            Z0, Z0, Z5
+	VMOVUPD           Z5, Z7
+	VFMSUB231PD       Z0, Z0, Z7
+	VMULPD.BCST       lanes64_bfe0000000000000<>+0(SB), Z5, Z5
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z8
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z5, Z8
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z8, Z9
+	VMOVUPD           Z5, Z5
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z9, Z5
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z9, Z5
+	VFMADD231PD.BCST  lanes64_bfe0000000000000<>+0(SB), Z7, Z5
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z7
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z5, Z7
+	VPSLLQ            $0x34, Z8, Z5
+	VPADDQ.BCST       lanes64_47f0000000000000<>+0(SB), Z5, Z5
+	VMULPD            Z5, Z7, Z5
+	VMULPD            Z0, Z4, Z7
+	VMULPD            Z5, Z7, Z7
+	VMAXPD            Z3, Z1, Z8
+	VFNMADD231PD.BCST lanes64_37f0000000000000<>+0(SB), Z7, Z8
+	VFNMADD231PD.BCST lanes64_3fd9884533d43651<>+0(SB), Z0, Z4
+	VMULPD            Z5, Z4, Z0
+	VPMOVQ2M          Z3, K2
+	VBLENDMPD         Z1, Z2, K2, Z6
+	VMOVUPD           Z6, Z1
+	VANDPD.BCST       lanes64_8000000000000000<>+0(SB), Z3, Z2
+	VXORPD            Z2, Z0, Z0
+	VFNMADD231PD.BCST lanes64_37f0000000000000<>+0(SB), Z0, Z1
+	VMOVUPD           Z8, K1, (AX)(SI*1)
+	VMOVUPD           Z1, K1, (DX)(SI*1)
+
+end3:
+	VZEROUPPER
+	RET
+
 // func siluAVX512F64(dst []float64, x []float64)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·siluAVX512F64(SB), NOSPLIT, $0-48
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Z0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Z1
 	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Z2
@@ -2660,7 +3321,7 @@ TEXT ·siluGradAVX512F64(SB), NOSPLIT, $0-72
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         x_base+24(FP), DX
 	MOVQ         g_base+48(FP), BX
-	MOVQ         x_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Z0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Z1
 	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Z2
@@ -2776,7 +3437,7 @@ TEXT ·gluAVX512F64(SB), NOSPLIT, $0-72
 	MOVQ         dst_base+0(FP), AX
 	MOVQ         a_base+24(FP), DX
 	MOVQ         b_base+48(FP), BX
-	MOVQ         a_len+32(FP), CX
+	MOVQ         dst_len+8(FP), CX
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Z0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Z1
 	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Z2
@@ -2879,7 +3540,7 @@ TEXT ·gluGradAVX512F64(SB), NOSPLIT, $0-120
 	MOVQ         a_base+48(FP), BX
 	MOVQ         b_base+72(FP), SI
 	MOVQ         g_base+96(FP), DI
-	MOVQ         a_len+56(FP), CX
+	MOVQ         da_len+8(FP), CX
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Z0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Z1
 	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Z2
@@ -2994,7 +3655,7 @@ TEXT ·addAVX512F64(SB), NOSPLIT, $0-72
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), DX
 	MOVQ b_base+48(FP), BX
-	MOVQ a_len+32(FP), CX
+	MOVQ dst_len+8(FP), CX
 	XORQ SI, SI
 	SUBQ $0x00000020, CX
 	JL   done2
@@ -3056,7 +3717,7 @@ TEXT ·mulAVX512F64(SB), NOSPLIT, $0-72
 	MOVQ dst_base+0(FP), AX
 	MOVQ a_base+24(FP), DX
 	MOVQ b_base+48(FP), BX
-	MOVQ a_len+32(FP), CX
+	MOVQ dst_len+8(FP), CX
 	XORQ SI, SI
 	SUBQ $0x00000020, CX
 	JL   done2
@@ -3225,6 +3886,369 @@ done4:
 	VMOVUPD.Z (DX)(BX*1), K1, Z1
 	VMULPD    Z0, Z1, Z0
 	VMOVUPD   Z0, K1, (AX)(BX*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func addDiffAVX512F64(dst []float64, a []float64, b []float64)
+// Requires: AVX, AVX512F
+TEXT ·addDiffAVX512F64(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ dst_len+8(FP), CX
+	XORQ SI, SI
+	SUBQ $0x00000020, CX
+	JL   done2
+
+loop1:
+	VMOVUPD (AX)(SI*1), Z0
+	VMOVUPD (DX)(SI*1), Z1
+	VMOVUPD (BX)(SI*1), Z2
+	VSUBPD  Z2, Z1, Z1
+	VADDPD  Z1, Z0, Z0
+	VMOVUPD Z0, (AX)(SI*1)
+	VMOVUPD 64(AX)(SI*1), Z0
+	VMOVUPD 64(DX)(SI*1), Z1
+	VMOVUPD 64(BX)(SI*1), Z2
+	VSUBPD  Z2, Z1, Z1
+	VADDPD  Z1, Z0, Z0
+	VMOVUPD Z0, 64(AX)(SI*1)
+	VMOVUPD 128(AX)(SI*1), Z0
+	VMOVUPD 128(DX)(SI*1), Z1
+	VMOVUPD 128(BX)(SI*1), Z2
+	VSUBPD  Z2, Z1, Z1
+	VADDPD  Z1, Z0, Z0
+	VMOVUPD Z0, 128(AX)(SI*1)
+	VMOVUPD 192(AX)(SI*1), Z0
+	VMOVUPD 192(DX)(SI*1), Z1
+	VMOVUPD 192(BX)(SI*1), Z2
+	VSUBPD  Z2, Z1, Z1
+	VADDPD  Z1, Z0, Z0
+	VMOVUPD Z0, 192(AX)(SI*1)
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000020, CX
+	JGE     loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPD (AX)(SI*1), Z0
+	VMOVUPD (DX)(SI*1), Z1
+	VMOVUPD (BX)(SI*1), Z2
+	VSUBPD  Z2, Z1, Z1
+	VADDPD  Z1, Z0, Z0
+	VMOVUPD Z0, (AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000008, CX
+	JGE     loop3
+
+done4:
+	ADDQ      $0x00000008, CX
+	JZ        end5
+	MOVQ      $0x00000001, DI
+	SHLQ      CL, DI
+	DECQ      DI
+	KMOVW     DI, K1
+	VMOVUPD.Z (AX)(SI*1), K1, Z0
+	VMOVUPD.Z (DX)(SI*1), K1, Z1
+	VMOVUPD.Z (BX)(SI*1), K1, Z2
+	VSUBPD    Z2, Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	VMOVUPD   Z0, K1, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func addSquareDiffAVX512F64(dst []float64, a []float64, b []float64)
+// Requires: AVX, AVX512F
+TEXT ·addSquareDiffAVX512F64(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ dst_len+8(FP), CX
+	XORQ SI, SI
+	SUBQ $0x00000020, CX
+	JL   done2
+
+loop1:
+	VMOVUPD     (AX)(SI*1), Z0
+	VMOVUPD     (DX)(SI*1), Z1
+	VMOVUPD     (BX)(SI*1), Z2
+	VSUBPD      Z2, Z1, Z1
+	VFMADD231PD Z1, Z1, Z0
+	VMOVUPD     Z0, (AX)(SI*1)
+	VMOVUPD     64(AX)(SI*1), Z0
+	VMOVUPD     64(DX)(SI*1), Z1
+	VMOVUPD     64(BX)(SI*1), Z2
+	VSUBPD      Z2, Z1, Z1
+	VFMADD231PD Z1, Z1, Z0
+	VMOVUPD     Z0, 64(AX)(SI*1)
+	VMOVUPD     128(AX)(SI*1), Z0
+	VMOVUPD     128(DX)(SI*1), Z1
+	VMOVUPD     128(BX)(SI*1), Z2
+	VSUBPD      Z2, Z1, Z1
+	VFMADD231PD Z1, Z1, Z0
+	VMOVUPD     Z0, 128(AX)(SI*1)
+	VMOVUPD     192(AX)(SI*1), Z0
+	VMOVUPD     192(DX)(SI*1), Z1
+	VMOVUPD     192(BX)(SI*1), Z2
+	VSUBPD      Z2, Z1, Z1
+	VFMADD231PD Z1, Z1, Z0
+	VMOVUPD     Z0, 192(AX)(SI*1)
+	ADDQ        $0x00000100, SI
+	SUBQ        $0x00000020, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPD     (AX)(SI*1), Z0
+	VMOVUPD     (DX)(SI*1), Z1
+	VMOVUPD     (BX)(SI*1), Z2
+	VSUBPD      Z2, Z1, Z1
+	VFMADD231PD Z1, Z1, Z0
+	VMOVUPD     Z0, (AX)(SI*1)
+	ADDQ        $0x00000040, SI
+	SUBQ        $0x00000008, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000008, CX
+	JZ          end5
+	MOVQ        $0x00000001, DI
+	SHLQ        CL, DI
+	DECQ        DI
+	KMOVW       DI, K1
+	VMOVUPD.Z   (AX)(SI*1), K1, Z0
+	VMOVUPD.Z   (DX)(SI*1), K1, Z1
+	VMOVUPD.Z   (BX)(SI*1), K1, Z2
+	VSUBPD      Z2, Z1, Z1
+	VFMADD231PD Z1, Z1, Z0
+	VMOVUPD     Z0, K1, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func normaliseAVX512F64(dst []float64, x []float64, mean []float64, rstd []float64, w float64, b float64)
+// Requires: AVX, AVX512F
+TEXT ·normaliseAVX512F64(SB), NOSPLIT, $0-112
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         mean_base+48(FP), BX
+	MOVQ         rstd_base+72(FP), SI
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSD w+96(FP), Z0
+	VBROADCASTSD b+104(FP), Z1
+	XORQ         DI, DI
+	SUBQ         $0x00000010, CX
+	JL           done2
+
+loop1:
+	VMOVUPD     (DX)(DI*1), Z2
+	VMOVUPD     (BX)(DI*1), Z3
+	VMOVUPD     (SI)(DI*1), Z4
+	VSUBPD      Z3, Z2, Z2
+	VMULPD      Z4, Z2, Z2
+	VFMADD213PD Z1, Z0, Z2
+	VMOVUPD     Z2, (AX)(DI*1)
+	VMOVUPD     64(DX)(DI*1), Z2
+	VMOVUPD     64(BX)(DI*1), Z3
+	VMOVUPD     64(SI)(DI*1), Z4
+	VSUBPD      Z3, Z2, Z2
+	VMULPD      Z4, Z2, Z2
+	VFMADD213PD Z1, Z0, Z2
+	VMOVUPD     Z2, 64(AX)(DI*1)
+	ADDQ        $0x00000080, DI
+	SUBQ        $0x00000010, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000010, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPD     (DX)(DI*1), Z2
+	VMOVUPD     (BX)(DI*1), Z3
+	VMOVUPD     (SI)(DI*1), Z4
+	VSUBPD      Z3, Z2, Z2
+	VMULPD      Z4, Z2, Z2
+	VFMADD213PD Z1, Z0, Z2
+	VMOVUPD     Z2, (AX)(DI*1)
+	ADDQ        $0x00000040, DI
+	SUBQ        $0x00000008, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000008, CX
+	JZ          end5
+	MOVQ        $0x00000001, R8
+	SHLQ        CL, R8
+	DECQ        R8
+	KMOVW       R8, K1
+	VMOVUPD.Z   (DX)(DI*1), K1, Z2
+	VMOVUPD.Z   (BX)(DI*1), K1, Z3
+	VMOVUPD.Z   (SI)(DI*1), K1, Z4
+	VSUBPD      Z3, Z2, Z2
+	VMULPD      Z4, Z2, Z2
+	VFMADD213PD Z1, Z0, Z2
+	VMOVUPD     Z2, K1, (AX)(DI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func normProductsAVX512F64(xh []float64, gx []float64, sg []float64, sgx []float64, x []float64, g []float64, mean []float64, rstd []float64, w float64)
+// Requires: AVX, AVX512F
+TEXT ·normProductsAVX512F64(SB), NOSPLIT, $0-200
+	MOVQ         xh_base+0(FP), AX
+	MOVQ         gx_base+24(FP), DX
+	MOVQ         sg_base+48(FP), BX
+	MOVQ         sgx_base+72(FP), SI
+	MOVQ         x_base+96(FP), DI
+	MOVQ         g_base+120(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	MOVQ         rstd_base+168(FP), R10
+	MOVQ         xh_len+8(FP), CX
+	VBROADCASTSD w+192(FP), Z0
+	XORQ         R11, R11
+	SUBQ         $0x00000008, CX
+	JL           done2
+
+loop1:
+	VMOVUPD     (DI)(R11*1), Z1
+	VMOVUPD     (R8)(R11*1), Z2
+	VMOVUPD     (R9)(R11*1), Z3
+	VMOVUPD     (R10)(R11*1), Z4
+	VMOVUPD     (BX)(R11*1), Z5
+	VMOVUPD     (SI)(R11*1), Z6
+	VSUBPD      Z3, Z1, Z1
+	VMULPD      Z4, Z1, Z1
+	VMULPD      Z1, Z2, Z3
+	VFMADD231PD Z0, Z2, Z5
+	VFMADD231PD Z0, Z3, Z6
+	VMOVUPD     Z1, (AX)(R11*1)
+	VMOVUPD     Z3, (DX)(R11*1)
+	VMOVUPD     Z5, (BX)(R11*1)
+	VMOVUPD     Z6, (SI)(R11*1)
+	ADDQ        $0x00000040, R11
+	SUBQ        $0x00000008, CX
+	JGE         loop1
+
+done2:
+	ADDQ        $0x00000008, CX
+	JZ          end3
+	MOVQ        $0x00000001, R12
+	SHLQ        CL, R12
+	DECQ        R12
+	KMOVW       R12, K1
+	VMOVUPD.Z   (DI)(R11*1), K1, Z1
+	VMOVUPD.Z   (R8)(R11*1), K1, Z2
+	VMOVUPD.Z   (R9)(R11*1), K1, Z3
+	VMOVUPD.Z   (R10)(R11*1), K1, Z4
+	VMOVUPD.Z   (BX)(R11*1), K1, Z5
+	VMOVUPD.Z   (SI)(R11*1), K1, Z6
+	VSUBPD      Z3, Z1, Z1
+	VMULPD      Z4, Z1, Z1
+	VMULPD      Z1, Z2, Z3
+	VFMADD231PD Z0, Z2, Z5
+	VFMADD231PD Z0, Z3, Z6
+	VMOVUPD     Z1, K1, (AX)(R11*1)
+	VMOVUPD     Z3, K1, (DX)(R11*1)
+	VMOVUPD     Z5, K1, (BX)(R11*1)
+	VMOVUPD     Z6, K1, (SI)(R11*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+// func normGradAVX512F64(dst []float64, xh []float64, g []float64, rstd []float64, mg []float64, mgx []float64, w float64)
+// Requires: AVX, AVX512F
+TEXT ·normGradAVX512F64(SB), NOSPLIT, $0-152
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         xh_base+24(FP), DX
+	MOVQ         g_base+48(FP), BX
+	MOVQ         rstd_base+72(FP), SI
+	MOVQ         mg_base+96(FP), DI
+	MOVQ         mgx_base+120(FP), R8
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSD w+144(FP), Z0
+	XORQ         R9, R9
+	SUBQ         $0x00000010, CX
+	JL           done2
+
+loop1:
+	VMOVUPD      (DX)(R9*1), Z1
+	VMOVUPD      (BX)(R9*1), Z2
+	VMOVUPD      (SI)(R9*1), Z3
+	VMOVUPD      (DI)(R9*1), Z4
+	VMOVUPD      (R8)(R9*1), Z5
+	VMOVUPD      Z2, Z2
+	VFMSUB213PD  Z4, Z0, Z2
+	VFNMADD231PD Z5, Z1, Z2
+	VMULPD       Z3, Z2, Z1
+	VMOVUPD      Z1, (AX)(R9*1)
+	VMOVUPD      64(DX)(R9*1), Z1
+	VMOVUPD      64(BX)(R9*1), Z2
+	VMOVUPD      64(SI)(R9*1), Z3
+	VMOVUPD      64(DI)(R9*1), Z4
+	VMOVUPD      64(R8)(R9*1), Z5
+	VMOVUPD      Z2, Z2
+	VFMSUB213PD  Z4, Z0, Z2
+	VFNMADD231PD Z5, Z1, Z2
+	VMULPD       Z3, Z2, Z1
+	VMOVUPD      Z1, 64(AX)(R9*1)
+	ADDQ         $0x00000080, R9
+	SUBQ         $0x00000010, CX
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000010, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPD      (DX)(R9*1), Z1
+	VMOVUPD      (BX)(R9*1), Z2
+	VMOVUPD      (SI)(R9*1), Z3
+	VMOVUPD      (DI)(R9*1), Z4
+	VMOVUPD      (R8)(R9*1), Z5
+	VMOVUPD      Z2, Z2
+	VFMSUB213PD  Z4, Z0, Z2
+	VFNMADD231PD Z5, Z1, Z2
+	VMULPD       Z3, Z2, Z1
+	VMOVUPD      Z1, (AX)(R9*1)
+	ADDQ         $0x00000040, R9
+	SUBQ         $0x00000008, CX
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000008, CX
+	JZ           end5
+	MOVQ         $0x00000001, R10
+	SHLQ         CL, R10
+	DECQ         R10
+	KMOVW        R10, K1
+	VMOVUPD.Z    (DX)(R9*1), K1, Z1
+	VMOVUPD.Z    (BX)(R9*1), K1, Z2
+	VMOVUPD.Z    (SI)(R9*1), K1, Z3
+	VMOVUPD.Z    (DI)(R9*1), K1, Z4
+	VMOVUPD.Z    (R8)(R9*1), K1, Z5
+	VMOVUPD      Z2, Z2
+	VFMSUB213PD  Z4, Z0, Z2
+	VFNMADD231PD Z5, Z1, Z2
+	VMULPD       Z3, Z2, Z0
+	VMOVUPD      Z0, K1, (AX)(R9*1)
 
 end5:
 	VZEROUPPER

@@ -10,23 +10,29 @@ import (
 func generic[T num.Float]() kernels[T] {
 	a := approxOf[T]()
 	return kernels[T]{
-		exp:      apply[T](a.expOf),
-		sigmoid:  apply[T](a.sigmoid),
-		tanh:     apply[T](a.tanh),
-		erf:      apply[T](a.erfOf),
-		gelu:     apply[T](a.gelu),
-		silu:     apply[T](a.silu),
-		geluGrad: applyGrad[T](a.geluPrime),
-		siluGrad: applyGrad[T](a.siluPrime),
-		glu:      gluGeneric[T],
-		gluGrad:  gluGradGeneric[T],
-		add:      addGeneric[T],
-		mul:      mulGeneric[T],
-		axpy:     axpyGeneric[T],
-		scale:    scaleGeneric[T],
-		sum:      sumGeneric[T],
-		dot:      dotGeneric[T],
-		adamW:    adamWGeneric[T],
+		exp:           apply[T](a.expOf),
+		sigmoid:       apply[T](a.sigmoid),
+		tanh:          apply[T](a.tanh),
+		erf:           apply[T](a.erfOf),
+		gelu:          apply[T](a.gelu),
+		silu:          apply[T](a.silu),
+		geluGrad:      applyGrad[T](a.geluPrime),
+		siluGrad:      applyGrad[T](a.siluPrime),
+		geluBoth:      geluBothGeneric[T],
+		glu:           gluGeneric[T],
+		gluGrad:       gluGradGeneric[T],
+		add:           addGeneric[T],
+		mul:           mulGeneric[T],
+		axpy:          axpyGeneric[T],
+		scale:         scaleGeneric[T],
+		addDiff:       addDiffGeneric[T],
+		addSquareDiff: addSquareDiffGeneric[T],
+		normalise:     normaliseGeneric[T],
+		normProducts:  normProductsGeneric[T],
+		normGrad:      normGradGeneric[T],
+		sum:           sumGeneric[T],
+		dot:           dotGeneric[T],
+		adamW:         adamWGeneric[T],
 	}
 }
 
@@ -45,6 +51,13 @@ func applyGrad[T num.Float](f func(float64) float64) func(dst, x, g []T) {
 		for i, v := range x {
 			dst[i] = T(f(float64(v))) * g[i]
 		}
+	}
+}
+
+func geluBothGeneric[T num.Float](y, dy, x []T) {
+	a := approxOf[T]()
+	for i, v := range x {
+		y[i], dy[i] = T(a.gelu(float64(v))), T(a.geluPrime(float64(v)))
 	}
 }
 
@@ -90,6 +103,42 @@ func axpyGeneric[T num.Float](dst []T, alpha T, x []T) {
 func scaleGeneric[T num.Float](dst []T, alpha T, x []T) {
 	for i, v := range x {
 		dst[i] = alpha * v
+	}
+}
+
+func addDiffGeneric[T num.Float](dst, a, b []T) {
+	for i, v := range a {
+		dst[i] += v - b[i]
+	}
+}
+
+func addSquareDiffGeneric[T num.Float](dst, a, b []T) {
+	for i, v := range a {
+		d := v - b[i]
+		dst[i] += d * d
+	}
+}
+
+func normaliseGeneric[T num.Float](dst, x, mean, rstd []T, w, b T) {
+	for i, v := range x {
+		dst[i] = (v-mean[i])*rstd[i]*w + b
+	}
+}
+
+func normProductsGeneric[T num.Float](xh, gx, sg, sgx, x, g, mean, rstd []T, w T) {
+	for i, v := range x {
+		gi := g[i] // read before xh and gx are written
+		h := (v - mean[i]) * rstd[i]
+		p := gi * h
+		xh[i], gx[i] = h, p
+		sg[i] += gi * w
+		sgx[i] += p * w
+	}
+}
+
+func normGradGeneric[T num.Float](dst, xh, g, rstd, mg, mgx []T, w T) {
+	for i, h := range xh {
+		dst[i] = rstd[i] * (g[i]*w - mg[i] - h*mgx[i])
 	}
 }
 

@@ -10,22 +10,28 @@ import (
 func TestLengths(t *testing.T) {
 	x, y := make([]float32, 3), make([]float32, 4)
 	for name, f := range map[string]func(){
-		"Exp":      func() { Exp(x, y) },
-		"Sigmoid":  func() { Sigmoid(x, y) },
-		"Tanh":     func() { Tanh(x, y) },
-		"Erf":      func() { Erf(x, y) },
-		"GELU":     func() { GELU(x, y) },
-		"GELUGrad": func() { GELUGrad(x, x, y) },
-		"SiLU":     func() { SiLU(x, y) },
-		"SiLUGrad": func() { SiLUGrad(x, y, x) },
-		"GLU":      func() { GLU(x, x, y) },
-		"GLUGrad":  func() { GLUGrad(x, x, x, x, y) },
-		"Add":      func() { Add(x, x, y) },
-		"Mul":      func() { Mul(x, y, x) },
-		"Axpy":     func() { Axpy(x, 1, y) },
-		"Scale":    func() { Scale(x, 1, y) },
-		"Dot":      func() { Dot(x, y) },
-		"AdamW":    func() { AdamW(x, x, x, y, AdamWStep[float32]{}) },
+		"Exp":           func() { Exp(x, y) },
+		"Sigmoid":       func() { Sigmoid(x, y) },
+		"Tanh":          func() { Tanh(x, y) },
+		"Erf":           func() { Erf(x, y) },
+		"GELU":          func() { GELU(x, y) },
+		"GELUGrad":      func() { GELUGrad(x, x, y) },
+		"SiLU":          func() { SiLU(x, y) },
+		"SiLUGrad":      func() { SiLUGrad(x, y, x) },
+		"GLU":           func() { GLU(x, x, y) },
+		"GLUGrad":       func() { GLUGrad(x, x, x, x, y) },
+		"Add":           func() { Add(x, x, y) },
+		"Mul":           func() { Mul(x, y, x) },
+		"Axpy":          func() { Axpy(x, 1, y) },
+		"Scale":         func() { Scale(x, 1, y) },
+		"Dot":           func() { Dot(x, y) },
+		"GELUBoth":      func() { GELUBoth(x, y, x) },
+		"AddDiff":       func() { AddDiff(x, x, y) },
+		"AddSquareDiff": func() { AddSquareDiff(x, y, x) },
+		"Normalise":     func() { Normalise(x, x, x, y, 1, 1) },
+		"NormProducts":  func() { NormProducts(x, x, x, x, x, x, y, x, 1) },
+		"NormGrad":      func() { NormGrad(x, x, x, x, x, y, 1) },
+		"AdamW":         func() { AdamW(x, x, x, y, AdamWStep[float32]{}) },
 	} {
 		func() {
 			defer func() {
@@ -104,6 +110,9 @@ func TestGradients(t *testing.T) {
 	check("SiLUGrad", d, SiLU[float64])
 	da := make([]float64, n)
 	a := shift(0.2)
+	both := make([]float64, n)
+	GELUBoth(both, d, x)
+	check("GELUBoth", d, GELU[float64])
 	GLUGrad(da, d, a, x, one)
 	check("GLUGrad, db", d, func(dst, x []float64) { GLU(dst, a, x) })
 	GLUGrad(d, da, x, a, one)

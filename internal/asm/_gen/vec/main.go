@@ -28,6 +28,7 @@ func main() {
 		g.transcendental()
 		g.activations()
 		g.arithmetic()
+		g.norms()
 		g.reductions()
 		g.adamW()
 	})
@@ -56,14 +57,33 @@ func (g *gen) function(name string, operands []string, setup func() func(x []vec
 // functionTo is function with any number of results, and unroll vectors in an
 // iteration of the loop.
 func (g *gen) functionTo(name string, results, operands []string, unroll int, setup func() func(x []vec) []vec) {
-	all := slices.Concat(results, operands)
-	g.begin(name, "func("+strings.Join(all, ", ")+" []T)")
+	g.functionWith(name, results, operands, nil, unroll, func([]vec) func(x []vec) []vec { return setup() })
+}
+
+// functionWith is functionTo with scalar parameters after the slices. A result
+// may be an operand too, which is updated.
+func (g *gen) functionWith(name string, results, operands, scalars []string, unroll int, setup func(s []vec) func(x []vec) []vec) {
+	all := slices.Clone(results)
+	for _, p := range operands {
+		if !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	signature := "func(" + strings.Join(all, ", ") + " []T"
+	if len(scalars) > 0 {
+		signature += ", " + strings.Join(scalars, ", ") + " T"
+	}
+	g.begin(name, signature+")")
 	base := map[string]reg.GPVirtual{}
 	for _, p := range all {
 		base[p] = g.BaseParam(p)
 	}
-	n := g.LenParam(operands[0])
-	f := setup()
+	n := g.LenParam(all[0])
+	held := make([]vec, len(scalars))
+	for i, p := range scalars {
+		held[i] = g.scalarParam(p)
+	}
+	f := setup(held)
 	g.Elementwise(n, unroll, func(_ int, s simd.Span) {
 		x := make([]vec, len(operands))
 		for i, p := range operands {
@@ -279,6 +299,18 @@ func (g *gen) activations() {
 			return []vec{g.Mul(g.step(x[0], zero, one, h), x[1])}
 		}
 	})
+	g.functionTo("geluBoth", []string{"y", "dy"}, []string{"x"}, 1, func() func(x []vec) []vec {
+		limit, zero, one := g.hold(g.by(15, 39)), g.Zero(), g.hold(1)
+		return func(x []vec) []vec {
+			t := g.magnitude(x[0], limit)
+			num, den := g.tail(t)
+			r := g.Div(num, den)
+			e := g.expSquare(t, -0.5, g.lift())
+			y := g.reluLess(x[0], zero, g.Mul(g.Mul(r, t), e))
+			g.SubMul(r, t, g.Const(1/math.Sqrt(2*math.Pi)))
+			return []vec{y, g.step(x[0], zero, one, g.Mul(r, e))}
+		}
+	})
 	g.function("silu", []string{"x"}, func() func(x []vec) []vec {
 		l, zero := g.newLogistic(), g.Zero()
 		return func(x []vec) []vec {
@@ -361,6 +393,45 @@ func (g *gen) scalarParam(name string) vec {
 		panic(err)
 	}
 	return g.Broadcast(p.Addr)
+}
+
+// norms writes the parts of a normalisation over rows, an element of a row for
+// each of the columns that are normalised.
+func (g *gen) norms() {
+	update := func(name string, add func(acc, d vec) vec) {
+		g.functionTo(name, []string{"dst"}, []string{"dst", "a", "b"}, 4, func() func(x []vec) []vec {
+			return func(x []vec) []vec { return []vec{add(x[0], g.Sub(x[1], x[2]))} }
+		})
+	}
+	update("addDiff", func(acc, d vec) vec { return g.Add(acc, d) })
+	update("addSquareDiff", func(acc, d vec) vec {
+		g.AddMul(acc, d, d)
+		return acc
+	})
+	g.functionWith("normalise", []string{"dst"}, []string{"x", "mean", "rstd"}, []string{"w", "b"}, 2, func(s []vec) func(x []vec) []vec {
+		return func(x []vec) []vec {
+			xh := g.Mul(g.Sub(x[0], x[1]), x[2])
+			g.MulThenAdd(xh, s[0], s[1])
+			return []vec{xh}
+		}
+	})
+	g.functionWith("normProducts", []string{"xh", "gx", "sg", "sgx"}, []string{"x", "g", "mean", "rstd", "sg", "sgx"}, []string{"w"}, 1, func(s []vec) func(x []vec) []vec {
+		return func(x []vec) []vec {
+			xh := g.Mul(g.Sub(x[0], x[2]), x[3])
+			gx := g.Mul(x[1], xh)
+			g.AddMul(x[4], x[1], s[0])
+			g.AddMul(x[5], gx, s[0])
+			return []vec{xh, gx, x[4], x[5]}
+		}
+	})
+	g.functionWith("normGrad", []string{"dst"}, []string{"xh", "g", "rstd", "mg", "mgx"}, []string{"w"}, 2, func(s []vec) func(x []vec) []vec {
+		return func(x []vec) []vec {
+			d := g.Copy(x[1])
+			g.Op("VFMSUB213", x[3], s[0], d) // g w - mg
+			g.SubMul(d, x[0], x[4])
+			return []vec{g.Mul(d, x[2])}
+		}
+	})
 }
 
 // accumulators is the number of sums a reduction keeps, to hide the latency of

@@ -1,0 +1,307 @@
+package graphop
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/chewxy/hm"
+	G "gorgonia.org/gorgonia"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/vec"
+)
+
+// errSecondOrder is what differentiating a gradient gives.
+var errSecondOrder = errors.New("second derivatives are not available")
+
+// backOp computes the gradients of all inputs of op in one pass. Its inputs
+// are those of op, then the output if op needs it, then the gradients handed
+// over by residual connections, then the output's gradient; its output is the
+// gradient of input which.
+type backOp[T num.Float] struct {
+	base
+	of    *op[T]
+	which int
+	skips []skip
+	gout  *G.Node
+	nodes []*G.Node // of the gradients; nil where there is none
+
+	planned bool
+	readers []int // by input: backward ops that give its gradient back; 0: it is kept
+	lent    []*block[T]
+	own     []buffer[T] // of the gradients that are kept
+	values  []buffer[T] // the gradients: lent or own memory
+	grad    [][]T       // for the core
+}
+
+func (o *op[T]) newBackOp(which int, children G.Nodes) *backOp[T] {
+	n := len(o.dims)
+	b := &backOp[T]{
+		base: base{name: o.name + ".grad", id: ids.Add(1), arity: len(children), shape: o.dims[which]},
+		of:   o, which: which, skips: o.skips, gout: children[len(children)-1], nodes: make([]*G.Node, n),
+		readers: make([]int, n), lent: make([]*block[T], n),
+		own: make([]buffer[T], n), values: make([]buffer[T], n), grad: make([][]T, n),
+	}
+	ts := make([]hm.Type, 0, len(children)+1)
+	for _, n := range children {
+		ts = append(ts, n.Type())
+	}
+	b.typ = hm.NewFnType(append(ts, typeOf(o.dt, b.shape))...)
+	return b
+}
+
+// SetTraining implements gorgonia.TrainModeOp, for the call that every new
+// virtual machine makes: its graph may have readers the last one's did not.
+func (b *backOp[T]) SetTraining(bool) error {
+	b.planned = false
+	return nil
+}
+
+// plan counts the readers of the gradients.
+func (b *backOp[T]) plan() {
+	for i, n := range b.nodes {
+		b.readers[i] = 0
+		if n != nil && n.Shape().Dims() > 0 {
+			b.readers[i] = b.backReaders(n)
+		}
+	}
+	b.planned = true
+}
+
+// backReaders returns the number of backward ops that read a gradient of b and
+// give it back, or 0 if anything else reads it.
+func (b *backOp[T]) backReaders(n *G.Node) int {
+	count := 0
+	for parents := n.Graph().To(n.ID()); parents.Next(); {
+		switch p := parents.Node().(*G.Node).Op().(type) {
+		case *takeOp[T]: // reads what b keeps, not the value of n
+		case *backOp[T]:
+			if !p.returns(n) {
+				return 0
+			}
+			count++
+		default:
+			return 0
+		}
+	}
+	return count
+}
+
+// returns reports whether b gives the gradient n back after it has run: it reads
+// it once, as the gradient of its output or of a residual connection.
+func (b *backOp[T]) returns(n *G.Node) bool {
+	times := 0
+	for _, s := range b.skips {
+		if s.grad == n {
+			times++
+		}
+	}
+	if b.gout == n {
+		times++
+	}
+	return times == 1 && !slices.Contains(b.of.in, n)
+}
+
+// lender returns where the record is of the block lent to a gradient.
+func lender[T num.Float](n *G.Node) *block[T] {
+	switch o := n.Op().(type) {
+	case *backOp[T]:
+		if o.readers[o.which] > 0 {
+			return o.lent[o.which]
+		}
+	case *takeOp[T]:
+		if o.of.readers[o.which] > 0 {
+			return o.of.lent[o.which]
+		}
+	}
+	return nil
+}
+
+// Do computes all gradients and returns the first.
+func (b *backOp[T]) Do(in ...G.Value) (G.Value, error) {
+	o := b.of
+	n := len(o.args)
+	if len(in) != b.arity {
+		return nil, fmt.Errorf("%s: want %d inputs, got %d", b.name, b.arity, len(in))
+	}
+	if err := o.bind(o.args, in[:n]); err != nil {
+		return nil, err
+	}
+	var out, gout Arg[T]
+	if o.needsOut {
+		if err := bindOut(&out, in[n]); err != nil {
+			return nil, fmt.Errorf("%s: output: %w", b.name, err)
+		}
+		n++
+	}
+	if err := bindOut(&gout, in[len(in)-1]); err != nil {
+		return nil, fmt.Errorf("%s: gradient of the output: %w", b.name, err)
+	}
+	if !b.planned {
+		b.plan()
+	}
+	if err := b.compute(out.F, gout.F); err != nil {
+		return nil, err
+	}
+	for i, s := range b.skips {
+		var v Arg[T]
+		if err := bindOut(&v, in[n+i]); err != nil {
+			return nil, fmt.Errorf("%s: gradient of a residual connection: %w", b.name, err)
+		}
+		addTo(b.values[s.input].d, v.F)
+	}
+	b.giveBack()
+	return b.value(b.which), nil
+}
+
+// compute fills the values of the gradients.
+func (b *backOp[T]) compute(out, gout []T) error {
+	o := b.of
+	clear(b.grad)
+	for i := range b.grad {
+		if o.diff[i] && !(o.residual && i < 2) {
+			b.grad[i] = b.room(i)
+		}
+	}
+	if o.residual {
+		return b.computeResidual(out, gout)
+	}
+	return o.backward(b.grad, out, gout)
+}
+
+// computeResidual is compute where inputs 0 and 1 have one gradient.
+func (b *backOp[T]) computeResidual(out, gout []T) error {
+	o := b.of
+	from := lender[T](b.gout)
+	// Both are lent one place, unless something is to be added to one of them.
+	lend := b.readers[0] > 0 && b.readers[1] > 0 && len(b.skips) == 0
+	if o.gradIsGout && from != nil && lend {
+		from.readers += b.readers[0] + b.readers[1]
+		b.share(from)
+		return nil
+	}
+	if lend {
+		o.memory.borrow(&b.lent[0], o.dims[0].TotalSize(), b.readers[0]+b.readers[1])
+		b.share(b.lent[0])
+		b.grad[0] = b.lent[0].d
+		return o.backward(b.grad, out, gout)
+	}
+	b.grad[0] = b.room(0)
+	if err := o.backward(b.grad, out, gout); err != nil {
+		return err
+	}
+	copyTo(b.room(1), b.grad[0])
+	return nil
+}
+
+// share makes a lent block the gradient of both summands.
+func (b *backOp[T]) share(l *block[T]) {
+	for i := range 2 {
+		b.lent[i] = l
+		b.values[i].use(l.d)
+	}
+}
+
+// room returns the memory for the gradient of input i.
+func (b *backOp[T]) room(i int) []T {
+	if b.readers[i] == 0 {
+		b.values[i].use(b.own[i].data(b.of.dims[i]))
+	} else {
+		b.of.memory.borrow(&b.lent[i], b.of.dims[i].TotalSize(), b.readers[i])
+		b.values[i].use(b.lent[i].d)
+	}
+	return b.values[i].d
+}
+
+// giveBack gives back the gradients that b has read.
+func (b *backOp[T]) giveBack() {
+	for _, s := range b.skips {
+		if l := lender[T](s.grad); l != nil {
+			l.giveBack()
+		}
+	}
+	if l := lender[T](b.gout); l != nil {
+		l.giveBack()
+	}
+}
+
+// value returns the gradient of input i.
+func (b *backOp[T]) value(i int) G.Value { return b.values[i].value(b.of.dt, b.of.dims[i]) }
+
+// addTo adds src to dst, spread over the workers.
+func addTo[T num.Float](dst, src []T) {
+	par.Blocks(len(dst), grain, func(_, lo, hi int) { vec.Add(dst[lo:hi], dst[lo:hi], src[lo:hi]) })
+}
+
+// DiffWRT and SymDiff implement gorgonia.SDOp, without which Gorgonia panics
+// when it meets the node.
+func (b *backOp[T]) DiffWRT(int) []bool { return make([]bool, b.arity) }
+
+func (b *backOp[T]) SymDiff(G.Nodes, *G.Node, *G.Node) (G.Nodes, error) {
+	return nil, fmt.Errorf("%s: %w", b.name, errSecondOrder)
+}
+
+// takeOp returns another of the gradients that a backOp computed.
+type takeOp[T num.Float] struct {
+	base
+	of    *backOp[T]
+	which int
+}
+
+func newTakeOp[T num.Float](b *backOp[T], which int, from, input *G.Node) *takeOp[T] {
+	t := &takeOp[T]{
+		base: base{name: fmt.Sprintf("%s.take%d", b.name, which), id: ids.Add(1), arity: 1, shape: b.of.dims[which]},
+		of:   b, which: which,
+	}
+	t.typ = hm.NewFnType(from.Type(), input.Type())
+	return t
+}
+
+func (t *takeOp[T]) Do(...G.Value) (G.Value, error) { return t.of.value(t.which), nil }
+
+func (t *takeOp[T]) DiffWRT(int) []bool { return []bool{false} }
+
+func (t *takeOp[T]) SymDiff(G.Nodes, *G.Node, *G.Node) (G.Nodes, error) {
+	return nil, fmt.Errorf("%s: %w", t.name, errSecondOrder)
+}
+
+// SymDiff implements gorgonia.SDOp: one node computes the gradients of all
+// inputs and returns the first; the others are taken from it.
+func (o *op[T]) SymDiff(inputs G.Nodes, output, grad *G.Node) (G.Nodes, error) {
+	children := append(G.Nodes{}, inputs...)
+	if o.needsOut {
+		children = append(children, output)
+	}
+	for _, s := range o.skips {
+		children = append(children, s.grad)
+	}
+	children = append(children, grad)
+	o.differentiated = true
+	var b *backOp[T]
+	g := make(G.Nodes, len(inputs))
+	for i, n := range inputs {
+		if !o.diff[i] {
+			continue
+		}
+		var err error
+		if b == nil {
+			b = o.newBackOp(i, children)
+			g[i], err = G.ApplyOp(b, children...)
+		} else {
+			g[i], err = G.ApplyOp(newTakeOp(b, i, b.nodes[b.which], n), b.nodes[b.which])
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: gradient of input %d: %w", o.name, i, err)
+		}
+		b.nodes[i] = g[i]
+	}
+	if o.branch.op != nil {
+		if err := o.branch.handOver(g[0]); err != nil {
+			return nil, fmt.Errorf("%s: %w", o.name, err)
+		}
+		g[0] = nil
+	}
+	return g, nil
+}

@@ -1,0 +1,207 @@
+package graphop
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+)
+
+// op is the forward op.
+type op[T num.Float] struct {
+	base
+	core   Core[T]
+	dt     tensor.Dtype
+	in     []*G.Node
+	dims   []tensor.Shape // of the inputs
+	memory *memory[T]
+
+	needsOut, anyLayout, residual, gradIsGout bool
+
+	diff   []bool // by input: it has a gradient
+	passes []bool // by input: Gorgonia is given its gradient; else a branch is
+
+	// Of residual connections. An op may be where one begins and where another
+	// ends.
+	branch         branchStart[T] // of that which ends here
+	joined         []bool         // by input: one begins here
+	skips          []skip         // handed over for those
+	differentiated bool
+
+	out  buffer[T]
+	args []Arg[T]
+}
+
+// Do runs the forward pass. It returns a tensor that the op owns and
+// overwrites at the next call.
+func (o *op[T]) Do(in ...G.Value) (G.Value, error) {
+	if err := o.bind(o.args, in); err != nil {
+		return nil, err
+	}
+	if err := o.forward(o.out.data(o.shape)); err != nil {
+		return nil, err
+	}
+	return o.out.value(o.dt, o.shape), nil
+}
+
+func (o *op[T]) forward(out []T) (err error) {
+	defer o.recover(&err)
+	if err := o.core.Forward(out, o.args); err != nil {
+		return fmt.Errorf("%s: %w", o.name, err)
+	}
+	return nil
+}
+
+func (o *op[T]) backward(grad [][]T, out, gout []T) (err error) {
+	defer o.recover(&err)
+	if err := o.core.Backward(grad, o.args, out, gout); err != nil {
+		return fmt.Errorf("%s: backward: %w", o.name, err)
+	}
+	return nil
+}
+
+// recover turns a broken invariant of a core into an error: Gorgonia runs ops
+// on a goroutine of its own, where a panic could not be caught by the user.
+func (o *op[T]) recover(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%s: internal error: %v", o.name, p)
+	}
+}
+
+// bind reads the input values into args.
+func (o *op[T]) bind(args []Arg[T], in []G.Value) error {
+	if len(in) != len(args) {
+		return fmt.Errorf("%s: want %d inputs, got %d", o.name, len(args), len(in))
+	}
+	for i, v := range in {
+		if err := o.bindOne(&args[i], i, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *op[T]) bindOne(a *Arg[T], i int, v G.Value) error {
+	if v == nil {
+		return fmt.Errorf("%s: input %d has no value: use gorgonia.Let or WithValue before running", o.name, i)
+	}
+	*a = Arg[T]{}
+	if t, ok := v.(*tensor.Dense); ok {
+		if !t.Shape().Eq(o.dims[i]) {
+			return fmt.Errorf("%s: input %d: want shape %v, got %v", o.name, i, o.dims[i], t.Shape())
+		}
+		if !rowMajor(t) {
+			if !o.anyLayout || t.IsMasked() {
+				return fmt.Errorf("%s: input %d: want a contiguous row-major tensor, got a view or column-major one (shape %v, strides %v): ops.Contiguous makes a copy", o.name, i, t.Shape(), t.Strides())
+			}
+			a.Strides = t.Strides()
+		}
+		switch d := t.Data().(type) {
+		case []T:
+			a.F = d
+			return nil
+		case []int:
+			a.I = d
+			return nil
+		case T: // a tensor of shape ()
+			a.F = []T{d}
+			return nil
+		}
+	} else if s, ok := scalar[T](v); ok {
+		a.F = []T{s}
+		return nil
+	}
+	return fmt.Errorf("%s: input %d: want dtype %v or int, got %v", o.name, i, o.dt, v.Dtype())
+}
+
+// scalar returns the value of a Gorgonia scalar of type T.
+func scalar[T num.Float](v G.Value) (T, bool) {
+	d, ok := v.Data().(T)
+	return d, ok
+}
+
+// SetTraining implements gorgonia.TrainModeOp.
+func (o *op[T]) SetTraining(training bool) error {
+	if m, ok := o.core.(TrainModer); ok {
+		m.SetTraining(training)
+	}
+	return nil
+}
+
+// DiffWRT implements gorgonia.SDOp.
+func (o *op[T]) DiffWRT(int) []bool { return o.passes }
+
+// DoDiff implements gorgonia.ADOp: it adds the gradients of the inputs to
+// their dual values.
+func (o *op[T]) DoDiff(_ G.ExecutionContext, inputs G.Nodes, output *G.Node) error {
+	for i, n := range inputs {
+		if err := o.bindOne(&o.args[i], i, n.Value()); err != nil {
+			return err
+		}
+	}
+	gv, err := output.Grad()
+	if err != nil {
+		return fmt.Errorf("%s: gradient of the output: %w", o.name, err)
+	}
+	var out, gout Arg[T]
+	if err := bindOut(&gout, gv); err != nil {
+		return fmt.Errorf("%s: gradient of the output: %w", o.name, err)
+	}
+	if o.needsOut {
+		if err := bindOut(&out, output.Value()); err != nil {
+			return fmt.Errorf("%s: output: %w", o.name, err)
+		}
+	}
+	blocks := make([]*block[T], len(inputs))
+	defer func() {
+		for _, b := range blocks {
+			if b != nil {
+				b.giveBack()
+			}
+		}
+	}()
+	grad := make([][]T, len(inputs))
+	for i := range inputs {
+		if o.diff[i] && !(o.residual && i == 1) {
+			o.memory.borrow(&blocks[i], o.dims[i].TotalSize(), 1)
+			grad[i] = blocks[i].d
+		}
+	}
+	if err := o.backward(grad, out.F, gout.F); err != nil {
+		return err
+	}
+	if o.residual {
+		grad[1] = grad[0]
+	}
+	for i, n := range inputs {
+		if grad[i] == nil {
+			continue
+		}
+		acc, err := n.Grad()
+		if err != nil {
+			return fmt.Errorf("%s: gradient of input %d: %w", o.name, i, err)
+		}
+		if err := accumulate(acc, grad[i]); err != nil {
+			return fmt.Errorf("%s: gradient of input %d: %w", o.name, i, err)
+		}
+	}
+	return nil
+}
+
+// bindOut reads an output value, which Gorgonia may hold as a scalar.
+func bindOut[T num.Float](a *Arg[T], v G.Value) error {
+	switch d := v.Data().(type) {
+	case []T:
+		if t := v.(*tensor.Dense); !rowMajor(t) {
+			return fmt.Errorf("want a contiguous row-major tensor, got a view or column-major one (shape %v, strides %v)", t.Shape(), t.Strides())
+		}
+		a.F = d
+	case T:
+		a.F = []T{d}
+	default:
+		return fmt.Errorf("want a float value, got %T", v)
+	}
+	return nil
+}
