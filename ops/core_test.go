@@ -37,6 +37,32 @@ func checkValue(t *testing.T, f testutil.Build, want []float64, in ...testutil.I
 	}
 }
 
+// sameResults compares the outputs and gradients of two functions, on both
+// virtual machines and in both float types.
+func sameResults(t *testing.T, f, want testutil.Build, in ...testutil.Input) {
+	t.Helper()
+	for dt, tol := range map[tensor.Dtype]float64{tensor.Float64: 1e-13, tensor.Float32: 3e-6} {
+		for _, vm := range []testutil.VM{testutil.Tape, testutil.Lisp} {
+			a, err := testutil.Run(vm, dt, f, nil, in...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := testutil.Run(vm, dt, want, nil, in...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range in {
+				if e := testutil.RelErr(a.Grads[i], b.Grads[i]); b.Grads[i] != nil && !(e <= tol) {
+					t.Errorf("%s, %v: gradient of %s: relative error %.3g > %.3g", vm, dt, in[i].Name, e, tol)
+				}
+			}
+			if e := testutil.RelErr(a.Out, b.Out); !(e <= tol) {
+				t.Errorf("%s, %v: relative error %.3g > %.3g", vm, dt, e, tol)
+			}
+		}
+	}
+}
+
 func head(x []float64) []float64 { return x[:min(len(x), 12)] }
 
 // build makes a testutil.Build of a function on nodes.

@@ -20,7 +20,26 @@ import (
 //
 // Ba, Kiros, Hinton 2016, "Layer Normalization", arXiv:1607.06450.
 func LayerNorm(x, weight, bias *G.Node, eps float64) (*G.Node, error) {
-	const op = "ops.LayerNorm"
+	return applyLayerNorm("ops.LayerNorm", inputs{x}, weight, bias, eps)
+}
+
+// AddLayerNorm is LayerNorm(Add(x, y), weight, bias, eps) in one op, without
+// the sum in memory: the end of a residual block that normalises last. y has
+// the shape of x.
+func AddLayerNorm(x, y, weight, bias *G.Node, eps float64) (*G.Node, error) {
+	const op = "ops.AddLayerNorm"
+	if err := checkFloat(op, "x", x, formBHL, formBH); err != nil {
+		return nil, err
+	}
+	if err := checkShape(op, "y", y, x.Dtype(), x.Shape()...); err != nil {
+		return nil, err
+	}
+	return applyLayerNorm(op, inputs{x, y}, weight, bias, eps)
+}
+
+// applyLayerNorm normalises the one node in in, or the sum of the two.
+func applyLayerNorm(op string, in inputs, weight, bias *G.Node, eps float64) (*G.Node, error) {
+	x, sum := in[0], len(in) == 2
 	if err := checkFloat(op, "x", x, formBHL, formBH); err != nil {
 		return nil, err
 	}
@@ -34,11 +53,10 @@ func LayerNorm(x, weight, bias *G.Node, eps float64) (*G.Node, error) {
 	if err := checkEps(op, eps); err != nil {
 		return nil, err
 	}
-	in := inputs{x}
 	dims := normDims{b: b, h: h, l: l, weight: in.add(weight), bias: in.add(bias), eps: eps}
-	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape()},
-		func() graphop.Core[float32] { return newLayerNorm[float32](dims) },
-		func() graphop.Core[float64] { return newLayerNorm[float64](dims) }, in...)
+	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Residual: sum},
+		func() graphop.Core[float32] { return newLayerNorm[float32](dims, sum) },
+		func() graphop.Core[float64] { return newLayerNorm[float64](dims, sum) }, in...)
 }
 
 // normDims is what the cores of the normalisations have in common.

@@ -71,7 +71,7 @@ func TestLayerNorm(t *testing.T) {
 // A large common offset costs digits of the input, none of the sums.
 func TestLayerNormOffset(t *testing.T) {
 	const B, H, L, offset = 1, 64, 3, 1024
-	p := newPass[float32](newLayerNorm[float32](normDims{b: B, h: H, l: L, weight: -1, bias: -1}), B*H*L, []int{B * H * L})
+	p := newPass[float32](newLayerNorm[float32](normDims{b: B, h: H, l: L, weight: -1, bias: -1}, false), B*H*L, []int{B * H * L})
 	x := make([]float64, len(p.out))
 	for i := range x {
 		p.in[0].F[i] += offset
@@ -91,7 +91,62 @@ func TestLayerNormOffset(t *testing.T) {
 func TestLayerNormCore(t *testing.T) {
 	const B, H, L = 7, 33, 600
 	d := normDims{b: B, h: H, l: L, weight: 1, bias: 2, eps: 1e-5}
-	checkPass(t, newPass[float32](newLayerNorm[float32](d), B*H*L, []int{B * H * L, H, H}), once)
+	checkPass(t, newPass[float32](newLayerNorm[float32](d, false), B*H*L, []int{B * H * L, H, H}), once)
+}
+
+// TestAddLayerNorm compares AddLayerNorm with the ops it stands for, in a chain
+// of residual connections and out of one.
+func TestAddLayerNorm(t *testing.T) {
+	const eps = 1e-3
+	rng := newRand(2)
+	apart := func(x, y, w, b *G.Node) (*G.Node, error) {
+		s, err := Add(x, y)
+		if err != nil {
+			return nil, err
+		}
+		return LayerNorm(s, w, b, eps)
+	}
+	fused := func(x, y, w, b *G.Node) (*G.Node, error) { return AddLayerNorm(x, y, w, b, eps) }
+	type end func(x, y, w, b *G.Node) (*G.Node, error)
+	for _, n := range bhlSizes {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			in := []testutil.Input{testutil.Normal(rng, "x", n[0], n[1], n[2]), testutil.Normal(rng, "y", n[0], n[1], n[2]),
+				testutil.Normal(rng, "w", n[1]), testutil.Normal(rng, "b", n[1])}
+			direct := func(f end) testutil.Build {
+				return build(func(n []*G.Node) (*G.Node, error) { return f(n[0], n[1], n[2], n[3]) })
+			}
+			chain := func(f end) testutil.Build {
+				return build(func(n []*G.Node) (*G.Node, error) {
+					x := n[0]
+					for range 3 {
+						y, err := GELU(x)
+						if err != nil {
+							return nil, err
+						}
+						if y, err = Add(y, n[1]); err != nil {
+							return nil, err
+						}
+						if x, err = f(x, y, n[2], n[3]); err != nil {
+							return nil, err
+						}
+					}
+					return x, nil
+				})
+			}
+			for _, form := range []func(end) testutil.Build{direct, chain} {
+				testutil.Check(t, form(fused), in...)
+				sameResults(t, form(fused), form(apart), in...)
+			}
+		})
+	}
+}
+
+func TestAddLayerNormCore(t *testing.T) {
+	const B, H, L = 7, 33, 600
+	d := normDims{b: B, h: H, l: L, weight: 2, bias: 3, eps: 1e-5}
+	p := newPass[float32](newLayerNorm[float32](d, true), B*H*L, []int{B * H * L, B * H * L, H, H})
+	p.grad[1] = nil // is that of the first
+	checkPass(t, p, once)
 }
 
 func TestLayerNormErrors(t *testing.T) {
@@ -118,5 +173,5 @@ func TestLayerNormErrors(t *testing.T) {
 func BenchmarkLayerNorm(b *testing.B) {
 	const B, H, L = 50, 128, 1024
 	d := normDims{b: B, h: H, l: L, weight: 1, bias: 2, eps: 1e-5}
-	bench(b, newPass[float32](newLayerNorm[float32](d), B*H*L, []int{B * H * L, H, H}))
+	bench(b, newPass[float32](newLayerNorm[float32](d, false), B*H*L, []int{B * H * L, H, H}))
 }

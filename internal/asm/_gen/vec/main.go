@@ -426,8 +426,7 @@ func (g *gen) norms() {
 	})
 	g.functionWith("normGrad", []string{"dst"}, []string{"xh", "g", "rstd", "mg", "mgx"}, []string{"w"}, 2, func(s []vec) func(x []vec) []vec {
 		return func(x []vec) []vec {
-			d := g.Copy(x[1])
-			g.Op("VFMSUB213", x[3], s[0], d) // g w - mg
+			d := g.Sub(g.Mul(x[1], s[0]), x[3]) // is 0 for one row: both are rounded
 			g.SubMul(d, x[0], x[4])
 			return []vec{g.Mul(d, x[2])}
 		}
