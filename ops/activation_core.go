@@ -17,21 +17,33 @@ type activation[T num.Float] struct {
 	// df sets dst to the gradient of x, where y = f(x) and g is the gradient of
 	// y. y is nil unless the op was made to keep it.
 	df func(dst, x, y, g []T)
+	// both sets y = f(x) and dy = f'(x); nil where f and df do it as well.
+	both func(y, dy, x []T)
 }
 
 // newActivation returns the core of any activation but the identity.
 func newActivation[T num.Float](kind Activation) *activation[T] {
 	switch kind {
 	case ActGELU:
-		return &activation[T]{vec.GELU[T], func(dst, x, _, g []T) { vec.GELUGrad(dst, x, g) }}
+		return &activation[T]{vec.GELU[T], func(dst, x, _, g []T) { vec.GELUGrad(dst, x, g) }, vec.GELUBoth[T]}
 	case ActSiLU:
-		return &activation[T]{vec.SiLU[T], func(dst, x, _, g []T) { vec.SiLUGrad(dst, x, g) }}
+		return &activation[T]{f: vec.SiLU[T], df: func(dst, x, _, g []T) { vec.SiLUGrad(dst, x, g) }}
 	case ActTanh:
-		return &activation[T]{vec.Tanh[T], tanhGrad[T]}
+		return &activation[T]{f: vec.Tanh[T], df: tanhGrad[T]}
 	case ActSigmoid:
-		return &activation[T]{vec.Sigmoid[T], sigmoidGrad[T]}
+		return &activation[T]{f: vec.Sigmoid[T], df: sigmoidGrad[T]}
 	}
-	return &activation[T]{relu[T], reluGrad[T]}
+	return &activation[T]{f: relu[T], df: reluGrad[T]}
+}
+
+// derive sets y = f(x) and dy = f'(x). one is as long, of ones.
+func (c *activation[T]) derive(y, dy, x, one []T) {
+	if c.both != nil {
+		c.both(y, dy, x)
+		return
+	}
+	c.f(y, x)
+	c.df(dy, x, y, one)
 }
 
 func (c *activation[T]) Forward(out []T, in []graphop.Arg[T]) error {

@@ -14,6 +14,7 @@ type DropoutOption func(*dropoutConfig)
 
 type dropoutConfig struct {
 	p      float64
+	state  *tensor.Dense
 	tied   bool
 	stream uint64
 }
@@ -41,7 +42,7 @@ func Stream(id uint64) DropoutOption { return func(c *dropoutConfig) { c.stream 
 // from Overfitting", JMLR 15; tied: Tompson et al. 2015, arXiv:1411.4280.
 func Dropout(x *G.Node, p float64, state *tensor.Dense, opts ...DropoutOption) (*G.Node, error) {
 	const op = "ops.Dropout"
-	c := dropoutConfig{p: p}
+	c := dropoutConfig{p: p, state: state}
 	for _, o := range opts {
 		o(&c)
 	}
@@ -54,16 +55,24 @@ func Dropout(x *G.Node, p float64, state *tensor.Dense, opts ...DropoutOption) (
 	} else if err := checkAnyShape(op, "x", x); err != nil {
 		return nil, err
 	}
-	if !(p >= 0 && p < 1) {
-		return nil, fmt.Errorf("%s: want p in [0, 1), got %g", op, p)
+	if err := c.validate(op); err != nil {
+		return nil, err
 	}
 	if p == 0 {
 		return x, nil
 	}
-	if err := checkTensor(op, "state", state, tensor.Int64, 2); err != nil {
-		return nil, err
-	}
 	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape()},
-		func() graphop.Core[float32] { return newDropout[float32](c, run, state) },
-		func() graphop.Core[float64] { return newDropout[float64](c, run, state) }, x)
+		func() graphop.Core[float32] { return newDropout[float32](c, run) },
+		func() graphop.Core[float64] { return newDropout[float64](c, run) }, x)
+}
+
+// validate returns an error if p is out of range or the state is not one.
+func (c dropoutConfig) validate(op string) error {
+	if !(c.p >= 0 && c.p < 1) {
+		return fmt.Errorf("%s: want p in [0, 1), got %g", op, c.p)
+	}
+	if c.p == 0 {
+		return nil
+	}
+	return checkTensor(op, "state", c.state, tensor.Int64, 2)
 }

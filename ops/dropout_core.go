@@ -9,45 +9,87 @@ import (
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
-// dropout is the core of Dropout. It keeps no mask: Backward computes it again.
-type dropout[T num.Float] struct {
+// dropoutMask draws the masks of a dropout and computes them again, as often as
+// they are needed.
+type dropoutMask[T num.Float] struct {
 	state    *tensor.Dense // int64 (2): seed, counter
 	stream   uint64
-	run      int    // consecutive elements that share their fate
-	below    uint32 // an element is dropped if its 32 random bits are below
+	below    uint32 // what has 32 random bits below is dropped
 	scale    T      // of the others
+	run      int    // consecutive elements, a row, that share their fate
 	training bool
 
-	// Of the last Forward, for Backward.
+	// Of the last draw.
 	dropped bool
 	key     uint64
 }
 
-func newDropout[T num.Float](c dropoutConfig, run int, state *tensor.Dense) *dropout[T] {
-	return &dropout[T]{state: state, stream: c.stream, run: run, below: uint32(c.p * (1 << 32)), scale: T(1 / (1 - c.p)), training: true}
+func newDropoutMask[T num.Float](c dropoutConfig, run int) dropoutMask[T] {
+	return dropoutMask[T]{run: run, state: c.state, stream: c.stream, below: uint32(c.p * (1 << 32)), scale: T(1 / (1 - c.p)), training: true}
+}
+
+// draw begins a new mask: one that drops nothing in evaluation, or for p = 0.
+func (m *dropoutMask[T]) draw() {
+	m.dropped = m.training && m.state != nil
+	if m.dropped {
+		s := m.state.Data().([]int64)
+		m.key = dropoutKey(uint64(s[0]), m.stream, uint64(s[1]))
+		s[1]++
+	}
+}
+
+// factor returns what multiplies row r. Its fate is decided by the upper half of
+// 64 random bits; a row of one element shares them with its neighbour.
+func (m *dropoutMask[T]) factor(r int) T {
+	if !m.dropped {
+		return 1
+	}
+	bits := mix(m.key + uint64(r)*golden)
+	if m.run == 1 {
+		bits = mix(m.key + uint64(r/2)*golden)
+		if r%2 == 0 {
+			bits <<= 32
+		}
+	}
+	if uint32(bits>>32) < m.below {
+		return 0
+	}
+	return m.scale
+}
+
+// apply sets dst to row r of src times its factor.
+func (m *dropoutMask[T]) apply(dst, src []T, r int) {
+	switch f := m.factor(r); f {
+	case 0:
+		clear(dst)
+	default:
+		vec.Scale(dst, f, src)
+	}
+}
+
+// dropout is the core of Dropout. It keeps no mask: Backward computes it again.
+type dropout[T num.Float] struct{ dropoutMask[T] }
+
+func newDropout[T num.Float](c dropoutConfig, run int) *dropout[T] {
+	return &dropout[T]{newDropoutMask[T](c, run)}
 }
 
 // SetTraining implements graphop.TrainModer.
 func (c *dropout[T]) SetTraining(training bool) { c.training = training }
 
 func (c *dropout[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	c.dropped = c.training
-	if c.dropped {
-		s := c.state.Data().([]int64)
-		c.key = dropoutKey(uint64(s[0]), c.stream, uint64(s[1]))
-		s[1]++
-	}
-	c.apply(out, in[0].F)
+	c.draw()
+	c.mask(out, in[0].F)
 	return nil
 }
 
 func (c *dropout[T]) Backward(grad [][]T, _ []graphop.Arg[T], _, gout []T) error {
-	c.apply(grad[0], gout)
+	c.mask(grad[0], gout)
 	return nil
 }
 
-// apply sets dst to src times the mask of the last Forward.
-func (c *dropout[T]) apply(dst, src []T) {
+// mask sets dst to src times the mask of the last Forward.
+func (c *dropout[T]) mask(dst, src []T) {
 	switch {
 	case !c.dropped:
 		copyBlocks(dst, src)
@@ -56,7 +98,7 @@ func (c *dropout[T]) apply(dst, src []T) {
 	default:
 		par.Blocks(len(dst)/c.run, max(1, elementGrain/c.run), func(_, lo, hi int) {
 			for r := lo; r < hi; r++ {
-				c.row(dst[r*c.run:(r+1)*c.run], src[r*c.run:(r+1)*c.run], r)
+				c.apply(dst[r*c.run:(r+1)*c.run], src[r*c.run:(r+1)*c.run], r)
 			}
 		})
 	}
@@ -79,15 +121,6 @@ func (c *dropout[T]) elements(dst, src []T, first int) {
 	if n < len(dst) {
 		dst[n] = src[n] * factor[(mix(pair)&(1<<32-1)-below)>>63]
 	}
-}
-
-// row masks a run of elements by the upper half of 64 random bits.
-func (c *dropout[T]) row(dst, src []T, r int) {
-	if uint32(mix(c.key+uint64(r)*golden)>>32) < c.below {
-		clear(dst)
-		return
-	}
-	vec.Scale(dst, c.scale, src)
 }
 
 // golden is 2^64 divided by the golden ratio, the step of SplitMix64.

@@ -35,7 +35,8 @@ func TestDropoutGradient(t *testing.T) {
 // maskOf returns the mask a core draws with the state given.
 func maskOf(t *testing.T, c dropoutConfig, n, run int, state *tensor.Dense) []float64 {
 	t.Helper()
-	p := newPass[float64](newDropout[float64](c, run, state), n, []int{n})
+	c.state = state
+	p := newPass[float64](newDropout[float64](c, run), n, []int{n})
 	fill(p.in[0].F, 1)
 	fill(p.gout, 1)
 	p.run(t)
@@ -193,7 +194,7 @@ func TestDropoutResumes(t *testing.T) {
 }
 
 func TestDropoutEvaluationGradient(t *testing.T) {
-	c := newDropout[float64](dropoutConfig{p: 0.5}, 1, dropoutState(1, 0))
+	c := newDropout[float64](dropoutConfig{p: 0.5, state: dropoutState(1, 0)}, 1)
 	c.SetTraining(false)
 	p := newPass[float64](c, 33, []int{33})
 	p.run(t)
@@ -233,7 +234,7 @@ func TestDropoutCore(t *testing.T) {
 	const B, H, L = 5, 33, 301
 	for _, run := range []int{1, L} {
 		state := dropoutState(1, 0)
-		p := newPass[float32](newDropout[float32](dropoutConfig{p: 0.3}, run, state), B*H*L, []int{B * H * L})
+		p := newPass[float32](newDropout[float32](dropoutConfig{p: 0.3, state: state}, run), B*H*L, []int{B * H * L})
 		checkPass(t, p, func() { state.Data().([]int64)[1] = 9 })
 	}
 }
@@ -271,7 +272,7 @@ func BenchmarkDropout(b *testing.B) {
 	const B, H, L = 50, 128, 1024
 	for name, run := range map[string]int{"plain": 1, "tied": L} {
 		b.Run(name, func(b *testing.B) {
-			bench(b, newPass[float32](newDropout[float32](dropoutConfig{p: 0.1}, run, dropoutState(1, 0)), B*H*L, []int{B * H * L}))
+			bench(b, newPass[float32](newDropout[float32](dropoutConfig{p: 0.1, state: dropoutState(1, 0)}, run), B*H*L, []int{B * H * L}))
 		})
 	}
 }

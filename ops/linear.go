@@ -9,14 +9,57 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 )
 
-// LinearOption changes how Linear or FeatureLinear works.
+// LinearOption changes how Linear, FeatureLinear or LinearGLU works.
 type LinearOption func(*linearOptions)
 
-type linearOptions struct{ noInputGrad bool }
+type linearOptions struct {
+	noInputGrad           bool
+	act                   Activation
+	dropInput, dropOutput dropoutConfig
+}
 
 // NoInputGrad leaves out the gradient with respect to x, for a first layer,
 // whose input is data.
 func NoInputGrad() LinearOption { return func(o *linearOptions) { o.noInputGrad = true } }
+
+// Activated makes Linear or LinearGLU of sequences map Activate(kind, x) in the
+// place of x, which is not written to memory.
+func Activated(kind Activation) LinearOption { return func(o *linearOptions) { o.act = kind } }
+
+// DropInput makes Linear or LinearGLU of sequences apply Dropout(_, p, state,
+// Tied()), and after Activated, to what they map. It is not written to memory.
+func DropInput(p float64, state *tensor.Dense) LinearOption {
+	return func(o *linearOptions) { o.dropInput = dropoutConfig{p: p, state: state, tied: true} }
+}
+
+// DropOutput makes Linear or LinearGLU of sequences apply Dropout(_, p, state,
+// Tied()) to their result, as it is written to memory.
+func DropOutput(p float64, state *tensor.Dense) LinearOption {
+	return func(o *linearOptions) { o.dropOutput = dropoutConfig{p: p, state: state, tied: true} }
+}
+
+// fuses reports whether an option is set that is for sequences alone.
+func (o linearOptions) fuses() bool {
+	return o.act != ActIdentity || o.dropInput.p != 0 || o.dropOutput.p != 0
+}
+
+// readLinearOptions checks the options. onSequences says that x is (B, I, L).
+func readLinearOptions(op string, opts []LinearOption, onSequences bool) (linearOptions, error) {
+	o := linearOptions{act: ActIdentity}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if !onSequences && o.fuses() {
+		return o, fmt.Errorf("%s: want Activated, DropInput and DropOutput with x (B, I, L) only", op)
+	}
+	if err := o.act.Validate(); err != nil {
+		return o, fmt.Errorf("%s: %w", op, err)
+	}
+	if err := o.dropInput.validate(op); err != nil {
+		return o, err
+	}
+	return o, o.dropOutput.validate(op)
+}
 
 // Linear is the position-wise linear map y = w x + b: x (B, I, L) gives
 // (B, O, L), the same map at every step, and x (B, I) gives (B, O). w is
@@ -32,15 +75,19 @@ func Linear(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	o, err := readLinearOptions(op, opts, len(s) == 3)
+	if err != nil {
+		return nil, err
+	}
 	if len(s) == 2 {
-		return applyLinear(op, tensor.Shape{d.b, d.o}, in, opts,
+		return applyLinear(op, tensor.Shape{d.b, d.o}, in, o,
 			func() graphop.Core[float32] { return newLinearVector[float32](d) },
 			func() graphop.Core[float64] { return newLinearVector[float64](d) })
 	}
 	d.l = s[2]
-	return applyLinear(op, tensor.Shape{d.b, d.o, d.l}, in, opts,
-		func() graphop.Core[float32] { return newLinear[float32](d) },
-		func() graphop.Core[float64] { return newLinear[float64](d) })
+	return applyLinear(op, tensor.Shape{d.b, d.o, d.l}, in, o,
+		func() graphop.Core[float32] { return newLinear[float32](d, o) },
+		func() graphop.Core[float64] { return newLinear[float64](d, o) })
 }
 
 // FeatureLinear is Linear on features as data sets have them, channels last: x
@@ -56,9 +103,13 @@ func FeatureLinear(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return applyLinear(op, tensor.Shape{d.b, d.o, d.l}, in, opts,
-		func() graphop.Core[float32] { return newLinear[float32](d) },
-		func() graphop.Core[float64] { return newLinear[float64](d) })
+	o, err := readLinearOptions(op, opts, false)
+	if err != nil {
+		return nil, err
+	}
+	return applyLinear(op, tensor.Shape{d.b, d.o, d.l}, in, o,
+		func() graphop.Core[float32] { return newLinear[float32](d, o) },
+		func() graphop.Core[float64] { return newLinear[float64](d, o) })
 }
 
 // LinearGLU is a position-wise linear map to twice the features, gated: x
@@ -71,7 +122,7 @@ func FeatureLinear(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
 //
 // Dauphin et al. 2017, "Language Modeling with Gated Convolutional Networks",
 // arXiv:1612.08083.
-func LinearGLU(x, w, b *G.Node) (*G.Node, error) {
+func LinearGLU(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
 	const op = "ops.LinearGLU"
 	if err := checkFloat(op, "x", x, "(B, I, L)"); err != nil {
 		return nil, err
@@ -85,9 +136,13 @@ func LinearGLU(x, w, b *G.Node) (*G.Node, error) {
 	if d.o%2 != 0 {
 		return nil, fmt.Errorf("%s: want w (2H, %d), got %v", op, d.i, w.Shape())
 	}
-	return applyLinear(op, tensor.Shape{d.b, d.o / 2, d.l}, in, nil,
-		func() graphop.Core[float32] { return newLinearGLU[float32](d) },
-		func() graphop.Core[float64] { return newLinearGLU[float64](d) })
+	o, err := readLinearOptions(op, opts, true)
+	if err != nil {
+		return nil, err
+	}
+	return applyLinear(op, tensor.Shape{d.b, d.o / 2, d.l}, in, o,
+		func() graphop.Core[float32] { return newLinearGLU[float32](d, o) },
+		func() graphop.Core[float64] { return newLinearGLU[float64](d, o) })
 }
 
 // params checks w (O, I) and b (O), sets O, and returns the inputs of the op.
@@ -107,12 +162,8 @@ func (d *linearDims) params(op string, x, w, b *G.Node) (inputs, error) {
 	return in, nil
 }
 
-func applyLinear(op string, out tensor.Shape, in inputs, opts []LinearOption,
+func applyLinear(op string, out tensor.Shape, in inputs, o linearOptions,
 	core32 func() graphop.Core[float32], core64 func() graphop.Core[float64]) (*G.Node, error) {
-	var o linearOptions
-	for _, opt := range opts {
-		opt(&o)
-	}
 	spec := graphop.Spec{Name: op, Out: out}
 	if o.noInputGrad {
 		spec.NoGrad = []int{0}

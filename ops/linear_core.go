@@ -26,20 +26,32 @@ const (
 // linear is the core of Linear on sequences, and of FeatureLinear.
 type linear[T num.Float] struct {
 	linearDims
-	cols columns
-	grps groups
-	ws   []gemm.Workspace[T] // one per worker
+	cols   columns
+	grps   groups
+	before *linearInput[T]     // nil for none
+	after  dropoutMask[T]      // of the output
+	ws     []gemm.Workspace[T] // one per worker
 
-	w, wt gemm.Packed[T] // w with the bias, and its transpose
-	dw    []T            // (groups-1, O, I): partial sums, but the first
-	db    []float64      // (groups, O)
+	w, wt   gemm.Packed[T] // w with the bias, and its transpose
+	dw      []T            // (groups-1, O, I): partial sums, but the first
+	db      []float64      // (groups, O)
+	scratch [][]T          // one per worker, (O, linearWidth)
 }
 
-func newLinear[T num.Float](d linearDims) *linear[T] {
+func newLinear[T num.Float](d linearDims, o linearOptions) *linear[T] {
 	c := &linear[T]{linearDims: d, cols: columns{b: d.b, l: d.l, width: linearWidth}}
 	c.grps = groups{units: c.cols.units(), n: min(c.cols.units(), 16, max(4, linearPartials/(d.o*d.i)))}
-	c.ws = make([]gemm.Workspace[T], par.Workers())
+	c.before, c.after = newLinearInput[T](d, o), newDropoutMask[T](o.dropOutput, d.l)
+	c.ws, c.scratch = make([]gemm.Workspace[T], par.Workers()), make([][]T, par.Workers())
 	return c
+}
+
+// SetTraining implements graphop.TrainModer.
+func (c *linear[T]) SetTraining(training bool) {
+	if c.before != nil {
+		c.before.drop.training = training
+	}
+	c.after.training = training
 }
 
 // x returns the steps from lo on of sequence b of x, and what gemm has to know
@@ -51,33 +63,65 @@ func (c *linear[T]) x(x []T, b, lo int) (m []T, ld int, trans bool) {
 	return x[b*c.i*c.l+lo:], c.l, false
 }
 
+// room returns the worker's scratch.
+func (c *linear[T]) room(worker int) []T {
+	c.scratch[worker] = num.Grow(c.scratch[worker], c.o*linearWidth)
+	return c.scratch[worker]
+}
+
 func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	c.pack(in)
+	c.begin(in)
 	par.For(c.cols.units(), func(worker, u int) {
 		b, lo, hi := c.cols.unit(u)
-		c.product(worker, out[b*c.o*c.l+lo:], c.l, in, b, lo, hi, nil)
+		y := out[b*c.o*c.l+lo:]
+		c.product(worker, y, c.l, in, b, lo, hi, func(j0, j1 int) {
+			if !c.after.dropped {
+				return
+			}
+			for o := range c.o {
+				row := y[o*c.l:][j0:j1]
+				c.after.apply(row, row, b*c.o+o)
+			}
+		})
 	})
 	return nil
 }
 
-// pack lays w and the bias out for product.
-func (c *linear[T]) pack(in []graphop.Arg[T]) {
+// begin lays w and the bias out for product, and draws the masks.
+func (c *linear[T]) begin(in []graphop.Arg[T]) {
 	var bias []T
 	if c.bias >= 0 {
 		bias = in[c.bias].F
 	}
 	c.w.Pack(false, c.o, c.i, in[1].F, c.i, bias)
+	if c.before != nil {
+		c.before.drop.draw()
+	}
+	c.after.draw()
 }
 
 // product writes w x + bias of the steps [lo, hi) of sequence b to y, which is
 // (O, hi-lo) with leading dimension ld. done is called as gemm.GemmPacked does.
 func (c *linear[T]) product(worker int, y []T, ld int, in []graphop.Arg[T], b, lo, hi int, done func(j0, j1 int)) {
 	x, ldx, trans := c.x(in[0].F, b, lo)
+	if c.before != nil {
+		x, ldx = c.before.values(worker, in[0].F, b, lo, hi), linearWidth
+	}
 	gemm.GemmPacked(&c.ws[worker], &c.w, trans, hi-lo, x, ldx, y, ld, false, done)
 }
 
 func (c *linear[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
-	c.backward(grad, in, func(_, b, lo, _ int) ([]T, int) { return gout[b*c.o*c.l+lo:], c.l })
+	c.backward(grad, in, func(worker, b, lo, hi int) ([]T, int) {
+		dy := gout[b*c.o*c.l+lo:]
+		if !c.after.dropped {
+			return dy, c.l
+		}
+		room, n := c.room(worker), hi-lo
+		for o := range c.o {
+			c.after.apply(room[o*linearWidth:][:n], dy[o*c.l:][:n], b*c.o+o)
+		}
+		return room, linearWidth
+	})
 	return nil
 }
 
@@ -101,9 +145,16 @@ func (c *linear[T]) backward(grad [][]T, in []graphop.Arg[T], dy func(worker, b,
 		for u := first; u < last; u++ {
 			b, lo, hi := c.cols.unit(u)
 			m, ld := dy(worker, b, lo, hi)
-			c.backwardWeight(worker, dw, db, in[0].F, m, ld, b, lo, hi, u > first)
+			x, ldx, trans := c.x(in[0].F, b, lo)
+			var dx []T // by x, of what is mapped
+			if c.before != nil {
+				x, dx = c.before.compute(worker, in[0].F, b, lo, hi, grad[0] != nil)
+				ldx = linearWidth
+			}
+			c.backwardWeight(worker, dw, db, x, ldx, trans, m, ld, hi-lo, u > first)
 			if grad[0] != nil {
 				c.backwardInput(worker, grad[0], in[1].F, m, ld, b, lo, hi)
+				c.chain(grad[0], dx, b, lo, hi)
 			}
 		}
 	})
@@ -117,16 +168,28 @@ func (c *linear[T]) backward(grad [][]T, in []graphop.Arg[T], dy func(worker, b,
 	}
 }
 
-// backwardWeight sets dw (O, I) to dy x^T of some steps, or adds it, and adds
-// the row sums of dy to db.
-func (c *linear[T]) backwardWeight(worker int, dw []T, db []float64, x, dy []T, ld, b, lo, hi int, add bool) {
-	m, ldx, trans := c.x(x, b, lo)
-	gemm.Gemm(&c.ws[worker], false, !trans, c.o, c.i, hi-lo, dy, ld, m, ldx, dw, c.i, add)
+// backwardWeight sets dw (O, I) to dy x^T of n steps, or adds it, and adds the
+// row sums of dy to db.
+func (c *linear[T]) backwardWeight(worker int, dw []T, db []float64, x []T, ldx int, trans bool, dy []T, ld, n int, add bool) {
+	gemm.Gemm(&c.ws[worker], false, !trans, c.o, c.i, n, dy, ld, x, ldx, dw, c.i, add)
 	if c.bias < 0 {
 		return
 	}
 	for o := range db {
-		db[o] += float64(vec.Sum(dy[o*ld : o*ld+hi-lo]))
+		db[o] += float64(vec.Sum(dy[o*ld : o*ld+n]))
+	}
+}
+
+// chain multiplies a unit of dx by the derivative dh of what is mapped, if it is
+// not x itself.
+func (c *linear[T]) chain(dx, dh []T, b, lo, hi int) {
+	if dh == nil {
+		return
+	}
+	n := hi - lo
+	for i := range c.i {
+		row := dx[(b*c.i+i)*c.l+lo:][:n]
+		vec.Mul(row, row, dh[i*linearWidth:][:n])
 	}
 }
 

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	G "gorgonia.org/gorgonia"
@@ -103,6 +104,89 @@ func TestLinearGLU(t *testing.T) {
 	}
 }
 
+// TestLinearFused compares every option with the ops it stands for.
+func TestLinearFused(t *testing.T) {
+	rng := newRand(5)
+	const pIn, pOut = 0.3, 0.4
+	linear := func(gate bool, n []*G.Node, opts ...LinearOption) (*G.Node, error) {
+		if gate {
+			return LinearGLU(n[0], n[1], n[2], opts...)
+		}
+		return Linear(n[0], n[1], n[2], opts...)
+	}
+	for _, n := range linearSizes {
+		B, I, H, L := n[0], n[1], n[2], n[3]
+		in := []testutil.Input{testutil.Normal(rng, "x", B, I, L), testutil.Normal(rng, "w", 2*H, I), testutil.Normal(rng, "b", 2*H)}
+		for _, act := range Activations() {
+			for _, gate := range []bool{false, true} {
+				sIn, sOut := dropoutState(1, 0), dropoutState(2, 0)
+				fused := build(func(n []*G.Node) (*G.Node, error) {
+					sIn, sOut = dropoutState(1, 0), dropoutState(2, 0)
+					return linear(gate, n, Activated(act), DropInput(pIn, sIn), DropOutput(pOut, sOut))
+				})
+				apart := build(func(n []*G.Node) (*G.Node, error) {
+					x, err := Activate(act, n[0])
+					if err != nil {
+						return nil, err
+					}
+					if x, err = Dropout(x, pIn, dropoutState(1, 0), Tied()); err != nil {
+						return nil, err
+					}
+					y, err := linear(gate, []*G.Node{x, n[1], n[2]})
+					if err != nil {
+						return nil, err
+					}
+					return Dropout(y, pOut, dropoutState(2, 0), Tied())
+				})
+				if act == ActGELU || act == ActTanh { // with a derivative of its own, and without
+					testutil.Check(t, fused, in...)
+				}
+				sameResults(t, fused, apart, in...)
+				for _, s := range []*tensor.Dense{sIn, sOut} {
+					if c := s.Data().([]int64)[1]; c != 1 {
+						t.Errorf("the counter of the masks is %d after a step, want 1", c)
+					}
+				}
+				only := build(func(n []*G.Node) (*G.Node, error) { return linear(gate, n, Activated(act)) })
+				noDrop := build(func(n []*G.Node) (*G.Node, error) {
+					x, err := Activate(act, n[0])
+					if err != nil {
+						return nil, err
+					}
+					return linear(gate, []*G.Node{x, n[1], n[2]})
+				})
+				sameResults(t, only, noDrop, in...)
+			}
+		}
+	}
+}
+
+// Without training the masks let everything pass.
+func TestLinearFusedEvaluation(t *testing.T) {
+	const B, I, H, L = 2, 5, 3, 300
+	d := linearDims{b: B, i: I, o: 2 * H, l: L, bias: 2}
+	o := linearOptions{act: ActSiLU, dropInput: dropoutConfig{p: 0.5, state: dropoutState(1, 0)}, dropOutput: dropoutConfig{p: 0.5, state: dropoutState(2, 0)}}
+	for name, core := range map[string]func(o linearOptions) graphop.Core[float64]{
+		"linear": func(o linearOptions) graphop.Core[float64] { return newLinear[float64](d, o) },
+		"gated":  func(o linearOptions) graphop.Core[float64] { return newLinearGLU[float64](d, o) },
+	} {
+		out := B * 2 * H * L
+		if name == "gated" {
+			out /= 2
+		}
+		eval := newPass[float64](core(o), out, []int{B * I * L, 2 * H * I, 2 * H})
+		eval.core.(graphop.TrainModer).SetTraining(false)
+		want := newPass[float64](core(linearOptions{act: ActSiLU}), out, []int{B * I * L, 2 * H * I, 2 * H})
+		eval.run(t)
+		want.run(t)
+		for i, r := range eval.results() {
+			if !slices.Equal(r, want.results()[i]) {
+				t.Errorf("%s: result %d differs from that without dropout", name, i)
+			}
+		}
+	}
+}
+
 func naiveGLU(z []float64, nb, nh, nl int) []float64 {
 	y := make([]float64, 0, len(z)/2)
 	for b := range nb {
@@ -119,8 +203,8 @@ func naiveGLU(z []float64, nb, nh, nl int) []float64 {
 func TestLinearGLUEvaluation(t *testing.T) {
 	const B, I, H, L = 2, 5, 3, 300
 	d := linearDims{b: B, i: I, o: 2 * H, l: L, bias: 2}
-	train := newPass[float64](newLinearGLU[float64](d), B*H*L, []int{B * I * L, 2 * H * I, 2 * H})
-	eval := newPass[float64](newLinearGLU[float64](d), B*H*L, []int{B * I * L, 2 * H * I, 2 * H})
+	train := newPass[float64](newLinearGLU[float64](d, linearOptions{act: ActIdentity}), B*H*L, []int{B * I * L, 2 * H * I, 2 * H})
+	eval := newPass[float64](newLinearGLU[float64](d, linearOptions{act: ActIdentity}), B*H*L, []int{B * I * L, 2 * H * I, 2 * H})
 	eval.core.(graphop.TrainModer).SetTraining(false)
 	train.run(t)
 	eval.run(t)
@@ -139,10 +223,15 @@ func TestLinearCores(t *testing.T) {
 	const B, I, O, L = 5, 24, 36, 700
 	d := linearDims{b: B, i: I, o: O, l: L, bias: 2}
 	params := []int{O * I, O}
-	checkPass(t, newPass[float32](newLinear[float32](d), B*O*L, append([]int{B * I * L}, params...)), once)
-	checkPass(t, newPass[float32](newLinearGLU[float32](d), B*O/2*L, append([]int{B * I * L}, params...)), once)
+	checkPass(t, newPass[float32](newLinear[float32](d, linearOptions{act: ActIdentity}), B*O*L, append([]int{B * I * L}, params...)), once)
+	checkPass(t, newPass[float32](newLinearGLU[float32](d, linearOptions{act: ActIdentity}), B*O/2*L, append([]int{B * I * L}, params...)), once)
+	state := dropoutState(1, 0)
+	o := linearOptions{act: ActGELU, dropInput: dropoutConfig{p: 0.2, state: state}, dropOutput: dropoutConfig{p: 0.2, state: state}}
+	again := func() { state.Data().([]int64)[1] = 0 }
+	checkPass(t, newPass[float32](newLinear[float32](d, o), B*O*L, append([]int{B * I * L}, params...)), again)
+	checkPass(t, newPass[float32](newLinearGLU[float32](d, o), B*O/2*L, append([]int{B * I * L}, params...)), again)
 	d.featuresLast = true
-	checkPass(t, newPass[float32](newLinear[float32](d), B*O*L, append([]int{B * I * L}, params...)), once)
+	checkPass(t, newPass[float32](newLinear[float32](d, linearOptions{act: ActIdentity}), B*O*L, append([]int{B * I * L}, params...)), once)
 	v := linearDims{b: 70, i: 150, o: 200, l: 1, bias: 2}
 	checkPass(t, newPass[float32](newLinearVector[float32](v), v.b*v.o, []int{v.b * v.i, v.o * v.i, v.o}), once)
 }
@@ -168,8 +257,8 @@ func TestLinearErrors(t *testing.T) {
 		{nil, x, w, g.f64("b2", 4, 1), "ops.Linear: want b (4), got (4, 1)"},
 		{feature, x, w, b, "ops.FeatureLinear: want w (4, 5), got (4, 3)"},
 		{feature, g.f64("x2", 2, 3), w, b, "ops.FeatureLinear: want x (B, L, F), got (2, 3)"},
-		{LinearGLU, x, g.f64("w3", 3, 3), nil, "ops.LinearGLU: want w (2H, 3), got (3, 3)"},
-		{LinearGLU, g.f64("x3", 2, 3), w, nil, "ops.LinearGLU: want x (B, I, L), got (2, 3)"},
+		{gated, x, g.f64("w3", 3, 3), nil, "ops.LinearGLU: want w (2H, 3), got (3, 3)"},
+		{gated, g.f64("x3", 2, 3), w, nil, "ops.LinearGLU: want x (B, I, L), got (2, 3)"},
 		{nil, x, newGraph().f64("other", 4, 3), nil, "ops.Linear: "},
 	} {
 		if c.f == nil {
@@ -180,7 +269,30 @@ func TestLinearErrors(t *testing.T) {
 	}
 }
 
+func gated(x, w, b *G.Node) (*G.Node, error) { return LinearGLU(x, w, b) }
+
 func feature(x, w, b *G.Node) (*G.Node, error) { return FeatureLinear(x, w, b) }
+
+func TestLinearOptionErrors(t *testing.T) {
+	g := newGraph()
+	x, w := g.f64("x", 2, 3, 5), g.f64("w", 4, 3)
+	state := dropoutState(1, 0)
+	const only = ": want Activated, DropInput and DropOutput with x (B, I, L) only"
+	for _, c := range []struct {
+		f    func(opts ...LinearOption) (*G.Node, error)
+		opt  LinearOption
+		want string
+	}{
+		{func(o ...LinearOption) (*G.Node, error) { return Linear(g.f64("v", 2, 3), w, nil, o...) }, Activated(ActGELU), "ops.Linear" + only},
+		{func(o ...LinearOption) (*G.Node, error) { return FeatureLinear(x, g.f64("w5", 4, 5), nil, o...) }, DropInput(0.1, state), "ops.FeatureLinear" + only},
+		{func(o ...LinearOption) (*G.Node, error) { return Linear(x, w, nil, o...) }, Activated("swish"), `ops.Linear: want an activation of`},
+		{func(o ...LinearOption) (*G.Node, error) { return Linear(x, w, nil, o...) }, DropInput(1, state), "ops.Linear: want p in [0, 1), got 1"},
+		{func(o ...LinearOption) (*G.Node, error) { return LinearGLU(x, w, nil, o...) }, DropOutput(0.5, nil), "ops.LinearGLU: want state (2), got nil"},
+	} {
+		_, err := c.f(c.opt)
+		wantError(t, err, c.want)
+	}
+}
 
 func TestLinearFloat32Error(t *testing.T) {
 	// Long sums stay at the error of their terms: 64 x 1000 steps.
@@ -205,11 +317,11 @@ func TestLinearFloat32Error(t *testing.T) {
 func BenchmarkLinear(b *testing.B) {
 	const B, I, O, L = 50, 128, 256, 1024
 	d := linearDims{b: B, i: I, o: O, l: L, bias: 2}
-	bench(b, newPass[float32](newLinear[float32](d), B*O*L, []int{B * I * L, O * I, O}))
+	bench(b, newPass[float32](newLinear[float32](d, linearOptions{act: ActIdentity}), B*O*L, []int{B * I * L, O * I, O}))
 }
 
 func BenchmarkLinearGLU(b *testing.B) {
 	const B, I, H, L = 50, 128, 128, 1024
 	d := linearDims{b: B, i: I, o: 2 * H, l: L, bias: 2}
-	bench(b, newPass[float32](newLinearGLU[float32](d), B*H*L, []int{B * I * L, 2 * H * I, 2 * H}))
+	bench(b, newPass[float32](newLinearGLU[float32](d, linearOptions{act: ActIdentity}), B*H*L, []int{B * I * L, 2 * H * I, 2 * H}))
 }

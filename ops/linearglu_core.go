@@ -16,18 +16,25 @@ type linearGLU[T num.Float] struct {
 	training bool
 	kept     bool  // z holds the values of the last Forward
 	z        []T   // (B, 2H, L)
-	scratch  [][]T // one per worker, (2H, linearWidth)
+	row      [][]T // one per worker, (linearWidth)
 }
 
-func newLinearGLU[T num.Float](d linearDims) *linearGLU[T] {
-	return &linearGLU[T]{linear: newLinear[T](d), training: true, scratch: make([][]T, par.Workers())}
+func newLinearGLU[T num.Float](d linearDims, o linearOptions) *linearGLU[T] {
+	c := &linearGLU[T]{linear: newLinear[T](d, o), training: true, row: make([][]T, par.Workers())}
+	for i := range c.row {
+		c.row[i] = num.Aligned[T](linearWidth)
+	}
+	return c
 }
 
 // SetTraining implements graphop.TrainModer.
-func (c *linearGLU[T]) SetTraining(training bool) { c.training = training }
+func (c *linearGLU[T]) SetTraining(training bool) {
+	c.training = training
+	c.linear.SetTraining(training)
+}
 
 func (c *linearGLU[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	c.pack(in)
+	c.begin(in)
 	c.kept = c.training
 	if c.kept {
 		c.z = num.Grow(c.z, c.b*c.o*c.l)
@@ -38,8 +45,17 @@ func (c *linearGLU[T]) Forward(out []T, in []graphop.Arg[T]) error {
 		z, ld := c.gates(worker, b, lo)
 		c.product(worker, z, ld, in, b, lo, hi, func(j0, j1 int) {
 			for h := range half {
-				y := out[(b*half+h)*c.l+lo:]
-				vec.GLU(y[j0:j1], z[h*ld+j0:h*ld+j1], z[(half+h)*ld+j0:(half+h)*ld+j1])
+				r := b*half + h
+				y := out[r*c.l+lo:][j0:j1]
+				f := c.after.factor(r)
+				if f == 0 {
+					clear(y)
+					continue
+				}
+				vec.GLU(y, z[h*ld+j0:h*ld+j1], z[(half+h)*ld+j0:(half+h)*ld+j1])
+				if f != 1 {
+					vec.Scale(y, f, y)
+				}
 			}
 		})
 	})
@@ -55,12 +71,6 @@ func (c *linearGLU[T]) gates(worker, b, lo int) (z []T, ld int) {
 	return c.room(worker), linearWidth
 }
 
-// room returns the worker's scratch.
-func (c *linearGLU[T]) room(worker int) []T {
-	c.scratch[worker] = num.Grow(c.scratch[worker], c.o*linearWidth)
-	return c.scratch[worker]
-}
-
 // Backward computes the gradient of z in scratch, a unit at a time.
 func (c *linearGLU[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 	half := c.o / 2
@@ -72,7 +82,12 @@ func (c *linearGLU[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) er
 		}
 		dz := c.room(worker) // is z, if that was not kept
 		for h := range half {
-			g := gout[(b*half+h)*c.l+lo:][:n]
+			r := b*half + h
+			g := gout[r*c.l+lo:][:n]
+			if c.after.dropped {
+				c.after.apply(c.row[worker][:n], g, r)
+				g = c.row[worker][:n]
+			}
 			i, j := h*linearWidth, (half+h)*linearWidth
 			vec.GLUGrad(dz[i:i+n], dz[j:j+n], z[h*ld:][:n], z[(half+h)*ld:][:n], g)
 		}
