@@ -52,6 +52,7 @@ type sequenceLayer interface {
 	Layer
 	FwdLengths(x, lengths *G.Node) (*G.Node, error)
 	Recurrence(batch int) (Recurrence, error)
+	fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, error)
 }
 
 // Block is a residual block, the unit that S4 models stack:
@@ -122,17 +123,12 @@ func (l *Block) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 			return nil, err
 		}
 	}
-	if y, err = l.layer.FwdLengths(y, lengths); err != nil {
+	if y, err = l.layer.fwdDropped(y, lengths, l.drop); err != nil {
 		return nil, err
 	}
-	if y, err = l.drop.Fwd(y); err != nil {
-		return nil, err
+	if !l.cfg.PreNorm {
+		return l.norm.fwdSum(x, y, lengths)
 	}
-	if y, err = ops.Add(x, y); err != nil {
-		return nil, l.wrap("Fwd", err)
-	}
-	if l.cfg.PreNorm {
-		return y, nil
-	}
-	return l.norm.FwdLengths(y, lengths)
+	y, err = ops.Add(x, y)
+	return y, l.wrap("Fwd", err)
 }

@@ -85,3 +85,7 @@ func (l *Dropout) Fwd(x *G.Node) (*G.Node, error) {
 	y, err := ops.Dropout(x, l.cfg.P, l.state, opts...)
 	return y, l.wrap("Fwd", err)
 }
+
+// tied reports whether l is a dropout that drops features at all their steps at
+// once, which ops can take in. nil is none.
+func (l *Dropout) tied() bool { return l != nil && !l.cfg.Untied }

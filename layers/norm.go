@@ -138,3 +138,16 @@ func (l *Norm) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	}
 	return y, l.wrap("Fwd", err)
 }
+
+// fwdSum is FwdLengths(x + y, lengths).
+func (l *Norm) fwdSum(x, y, lengths *G.Node) (*G.Node, error) {
+	if l.cfg.Kind == LayerNorm {
+		z, err := ops.AddLayerNorm(x, y, l.weight, l.bias, l.cfg.Eps)
+		return z, l.wrap("Fwd", err)
+	}
+	z, err := ops.Add(x, y)
+	if err != nil {
+		return nil, l.wrap("Fwd", err)
+	}
+	return l.FwdLengths(z, lengths)
+}

@@ -218,6 +218,13 @@ func (l *ssmLayer) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil)
 // bidirectional layer. lengths is (B) of dtype int, or nil. The output at
 // padded steps is unspecified.
 func (l *ssmLayer) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
+	return l.fwdDropped(x, lengths, nil)
+}
+
+// fwdDropped is FwdLengths with a dropout, or nil, after it. Where the dropouts
+// are tied, they and the activation are parts of the mixing, so that nothing is
+// in memory between the convolution and the result but the gates.
+func (l *ssmLayer) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, error) {
 	if err := l.checkInput(x, l.common.dModel, false); err != nil {
 		return nil, err
 	}
@@ -225,19 +232,31 @@ func (l *ssmLayer) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	if err != nil {
 		return nil, l.wrap("Fwd", err)
 	}
-	if y, err = ops.Activate(l.common.activation, y); err != nil {
-		return nil, l.wrap("Fwd", err)
+	var opts []ops.LinearOption
+	if l.mix != nil && l.drop.tied() {
+		opts = append(opts, ops.Activated(l.common.activation), ops.DropInput(l.drop.cfg.P, l.drop.state))
+	} else {
+		if y, err = ops.Activate(l.common.activation, y); err != nil {
+			return nil, l.wrap("Fwd", err)
+		}
+		if y, err = l.drop.Fwd(y); err != nil {
+			return nil, err
+		}
 	}
-	if y, err = l.drop.Fwd(y); err != nil {
-		return nil, err
+	if l.mix != nil && after.tied() {
+		opts = append(opts, ops.DropOutput(after.cfg.P, after.state))
+		after = nil
 	}
 	switch l.common.mixing {
 	case MixGLU:
-		y, err = ops.LinearGLU(y, l.mix.w, l.mix.b)
+		y, err = ops.LinearGLU(y, l.mix.w, l.mix.b, opts...)
 	case MixLinear:
-		y, err = ops.Linear(y, l.mix.w, l.mix.b)
+		y, err = ops.Linear(y, l.mix.w, l.mix.b, opts...)
 	}
-	return y, l.wrap("Fwd", err)
+	if err != nil || after == nil {
+		return y, l.wrap("Fwd", err)
+	}
+	return after.Fwd(y)
 }
 
 // conv is the state space model alone: y = K * x + D x, (B, Channels*H, L).
