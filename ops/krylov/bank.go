@@ -1,9 +1,7 @@
 package krylov
 
 import (
-	"errors"
 	"fmt"
-	"math"
 
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
@@ -40,30 +38,11 @@ type bank[T num.Float] struct {
 	part          []float64 // (S, pieces, count) sums of gradients of theta
 	errs          []error   // (H) of the call in progress
 
-	// The call in progress, for the loop bodies, which are made once.
-	k, gk                             []T
+	// The call in progress: prm and grad are set before it. The loop bodies are
+	// made once.
 	prm, grad                         values[T]
+	k, gk                             []T
 	modelLoop, forwardLoop, pieceLoop func(worker, i int)
-}
-
-// kind describes a form of models.
-type kind struct {
-	minN  int                // the least N
-	parts func(n int) []part // of theta
-	form  func(n int) form
-}
-
-// part is one parameter of a form: some of theta's numbers.
-type part struct {
-	name  string
-	width int
-}
-
-// values are the parameters of a bank, or the gradients with respect to them.
-type values[T num.Float] struct {
-	dt    []T   // (H)
-	parts [][]T // (S, width) each
-	c     []T   // (CH, H, N)
 }
 
 // worker is the scratch memory of one worker.
@@ -85,123 +64,22 @@ func newBank[T num.Float](cfg Config, size Size, kind kind) (*bank[T], error) {
 	if err := size.validate(kind.minN); err != nil {
 		return nil, fmt.Errorf("Size: %w", err)
 	}
-	b := &bank[T]{cfg: cfg, size: size, parts: kind.parts(size.N)}
-	for _, p := range b.parts {
-		b.count += p.width
-	}
+	b := &bank[T]{cfg: cfg, size: size, parts: kind.parts(size.N), errs: make([]error, size.H)}
 	for range min(par.Workers(), size.H) {
 		b.workers = append(b.workers, worker{
 			newSeries(size.N, size.CH, cfg.L, cfg.Frozen),
 			newDiscretiser(kind.form(size.N), cfg, size.N),
 		})
 	}
+	b.makeParameters()
 	sharers := size.H / size.S
 	b.grain = (sharers + maxPieces - 1) / maxPieces
 	b.pieces = (sharers + b.grain - 1) / b.grain
-	models := func() []float64 { return make([]float64, size.S*b.count) }
-	features := func() []float64 { return make([]float64, size.H) }
-	b.raw, b.rawDt, b.dt, b.dDt = models(), features(), features(), features()
-	for h := range b.rawDt {
-		b.rawDt[h] = math.NaN() // differs from every value
-	}
-	b.theta = b.raw
-	if cfg.Stable {
-		b.theta, b.slope = models(), models()
-	}
-	b.fresh, b.valid, b.errs = make([]bool, size.S), make([]bool, size.H), make([]error, size.H)
-	if cfg.Frozen {
-		for range size.H {
-			b.kept = append(b.kept, b.workers[0].newFactors())
-		}
-	} else {
+	if !cfg.Frozen {
 		b.part = make([]float64, size.S*b.pieces*b.count)
 	}
 	b.modelLoop, b.forwardLoop, b.pieceLoop = b.stabilise, b.forwardFeature, b.backwardPiece
 	return b, nil
-}
-
-// check returns an error that names the first array of the wrong length. Where
-// gradient is true, any may be nil.
-func (b *bank[T]) check(v *values[T], gradient bool) error {
-	if err := checkLength("Dt", v.dt, b.size.H, gradient); err != nil {
-		return err
-	}
-	for i, p := range b.parts {
-		if err := checkLength(p.name, v.parts[i], b.size.S*p.width, gradient); err != nil {
-			return err
-		}
-	}
-	return checkLength("C", v.c, b.size.CH*b.size.H*b.size.N, gradient)
-}
-
-func checkLength[T num.Float](name string, v []T, want int, optional bool) error {
-	if len(v) != want && (v != nil || !optional) {
-		return fmt.Errorf("%s: want %d elements, got %d", name, want, len(v))
-	}
-	return nil
-}
-
-// checkFrozen returns an error if a gradient of a frozen parameter is asked for.
-func (b *bank[T]) checkFrozen(grad *values[T]) error {
-	frozen := grad.dt
-	for _, v := range grad.parts {
-		if v != nil {
-			frozen = v
-		}
-	}
-	if b.cfg.Frozen && frozen != nil {
-		return errors.New("want no gradient but that of C with Config.Frozen")
-	}
-	return nil
-}
-
-// load takes over the parameters but C. What follows from values that have not
-// changed stays valid.
-func (b *bank[T]) load(v *values[T]) error {
-	for h, x := range v.dt {
-		if raw := float64(x); raw != b.rawDt[h] {
-			b.rawDt[h], b.valid[h] = raw, false
-			dt, deriv := b.cfg.DtTransform.Eval(raw)
-			b.dt[h], b.dDt[h] = dt*b.cfg.rate(), deriv*b.cfg.rate()
-		}
-	}
-	for s := range b.size.S {
-		if b.loadModel(b.raw[s*b.count:][:b.count], v.parts, s) {
-			b.fresh[s] = false
-			for h := s; h < b.size.H; h += b.size.S {
-				b.valid[h] = false
-			}
-		}
-	}
-	if b.cfg.Stable {
-		par.For(b.size.S, b.modelLoop)
-		return b.failure("state matrix")
-	}
-	return nil
-}
-
-// loadModel copies model s to theta and reports whether it has changed.
-func (b *bank[T]) loadModel(theta []float64, parts [][]T, s int) (changed bool) {
-	for i, p := range b.parts {
-		for k, x := range parts[i][s*p.width:][:p.width] {
-			if v := float64(x); v != theta[k] {
-				theta[k], changed = v, true
-			}
-		}
-		theta = theta[p.width:]
-	}
-	return changed
-}
-
-// stabilise makes theta of model s from raw.
-func (b *bank[T]) stabilise(worker, s int) {
-	if b.fresh[s] {
-		return
-	}
-	o := s * b.count
-	copy(b.theta[o:][:b.count], b.raw[o:])
-	b.errs[s] = b.workers[worker].form.stabilise(b.theta[o:][:b.count], b.slope[o:][:b.count])
-	b.fresh[s] = b.errs[s] == nil
 }
 
 // failure returns the first error of the latest loop, with its number, and
@@ -216,20 +94,20 @@ func (b *bank[T]) failure(what string) (err error) {
 	return err
 }
 
-// forward writes the kernels (CH, H, L) to k.
-func (b *bank[T]) forward(k []T, prm values[T]) error {
-	if err := b.check(&prm, false); err != nil {
+// forward writes the kernels (CH, H, L) of prm to k.
+func (b *bank[T]) forward(k []T) error {
+	if err := b.check(&b.prm, false); err != nil {
 		return err
 	}
 	if err := checkLength("k", k, b.size.CH*b.size.H*b.cfg.L, false); err != nil {
 		return err
 	}
-	if err := b.load(&prm); err != nil {
+	if err := b.load(); err != nil {
 		return err
 	}
-	b.k, b.prm = k, prm
+	b.k = k
 	par.For(b.size.H, b.forwardLoop)
-	b.k, b.prm = nil, values[T]{}
+	b.k = nil
 	return b.failure("feature")
 }
 
@@ -284,31 +162,31 @@ func (b *bank[T]) loadC(w *worker, h int) {
 	}
 }
 
-// backward writes to grad the gradients of sum(gk*K), gk (CH, H, L).
-func (b *bank[T]) backward(grad, prm values[T], gk []T) error {
-	if err := b.check(&prm, false); err != nil {
+// backward writes to grad the gradients of sum(gk*K) at prm, gk (CH, H, L).
+func (b *bank[T]) backward(gk []T) error {
+	if err := b.check(&b.prm, false); err != nil {
 		return err
 	}
-	if err := b.check(&grad, true); err != nil {
+	if err := b.check(&b.grad, true); err != nil {
 		return fmt.Errorf("gradient of %w", err)
 	}
-	if err := b.checkFrozen(&grad); err != nil {
+	if err := b.checkFrozen(); err != nil {
 		return err
 	}
 	if err := checkLength("gk", gk, b.size.CH*b.size.H*b.cfg.L, false); err != nil {
 		return err
 	}
-	if err := b.load(&prm); err != nil {
+	if err := b.load(); err != nil {
 		return err
 	}
-	b.grad, b.prm, b.gk = grad, prm, gk
+	b.gk = gk
 	par.For(b.size.S*b.pieces, b.pieceLoop)
-	b.grad, b.prm, b.gk = values[T]{}, values[T]{}, nil
+	b.gk = nil
 	if err := b.failure("feature"); err != nil {
 		return err
 	}
 	if !b.cfg.Frozen {
-		b.storeGrads(grad.parts)
+		b.storeGrads()
 	}
 	return nil
 }
@@ -373,14 +251,13 @@ func (b *bank[T]) gradModel(s int) []float64 {
 	return sum
 }
 
-// storeGrads writes the gradients of the parts of theta, each (S, its width),
-// where they are not nil.
-func (b *bank[T]) storeGrads(parts [][]T) {
+// storeGrads writes the gradients of theta to grad.
+func (b *bank[T]) storeGrads() {
 	for s := range b.size.S {
 		g := b.gradModel(s)
 		for i, p := range b.parts {
-			if parts[i] != nil {
-				round(parts[i][s*p.width:][:p.width], g)
+			if to := b.grad.parts[i]; to != nil {
+				round(to[s*p.width:][:p.width], g)
 			}
 			g = g[p.width:]
 		}
@@ -403,22 +280,17 @@ func widen[T num.Float](dst []float64, src []T) int {
 	return n
 }
 
-// discretise returns Ab (H, N, N) and Bb (H, N) of all features. Of cfg and
-// size it does not need the length and the channels, nor C of prm.
-func discretise[T num.Float](cfg Config, size Size, kind kind, prm values[T]) (ab, bb []float64, err error) {
-	cfg.L, cfg.Frozen, size.CH = 1, false, 1
-	b, err := newBank[T](cfg, size, kind)
-	if err != nil {
-		return nil, nil, err
-	}
-	prm.c = make([]T, size.H*size.N)
-	if err := b.check(&prm, false); err != nil {
-		return nil, nil, err
-	}
-	if err := b.load(&prm); err != nil {
-		return nil, nil, err
-	}
+// discretise returns Ab (H, N, N) and Bb (H, N) of all features of prm, whose C
+// it does not need.
+func (b *bank[T]) discretise() (ab, bb []float64, err error) {
 	n := b.size.N
+	b.prm.c = make([]T, b.size.CH*b.size.H*n)
+	if err := b.check(&b.prm, false); err != nil {
+		return nil, nil, err
+	}
+	if err := b.load(); err != nil {
+		return nil, nil, err
+	}
 	ab, bb = make([]float64, b.size.H*n*n), make([]float64, b.size.H*n)
 	for h := range b.size.H {
 		if err := b.workers[0].step(ab[h*n*n:][:n*n], bb[h*n:][:n], b.model(b.theta, h), b.dt[h]); err != nil {

@@ -20,10 +20,8 @@ func BenchmarkKernel(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			p, g := to32(legS(b, size)), to32(legS(b, size)) // g is overwritten
-			if frozen {
-				g.Dt, g.A = nil, ssm.Tridiagonal[[]float32]{}
-			}
+			p := to32(measure(b, hippo.LegS, cfg, size))
+			g := gradOf(cfg, p)
 			benchmark(b, x.h, x.n, x.l, frozen, "",
 				func(k []float32) error { return plan.Forward(k, p) },
 				func(k []float32) error { return plan.Backward(g, p, k) })
@@ -36,15 +34,16 @@ func BenchmarkDenseKernel(b *testing.B) {
 	for _, disc := range []ssm.Disc{ssm.Bilinear, ssm.ZOH} {
 		const h, n, l = 64, 64, 1024
 		size := krylov.Size{CH: 1, H: h, S: 1, N: n}
-		plan, err := krylov.NewDensePlan[float32](krylov.Config{Disc: disc, L: l}, size)
+		cfg := krylov.Config{Disc: disc, L: l}
+		plan, err := krylov.NewDensePlan[float32](cfg, size)
 		if err != nil {
 			b.Fatal(err)
 		}
-		p, g := denseOf(b, size, legS(b, size)), denseOf(b, size, legS(b, size))
-		p32, g32 := denseTo32(p), denseTo32(g)
+		p := denseTo32(denseOf(b, size, measure(b, hippo.LegS, cfg, size)))
+		g := krylov.DenseParams[float32]{Dt: unwritten[float32](h), A: unwritten[float32](n * n), B: unwritten[float32](n), C: unwritten[float32](h * n)}
 		benchmark(b, h, n, l, false, "/"+string(disc),
-			func(k []float32) error { return plan.Forward(k, p32) },
-			func(k []float32) error { return plan.Backward(g32, p32, k) })
+			func(k []float32) error { return plan.Forward(k, p) },
+			func(k []float32) error { return plan.Backward(g, p, k) })
 	}
 }
 
@@ -74,10 +73,4 @@ func benchmark(b *testing.B, h, n, l int, frozen bool, suffix string, forward, b
 			}
 		}
 	})
-}
-
-// legS returns the parameters of HiPPO-LegS, the same for every state matrix.
-func legS(tb testing.TB, size krylov.Size) krylov.Params[float64] {
-	tb.Helper()
-	return measure(tb, hippo.LegS, size)
 }

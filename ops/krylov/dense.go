@@ -11,10 +11,8 @@ import (
 type dense struct {
 	n    int
 	s    float64
-	e    []float64 // (N, N) E = (I - s F)^-1 of the latest yosida
-	y    []float64 // (N, N) its result
-	t    []float64 // (N, N) scratch
-	perm []int     // (N) row exchanges of the inversion
+	y    []float64 // (N, N) of the latest yosida
+	e, t []float64 // (N, N) scratch
 	work gemm.Workspace[float64]
 
 	eigen *symmetric // scratch of stabilise
@@ -24,31 +22,32 @@ var denseKind = kind{minN: 1, parts: denseParts, form: newDense}
 
 func newDense(n int) form {
 	m := func() []float64 { return make([]float64, n*n) }
-	return &dense{n: n, e: m(), y: m(), t: m(), perm: make([]int, n), eigen: newSymmetric(n)}
+	return &dense{n: n, e: m(), y: m(), t: m(), eigen: newSymmetric(n)}
 }
 
 // denseParts are the parameters of the form, in the order of theta.
 func denseParts(n int) []part { return []part{{"A", n * n}, {"B", n}} }
 
+// yosida solves (I - s F) Y = F. A product of F with the inverse would lose
+// digits: for LegS the entries of F grow with N and cancel.
 func (f *dense) yosida(y, theta []float64, s float64) error {
 	n, a := f.n, theta[:f.n*f.n]
 	f.s = s
 	copy(y, a)
 	if s != 0 {
-		vec.Scale(f.e, -s, a)
+		vec.Scale(f.t, -s, a)
 		for i := range n {
-			f.e[i*n+i]++
+			f.t[i*n+i]++
 		}
-		if !invert(f.e, n, f.perm) {
+		if !solve(f.t, y, n) {
 			return errSingular
 		}
-		gemm.Gemm(&f.work, false, false, n, n, n, f.e, n, a, n, y, n, false)
 	}
 	copy(f.y, y)
 	return nil
 }
 
-// yosidaGrad follows from dE = s E dF E + ds Y E:
+// yosidaGrad follows, with E = (I - s F)^-1 = I + s Y, from
 //
 //	dY = E dF E + ds Y^2,  gF = E^T gY E^T
 func (f *dense) yosidaGrad(gTheta, gy []float64) (gs float64) {
@@ -56,6 +55,10 @@ func (f *dense) yosidaGrad(gTheta, gy []float64) (gs float64) {
 	if f.s == 0 {
 		vec.Add(ga, ga, gy)
 	} else {
+		vec.Scale(f.e, f.s, f.y)
+		for i := range n {
+			f.e[i*n+i]++
+		}
 		gemm.Gemm(&f.work, true, false, n, n, n, f.e, n, gy, n, f.t, n, false)
 		gemm.Gemm(&f.work, false, true, n, n, n, f.t, n, f.e, n, ga, n, true)
 	}
@@ -100,9 +103,9 @@ func (f *dense) stabiliseGrad(gTheta, _, slope []float64) {
 	vec.Axpy(gTheta, gRho, slope)
 }
 
-// invert replaces a (n, n) by its inverse, by Gauss-Jordan elimination with
-// partial pivoting, and reports whether it has one. perm (n) is scratch.
-func invert(a []float64, n int, perm []int) bool {
+// solve replaces x by a^-1 x, both (n, n), by elimination with partial pivoting,
+// and reports whether a is regular. It overwrites a.
+func solve(a, x []float64, n int) bool {
 	for k := range n {
 		p := k
 		for i := k + 1; i < n; i++ {
@@ -110,32 +113,27 @@ func invert(a []float64, n int, perm []int) bool {
 				p = i
 			}
 		}
-		perm[k] = p
-		pivot := row(a, k, n)
 		if p != k {
-			exchange(pivot, row(a, p, n))
+			exchange(row(a, k, n), row(a, p, n))
+			exchange(row(x, k, n), row(x, p, n))
 		}
-		if pivot[k] == 0 {
+		pivot := row(a, k, n)[k:]
+		if pivot[0] == 0 {
 			return false
 		}
-		f := 1 / pivot[k]
-		pivot[k] = 1
-		vec.Scale(pivot, f, pivot)
-		for i := range n {
-			if i != k {
-				r := row(a, i, n)
-				f := r[k]
-				r[k] = 0
-				vec.Axpy(r, -f, pivot)
-			}
+		for i := k + 1; i < n; i++ {
+			r := row(a, i, n)[k:]
+			f := r[0] / pivot[0]
+			vec.Axpy(r, -f, pivot)
+			vec.Axpy(row(x, i, n), -f, row(x, k, n))
 		}
 	}
-	for k := n - 1; k >= 0; k-- {
-		if p := perm[k]; p != k {
-			for i := range n {
-				a[i*n+k], a[i*n+p] = a[i*n+p], a[i*n+k]
-			}
+	for i := n - 1; i >= 0; i-- {
+		to := row(x, i, n)
+		for j := i + 1; j < n; j++ {
+			vec.Axpy(to, -a[i*n+j], row(x, j, n))
 		}
+		vec.Scale(to, 1/a[i*n+i], to)
 	}
 	return true
 }

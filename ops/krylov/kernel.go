@@ -18,7 +18,10 @@ type Params[T num.Float] struct {
 	C  []T                  // (CH, H, N)
 }
 
-func (p *Params[T]) values() values[T] { return values[T]{p.Dt, p.A.Parts(), p.C} }
+// to makes v refer to p.
+func (p *Params[T]) to(v *values[T]) {
+	v.set(p.Dt, p.C, p.A.Pl, p.A.Dl, p.A.D, p.A.Du, p.A.Pr, p.A.C, p.A.B)
+}
 
 // Plan computes a bank of LSSL kernels and its gradients:
 //
@@ -45,7 +48,8 @@ func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
 // is wrong or a model cannot be discretised because it has a pole at 1/(alpha
 // dt) or, without an alpha, a singular T.
 func (p *Plan[T]) Forward(k []T, prm Params[T]) error {
-	if err := p.bank.forward(k, prm.values()); err != nil {
+	prm.to(&p.bank.prm)
+	if err := p.bank.forward(k); err != nil {
 		return fmt.Errorf("krylov: Plan.Forward: %w", err)
 	}
 	return nil
@@ -57,7 +61,9 @@ func (p *Plan[T]) Forward(k []T, prm Params[T]) error {
 // grad is left out; with Config.Frozen all but C must be. It returns an error
 // if a length is wrong, and where Forward does.
 func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
-	if err := p.bank.backward(grad.values(), prm.values(), gk); err != nil {
+	prm.to(&p.bank.prm)
+	grad.to(&p.bank.grad)
+	if err := p.bank.backward(gk); err != nil {
 		return fmt.Errorf("krylov: Plan.Backward: %w", err)
 	}
 	return nil
@@ -72,10 +78,22 @@ func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
 // returns an error if the configuration or a length is wrong, and where
 // Plan.Forward does.
 func Discretise[T num.Float](cfg Config, size Size, prm Params[T]) (ab, bb []float64, err error) {
-	if ab, bb, err = discretise(cfg, size, structuredKind, prm.values()); err != nil {
+	b, err := newStepBank[T](cfg, size, structuredKind)
+	if err == nil {
+		prm.to(&b.prm)
+		ab, bb, err = b.discretise()
+	}
+	if err != nil {
 		return nil, nil, fmt.Errorf("krylov: Discretise: %w", err)
 	}
 	return ab, bb, nil
+}
+
+// newStepBank returns a bank for one step: the fields of cfg and size that only
+// matter for kernels are not looked at.
+func newStepBank[T num.Float](cfg Config, size Size, kind kind) (*bank[T], error) {
+	cfg.L, cfg.Frozen, size.CH = 1, false, 1
+	return newBank[T](cfg, size, kind)
 }
 
 // DenseParams are the raw parameters of a bank of kernels with dense state
@@ -91,9 +109,8 @@ type DenseParams[T num.Float] struct {
 	C  []T // (CH, H, N)
 }
 
-func (p *DenseParams[T]) values() values[T] {
-	return values[T]{p.Dt, [][]T{p.A, p.B}, p.C}
-}
+// to makes v refer to p.
+func (p *DenseParams[T]) to(v *values[T]) { v.set(p.Dt, p.C, p.A, p.B) }
 
 // DensePlan is [Plan] for dense state matrices: those of any measure of package
 // hippo, fixed or trainable.
@@ -112,7 +129,8 @@ func NewDensePlan[T num.Float](cfg Config, size Size) (*DensePlan[T], error) {
 // is wrong or a model cannot be discretised because A has the eigenvalue
 // 1/(alpha dt).
 func (p *DensePlan[T]) Forward(k []T, prm DenseParams[T]) error {
-	if err := p.bank.forward(k, prm.values()); err != nil {
+	prm.to(&p.bank.prm)
+	if err := p.bank.forward(k); err != nil {
 		return fmt.Errorf("krylov: DensePlan.Forward: %w", err)
 	}
 	return nil
@@ -120,7 +138,9 @@ func (p *DensePlan[T]) Forward(k []T, prm DenseParams[T]) error {
 
 // Backward is [Plan.Backward] for dense state matrices.
 func (p *DensePlan[T]) Backward(grad DenseParams[T], prm DenseParams[T], gk []T) error {
-	if err := p.bank.backward(grad.values(), prm.values(), gk); err != nil {
+	prm.to(&p.bank.prm)
+	grad.to(&p.bank.grad)
+	if err := p.bank.backward(gk); err != nil {
 		return fmt.Errorf("krylov: DensePlan.Backward: %w", err)
 	}
 	return nil
@@ -128,7 +148,12 @@ func (p *DensePlan[T]) Backward(grad DenseParams[T], prm DenseParams[T], gk []T)
 
 // DiscretiseDense is [Discretise] for dense state matrices.
 func DiscretiseDense[T num.Float](cfg Config, size Size, prm DenseParams[T]) (ab, bb []float64, err error) {
-	if ab, bb, err = discretise(cfg, size, denseKind, prm.values()); err != nil {
+	b, err := newStepBank[T](cfg, size, denseKind)
+	if err == nil {
+		prm.to(&b.prm)
+		ab, bb, err = b.discretise()
+	}
+	if err != nil {
 		return nil, nil, fmt.Errorf("krylov: DiscretiseDense: %w", err)
 	}
 	return ab, bb, nil

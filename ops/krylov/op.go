@@ -145,38 +145,33 @@ func wantShape(name string, n *G.Node, shapes ...[]int) error {
 }
 
 // core is a bank behind graphop: inputs dt, the parts of theta and c.
-type core[T num.Float] struct {
-	bank      *bank[T]
-	prm, grad values[T]
-}
+type core[T num.Float] struct{ bank *bank[T] }
 
 // newCore takes what apply has checked: newBank cannot fail on it.
-func newCore[T num.Float](cfg Config, size Size, kind kind) *core[T] {
+func newCore[T num.Float](cfg Config, size Size, kind kind) core[T] {
 	b, err := newBank[T](cfg, size, kind)
 	if err != nil {
 		panic(err)
 	}
-	parts := func() [][]T { return make([][]T, len(b.parts)) }
-	return &core[T]{bank: b, prm: values[T]{parts: parts()}, grad: values[T]{parts: parts()}}
+	return core[T]{b}
 }
 
-func (c *core[T]) Forward(out []T, in []graphop.Arg[T]) error {
+func (c core[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	c.bind(in)
-	return c.bank.forward(out, c.prm)
+	return c.bank.forward(out)
 }
 
-func (c *core[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+func (c core[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 	c.bind(in)
 	last := len(grad) - 1
-	c.grad.dt, c.grad.c = grad[0], grad[last]
-	copy(c.grad.parts, grad[1:last])
-	return c.bank.backward(c.grad, c.prm, gout)
+	c.bank.grad.set(grad[0], grad[last], grad[1:last]...)
+	return c.bank.backward(gout)
 }
 
-func (c *core[T]) bind(in []graphop.Arg[T]) {
-	last := len(in) - 1
-	c.prm.dt, c.prm.c = in[0].F, in[last].F
-	for i := range c.prm.parts {
-		c.prm.parts[i] = in[1+i].F
+func (c core[T]) bind(in []graphop.Arg[T]) {
+	p, last := &c.bank.prm, len(in)-1
+	p.dt, p.c, p.parts = in[0].F, in[last].F, p.parts[:0]
+	for _, a := range in[1:last] {
+		p.parts = append(p.parts, a.F)
 	}
 }

@@ -24,8 +24,8 @@ import (
 //	gQ[i] += gQ[h+i] P_k,  gP_k += sum_i gQ[h+i]^T Q[i],  h = 2^k;  gBb = gQ[0]
 //	gP_k  += gP_(k+1) P_k^T + P_k^T gP_(k+1)                        gAb = gP_0
 //
-// Forward takes log2(T) products of (N, N) matrices, backward twice as many;
-// all else is O(N^2 (T + J CH) + N L CH).
+// Forward takes log2(T) products of (N, N) matrices; backward repeats them and
+// takes twice as many more. All else is O(N^2 (T + J CH) + N L CH).
 type series struct {
 	n, ch, l int
 	t, j     int // t a power of 2 unless j = 1; (j-1)*t < l <= j*t
