@@ -1,0 +1,146 @@
+package cauchy_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/ops/cauchy"
+)
+
+// tolStateOp bounds the float64 error of the ops on states against the
+// recurrence.
+const tolStateOp = 1e-10
+
+// planarStates turns states (rows, n, 2) into (rows, 2, n), or back if back is true.
+func planarStates(v []float64, n int, back bool) []float64 {
+	w := make([]float64, len(v))
+	for lo := 0; lo < len(v); lo += 2 * n {
+		for i := range n {
+			for part := range 2 {
+				a, b := lo+2*i+part, lo+part*n+i
+				if back {
+					w[a] = v[b]
+				} else {
+					w[b] = v[a]
+				}
+			}
+		}
+	}
+	return w
+}
+
+func TestStateOps(t *testing.T) {
+	const batch = 2
+	rng := rand.New(rand.NewPCG(8, 1))
+	for _, size := range []cauchy.Size{
+		{CH: 1, H: 2, S: 1, N: 1, R: 1}, {CH: 2, H: 3, S: 3, N: 2, R: 1}, {CH: 1, H: 4, S: 2, N: 3, R: 2},
+	} {
+		for _, l := range []int{1, 2, 13} {
+			t.Run(fmt.Sprint(size, l), func(t *testing.T) {
+				in := []testutil.Input{
+					testutil.Uniform(rng, "dt", -2, -1, size.H, 1),
+					testutil.Uniform(rng, "aReal", -1, 0, size.S, size.N),
+					testutil.Uniform(rng, "aImag", 0.3, 3, size.S, size.N),
+					testutil.Normal(rng, "p", size.R, size.S, size.N, 2),
+					testutil.Normal(rng, "b", size.S, size.N, 2),
+					testutil.Normal(rng, "c", size.CH, size.H, size.N, 2),
+				}
+				u := testutil.Normal(rng, "u", batch, size.H, l)
+				x0 := testutil.Normal(rng, "x0", batch, size.H, size.N, 2)
+				cfg := cauchy.Config{LKernel: 2 * 13, Rate: 2, L: l}
+				step, err := cauchy.NewStep(cfg, size, cauchy.Params[float64]{
+					Dt: in[0].F, AReal: in[1].F, AImag: in[2].F, P: in[3].F, B: in[4].F, C: in[5].F,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				scan := func(u []float64, x0 []float64) (y, x []float64) {
+					x = make([]float64, batch*size.H*size.N*2)
+					if x0 != nil {
+						x = planarStates(x0, size.N, false)
+					}
+					y = make([]float64, batch*size.CH*size.H*l)
+					yt, ut := make([]float64, batch*size.CH*size.H), make([]float64, batch*size.H)
+					for s := range l {
+						for i := range ut {
+							ut[i] = u[i*l+s]
+						}
+						if err := step.Advance(yt, x, ut); err != nil {
+							t.Fatal(err)
+						}
+						for i, v := range yt {
+							y[i*l+s] = v
+						}
+					}
+					return y, planarStates(x, size.N, true)
+				}
+				response, _ := scan(make([]float64, len(u.F)), x0.F)
+				_, end := scan(u.F, x0.F)
+				_, endFromZero := scan(u.F, nil)
+				final := func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+					if len(n) == 6 {
+						n = append(n, nil)
+					}
+					return cauchy.FinalState(cfg, n[0], n[1], n[2], n[3], n[4], n[5], n[6])
+				}
+				for _, c := range []struct {
+					what  string
+					build testutil.Build
+					in    []testutil.Input
+					want  []float64
+				}{
+					{"output of the state", func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+						return cauchy.StateOutput(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+					}, []testutil.Input{in[0], in[1], in[2], in[3], in[5], x0}, response},
+					{"final state", final, []testutil.Input{in[0], in[1], in[2], in[3], in[4], u, x0}, end},
+					{"final state from zero", final, []testutil.Input{in[0], in[1], in[2], in[3], in[4], u}, endFromZero},
+				} {
+					got, err := testutil.Forward(tensor.Float64, c.build, c.in...)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if e := testutil.RelErr(got, c.want); !(e <= tolStateOp) {
+						t.Errorf("%s: relative error %.3g > %g", c.what, e, tolStateOp)
+					}
+					testutil.Check(t, c.build, c.in...)
+				}
+			})
+		}
+	}
+}
+
+func TestStateOpErrors(t *testing.T) {
+	g := G.NewGraph()
+	node := func(name string, shape ...int) *G.Node {
+		return G.NewTensor(g, tensor.Float64, len(shape), G.WithShape(shape...), G.WithName(name))
+	}
+	dt, a, ai, p, b := node("dt", 3, 1), node("a", 3, 2), node("ai", 3, 2), node("p", 1, 3, 2, 2), node("b", 3, 2, 2)
+	c := node("c", 1, 3, 2, 2)
+	_, noL := cauchy.StateOutput(cauchy.Config{}, dt, a, ai, p, c, node("x1", 1, 3, 2, 2))
+	_, tooLong := cauchy.StateOutput(cauchy.Config{L: 9, LKernel: 8}, dt, a, ai, p, c, node("x2", 1, 3, 2, 2))
+	_, badX := cauchy.StateOutput(cauchy.Config{L: 4}, dt, a, ai, p, c, node("x3", 3, 2, 2))
+	_, badP := cauchy.FinalState(cauchy.Config{}, dt, a, ai, node("p2", 3, 2), b, node("u1", 1, 3, 5), nil)
+	_, badU := cauchy.FinalState(cauchy.Config{}, dt, a, ai, p, b, node("u2", 1, 2, 5), nil)
+	_, badBatch := cauchy.FinalState(cauchy.Config{}, dt, a, ai, p, b, node("u3", 2, 3, 5), node("x4", 1, 3, 2, 2))
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{noL, "cauchy.StateOutput: L: want a kernel length of at least 1, got 0"},
+		{tooLong, "got 9"},
+		{badX, "cauchy.StateOutput: x0: want (B, 3, 2, 2), got (3, 2, 2)"},
+		{badP, "cauchy.FinalState: p: want (R, 3, 2, 2) or (3, 2, 2), got (3, 2)"},
+		{badU, "cauchy.FinalState: u: want (B, 3, L), got (1, 2, 5)"},
+		{badBatch, "cauchy.FinalState: x0: want (2, 3, 2, 2), got (1, 3, 2, 2)"},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("got error %v, want %q", c.err, c.want)
+		}
+	}
+}
