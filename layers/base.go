@@ -31,6 +31,7 @@ type base struct {
 	g       *G.ExprGraph
 	dt      tensor.Dtype
 	seed    uint64
+	rate    float64 // see AtRate
 	params  []Param
 	buffers []Buffer
 }
@@ -57,10 +58,16 @@ func (l *base) Learnables() G.Nodes {
 // learned.
 func (l *base) Buffers() []Buffer { return slices.Clone(l.buffers) }
 
+// inner returns the layer itself, for those it is embedded in.
+func (l *base) inner() *base { return l }
+
 // cloneBuilder starts a copy of the layer on another graph that shares its
 // tensors.
-func (l *base) cloneBuilder(g *G.ExprGraph) *builder {
-	b := &builder{g: g, dt: l.dt, kind: l.kind, path: l.name, seed: l.seed, from: make(map[string]*tensor.Dense)}
+func (l *base) cloneBuilder(g *G.ExprGraph, opts ...CloneOption) *builder {
+	b := &builder{g: g, dt: l.dt, kind: l.kind, path: l.name, seed: l.seed, rate: l.rate, from: make(map[string]*tensor.Dense)}
+	for _, o := range opts {
+		o(b)
+	}
 	for _, p := range l.params {
 		t, err := p.Value()
 		if err != nil {

@@ -12,8 +12,11 @@ import (
 
 // BlockConfig configures a Block.
 type BlockConfig struct {
-	// S4D configures the sequence layer inside. Its DModel is the block's.
+	// One of these configures the sequence layer inside. Its DModel is the
+	// block's.
+	S4  *S4Config  `json:"s4,omitempty"`
 	S4D *S4DConfig `json:"s4d,omitempty"`
+	DSS *DSSConfig `json:"dss,omitempty"`
 
 	Norm    NormKind `json:"norm,omitempty"`    // "" means LayerNorm
 	PreNorm bool     `json:"prenorm,omitempty"` // normalise before the layer, not after the sum
@@ -22,24 +25,56 @@ type BlockConfig struct {
 	UntiedDropout bool `json:"untied_dropout,omitempty"`
 }
 
-// DModel returns the number of features of the block.
+// sequenceConfig is the configuration of a layer that a Block can hold.
+type sequenceConfig interface {
+	Validate() error
+	// features returns the number of features of input and output.
+	features() (in, out int)
+	// build makes the layer inside the builder's, under the name "layer".
+	build(b *builder) (sequenceLayer, error)
+}
+
+// sequence returns the configuration of the layer inside. It is an error
+// unless there is exactly one.
+func (c BlockConfig) sequence() (sequenceConfig, error) {
+	var found []sequenceConfig
+	if c.S4 != nil {
+		found = append(found, *c.S4)
+	}
+	if c.S4D != nil {
+		found = append(found, *c.S4D)
+	}
+	if c.DSS != nil {
+		found = append(found, *c.DSS)
+	}
+	if len(found) != 1 {
+		return nil, fmt.Errorf("BlockConfig: want one sequence layer, S4, S4D or DSS, got %d", len(found))
+	}
+	return found[0], nil
+}
+
+// DModel returns the number of features of the block, 0 if it has no one
+// sequence layer.
 func (c BlockConfig) DModel() int {
-	if c.S4D == nil {
+	s, err := c.sequence()
+	if err != nil {
 		return 0
 	}
-	return c.S4D.DModel
+	in, _ := s.features()
+	return in
 }
 
 // Validate reports the first field that is out of range.
 func (c BlockConfig) Validate() error {
-	if c.S4D == nil {
-		return errors.New("BlockConfig: want a sequence layer: S4D")
+	s, err := c.sequence()
+	if err != nil {
+		return err
 	}
-	if err := c.S4D.Validate(); err != nil {
+	if err := s.Validate(); err != nil {
 		return fmt.Errorf("BlockConfig: %w", err)
 	}
-	if c.S4D.Mixing == MixNone && c.S4D.Channels > 1 {
-		return fmt.Errorf("BlockConfig: a residual block keeps DModel = %d features: want Channels 1 or a mixing, got Channels %d with Mixing %q", c.S4D.DModel, c.S4D.Channels, MixNone)
+	if in, out := s.features(); in != out {
+		return fmt.Errorf("BlockConfig: a residual block keeps its %d features: want Channels 1 or a mixing, got a layer with %d features of output", in, out)
 	}
 	if err := errors.Join(c.Norm.Validate(), DropoutConfig{P: c.Dropout}.Validate()); err != nil {
 		return fmt.Errorf("BlockConfig: %w", err)
@@ -50,9 +85,11 @@ func (c BlockConfig) Validate() error {
 // sequenceLayer is a layer that a Block can hold.
 type sequenceLayer interface {
 	Layer
-	FwdLengths(x, lengths *G.Node) (*G.Node, error)
+	StateShape(batch int) tensor.Shape
 	Recurrence(batch int) (Recurrence, error)
 	fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, error)
+	fwdState(x, x0 *G.Node, after *Dropout) (y, state *G.Node, err error)
+	inner() *base
 }
 
 // Block is a residual block, the unit that S4 models stack:
@@ -80,13 +117,16 @@ func buildBlock(b *builder, cfg BlockConfig) (*Block, error) {
 		b.fail(err)
 		return nil, b.err
 	}
-	l := &Block{cfg: cfg}
-	layer, err := buildS4D(b.child("S4D", "layer"), *cfg.S4D)
+	seq, err := cfg.sequence()
 	if err != nil {
+		b.fail(err)
+		return nil, b.err
+	}
+	l := &Block{cfg: cfg}
+	if l.layer, err = seq.build(b); err != nil {
 		return nil, err
 	}
-	l.layer = layer
-	b.adopt(layer.base)
+	b.adopt(l.layer.inner())
 	if l.norm, err = buildNorm(b.child("Norm", "norm"), NormConfig{Kind: cfg.Norm, DModel: cfg.DModel()}); err != nil {
 		return nil, err
 	}
@@ -105,7 +145,9 @@ func buildBlock(b *builder, cfg BlockConfig) (*Block, error) {
 func (l *Block) Config() BlockConfig { return l.cfg }
 
 // CloneTo returns a block on another graph that shares this one's tensors.
-func (l *Block) CloneTo(g *G.ExprGraph) (*Block, error) { return buildBlock(l.cloneBuilder(g), l.cfg) }
+func (l *Block) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*Block, error) {
+	return buildBlock(l.cloneBuilder(g, opts...), l.cfg)
+}
 
 // Fwd maps x (B, DModel, L) to (B, DModel, L).
 func (l *Block) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }
@@ -113,6 +155,26 @@ func (l *Block) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }
 // FwdLengths is Fwd for sequences padded on the right, of which only the first
 // lengths[b] steps of row b count. lengths is (B) of dtype int, or nil.
 func (l *Block) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
+	return l.around(x, lengths, func(u *G.Node) (*G.Node, error) { return l.layer.fwdDropped(u, lengths, l.drop) })
+}
+
+// FwdState is Fwd for a sequence that goes on from a state: x0 is the state of
+// the layer inside before the first step of x, nil for zero, and the state
+// returned is that after the last one, both of the shape that StateShape
+// returns.
+func (l *Block) FwdState(x, x0 *G.Node) (y, state *G.Node, err error) {
+	y, err = l.around(x, nil, func(u *G.Node) (y *G.Node, err error) {
+		y, state, err = l.layer.fwdState(u, x0, l.drop)
+		return y, err
+	})
+	return y, state, err
+}
+
+// StateShape returns the shape of the state of a batch.
+func (l *Block) StateShape(batch int) tensor.Shape { return l.layer.StateShape(batch) }
+
+// around is the block around its layer, which includes the dropout.
+func (l *Block) around(x, lengths *G.Node, layer func(u *G.Node) (*G.Node, error)) (*G.Node, error) {
 	if err := l.checkInput(x, l.cfg.DModel(), false); err != nil {
 		return nil, err
 	}
@@ -123,7 +185,7 @@ func (l *Block) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 			return nil, err
 		}
 	}
-	if y, err = l.layer.fwdDropped(y, lengths, l.drop); err != nil {
+	if y, err = layer(y); err != nil {
 		return nil, err
 	}
 	if !l.cfg.PreNorm {

@@ -26,6 +26,24 @@ func WithName(name string) Option { return func(b *builder) { b.path = name } }
 // default seed is 0.
 func WithSeed(seed uint64) Option { return func(b *builder) { b.seed = seed } }
 
+// A CloneOption changes what a copy of a layer computes. Layers that it does
+// not concern ignore it.
+type CloneOption func(*builder)
+
+// AtRate makes a copy that reads sequences sampled differently from those the
+// layer was trained on: every state space layer in it multiplies its step sizes
+// by rate. At rate 2 it expects half the sampling frequency, every second step
+// of what the layer itself reads; at 1/2, twice the frequency. The rate is
+// relative to training, not to the layer that is copied; a copy without the
+// option has the rate of its original.
+func AtRate(rate float64) CloneOption { return func(b *builder) { b.rate = rate } }
+
+// ForLength makes a copy for sequences of up to l steps. It concerns S4 alone,
+// whose parameter kernel.C is tuned to a length: where l is more than that, the
+// copy has a kernel.C and a kernel.l_kernel of its own, which give the same
+// recurrence, and shares all other tensors.
+func ForLength(l int) CloneOption { return func(b *builder) { b.length = l } }
+
 // hint is what a layer recommends to an optimiser about a parameter.
 type hint struct {
 	lr, decay *float64
@@ -35,19 +53,21 @@ type hint struct {
 // builder makes the parameters and buffers of a layer and of the layers inside
 // it. The first error sticks and is reported by done.
 type builder struct {
-	g    *G.ExprGraph
-	dt   tensor.Dtype
-	kind string // of layer, for errors
-	path string
-	seed uint64
-	from map[string]*tensor.Dense // tensors to share; nil: make new ones
-	base *base
-	err  error
+	g      *G.ExprGraph
+	dt     tensor.Dtype
+	kind   string // of layer, for errors
+	path   string
+	seed   uint64
+	rate   float64                  // see AtRate
+	length int                      // see ForLength; 0: that of the original
+	from   map[string]*tensor.Dense // tensors to share; nil: make new ones
+	base   *base
+	err    error
 }
 
 // newBuilder starts a layer. def is its name unless an option says otherwise.
 func newBuilder(g *G.ExprGraph, dt tensor.Dtype, kind, def string, opts []Option) *builder {
-	b := &builder{g: g, dt: dt, kind: kind, path: def}
+	b := &builder{g: g, dt: dt, kind: kind, path: def, rate: 1}
 	for _, o := range opts {
 		o(b)
 	}
@@ -57,7 +77,7 @@ func newBuilder(g *G.ExprGraph, dt tensor.Dtype, kind, def string, opts []Option
 
 // start makes the base of the layer at the builder's path.
 func (b *builder) start() {
-	b.base = &base{kind: b.kind, name: b.path, g: b.g, dt: b.dt, seed: b.seed}
+	b.base = &base{kind: b.kind, name: b.path, g: b.g, dt: b.dt, seed: b.seed, rate: b.rate}
 	switch {
 	case b.g == nil:
 		b.fail(errors.New("want a graph, got nil"))
@@ -65,12 +85,16 @@ func (b *builder) start() {
 		b.fail(fmt.Errorf("want dtype float32 or float64, got %v", b.dt))
 	case b.path == "":
 		b.fail(errors.New("want a name, got an empty one"))
+	case !(b.rate > 0 && b.rate < math.Inf(1)):
+		b.fail(fmt.Errorf("AtRate: want a finite rate > 0, got %g", b.rate))
+	case b.length < 0:
+		b.fail(fmt.Errorf("ForLength: want a length >= 1, got %d", b.length))
 	}
 }
 
 // child starts a layer inside this one.
 func (b *builder) child(kind, name string) *builder {
-	c := &builder{g: b.g, dt: b.dt, kind: kind, path: b.path + "." + name, seed: b.seed, from: b.from}
+	c := &builder{g: b.g, dt: b.dt, kind: kind, path: b.path + "." + name, seed: b.seed, rate: b.rate, length: b.length, from: b.from}
 	if b.err != nil {
 		c.err = b.err
 		return c

@@ -41,26 +41,28 @@ type Recurrence interface {
 // B rows.
 type stepper[T num.Float] interface {
 	// step advances the state by u (B, H) and writes C x to y (B, CH, H).
-	step(y, u []T)
+	step(y, u []T) error
 	// refresh reads the parameters.
 	refresh() error
-	// state is the state in place, and its shape.
-	state() ([]T, tensor.Shape)
+	// state writes the state to dst, in the layout of stateSpace.stateShape.
+	state(dst []T)
+	// setState is the opposite of state; nil is the zero state.
+	setState(src []T)
 }
 
 // recurrence is a state space layer as a recurrence: the model of a stepper,
-// the skip D, activation and mixing.
+// the skip D, activation, gate and mixing.
 type recurrence[T num.Float] struct {
 	l     *ssmLayer
 	batch int
 	model stepper[T]
 
-	d, w, bias []T // w is nil without mixing
-	act        func(dst, x []T)
-	y, z       []T // (B, CH*H) before mixing, (B, out) after the linear map
-	out        *tensor.Dense
-	outData    []T
-	ws         gemm.Workspace[T]
+	d                                []T
+	squeeze, openGate, passGate, mix stepLinear[T]
+	act, gateAct, multAct            func(dst, x []T)
+	y                                []T // (B, CH*H) of the model
+	out                              *tensor.Dense
+	outData                          []T
 }
 
 // newRecurrence checks that the layer has a recurrence and makes it. The
@@ -82,9 +84,14 @@ func makeRecurrence[T num.Float](l *ssmLayer, batch int, model stepper[T]) (Recu
 	c := l.common
 	r := &recurrence[T]{
 		l: l, batch: batch, model: model,
+		squeeze: stepLinear[T]{layer: l.inputLinear}, openGate: stepLinear[T]{layer: l.inputGate},
+		passGate: stepLinear[T]{layer: l.outputGate}, mix: stepLinear[T]{layer: l.mix},
 		act:     ops.ActivationFunc[T](c.activation),
-		y:       num.Aligned[T](batch * c.channels * c.dModel),
+		y:       num.Aligned[T](batch * c.channels * c.inner()),
 		outData: num.Aligned[T](batch * c.dOut()),
+	}
+	if c.gate > 0 {
+		r.gateAct, r.multAct = ops.ActivationFunc[T](c.gateActivation), ops.ActivationFunc[T](c.multActivation)
 	}
 	r.out = tensor.New(tensor.WithShape(batch, c.dOut()), tensor.WithBacking(r.outData))
 	return r, r.Refresh()
@@ -103,38 +110,78 @@ func read[T num.Float](dst *[]T, n *G.Node) error {
 	return nil
 }
 
+// stepLinear is a linear layer of a recurrence; the zero value, without a
+// layer, returns its input.
+type stepLinear[T num.Float] struct {
+	layer   *Linear
+	w, bias []T
+	y       []T // (B, out)
+	ws      gemm.Workspace[T]
+}
+
+func (s *stepLinear[T]) refresh() error {
+	if s.layer == nil {
+		return nil
+	}
+	if err := read(&s.w, s.layer.w); err != nil {
+		return err
+	}
+	return read(&s.bias, s.layer.b)
+}
+
+// apply maps x (batch, in) to (batch, out), which the next call overwrites.
+func (s *stepLinear[T]) apply(x []T, batch int) []T {
+	if s.layer == nil {
+		return x
+	}
+	in, out := len(x)/batch, len(s.bias)
+	s.y = num.Grow(s.y, batch*out)
+	for b := range batch {
+		copy(s.y[b*out:], s.bias)
+	}
+	gemm.Gemm(&s.ws, false, true, batch, out, in, x, in, s.w, in, s.y, out, true)
+	return s.y
+}
+
 // Refresh implements Recurrence.
 func (r *recurrence[T]) Refresh() error {
 	l := r.l
-	if err := read(&r.d, l.d); err != nil {
-		return l.wrap("Recurrence", err)
-	}
-	if l.mix != nil {
-		if err := read(&r.w, l.mix.w); err != nil {
-			return l.wrap("Recurrence", err)
-		}
-		if err := read(&r.bias, l.mix.b); err != nil {
+	for _, err := range []error{
+		read(&r.d, l.d), r.squeeze.refresh(), r.openGate.refresh(), r.passGate.refresh(), r.mix.refresh(), r.model.refresh(),
+	} {
+		if err != nil {
 			return l.wrap("Recurrence", err)
 		}
 	}
-	return l.wrap("Recurrence", r.model.refresh())
+	return nil
 }
 
 // Step implements Recurrence.
 func (r *recurrence[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
-	h := r.l.common.dModel
-	if s := shapeOf(u); len(s) != 2 || s[0] != r.batch || s[1] != h {
-		return nil, r.l.errorf("Step", "want u (%d, %d), got %v", r.batch, h, s)
+	x, err := stepInput[T](r.l.base, u, r.batch, r.l.common.dModel)
+	if err != nil {
+		return nil, err
+	}
+	v := r.squeeze.apply(x, r.batch)
+	if err := r.model.step(r.y, v); err != nil {
+		return nil, r.l.wrap("Step", err)
+	}
+	r.skip(v)
+	r.act(r.y, r.y)
+	r.mixing(r.gate(r.y, x))
+	return r.out, nil
+}
+
+// stepInput returns the values of an input u (batch, h) of a step.
+func stepInput[T num.Float](l *base, u *tensor.Dense, batch, h int) ([]T, error) {
+	if s := shapeOf(u); len(s) != 2 || s[0] != batch || s[1] != h {
+		return nil, l.errorf("Step", "want u (%d, %d), got %v", batch, h, s)
 	}
 	d, ok := weights.Memory[T](u)
 	if !ok {
-		return nil, r.l.errorf("Step", "want u contiguous, row-major, of dtype %v, got dtype %v, strides %v", r.l.dt, u.Dtype(), u.Strides())
+		return nil, l.errorf("Step", "want u contiguous, row-major, of dtype %v, got dtype %v, strides %v", l.dt, u.Dtype(), u.Strides())
 	}
-	r.model.step(r.y, d)
-	r.skip(d)
-	r.act(r.y, r.y)
-	r.mixing()
-	return r.out, nil
+	return d, nil
 }
 
 func shapeOf(t *tensor.Dense) tensor.Shape {
@@ -146,7 +193,7 @@ func shapeOf(t *tensor.Dense) tensor.Shape {
 
 // skip adds D u to y.
 func (r *recurrence[T]) skip(u []T) {
-	h, ch := r.l.common.dModel, r.l.common.channels
+	h, ch := r.l.common.inner(), r.l.common.channels
 	for b := range r.batch {
 		ub := u[b*h : (b+1)*h]
 		for k := range ch {
@@ -158,38 +205,45 @@ func (r *recurrence[T]) skip(u []T) {
 	}
 }
 
-// mixing maps y (B, CH*H) to the output (B, DOut).
-func (r *recurrence[T]) mixing() {
-	if r.w == nil {
-		copy(r.outData, r.y)
+// gate applies the gate that the layer's input x opens to y, if there is one.
+func (r *recurrence[T]) gate(y, x []T) []T {
+	if r.gateAct == nil {
+		return y
+	}
+	v := r.openGate.apply(x, r.batch)
+	r.gateAct(v, v)
+	y = r.passGate.apply(y, r.batch)
+	vec.Mul(y, y, v)
+	r.multAct(y, y)
+	return y
+}
+
+// mixing maps y (B, features) to the output (B, DOut).
+func (r *recurrence[T]) mixing(y []T) {
+	z := r.mix.apply(y, r.batch)
+	if r.l.common.mixing != MixGLU {
+		copy(r.outData, z)
 		return
 	}
-	in, out := len(r.y)/r.batch, len(r.bias)
-	r.z = num.Grow(r.z, r.batch*out)
-	for b := range r.batch {
-		copy(r.z[b*out:], r.bias)
-	}
-	gemm.Gemm(&r.ws, false, true, r.batch, out, in, r.y, in, r.w, in, r.z, out, true)
-	if r.l.common.mixing == MixLinear {
-		copy(r.outData, r.z)
-		return
-	}
+	out := len(z) / r.batch
 	half := out / 2
 	for b := range r.batch {
-		z := r.z[b*out : (b+1)*out]
+		z := z[b*out : (b+1)*out]
 		vec.GLU(r.outData[b*half:(b+1)*half], z[:half], z[half:])
 	}
 }
 
 // State implements Recurrence.
 func (r *recurrence[T]) State() *tensor.Dense {
-	x, shape := r.model.state()
-	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(append([]T(nil), x...)))
+	shape := r.l.model.stateShape(r.batch)
+	x := make([]T, shape.TotalSize())
+	r.model.state(x)
+	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(x))
 }
 
 // SetState implements Recurrence.
 func (r *recurrence[T]) SetState(x *tensor.Dense) error {
-	dst, shape := r.model.state()
+	shape := r.l.model.stateShape(r.batch)
 	if x == nil || !x.Shape().Eq(shape) {
 		return r.l.errorf("SetState", "want a state %v, got %v", shape, shapeOf(x))
 	}
@@ -197,12 +251,9 @@ func (r *recurrence[T]) SetState(x *tensor.Dense) error {
 	if !ok {
 		return r.l.errorf("SetState", "want a contiguous row-major state of dtype %v, got dtype %v, strides %v", r.l.dt, x.Dtype(), x.Strides())
 	}
-	copy(dst, d)
+	r.model.setState(d)
 	return nil
 }
 
 // Reset implements Recurrence.
-func (r *recurrence[T]) Reset() {
-	x, _ := r.model.state()
-	clear(x)
-}
+func (r *recurrence[T]) Reset() { r.model.setState(nil) }

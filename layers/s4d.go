@@ -115,6 +115,13 @@ func (c S4DConfig) validate() error {
 	return validateFrozen(c.Frozen, freezable)
 }
 
+// features returns DModel and the number of features of the output.
+func (c S4DConfig) features() (in, out int) { return c.DModel, c.withDefaults().common().dOut() }
+
+func (c S4DConfig) build(b *builder) (sequenceLayer, error) {
+	return buildS4D(b.child("S4D", "layer"), c)
+}
+
 func (c S4DConfig) common() common {
 	return common{
 		dModel: c.DModel, channels: c.Channels, bidirectional: c.Bidirectional, offByOne: c.OffByOne,
@@ -158,10 +165,8 @@ func buildS4D(b *builder, cfg S4DConfig) (*S4D, error) {
 		return nil, b.err
 	}
 	l := &S4D{cfg: cfg.withDefaults()}
-	l.common = l.cfg.common()
-	l.kernel = l.vandermonde
-	l.buildKernel(b)
-	l.build(b)
+	l.ssmLayer = ssmLayer{common: l.cfg.common(), model: l}
+	l.build(b, l.buildKernel)
 	var err error
 	l.base, err = b.done()
 	return l, err
@@ -193,8 +198,10 @@ func (l *S4D) buildKernel(b *builder) {
 func (l *S4D) Config() S4DConfig { return l.cfg }
 
 // CloneTo returns a layer on another graph that shares this one's tensors: for
-// evaluation, or for sequences of another length.
-func (l *S4D) CloneTo(g *G.ExprGraph) (*S4D, error) { return buildS4D(l.cloneBuilder(g), l.cfg) }
+// evaluation, or for sequences of another length or rate.
+func (l *S4D) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*S4D, error) {
+	return buildS4D(l.cloneBuilder(g, opts...), l.cfg)
+}
 
 // size is the shape of the layer's kernels.
 func (l *S4D) size() vandermonde.Size {
@@ -204,11 +211,28 @@ func (l *S4D) size() vandermonde.Size {
 
 // disc says how the kernel follows from the parameters.
 func (l *S4D) disc() vandermonde.Config {
-	return vandermonde.Config{Disc: l.cfg.Disc, DtTransform: l.cfg.DtTransform, ATransform: l.cfg.ATransform}
+	return vandermonde.Config{Disc: l.cfg.Disc, DtTransform: l.cfg.DtTransform, ATransform: l.cfg.ATransform, Rate: l.rate}
 }
 
-func (l *S4D) vandermonde(seqLen int) (*G.Node, error) {
+func (l *S4D) kernels(seqLen int) (*G.Node, error) {
+	if err := checkDecay(l.cfg.ATransform, l.aReal); err != nil {
+		return nil, err
+	}
 	cfg := l.disc()
 	cfg.L = seqLen
 	return vandermonde.Kernel(cfg, l.logDt, l.aReal, l.aImag, l.b, l.c)
+}
+
+func (l *S4D) stateShape(batch int) tensor.Shape {
+	return tensor.Shape{batch, l.cfg.DModel, l.cfg.DState / 2, 2}
+}
+
+func (l *S4D) stateKernel(x0 *G.Node, seqLen int) (*G.Node, error) {
+	cfg := l.disc()
+	cfg.L = seqLen
+	return vandermonde.StateKernel(cfg, l.logDt, l.aReal, l.aImag, l.b, l.c, x0)
+}
+
+func (l *S4D) finalState(u, x0 *G.Node) (*G.Node, error) {
+	return vandermonde.FinalState(l.disc(), l.logDt, l.aReal, l.aImag, l.b, u, x0)
 }

@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/fftconv"
 	"github.com/gorgonia-s4/s4/ops/ssm"
@@ -36,6 +38,11 @@ type common struct {
 	dropout                 float64
 	untiedDropout           bool
 	frozen                  []string
+
+	// Of a gated layer; 0 means without.
+	gate, bottleneck int
+	gateActivation   ops.Activation // of the gate
+	multActivation   ops.Activation // of the product with the gate
 }
 
 func (c common) validate() error {
@@ -49,7 +56,26 @@ func (c common) validate() error {
 	case c.mixing != MixGLU && c.mixing != MixLinear && c.mixing != MixNone:
 		return fmt.Errorf("want Mixing %q, %q or %q, got %q", MixGLU, MixLinear, MixNone, c.mixing)
 	}
+	if err := c.validateGate(); err != nil {
+		return err
+	}
 	return errors.Join(c.activation.Validate(), DropoutConfig{P: c.dropout}.Validate())
+}
+
+func (c common) validateGate() error {
+	switch {
+	case c.bottleneck < 0 || c.bottleneck > 0 && c.dModel%c.bottleneck != 0:
+		return fmt.Errorf("want Bottleneck a divisor of DModel = %d, or 0 for none, got %d", c.dModel, c.bottleneck)
+	case c.gate < 0:
+		return fmt.Errorf("want Gate >= 1, or 0 for none, got %d", c.gate)
+	case c.gate > 0 && c.mixing == MixNone:
+		return fmt.Errorf("a gated layer maps its Gate*DModel features back to DModel: want Mixing %q or %q, got %q", MixGLU, MixLinear, c.mixing)
+	case c.gate == 0 && (c.gateActivation != "" || c.multActivation != ""):
+		return errors.New("GateActivation and MultActivation are about a gate: want Gate >= 1 too")
+	case c.gate == 0:
+		return nil
+	}
+	return errors.Join(c.gateActivation.Validate(), c.multActivation.Validate())
 }
 
 // kernels is the number of kernels of each feature.
@@ -60,10 +86,26 @@ func (c common) kernels() int {
 	return c.channels
 }
 
+// inner is the number of features of the state space model itself (H).
+func (c common) inner() int {
+	if c.bottleneck > 0 {
+		return c.dModel / c.bottleneck
+	}
+	return c.dModel
+}
+
+// mixed is the number of features that the mixing reads.
+func (c common) mixed() int {
+	if c.gate > 0 {
+		return c.gate * c.dModel
+	}
+	return c.channels * c.inner()
+}
+
 // dOut is the number of features of the output.
 func (c common) dOut() int {
 	if c.mixing == MixNone {
-		return c.channels * c.dModel
+		return c.mixed()
 	}
 	return c.dModel
 }
@@ -149,6 +191,31 @@ func initAImag(a []complex128) func(*rand.Rand, []float64) {
 	}
 }
 
+// checkDecay reports a state matrix that is not stable: a positive real part
+// of A, which only the transform None lets a checkpoint or the optimiser bring
+// about.
+func checkDecay(t ssm.Transform, aReal *G.Node) error {
+	if t != ssm.None {
+		return nil
+	}
+	switch v := aReal.Value().Data().(type) {
+	case []float32:
+		return checkDecayRates(aReal.Name(), v)
+	case []float64:
+		return checkDecayRates(aReal.Name(), v)
+	}
+	return nil
+}
+
+func checkDecayRates[T num.Float](name string, rates []T) error {
+	for i, v := range rates {
+		if !(v >= 0) {
+			return fmt.Errorf("parameter %s: want decay rates -Re A >= 0, as the transform %q does not make them so, got %g at element %d", name, ssm.None, v, i)
+		}
+	}
+	return nil
+}
+
 // initComplex stores complex values as re, im.
 func initComplex(z []complex128) func(*rand.Rand, []float64) {
 	return func(_ *rand.Rand, dst []float64) {
@@ -158,24 +225,54 @@ func initComplex(z []complex128) func(*rand.Rand, []float64) {
 	}
 }
 
-// ssmLayer is what all state space layers are around their kernels:
+// stateSpace is the state space model of a layer: what differs between the
+// layers. H is the number of its features.
+type stateSpace interface {
+	// kernels adds the kernels for sequences of a given length to the graph,
+	// (kernels, H, seqLen) or longer.
+	kernels(seqLen int) (*G.Node, error)
+	// stateShape is the shape of the states of a batch, (batch, H, ...).
+	stateShape(batch int) tensor.Shape
+	// stateKernel adds what the state x0 contributes to the output, (B,
+	// Channels*H, seqLen).
+	stateKernel(x0 *G.Node, seqLen int) (*G.Node, error)
+	// finalState adds the state after u (B, H, L) from x0, which may be nil for
+	// zero.
+	finalState(u, x0 *G.Node) (*G.Node, error)
+}
+
+// ssmLayer is what all state space layers are around their models:
 //
 //	y = K * x + D x, activation, dropout, mixing
+//
+// With a bottleneck, x is a linear map of the input to fewer features; with a
+// gate, a linear map of the activated y is multiplied by an activated linear
+// map of the input.
 type ssmLayer struct {
 	*base
 	common common
-	// kernel adds the kernels for sequences of a given length to the graph,
-	// (kernels, H, seqLen).
-	kernel func(seqLen int) (*G.Node, error)
+	model  stateSpace
 	d      *G.Node
 	drop   *Dropout
 	mix    *Linear // nil without mixing
+
+	inputLinear           *Linear // nil without a bottleneck
+	inputGate, outputGate *Linear // nil without a gate
 }
 
-// build adds what comes after the kernel to the layer.
-func (l *ssmLayer) build(b *builder) {
+// build adds the parameters of the layer; model adds those of the kernels.
+func (l *ssmLayer) build(b *builder, model func(b *builder)) {
 	c := l.common
-	l.d = b.param("D", c.hint("D"), normal(1), c.channels, c.dModel)
+	gated := c.gate * c.dModel
+	if c.bottleneck > 0 {
+		l.inputLinear = b.linear("input_linear", c.dModel, c.inner())
+	}
+	if c.gate > 0 {
+		l.inputGate = b.linear("input_gate", c.dModel, gated)
+		l.outputGate = b.linear("output_gate", c.channels*c.inner(), gated)
+	}
+	model(b)
+	l.d = b.param("D", c.hint("D"), normal(1), c.channels, c.inner())
 	drop, err := buildDropout(b.child("Dropout", "dropout"), DropoutConfig{P: c.dropout, Untied: c.untiedDropout})
 	if err != nil {
 		b.err = err
@@ -183,20 +280,23 @@ func (l *ssmLayer) build(b *builder) {
 	}
 	b.adopt(drop.base)
 	l.drop = drop
-	out := c.dModel
 	switch c.mixing {
-	case MixNone:
-		return
 	case MixGLU:
-		out *= 2
+		l.mix = b.linear("output_linear", c.mixed(), 2*c.dModel)
+	case MixLinear:
+		l.mix = b.linear("output_linear", c.mixed(), c.dModel)
 	}
-	mix, err := buildLinear(b.child("Linear", "output_linear"), LinearConfig{In: c.channels * c.dModel, Out: out})
+}
+
+// linear adds a linear layer, or nil after an error.
+func (b *builder) linear(name string, in, out int) *Linear {
+	l, err := buildLinear(b.child("Linear", name), LinearConfig{In: in, Out: out})
 	if err != nil {
 		b.err = err
-		return
+		return nil
 	}
-	b.adopt(mix.base)
-	l.mix = mix
+	b.adopt(l.base)
+	return l
 }
 
 // DOut returns the number of features of the output: DModel, or
@@ -206,7 +306,7 @@ func (l *ssmLayer) DOut() int { return l.common.dOut() }
 // Kernel adds the convolution kernels for sequences of length seqLen to the
 // graph: (CH, H, seqLen), where CH is Channels, or twice that if bidirectional.
 func (l *ssmLayer) Kernel(seqLen int) (*G.Node, error) {
-	k, err := l.kernel(seqLen)
+	k, err := l.model.kernels(seqLen)
 	return k, l.wrap("Kernel", err)
 }
 
@@ -221,22 +321,136 @@ func (l *ssmLayer) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	return l.fwdDropped(x, lengths, nil)
 }
 
-// fwdDropped is FwdLengths with a dropout, or nil, after it. Where the dropouts
-// are tied, they and the activation are parts of the mixing, so that nothing is
-// in memory between the convolution and the result but the gates.
+// fwdDropped is FwdLengths with a dropout, or nil, after it.
 func (l *ssmLayer) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, error) {
 	if err := l.checkInput(x, l.common.dModel, false); err != nil {
 		return nil, err
 	}
-	y, err := l.conv(x, lengths)
+	u, err := l.squeeze(x)
 	if err != nil {
 		return nil, l.wrap("Fwd", err)
 	}
+	y, err := l.conv(u, lengths)
+	if err != nil {
+		return nil, l.wrap("Fwd", err)
+	}
+	return l.mixFeatures(y, x, after)
+}
+
+// FwdState is Fwd for a sequence that goes on from a state: x0 is the state
+// before the first step of x, nil for zero, and the state returned is that
+// after the last one. Both have the shape that StateShape returns, and
+// gradients go through them. A sequence fed in parts gives the output of the
+// whole. A bidirectional layer has no state.
+func (l *ssmLayer) FwdState(x, x0 *G.Node) (y, state *G.Node, err error) {
+	return l.fwdState(x, x0, nil)
+}
+
+// fwdState is FwdState with a dropout, or nil, after it.
+func (l *ssmLayer) fwdState(x, x0 *G.Node, after *Dropout) (y, state *G.Node, err error) {
+	if err := l.checkInput(x, l.common.dModel, false); err != nil {
+		return nil, nil, err
+	}
+	if err := l.checkState(x, x0); err != nil {
+		return nil, nil, err
+	}
+	u, err := l.squeeze(x)
+	if err == nil {
+		y, err = l.conv(u, nil)
+	}
+	if err == nil {
+		state, err = l.model.finalState(u, x0)
+	}
+	if err == nil && x0 != nil {
+		y, err = l.addState(y, x0)
+	}
+	if err != nil {
+		return nil, nil, l.wrap("FwdState", err)
+	}
+	if y, err = l.mixFeatures(y, x, after); err != nil {
+		return nil, nil, err
+	}
+	return y, state, nil
+}
+
+// addState adds to the output y what the state x0 contributes.
+func (l *ssmLayer) addState(y, x0 *G.Node) (*G.Node, error) {
+	k, err := l.model.stateKernel(x0, y.Shape()[2])
+	if err != nil {
+		return nil, err
+	}
+	return ops.Add(y, k)
+}
+
+// checkState checks the initial state x0 for the input x.
+func (l *ssmLayer) checkState(x, x0 *G.Node) error {
+	if l.common.bidirectional {
+		return l.errorf("FwdState", "a bidirectional layer has no state, its output depends on the future: want Bidirectional false")
+	}
+	if x0 == nil {
+		return nil
+	}
+	if want := l.model.stateShape(x.Shape()[0]); !x0.Shape().Eq(want) {
+		return l.errorf("FwdState", "want a state %v, got %v", want, x0.Shape())
+	}
+	if x0.Dtype() != l.dt {
+		return l.errorf("FwdState", "want a state of dtype %v, got %v", l.dt, x0.Dtype())
+	}
+	return l.checkGraph(x0)
+}
+
+// StateShape returns the shape of the state of a batch, for FwdState and
+// Recurrence.
+func (l *ssmLayer) StateShape(batch int) tensor.Shape { return l.model.stateShape(batch) }
+
+// squeeze maps the input x to that of the state space model.
+func (l *ssmLayer) squeeze(x *G.Node) (*G.Node, error) {
+	if l.inputLinear == nil {
+		return x, nil
+	}
+	return ops.Linear(x, l.inputLinear.w, l.inputLinear.b)
+}
+
+// conv is the state space model alone: y = K * u + D u, (B, Channels*H, L).
+func (l *ssmLayer) conv(u, lengths *G.Node) (*G.Node, error) {
+	k, err := l.model.kernels(u.Shape()[2])
+	if err != nil {
+		return nil, err
+	}
+	mode := fftconv.Causal
+	if l.common.bidirectional {
+		if lengths != nil { // a causal kernel cannot see the padding on the right
+			if u, err = ops.Mask(u, lengths); err != nil {
+				return nil, err
+			}
+		}
+		mode = fftconv.Bidirectional
+		if l.common.offByOne {
+			mode = fftconv.BidirectionalReference
+		}
+	}
+	return fftconv.Conv(u, k, l.d, fftconv.WithMode(mode))
+}
+
+// mixFeatures is all that follows the state space model at every step of its
+// output y, x being the layer's input: activation, gate, dropout, mixing, and a
+// dropout, or nil, after it. Where the dropouts are tied, they and the
+// activation are parts of the mixing, so that nothing is in memory between the
+// convolution and the result but the gates.
+func (l *ssmLayer) mixFeatures(y, x *G.Node, after *Dropout) (*G.Node, error) {
+	act := l.common.activation
+	var err error
+	if l.inputGate != nil {
+		if y, err = l.applyGate(y, x); err != nil {
+			return nil, l.wrap("Fwd", err)
+		}
+		act = l.common.multActivation
+	}
 	var opts []ops.LinearOption
 	if l.mix != nil && l.drop.tied() {
-		opts = append(opts, ops.Activated(l.common.activation), ops.DropInput(l.drop.cfg.P, l.drop.state))
+		opts = append(opts, ops.Activated(act), ops.DropInput(l.drop.cfg.P, l.drop.state))
 	} else {
-		if y, err = ops.Activate(l.common.activation, y); err != nil {
+		if y, err = ops.Activate(act, y); err != nil {
 			return nil, l.wrap("Fwd", err)
 		}
 		if y, err = l.drop.Fwd(y); err != nil {
@@ -259,23 +473,18 @@ func (l *ssmLayer) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, erro
 	return after.Fwd(y)
 }
 
-// conv is the state space model alone: y = K * x + D x, (B, Channels*H, L).
-func (l *ssmLayer) conv(x, lengths *G.Node) (*G.Node, error) {
-	k, err := l.kernel(x.Shape()[2])
+// applyGate activates y, maps it to the gated features and multiplies it by the
+// gate, which x opens.
+func (l *ssmLayer) applyGate(y, x *G.Node) (*G.Node, error) {
+	v, err := ops.Linear(x, l.inputGate.w, l.inputGate.b)
 	if err != nil {
 		return nil, err
 	}
-	mode := fftconv.Causal
-	if l.common.bidirectional {
-		if lengths != nil { // a causal kernel cannot see the padding on the right
-			if x, err = ops.Mask(x, lengths); err != nil {
-				return nil, err
-			}
-		}
-		mode = fftconv.Bidirectional
-		if l.common.offByOne {
-			mode = fftconv.BidirectionalReference
-		}
+	if v, err = ops.Activate(l.common.gateActivation, v); err != nil {
+		return nil, err
 	}
-	return fftconv.Conv(x, k, l.d, fftconv.WithMode(mode))
+	if y, err = ops.Linear(y, l.outputGate.w, l.outputGate.b, ops.Activated(l.common.activation)); err != nil {
+		return nil, err
+	}
+	return G.HadamardProd(y, v)
 }

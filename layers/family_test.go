@@ -1,0 +1,416 @@
+package layers_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/layers/hippo"
+	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/ops/ssm"
+	"github.com/gorgonia-s4/s4/ops/vandermonde"
+)
+
+// sequenceLayer is what all state space layers, and blocks, have in common.
+type sequenceLayer interface {
+	layers.Layer
+	FwdLengths(x, lengths *G.Node) (*G.Node, error)
+	FwdState(x, x0 *G.Node) (y, state *G.Node, err error)
+	StateShape(batch int) tensor.Shape
+	Recurrence(batch int) (layers.Recurrence, error)
+}
+
+// variant is one configuration of one kind of layer.
+type variant struct {
+	name   string
+	dModel int
+	make   func(g *G.ExprGraph, dt tensor.Dtype, opts ...layers.Option) (sequenceLayer, error)
+	clone  func(l sequenceLayer, g *G.ExprGraph, opts ...layers.CloneOption) (sequenceLayer, error)
+}
+
+// variantOf describes the layer that newLayer makes of cfg and cloneTo copies.
+func variantOf[L sequenceLayer, C any](dModel int, cfg C,
+	newLayer func(*G.ExprGraph, tensor.Dtype, C, ...layers.Option) (L, error),
+	cloneTo func(L, *G.ExprGraph, ...layers.CloneOption) (L, error),
+) variant {
+	return variant{
+		name: fmt.Sprintf("%T%+v", cfg, cfg), dModel: dModel,
+		make: func(g *G.ExprGraph, dt tensor.Dtype, opts ...layers.Option) (sequenceLayer, error) {
+			return newLayer(g, dt, cfg, opts...)
+		},
+		clone: func(l sequenceLayer, g *G.ExprGraph, opts ...layers.CloneOption) (sequenceLayer, error) {
+			return cloneTo(l.(L), g, opts...)
+		},
+	}
+}
+
+func s4Variant(c layers.S4Config) variant {
+	return variantOf(c.DModel, c, layers.NewS4, (*layers.S4).CloneTo)
+}
+
+func s4dVariant(c layers.S4DConfig) variant {
+	return variantOf(c.DModel, c, layers.NewS4D, (*layers.S4D).CloneTo)
+}
+
+func dssVariant(c layers.DSSConfig) variant {
+	return variantOf(c.DModel, c, layers.NewDSS, (*layers.DSS).CloneTo)
+}
+
+func blockVariant(c layers.BlockConfig) variant {
+	return variantOf(c.DModel(), c, layers.NewBlock, (*layers.Block).CloneTo)
+}
+
+// familyLength is the length of the longest sequence of the tests of the
+// family: what kernels are tuned to.
+const familyLength = 60
+
+// family lists configurations of every kind of layer that is a recurrence, and
+// blocks around them.
+func family() []variant {
+	var vs []variant
+	for _, init := range hippo.DPLRInits() {
+		vs = append(vs, s4Variant(layers.S4Config{DModel: 4, DState: 6, Init: init, LMax: familyLength}))
+	}
+	vs = append(vs,
+		s4Variant(layers.S4Config{DModel: 4, DState: 2, NSSM: 2, Rank: 3, Channels: 3, LMax: familyLength, DtTransform: ssm.Softplus}),
+		s4Variant(layers.S4Config{DModel: 3, DState: 16, NSSM: 1, ATransform: ssm.ReLU, LMax: familyLength}),
+		s4Variant(layers.S4Config{DModel: 2, DState: 4, LMax: 2 * familyLength, Mixing: layers.MixNone, Activation: ops.ActIdentity, Channels: 2}),
+		s4Variant(layers.S4Config{DModel: 4, DState: 4, LMax: familyLength, Gate: 3, Bottleneck: 2, MultActivation: ops.ActGELU, Dropout: 0.2}),
+		s4Variant(layers.S4Config{DModel: 3, DState: 4, LMax: familyLength, Gate: 1, GateActivation: ops.ActSigmoid, Mixing: layers.MixLinear}),
+		s4dVariant(layers.S4DConfig{DModel: 4, DState: 8, Init: hippo.InitLegS, Disc: ssm.Bilinear, NSSM: 2, Channels: 2}),
+		s4dVariant(layers.S4DConfig{DModel: 3, DState: 6, NSSM: 1, UntiedDt: true, FixedB: true}),
+	)
+	for _, v := range vandermonde.DSSVersions() {
+		vs = append(vs, dssVariant(layers.DSSConfig{DModel: 3, DState: 5, Version: v, LMax: familyLength, Channels: 2}))
+	}
+	return append(vs,
+		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, TiedDt: true, Init: layers.DSSInitRandom}),
+		blockVariant(layers.BlockConfig{S4: &layers.S4Config{DModel: 4, DState: 4, LMax: familyLength}, PreNorm: true, Dropout: 0.1}),
+		blockVariant(layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 3, DState: 4}, Norm: layers.BatchNorm}),
+		blockVariant(layers.BlockConfig{DSS: &layers.DSSConfig{DModel: 3, DState: 4, Version: vandermonde.DSSExp}, Norm: layers.NoNorm}),
+		blockVariant(layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 3, DState: 4}}),
+	)
+}
+
+// eachVariant runs a test on every variant, in parallel.
+func eachVariant(t *testing.T, f func(t *testing.T, v variant)) {
+	for _, v := range family() {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			f(t, v)
+		})
+	}
+}
+
+// on makes the layer of a variant on a graph.
+func (v variant) on(t testing.TB, g *G.ExprGraph, dt tensor.Dtype) sequenceLayer {
+	t.Helper()
+	l, err := v.make(g, dt, layers.WithSeed(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// node adds an input of a test to a graph.
+func node(g *G.ExprGraph, dt tensor.Dtype, in testutil.Input) *G.Node {
+	return G.NewTensor(g, dt, in.Shape.Dims(), G.WithShape(in.Shape...), G.WithName(in.Name), G.WithValue(in.Tensor(dt)))
+}
+
+// states draws a state of a layer for a batch.
+func states(rng *rand.Rand, l sequenceLayer, batch int) testutil.Input {
+	return testutil.Normal(rng, "x0", l.StateShape(batch)...)
+}
+
+// fwdState runs FwdState from x0, nil for zero, in evaluation mode.
+func fwdState(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, x testutil.Input, x0 []float64) (y, state []float64) {
+	t.Helper()
+	var x0n *G.Node
+	if x0 != nil {
+		x0n = node(g, dt, testutil.Input{Name: "x0", Shape: l.StateShape(x.Shape[0]), F: x0})
+	}
+	yn, sn, err := l.FwdState(node(g, dt, x), x0n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var yv, sv G.Value
+	G.Read(yn, &yv)
+	G.Read(sn, &sv)
+	vm := G.NewTapeMachine(g, G.EvalMode())
+	defer vm.Close()
+	if err := vm.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	return testutil.Floats(yv), testutil.Floats(sv)
+}
+
+func TestRecurrenceIsConvolution(t *testing.T) {
+	eachVariant(t, func(t *testing.T, v variant) {
+		rng := rand.New(rand.NewPCG(3, 1))
+		for _, l := range []int{1, 2, 17, familyLength} {
+			x := testutil.Normal(rng, "x", 2, v.dModel, l)
+			for dt, tol := range map[tensor.Dtype]float64{tensor.Float64: tolRecurrence64, tensor.Float32: tolRecurrence32} {
+				g := G.NewGraph()
+				layer := v.on(t, g, dt)
+				want := forward(t, layer, g, dt, x)
+				r, err := layer.Recurrence(2)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if e := testutil.RelErr(stepAll(t, r, dt, x), want); !(e <= tol) {
+					t.Errorf("L=%d %v: recurrence off by %.3g > %.3g", l, dt, e, tol)
+				}
+			}
+		}
+	})
+}
+
+func TestS4DenseRecurrenceIsConvolution(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 2))
+	x := testutil.Normal(rng, "x", 2, 4, familyLength)
+	for _, init := range hippo.DPLRInits() {
+		for dt, tol := range map[tensor.Dtype]float64{tensor.Float64: tolRecurrence64, tensor.Float32: tolRecurrence32} {
+			g := G.NewGraph()
+			layer, err := layers.NewS4(g, dt, layers.S4Config{DModel: 4, DState: 8, Init: init, LMax: familyLength})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := forward(t, layer, g, dt, x)
+			r, err := layer.DenseRecurrence(2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e := testutil.RelErr(stepAll(t, r, dt, x), want); !(e <= tol) {
+				t.Errorf("%s %v: dense recurrence off by %.3g > %.3g", init, dt, e, tol)
+			}
+		}
+	}
+}
+
+// A sequence in two parts, the second from the state after the first, is the
+// whole; and the states are those of the recurrence.
+func TestFwdStateInParts(t *testing.T) {
+	eachVariant(t, func(t *testing.T, v variant) {
+		rng := rand.New(rand.NewPCG(3, 3))
+		x := testutil.Normal(rng, "x", 2, v.dModel, 23)
+		for dt, tol := range map[tensor.Dtype]float64{tensor.Float64: 10 * tolRecurrence64, tensor.Float32: 10 * tolRecurrence32} {
+			g := G.NewGraph()
+			layer := v.on(t, g, dt)
+			x0 := states(rng, layer, 2)
+			whole, end := fwdState(t, layer, g, dt, x, x0.F)
+			if v.dModel*2*23 != len(whole) && !strings.Contains(v.name, "Mixing:none") {
+				t.Fatalf("output of %d elements", len(whole))
+			}
+
+			on := func() (sequenceLayer, *G.ExprGraph) {
+				g := G.NewGraph()
+				c, err := v.clone(layer, g)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c, g
+			}
+			first, second := halves(x)
+			c, cg := on()
+			y1, mid := fwdState(t, c, cg, dt, first, x0.F)
+			c, cg = on()
+			y2, last := fwdState(t, c, cg, dt, second, mid)
+			if e := testutil.RelErr(join(y1, y2, first.Shape[2], second.Shape[2]), whole); !(e <= tol) {
+				t.Errorf("%v: output in parts off by %.3g > %.3g", dt, e, tol)
+			}
+			if e := testutil.RelErr(last, end); !(e <= tol) {
+				t.Errorf("%v: state in parts off by %.3g > %.3g", dt, e, tol)
+			}
+
+			r, err := layer.Recurrence(2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.SetState(x0.Tensor(dt)); err != nil {
+				t.Fatal(err)
+			}
+			if e := testutil.RelErr(stepAll(t, r, dt, x), whole); !(e <= tol) {
+				t.Errorf("%v: recurrence from a state off by %.3g > %.3g", dt, e, tol)
+			}
+			if e := testutil.RelErr(testutil.Floats(r.State()), end); !(e <= tol) {
+				t.Errorf("%v: state of the recurrence off by %.3g > %.3g", dt, e, tol)
+			}
+
+			c, cg = on()
+			fromNil, _ := fwdState(t, c, cg, dt, x, nil)
+			c, cg = on()
+			if e := testutil.RelErr(fromNil, forward(t, c, cg, dt, x)); !(e <= tol) {
+				t.Errorf("%v: FwdState from zero and Fwd differ by %.3g > %.3g", dt, e, tol)
+			}
+		}
+	})
+}
+
+// join puts the rows of a (rows, la) and b (rows, lb) behind each other.
+func join(a, b []float64, la, lb int) []float64 {
+	var y []float64
+	for r := range len(a) / la {
+		y = append(y, a[r*la:(r+1)*la]...)
+		y = append(y, b[r*lb:(r+1)*lb]...)
+	}
+	return y
+}
+
+// No output depends on a later input, nor, with lengths, on padding.
+func TestCausality(t *testing.T) {
+	eachVariant(t, func(t *testing.T, v variant) {
+		rng := rand.New(rand.NewPCG(3, 4))
+		const at, l = 20, 31
+		x := testutil.Normal(rng, "x", 1, v.dModel, l)
+		moved := x
+		moved.F = append([]float64(nil), x.F...)
+		for h := range v.dModel {
+			moved.F[h*l+at]++
+		}
+		var y [2][]float64
+		for i, in := range []testutil.Input{x, moved} {
+			g := G.NewGraph()
+			y[i] = forward(t, v.on(t, g, tensor.Float64), g, tensor.Float64, in)
+		}
+		var before, after float64
+		for i, a := range y[0] {
+			if d := math.Abs(a - y[1][i]); i%l < at {
+				before = max(before, d)
+			} else {
+				after = max(after, d)
+			}
+		}
+		if !(before < 1e-12) || !(after > 1e-6) { // a convolution by FFT leaves rounding errors
+			t.Errorf("an input at step %d moves earlier outputs by %.3g, later ones by %.3g", at, before, after)
+		}
+	})
+}
+
+// The output for the first steps does not depend on how many follow.
+func TestOutputPrefixIsIndependentOfLength(t *testing.T) {
+	eachVariant(t, func(t *testing.T, v variant) {
+		rng := rand.New(rand.NewPCG(3, 5))
+		x := testutil.Normal(rng, "x", 1, v.dModel, familyLength)
+		g := G.NewGraph()
+		layer := v.on(t, g, tensor.Float64)
+		long := forward(t, layer, g, tensor.Float64, x)
+		first, _ := halves(x)
+		g = G.NewGraph()
+		c, err := v.clone(layer, g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		short := forward(t, c, g, tensor.Float64, first)
+		half := first.Shape[2]
+		for r := range len(short) / half {
+			if e := testutil.RelErr(short[r*half:(r+1)*half], long[r*familyLength:][:half]); !(e <= 1e-11) {
+				t.Fatalf("row %d: prefix differs by %.3g", r, e)
+			}
+		}
+	})
+}
+
+// gradients returns sum(w*y) + sum(ws*state), y and state from x0, and its
+// gradients by the parameters, x and x0.
+func gradients(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, in []testutil.Input, w, ws []float64) (loss float64, grads [][]float64) {
+	t.Helper()
+	x, x0 := node(g, dt, in[0]), node(g, dt, in[1])
+	y, state, err := l.FwdState(x, x0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := func(n *G.Node, w []float64, name string) *G.Node {
+		wn := node(g, dt, testutil.Input{Name: name, Shape: n.Shape(), F: w[:n.Shape().TotalSize()]})
+		return G.Must(G.Sum(G.Must(G.HadamardProd(n, wn))))
+	}
+	total := G.Must(G.Add(sum(y, w, "w"), sum(state, ws, "ws")))
+	wrt := append(l.Learnables(), x, x0)
+	if _, err := G.Grad(total, wrt...); err != nil {
+		t.Fatal(err)
+	}
+	var v G.Value
+	G.Read(total, &v)
+	vm := G.NewTapeMachine(g, G.BindDualValues(wrt...), G.EvalMode())
+	defer vm.Close()
+	if err := vm.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range wrt {
+		gv, err := n.Grad()
+		if err != nil {
+			t.Fatal(err)
+		}
+		grads = append(grads, testutil.Floats(gv))
+	}
+	return testutil.Floats(v)[0], grads
+}
+
+// Gradients by every parameter, the input and the initial state: along random
+// directions against finite differences, and float32 against float64.
+func TestLayerGradients(t *testing.T) {
+	const (
+		step  = 1e-5
+		tol   = 2e-6
+		tol32 = 2e-3 // relative to the largest gradient
+	)
+	eachVariant(t, func(t *testing.T, v variant) {
+		rng := rand.New(rand.NewPCG(3, 6))
+		layer := v.on(t, G.NewGraph(), tensor.Float64)
+		in := []testutil.Input{testutil.Normal(rng, "x", 2, v.dModel, 7), states(rng, layer, 2)}
+		w := testutil.Normal(rng, "w", 2*v.dModel*7*3).F
+		ws := testutil.Normal(rng, "ws", len(in[1].F)).F
+		run := func() (float64, [][]float64) {
+			g := G.NewGraph()
+			c, err := v.clone(layer, g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return gradients(t, c, g, tensor.Float64, in, w, ws)
+		}
+		_, grads := run()
+		values := func() (names []string, vs [][]float64) {
+			for _, n := range layer.Learnables() {
+				names, vs = append(names, n.Name()), append(vs, n.Value().Data().([]float64))
+			}
+			return append(names, "x", "x0"), append(vs, in[0].F, in[1].F)
+		}
+		names, vs := values()
+		for i, name := range names {
+			dir := testutil.Normal(rng, "dir", len(vs[i])).F
+			shift := func(by float64) float64 {
+				for k, d := range dir {
+					vs[i][k] += by * d
+				}
+				loss, _ := run()
+				for k, d := range dir {
+					vs[i][k] -= by * d
+				}
+				return loss
+			}
+			var got, scale float64
+			for k, d := range dir {
+				got += grads[i][k] * d
+				scale += math.Abs(grads[i][k] * d)
+			}
+			h := step / max(1, scale) // states that hardly decay make some gradients huge
+			want := (shift(h) - shift(-h)) / (2 * h)
+			if !(math.Abs(got-want) <= tol*(scale+1e-3)) {
+				t.Errorf("%s: derivative %.9g, finite difference %.9g", name, got, want)
+			}
+		}
+		g := G.NewGraph()
+		_, grads32 := gradients(t, v.on(t, g, tensor.Float32), g, tensor.Float32, in, w, ws)
+		for i, name := range names {
+			if e := testutil.RelErr(grads32[i], grads[i]); !(e <= tol32) {
+				t.Errorf("%s: float32 gradient off by %.3g > %g", name, e, tol32)
+			}
+		}
+	})
+}
