@@ -22,7 +22,8 @@
 // stands between them is pointwise: the order of the bins does not matter, and
 // none is ever reversed. The last levels of the forward transform, the product
 // with the spectrum, and the first levels of the inverse work on the same few
-// neighbours: they are one middle pass.
+// neighbours: they are one middle pass. The two halves meet in the last pass
+// of all, which adds them and writes each row once.
 //
 // # The passes
 //
@@ -30,15 +31,18 @@
 // parts apart:
 //
 //	load      rows -> planes, first level (radix 4), twist
-//	down      one level, radix 2, 3, 4 or 5, in place; none or more
+//	down      one level, radix 2, 3, 4, 5 or 8, in place; none or more
 //	mid       last forward levels, product, first inverse levels, in place
 //	up        the levels of down, inverse, in reverse order
-//	store     last level (radix 4), twist, planes -> rows
+//	store     last level (radix 4), twist, sum of the halves, planes -> rows
 //
 // The passes are functions in a table, passSet, that a plan is bound to when it is
-// made; pass_generic.go has them in Go for every machine. A set made
-// for vectors of W elements wants its twiddles in groups of W columns and a
-// middle block of 4W points; the Go set has W = 1.
+// made; pass_generic.go has them in Go for every machine, one column at a time.
+// Those for AVX2 and AVX-512 are generated (internal/asm/_gen/fft). A set made
+// for vectors of W elements wants its twiddles in groups of W columns, and does
+// in registers what is left of a transform at 4W points; P is a multiple of
+// 16W. New knows what the passes of each set cost, and takes the set and the P
+// that are cheapest: padding may cost more than narrower vectors.
 //
 // Twiddle factors come from float64 sines and cosines of angles in [0, pi/4],
 // rounded once.

@@ -104,6 +104,11 @@ func mulAddAVX2F32(dre *float32, dim *float32, xre *float32, xim *float32, yre *
 //go:noescape
 func mulAddConjAVX2F32(dre *float32, dim *float32, xre *float32, xim *float32, yre *float32, yim *float32, n int)
 
+// prefetchAVX2F32 is kernels.prefetch.
+//
+//go:noescape
+func prefetchAVX2F32(x *float32, lines int)
+
 // down2AVX2F64 is kernels.down2.
 //
 //go:noescape
@@ -203,3 +208,8 @@ func mulAddAVX2F64(dre *float64, dim *float64, xre *float64, xim *float64, yre *
 //
 //go:noescape
 func mulAddConjAVX2F64(dre *float64, dim *float64, xre *float64, xim *float64, yre *float64, yim *float64, n int)
+
+// prefetchAVX2F64 is kernels.prefetch.
+//
+//go:noescape
+func prefetchAVX2F64(x *float64, lines int)

@@ -2377,6 +2377,23 @@ end3:
 	VZEROUPPER
 	RET
 
+// func prefetchAVX2F32(x *float32, lines int)
+// Requires: MMX+
+TEXT ·prefetchAVX2F32(SB), NOSPLIT, $0-16
+	MOVQ  x+0(FP), AX
+	MOVQ  lines+8(FP), CX
+	TESTQ CX, CX
+	JZ    done2
+
+loop1:
+	PREFETCHT0 (AX)
+	ADDQ       $0x00000040, AX
+	DECQ       CX
+	JNZ        loop1
+
+done2:
+	RET
+
 // func down2AVX2F64(re *float64, im *float64, tw *float64, q int, blocks int)
 // Requires: AVX, FMA3
 TEXT ·down2AVX2F64(SB), NOSPLIT, $0-40
@@ -4472,4 +4489,21 @@ done2:
 
 end3:
 	VZEROUPPER
+	RET
+
+// func prefetchAVX2F64(x *float64, lines int)
+// Requires: MMX+
+TEXT ·prefetchAVX2F64(SB), NOSPLIT, $0-16
+	MOVQ  x+0(FP), AX
+	MOVQ  lines+8(FP), CX
+	TESTQ CX, CX
+	JZ    done2
+
+loop1:
+	PREFETCHT0 (AX)
+	ADDQ       $0x00000040, AX
+	DECQ       CX
+	JNZ        loop1
+
+done2:
 	RET

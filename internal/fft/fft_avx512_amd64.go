@@ -114,6 +114,11 @@ func mulAddAVX512F32(dre *float32, dim *float32, xre *float32, xim *float32, yre
 //go:noescape
 func mulAddConjAVX512F32(dre *float32, dim *float32, xre *float32, xim *float32, yre *float32, yim *float32, n int)
 
+// prefetchAVX512F32 is kernels.prefetch.
+//
+//go:noescape
+func prefetchAVX512F32(x *float32, lines int)
+
 // down2AVX512F64 is kernels.down2.
 //
 //go:noescape
@@ -223,3 +228,8 @@ func mulAddAVX512F64(dre *float64, dim *float64, xre *float64, xim *float64, yre
 //
 //go:noescape
 func mulAddConjAVX512F64(dre *float64, dim *float64, xre *float64, xim *float64, yre *float64, yim *float64, n int)
+
+// prefetchAVX512F64 is kernels.prefetch.
+//
+//go:noescape
+func prefetchAVX512F64(x *float64, lines int)

@@ -4063,6 +4063,23 @@ end3:
 	VZEROUPPER
 	RET
 
+// func prefetchAVX512F32(x *float32, lines int)
+// Requires: MMX+
+TEXT ·prefetchAVX512F32(SB), NOSPLIT, $0-16
+	MOVQ  x+0(FP), AX
+	MOVQ  lines+8(FP), CX
+	TESTQ CX, CX
+	JZ    done2
+
+loop1:
+	PREFETCHT0 (AX)
+	ADDQ       $0x00000040, AX
+	DECQ       CX
+	JNZ        loop1
+
+done2:
+	RET
+
 // func down2AVX512F64(re *float64, im *float64, tw *float64, q int, blocks int)
 // Requires: AVX, AVX512F
 TEXT ·down2AVX512F64(SB), NOSPLIT, $0-40
@@ -7832,4 +7849,21 @@ done2:
 
 end3:
 	VZEROUPPER
+	RET
+
+// func prefetchAVX512F64(x *float64, lines int)
+// Requires: MMX+
+TEXT ·prefetchAVX512F64(SB), NOSPLIT, $0-16
+	MOVQ  x+0(FP), AX
+	MOVQ  lines+8(FP), CX
+	TESTQ CX, CX
+	JZ    done2
+
+loop1:
+	PREFETCHT0 (AX)
+	ADDQ       $0x00000040, AX
+	DECQ       CX
+	JNZ        loop1
+
+done2:
 	RET

@@ -465,3 +465,17 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 		}
 	})
 }
+
+// Prefetching has no effect that a program can see, on any rows.
+func TestPrefetch(t *testing.T) {
+	eachLevel(func(cpu.Level) {
+		p := New[float32](600)
+		for _, n := range []int{0, 1, 15, 600, 5000} {
+			a := slices.Repeat([]float32{1}, n)
+			p.Prefetch(a, nil)
+			if !slices.Equal(a, slices.Repeat([]float32{1}, n)) {
+				t.Errorf("a row of %d changed", n)
+			}
+		}
+	})
+}

@@ -2,7 +2,11 @@
 
 package fft
 
-import "github.com/gorgonia-s4/s4/internal/num"
+import (
+	"unsafe"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+)
 
 // kernels is the assembly of a pass set. The functions trust their arguments;
 // what they compute is said at the fields of the same names of passSet. Numbers
@@ -23,6 +27,8 @@ type kernels[T num.Float] struct {
 	midBackward               func(re, im, tw, kre, kim, ure, uim, are, aim *T, blocks int)
 
 	mul, mulAdd, mulAddConj productKernel[T]
+
+	prefetch func(x *T, lines int)
 }
 
 type (
@@ -43,6 +49,7 @@ func assembly[T num.Float](k kernels[T]) *passSet[T] {
 		mul:        k.mul.pass,
 		mulAdd:     k.mulAdd.pass,
 		mulAddConj: k.mulAddConj.pass,
+		prefetch:   k.prefetchRow,
 	}
 	for h := range s.load {
 		s.load[h] = k.load[h].pass
@@ -163,3 +170,15 @@ func (f productKernel[T]) pass(dst, x, y Planes[T]) {
 	yre, yim := y.first(n)
 	f(dre, dim, xre, xim, yre, yim, n)
 }
+
+// prefetchRow is passSet.prefetch.
+func (k *kernels[T]) prefetchRow(x []T) {
+	perLine := num.Align / int(unsafe.Sizeof(T(0)))
+	if n := min(len(x), prefetched/int(unsafe.Sizeof(T(0)))); n > 0 {
+		k.prefetch(&x[0], (n+perLine-1)/perLine)
+	}
+}
+
+// prefetched is the number of bytes of a row to ask for: what lies beyond, the
+// machine foresees by itself.
+const prefetched = 4096

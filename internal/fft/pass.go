@@ -46,6 +46,10 @@ type passSet[T num.Float] struct {
 
 	// Products of planes of any length, point by point.
 	mul, mulAdd, mulAddConj func(dst, x, y Planes[T])
+
+	// prefetch brings the beginning of a row into the cache, while other work
+	// goes on.
+	prefetch func(x []T)
 }
 
 // maxRadix is the largest radix of a level.

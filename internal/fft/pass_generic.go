@@ -16,7 +16,7 @@ import (
 func generic[T num.Float]() *passSet[T] {
 	return &passSet[T]{
 		width:        1,
-		cost:         costs{level: [maxRadix + 1]float64{2: 2.0, 3: 2.7, 4: 2.6, 5: 3.8}, ends: 5.5},
+		cost:         costs{level: [maxRadix + 1]float64{2: 1.43, 3: 1.98, 4: 1.9, 5: 2.98}, ends: 4.2},
 		load:         [2]func(z Planes[T], a, b, tw []T){Cyclic: loadCyclic[T], Negacyclic: loadNegacyclic[T]},
 		store:        store[T],
 		down:         [maxRadix + 1]func(z Planes[T], q int, tw []T){2: dif2[T], 3: dif3[T], 4: dif4[T], 5: dif5[T]},
@@ -30,6 +30,7 @@ func generic[T num.Float]() *passSet[T] {
 		mul:          mulPlanes[T],
 		mulAdd:       mulAddPlanes[T],
 		mulAddConj:   mulAddConjPlanes[T],
+		prefetch:     func([]T) {}, // Go has no such instruction
 	}
 }
 

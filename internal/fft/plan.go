@@ -224,6 +224,14 @@ func (p *Plan[T]) Store(a, b []T, s Spectrum[T]) {
 	}
 }
 
+// Prefetch brings rows that a later call will read or write into the cache, while
+// the next one goes on: to have rows at hand takes as long as to transform
+// them. It does not change them.
+func (p *Plan[T]) Prefetch(a, b []T) {
+	p.passes.prefetch(a)
+	p.passes.prefetch(b)
+}
+
 func (p *Plan[T]) down(z Planes[T]) {
 	for i := range p.levels {
 		l := &p.levels[i]

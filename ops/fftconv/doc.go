@@ -23,9 +23,15 @@
 // Spectra of u are computed again rather than stored: memory does not grow with
 // B. d is a sample of k at lag zero, and so is its gradient.
 //
-// Features are spread over the worker pool. Every result is written by the one
-// worker that has its feature, in the same order of operations on any number
-// of workers, so results are the same to the last bit.
+// An activation ([WithActivation]) is applied to rows that have just been written
+// and are still in the cache. Its gradient needs the rows before it; they are
+// computed again, from spectra that the gradients need anyway, rather than
+// stored.
+//
+// Features are spread over the worker pool; where they are few, pieces of their
+// batch are. Every result is written by the one worker that has its task, and
+// sums over pieces are taken in order, so results are the same to the last bit
+// on any number of workers.
 //
 // Shapes: B batch, H features, C channels, L length of u and y, Lk length of the
 // kernels. All arrays are row-major.

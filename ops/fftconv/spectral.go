@@ -154,14 +154,20 @@ func (s *spectral[T]) forwardTask(worker, i int) {
 			s.binsOfU(w, ua, ub)
 		}
 		for c := range s.CH {
+			ya, yb := s.pairY(s.call.y, b, c, h)
 			for _, half := range halves {
 				if s.CH == 1 {
 					s.fft.Convolve(half, w.z[half], ua, ub, k[c][half])
 				} else {
 					s.fft.Multiply(half, w.z[half], k[c][half], w.u[half])
 				}
+				if half == fft.Cyclic {
+					s.fft.Prefetch(ya, yb)
+				}
 			}
-			ya, yb := s.pairY(s.call.y, b, c, h)
+			if b+2 < hi {
+				s.fft.Prefetch(s.pairU(s.call.in.U, b+2, h))
+			}
 			s.fft.Store(ya, yb, w.z)
 			s.activate(ya, yb)
 		}
@@ -232,6 +238,7 @@ func (s *spectral[T]) backwardPair(w *scratch[T], k, acc fft.Spectrum[T], b, h i
 	u := w.u
 	ua, ub := s.pairU(a.in.U, b, h)
 	ga, gb := s.pairY(a.y, b, 0, h)
+	s.fft.Prefetch(ga, gb)
 	if s.activation == Identity {
 		u[fft.Negacyclic] = u[fft.Cyclic] // one half at a time: less of the cache
 	} else {
@@ -251,6 +258,12 @@ func (s *spectral[T]) backwardPair(w *scratch[T], k, acc fft.Spectrum[T], b, h i
 		default:
 			s.fft.Correlate(half, w.z[half], ga, gb, k[half])
 		}
+		if half == fft.Cyclic && a.toU() {
+			s.fft.Prefetch(s.pairU(a.grad.U, b, h))
+		}
+	}
+	if b+2 < s.B {
+		s.fft.Prefetch(s.pairU(a.in.U, b+2, h))
 	}
 	if a.toU() {
 		da, db := s.pairU(a.grad.U, b, h)

@@ -38,6 +38,7 @@ func main() {
 			g.mid(m)
 		}
 		g.pointwise()
+		g.prefetch()
 	})
 }
 
@@ -725,3 +726,17 @@ func (g *gen) pointwise() {
 		g.End()
 	}
 }
+
+// prefetch writes the loop that asks for the cache lines of a row.
+func (g *gen) prefetch() {
+	g.function("prefetch", "func(x *T, lines int)")
+	x, lines := g.IntParam("x"), g.IntParam("lines")
+	g.Loop(lines, func() {
+		g.PREFETCHT0(Mem{Base: x})
+		g.ADDQ(U32(cacheLine), x)
+	})
+	g.RET()
+}
+
+// cacheLine is the size of one in bytes.
+const cacheLine = 64
