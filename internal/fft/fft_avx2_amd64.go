@@ -89,16 +89,6 @@ func midBackwardAVX2F32(re *float32, im *float32, tw *float32, kre *float32, kim
 //go:noescape
 func midProductAVX2F32(re *float32, im *float32, tw *float32, kre *float32, kim *float32, ure *float32, uim *float32, blocks int)
 
-// mulAVX2F32 is kernels.mul.
-//
-//go:noescape
-func mulAVX2F32(dre *float32, dim *float32, xre *float32, xim *float32, yre *float32, yim *float32, n int)
-
-// mulAddAVX2F32 is kernels.mulAdd.
-//
-//go:noescape
-func mulAddAVX2F32(dre *float32, dim *float32, xre *float32, xim *float32, yre *float32, yim *float32, n int)
-
 // mulAddConjAVX2F32 is kernels.mulAddConj.
 //
 //go:noescape
@@ -193,16 +183,6 @@ func midBackwardAVX2F64(re *float64, im *float64, tw *float64, kre *float64, kim
 //
 //go:noescape
 func midProductAVX2F64(re *float64, im *float64, tw *float64, kre *float64, kim *float64, ure *float64, uim *float64, blocks int)
-
-// mulAVX2F64 is kernels.mul.
-//
-//go:noescape
-func mulAVX2F64(dre *float64, dim *float64, xre *float64, xim *float64, yre *float64, yim *float64, n int)
-
-// mulAddAVX2F64 is kernels.mulAdd.
-//
-//go:noescape
-func mulAddAVX2F64(dre *float64, dim *float64, xre *float64, xim *float64, yre *float64, yim *float64, n int)
 
 // mulAddConjAVX2F64 is kernels.mulAddConj.
 //

@@ -2198,126 +2198,6 @@ done2:
 	VZEROUPPER
 	RET
 
-// func mulAVX2F32(dre *float32, dim *float32, xre *float32, xim *float32, yre *float32, yim *float32, n int)
-// Requires: AVX, FMA3
-TEXT ·mulAVX2F32(SB), NOSPLIT, $0-56
-	MOVQ dre+0(FP), AX
-	MOVQ dim+8(FP), CX
-	MOVQ xre+16(FP), DX
-	MOVQ xim+24(FP), BX
-	MOVQ yre+32(FP), SI
-	MOVQ yim+40(FP), DI
-	MOVQ n+48(FP), R8
-	XORQ R9, R9
-	SUBQ $0x00000008, R8
-	JL   done2
-
-loop1:
-	VMOVUPS     (DX)(R9*1), Y0
-	VMOVUPS     (BX)(R9*1), Y1
-	VMOVUPS     (SI)(R9*1), Y2
-	VMOVUPS     (DI)(R9*1), Y3
-	VMULPS      Y1, Y3, Y4
-	VMULPS      Y1, Y2, Y1
-	VFMSUB231PS Y0, Y2, Y4
-	VFMADD231PS Y0, Y3, Y1
-	VMOVUPS     Y4, (AX)(R9*1)
-	VMOVUPS     Y1, (CX)(R9*1)
-	ADDQ        $0x00000020, R9
-	SUBQ        $0x00000008, R8
-	JGE         loop1
-
-done2:
-	ADDQ        $0x00000008, R8
-	JZ          end3
-	LEAQ        lanes_then_none<>+0(SB), R10
-	MOVQ        $0x00000008, R11
-	SUBQ        R8, R11
-	VMOVUPS     (R10)(R11*4), Y0
-	VMASKMOVPS  (DX)(R9*1), Y0, Y1
-	VMASKMOVPS  (BX)(R9*1), Y0, Y2
-	VMASKMOVPS  (SI)(R9*1), Y0, Y3
-	VMASKMOVPS  (DI)(R9*1), Y0, Y4
-	VMULPS      Y2, Y4, Y5
-	VMULPS      Y2, Y3, Y2
-	VFMSUB231PS Y1, Y3, Y5
-	VFMADD231PS Y1, Y4, Y2
-	VMASKMOVPS  Y5, Y0, (AX)(R9*1)
-	VMASKMOVPS  Y2, Y0, (CX)(R9*1)
-
-end3:
-	VZEROUPPER
-	RET
-
-DATA lanes_then_none<>+0(SB)/8, $0xffffffffffffffff
-DATA lanes_then_none<>+8(SB)/8, $0xffffffffffffffff
-DATA lanes_then_none<>+16(SB)/8, $0xffffffffffffffff
-DATA lanes_then_none<>+24(SB)/8, $0xffffffffffffffff
-DATA lanes_then_none<>+32(SB)/8, $0x0000000000000000
-DATA lanes_then_none<>+40(SB)/8, $0x0000000000000000
-DATA lanes_then_none<>+48(SB)/8, $0x0000000000000000
-DATA lanes_then_none<>+56(SB)/8, $0x0000000000000000
-GLOBL lanes_then_none<>(SB), RODATA|NOPTR, $64
-
-// func mulAddAVX2F32(dre *float32, dim *float32, xre *float32, xim *float32, yre *float32, yim *float32, n int)
-// Requires: AVX, FMA3
-TEXT ·mulAddAVX2F32(SB), NOSPLIT, $0-56
-	MOVQ dre+0(FP), AX
-	MOVQ dim+8(FP), CX
-	MOVQ xre+16(FP), DX
-	MOVQ xim+24(FP), BX
-	MOVQ yre+32(FP), SI
-	MOVQ yim+40(FP), DI
-	MOVQ n+48(FP), R8
-	XORQ R9, R9
-	SUBQ $0x00000008, R8
-	JL   done2
-
-loop1:
-	VMOVUPS     (DX)(R9*1), Y0
-	VMOVUPS     (BX)(R9*1), Y1
-	VMOVUPS     (SI)(R9*1), Y2
-	VMOVUPS     (DI)(R9*1), Y3
-	VMULPS      Y1, Y3, Y4
-	VMULPS      Y1, Y2, Y1
-	VFMSUB231PS Y0, Y2, Y4
-	VFMADD231PS Y0, Y3, Y1
-	VMOVUPS     (AX)(R9*1), Y0
-	VMOVUPS     (CX)(R9*1), Y2
-	VADDPS      Y4, Y0, Y0
-	VADDPS      Y1, Y2, Y1
-	VMOVUPS     Y0, (AX)(R9*1)
-	VMOVUPS     Y1, (CX)(R9*1)
-	ADDQ        $0x00000020, R9
-	SUBQ        $0x00000008, R8
-	JGE         loop1
-
-done2:
-	ADDQ        $0x00000008, R8
-	JZ          end3
-	LEAQ        lanes_then_none<>+0(SB), R10
-	MOVQ        $0x00000008, R11
-	SUBQ        R8, R11
-	VMOVUPS     (R10)(R11*4), Y0
-	VMASKMOVPS  (DX)(R9*1), Y0, Y1
-	VMASKMOVPS  (BX)(R9*1), Y0, Y2
-	VMASKMOVPS  (SI)(R9*1), Y0, Y3
-	VMASKMOVPS  (DI)(R9*1), Y0, Y4
-	VMULPS      Y2, Y4, Y5
-	VMULPS      Y2, Y3, Y2
-	VFMSUB231PS Y1, Y3, Y5
-	VFMADD231PS Y1, Y4, Y2
-	VMASKMOVPS  (AX)(R9*1), Y0, Y1
-	VMASKMOVPS  (CX)(R9*1), Y0, Y3
-	VADDPS      Y5, Y1, Y1
-	VADDPS      Y2, Y3, Y2
-	VMASKMOVPS  Y1, Y0, (AX)(R9*1)
-	VMASKMOVPS  Y2, Y0, (CX)(R9*1)
-
-end3:
-	VZEROUPPER
-	RET
-
 // func mulAddConjAVX2F32(dre *float32, dim *float32, xre *float32, xim *float32, yre *float32, yim *float32, n int)
 // Requires: AVX, FMA3
 TEXT ·mulAddConjAVX2F32(SB), NOSPLIT, $0-56
@@ -2337,14 +2217,14 @@ loop1:
 	VMOVUPS     (BX)(R9*1), Y1
 	VMOVUPS     (SI)(R9*1), Y2
 	VMOVUPS     (DI)(R9*1), Y3
-	VMULPS      Y1, Y3, Y4
+	VMOVUPS     (AX)(R9*1), Y4
+	VMOVUPS     (CX)(R9*1), Y5
+	VMULPS      Y1, Y3, Y6
 	VMULPS      Y1, Y2, Y1
-	VFMADD231PS Y0, Y2, Y4
+	VFMADD231PS Y0, Y2, Y6
 	VFMSUB231PS Y0, Y3, Y1
-	VMOVUPS     (AX)(R9*1), Y0
-	VMOVUPS     (CX)(R9*1), Y2
-	VADDPS      Y4, Y0, Y0
-	VADDPS      Y1, Y2, Y1
+	VADDPS      Y6, Y4, Y0
+	VADDPS      Y1, Y5, Y1
 	VMOVUPS     Y0, (AX)(R9*1)
 	VMOVUPS     Y1, (CX)(R9*1)
 	ADDQ        $0x00000020, R9
@@ -2362,20 +2242,30 @@ done2:
 	VMASKMOVPS  (BX)(R9*1), Y0, Y2
 	VMASKMOVPS  (SI)(R9*1), Y0, Y3
 	VMASKMOVPS  (DI)(R9*1), Y0, Y4
-	VMULPS      Y2, Y4, Y5
+	VMASKMOVPS  (AX)(R9*1), Y0, Y5
+	VMASKMOVPS  (CX)(R9*1), Y0, Y6
+	VMULPS      Y2, Y4, Y7
 	VMULPS      Y2, Y3, Y2
-	VFMADD231PS Y1, Y3, Y5
+	VFMADD231PS Y1, Y3, Y7
 	VFMSUB231PS Y1, Y4, Y2
-	VMASKMOVPS  (AX)(R9*1), Y0, Y1
-	VMASKMOVPS  (CX)(R9*1), Y0, Y3
-	VADDPS      Y5, Y1, Y1
-	VADDPS      Y2, Y3, Y2
+	VADDPS      Y7, Y5, Y1
+	VADDPS      Y2, Y6, Y2
 	VMASKMOVPS  Y1, Y0, (AX)(R9*1)
 	VMASKMOVPS  Y2, Y0, (CX)(R9*1)
 
 end3:
 	VZEROUPPER
 	RET
+
+DATA lanes_then_none<>+0(SB)/8, $0xffffffffffffffff
+DATA lanes_then_none<>+8(SB)/8, $0xffffffffffffffff
+DATA lanes_then_none<>+16(SB)/8, $0xffffffffffffffff
+DATA lanes_then_none<>+24(SB)/8, $0xffffffffffffffff
+DATA lanes_then_none<>+32(SB)/8, $0x0000000000000000
+DATA lanes_then_none<>+40(SB)/8, $0x0000000000000000
+DATA lanes_then_none<>+48(SB)/8, $0x0000000000000000
+DATA lanes_then_none<>+56(SB)/8, $0x0000000000000000
+GLOBL lanes_then_none<>(SB), RODATA|NOPTR, $64
 
 // func prefetchAVX2F32(x *float32, lines int)
 // Requires: MMX+
@@ -4322,116 +4212,6 @@ done2:
 	VZEROUPPER
 	RET
 
-// func mulAVX2F64(dre *float64, dim *float64, xre *float64, xim *float64, yre *float64, yim *float64, n int)
-// Requires: AVX, FMA3
-TEXT ·mulAVX2F64(SB), NOSPLIT, $0-56
-	MOVQ dre+0(FP), AX
-	MOVQ dim+8(FP), CX
-	MOVQ xre+16(FP), DX
-	MOVQ xim+24(FP), BX
-	MOVQ yre+32(FP), SI
-	MOVQ yim+40(FP), DI
-	MOVQ n+48(FP), R8
-	XORQ R9, R9
-	SUBQ $0x00000004, R8
-	JL   done2
-
-loop1:
-	VMOVUPD     (DX)(R9*1), Y0
-	VMOVUPD     (BX)(R9*1), Y1
-	VMOVUPD     (SI)(R9*1), Y2
-	VMOVUPD     (DI)(R9*1), Y3
-	VMULPD      Y1, Y3, Y4
-	VMULPD      Y1, Y2, Y1
-	VFMSUB231PD Y0, Y2, Y4
-	VFMADD231PD Y0, Y3, Y1
-	VMOVUPD     Y4, (AX)(R9*1)
-	VMOVUPD     Y1, (CX)(R9*1)
-	ADDQ        $0x00000020, R9
-	SUBQ        $0x00000004, R8
-	JGE         loop1
-
-done2:
-	ADDQ        $0x00000004, R8
-	JZ          end3
-	LEAQ        lanes_then_none<>+0(SB), R10
-	MOVQ        $0x00000004, R11
-	SUBQ        R8, R11
-	VMOVUPS     (R10)(R11*8), Y0
-	VMASKMOVPD  (DX)(R9*1), Y0, Y1
-	VMASKMOVPD  (BX)(R9*1), Y0, Y2
-	VMASKMOVPD  (SI)(R9*1), Y0, Y3
-	VMASKMOVPD  (DI)(R9*1), Y0, Y4
-	VMULPD      Y2, Y4, Y5
-	VMULPD      Y2, Y3, Y2
-	VFMSUB231PD Y1, Y3, Y5
-	VFMADD231PD Y1, Y4, Y2
-	VMASKMOVPD  Y5, Y0, (AX)(R9*1)
-	VMASKMOVPD  Y2, Y0, (CX)(R9*1)
-
-end3:
-	VZEROUPPER
-	RET
-
-// func mulAddAVX2F64(dre *float64, dim *float64, xre *float64, xim *float64, yre *float64, yim *float64, n int)
-// Requires: AVX, FMA3
-TEXT ·mulAddAVX2F64(SB), NOSPLIT, $0-56
-	MOVQ dre+0(FP), AX
-	MOVQ dim+8(FP), CX
-	MOVQ xre+16(FP), DX
-	MOVQ xim+24(FP), BX
-	MOVQ yre+32(FP), SI
-	MOVQ yim+40(FP), DI
-	MOVQ n+48(FP), R8
-	XORQ R9, R9
-	SUBQ $0x00000004, R8
-	JL   done2
-
-loop1:
-	VMOVUPD     (DX)(R9*1), Y0
-	VMOVUPD     (BX)(R9*1), Y1
-	VMOVUPD     (SI)(R9*1), Y2
-	VMOVUPD     (DI)(R9*1), Y3
-	VMULPD      Y1, Y3, Y4
-	VMULPD      Y1, Y2, Y1
-	VFMSUB231PD Y0, Y2, Y4
-	VFMADD231PD Y0, Y3, Y1
-	VMOVUPD     (AX)(R9*1), Y0
-	VMOVUPD     (CX)(R9*1), Y2
-	VADDPD      Y4, Y0, Y0
-	VADDPD      Y1, Y2, Y1
-	VMOVUPD     Y0, (AX)(R9*1)
-	VMOVUPD     Y1, (CX)(R9*1)
-	ADDQ        $0x00000020, R9
-	SUBQ        $0x00000004, R8
-	JGE         loop1
-
-done2:
-	ADDQ        $0x00000004, R8
-	JZ          end3
-	LEAQ        lanes_then_none<>+0(SB), R10
-	MOVQ        $0x00000004, R11
-	SUBQ        R8, R11
-	VMOVUPS     (R10)(R11*8), Y0
-	VMASKMOVPD  (DX)(R9*1), Y0, Y1
-	VMASKMOVPD  (BX)(R9*1), Y0, Y2
-	VMASKMOVPD  (SI)(R9*1), Y0, Y3
-	VMASKMOVPD  (DI)(R9*1), Y0, Y4
-	VMULPD      Y2, Y4, Y5
-	VMULPD      Y2, Y3, Y2
-	VFMSUB231PD Y1, Y3, Y5
-	VFMADD231PD Y1, Y4, Y2
-	VMASKMOVPD  (AX)(R9*1), Y0, Y1
-	VMASKMOVPD  (CX)(R9*1), Y0, Y3
-	VADDPD      Y5, Y1, Y1
-	VADDPD      Y2, Y3, Y2
-	VMASKMOVPD  Y1, Y0, (AX)(R9*1)
-	VMASKMOVPD  Y2, Y0, (CX)(R9*1)
-
-end3:
-	VZEROUPPER
-	RET
-
 // func mulAddConjAVX2F64(dre *float64, dim *float64, xre *float64, xim *float64, yre *float64, yim *float64, n int)
 // Requires: AVX, FMA3
 TEXT ·mulAddConjAVX2F64(SB), NOSPLIT, $0-56
@@ -4451,14 +4231,14 @@ loop1:
 	VMOVUPD     (BX)(R9*1), Y1
 	VMOVUPD     (SI)(R9*1), Y2
 	VMOVUPD     (DI)(R9*1), Y3
-	VMULPD      Y1, Y3, Y4
+	VMOVUPD     (AX)(R9*1), Y4
+	VMOVUPD     (CX)(R9*1), Y5
+	VMULPD      Y1, Y3, Y6
 	VMULPD      Y1, Y2, Y1
-	VFMADD231PD Y0, Y2, Y4
+	VFMADD231PD Y0, Y2, Y6
 	VFMSUB231PD Y0, Y3, Y1
-	VMOVUPD     (AX)(R9*1), Y0
-	VMOVUPD     (CX)(R9*1), Y2
-	VADDPD      Y4, Y0, Y0
-	VADDPD      Y1, Y2, Y1
+	VADDPD      Y6, Y4, Y0
+	VADDPD      Y1, Y5, Y1
 	VMOVUPD     Y0, (AX)(R9*1)
 	VMOVUPD     Y1, (CX)(R9*1)
 	ADDQ        $0x00000020, R9
@@ -4476,14 +4256,14 @@ done2:
 	VMASKMOVPD  (BX)(R9*1), Y0, Y2
 	VMASKMOVPD  (SI)(R9*1), Y0, Y3
 	VMASKMOVPD  (DI)(R9*1), Y0, Y4
-	VMULPD      Y2, Y4, Y5
+	VMASKMOVPD  (AX)(R9*1), Y0, Y5
+	VMASKMOVPD  (CX)(R9*1), Y0, Y6
+	VMULPD      Y2, Y4, Y7
 	VMULPD      Y2, Y3, Y2
-	VFMADD231PD Y1, Y3, Y5
+	VFMADD231PD Y1, Y3, Y7
 	VFMSUB231PD Y1, Y4, Y2
-	VMASKMOVPD  (AX)(R9*1), Y0, Y1
-	VMASKMOVPD  (CX)(R9*1), Y0, Y3
-	VADDPD      Y5, Y1, Y1
-	VADDPD      Y2, Y3, Y2
+	VADDPD      Y7, Y5, Y1
+	VADDPD      Y2, Y6, Y2
 	VMASKMOVPD  Y1, Y0, (AX)(R9*1)
 	VMASKMOVPD  Y2, Y0, (CX)(R9*1)
 

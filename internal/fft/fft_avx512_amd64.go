@@ -99,16 +99,6 @@ func midBackwardAVX512F32(re *float32, im *float32, tw *float32, kre *float32, k
 //go:noescape
 func midProductAVX512F32(re *float32, im *float32, tw *float32, kre *float32, kim *float32, ure *float32, uim *float32, blocks int)
 
-// mulAVX512F32 is kernels.mul.
-//
-//go:noescape
-func mulAVX512F32(dre *float32, dim *float32, xre *float32, xim *float32, yre *float32, yim *float32, n int)
-
-// mulAddAVX512F32 is kernels.mulAdd.
-//
-//go:noescape
-func mulAddAVX512F32(dre *float32, dim *float32, xre *float32, xim *float32, yre *float32, yim *float32, n int)
-
 // mulAddConjAVX512F32 is kernels.mulAddConj.
 //
 //go:noescape
@@ -213,16 +203,6 @@ func midBackwardAVX512F64(re *float64, im *float64, tw *float64, kre *float64, k
 //
 //go:noescape
 func midProductAVX512F64(re *float64, im *float64, tw *float64, kre *float64, kim *float64, ure *float64, uim *float64, blocks int)
-
-// mulAVX512F64 is kernels.mul.
-//
-//go:noescape
-func mulAVX512F64(dre *float64, dim *float64, xre *float64, xim *float64, yre *float64, yim *float64, n int)
-
-// mulAddAVX512F64 is kernels.mulAdd.
-//
-//go:noescape
-func mulAddAVX512F64(dre *float64, dim *float64, xre *float64, xim *float64, yre *float64, yim *float64, n int)
 
 // mulAddConjAVX512F64 is kernels.mulAddConj.
 //

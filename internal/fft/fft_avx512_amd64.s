@@ -3894,116 +3894,6 @@ done2:
 	VZEROUPPER
 	RET
 
-// func mulAVX512F32(dre *float32, dim *float32, xre *float32, xim *float32, yre *float32, yim *float32, n int)
-// Requires: AVX, AVX512F
-TEXT ·mulAVX512F32(SB), NOSPLIT, $0-56
-	MOVQ dre+0(FP), AX
-	MOVQ dim+8(FP), DX
-	MOVQ xre+16(FP), BX
-	MOVQ xim+24(FP), SI
-	MOVQ yre+32(FP), DI
-	MOVQ yim+40(FP), R8
-	MOVQ n+48(FP), CX
-	XORQ R9, R9
-	SUBQ $0x00000010, CX
-	JL   done2
-
-loop1:
-	VMOVUPS     (BX)(R9*1), Z0
-	VMOVUPS     (SI)(R9*1), Z1
-	VMOVUPS     (DI)(R9*1), Z2
-	VMOVUPS     (R8)(R9*1), Z3
-	VMULPS      Z1, Z3, Z4
-	VMULPS      Z1, Z2, Z1
-	VFMSUB231PS Z0, Z2, Z4
-	VFMADD231PS Z0, Z3, Z1
-	VMOVUPS     Z4, (AX)(R9*1)
-	VMOVUPS     Z1, (DX)(R9*1)
-	ADDQ        $0x00000040, R9
-	SUBQ        $0x00000010, CX
-	JGE         loop1
-
-done2:
-	ADDQ        $0x00000010, CX
-	JZ          end3
-	MOVQ        $0x00000001, R10
-	SHLQ        CL, R10
-	DECQ        R10
-	KMOVW       R10, K1
-	VMOVUPS.Z   (BX)(R9*1), K1, Z0
-	VMOVUPS.Z   (SI)(R9*1), K1, Z1
-	VMOVUPS.Z   (DI)(R9*1), K1, Z2
-	VMOVUPS.Z   (R8)(R9*1), K1, Z3
-	VMULPS      Z1, Z3, Z4
-	VMULPS      Z1, Z2, Z1
-	VFMSUB231PS Z0, Z2, Z4
-	VFMADD231PS Z0, Z3, Z1
-	VMOVUPS     Z4, K1, (AX)(R9*1)
-	VMOVUPS     Z1, K1, (DX)(R9*1)
-
-end3:
-	VZEROUPPER
-	RET
-
-// func mulAddAVX512F32(dre *float32, dim *float32, xre *float32, xim *float32, yre *float32, yim *float32, n int)
-// Requires: AVX, AVX512F
-TEXT ·mulAddAVX512F32(SB), NOSPLIT, $0-56
-	MOVQ dre+0(FP), AX
-	MOVQ dim+8(FP), DX
-	MOVQ xre+16(FP), BX
-	MOVQ xim+24(FP), SI
-	MOVQ yre+32(FP), DI
-	MOVQ yim+40(FP), R8
-	MOVQ n+48(FP), CX
-	XORQ R9, R9
-	SUBQ $0x00000010, CX
-	JL   done2
-
-loop1:
-	VMOVUPS     (BX)(R9*1), Z0
-	VMOVUPS     (SI)(R9*1), Z1
-	VMOVUPS     (DI)(R9*1), Z2
-	VMOVUPS     (R8)(R9*1), Z3
-	VMULPS      Z1, Z3, Z4
-	VMULPS      Z1, Z2, Z1
-	VFMSUB231PS Z0, Z2, Z4
-	VFMADD231PS Z0, Z3, Z1
-	VMOVUPS     (AX)(R9*1), Z0
-	VMOVUPS     (DX)(R9*1), Z2
-	VADDPS      Z4, Z0, Z0
-	VADDPS      Z1, Z2, Z1
-	VMOVUPS     Z0, (AX)(R9*1)
-	VMOVUPS     Z1, (DX)(R9*1)
-	ADDQ        $0x00000040, R9
-	SUBQ        $0x00000010, CX
-	JGE         loop1
-
-done2:
-	ADDQ        $0x00000010, CX
-	JZ          end3
-	MOVQ        $0x00000001, R10
-	SHLQ        CL, R10
-	DECQ        R10
-	KMOVW       R10, K1
-	VMOVUPS.Z   (BX)(R9*1), K1, Z0
-	VMOVUPS.Z   (SI)(R9*1), K1, Z1
-	VMOVUPS.Z   (DI)(R9*1), K1, Z2
-	VMOVUPS.Z   (R8)(R9*1), K1, Z3
-	VMULPS      Z1, Z3, Z4
-	VMULPS      Z1, Z2, Z1
-	VFMSUB231PS Z0, Z2, Z4
-	VFMADD231PS Z0, Z3, Z1
-	VMOVUPS.Z   (AX)(R9*1), K1, Z0
-	VMOVUPS.Z   (DX)(R9*1), K1, Z2
-	VADDPS      Z4, Z0, Z0
-	VADDPS      Z1, Z2, Z1
-	VMOVUPS     Z0, K1, (AX)(R9*1)
-	VMOVUPS     Z1, K1, (DX)(R9*1)
-
-end3:
-	VZEROUPPER
-	RET
-
 // func mulAddConjAVX512F32(dre *float32, dim *float32, xre *float32, xim *float32, yre *float32, yim *float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·mulAddConjAVX512F32(SB), NOSPLIT, $0-56
@@ -4023,14 +3913,14 @@ loop1:
 	VMOVUPS     (SI)(R9*1), Z1
 	VMOVUPS     (DI)(R9*1), Z2
 	VMOVUPS     (R8)(R9*1), Z3
-	VMULPS      Z1, Z3, Z4
+	VMOVUPS     (AX)(R9*1), Z4
+	VMOVUPS     (DX)(R9*1), Z5
+	VMULPS      Z1, Z3, Z6
 	VMULPS      Z1, Z2, Z1
-	VFMADD231PS Z0, Z2, Z4
+	VFMADD231PS Z0, Z2, Z6
 	VFMSUB231PS Z0, Z3, Z1
-	VMOVUPS     (AX)(R9*1), Z0
-	VMOVUPS     (DX)(R9*1), Z2
-	VADDPS      Z4, Z0, Z0
-	VADDPS      Z1, Z2, Z1
+	VADDPS      Z6, Z4, Z0
+	VADDPS      Z1, Z5, Z1
 	VMOVUPS     Z0, (AX)(R9*1)
 	VMOVUPS     Z1, (DX)(R9*1)
 	ADDQ        $0x00000040, R9
@@ -4048,14 +3938,14 @@ done2:
 	VMOVUPS.Z   (SI)(R9*1), K1, Z1
 	VMOVUPS.Z   (DI)(R9*1), K1, Z2
 	VMOVUPS.Z   (R8)(R9*1), K1, Z3
-	VMULPS      Z1, Z3, Z4
+	VMOVUPS.Z   (AX)(R9*1), K1, Z4
+	VMOVUPS.Z   (DX)(R9*1), K1, Z5
+	VMULPS      Z1, Z3, Z6
 	VMULPS      Z1, Z2, Z1
-	VFMADD231PS Z0, Z2, Z4
+	VFMADD231PS Z0, Z2, Z6
 	VFMSUB231PS Z0, Z3, Z1
-	VMOVUPS.Z   (AX)(R9*1), K1, Z0
-	VMOVUPS.Z   (DX)(R9*1), K1, Z2
-	VADDPS      Z4, Z0, Z0
-	VADDPS      Z1, Z2, Z1
+	VADDPS      Z6, Z4, Z0
+	VADDPS      Z1, Z5, Z1
 	VMOVUPS     Z0, K1, (AX)(R9*1)
 	VMOVUPS     Z1, K1, (DX)(R9*1)
 
@@ -7682,116 +7572,6 @@ done2:
 	VZEROUPPER
 	RET
 
-// func mulAVX512F64(dre *float64, dim *float64, xre *float64, xim *float64, yre *float64, yim *float64, n int)
-// Requires: AVX, AVX512F
-TEXT ·mulAVX512F64(SB), NOSPLIT, $0-56
-	MOVQ dre+0(FP), AX
-	MOVQ dim+8(FP), DX
-	MOVQ xre+16(FP), BX
-	MOVQ xim+24(FP), SI
-	MOVQ yre+32(FP), DI
-	MOVQ yim+40(FP), R8
-	MOVQ n+48(FP), CX
-	XORQ R9, R9
-	SUBQ $0x00000008, CX
-	JL   done2
-
-loop1:
-	VMOVUPD     (BX)(R9*1), Z0
-	VMOVUPD     (SI)(R9*1), Z1
-	VMOVUPD     (DI)(R9*1), Z2
-	VMOVUPD     (R8)(R9*1), Z3
-	VMULPD      Z1, Z3, Z4
-	VMULPD      Z1, Z2, Z1
-	VFMSUB231PD Z0, Z2, Z4
-	VFMADD231PD Z0, Z3, Z1
-	VMOVUPD     Z4, (AX)(R9*1)
-	VMOVUPD     Z1, (DX)(R9*1)
-	ADDQ        $0x00000040, R9
-	SUBQ        $0x00000008, CX
-	JGE         loop1
-
-done2:
-	ADDQ        $0x00000008, CX
-	JZ          end3
-	MOVQ        $0x00000001, R10
-	SHLQ        CL, R10
-	DECQ        R10
-	KMOVW       R10, K1
-	VMOVUPD.Z   (BX)(R9*1), K1, Z0
-	VMOVUPD.Z   (SI)(R9*1), K1, Z1
-	VMOVUPD.Z   (DI)(R9*1), K1, Z2
-	VMOVUPD.Z   (R8)(R9*1), K1, Z3
-	VMULPD      Z1, Z3, Z4
-	VMULPD      Z1, Z2, Z1
-	VFMSUB231PD Z0, Z2, Z4
-	VFMADD231PD Z0, Z3, Z1
-	VMOVUPD     Z4, K1, (AX)(R9*1)
-	VMOVUPD     Z1, K1, (DX)(R9*1)
-
-end3:
-	VZEROUPPER
-	RET
-
-// func mulAddAVX512F64(dre *float64, dim *float64, xre *float64, xim *float64, yre *float64, yim *float64, n int)
-// Requires: AVX, AVX512F
-TEXT ·mulAddAVX512F64(SB), NOSPLIT, $0-56
-	MOVQ dre+0(FP), AX
-	MOVQ dim+8(FP), DX
-	MOVQ xre+16(FP), BX
-	MOVQ xim+24(FP), SI
-	MOVQ yre+32(FP), DI
-	MOVQ yim+40(FP), R8
-	MOVQ n+48(FP), CX
-	XORQ R9, R9
-	SUBQ $0x00000008, CX
-	JL   done2
-
-loop1:
-	VMOVUPD     (BX)(R9*1), Z0
-	VMOVUPD     (SI)(R9*1), Z1
-	VMOVUPD     (DI)(R9*1), Z2
-	VMOVUPD     (R8)(R9*1), Z3
-	VMULPD      Z1, Z3, Z4
-	VMULPD      Z1, Z2, Z1
-	VFMSUB231PD Z0, Z2, Z4
-	VFMADD231PD Z0, Z3, Z1
-	VMOVUPD     (AX)(R9*1), Z0
-	VMOVUPD     (DX)(R9*1), Z2
-	VADDPD      Z4, Z0, Z0
-	VADDPD      Z1, Z2, Z1
-	VMOVUPD     Z0, (AX)(R9*1)
-	VMOVUPD     Z1, (DX)(R9*1)
-	ADDQ        $0x00000040, R9
-	SUBQ        $0x00000008, CX
-	JGE         loop1
-
-done2:
-	ADDQ        $0x00000008, CX
-	JZ          end3
-	MOVQ        $0x00000001, R10
-	SHLQ        CL, R10
-	DECQ        R10
-	KMOVW       R10, K1
-	VMOVUPD.Z   (BX)(R9*1), K1, Z0
-	VMOVUPD.Z   (SI)(R9*1), K1, Z1
-	VMOVUPD.Z   (DI)(R9*1), K1, Z2
-	VMOVUPD.Z   (R8)(R9*1), K1, Z3
-	VMULPD      Z1, Z3, Z4
-	VMULPD      Z1, Z2, Z1
-	VFMSUB231PD Z0, Z2, Z4
-	VFMADD231PD Z0, Z3, Z1
-	VMOVUPD.Z   (AX)(R9*1), K1, Z0
-	VMOVUPD.Z   (DX)(R9*1), K1, Z2
-	VADDPD      Z4, Z0, Z0
-	VADDPD      Z1, Z2, Z1
-	VMOVUPD     Z0, K1, (AX)(R9*1)
-	VMOVUPD     Z1, K1, (DX)(R9*1)
-
-end3:
-	VZEROUPPER
-	RET
-
 // func mulAddConjAVX512F64(dre *float64, dim *float64, xre *float64, xim *float64, yre *float64, yim *float64, n int)
 // Requires: AVX, AVX512F
 TEXT ·mulAddConjAVX512F64(SB), NOSPLIT, $0-56
@@ -7811,14 +7591,14 @@ loop1:
 	VMOVUPD     (SI)(R9*1), Z1
 	VMOVUPD     (DI)(R9*1), Z2
 	VMOVUPD     (R8)(R9*1), Z3
-	VMULPD      Z1, Z3, Z4
+	VMOVUPD     (AX)(R9*1), Z4
+	VMOVUPD     (DX)(R9*1), Z5
+	VMULPD      Z1, Z3, Z6
 	VMULPD      Z1, Z2, Z1
-	VFMADD231PD Z0, Z2, Z4
+	VFMADD231PD Z0, Z2, Z6
 	VFMSUB231PD Z0, Z3, Z1
-	VMOVUPD     (AX)(R9*1), Z0
-	VMOVUPD     (DX)(R9*1), Z2
-	VADDPD      Z4, Z0, Z0
-	VADDPD      Z1, Z2, Z1
+	VADDPD      Z6, Z4, Z0
+	VADDPD      Z1, Z5, Z1
 	VMOVUPD     Z0, (AX)(R9*1)
 	VMOVUPD     Z1, (DX)(R9*1)
 	ADDQ        $0x00000040, R9
@@ -7836,14 +7616,14 @@ done2:
 	VMOVUPD.Z   (SI)(R9*1), K1, Z1
 	VMOVUPD.Z   (DI)(R9*1), K1, Z2
 	VMOVUPD.Z   (R8)(R9*1), K1, Z3
-	VMULPD      Z1, Z3, Z4
+	VMOVUPD.Z   (AX)(R9*1), K1, Z4
+	VMOVUPD.Z   (DX)(R9*1), K1, Z5
+	VMULPD      Z1, Z3, Z6
 	VMULPD      Z1, Z2, Z1
-	VFMADD231PD Z0, Z2, Z4
+	VFMADD231PD Z0, Z2, Z6
 	VFMSUB231PD Z0, Z3, Z1
-	VMOVUPD.Z   (AX)(R9*1), K1, Z0
-	VMOVUPD.Z   (DX)(R9*1), K1, Z2
-	VADDPD      Z4, Z0, Z0
-	VADDPD      Z1, Z2, Z1
+	VADDPD      Z6, Z4, Z0
+	VADDPD      Z1, Z5, Z1
 	VMOVUPD     Z0, K1, (AX)(R9*1)
 	VMOVUPD     Z1, K1, (DX)(R9*1)
 

@@ -271,68 +271,43 @@ func testConvolve[T num.Float](t *testing.T) {
 	})
 }
 
-func TestPointwiseProducts(t *testing.T) {
-	t.Run("float32", testPointwiseProducts[float32])
-	t.Run("float64", testPointwiseProducts[float64])
+func TestMulAddConj(t *testing.T) {
+	t.Run("float32", testMulAddConj[float32])
+	t.Run("float64", testMulAddConj[float64])
 }
 
-func testPointwiseProducts[T num.Float](t *testing.T) {
+func testMulAddConj[T num.Float](t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 4))
 	at := func(z Planes[T], i int) complex128 { return complex(float64(z.Re[i]), float64(z.Im[i])) }
-	conj := func(c complex128) complex128 { return complex(real(c), -imag(c)) }
-	for _, set := range sets[T](cpu.Detected()) {
+	eachLevel(func(l cpu.Level) {
 		for n := range 70 {
 			planes := func() Planes[T] { return Planes[T]{random[T](rng, n+2)[1 : n+1], random[T](rng, n+3)[2 : n+2]} }
-			for name, c := range map[string]struct {
-				f    func(dst, x, y Planes[T])
-				want func(d, x, y complex128) complex128
-			}{
-				"mul":        {set.mul, func(_, x, y complex128) complex128 { return x * y }},
-				"mulAdd":     {set.mulAdd, func(d, x, y complex128) complex128 { return d + x*y }},
-				"mulAddConj": {set.mulAddConj, func(d, x, y complex128) complex128 { return d + conj(x)*y }},
-			} {
-				d, x, y := planes(), planes(), planes()
-				after := [2]T{d.Re[:n+1][n], d.Im[:n+1][n]}
-				want := make([]complex128, n)
-				for i := range want {
-					want[i] = c.want(at(d, i), at(x, i), at(y, i))
-				}
-				c.f(d, x, y)
-				for i := range want {
-					if e := at(d, i) - want[i]; math.Hypot(real(e), imag(e)) > 10*tol[T]() {
-						t.Errorf("W=%d %s: point %d of %d: got %v, want %v", set.width, name, i, n, at(d, i), want[i])
-					}
-				}
-				if after != [2]T{d.Re[:n+1][n], d.Im[:n+1][n]} {
-					t.Errorf("W=%d %s: wrote beyond point %d", set.width, name, n)
+			d, x, y := planes(), planes(), planes()
+			after := [2]T{d.Re[:n+1][n], d.Im[:n+1][n]}
+			want := make([]complex128, n)
+			for i := range want {
+				want[i] = at(d, i) + cmplx.Conj(at(x, i))*at(y, i)
+			}
+			MulAddConj(d, x, y)
+			for i := range want {
+				if e := cmplx.Abs(at(d, i) - want[i]); e > 10*tol[T]() {
+					t.Errorf("%v: point %d of %d: got %v, want %v", l, i, n, at(d, i), want[i])
 				}
 			}
-		}
-	}
-}
-
-// The exported products are those of the set in use, and dst of Mul may be an
-// operand.
-func TestProductsInPlace(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 5))
-	eachLevel(func(level cpu.Level) {
-		const n = 37
-		planes := func() Planes[float64] { return Planes[float64]{random[float64](rng, n), random[float64](rng, n)} }
-		x, y, d := planes(), planes(), Planes[float64]{make([]float64, n), make([]float64, n)}
-		Mul(d, x, y)
-		MulAdd(d, x, y)
-		MulAddConj(d, Planes[float64]{make([]float64, n), make([]float64, n)}, y)
-		Mul(x, x, y)
-		for i := range n {
-			if d.Re[i] != 2*x.Re[i] || d.Im[i] != 2*x.Im[i] {
-				t.Errorf("%v: point %d: Mul and MulAdd give %v %v, twice Mul in place is %v %v", level, i, d.Re[i], d.Im[i], 2*x.Re[i], 2*x.Im[i])
+			if after != [2]T{d.Re[:n+1][n], d.Im[:n+1][n]} {
+				t.Errorf("%v: wrote beyond point %d", l, n)
 			}
-		}
-		d.Clear()
-		if i := slices.IndexFunc(slices.Concat(d.Re, d.Im), func(v float64) bool { return v != 0 }); i >= 0 {
-			t.Errorf("Clear left %d", i)
 		}
 	})
+}
+
+func TestClear(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 5))
+	z := Planes[float64]{random[float64](rng, 9), random[float64](rng, 9)}
+	z.Clear()
+	if i := slices.IndexFunc(slices.Concat(z.Re, z.Im), func(v float64) bool { return v != 0 }); i >= 0 {
+		t.Errorf("Clear left %d", i)
+	}
 }
 
 // eachLevel calls f with every level this machine has in use.
@@ -459,7 +434,7 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 				p.Backward(h, s[1][h], u.Re, u.Im, s[0][h], s[0][h], s[2][h])
 			}
 			p.Store(u.Re, u.Im, s[1])
-			MulAdd(s[0][0], s[1][0], s[2][0])
+			MulAddConj(s[0][0], s[1][0], s[2][0])
 		}); n != 0 {
 			t.Errorf("%v: %v allocations", l, n)
 		}

@@ -26,9 +26,8 @@ type kernels[T num.Float] struct {
 	midProduct                func(re, im, tw, kre, kim, ure, uim *T, blocks int)
 	midBackward               func(re, im, tw, kre, kim, ure, uim, are, aim *T, blocks int)
 
-	mul, mulAdd, mulAddConj productKernel[T]
-
-	prefetch func(x *T, lines int)
+	mulAddConj productKernel[T]
+	prefetch   func(x *T, lines int)
 }
 
 type (
@@ -46,8 +45,6 @@ func assembly[T num.Float](k kernels[T]) *passSet[T] {
 		width:      k.width,
 		cost:       k.cost,
 		store:      k.storePass,
-		mul:        k.mul.pass,
-		mulAdd:     k.mulAdd.pass,
 		mulAddConj: k.mulAddConj.pass,
 		prefetch:   k.prefetchRow,
 	}
@@ -159,7 +156,7 @@ func (k *kernels[T]) storePass(a, b []T, c, z Planes[T], tw []T) {
 	}
 }
 
-// pass is passSet.mul, mulAdd or mulAddConj.
+// pass is passSet.mulAddConj.
 func (f productKernel[T]) pass(dst, x, y Planes[T]) {
 	n := len(dst.Re)
 	if n == 0 {

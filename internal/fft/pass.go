@@ -44,8 +44,8 @@ type passSet[T num.Float] struct {
 	midBackward  func(z, k, u, acc Planes[T]) // acc += conj(U) Z, then Z *= conj(K)
 	midProduct   func(z, k, u Planes[T])      // Z = U K, inverse only
 
-	// Products of planes of any length, point by point.
-	mul, mulAdd, mulAddConj func(dst, x, y Planes[T])
+	// mulAddConj adds conj(x)*y to dst, planes of any length, point by point.
+	mulAddConj func(dst, x, y Planes[T])
 
 	// prefetch brings the beginning of a row into the cache, while other work
 	// goes on.

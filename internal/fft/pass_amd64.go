@@ -17,8 +17,6 @@ var passesAVX2F32 = assembly(kernels[float32]{
 	midCorrelate: midCorrelateAVX2F32,
 	midBackward:  midBackwardAVX2F32,
 	midProduct:   midProductAVX2F32,
-	mul:          mulAVX2F32,
-	mulAdd:       mulAddAVX2F32,
 	mulAddConj:   mulAddConjAVX2F32,
 	prefetch:     prefetchAVX2F32,
 })
@@ -36,8 +34,6 @@ var passesAVX2F64 = assembly(kernels[float64]{
 	midCorrelate: midCorrelateAVX2F64,
 	midBackward:  midBackwardAVX2F64,
 	midProduct:   midProductAVX2F64,
-	mul:          mulAVX2F64,
-	mulAdd:       mulAddAVX2F64,
 	mulAddConj:   mulAddConjAVX2F64,
 	prefetch:     prefetchAVX2F64,
 })
@@ -55,8 +51,6 @@ var passesAVX512F32 = assembly(kernels[float32]{
 	midCorrelate: midCorrelateAVX512F32,
 	midBackward:  midBackwardAVX512F32,
 	midProduct:   midProductAVX512F32,
-	mul:          mulAVX512F32,
-	mulAdd:       mulAddAVX512F32,
 	mulAddConj:   mulAddConjAVX512F32,
 	prefetch:     prefetchAVX512F32,
 })
@@ -74,8 +68,6 @@ var passesAVX512F64 = assembly(kernels[float64]{
 	midCorrelate: midCorrelateAVX512F64,
 	midBackward:  midBackwardAVX512F64,
 	midProduct:   midProductAVX512F64,
-	mul:          mulAVX512F64,
-	mulAdd:       mulAddAVX512F64,
 	mulAddConj:   mulAddConjAVX512F64,
 	prefetch:     prefetchAVX512F64,
 })

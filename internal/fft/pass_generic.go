@@ -27,8 +27,6 @@ func generic[T num.Float]() *passSet[T] {
 		midCorrelate: midCorrelate[T],
 		midBackward:  midBackward[T],
 		midProduct:   midProduct[T],
-		mul:          mulPlanes[T],
-		mulAdd:       mulAddPlanes[T],
 		mulAddConj:   mulAddConjPlanes[T],
 		prefetch:     func([]T) {}, // Go has no such instruction
 	}
@@ -446,18 +444,6 @@ func mulPlanes[T num.Float](dst, x, y Planes[T]) {
 	xr, xi, yr, yi := x.Re[:n], x.Im[:n], y.Re[:n], y.Im[:n]
 	for i := range dr {
 		dr[i], di[i] = mul(xr[i], xi[i], yr[i], yi[i])
-	}
-}
-
-// mulAddPlanes adds x*y to dst, point by point.
-func mulAddPlanes[T num.Float](dst, x, y Planes[T]) {
-	n := len(dst.Re)
-	dr, di := dst.Re, dst.Im[:n]
-	xr, xi, yr, yi := x.Re[:n], x.Im[:n], y.Re[:n], y.Im[:n]
-	for i := range dr {
-		re, im := mul(xr[i], xi[i], yr[i], yi[i])
-		dr[i] += re
-		di[i] += im
 	}
 }
 

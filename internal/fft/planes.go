@@ -38,11 +38,5 @@ func (z Planes[T]) Clear() {
 	clear(z.Im)
 }
 
-// Mul sets dst to x*y, point by point. dst may be x or y.
-func Mul[T num.Float](dst, x, y Planes[T]) { widest[T]().mul(dst, x, y) }
-
-// MulAdd adds x*y to dst, point by point.
-func MulAdd[T num.Float](dst, x, y Planes[T]) { widest[T]().mulAdd(dst, x, y) }
-
 // MulAddConj adds conj(x)*y to dst, point by point.
 func MulAddConj[T num.Float](dst, x, y Planes[T]) { widest[T]().mulAddConj(dst, x, y) }

@@ -55,8 +55,8 @@ func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
 	return p, nil
 }
 
-// Forward writes the convolution of in to y, (B, CH, H, L), which must not
-// overlap an input.
+// Forward writes the convolution of in, with the activation, to y, (B, CH, H, L),
+// which must not overlap an input.
 func (p *Plan[T]) Forward(y []T, in Inputs[T]) error {
 	const name = "fftconv: Plan.Forward"
 	if err := p.check(y, "y", in); err != nil {

@@ -704,27 +704,18 @@ func (g *gen) unpack(name string, x, y simd.Vec) simd.Vec {
 	return d
 }
 
-// pointwise writes the products of planes.
+// pointwise writes the product of planes.
 func (g *gen) pointwise() {
-	for _, f := range []struct {
-		name    string
-		add     bool
-		product product
-	}{{"mul", false, plain}, {"mulAdd", true, plain}, {"mulAddConj", true, conjugate}} {
-		g.function(f.name, "func(dre, dim, xre, xim, yre, yim *T, n int)")
-		dre, dim, xre, xim := g.IntParam("dre"), g.IntParam("dim"), g.IntParam("xre"), g.IntParam("xim")
-		yre, yim, n := g.IntParam("yre"), g.IntParam("yim"), g.IntParam("n")
-		g.Elementwise(n, 1, func(_ int, s simd.Span) {
-			x, y := point{s.Load(xre), s.Load(xim)}, point{s.Load(yre), s.Load(yim)}
-			d := g.times(y, factor{x.re, x.im}, f.product == conjugate)
-			if f.add {
-				d = g.add(point{s.Load(dre), s.Load(dim)}, d)
-			}
-			s.Store(d.re, dre)
-			s.Store(d.im, dim)
-		})
-		g.End()
-	}
+	g.function("mulAddConj", "func(dre, dim, xre, xim, yre, yim *T, n int)")
+	dre, dim, xre, xim := g.IntParam("dre"), g.IntParam("dim"), g.IntParam("xre"), g.IntParam("xim")
+	yre, yim, n := g.IntParam("yre"), g.IntParam("yim"), g.IntParam("n")
+	g.Elementwise(n, 1, func(_ int, s simd.Span) {
+		x, y := point{s.Load(xre), s.Load(xim)}, point{s.Load(yre), s.Load(yim)}
+		d := g.add(point{s.Load(dre), s.Load(dim)}, g.times(y, factor{x.re, x.im}, true))
+		s.Store(d.re, dre)
+		s.Store(d.im, dim)
+	})
+	g.End()
 }
 
 // prefetch writes the loop that asks for the cache lines of a row.
