@@ -65,7 +65,7 @@ func benchmarkConv[T num.Float](b *testing.B, cfg Config, s Size) {
 }
 
 // BenchmarkSeparateActivation is what the fused activation saves: a convolution,
-// then passes over memory for the activation and its gradient, on one worker.
+// then passes over memory for the activation and its gradient.
 func BenchmarkSeparateActivation(b *testing.B) {
 	s := Size{B: 16, H: 128, CH: 1, L: 1024, LK: 1024}
 	p, err := NewPlan[float32](Config{}, s)
