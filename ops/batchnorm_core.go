@@ -7,6 +7,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
 // batchNorm is the core of BatchNorm. A piece of work is a feature, over the
@@ -18,14 +19,14 @@ type batchNorm[T num.Float] struct {
 	training bool
 
 	// Of the last Forward, for Backward.
-	ofBatch    bool // it normalised by the statistics of the batch
-	count      int  // values per feature that count
-	mean, rstd []T  // (H)
+	ofBatch    bool      // it normalised by the statistics of the batch
+	count      int       // values per feature that count
+	mean, rstd []float64 // (H)
 }
 
 func newBatchNorm[T num.Float](d normDims, momentum float64, stats BatchNormStats) *batchNorm[T] {
 	return &batchNorm[T]{normDims: d, momentum: momentum, stats: stats, training: true,
-		mean: num.Aligned[T](d.h), rstd: num.Aligned[T](d.h)}
+		mean: make([]float64, d.h), rstd: make([]float64, d.h)}
 }
 
 // SetTraining implements graphop.TrainModer.
@@ -49,7 +50,7 @@ func (c *batchNorm[T]) Forward(out []T, in []graphop.Arg[T]) error {
 		if c.ofBatch {
 			c.measure(x, lens, h, mean, variance)
 		} else {
-			c.mean[h], c.rstd[h] = mean[h], T(1/math.Sqrt(float64(variance[h])+c.eps))
+			c.mean[h], c.rstd[h] = float64(mean[h]), 1/math.Sqrt(float64(variance[h])+c.eps)
 		}
 		c.normalise(out, x, lens, h, scale(c.normDims, in, h), shift(c.normDims, in, h))
 	})
@@ -67,32 +68,25 @@ func (c *batchNorm[T]) measure(x []T, lens []int, h int, runMean, runVar []T) {
 	var sum, sq float64
 	for b := range c.b {
 		at, n := c.row(lens, b, h)
-		for _, v := range x[at : at+n] {
-			sum += float64(v)
-		}
+		sum += vec.Sum64(x[at : at+n])
 	}
 	mean := sum / float64(c.count)
 	for b := range c.b {
 		at, n := c.row(lens, b, h)
-		for _, v := range x[at : at+n] {
-			d := float64(v) - mean
-			sq += d * d
-		}
+		sq += vec.SumSqDiff(x[at:at+n], mean)
 	}
-	c.mean[h], c.rstd[h] = T(mean), T(1/math.Sqrt(sq/float64(c.count)+c.eps))
+	c.mean[h], c.rstd[h] = mean, 1/math.Sqrt(sq/float64(c.count)+c.eps)
 	runMean[h] = T((1-c.momentum)*float64(runMean[h]) + c.momentum*mean)
 	runVar[h] = T((1-c.momentum)*float64(runVar[h]) + c.momentum*sq/float64(c.count-1))
 }
 
 // normalise writes (x-mean)*rstd*w + bias, and 0 to the steps that do not count.
 func (c *batchNorm[T]) normalise(out, x []T, lens []int, h int, w, bias T) {
-	mean, k := c.mean[h], c.rstd[h]*w
+	mean, k := T(c.mean[h]), T(c.rstd[h]*float64(w))
 	for b := range c.b {
 		at, n := c.row(lens, b, h)
 		y := out[at : at+c.l]
-		for i, v := range x[at : at+n] {
-			y[i] = (v-mean)*k + bias
-		}
+		vec.Affine(y[:n], x[at:at+n], mean, k, bias)
 		clear(y[n:])
 	}
 }
@@ -106,11 +100,11 @@ func (c *batchNorm[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) er
 		sg, sgx := c.sums(x, gout, lens, h)
 		setGrad(grad, c.weight, h, sgx)
 		setGrad(grad, c.bias, h, sg)
-		k := c.rstd[h] * scale(c.normDims, in, h)
 		if !c.ofBatch {
 			sg, sgx = 0, 0
 		}
-		c.inputGrad(grad[0], x, gout, lens, h, k, T(sg/float64(max(c.count, 1))), T(sgx/float64(max(c.count, 1))))
+		n := float64(max(c.count, 1))
+		c.inputGrad(grad[0], x, gout, lens, h, c.rstd[h]*float64(scale(c.normDims, in, h)), sg/n, sgx/n)
 	})
 	return nil
 }
@@ -120,24 +114,19 @@ func (c *batchNorm[T]) sums(x, g []T, lens []int, h int) (sg, sgx float64) {
 	mean, rstd := c.mean[h], c.rstd[h]
 	for b := range c.b {
 		at, n := c.row(lens, b, h)
-		gr := g[at : at+n]
-		for i, v := range x[at : at+n] {
-			sg += float64(gr[i])
-			sgx += float64(gr[i] * ((v - mean) * rstd))
-		}
+		sg += vec.Sum64(g[at : at+n])
+		sgx += vec.DotDiff(g[at:at+n], x[at:at+n], mean)
 	}
-	return sg, sgx
+	return sg, sgx * rstd
 }
 
 // inputGrad writes k*(g - mg - xh*mgx), and 0 to the steps that do not count.
-func (c *batchNorm[T]) inputGrad(dx, x, g []T, lens []int, h int, k, mg, mgx T) {
-	mean, rstd := c.mean[h], c.rstd[h]
+func (c *batchNorm[T]) inputGrad(dx, x, g []T, lens []int, h int, k, mg, mgx float64) {
+	mean, q := T(c.mean[h]), T(c.rstd[h]*mgx)
 	for b := range c.b {
 		at, n := c.row(lens, b, h)
-		gr, d := g[at:at+n], dx[at:at+c.l]
-		for i, v := range x[at : at+n] {
-			d[i] = k * (gr[i] - mg - (v-mean)*rstd*mgx)
-		}
+		d := dx[at : at+c.l]
+		vec.AffineGrad(d[:n], x[at:at+n], g[at:at+n], mean, T(k), T(mg), q)
 		clear(d[n:])
 	}
 }

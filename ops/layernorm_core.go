@@ -2,6 +2,7 @@ package ops
 
 import (
 	"math"
+	"unsafe"
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
@@ -27,16 +28,23 @@ type layerNorm[T num.Float] struct {
 // rows is room for three rows of a unit.
 type rows[T num.Float] struct{ a, b, c []T }
 
-// layerNormWidth is the number of steps in a unit.
-const layerNormWidth = 256
+// layerNormWidth returns the number of steps in a unit: as many as keep it in
+// half of a second-level cache of 1 MiB, since long rows are read faster, but
+// no more than a few pages of memory each.
+func layerNormWidth[T num.Float](h int) int {
+	const bytes = 1 << 19
+	var v T
+	return min(max(bytes/(h*int(unsafe.Sizeof(v)))&^63, 64), 1024)
+}
 
 func newLayerNorm[T num.Float](d normDims, sum bool) *layerNorm[T] {
-	c := &layerNorm[T]{normDims: d, sum: sum, cols: columns{b: d.b, l: d.l, width: layerNormWidth}}
+	width := min(layerNormWidth[T](d.h), d.l)
+	c := &layerNorm[T]{normDims: d, sum: sum, cols: columns{b: d.b, l: d.l, width: width}}
 	c.grps = groups{units: c.cols.units(), n: min(c.cols.units(), 64)}
 	c.mean, c.rstd = num.Aligned[T](d.b*d.l), num.Aligned[T](d.b*d.l)
 	c.rows = make([]rows[T], par.Workers())
 	for i := range c.rows {
-		c.rows[i] = rows[T]{num.Aligned[T](layerNormWidth), num.Aligned[T](layerNormWidth), num.Aligned[T](layerNormWidth)}
+		c.rows[i] = rows[T]{num.Aligned[T](width), num.Aligned[T](width), num.Aligned[T](width)}
 	}
 	c.partial = num.Aligned[float64](c.grps.n * 2 * d.h)
 	return c

@@ -175,3 +175,11 @@ func BenchmarkLayerNorm(b *testing.B) {
 	d := normDims{b: B, h: H, l: L, weight: 1, bias: 2, eps: 1e-5}
 	bench(b, newPass[float32](newLayerNorm[float32](d, false), B*H*L, []int{B * H * L, H, H}))
 }
+
+func BenchmarkAddLayerNorm(b *testing.B) {
+	const B, H, L = 50, 128, 1024
+	d := normDims{b: B, h: H, l: L, weight: 2, bias: 3, eps: 1e-5}
+	p := newPass[float32](newLayerNorm[float32](d, true), B*H*L, []int{B * H * L, B * H * L, H, H})
+	p.grad[1] = nil
+	bench(b, p)
+}

@@ -17,7 +17,7 @@ type linearDims struct {
 
 const (
 	// linearWidth is the number of steps in a unit of work.
-	linearWidth = 256
+	linearWidth = 512
 	// linearPartials bounds the elements of the partial weight gradients, and
 	// with them the memory of the many processors that a large map could use.
 	linearPartials = 1 << 22

@@ -325,3 +325,12 @@ func BenchmarkLinearGLU(b *testing.B) {
 	d := linearDims{b: B, i: I, o: 2 * H, l: L, bias: 2}
 	bench(b, newPass[float32](newLinearGLU[float32](d, linearOptions{act: ActIdentity}), B*H*L, []int{B * I * L, 2 * H * I, 2 * H}))
 }
+
+// BenchmarkLinearGLUFused is the mixing of a block.
+func BenchmarkLinearGLUFused(b *testing.B) {
+	const B, I, H, L = 50, 128, 128, 1024
+	d := linearDims{b: B, i: I, o: 2 * H, l: L, bias: 2}
+	drop := dropoutConfig{p: 0.1, state: dropoutState(1, 0)}
+	core := newLinearGLU[float32](d, linearOptions{act: ActGELU, dropInput: drop, dropOutput: drop})
+	bench(b, newPass[float32](core, B*H*L, []int{B * I * L, 2 * H * I, 2 * H}))
+}

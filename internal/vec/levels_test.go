@@ -93,6 +93,12 @@ func ops[T num.Float]() []op[T] {
 			size: func(_ int, in []float64) float64 {
 				return (math.Abs(in[1]) + math.Abs(in[3]) + math.Abs(in[0]*in[4])) * math.Abs(in[2])
 			}},
+		{name: "Affine", ins: 1, outs: 1, positive: 1,
+			call: func(out, in [][]T) { Affine(out[0], in[0], 0.2, alpha, 0.3) },
+			size: func(_ int, in []float64) float64 { return math.Abs(in[0]) + 1 }},
+		{name: "AffineGrad", ins: 2, outs: 1, positive: 2,
+			call: func(out, in [][]T) { AffineGrad(out[0], in[0], in[1], 0.2, alpha, 0.1, 0.3) },
+			size: func(_ int, in []float64) float64 { return math.Abs(in[0]) + math.Abs(in[1]) + 1 }},
 		{name: "AdamW", ins: 4, outs: 3, positive: 1, update: true,
 			call: func(out, in [][]T) { AdamW(out[0], in[3], out[1], out[2], step) },
 			size: func(j int, in []float64) float64 {
@@ -349,7 +355,7 @@ func testAllocs[T num.Float](t *testing.T) {
 		}
 	}
 	x := make([]T, 10)
-	if got := testing.AllocsPerRun(10, func() { Sum(x); Dot(x, x); SumSq(x) }); got != 0 {
+	if got := testing.AllocsPerRun(10, func() { Sum(x); Dot(x, x); SumSq(x); SumSqDiff(x, 1); DotDiff(x, x, 1) }); got != 0 {
 		t.Errorf("the reductions allocate %v times", got)
 	}
 }
@@ -368,12 +374,14 @@ func testReductions[T num.Float](t *testing.T) {
 	for _, n := range lengths {
 		offset := n % 16
 		a, b := num.Aligned[T](n + offset)[offset:], num.Aligned[T](n + offset)[offset:]
-		var sum, sumSq, dot, sumSize, dotSize float64
+		var sum, sumSq, dot, sumSize, dotSize, sqDiff, dotDiff, dotDiffSize float64
+		const c = 0.3
 		for i := range a {
 			a[i], b[i] = T(rng.NormFloat64()), T(rng.NormFloat64())
 			x, y := float64(a[i]), float64(b[i])
 			sum, sumSq, dot = sum+x, sumSq+x*x, dot+x*y
 			sumSize, dotSize = sumSize+math.Abs(x), dotSize+math.Abs(x*y)
+			sqDiff, dotDiff, dotDiffSize = sqDiff+(x-c)*(x-c), dotDiff+x*(y-c), dotDiffSize+math.Abs(x*(y-c))
 		}
 		check := func(name string, want, got, size float64) {
 			if d := math.Abs(got - want); !(d <= epsilon[T]()*math.Abs(want)*1.01+0x1p-53*float64(n+2)*size) {
@@ -383,6 +391,8 @@ func testReductions[T num.Float](t *testing.T) {
 		check("Sum", sum, float64(Sum(a)), sumSize)
 		check("SumSq", sumSq, float64(SumSq(a)), sumSq)
 		check("Dot", dot, float64(Dot(a, b)), dotSize)
+		check("SumSqDiff", sqDiff, SumSqDiff(a, c), sqDiff)
+		check("DotDiff", dotDiff, DotDiff(a, b, c), dotDiffSize)
 	}
 }
 

@@ -2,8 +2,8 @@ package vec
 
 import "github.com/gorgonia-s4/s4/internal/num"
 
-// The functions here are the passes of a normalisation of many columns at once:
-// a slice is a row, with one element for each column.
+// The functions here are the passes of normalisations. In those of many columns
+// at once a slice is a row, with one element for each column.
 
 // AddDiff sets dst[i] += a[i] - b[i].
 func AddDiff[T num.Float](dst, a, b []T) {
@@ -54,4 +54,19 @@ func NormGrad[T num.Float](dst, xh, g, rstd, mg, mgx []T, w T) {
 	want("NormGrad", "mg", len(dst), len(mg))
 	want("NormGrad", "mgx", len(dst), len(mgx))
 	active[T]().normGrad(dst, xh, g, rstd, mg, mgx, w)
+}
+
+// Affine sets dst[i] = (x[i] - c) k + b.
+func Affine[T num.Float](dst, x []T, c, k, b T) {
+	want("Affine", "x", len(dst), len(x))
+	active[T]().affine(dst, x, c, k, b)
+}
+
+// AffineGrad sets dst[i] = (g[i] - mg - (x[i] - c) q) k: the gradient of Affine,
+// g that of its result, where c and k are the mean and the inverse deviation
+// of x.
+func AffineGrad[T num.Float](dst, x, g []T, c, k, mg, q T) {
+	want("AffineGrad", "x", len(dst), len(x))
+	want("AffineGrad", "g", len(dst), len(g))
+	active[T]().affineGrad(dst, x, g, c, k, mg, q)
 }

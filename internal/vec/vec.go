@@ -20,6 +20,10 @@ type kernels[T num.Float] struct {
 	normalise                           func(dst, x, mean, rstd []T, w, b T)
 	normProducts                        func(xh, gx, sg, sgx, x, g, mean, rstd []T, w T)
 	normGrad                            func(dst, xh, g, rstd, mg, mgx []T, w T)
+	affine                              func(dst, x []T, c, k, b T)
+	affineGrad                          func(dst, x, g []T, c, k, mg, q T)
+	sumSqDiff                           func(x []T, c float64) float64 // len(x) a multiple of tail
+	dotDiff                             func(g, x []T, c float64) float64
 	sum                                 func(x []T) float64
 	dot                                 func(a, b []T) float64
 	adamW                               func(p, g, m, v []T, decay, beta1, gain1, beta2, gain2, rate, root, eps T)

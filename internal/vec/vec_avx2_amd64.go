@@ -94,6 +94,16 @@ func addSquareDiffAVX2F32(dst []float32, a []float32, b []float32)
 //go:noescape
 func normaliseAVX2F32(dst []float32, x []float32, mean []float32, rstd []float32, w float32, b float32)
 
+// affineAVX2F32 is kernels.affine.
+//
+//go:noescape
+func affineAVX2F32(dst []float32, x []float32, c float32, k float32, b float32)
+
+// affineGradAVX2F32 is kernels.affineGrad.
+//
+//go:noescape
+func affineGradAVX2F32(dst []float32, x []float32, g []float32, c float32, k float32, mg float32, q float32)
+
 // normProductsAVX2F32 is kernels.normProducts.
 //
 //go:noescape
@@ -113,6 +123,16 @@ func sumAVX2F32(x []float32) float64
 //
 //go:noescape
 func dotAVX2F32(a []float32, b []float32) float64
+
+// sumSqDiffAVX2F32 is kernels.sumSqDiff.
+//
+//go:noescape
+func sumSqDiffAVX2F32(x []float32, c float64) float64
+
+// dotDiffAVX2F32 is kernels.dotDiff.
+//
+//go:noescape
+func dotDiffAVX2F32(g []float32, x []float32, c float64) float64
 
 // adamWAVX2F32 is kernels.adamW.
 //
@@ -209,6 +229,16 @@ func addSquareDiffAVX2F64(dst []float64, a []float64, b []float64)
 //go:noescape
 func normaliseAVX2F64(dst []float64, x []float64, mean []float64, rstd []float64, w float64, b float64)
 
+// affineAVX2F64 is kernels.affine.
+//
+//go:noescape
+func affineAVX2F64(dst []float64, x []float64, c float64, k float64, b float64)
+
+// affineGradAVX2F64 is kernels.affineGrad.
+//
+//go:noescape
+func affineGradAVX2F64(dst []float64, x []float64, g []float64, c float64, k float64, mg float64, q float64)
+
 // normProductsAVX2F64 is kernels.normProducts.
 //
 //go:noescape
@@ -228,6 +258,16 @@ func sumAVX2F64(x []float64) float64
 //
 //go:noescape
 func dotAVX2F64(a []float64, b []float64) float64
+
+// sumSqDiffAVX2F64 is kernels.sumSqDiff.
+//
+//go:noescape
+func sumSqDiffAVX2F64(x []float64, c float64) float64
+
+// dotDiffAVX2F64 is kernels.dotDiff.
+//
+//go:noescape
+func dotDiffAVX2F64(g []float64, x []float64, c float64) float64
 
 // adamWAVX2F64 is kernels.adamW.
 //

@@ -2031,6 +2031,154 @@ end5:
 	VZEROUPPER
 	RET
 
+// func affineAVX2F32(dst []float32, x []float32, c float32, k float32, b float32)
+// Requires: AVX, FMA3
+TEXT ·affineAVX2F32(SB), NOSPLIT, $0-60
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VBROADCASTSS c+48(FP), Y0
+	VBROADCASTSS k+52(FP), Y1
+	VBROADCASTSS b+56(FP), Y2
+	XORQ         BX, BX
+	SUBQ         $0x00000020, DX
+	JL           done2
+
+loop1:
+	VMOVUPS     (CX)(BX*1), Y3
+	VSUBPS      Y0, Y3, Y3
+	VFMADD213PS Y2, Y1, Y3
+	VMOVUPS     Y3, (AX)(BX*1)
+	VMOVUPS     32(CX)(BX*1), Y3
+	VSUBPS      Y0, Y3, Y3
+	VFMADD213PS Y2, Y1, Y3
+	VMOVUPS     Y3, 32(AX)(BX*1)
+	VMOVUPS     64(CX)(BX*1), Y3
+	VSUBPS      Y0, Y3, Y3
+	VFMADD213PS Y2, Y1, Y3
+	VMOVUPS     Y3, 64(AX)(BX*1)
+	VMOVUPS     96(CX)(BX*1), Y3
+	VSUBPS      Y0, Y3, Y3
+	VFMADD213PS Y2, Y1, Y3
+	VMOVUPS     Y3, 96(AX)(BX*1)
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x00000020, DX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000020, DX
+	SUBQ $0x00000008, DX
+	JL   done4
+
+loop3:
+	VMOVUPS     (CX)(BX*1), Y3
+	VSUBPS      Y0, Y3, Y3
+	VFMADD213PS Y2, Y1, Y3
+	VMOVUPS     Y3, (AX)(BX*1)
+	ADDQ        $0x00000020, BX
+	SUBQ        $0x00000008, DX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000008, DX
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        DX, DI
+	VMOVUPS     (SI)(DI*4), Y3
+	VMASKMOVPS  (CX)(BX*1), Y3, Y4
+	VSUBPS      Y0, Y4, Y0
+	VFMADD213PS Y2, Y1, Y0
+	VMASKMOVPS  Y0, Y3, (AX)(BX*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func affineGradAVX2F32(dst []float32, x []float32, g []float32, c float32, k float32, mg float32, q float32)
+// Requires: AVX, FMA3
+TEXT ·affineGradAVX2F32(SB), NOSPLIT, $0-88
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         g_base+48(FP), DX
+	MOVQ         dst_len+8(FP), BX
+	VBROADCASTSS c+72(FP), Y0
+	VBROADCASTSS k+76(FP), Y1
+	VBROADCASTSS mg+80(FP), Y2
+	VBROADCASTSS q+84(FP), Y3
+	XORQ         SI, SI
+	SUBQ         $0x00000020, BX
+	JL           done2
+
+loop1:
+	VMOVUPS      (CX)(SI*1), Y4
+	VMOVUPS      (DX)(SI*1), Y5
+	VSUBPS       Y2, Y5, Y5
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y1, Y5, Y4
+	VMOVUPS      Y4, (AX)(SI*1)
+	VMOVUPS      32(CX)(SI*1), Y4
+	VMOVUPS      32(DX)(SI*1), Y5
+	VSUBPS       Y2, Y5, Y5
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y1, Y5, Y4
+	VMOVUPS      Y4, 32(AX)(SI*1)
+	VMOVUPS      64(CX)(SI*1), Y4
+	VMOVUPS      64(DX)(SI*1), Y5
+	VSUBPS       Y2, Y5, Y5
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y1, Y5, Y4
+	VMOVUPS      Y4, 64(AX)(SI*1)
+	VMOVUPS      96(CX)(SI*1), Y4
+	VMOVUPS      96(DX)(SI*1), Y5
+	VSUBPS       Y2, Y5, Y5
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y1, Y5, Y4
+	VMOVUPS      Y4, 96(AX)(SI*1)
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x00000020, BX
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000020, BX
+	SUBQ $0x00000008, BX
+	JL   done4
+
+loop3:
+	VMOVUPS      (CX)(SI*1), Y4
+	VMOVUPS      (DX)(SI*1), Y5
+	VSUBPS       Y2, Y5, Y5
+	VSUBPS       Y0, Y4, Y4
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y1, Y5, Y4
+	VMOVUPS      Y4, (AX)(SI*1)
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, BX
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000008, BX
+	JZ           end5
+	LEAQ         lanes_then_none<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         BX, R8
+	VMOVUPS      (DI)(R8*4), Y4
+	VMASKMOVPS   (CX)(SI*1), Y4, Y5
+	VMASKMOVPS   (DX)(SI*1), Y4, Y6
+	VSUBPS       Y2, Y6, Y2
+	VSUBPS       Y0, Y5, Y0
+	VFNMADD231PS Y3, Y0, Y2
+	VMULPS       Y1, Y2, Y0
+	VMASKMOVPS   Y0, Y4, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
 // func normProductsAVX2F32(xh []float32, gx []float32, sg []float32, sgx []float32, x []float32, g []float32, mean []float32, rstd []float32, w float32)
 // Requires: AVX, FMA3
 TEXT ·normProductsAVX2F32(SB), NOSPLIT, $0-196
@@ -2319,6 +2467,165 @@ end5:
 	VUNPCKHPD    X0, X0, X1
 	VADDSD       X1, X0, X0
 	MOVSD        X0, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func sumSqDiffAVX2F32(x []float32, c float64) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·sumSqDiffAVX2F32(SB), NOSPLIT, $0-40
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	VXORPS       X0, X0, X0
+	VXORPS       X1, X1, X1
+	VXORPS       X2, X2, X2
+	VXORPS       X3, X3, X3
+	VBROADCASTSD c+24(FP), Y4
+	XORQ         DX, DX
+	SUBQ         $0x00000010, CX
+	JL           done2
+
+loop1:
+	VMOVUPS     (AX)(DX*1), X5
+	VCVTPS2PD   X5, Y5
+	VSUBPD      Y4, Y5, Y5
+	VFMADD231PD Y5, Y5, Y0
+	VMOVUPS     16(AX)(DX*1), X5
+	VCVTPS2PD   X5, Y5
+	VSUBPD      Y4, Y5, Y5
+	VFMADD231PD Y5, Y5, Y1
+	VMOVUPS     32(AX)(DX*1), X5
+	VCVTPS2PD   X5, Y5
+	VSUBPD      Y4, Y5, Y5
+	VFMADD231PD Y5, Y5, Y2
+	VMOVUPS     48(AX)(DX*1), X5
+	VCVTPS2PD   X5, Y5
+	VSUBPD      Y4, Y5, Y5
+	VFMADD231PD Y5, Y5, Y3
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000010, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000010, CX
+	SUBQ $0x00000004, CX
+	JL   done4
+
+loop3:
+	VMOVUPS     (AX)(DX*1), X5
+	VCVTPS2PD   X5, Y5
+	VSUBPD      Y4, Y5, Y5
+	VFMADD231PD Y5, Y5, Y0
+	ADDQ        $0x00000010, DX
+	SUBQ        $0x00000004, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000004, CX
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), BX
+	MOVQ        $0x00000008, SI
+	SUBQ        CX, SI
+	VMOVUPS     (BX)(SI*4), X5
+	VMASKMOVPS  (AX)(DX*1), X5, X5
+	VCVTPS2PD   X5, Y5
+	VSUBPD      Y4, Y5, Y5
+	VFMADD231PD Y5, Y5, Y0
+
+end5:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	MOVSD        X0, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func dotDiffAVX2F32(g []float32, x []float32, c float64) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·dotDiffAVX2F32(SB), NOSPLIT, $0-64
+	MOVQ         g_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         g_len+8(FP), DX
+	VXORPS       X0, X0, X0
+	VXORPS       X1, X1, X1
+	VXORPS       X2, X2, X2
+	VXORPS       X3, X3, X3
+	VBROADCASTSD c+48(FP), Y4
+	XORQ         BX, BX
+	SUBQ         $0x00000010, DX
+	JL           done2
+
+loop1:
+	VMOVUPS     (AX)(BX*1), X5
+	VCVTPS2PD   X5, Y5
+	VMOVUPS     (CX)(BX*1), X6
+	VCVTPS2PD   X6, Y6
+	VSUBPD      Y4, Y6, Y6
+	VFMADD231PD Y5, Y6, Y0
+	VMOVUPS     16(AX)(BX*1), X5
+	VCVTPS2PD   X5, Y5
+	VMOVUPS     16(CX)(BX*1), X6
+	VCVTPS2PD   X6, Y6
+	VSUBPD      Y4, Y6, Y6
+	VFMADD231PD Y5, Y6, Y1
+	VMOVUPS     32(AX)(BX*1), X5
+	VCVTPS2PD   X5, Y5
+	VMOVUPS     32(CX)(BX*1), X6
+	VCVTPS2PD   X6, Y6
+	VSUBPD      Y4, Y6, Y6
+	VFMADD231PD Y5, Y6, Y2
+	VMOVUPS     48(AX)(BX*1), X5
+	VCVTPS2PD   X5, Y5
+	VMOVUPS     48(CX)(BX*1), X6
+	VCVTPS2PD   X6, Y6
+	VSUBPD      Y4, Y6, Y6
+	VFMADD231PD Y5, Y6, Y3
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x00000010, DX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000010, DX
+	SUBQ $0x00000004, DX
+	JL   done4
+
+loop3:
+	VMOVUPS     (AX)(BX*1), X5
+	VCVTPS2PD   X5, Y5
+	VMOVUPS     (CX)(BX*1), X6
+	VCVTPS2PD   X6, Y6
+	VSUBPD      Y4, Y6, Y6
+	VFMADD231PD Y5, Y6, Y0
+	ADDQ        $0x00000010, BX
+	SUBQ        $0x00000004, DX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000004, DX
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        DX, DI
+	VMOVUPS     (SI)(DI*4), X5
+	VMASKMOVPS  (AX)(BX*1), X5, X6
+	VCVTPS2PD   X6, Y6
+	VMASKMOVPS  (CX)(BX*1), X5, X5
+	VCVTPS2PD   X5, Y5
+	VSUBPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y0
+
+end5:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	MOVSD        X0, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -4608,6 +4915,154 @@ end5:
 	VZEROUPPER
 	RET
 
+// func affineAVX2F64(dst []float64, x []float64, c float64, k float64, b float64)
+// Requires: AVX, FMA3
+TEXT ·affineAVX2F64(SB), NOSPLIT, $0-72
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VBROADCASTSD c+48(FP), Y0
+	VBROADCASTSD k+56(FP), Y1
+	VBROADCASTSD b+64(FP), Y2
+	XORQ         BX, BX
+	SUBQ         $0x00000010, DX
+	JL           done2
+
+loop1:
+	VMOVUPD     (CX)(BX*1), Y3
+	VSUBPD      Y0, Y3, Y3
+	VFMADD213PD Y2, Y1, Y3
+	VMOVUPD     Y3, (AX)(BX*1)
+	VMOVUPD     32(CX)(BX*1), Y3
+	VSUBPD      Y0, Y3, Y3
+	VFMADD213PD Y2, Y1, Y3
+	VMOVUPD     Y3, 32(AX)(BX*1)
+	VMOVUPD     64(CX)(BX*1), Y3
+	VSUBPD      Y0, Y3, Y3
+	VFMADD213PD Y2, Y1, Y3
+	VMOVUPD     Y3, 64(AX)(BX*1)
+	VMOVUPD     96(CX)(BX*1), Y3
+	VSUBPD      Y0, Y3, Y3
+	VFMADD213PD Y2, Y1, Y3
+	VMOVUPD     Y3, 96(AX)(BX*1)
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x00000010, DX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000010, DX
+	SUBQ $0x00000004, DX
+	JL   done4
+
+loop3:
+	VMOVUPD     (CX)(BX*1), Y3
+	VSUBPD      Y0, Y3, Y3
+	VFMADD213PD Y2, Y1, Y3
+	VMOVUPD     Y3, (AX)(BX*1)
+	ADDQ        $0x00000020, BX
+	SUBQ        $0x00000004, DX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000004, DX
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), SI
+	MOVQ        $0x00000004, DI
+	SUBQ        DX, DI
+	VMOVUPS     (SI)(DI*8), Y3
+	VMASKMOVPD  (CX)(BX*1), Y3, Y4
+	VSUBPD      Y0, Y4, Y0
+	VFMADD213PD Y2, Y1, Y0
+	VMASKMOVPD  Y0, Y3, (AX)(BX*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func affineGradAVX2F64(dst []float64, x []float64, g []float64, c float64, k float64, mg float64, q float64)
+// Requires: AVX, FMA3
+TEXT ·affineGradAVX2F64(SB), NOSPLIT, $0-104
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         g_base+48(FP), DX
+	MOVQ         dst_len+8(FP), BX
+	VBROADCASTSD c+72(FP), Y0
+	VBROADCASTSD k+80(FP), Y1
+	VBROADCASTSD mg+88(FP), Y2
+	VBROADCASTSD q+96(FP), Y3
+	XORQ         SI, SI
+	SUBQ         $0x00000010, BX
+	JL           done2
+
+loop1:
+	VMOVUPD      (CX)(SI*1), Y4
+	VMOVUPD      (DX)(SI*1), Y5
+	VSUBPD       Y2, Y5, Y5
+	VSUBPD       Y0, Y4, Y4
+	VFNMADD231PD Y3, Y4, Y5
+	VMULPD       Y1, Y5, Y4
+	VMOVUPD      Y4, (AX)(SI*1)
+	VMOVUPD      32(CX)(SI*1), Y4
+	VMOVUPD      32(DX)(SI*1), Y5
+	VSUBPD       Y2, Y5, Y5
+	VSUBPD       Y0, Y4, Y4
+	VFNMADD231PD Y3, Y4, Y5
+	VMULPD       Y1, Y5, Y4
+	VMOVUPD      Y4, 32(AX)(SI*1)
+	VMOVUPD      64(CX)(SI*1), Y4
+	VMOVUPD      64(DX)(SI*1), Y5
+	VSUBPD       Y2, Y5, Y5
+	VSUBPD       Y0, Y4, Y4
+	VFNMADD231PD Y3, Y4, Y5
+	VMULPD       Y1, Y5, Y4
+	VMOVUPD      Y4, 64(AX)(SI*1)
+	VMOVUPD      96(CX)(SI*1), Y4
+	VMOVUPD      96(DX)(SI*1), Y5
+	VSUBPD       Y2, Y5, Y5
+	VSUBPD       Y0, Y4, Y4
+	VFNMADD231PD Y3, Y4, Y5
+	VMULPD       Y1, Y5, Y4
+	VMOVUPD      Y4, 96(AX)(SI*1)
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x00000010, BX
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000010, BX
+	SUBQ $0x00000004, BX
+	JL   done4
+
+loop3:
+	VMOVUPD      (CX)(SI*1), Y4
+	VMOVUPD      (DX)(SI*1), Y5
+	VSUBPD       Y2, Y5, Y5
+	VSUBPD       Y0, Y4, Y4
+	VFNMADD231PD Y3, Y4, Y5
+	VMULPD       Y1, Y5, Y4
+	VMOVUPD      Y4, (AX)(SI*1)
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000004, BX
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000004, BX
+	JZ           end5
+	LEAQ         lanes_then_none<>+0(SB), DI
+	MOVQ         $0x00000004, R8
+	SUBQ         BX, R8
+	VMOVUPS      (DI)(R8*8), Y4
+	VMASKMOVPD   (CX)(SI*1), Y4, Y5
+	VMASKMOVPD   (DX)(SI*1), Y4, Y6
+	VSUBPD       Y2, Y6, Y2
+	VSUBPD       Y0, Y5, Y0
+	VFNMADD231PD Y3, Y0, Y2
+	VMULPD       Y1, Y2, Y0
+	VMASKMOVPD   Y0, Y4, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
 // func normProductsAVX2F64(xh []float64, gx []float64, sg []float64, sgx []float64, x []float64, g []float64, mean []float64, rstd []float64, w float64)
 // Requires: AVX, FMA3
 TEXT ·normProductsAVX2F64(SB), NOSPLIT, $0-200
@@ -4878,6 +5333,147 @@ end5:
 	VUNPCKHPD    X0, X0, X1
 	VADDSD       X1, X0, X0
 	MOVSD        X0, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func sumSqDiffAVX2F64(x []float64, c float64) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·sumSqDiffAVX2F64(SB), NOSPLIT, $0-40
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	VXORPS       X0, X0, X0
+	VXORPS       X1, X1, X1
+	VXORPS       X2, X2, X2
+	VXORPS       X3, X3, X3
+	VBROADCASTSD c+24(FP), Y4
+	XORQ         DX, DX
+	SUBQ         $0x00000010, CX
+	JL           done2
+
+loop1:
+	VMOVUPD     (AX)(DX*1), Y5
+	VSUBPD      Y4, Y5, Y5
+	VFMADD231PD Y5, Y5, Y0
+	VMOVUPD     32(AX)(DX*1), Y5
+	VSUBPD      Y4, Y5, Y5
+	VFMADD231PD Y5, Y5, Y1
+	VMOVUPD     64(AX)(DX*1), Y5
+	VSUBPD      Y4, Y5, Y5
+	VFMADD231PD Y5, Y5, Y2
+	VMOVUPD     96(AX)(DX*1), Y5
+	VSUBPD      Y4, Y5, Y5
+	VFMADD231PD Y5, Y5, Y3
+	ADDQ        $0x00000080, DX
+	SUBQ        $0x00000010, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000010, CX
+	SUBQ $0x00000004, CX
+	JL   done4
+
+loop3:
+	VMOVUPD     (AX)(DX*1), Y5
+	VSUBPD      Y4, Y5, Y5
+	VFMADD231PD Y5, Y5, Y0
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000004, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000004, CX
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), BX
+	MOVQ        $0x00000004, SI
+	SUBQ        CX, SI
+	VMOVUPS     (BX)(SI*8), Y5
+	VMASKMOVPD  (AX)(DX*1), Y5, Y5
+	VSUBPD      Y4, Y5, Y5
+	VFMADD231PD Y5, Y5, Y0
+
+end5:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	MOVSD        X0, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func dotDiffAVX2F64(g []float64, x []float64, c float64) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·dotDiffAVX2F64(SB), NOSPLIT, $0-64
+	MOVQ         g_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         g_len+8(FP), DX
+	VXORPS       X0, X0, X0
+	VXORPS       X1, X1, X1
+	VXORPS       X2, X2, X2
+	VXORPS       X3, X3, X3
+	VBROADCASTSD c+48(FP), Y4
+	XORQ         BX, BX
+	SUBQ         $0x00000010, DX
+	JL           done2
+
+loop1:
+	VMOVUPD     (AX)(BX*1), Y5
+	VMOVUPD     (CX)(BX*1), Y6
+	VSUBPD      Y4, Y6, Y6
+	VFMADD231PD Y5, Y6, Y0
+	VMOVUPD     32(AX)(BX*1), Y5
+	VMOVUPD     32(CX)(BX*1), Y6
+	VSUBPD      Y4, Y6, Y6
+	VFMADD231PD Y5, Y6, Y1
+	VMOVUPD     64(AX)(BX*1), Y5
+	VMOVUPD     64(CX)(BX*1), Y6
+	VSUBPD      Y4, Y6, Y6
+	VFMADD231PD Y5, Y6, Y2
+	VMOVUPD     96(AX)(BX*1), Y5
+	VMOVUPD     96(CX)(BX*1), Y6
+	VSUBPD      Y4, Y6, Y6
+	VFMADD231PD Y5, Y6, Y3
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x00000010, DX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000010, DX
+	SUBQ $0x00000004, DX
+	JL   done4
+
+loop3:
+	VMOVUPD     (AX)(BX*1), Y5
+	VMOVUPD     (CX)(BX*1), Y6
+	VSUBPD      Y4, Y6, Y6
+	VFMADD231PD Y5, Y6, Y0
+	ADDQ        $0x00000020, BX
+	SUBQ        $0x00000004, DX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000004, DX
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), SI
+	MOVQ        $0x00000004, DI
+	SUBQ        DX, DI
+	VMOVUPS     (SI)(DI*8), Y5
+	VMASKMOVPD  (AX)(BX*1), Y5, Y6
+	VMASKMOVPD  (CX)(BX*1), Y5, Y5
+	VSUBPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y0
+
+end5:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	MOVSD        X0, ret+56(FP)
 	VZEROUPPER
 	RET
 

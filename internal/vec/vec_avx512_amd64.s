@@ -1716,6 +1716,154 @@ end5:
 	VZEROUPPER
 	RET
 
+// func affineAVX512F32(dst []float32, x []float32, c float32, k float32, b float32)
+// Requires: AVX, AVX512F
+TEXT ·affineAVX512F32(SB), NOSPLIT, $0-60
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSS c+48(FP), Z0
+	VBROADCASTSS k+52(FP), Z1
+	VBROADCASTSS b+56(FP), Z2
+	XORQ         BX, BX
+	SUBQ         $0x00000040, CX
+	JL           done2
+
+loop1:
+	VMOVUPS     (DX)(BX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, (AX)(BX*1)
+	VMOVUPS     64(DX)(BX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, 64(AX)(BX*1)
+	VMOVUPS     128(DX)(BX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, 128(AX)(BX*1)
+	VMOVUPS     192(DX)(BX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, 192(AX)(BX*1)
+	ADDQ        $0x00000100, BX
+	SUBQ        $0x00000040, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000040, CX
+	SUBQ $0x00000010, CX
+	JL   done4
+
+loop3:
+	VMOVUPS     (DX)(BX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, (AX)(BX*1)
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x00000010, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000010, CX
+	JZ          end5
+	MOVQ        $0x00000001, SI
+	SHLQ        CL, SI
+	DECQ        SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (DX)(BX*1), K1, Z3
+	VSUBPS      Z0, Z3, Z0
+	VFMADD213PS Z2, Z1, Z0
+	VMOVUPS     Z0, K1, (AX)(BX*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func affineGradAVX512F32(dst []float32, x []float32, g []float32, c float32, k float32, mg float32, q float32)
+// Requires: AVX, AVX512F
+TEXT ·affineGradAVX512F32(SB), NOSPLIT, $0-88
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         g_base+48(FP), BX
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSS c+72(FP), Z0
+	VBROADCASTSS k+76(FP), Z1
+	VBROADCASTSS mg+80(FP), Z2
+	VBROADCASTSS q+84(FP), Z3
+	XORQ         SI, SI
+	SUBQ         $0x00000040, CX
+	JL           done2
+
+loop1:
+	VMOVUPS      (DX)(SI*1), Z4
+	VMOVUPS      (BX)(SI*1), Z5
+	VSUBPS       Z2, Z5, Z5
+	VSUBPS       Z0, Z4, Z4
+	VFNMADD231PS Z3, Z4, Z5
+	VMULPS       Z1, Z5, Z4
+	VMOVUPS      Z4, (AX)(SI*1)
+	VMOVUPS      64(DX)(SI*1), Z4
+	VMOVUPS      64(BX)(SI*1), Z5
+	VSUBPS       Z2, Z5, Z5
+	VSUBPS       Z0, Z4, Z4
+	VFNMADD231PS Z3, Z4, Z5
+	VMULPS       Z1, Z5, Z4
+	VMOVUPS      Z4, 64(AX)(SI*1)
+	VMOVUPS      128(DX)(SI*1), Z4
+	VMOVUPS      128(BX)(SI*1), Z5
+	VSUBPS       Z2, Z5, Z5
+	VSUBPS       Z0, Z4, Z4
+	VFNMADD231PS Z3, Z4, Z5
+	VMULPS       Z1, Z5, Z4
+	VMOVUPS      Z4, 128(AX)(SI*1)
+	VMOVUPS      192(DX)(SI*1), Z4
+	VMOVUPS      192(BX)(SI*1), Z5
+	VSUBPS       Z2, Z5, Z5
+	VSUBPS       Z0, Z4, Z4
+	VFNMADD231PS Z3, Z4, Z5
+	VMULPS       Z1, Z5, Z4
+	VMOVUPS      Z4, 192(AX)(SI*1)
+	ADDQ         $0x00000100, SI
+	SUBQ         $0x00000040, CX
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000040, CX
+	SUBQ $0x00000010, CX
+	JL   done4
+
+loop3:
+	VMOVUPS      (DX)(SI*1), Z4
+	VMOVUPS      (BX)(SI*1), Z5
+	VSUBPS       Z2, Z5, Z5
+	VSUBPS       Z0, Z4, Z4
+	VFNMADD231PS Z3, Z4, Z5
+	VMULPS       Z1, Z5, Z4
+	VMOVUPS      Z4, (AX)(SI*1)
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, CX
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000010, CX
+	JZ           end5
+	MOVQ         $0x00000001, DI
+	SHLQ         CL, DI
+	DECQ         DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (DX)(SI*1), K1, Z4
+	VMOVUPS.Z    (BX)(SI*1), K1, Z5
+	VSUBPS       Z2, Z5, Z2
+	VSUBPS       Z0, Z4, Z0
+	VFNMADD231PS Z3, Z0, Z2
+	VMULPS       Z1, Z2, Z0
+	VMOVUPS      Z0, K1, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
 // func normProductsAVX512F32(xh []float32, gx []float32, sg []float32, sgx []float32, x []float32, g []float32, mean []float32, rstd []float32, w float32)
 // Requires: AVX, AVX512F
 TEXT ·normProductsAVX512F32(SB), NOSPLIT, $0-196
@@ -2018,6 +2166,169 @@ end5:
 	VUNPCKHPD     X0, X0, X1
 	VADDSD        X1, X0, X0
 	MOVSD         X0, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func sumSqDiffAVX512F32(x []float32, c float64) float64
+// Requires: AVX, AVX512F, SSE2
+TEXT ·sumSqDiffAVX512F32(SB), NOSPLIT, $0-40
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	VXORPS       X0, X0, X0
+	VXORPS       X1, X1, X1
+	VXORPS       X2, X2, X2
+	VXORPS       X3, X3, X3
+	VBROADCASTSD c+24(FP), Z4
+	XORQ         DX, DX
+	SUBQ         $0x00000020, CX
+	JL           done2
+
+loop1:
+	VMOVUPS     (AX)(DX*1), Y5
+	VCVTPS2PD   Y5, Z5
+	VSUBPD      Z4, Z5, Z5
+	VFMADD231PD Z5, Z5, Z0
+	VMOVUPS     32(AX)(DX*1), Y5
+	VCVTPS2PD   Y5, Z5
+	VSUBPD      Z4, Z5, Z5
+	VFMADD231PD Z5, Z5, Z1
+	VMOVUPS     64(AX)(DX*1), Y5
+	VCVTPS2PD   Y5, Z5
+	VSUBPD      Z4, Z5, Z5
+	VFMADD231PD Z5, Z5, Z2
+	VMOVUPS     96(AX)(DX*1), Y5
+	VCVTPS2PD   Y5, Z5
+	VSUBPD      Z4, Z5, Z5
+	VFMADD231PD Z5, Z5, Z3
+	ADDQ        $0x00000080, DX
+	SUBQ        $0x00000020, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPS     (AX)(DX*1), Y5
+	VCVTPS2PD   Y5, Z5
+	VSUBPD      Z4, Z5, Z5
+	VFMADD231PD Z5, Z5, Z0
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000008, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000008, CX
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), BX
+	MOVQ        $0x00000008, SI
+	SUBQ        CX, SI
+	VMOVUPS     (BX)(SI*4), Y5
+	VMASKMOVPS  (AX)(DX*1), Y5, Y5
+	VCVTPS2PD   Y5, Z5
+	VSUBPD      Z4, Z5, Z5
+	VFMADD231PD Z5, Z5, Z0
+
+end5:
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VUNPCKHPD     X0, X0, X1
+	VADDSD        X1, X0, X0
+	MOVSD         X0, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func dotDiffAVX512F32(g []float32, x []float32, c float64) float64
+// Requires: AVX, AVX512F, SSE2
+TEXT ·dotDiffAVX512F32(SB), NOSPLIT, $0-64
+	MOVQ         g_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         g_len+8(FP), DX
+	VXORPS       X0, X0, X0
+	VXORPS       X1, X1, X1
+	VXORPS       X2, X2, X2
+	VXORPS       X3, X3, X3
+	VBROADCASTSD c+48(FP), Z4
+	XORQ         BX, BX
+	SUBQ         $0x00000020, DX
+	JL           done2
+
+loop1:
+	VMOVUPS     (AX)(BX*1), Y5
+	VCVTPS2PD   Y5, Z5
+	VMOVUPS     (CX)(BX*1), Y6
+	VCVTPS2PD   Y6, Z6
+	VSUBPD      Z4, Z6, Z6
+	VFMADD231PD Z5, Z6, Z0
+	VMOVUPS     32(AX)(BX*1), Y5
+	VCVTPS2PD   Y5, Z5
+	VMOVUPS     32(CX)(BX*1), Y6
+	VCVTPS2PD   Y6, Z6
+	VSUBPD      Z4, Z6, Z6
+	VFMADD231PD Z5, Z6, Z1
+	VMOVUPS     64(AX)(BX*1), Y5
+	VCVTPS2PD   Y5, Z5
+	VMOVUPS     64(CX)(BX*1), Y6
+	VCVTPS2PD   Y6, Z6
+	VSUBPD      Z4, Z6, Z6
+	VFMADD231PD Z5, Z6, Z2
+	VMOVUPS     96(AX)(BX*1), Y5
+	VCVTPS2PD   Y5, Z5
+	VMOVUPS     96(CX)(BX*1), Y6
+	VCVTPS2PD   Y6, Z6
+	VSUBPD      Z4, Z6, Z6
+	VFMADD231PD Z5, Z6, Z3
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x00000020, DX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000020, DX
+	SUBQ $0x00000008, DX
+	JL   done4
+
+loop3:
+	VMOVUPS     (AX)(BX*1), Y5
+	VCVTPS2PD   Y5, Z5
+	VMOVUPS     (CX)(BX*1), Y6
+	VCVTPS2PD   Y6, Z6
+	VSUBPD      Z4, Z6, Z6
+	VFMADD231PD Z5, Z6, Z0
+	ADDQ        $0x00000020, BX
+	SUBQ        $0x00000008, DX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000008, DX
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        DX, DI
+	VMOVUPS     (SI)(DI*4), Y5
+	VMASKMOVPS  (AX)(BX*1), Y5, Y6
+	VCVTPS2PD   Y6, Z6
+	VMASKMOVPS  (CX)(BX*1), Y5, Y5
+	VCVTPS2PD   Y5, Z5
+	VSUBPD      Z4, Z5, Z5
+	VFMADD231PD Z6, Z5, Z0
+
+end5:
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VUNPCKHPD     X0, X0, X1
+	VADDSD        X1, X0, X0
+	MOVSD         X0, ret+56(FP)
 	VZEROUPPER
 	RET
 
@@ -4108,6 +4419,154 @@ end5:
 	VZEROUPPER
 	RET
 
+// func affineAVX512F64(dst []float64, x []float64, c float64, k float64, b float64)
+// Requires: AVX, AVX512F
+TEXT ·affineAVX512F64(SB), NOSPLIT, $0-72
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSD c+48(FP), Z0
+	VBROADCASTSD k+56(FP), Z1
+	VBROADCASTSD b+64(FP), Z2
+	XORQ         BX, BX
+	SUBQ         $0x00000020, CX
+	JL           done2
+
+loop1:
+	VMOVUPD     (DX)(BX*1), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, (AX)(BX*1)
+	VMOVUPD     64(DX)(BX*1), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, 64(AX)(BX*1)
+	VMOVUPD     128(DX)(BX*1), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, 128(AX)(BX*1)
+	VMOVUPD     192(DX)(BX*1), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, 192(AX)(BX*1)
+	ADDQ        $0x00000100, BX
+	SUBQ        $0x00000020, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPD     (DX)(BX*1), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, (AX)(BX*1)
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x00000008, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000008, CX
+	JZ          end5
+	MOVQ        $0x00000001, SI
+	SHLQ        CL, SI
+	DECQ        SI
+	KMOVW       SI, K1
+	VMOVUPD.Z   (DX)(BX*1), K1, Z3
+	VSUBPD      Z0, Z3, Z0
+	VFMADD213PD Z2, Z1, Z0
+	VMOVUPD     Z0, K1, (AX)(BX*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func affineGradAVX512F64(dst []float64, x []float64, g []float64, c float64, k float64, mg float64, q float64)
+// Requires: AVX, AVX512F
+TEXT ·affineGradAVX512F64(SB), NOSPLIT, $0-104
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         g_base+48(FP), BX
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSD c+72(FP), Z0
+	VBROADCASTSD k+80(FP), Z1
+	VBROADCASTSD mg+88(FP), Z2
+	VBROADCASTSD q+96(FP), Z3
+	XORQ         SI, SI
+	SUBQ         $0x00000020, CX
+	JL           done2
+
+loop1:
+	VMOVUPD      (DX)(SI*1), Z4
+	VMOVUPD      (BX)(SI*1), Z5
+	VSUBPD       Z2, Z5, Z5
+	VSUBPD       Z0, Z4, Z4
+	VFNMADD231PD Z3, Z4, Z5
+	VMULPD       Z1, Z5, Z4
+	VMOVUPD      Z4, (AX)(SI*1)
+	VMOVUPD      64(DX)(SI*1), Z4
+	VMOVUPD      64(BX)(SI*1), Z5
+	VSUBPD       Z2, Z5, Z5
+	VSUBPD       Z0, Z4, Z4
+	VFNMADD231PD Z3, Z4, Z5
+	VMULPD       Z1, Z5, Z4
+	VMOVUPD      Z4, 64(AX)(SI*1)
+	VMOVUPD      128(DX)(SI*1), Z4
+	VMOVUPD      128(BX)(SI*1), Z5
+	VSUBPD       Z2, Z5, Z5
+	VSUBPD       Z0, Z4, Z4
+	VFNMADD231PD Z3, Z4, Z5
+	VMULPD       Z1, Z5, Z4
+	VMOVUPD      Z4, 128(AX)(SI*1)
+	VMOVUPD      192(DX)(SI*1), Z4
+	VMOVUPD      192(BX)(SI*1), Z5
+	VSUBPD       Z2, Z5, Z5
+	VSUBPD       Z0, Z4, Z4
+	VFNMADD231PD Z3, Z4, Z5
+	VMULPD       Z1, Z5, Z4
+	VMOVUPD      Z4, 192(AX)(SI*1)
+	ADDQ         $0x00000100, SI
+	SUBQ         $0x00000020, CX
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPD      (DX)(SI*1), Z4
+	VMOVUPD      (BX)(SI*1), Z5
+	VSUBPD       Z2, Z5, Z5
+	VSUBPD       Z0, Z4, Z4
+	VFNMADD231PD Z3, Z4, Z5
+	VMULPD       Z1, Z5, Z4
+	VMOVUPD      Z4, (AX)(SI*1)
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000008, CX
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000008, CX
+	JZ           end5
+	MOVQ         $0x00000001, DI
+	SHLQ         CL, DI
+	DECQ         DI
+	KMOVW        DI, K1
+	VMOVUPD.Z    (DX)(SI*1), K1, Z4
+	VMOVUPD.Z    (BX)(SI*1), K1, Z5
+	VSUBPD       Z2, Z5, Z2
+	VSUBPD       Z0, Z4, Z0
+	VFNMADD231PD Z3, Z0, Z2
+	VMULPD       Z1, Z2, Z0
+	VMOVUPD      Z0, K1, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
 // func normProductsAVX512F64(xh []float64, gx []float64, sg []float64, sgx []float64, x []float64, g []float64, mean []float64, rstd []float64, w float64)
 // Requires: AVX, AVX512F
 TEXT ·normProductsAVX512F64(SB), NOSPLIT, $0-200
@@ -4382,6 +4841,151 @@ end5:
 	VUNPCKHPD     X0, X0, X1
 	VADDSD        X1, X0, X0
 	MOVSD         X0, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func sumSqDiffAVX512F64(x []float64, c float64) float64
+// Requires: AVX, AVX512F, SSE2
+TEXT ·sumSqDiffAVX512F64(SB), NOSPLIT, $0-40
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	VXORPS       X0, X0, X0
+	VXORPS       X1, X1, X1
+	VXORPS       X2, X2, X2
+	VXORPS       X3, X3, X3
+	VBROADCASTSD c+24(FP), Z4
+	XORQ         DX, DX
+	SUBQ         $0x00000020, CX
+	JL           done2
+
+loop1:
+	VMOVUPD     (AX)(DX*1), Z5
+	VSUBPD      Z4, Z5, Z5
+	VFMADD231PD Z5, Z5, Z0
+	VMOVUPD     64(AX)(DX*1), Z5
+	VSUBPD      Z4, Z5, Z5
+	VFMADD231PD Z5, Z5, Z1
+	VMOVUPD     128(AX)(DX*1), Z5
+	VSUBPD      Z4, Z5, Z5
+	VFMADD231PD Z5, Z5, Z2
+	VMOVUPD     192(AX)(DX*1), Z5
+	VSUBPD      Z4, Z5, Z5
+	VFMADD231PD Z5, Z5, Z3
+	ADDQ        $0x00000100, DX
+	SUBQ        $0x00000020, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPD     (AX)(DX*1), Z5
+	VSUBPD      Z4, Z5, Z5
+	VFMADD231PD Z5, Z5, Z0
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000008, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000008, CX
+	JZ          end5
+	MOVQ        $0x00000001, BX
+	SHLQ        CL, BX
+	DECQ        BX
+	KMOVW       BX, K1
+	VMOVUPD.Z   (AX)(DX*1), K1, Z5
+	VSUBPD      Z4, Z5, Z5
+	VFMADD231PD Z5, Z5, Z0
+
+end5:
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VUNPCKHPD     X0, X0, X1
+	VADDSD        X1, X0, X0
+	MOVSD         X0, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func dotDiffAVX512F64(g []float64, x []float64, c float64) float64
+// Requires: AVX, AVX512F, SSE2
+TEXT ·dotDiffAVX512F64(SB), NOSPLIT, $0-64
+	MOVQ         g_base+0(FP), AX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         g_len+8(FP), CX
+	VXORPS       X0, X0, X0
+	VXORPS       X1, X1, X1
+	VXORPS       X2, X2, X2
+	VXORPS       X3, X3, X3
+	VBROADCASTSD c+48(FP), Z4
+	XORQ         BX, BX
+	SUBQ         $0x00000020, CX
+	JL           done2
+
+loop1:
+	VMOVUPD     (AX)(BX*1), Z5
+	VMOVUPD     (DX)(BX*1), Z6
+	VSUBPD      Z4, Z6, Z6
+	VFMADD231PD Z5, Z6, Z0
+	VMOVUPD     64(AX)(BX*1), Z5
+	VMOVUPD     64(DX)(BX*1), Z6
+	VSUBPD      Z4, Z6, Z6
+	VFMADD231PD Z5, Z6, Z1
+	VMOVUPD     128(AX)(BX*1), Z5
+	VMOVUPD     128(DX)(BX*1), Z6
+	VSUBPD      Z4, Z6, Z6
+	VFMADD231PD Z5, Z6, Z2
+	VMOVUPD     192(AX)(BX*1), Z5
+	VMOVUPD     192(DX)(BX*1), Z6
+	VSUBPD      Z4, Z6, Z6
+	VFMADD231PD Z5, Z6, Z3
+	ADDQ        $0x00000100, BX
+	SUBQ        $0x00000020, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPD     (AX)(BX*1), Z5
+	VMOVUPD     (DX)(BX*1), Z6
+	VSUBPD      Z4, Z6, Z6
+	VFMADD231PD Z5, Z6, Z0
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x00000008, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000008, CX
+	JZ          end5
+	MOVQ        $0x00000001, SI
+	SHLQ        CL, SI
+	DECQ        SI
+	KMOVW       SI, K1
+	VMOVUPD.Z   (AX)(BX*1), K1, Z5
+	VMOVUPD.Z   (DX)(BX*1), K1, Z6
+	VSUBPD      Z4, Z6, Z6
+	VFMADD231PD Z5, Z6, Z0
+
+end5:
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VUNPCKHPD     X0, X0, X1
+	VADDSD        X1, X0, X0
+	MOVSD         X0, ret+56(FP)
 	VZEROUPPER
 	RET
 

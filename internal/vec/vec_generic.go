@@ -30,6 +30,10 @@ func generic[T num.Float]() kernels[T] {
 		normalise:     normaliseGeneric[T],
 		normProducts:  normProductsGeneric[T],
 		normGrad:      normGradGeneric[T],
+		affine:        affineGeneric[T],
+		affineGrad:    affineGradGeneric[T],
+		sumSqDiff:     sumSqDiffGeneric[T],
+		dotDiff:       dotDiffGeneric[T],
 		sum:           sumGeneric[T],
 		dot:           dotGeneric[T],
 		adamW:         adamWGeneric[T],
@@ -140,6 +144,35 @@ func normGradGeneric[T num.Float](dst, xh, g, rstd, mg, mgx []T, w T) {
 	for i, h := range xh {
 		dst[i] = rstd[i] * (g[i]*w - mg[i] - h*mgx[i])
 	}
+}
+
+func affineGeneric[T num.Float](dst, x []T, c, k, b T) {
+	for i, v := range x {
+		dst[i] = (v-c)*k + b
+	}
+}
+
+func affineGradGeneric[T num.Float](dst, x, g []T, c, k, mg, q T) {
+	for i, v := range x {
+		dst[i] = (g[i] - mg - (v-c)*q) * k
+	}
+}
+
+func sumSqDiffGeneric[T num.Float](x []T, c float64) float64 {
+	var s [4]float64
+	for i, v := range x {
+		d := float64(v) - c
+		s[i&3] += d * d
+	}
+	return (s[0] + s[1]) + (s[2] + s[3])
+}
+
+func dotDiffGeneric[T num.Float](g, x []T, c float64) float64 {
+	var s [4]float64
+	for i, v := range x {
+		s[i&3] += float64(g[i]) * (float64(v) - c)
+	}
+	return (s[0] + s[1]) + (s[2] + s[3])
 }
 
 func sumGeneric[T num.Float](x []T) float64 {

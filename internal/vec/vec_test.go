@@ -31,6 +31,9 @@ func TestLengths(t *testing.T) {
 		"Normalise":     func() { Normalise(x, x, x, y, 1, 1) },
 		"NormProducts":  func() { NormProducts(x, x, x, x, x, x, y, x, 1) },
 		"NormGrad":      func() { NormGrad(x, x, x, x, x, y, 1) },
+		"Affine":        func() { Affine(x, y, 1, 1, 1) },
+		"AffineGrad":    func() { AffineGrad(x, x, y, 1, 1, 1, 1) },
+		"DotDiff":       func() { DotDiff(x, y, 1) },
 		"AdamW":         func() { AdamW(x, x, x, y, AdamWStep[float32]{}) },
 	} {
 		func() {

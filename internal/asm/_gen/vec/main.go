@@ -415,6 +415,20 @@ func (g *gen) norms() {
 			return []vec{xh}
 		}
 	})
+	g.functionWith("affine", []string{"dst"}, []string{"x"}, []string{"c", "k", "b"}, 4, func(s []vec) func(x []vec) []vec {
+		return func(x []vec) []vec {
+			y := g.Sub(x[0], s[0])
+			g.MulThenAdd(y, s[1], s[2])
+			return []vec{y}
+		}
+	})
+	g.functionWith("affineGrad", []string{"dst"}, []string{"x", "g"}, []string{"c", "k", "mg", "q"}, 4, func(s []vec) func(x []vec) []vec {
+		return func(x []vec) []vec {
+			y := g.Sub(x[1], s[2])
+			g.SubMul(y, g.Sub(x[0], s[0]), s[3])
+			return []vec{g.Mul(y, s[1])}
+		}
+	})
 	g.functionWith("normProducts", []string{"xh", "gx", "sg", "sgx"}, []string{"x", "g", "mean", "rstd", "sg", "sgx"}, []string{"w"}, 1, func(s []vec) func(x []vec) []vec {
 		return func(x []vec) []vec {
 			xh := g.Mul(g.Sub(x[0], x[2]), x[3])
@@ -438,16 +452,30 @@ func (g *gen) norms() {
 const accumulators = 4
 
 func (g *gen) reductions() {
-	g.reduction("sum", []string{"x"}, func(acc vec, x []vec) { g.op64("VADD", x[0], acc, acc) })
-	g.reduction("dot", []string{"a", "b"}, func(acc vec, x []vec) { g.op64("VFMADD231", x[0], x[1], acc) })
+	g.reduction("sum", []string{"x"}, "", func(acc vec, x []vec, _ vec) { g.op64("VADD", x[0], acc, acc) })
+	g.reduction("dot", []string{"a", "b"}, "", func(acc vec, x []vec, _ vec) { g.op64("VFMADD231", x[0], x[1], acc) })
+	g.reduction("sumSqDiff", []string{"x"}, "c", func(acc vec, x []vec, c vec) {
+		g.op64("VSUB", c, x[0], x[0])
+		g.op64("VFMADD231", x[0], x[0], acc)
+	})
+	g.reduction("dotDiff", []string{"g", "x"}, "c", func(acc vec, x []vec, c vec) {
+		g.op64("VSUB", c, x[1], x[1])
+		g.op64("VFMADD231", x[0], x[1], acc)
+	})
 }
 
 // op64 appends an instruction on float64.
 func (g *gen) op64(name string, ops ...operand.Op) { g.Call(name+"PD", ops...) }
 
-// reduction writes a function that adds up in float64.
-func (g *gen) reduction(name string, operands []string, add func(acc vec, x []vec)) {
-	g.begin(name, "func("+strings.Join(operands, ", ")+" []T) float64")
+// reduction writes a function that adds up in float64. scalar, if not empty, is
+// a parameter of type float64, which add gets in c. What add makes of elements
+// that do not exist, zeros, must be 0, or the caller must leave no such elements.
+func (g *gen) reduction(name string, operands []string, scalar string, add func(acc vec, x []vec, c vec)) {
+	signature := "func(" + strings.Join(operands, ", ") + " []T"
+	if scalar != "" {
+		signature += ", " + scalar + " float64"
+	}
+	g.begin(name, signature+") float64")
 	var base []reg.GPVirtual
 	for _, p := range operands {
 		base = append(base, g.BaseParam(p))
@@ -456,6 +484,15 @@ func (g *gen) reduction(name string, operands []string, add func(acc vec, x []ve
 	var acc [accumulators]vec
 	for i := range acc {
 		acc[i] = g.Zero()
+	}
+	var c vec
+	if scalar != "" {
+		p, err := g.Param(scalar).Resolve()
+		if err != nil {
+			panic(err)
+		}
+		c = g.New()
+		g.VBROADCASTSD(p.Addr, c)
 	}
 	from := g.Asm
 	if g.Elem == 4 {
@@ -466,7 +503,7 @@ func (g *gen) reduction(name string, operands []string, add func(acc vec, x []ve
 		for _, b := range base {
 			x = append(x, g.widen(s.Load(b)))
 		}
-		add(acc[i], x)
+		add(acc[i], x, c)
 	})
 	g.total(acc)
 }
