@@ -31,8 +31,8 @@ type crossEntropy[T num.Float] struct {
 
 // crossEntropyScratch is room for one run of elements.
 type crossEntropyScratch[T num.Float] struct {
-	x, shift []T
-	sum, z   []float64
+	x, shift, part []T
+	sum, z         []float64
 }
 
 func newCrossEntropy[T num.Float](d crossEntropyDims) *crossEntropy[T] {
@@ -41,7 +41,7 @@ func newCrossEntropy[T num.Float](d crossEntropyDims) *crossEntropy[T] {
 	c.lse, c.loss = make([]float64, d.b*d.l), make([]float64, d.b*d.l)
 	c.scratch = make([]crossEntropyScratch[T], par.Workers())
 	for i := range c.scratch {
-		c.scratch[i] = crossEntropyScratch[T]{num.Aligned[T](width), num.Aligned[T](width), make([]float64, width), make([]float64, width)}
+		c.scratch[i] = crossEntropyScratch[T]{num.Aligned[T](width), num.Aligned[T](width), num.Aligned[T](width), make([]float64, width), make([]float64, width)}
 	}
 	return c
 }
@@ -117,32 +117,43 @@ func noLabel(labels []int) bool {
 	return true
 }
 
-// columnSums computes log(sum(exp(z))) of the columns of z, (C, steps), and in
-// s.z the sums of z.
+// columnSums computes log(sum(exp(z))) of the columns of z, (C, steps), and with
+// smoothing in s.z the sums of z.
 func (c *crossEntropy[T]) columnSums(s *crossEntropyScratch[T], lse []float64, z []T) {
 	n := len(lse)
-	x, top, sum, sumZ := s.x[:n], s.shift[:n], s.sum[:n], s.z[:n]
-	clear(sum)
-	clear(sumZ)
+	x, top, part, sum := s.x[:n], s.shift[:n], s.part[:n], s.sum[:n]
 	copy(top, z)
 	for k := 1; k < c.c; k++ {
-		for i, v := range z[k*c.l:][:n] {
-			top[i] = max(top[i], v)
-		}
+		vec.Max(top, z[k*c.l:][:n], top)
 	}
-	for k := range c.c {
-		row := z[k*c.l:][:n]
-		for i, v := range row {
-			x[i] = v - top[i]
-			sumZ[i] += float64(v)
+	clear(sum)
+	const run = 16 // classes added up in T before they enter a sum
+	for k := 0; k < c.c; k += run {
+		clear(part)
+		for j := k; j < min(k+run, c.c); j++ {
+			vec.Sub(x, z[j*c.l:][:n], top)
+			vec.Exp(x, x)
+			vec.Add(part, part, x)
 		}
-		vec.Exp(x, x)
-		for i, v := range x {
+		for i, v := range part {
 			sum[i] += float64(v)
 		}
 	}
 	for i := range lse {
 		lse[i] = float64(top[i]) + math.Log(sum[i])
+	}
+	if c.smoothing > 0 {
+		c.columnTotals(s.z[:n], z)
+	}
+}
+
+// columnTotals computes the sums of the columns of z.
+func (c *crossEntropy[T]) columnTotals(sum []float64, z []T) {
+	clear(sum)
+	for k := range c.c {
+		for i, v := range z[k*c.l:][:len(sum)] {
+			sum[i] += float64(v)
+		}
 	}
 }
 
@@ -210,13 +221,7 @@ func (c *crossEntropy[T]) lossGrad(s *crossEntropyScratch[T], dz, z []T, lse []f
 // softmax writes the gradient without the label's part to dz: (exp(z - shift) -
 // smoothing/C) scale.
 func (c *crossEntropy[T]) softmax(dz, z, shift []T, scale T) {
-	z, shift = z[:len(dz)], shift[:len(dz)]
-	for i := range dz {
-		dz[i] = z[i] - shift[i]
-	}
+	vec.Sub(dz, z[:len(dz)], shift[:len(dz)])
 	vec.Exp(dz, dz)
-	even := T(c.smoothing / float64(c.c))
-	for i := range dz {
-		dz[i] = (dz[i] - even) * scale
-	}
+	vec.Affine(dz, dz, T(c.smoothing/float64(c.c)), scale, 0)
 }

@@ -91,19 +91,28 @@ func (c *pool[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 // spread writes the gradient of a row, of whose steps n > 0 count, from that of
 // its value.
 func (c *pool[T]) spread(row []T, n, r int, g T) {
-	clear(row)
 	switch c.mode {
 	case PoolMean:
 		fill(row[:n], g/T(n))
+		clear(row[n:])
 	case PoolSum:
 		fill(row[:n], g)
-	case PoolFirst:
-		row[0] = g
-	case PoolLast:
-		row[n-1] = g
+		clear(row[n:])
 	default:
-		row[c.at[r]] = g
+		clear(row)
+		row[c.source(n, r)] = g
 	}
+}
+
+// source returns the step whose value row r has, in the modes that pick one.
+func (c *pool[T]) source(n, r int) int {
+	switch c.mode {
+	case PoolFirst:
+		return 0
+	case PoolLast:
+		return n - 1
+	}
+	return c.at[r]
 }
 
 func fill[T num.Float](x []T, v T) {

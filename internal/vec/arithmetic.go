@@ -9,6 +9,21 @@ func Add[T num.Float](dst, a, b []T) {
 	active[T]().add(dst, a, b)
 }
 
+// Sub sets dst[i] = a[i] - b[i].
+func Sub[T num.Float](dst, a, b []T) {
+	want("Sub", "a", len(dst), len(a))
+	want("Sub", "b", len(dst), len(b))
+	active[T]().sub(dst, a, b)
+}
+
+// Max sets dst[i] to a[i] if that is greater than b[i], else to b[i]: so it is
+// b[i] where a[i] is NaN, and NaN where b[i] is.
+func Max[T num.Float](dst, a, b []T) {
+	want("Max", "a", len(dst), len(a))
+	want("Max", "b", len(dst), len(b))
+	active[T]().max(dst, a, b)
+}
+
 // Mul sets dst[i] = a[i] b[i].
 func Mul[T num.Float](dst, a, b []T) {
 	want("Mul", "a", len(dst), len(a))

@@ -64,7 +64,7 @@ func ops[T num.Float]() []op[T] {
 		unary("GELU", GELU[T]), unary("SiLU", SiLU[T]),
 		with(binary("GELUGrad", GELUGrad[T]), func(_ int, in []float64) float64 { return math.Abs(in[1]) }), // crosses 0
 		with(binary("SiLUGrad", SiLUGrad[T]), func(_ int, in []float64) float64 { return math.Abs(in[1]) }), // crosses 0
-		binary("GLU", GLU[T]), binary("Add", Add[T]), binary("Mul", Mul[T]),
+		binary("GLU", GLU[T]), binary("Add", Add[T]), binary("Mul", Mul[T]), binary("Sub", Sub[T]), binary("Max", Max[T]),
 		{name: "GLUGrad", ins: 3, outs: 2, positive: 3, call: func(out, in [][]T) { GLUGrad(out[0], out[1], in[0], in[1], in[2]) }},
 		unary("Scale", func(dst, x []T) { Scale(dst, alpha, x) }),
 		{name: "Axpy", ins: 2, outs: 1, positive: 2, update: true,
@@ -460,7 +460,7 @@ func fuzz[T num.Float](t *testing.T, data []byte, offset int) {
 	x := values[T](data)
 	rng := rand.New(rand.NewPCG(uint64(len(data)), 5))
 	for _, o := range ops[T]() {
-		if o.update || o.name == "Add" || o.name == "Mul" || o.name == "Scale" {
+		if o.update || o.name == "Add" || o.name == "Sub" || o.name == "Mul" || o.name == "Scale" {
 			continue // one operation: any bits but NaN overflow alike
 		}
 		in := o.operands(rng, len(x), false)

@@ -13,7 +13,7 @@ type kernels[T num.Float] struct {
 	exp, sigmoid, tanh, erf, gelu, silu func(dst, x []T)
 	geluGrad, siluGrad                  func(dst, x, g []T)
 	geluBoth                            func(y, dy, x []T)
-	glu, add, mul                       func(dst, a, b []T)
+	glu, add, sub, mul, max             func(dst, a, b []T)
 	gluGrad                             func(da, db, a, b, g []T)
 	axpy, scale                         func(dst []T, alpha T, x []T)
 	addDiff, addSquareDiff              func(dst, a, b []T)

@@ -64,10 +64,20 @@ func gluGradAVX2F32(da []float32, db []float32, a []float32, b []float32, g []fl
 //go:noescape
 func addAVX2F32(dst []float32, a []float32, b []float32)
 
+// subAVX2F32 is kernels.sub.
+//
+//go:noescape
+func subAVX2F32(dst []float32, a []float32, b []float32)
+
 // mulAVX2F32 is kernels.mul.
 //
 //go:noescape
 func mulAVX2F32(dst []float32, a []float32, b []float32)
+
+// maxAVX2F32 is kernels.max.
+//
+//go:noescape
+func maxAVX2F32(dst []float32, a []float32, b []float32)
 
 // axpyAVX2F32 is kernels.axpy.
 //
@@ -199,10 +209,20 @@ func gluGradAVX2F64(da []float64, db []float64, a []float64, b []float64, g []fl
 //go:noescape
 func addAVX2F64(dst []float64, a []float64, b []float64)
 
+// subAVX2F64 is kernels.sub.
+//
+//go:noescape
+func subAVX2F64(dst []float64, a []float64, b []float64)
+
 // mulAVX2F64 is kernels.mul.
 //
 //go:noescape
 func mulAVX2F64(dst []float64, a []float64, b []float64)
+
+// maxAVX2F64 is kernels.max.
+//
+//go:noescape
+func maxAVX2F64(dst []float64, a []float64, b []float64)
 
 // axpyAVX2F64 is kernels.axpy.
 //

@@ -64,10 +64,20 @@ func gluGradAVX512F32(da []float32, db []float32, a []float32, b []float32, g []
 //go:noescape
 func addAVX512F32(dst []float32, a []float32, b []float32)
 
+// subAVX512F32 is kernels.sub.
+//
+//go:noescape
+func subAVX512F32(dst []float32, a []float32, b []float32)
+
 // mulAVX512F32 is kernels.mul.
 //
 //go:noescape
 func mulAVX512F32(dst []float32, a []float32, b []float32)
+
+// maxAVX512F32 is kernels.max.
+//
+//go:noescape
+func maxAVX512F32(dst []float32, a []float32, b []float32)
 
 // axpyAVX512F32 is kernels.axpy.
 //
@@ -199,10 +209,20 @@ func gluGradAVX512F64(da []float64, db []float64, a []float64, b []float64, g []
 //go:noescape
 func addAVX512F64(dst []float64, a []float64, b []float64)
 
+// subAVX512F64 is kernels.sub.
+//
+//go:noescape
+func subAVX512F64(dst []float64, a []float64, b []float64)
+
 // mulAVX512F64 is kernels.mul.
 //
 //go:noescape
 func mulAVX512F64(dst []float64, a []float64, b []float64)
+
+// maxAVX512F64 is kernels.max.
+//
+//go:noescape
+func maxAVX512F64(dst []float64, a []float64, b []float64)
 
 // axpyAVX512F64 is kernels.axpy.
 //

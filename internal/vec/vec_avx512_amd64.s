@@ -1319,6 +1319,68 @@ end5:
 	VZEROUPPER
 	RET
 
+// func subAVX512F32(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F
+TEXT ·subAVX512F32(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ dst_len+8(FP), CX
+	XORQ SI, SI
+	SUBQ $0x00000040, CX
+	JL   done2
+
+loop1:
+	VMOVUPS (DX)(SI*1), Z0
+	VMOVUPS (BX)(SI*1), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	VMOVUPS 64(DX)(SI*1), Z0
+	VMOVUPS 64(BX)(SI*1), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(AX)(SI*1)
+	VMOVUPS 128(DX)(SI*1), Z0
+	VMOVUPS 128(BX)(SI*1), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(AX)(SI*1)
+	VMOVUPS 192(DX)(SI*1), Z0
+	VMOVUPS 192(BX)(SI*1), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(AX)(SI*1)
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000040, CX
+	JGE     loop1
+
+done2:
+	ADDQ $0x00000040, CX
+	SUBQ $0x00000010, CX
+	JL   done4
+
+loop3:
+	VMOVUPS (DX)(SI*1), Z0
+	VMOVUPS (BX)(SI*1), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000010, CX
+	JGE     loop3
+
+done4:
+	ADDQ      $0x00000010, CX
+	JZ        end5
+	MOVQ      $0x00000001, DI
+	SHLQ      CL, DI
+	DECQ      DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*1), K1, Z0
+	VMOVUPS.Z (BX)(SI*1), K1, Z1
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
 // func mulAVX512F32(dst []float32, a []float32, b []float32)
 // Requires: AVX, AVX512F
 TEXT ·mulAVX512F32(SB), NOSPLIT, $0-72
@@ -1375,6 +1437,68 @@ done4:
 	VMOVUPS.Z (DX)(SI*1), K1, Z0
 	VMOVUPS.Z (BX)(SI*1), K1, Z1
 	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func maxAVX512F32(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F
+TEXT ·maxAVX512F32(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ dst_len+8(FP), CX
+	XORQ SI, SI
+	SUBQ $0x00000040, CX
+	JL   done2
+
+loop1:
+	VMOVUPS (DX)(SI*1), Z0
+	VMOVUPS (BX)(SI*1), Z1
+	VMAXPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	VMOVUPS 64(DX)(SI*1), Z0
+	VMOVUPS 64(BX)(SI*1), Z1
+	VMAXPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(AX)(SI*1)
+	VMOVUPS 128(DX)(SI*1), Z0
+	VMOVUPS 128(BX)(SI*1), Z1
+	VMAXPS  Z1, Z0, Z0
+	VMOVUPS Z0, 128(AX)(SI*1)
+	VMOVUPS 192(DX)(SI*1), Z0
+	VMOVUPS 192(BX)(SI*1), Z1
+	VMAXPS  Z1, Z0, Z0
+	VMOVUPS Z0, 192(AX)(SI*1)
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000040, CX
+	JGE     loop1
+
+done2:
+	ADDQ $0x00000040, CX
+	SUBQ $0x00000010, CX
+	JL   done4
+
+loop3:
+	VMOVUPS (DX)(SI*1), Z0
+	VMOVUPS (BX)(SI*1), Z1
+	VMAXPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000010, CX
+	JGE     loop3
+
+done4:
+	ADDQ      $0x00000010, CX
+	JZ        end5
+	MOVQ      $0x00000001, DI
+	SHLQ      CL, DI
+	DECQ      DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*1), K1, Z0
+	VMOVUPS.Z (BX)(SI*1), K1, Z1
+	VMAXPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*1)
 
 end5:
@@ -4022,6 +4146,68 @@ end5:
 	VZEROUPPER
 	RET
 
+// func subAVX512F64(dst []float64, a []float64, b []float64)
+// Requires: AVX, AVX512F
+TEXT ·subAVX512F64(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ dst_len+8(FP), CX
+	XORQ SI, SI
+	SUBQ $0x00000020, CX
+	JL   done2
+
+loop1:
+	VMOVUPD (DX)(SI*1), Z0
+	VMOVUPD (BX)(SI*1), Z1
+	VSUBPD  Z1, Z0, Z0
+	VMOVUPD Z0, (AX)(SI*1)
+	VMOVUPD 64(DX)(SI*1), Z0
+	VMOVUPD 64(BX)(SI*1), Z1
+	VSUBPD  Z1, Z0, Z0
+	VMOVUPD Z0, 64(AX)(SI*1)
+	VMOVUPD 128(DX)(SI*1), Z0
+	VMOVUPD 128(BX)(SI*1), Z1
+	VSUBPD  Z1, Z0, Z0
+	VMOVUPD Z0, 128(AX)(SI*1)
+	VMOVUPD 192(DX)(SI*1), Z0
+	VMOVUPD 192(BX)(SI*1), Z1
+	VSUBPD  Z1, Z0, Z0
+	VMOVUPD Z0, 192(AX)(SI*1)
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000020, CX
+	JGE     loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPD (DX)(SI*1), Z0
+	VMOVUPD (BX)(SI*1), Z1
+	VSUBPD  Z1, Z0, Z0
+	VMOVUPD Z0, (AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000008, CX
+	JGE     loop3
+
+done4:
+	ADDQ      $0x00000008, CX
+	JZ        end5
+	MOVQ      $0x00000001, DI
+	SHLQ      CL, DI
+	DECQ      DI
+	KMOVW     DI, K1
+	VMOVUPD.Z (DX)(SI*1), K1, Z0
+	VMOVUPD.Z (BX)(SI*1), K1, Z1
+	VSUBPD    Z1, Z0, Z0
+	VMOVUPD   Z0, K1, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
 // func mulAVX512F64(dst []float64, a []float64, b []float64)
 // Requires: AVX, AVX512F
 TEXT ·mulAVX512F64(SB), NOSPLIT, $0-72
@@ -4078,6 +4264,68 @@ done4:
 	VMOVUPD.Z (DX)(SI*1), K1, Z0
 	VMOVUPD.Z (BX)(SI*1), K1, Z1
 	VMULPD    Z1, Z0, Z0
+	VMOVUPD   Z0, K1, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func maxAVX512F64(dst []float64, a []float64, b []float64)
+// Requires: AVX, AVX512F
+TEXT ·maxAVX512F64(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ dst_len+8(FP), CX
+	XORQ SI, SI
+	SUBQ $0x00000020, CX
+	JL   done2
+
+loop1:
+	VMOVUPD (DX)(SI*1), Z0
+	VMOVUPD (BX)(SI*1), Z1
+	VMAXPD  Z1, Z0, Z0
+	VMOVUPD Z0, (AX)(SI*1)
+	VMOVUPD 64(DX)(SI*1), Z0
+	VMOVUPD 64(BX)(SI*1), Z1
+	VMAXPD  Z1, Z0, Z0
+	VMOVUPD Z0, 64(AX)(SI*1)
+	VMOVUPD 128(DX)(SI*1), Z0
+	VMOVUPD 128(BX)(SI*1), Z1
+	VMAXPD  Z1, Z0, Z0
+	VMOVUPD Z0, 128(AX)(SI*1)
+	VMOVUPD 192(DX)(SI*1), Z0
+	VMOVUPD 192(BX)(SI*1), Z1
+	VMAXPD  Z1, Z0, Z0
+	VMOVUPD Z0, 192(AX)(SI*1)
+	ADDQ    $0x00000100, SI
+	SUBQ    $0x00000020, CX
+	JGE     loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPD (DX)(SI*1), Z0
+	VMOVUPD (BX)(SI*1), Z1
+	VMAXPD  Z1, Z0, Z0
+	VMOVUPD Z0, (AX)(SI*1)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000008, CX
+	JGE     loop3
+
+done4:
+	ADDQ      $0x00000008, CX
+	JZ        end5
+	MOVQ      $0x00000001, DI
+	SHLQ      CL, DI
+	DECQ      DI
+	KMOVW     DI, K1
+	VMOVUPD.Z (DX)(SI*1), K1, Z0
+	VMOVUPD.Z (BX)(SI*1), K1, Z1
+	VMAXPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)(SI*1)
 
 end5:

@@ -23,6 +23,8 @@ func generic[T num.Float]() kernels[T] {
 		gluGrad:       gluGradGeneric[T],
 		add:           addGeneric[T],
 		mul:           mulGeneric[T],
+		sub:           subGeneric[T],
+		max:           maxGeneric[T],
 		axpy:          axpyGeneric[T],
 		scale:         scaleGeneric[T],
 		addDiff:       addDiffGeneric[T],
@@ -89,6 +91,21 @@ func gluGradGeneric[T num.Float](da, db, a, b, g []T) {
 func addGeneric[T num.Float](dst, a, b []T) {
 	for i, v := range a {
 		dst[i] = v + b[i]
+	}
+}
+
+func subGeneric[T num.Float](dst, a, b []T) {
+	for i, v := range a {
+		dst[i] = v - b[i]
+	}
+}
+
+func maxGeneric[T num.Float](dst, a, b []T) {
+	for i, v := range a {
+		if w := b[i]; !(v > w) {
+			v = w
+		}
+		dst[i] = v
 	}
 }
 

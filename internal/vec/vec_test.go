@@ -22,6 +22,8 @@ func TestLengths(t *testing.T) {
 		"GLUGrad":       func() { GLUGrad(x, x, x, x, y) },
 		"Add":           func() { Add(x, x, y) },
 		"Mul":           func() { Mul(x, y, x) },
+		"Sub":           func() { Sub(x, y, x) },
+		"Max":           func() { Max(x, x, y) },
 		"Axpy":          func() { Axpy(x, 1, y) },
 		"Scale":         func() { Scale(x, 1, y) },
 		"Dot":           func() { Dot(x, y) },

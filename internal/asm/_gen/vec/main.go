@@ -359,7 +359,9 @@ func (g *gen) step(x, zero, one, h vec) vec {
 
 func (g *gen) arithmetic() {
 	g.pairwise("add", g.Add)
+	g.pairwise("sub", g.Sub)
 	g.pairwise("mul", g.Mul)
+	g.pairwise("max", g.Max)
 	g.scaled("axpy", func(s simd.Span, dst, x reg.GPVirtual, alpha vec) {
 		y := s.Load(dst)
 		g.AddMul(y, s.Load(x), alpha)
