@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// benchmark is a measurement that both sides can make.
+type benchmark struct {
+	name    string
+	pkg     string   // Go package below the module, and
+	goName  string   // benchmark in it
+	pyTorch []string // arguments of bench/pytorch/bench.py
+}
+
+// benchmarks lists what is compared.
+func benchmarks() []benchmark {
+	models := []struct{ title, flag string }{{"S4D", "s4d"}, {"S4", "s4"}}
+	var all []benchmark
+	for _, m := range models {
+		for _, s := range []struct{ b, h, n, l int }{{16, 128, 64, 1024}, {16, 128, 64, 4096}, {8, 64, 64, 16384}} {
+			all = append(all, benchmark{
+				name:    fmt.Sprintf("%s layer, forward and backward, B %d H %d N %d L %d", m.title, s.b, s.h, s.n, s.l),
+				pkg:     "layers",
+				goName:  fmt.Sprintf("Benchmark%s/B%d_H%d_N%d_L%d/fwdbwd", m.title, s.b, s.h, s.n, s.l),
+				pyTorch: arguments(m.flag, "fwdbwd", s.b, s.h, s.n, s.l),
+			})
+		}
+	}
+	for _, m := range models {
+		all = append(all, benchmark{
+			name:    fmt.Sprintf("%s training step, 4 blocks, B 50 H 128 N 64 L 1024", m.title),
+			pkg:     "models",
+			goName:  fmt.Sprintf("BenchmarkTrainStep/%s/B50_H128_N64_L1024_x4", m.flag),
+			pyTorch: append(arguments(m.flag, "train", 50, 128, 64, 1024), "--blocks=4", "--dropout=0.1"),
+		})
+	}
+	for _, m := range models {
+		for _, b := range []int{1, 16} {
+			all = append(all, benchmark{
+				name:    fmt.Sprintf("%s recurrent step, B %d H 128 N 64", m.title, b),
+				pkg:     "layers",
+				goName:  fmt.Sprintf("BenchmarkStep/%s/B%d_H128_N64", m.flag, b),
+				pyTorch: arguments(m.flag, "step", b, 128, 64, 1024),
+			})
+		}
+	}
+	return all
+}
+
+func arguments(model, what string, b, h, n, l int) []string {
+	return []string{
+		"--model=" + model, "--what=" + what,
+		"--batch=" + strconv.Itoa(b), "--h=" + strconv.Itoa(h), "--n=" + strconv.Itoa(n), "--length=" + strconv.Itoa(l),
+	}
+}

@@ -1,0 +1,214 @@
+"""Checks models.py in float64 against the golden cases of this repository.
+
+python3 check.py        exit status 0 if every relative error (L2) is at most 1e-10
+"""
+
+import io
+import json
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import models
+
+GOLDEN = Path(__file__).resolve().parents[2] / "internal/testutil/golden/testdata/golden.tar.gz"
+TOLERANCE = 1e-10
+
+
+class Case:
+    """One golden case: meta.json and its arrays as tensors."""
+
+    def __init__(self, name):
+        self.name, self.meta, self.arrays = name, None, {}
+
+    def __getitem__(self, name):
+        return self.arrays[name]
+
+    def parameter(self, kind, name):
+        """An array of a module's parameter: "p_" or "g_" and so on, and its dotted name."""
+        return self[kind + name.replace(".", "__")]
+
+
+def read_cases(path):
+    cases = {}
+    with tarfile.open(path) as tar:
+        for member in tar:
+            parts = Path(member.name).parts
+            if not member.isfile() or len(parts) < 2:
+                continue
+            case = cases.setdefault(parts[-2], Case(parts[-2]))
+            data = tar.extractfile(member).read()
+            if parts[-1] == "meta.json":
+                case.meta = json.loads(data)
+            elif parts[-1].endswith(".npy"):
+                case.arrays[parts[-1][: -len(".npy")]] = torch.from_numpy(np.load(io.BytesIO(data)))
+    return sorted(cases.values(), key=lambda case: case.name)
+
+
+class Report:
+    """Collects relative errors by case."""
+
+    def __init__(self):
+        self.worst = {}
+
+    def compare(self, case, got, want):
+        error = ((got - want).norm() / want.norm()).item()
+        if not error <= self.worst.get(case, -1.0):  # NaN counts as worse
+            self.worst[case] = error
+
+    def print(self):
+        bad = 0
+        for case, error in self.worst.items():
+            ok = error <= TOLERANCE
+            bad += not ok
+            print(f"{'ok  ' if ok else 'FAIL'} {case:32} {error:.1e}")
+        print(f"{len(self.worst) - bad} passed, {bad} failed")
+        return bad == 0 and len(self.worst) > 0
+
+
+def leaf(value):
+    return value.clone().requires_grad_()
+
+
+def check_s4d_kernel(case, report):
+    names = ["log_dt", "log_A_real", "A_imag", "C"]
+    log_dt, log_a_real, a_imag, c = leaves = [leaf(case[name]) for name in names]
+    a = torch.complex(-log_a_real.exp(), a_imag)
+    k = models.s4d_kernel(log_dt.exp(), a, torch.view_as_complex(c), case["K"].shape[-1])
+    report.compare(case.name, k, case["K"].reshape(k.shape))
+    (k * case["W"].reshape(k.shape)).sum().backward()
+    for name, value in zip(names, leaves):
+        report.compare(case.name, value.grad, case["g_" + name])
+
+
+def check_dplr_kernel(case, report):
+    h, length = case.meta["H"], case.meta["L"]
+    share = torch.arange(h) % case.meta["n_ssm"]  # feature h uses row h mod S
+    names = ["log_dt", "A", "P", "B", "Ct"]
+    log_dt, a, p, b, ct = leaves = [leaf(case[name]) for name in names]
+    complexes = [torch.view_as_complex(v) for v in (a, p[0], b, ct[0])]
+    a, p, b = (v[share] for v in complexes[:3])
+    k = models.dplr_kernel(log_dt[:, 0].exp(), a, p, b, complexes[3], case.meta["L_kernel"])
+    k = k[None, :, :length]
+    report.compare(case.name, k, case["K"])
+    (k * case["W"]).sum().backward()
+    for name, value in zip(names, leaves):
+        report.compare(case.name, value.grad, case["g_" + name])
+
+
+def check_layer(case, layer, report, gradient):
+    """gradient(name, grad) pairs our gradient of a parameter with the golden one."""
+    x = leaf(case["x"])
+    y = layer(x)
+    report.compare(case.name, y, case["y"])
+    (y * case["W"]).sum().backward()
+    report.compare(case.name, x.grad, case["g_x"])
+    for name, value in layer.named_parameters():
+        got, want = gradient(name, value.grad)
+        report.compare(case.name, got, want)
+
+
+def check_s4d_layer(case, report):
+    layer = models.make_layer("s4d", case.meta["H"], 2 * case.meta["N_half"], case.meta["L"])
+    layer.load_state_dict({name: case.parameter("p_", name) for name in layer.state_dict()})
+    check_layer(case, layer, report, lambda name, grad: (grad, case.parameter("g_", name)))
+
+
+# The names and signs of S4 parameters in the golden cases.
+S4_NAMES = {"log_dt": ("inv_dt", 1), "log_A_real": ("A_real", 1), "A_imag": ("A_imag", -1)}
+
+
+def check_s4_layer(case, report):
+    h = case.meta["H"]
+    layer = models.make_layer("s4", h, case["p_layer__kernel__C"].shape[-2] * 2, case.meta["L"])
+    shapes = {name: value.shape for name, value in layer.state_dict().items()}
+
+    def golden(kind, name):
+        part, _, last = name.rpartition(".")
+        last, sign = S4_NAMES.get(last, (last, 1))
+        path = f"{part}.{last}" if part else last
+        if not path.startswith("output_linear"):
+            path = "layer." + path
+        return sign * case.parameter(kind, path)
+
+    def stored(name):
+        """The stored rows: (S, ...) for shared parameters, else those of our shape."""
+        rows = golden("p_", name)
+        tail = shapes[name][1:].numel()
+        return rows.reshape(rows.numel() // tail, *shapes[name][1:])
+
+    def spread(name):
+        rows = stored(name)
+        return rows[torch.arange(shapes[name][0]) % rows.shape[0]]
+
+    def gradient(name, grad):
+        rows = stored(name)
+        summed = grad.reshape(-1, *rows.shape).sum(0)  # feature h uses row h mod S
+        return summed, golden("g_", name).reshape(rows.shape)
+
+    layer.load_state_dict({name: spread(name) for name in shapes})
+    check_layer(case, layer, report, gradient)
+
+
+def check_classifier(case, report):
+    meta = case.meta
+
+    def make():
+        return models.make_layer("s4d", meta["H"], 2 * meta["N_half"], meta["L"])
+
+    model = models.Classifier(make, meta["d_input"], meta["H"], meta["d_output"], meta["n_layers"])
+    model.load_state_dict({name: case.parameter("p0_", name) for name in model.state_dict()})
+    optimizer = model.optimizer()
+    for step in range(meta["steps"]):
+        optimizer.zero_grad(set_to_none=True)
+        logits = model(case["x"])
+        loss = F.cross_entropy(logits, case["target"])
+        loss.backward()
+        report.compare(case.name, loss, case["losses"][step])
+        if step == 0:
+            report.compare(case.name, logits, case["logits"])
+            for name, value in model.named_parameters():
+                report.compare(case.name, value.grad, case.parameter("g_", name))
+        optimizer.step()
+    for name, value in model.named_parameters():
+        report.compare(case.name, value, case.parameter("p3_", name))
+
+
+def check_recurrence(kind, report):
+    """A layer stepped through a sequence gives what its convolution gives."""
+    torch.manual_seed(1)
+    batch, h, n, length = 3, 4, 64, 50
+    layer = models.make_layer(kind, h, n, length)
+    x = torch.randn(batch, h, length)
+    with torch.no_grad():
+        step = layer.recurrence(batch)
+        steps = torch.stack([step(x[..., i]) for i in range(length)], -1)
+        report.compare(f"{kind} recurrence = convolution", steps, layer(x))
+
+
+def main():
+    torch.set_default_dtype(torch.float64)
+    report = Report()
+    for case in read_cases(GOLDEN):
+        meta = case.meta
+        if meta["kind"] == "s4d_minimal_kernel":
+            check_s4d_kernel(case, report)
+        elif meta["kind"] == "dplr_kernel" and (meta["rank"], meta["channels"], meta["rate"]) == (1, 1, 1):
+            check_dplr_kernel(case, report)
+        elif case.name.startswith("layer_s4d_min"):
+            check_s4d_layer(case, report)
+        elif case.name in ("layer_s4block_dplr_a", "layer_s4block_dplr_b"):
+            check_s4_layer(case, report)
+        elif meta["kind"] == "model":
+            check_classifier(case, report)
+    for kind in "s4d", "s4":
+        check_recurrence(kind, report)
+    sys.exit(0 if report.print() else 1)
+
+
+if __name__ == "__main__":
+    main()
