@@ -38,14 +38,14 @@ func (c Config) Validate() error {
 		return err
 	}
 	if n := c.nodes(); c.L > n {
-		return fmt.Errorf("L: want at most round(LKernel/Rate) = %d, the length that C~ is tuned to, got %d: Double tunes it to twice that", n, c.L)
+		return fmt.Errorf("want kernel length L at most round(LKernel/Rate) = %d, the length that C~ is tuned to, got %d: Double tunes it to twice that", n, c.L)
 	}
 	return nil
 }
 
 func checkLength(l int) error {
 	if l < 1 {
-		return fmt.Errorf("L: want a kernel length of at least 1, got %d", l)
+		return fmt.Errorf("want kernel length L at least 1, got %d", l)
 	}
 	return nil
 }
@@ -53,19 +53,19 @@ func checkLength(l int) error {
 // validateModel checks all that the recurrence depends on: all but L.
 func (c Config) validateModel() error {
 	if err := c.DtTransform.Validate(); err != nil {
-		return fmt.Errorf("DtTransform: %w", err)
+		return fmt.Errorf("field DtTransform: %w", err)
 	}
 	if err := c.ATransform.Validate(); err != nil {
-		return fmt.Errorf("ATransform: %w", err)
+		return fmt.Errorf("field ATransform: %w", err)
 	}
 	if c.Rate < 0 || math.IsNaN(c.Rate) || math.IsInf(c.Rate, 0) {
-		return fmt.Errorf("Rate: want a finite number more than 0 (or 0 for 1), got %g", c.Rate)
+		return fmt.Errorf("want Rate a finite number, not negative (0 means 1), got %g", c.Rate)
 	}
 	if c.LKernel < 0 {
-		return fmt.Errorf("LKernel: want a length of at least 1 (or 0 for L), got %d", c.LKernel)
+		return fmt.Errorf("want LKernel a length, not negative (0 means L), got %d", c.LKernel)
 	}
 	if n := float64(c.tuned()) / c.rate(); n > maxNodes {
-		return fmt.Errorf("Rate: want LKernel/Rate at most %d, got %.3g", maxNodes, n)
+		return fmt.Errorf("want LKernel/Rate at most %d, got %.3g", maxNodes, n)
 	}
 	return nil
 }
@@ -97,13 +97,13 @@ type Size struct {
 // Validate returns an error that names the first size out of range.
 func (s Size) Validate() error {
 	if s.CH < 1 {
-		return fmt.Errorf("CH: want at least 1 channel, got %d", s.CH)
+		return fmt.Errorf("want at least 1 channel CH, got %d", s.CH)
 	}
 	if s.N < 1 {
-		return fmt.Errorf("N: want at least 1 stored state, got %d", s.N)
+		return fmt.Errorf("want at least 1 stored state N, got %d", s.N)
 	}
 	if s.R < 1 {
-		return fmt.Errorf("R: want a rank of at least 1, got %d (without a low-rank part the kernel is vandermonde.Kernel)", s.R)
+		return fmt.Errorf("want rank R at least 1, got %d (without a low-rank part the kernel is vandermonde.Kernel)", s.R)
 	}
 	return ssm.CheckShare(s.H, s.S)
 }

@@ -3,7 +3,7 @@ package cauchy
 import (
 	"math/cmplx"
 
-	"gonum.org/v1/gonum/mat"
+	"github.com/gorgonia-s4/s4/internal/num"
 )
 
 // discrete is the bilinear recurrence of one feature,
@@ -22,88 +22,97 @@ type discrete struct {
 	pole []complex128   // (N) 2g - 1
 	q, e [][]complex128 // (R, N)
 	b    []complex128   // (N) Bb
+
+	w   *lu          // (R, R)
+	row []complex128 // (R)
 }
 
-func newDiscrete(f *feature) *discrete {
-	n, rank := len(f.a), len(f.p)
-	d := &discrete{pole: make([]complex128, n), q: newMatrix(rank, n), e: newMatrix(rank, n), b: make([]complex128, n)}
-	w := newLU(rank)
-	for i := range w.n {
-		w.a[i*rank+i] = 1
+func newDiscrete(s *Size) *discrete {
+	return &discrete{
+		pole: make([]complex128, s.N), q: newMatrix(s.R, s.N), e: newMatrix(s.R, s.N), b: make([]complex128, s.N),
+		w: newLU(s.R), row: make([]complex128, s.R),
 	}
-	dt := complex(f.dt, 0)
-	for i, a := range f.a {
+}
+
+// set discretises the model of a feature.
+func (d *discrete) set(f *feature) {
+	rank, dt := len(f.p), complex(f.dt, 0)
+	clear(d.w.a)
+	for r := range rank {
+		d.w.a[r*rank+r] = 1
+	}
+	for n, a := range f.a {
 		z := dt / 2 * a
 		g := 1 / (1 - z)
-		d.pole[i] = (1 + z) * g
-		d.b[i] = dt * g * f.b[i]
+		d.pole[n] = (1 + z) * g
+		d.b[n] = dt * g * f.b[n]
 		for r := range rank {
-			d.q[r][i] = g * cmplx.Conj(f.p[r][i])
+			d.q[r][n] = g * cmplx.Conj(f.p[r][n])
+			d.e[r][n] = dt * g
 			for s := range rank {
-				w.a[r*rank+s] += complex(f.dt*real(d.q[r][i]*f.p[s][i]), 0)
+				d.w.a[r*rank+s] += complex(f.dt*real(d.q[r][n]*f.p[s][n]), 0)
 			}
 		}
 	}
-	w.factorise()
-	row := make([]complex128, rank)
-	for i := range f.a {
+	d.w.factorise()
+	for n := range f.a {
 		for r := range rank {
-			row[r] = f.p[r][i]
+			d.row[r] = f.p[r][n]
 		}
-		w.solveLeft(row)
-		for r := range rank {
-			d.e[r][i] = dt / (1 - dt/2*f.a[i]) * row[r]
+		d.w.solveLeft(d.row)
+		for r, v := range d.row {
+			d.e[r][n] *= v
 		}
 	}
 	for r := range rank {
 		phi := complex(f.dt/2*d.phi(r, f.b), 0)
-		for i := range d.b {
-			d.b[i] -= phi * d.e[r][i]
+		for n := range d.b {
+			d.b[n] -= phi * d.e[r][n]
 		}
 	}
-	return d
 }
 
 // phi returns 2 Re(q_r x).
 func (d *discrete) phi(r int, x []complex128) float64 {
 	var s float64
-	for i, q := range d.q[r] {
-		s += 2 * real(q*x[i])
+	for n, q := range d.q[r] {
+		s += 2 * real(q*x[n])
 	}
 	return s
 }
 
-// matrix returns Ab as a real matrix (2N, 2N) on the state (Re x, Im x).
-func (d *discrete) matrix() *mat.Dense {
+// matrix writes Ab to dst as a real matrix (2N, 2N), row-major, on the state
+// (Re x, Im x).
+func (d *discrete) matrix(dst []float64) {
 	n := len(d.pole)
-	m := mat.NewDense(2*n, 2*n, nil)
+	clear(dst)
+	at := func(i, j int) *float64 { return &dst[i*2*n+j] }
 	for i, p := range d.pole {
-		m.Set(i, i, real(p))
-		m.Set(i, n+i, -imag(p))
-		m.Set(n+i, i, imag(p))
-		m.Set(n+i, n+i, real(p))
+		*at(i, i), *at(i, n+i) = real(p), -imag(p)
+		*at(n+i, i), *at(n+i, n+i) = imag(p), real(p)
 	}
 	for r := range d.q {
-		e, q := realColumn(d.e[r]), realRow(d.q[r])
-		m.RankOne(m, -1, mat.NewVecDense(2*n, e), mat.NewVecDense(2*n, q))
+		for i, e := range d.e[r] {
+			for j, q := range d.q[r] { // times the row (2 Re q, -2 Im q)
+				*at(i, j) -= 2 * real(e) * real(q)
+				*at(i, n+j) += 2 * real(e) * imag(q)
+				*at(n+i, j) -= 2 * imag(e) * real(q)
+				*at(n+i, n+j) += 2 * imag(e) * imag(q)
+			}
+		}
 	}
-	return m
 }
 
-// realColumn returns (Re x, Im x).
-func realColumn(x []complex128) []float64 {
-	r := make([]float64, 2*len(x))
-	for i, v := range x {
-		r[i], r[len(x)+i] = real(v), imag(v)
+// realColumn writes (Re x, Im x) to dst.
+func realColumn[T num.Float](dst []T, x []complex128) {
+	for n, v := range x {
+		dst[n], dst[len(x)+n] = T(real(v)), T(imag(v))
 	}
-	return r
 }
 
-// realRow returns the row that takes (Re x, Im x) to 2 Re(c x).
-func realRow(c []complex128) []float64 {
-	r := make([]float64, 2*len(c))
-	for i, v := range c {
-		r[i], r[len(c)+i] = 2*real(v), -2*imag(v)
+// realRow writes the row that takes (Re x, Im x) to 2 Re(c x) to dst.
+func realRow[T num.Float](dst []T, c []complex128) {
+	for n, v := range c {
+		dst[n], dst[len(c)+n] = T(2*real(v)), T(-2*imag(v))
 	}
-	return r
 }

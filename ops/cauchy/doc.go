@@ -39,9 +39,10 @@
 // float32 ones are the float64 ones, rounded. An eigenvalue 0, and eigenvalues
 // on the imaginary axis, are allowed.
 //
-// [Kernel] is the Gorgonia op, [Plan] the same arithmetic on slices. [Step] and
-// [DenseStep] are the recurrence whose impulse response the kernel is, and
-// [StateKernel] is what an initial state adds to the output.
+// [Kernel] is the Gorgonia op, [Plan] the same arithmetic on slices. [StateOutput]
+// is what an initial state adds to the output and [FinalState] the state at the
+// end of it, both Gorgonia ops too. [Step] and [DenseStep] are the recurrence
+// whose impulse response the kernel is, without a graph.
 //
 // Shapes: CH channels (kernels of one feature), H features, N stored states
 // (half the state size), R rank, S state matrices shared by the features

@@ -137,22 +137,6 @@ func (g *generator) numerators() {
 	}
 }
 
-// gradient is the gradient by the model of one feature.
-type gradient struct {
-	dt float64
-	a  []complex128   // (N)
-	p  [][]complex128 // (R, N)
-	b  []complex128   // (N)
-	c  [][]complex128 // (CH, N)
-}
-
-func newGradient(s *Size) *gradient {
-	return &gradient{
-		a: make([]complex128, s.N), p: newMatrix(s.R, s.N),
-		b: make([]complex128, s.N), c: newMatrix(s.CH, s.N),
-	}
-}
-
 // gradients writes to dst the gradient of Re sum bins Khat, bins (CH, nodes),
 // with saved as values wrote it.
 func (g *generator) gradients(dst *gradient, bins [][]complex128, saved []complex128) {
@@ -165,18 +149,6 @@ func (g *generator) gradients(dst *gradient, bins [][]complex128, saved []comple
 		}
 	}
 	g.scale(dst)
-}
-
-func (d *gradient) clear() {
-	d.dt = 0
-	clear(d.a)
-	clear(d.b)
-	for _, p := range d.p {
-		clear(p)
-	}
-	for _, c := range d.c {
-		clear(c)
-	}
 }
 
 // nodeRows sets gRow, xRow and zRow for the block from lo on.

@@ -3,6 +3,9 @@ package cauchy_test
 import (
 	"testing"
 
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/internal/testutil/golden"
 	"github.com/gorgonia-s4/s4/ops/cauchy"
@@ -230,12 +233,26 @@ func TestGoldenRecurrence(t *testing.T) {
 				check("x_all_with_state", all)
 			}
 		}
-		k := nan[float64](batch * size.H * cfg.L)
-		if err := cauchy.StateKernel(k, cfg, size, p, x0); err != nil {
+		in := inputs(size, p)
+		x0Input := testutil.Input{Name: "x0", Shape: tensor.Shape{batch, size.H, size.N, 2}, F: c.F(t, "x0")}
+		k, err := testutil.Forward(tensor.Float64, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+			return cauchy.StateOutput(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+		}, in[0], in[1], in[2], in[3], in[5], x0Input)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if e := testutil.RelErr(k, c.F(t, "K_state")); !(e <= tolGolden) {
 			t.Errorf("%s: K_state: relative error %.3g > %.3g", c.Name, e, tolGolden)
+		}
+		u := testutil.Input{Name: "u", Shape: tensor.Shape{batch, size.H, cfg.L}, F: c.F(t, "u")}
+		x, err := testutil.Forward(tensor.Float64, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+			return cauchy.FinalState(cfg, n[0], n[1], n[2], n[3], n[4], n[5], n[6])
+		}, in[0], in[1], in[2], in[3], in[4], u, x0Input)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := testutil.RelErr(x, c.F(t, "x_final_with_state")); !(e <= tolGolden) {
+			t.Errorf("%s: final state: relative error %.3g > %.3g", c.Name, e, tolGolden)
 		}
 		if e := testutil.RelErr(forward(t, cfg, size, p), c.F(t, "K")); !(e <= tolGolden) {
 			t.Errorf("%s: K: relative error %.3g > %.3g", c.Name, e, tolGolden)

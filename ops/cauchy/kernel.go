@@ -53,15 +53,12 @@ func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
 	p := &Plan[T]{
 		cfg: cfg, size: size, nodes: len(y),
 		workers: make([]kernelWorker[T], min(par.Workers(), size.H)),
-		parts:   make([]*gradient, size.H),
+		parts:   newGradients(&size),
 	}
 	for i := range p.workers {
 		p.workers[i] = kernelWorker[T]{
 			gen: newGenerator(&size, y, c), dft: newDFT[T](cfg.nodes()), bins: newMatrix(size.CH, len(y)),
 		}
-	}
-	for h := range p.parts {
-		p.parts[h] = newGradient(&size)
 	}
 	p.forward, p.backward = p.forwardFeature, p.backwardFeature
 	return p, nil
@@ -135,62 +132,16 @@ func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
 		par.For(s.H, p.forward)
 	}
 	par.For(p.size.H, p.backward)
-	p.reduce()
+	store(&p.grad, &p.prm, &p.cfg, &p.size, p.parts)
 	p.grad, p.prm, p.gk = Params[T]{}, Params[T]{}, nil
 	return nil
 }
 
-// backwardFeature writes the gradients by the model of feature h to parts, and
-// those of dt and C, which no other feature uses, to grad.
+// backwardFeature writes the gradient by the model of feature h to parts.
 func (p *Plan[T]) backwardFeature(worker, h int) {
-	w, s := p.load(worker, h), &p.size
+	w := p.load(worker, h)
 	for ch, bins := range w.bins {
 		w.dft.adjoint(bins, p.row(p.gk, ch, h))
 	}
-	g := p.parts[h]
-	w.gen.gradients(g, w.bins, p.savedOf(h))
-	if p.grad.Dt != nil {
-		p.grad.Dt[h] = T(g.dt * w.gen.f.dDt)
-	}
-	if p.grad.C != nil {
-		for ch, c := range g.c {
-			for n, v := range c {
-				put(p.grad.C, (ch*s.H+h)*s.N+n, v)
-			}
-		}
-	}
-}
-
-// reduce sums the gradients of A, P and B over the features that share a state
-// matrix, in order, and carries them to the raw parameters.
-func (p *Plan[T]) reduce() {
-	s := &p.size
-	for i := range s.S * s.N {
-		row, n := i/s.N, i%s.N
-		var a, b complex128
-		for h := row; h < s.H; h += s.S {
-			a += p.parts[h].a[n]
-			b += p.parts[h].b[n]
-		}
-		if p.grad.AReal != nil {
-			_, dDecay := p.cfg.ATransform.Eval(float64(p.prm.AReal[i]))
-			p.grad.AReal[i] = T(-dDecay * real(a))
-		}
-		if p.grad.AImag != nil {
-			p.grad.AImag[i] = T(imag(a))
-		}
-		if p.grad.B != nil {
-			put(p.grad.B, i, b)
-		}
-		if p.grad.P == nil {
-			continue
-		}
-		for r := range s.R {
-			var g complex128
-			for h := row; h < s.H; h += s.S {
-				g += p.parts[h].p[r][n]
-			}
-			put(p.grad.P, r*s.S*s.N+i, g)
-		}
-	}
+	w.gen.gradients(p.parts[h], w.bins, p.savedOf(h))
 }

@@ -35,7 +35,10 @@ func Kernel(cfg Config, dt, aReal, aImag, p, b, c *G.Node) (*G.Node, error) {
 	if _, err := graphop.FloatType(name, dt, aReal, aImag, p, b, c); err != nil {
 		return nil, err
 	}
-	size, err := kernelSize(dt, aReal, aImag, p, b, c)
+	size, err := kernelSize(dt, aReal, aImag, p, c)
+	if err == nil {
+		err = wantB(&size, b)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -46,9 +49,30 @@ func Kernel(cfg Config, dt, aReal, aImag, p, b, c *G.Node) (*G.Node, error) {
 		dt, aReal, aImag, p, b, c)
 }
 
-// kernelSize reads the size off the shapes of the nodes.
-func kernelSize(dt, aReal, aImag, p, b, c *G.Node) (Size, error) {
-	var s Size
+// kernelSize reads the size off the shapes of the parameters but B.
+func kernelSize(dt, aReal, aImag, p, c *G.Node) (Size, error) {
+	cs := c.Shape()
+	d := cs.Dims()
+	if (d != 3 && d != 4) || cs[d-1] != 2 {
+		return Size{}, fmt.Errorf("c: want (CH, H, N, 2) or (H, N, 2), got %v", cs)
+	}
+	s, err := modelSize(cs[d-3], dt, aReal, aImag, p)
+	if err != nil {
+		return s, err
+	}
+	if cs[d-2] != s.N {
+		return s, fmt.Errorf("c: want (CH, H, %d, 2) or (H, %[1]d, 2), got %v", s.N, cs)
+	}
+	if d == 4 {
+		s.CH = cs[0]
+	}
+	return s, s.Validate()
+}
+
+// modelSize reads the size of h features off the shapes of dt, A and P, with
+// one channel.
+func modelSize(h int, dt, aReal, aImag, p *G.Node) (Size, error) {
+	s := Size{CH: 1, H: h}
 	a := aReal.Shape()
 	if a.Dims() != 2 || a[1] < 1 {
 		return s, fmt.Errorf("aReal: want (S, N), N >= 1, got %v", a)
@@ -59,24 +83,17 @@ func kernelSize(dt, aReal, aImag, p, b, c *G.Node) (Size, error) {
 		return s, fmt.Errorf("p: want (R, %d, %d, 2) or (%[1]d, %[2]d, 2), got %v", s.S, s.N, p.Shape())
 	}
 	s.R = rank
-	cs := c.Shape()
-	if d := cs.Dims(); (d != 3 && d != 4) || cs[d-2] != s.N || cs[d-1] != 2 {
-		return s, fmt.Errorf("c: want (CH, H, %d, 2) or (H, %[1]d, 2), got %v", s.N, cs)
-	}
-	s.CH, s.H = 1, cs[cs.Dims()-3]
-	if cs.Dims() == 4 {
-		s.CH = cs[0]
-	}
 	if err := s.Validate(); err != nil {
 		return s, err
 	}
 	if err := wantShape("aImag", aImag, []int{s.S, s.N}); err != nil {
 		return s, err
 	}
-	if err := wantShape("dt", dt, []int{s.H, 1}, []int{s.H}); err != nil {
-		return s, err
-	}
-	return s, wantShape("b", b, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
+	return s, wantShape("dt", dt, []int{h, 1}, []int{h})
+}
+
+func wantB(s *Size, b *G.Node) error {
+	return wantShape("b", b, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
 }
 
 // leading returns the first dimension of a node whose others are given, 1 where

@@ -122,8 +122,8 @@ func TestKernelErrors(t *testing.T) {
 		dt, ar, ai, p, bb, c *G.Node
 		want                 string
 	}{
-		{cauchy.Config{}, dt, a, a2, p, b, c, "cauchy.Kernel: L: want a kernel length of at least 1, got 0"},
-		{cauchy.Config{L: 8, LKernel: 4}, dt, a, a2, p, b, c, "cauchy.Kernel: L: want at most round(LKernel/Rate) = 4, the length that C~ is tuned to, got 8: Double tunes it to twice that"},
+		{cauchy.Config{}, dt, a, a2, p, b, c, "cauchy.Kernel: want kernel length L at least 1, got 0"},
+		{cauchy.Config{L: 8, LKernel: 4}, dt, a, a2, p, b, c, "cauchy.Kernel: want kernel length L at most round(LKernel/Rate) = 4, the length that C~ is tuned to, got 8: Double tunes it to twice that"},
 		{cauchy.Config{L: 8, ATransform: ssm.Transform("tanh")}, dt, a, a2, p, b, c, "ATransform"},
 		{good, nil, a, a2, p, b, c, "cauchy.Kernel: input 0: want a node, got nil"},
 		{good, dt, a, a2, p, node(tensor.Float64, 2, 3, 2), c, "want dtype float32 like the other inputs, got float64"},
@@ -132,9 +132,9 @@ func TestKernelErrors(t *testing.T) {
 		{good, dt, a, f(3, 2), p, b, c, "aImag: want (2, 3), got (3, 2)"},
 		{good, dt, a, a2, f(1, 3, 3, 2), b, c, "p: want (R, 2, 3, 2) or (2, 3, 2), got (1, 3, 3, 2)"},
 		{good, dt, a, a2, f(2, 3), b, c, "p: want (R, 2, 3, 2) or (2, 3, 2), got (2, 3)"},
-		{good, dt, a, a2, f(0, 2, 3, 2), b, c, "R: want a rank of at least 1, got 0"},
+		{good, dt, a, a2, f(0, 2, 3, 2), b, c, "want rank R at least 1, got 0"},
 		{good, dt, a, a2, p, f(4, 3, 2), c, "b: want (2, 3, 2) or (1, 2, 3, 2), got (4, 3, 2)"},
-		{good, dt, a, a2, p, b, f(1, 4, 3), "c: want (CH, H, 3, 2) or (H, 3, 2), got (1, 4, 3)"},
+		{good, dt, a, a2, p, b, f(1, 4, 3), "c: want (CH, H, N, 2) or (H, N, 2), got (1, 4, 3)"},
 		{good, f(5, 1), a, a2, p, b, f(1, 5, 3, 2), "got H = 5, S = 2"},
 	} {
 		if _, err := cauchy.Kernel(x.cfg, x.dt, x.ar, x.ai, x.p, x.bb, x.c); err == nil || !strings.Contains(err.Error(), x.want) {

@@ -50,12 +50,11 @@ func (p *Params[T]) check(s Size, gradient bool) error {
 
 // feature is the continuous model of one feature.
 type feature struct {
-	dt  float64
-	dDt float64        // d dt / d raw
-	a   []complex128   // (N) Lambda
-	p   [][]complex128 // (R, N)
-	b   []complex128   // (N)
-	c   [][]complex128 // (CH, N) C~
+	dt float64
+	a  []complex128   // (N) Lambda
+	p  [][]complex128 // (R, N)
+	b  []complex128   // (N)
+	c  [][]complex128 // (CH, N) C~
 }
 
 func newFeature(s *Size) *feature {
@@ -73,22 +72,25 @@ func newMatrix(rows, cols int) [][]complex128 {
 	return m
 }
 
-// load reads feature h of the parameters.
+// load reads feature h of the parameters. B and C may be nil, to be left alone.
 func load[T num.Float](f *feature, prm *Params[T], c *Config, s *Size, h int) {
-	f.dt, f.dDt = c.DtTransform.Eval(float64(prm.Dt[h]))
+	f.dt, _ = c.DtTransform.Eval(float64(prm.Dt[h]))
 	f.dt *= c.rate()
-	f.dDt *= c.rate()
 	row := ssm.Row(h, s.S)
 	for n := range f.a {
 		i := row*s.N + n
 		decay, _ := c.ATransform.Eval(float64(prm.AReal[i]))
 		f.a[n] = complex(-decay, -float64(prm.AImag[i]))
-		f.b[n] = at(prm.B, i)
+		if prm.B != nil {
+			f.b[n] = at(prm.B, i)
+		}
 		for r := range f.p {
 			f.p[r][n] = at(prm.P, r*s.S*s.N+i)
 		}
 		for ch := range f.c {
-			f.c[ch][n] = at(prm.C, (ch*s.H+h)*s.N+n)
+			if prm.C != nil {
+				f.c[ch][n] = at(prm.C, (ch*s.H+h)*s.N+n)
+			}
 		}
 	}
 }
@@ -96,12 +98,6 @@ func load[T num.Float](f *feature, prm *Params[T], c *Config, s *Size, h int) {
 // at returns element i of a complex array.
 func at[T num.Float](v []T, i int) complex128 {
 	return complex(float64(v[2*i]), float64(v[2*i+1]))
-}
-
-// put writes the holomorphic derivative g as the real gradient (d/dRe, d/dIm)
-// of element i of a complex array.
-func put[T num.Float](dst []T, i int, g complex128) {
-	dst[2*i], dst[2*i+1] = T(real(g)), T(-imag(g))
 }
 
 // minDamping is the least |Re lambda| / |lambda| that a pole is taken to have.

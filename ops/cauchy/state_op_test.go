@@ -132,7 +132,7 @@ func TestStateOpErrors(t *testing.T) {
 		err  error
 		want string
 	}{
-		{noL, "cauchy.StateOutput: L: want a kernel length of at least 1, got 0"},
+		{noL, "cauchy.StateOutput: want kernel length L at least 1, got 0"},
 		{tooLong, "got 9"},
 		{badX, "cauchy.StateOutput: x0: want (B, 3, 2, 2), got (3, 2, 2)"},
 		{badP, "cauchy.FinalState: p: want (R, 3, 2, 2) or (3, 2, 2), got (3, 2)"},

@@ -1,160 +1,165 @@
 package cauchy
 
 import (
+	"math/cmplx"
+
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
-	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
-// stateOutput is StateOutput behind graphop: inputs are dt, aReal, aImag, p, c
-// and x0. What a state x0 adds to the output is the kernel of another input
-// vector,
+// stateOutput is what initial states x0 add to the output,
 //
-//	B = x0/dt + M x0/2,  M = Lambda - sum_r P_r P_r^H,  for which Bb = Ab x0,
+//	y[b,c,h,l] = 2 Re(C Ab^(l+1) x0),  l = 0..L-1
 //
-// so C~ serves as it is. Each row of the batch is a feature of its own of one
-// plan, whose parameters are dt (but for the rate), -Lambda, P, B and C~.
+// behind graphop: inputs dt, aReal, aImag, p, c (CH, H, N, 2) and x0 (B, H, N,
+// 2), output (B, CH*H, L). It is the kernel of a model whose B is the one that
+// takes x0 to Ab x0 with the input 1, that is
+//
+//	Bb = Ab x0,  B = (I + dt/2 M) x0 / dt
+//
+// Spectra are not kept from the forward pass for the backward one: that would
+// take as much memory as the output.
 type stateOutput[T num.Float] struct {
-	*bank[T]
-	batch       int
-	plan        *Plan[float64]
-	tiled, grad Params[float64] // of the plan, and their gradients
-	k           []float64       // (CH, B*H, L) of the plan
-	x0, gx0     []T             // of the call in progress
+	cfg     Config
+	size    Size
+	batch   int
+	workers []stateWorker[T]
+	parts   []*gradient // (H) the models' gradients, summed over the batch
 
-	tile, untile func(worker, h int)
+	// The call in progress.
+	prm               Params[T]
+	out, x0, gout, gx []T
+	forward, backward func(worker, h int)
 }
 
-// newStateOutput takes what StateOutput has checked: NewPlan cannot fail on it.
+// stateWorker is the scratch memory of one worker.
+type stateWorker[T num.Float] struct {
+	gen   *generator
+	dft   *dft[T]
+	bins  [][]complex128 // (CH, nodes)
+	saved []complex128   // (nodes, R + CH*R)
+	grad  *gradient      // of one element of the batch
+	x, gx []complex128   // (N) initial state, its gradient
+	phi   []float64      // (R) p_r^H x
+}
+
 func newStateOutput[T num.Float](cfg Config, size Size, batch int) *stateOutput[T] {
-	rows := batch * size.H
-	inner := cfg
-	inner.DtTransform, inner.ATransform = ssm.None, ssm.None
-	plan, err := NewPlan[float64](inner, Size{CH: size.CH, H: rows, S: rows, N: size.N, R: size.R})
-	if err != nil {
-		panic(err)
+	y, c := nodes(cfg.nodes())
+	k := &stateOutput[T]{
+		cfg: cfg, size: size, batch: batch,
+		workers: make([]stateWorker[T], min(par.Workers(), size.H)), parts: newGradients(&size),
 	}
-	n := rows * size.N
-	params := func() Params[float64] {
-		v := func(n int) []float64 { return make([]float64, n) }
-		return Params[float64]{Dt: v(rows), AReal: v(n), AImag: v(n), P: v(size.R * n * 2), B: v(n * 2), C: v(size.CH * n * 2)}
+	for i := range k.workers {
+		k.workers[i] = stateWorker[T]{
+			gen: newGenerator(&size, y, c), dft: newDFT[T](cfg.nodes()), bins: newMatrix(size.CH, len(y)),
+			saved: make([]complex128, len(y)*(size.R+size.CH*size.R)), grad: newGradient(&size),
+			x: make([]complex128, size.N), gx: make([]complex128, size.N), phi: make([]float64, size.R),
+		}
 	}
-	s := &stateOutput[T]{
-		bank: newBank[T](cfg, size), batch: batch,
-		plan: plan, tiled: params(), grad: params(), k: make([]float64, size.CH*rows*cfg.L),
-	}
-	s.tile, s.untile = s.tileFeature, s.untileFeature
-	return s
+	k.forward, k.backward = k.forwardFeature, k.backwardFeature
+	return k
 }
 
-func (s *stateOutput[T]) bind(in []graphop.Arg[T]) {
-	// B is not used: P is long enough to stand in for it.
-	s.load(Params[T]{Dt: in[0].F, AReal: in[1].F, AImag: in[2].F, P: in[3].F, B: in[3].F, C: in[4].F})
-	s.x0 = in[5].F
-	par.For(s.size.H, s.tile)
+func (k *stateOutput[T]) bind(in []graphop.Arg[T]) {
+	k.prm = Params[T]{Dt: in[0].F, AReal: in[1].F, AImag: in[2].F, P: in[3].F, C: in[4].F}
+	k.x0 = in[5].F
 }
 
-func (s *stateOutput[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	s.bind(in)
-	if err := s.plan.Forward(s.k, s.tiled); err != nil {
-		return err
-	}
-	s.eachRow(func(row, k int) { round(out[row:], s.k[k:][:s.cfg.L]) })
+// Forward implements graphop.Core.
+func (k *stateOutput[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	k.bind(in)
+	k.out = out
+	par.For(k.size.H, k.forward)
 	return nil
 }
 
-// eachRow calls f with the place of every row of the output (B, CH, H, L) and
-// of the same row of the plan's kernels (CH, B, H, L).
-func (s *stateOutput[T]) eachRow(f func(row, k int)) {
-	l, h, ch := s.cfg.L, s.size.H, s.size.CH
-	for b := range s.batch {
-		for c := range ch {
-			for i := range h {
-				f(((b*ch+c)*h+i)*l, ((c*s.batch+b)*h+i)*l)
-			}
+// row returns row (b, ch, h) of an array (B, CH*H, L).
+func (k *stateOutput[T]) row(y []T, b, ch, h int) []T {
+	return y[((b*k.size.CH+ch)*k.size.H+h)*k.cfg.L:][:k.cfg.L]
+}
+
+func (k *stateOutput[T]) forwardFeature(worker, h int) {
+	w := &k.workers[worker]
+	load(w.gen.f, &k.prm, &k.cfg, &k.size, h)
+	for b := range k.batch {
+		w.start(k.x0, b*k.size.H+h)
+		w.gen.values(w.bins, nil)
+		for ch, bins := range w.bins {
+			w.dft.inverse(k.row(k.out, b, ch, h), bins)
 		}
 	}
 }
 
-// tileFeature sets the parameters of the plan for all rows of feature h.
-func (s *stateOutput[T]) tileFeature(_, h int) {
-	z, t, f := &s.size, &s.tiled, s.features[h]
-	x, mx, phi := make([]complex128, z.N), make([]complex128, z.N), make([]float64, z.R)
-	for b := range s.batch {
-		row := b*z.H + h
-		t.Dt[row] = f.dt / s.cfg.rate()
-		s.state(x, row)
-		f.lowRank(phi, x)
-		f.multiply(mx, x, phi)
-		for n, a := range f.a {
-			i := row*z.N + n
-			t.AReal[i], t.AImag[i] = -real(a), -imag(a)
-			set(t.B, i, x[n]/complex(f.dt, 0)+mx[n]/2)
-			for r := range f.p {
-				set(t.P, s.tiledRow(r)+i, f.p[r][n])
-			}
-			for c := range f.c {
-				set(t.C, s.tiledRow(c)+i, f.c[c][n])
-			}
+// start sets B of the model loaded for row (b, h) of x0.
+func (w *stateWorker[T]) start(x0 []T, row int) {
+	f := w.gen.f
+	for n := range w.x {
+		w.x[n] = at(x0, row*len(w.x)+n)
+		f.b[n] = w.x[n] * (complex(1/f.dt, 0) + f.a[n]/2)
+	}
+	for r, p := range f.p {
+		w.phi[r] = 0
+		for n, x := range w.x {
+			w.phi[r] += 2 * real(cmplx.Conj(p[n])*x)
+		}
+		for n := range f.b {
+			f.b[n] -= complex(w.phi[r]/2, 0) * p[n]
 		}
 	}
+	w.gen.prepare()
 }
 
-// state reads row number row of x0.
-func (s *stateOutput[T]) state(x []complex128, row int) {
-	for n := range x {
-		x[n] = at(s.x0, row*s.size.N+n)
-	}
-}
-
-// tiledRow returns where row r of P, or channel r of C, of the plan begins.
-func (s *stateOutput[T]) tiledRow(r int) int { return r * s.batch * s.size.H * s.size.N }
-
-func (s *stateOutput[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
-	s.bind(in)
-	s.eachRow(func(row, k int) {
-		for i, v := range gout[row:][:s.cfg.L] {
-			s.k[k+i] = float64(v)
-		}
-	})
-	if err := s.plan.Backward(s.grad, s.tiled, s.k); err != nil {
-		return err
-	}
-	s.gx0 = grad[5]
-	s.backward(Params[T]{Dt: grad[0], AReal: grad[1], AImag: grad[2], P: grad[3], C: grad[4]}, s.untile)
+// Backward implements graphop.Core.
+func (k *stateOutput[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	k.bind(in)
+	k.gout, k.gx = gout, grad[5]
+	par.For(k.size.H, k.backward)
+	g := Params[T]{Dt: grad[0], AReal: grad[1], AImag: grad[2], P: grad[3], C: grad[4]}
+	store(&g, &k.prm, &k.cfg, &k.size, k.parts)
 	return nil
 }
 
-// untileFeature carries the gradients of the plan, for all rows of feature h,
-// to its model and to x0.
-func (s *stateOutput[T]) untileFeature(_, h int) {
-	z, f, g := &s.size, s.features[h], s.gradients[h]
-	x, gx, gm, phi := make([]complex128, z.N), make([]complex128, z.N), make([]complex128, z.N), make([]float64, z.R)
-	dt := complex(f.dt, 0)
-	for b := range s.batch {
-		row := b*z.H + h
-		s.state(x, row)
-		f.lowRank(phi, x)
-		g.dt += s.grad.Dt[row] / s.cfg.rate()
-		for n := range z.N {
-			i := row*z.N + n
-			g.a[n] += complex(-s.grad.AReal[i], s.grad.AImag[i])
-			for r := range g.p {
-				g.p[r][n] += derivative(s.grad.P, s.tiledRow(r)+i)
-			}
-			for c := range g.c {
-				g.c[c][n] += derivative(s.grad.C, s.tiledRow(c)+i)
-			}
-			gb := derivative(s.grad.B, i)
-			gx[n], gm[n] = gb/dt, gb/2
-			g.dt -= real(gb * x[n] / (dt * dt))
+func (k *stateOutput[T]) backwardFeature(worker, h int) {
+	w := &k.workers[worker]
+	load(w.gen.f, &k.prm, &k.cfg, &k.size, h)
+	k.parts[h].clear()
+	for b := range k.batch {
+		row := b*k.size.H + h
+		w.start(k.x0, row)
+		w.gen.values(w.bins, w.saved)
+		for ch, bins := range w.bins {
+			w.dft.adjoint(bins, k.row(k.gout, b, ch, h))
 		}
-		f.multiplyGrad(g, gx, gm, x, phi)
-		if s.gx0 != nil {
-			for n, v := range gx {
-				put(s.gx0, row*z.N+n, v)
-			}
+		w.gen.gradients(w.grad, w.bins, w.saved)
+		w.startGrad()
+		k.parts[h].add(w.grad)
+		if k.gx == nil {
+			continue
+		}
+		for n, g := range w.gx {
+			put(k.gx, row*k.size.N+n, g)
+		}
+	}
+}
+
+// startGrad carries the gradient by B to the model and to x0, in gx.
+func (w *stateWorker[T]) startGrad() {
+	f, g := w.gen.f, w.grad
+	for n, gb := range g.b {
+		w.gx[n] = gb * (complex(1/f.dt, 0) + f.a[n]/2)
+		g.a[n] += gb * w.x[n] / 2
+		g.dt -= real(gb*w.x[n]) / (f.dt * f.dt)
+	}
+	for r, p := range f.p {
+		var gPhi float64
+		for n, gb := range g.b {
+			gPhi -= real(gb*p[n]) / 2
+			g.p[r][n] -= gb * complex(w.phi[r]/2, 0)
+		}
+		for n := range p { // phi = 2 Re(conj(P) x)
+			w.gx[n] += complex(2*gPhi, 0) * cmplx.Conj(p[n])
+			g.p[r][n] += complex(2*gPhi, 0) * cmplx.Conj(w.x[n])
 		}
 	}
 }

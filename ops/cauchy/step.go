@@ -53,14 +53,14 @@ func newStep[F, T num.Float](cfg Config, size Size, prm Params[T]) (*Step[F], er
 		c: num.Aligned[F](size.CH * size.H * n), phi: make([]F, size.R),
 	}
 	return s, discretise(cfg, size, prm, func(h int, f *feature, d *discrete) {
-		round(s.pole[h*n:], realColumn(d.pole))
-		round(s.b[h*n:], realColumn(d.b))
+		realColumn(s.pole[h*n:], d.pole)
+		realColumn(s.b[h*n:], d.b)
 		for r := range size.R {
-			round(s.q[(h*size.R+r)*n:], realRow(d.q[r]))
-			round(s.e[(h*size.R+r)*n:], realColumn(d.e[r]))
+			realRow(s.q[(h*size.R+r)*n:], d.q[r])
+			realColumn(s.e[(h*size.R+r)*n:], d.e[r])
 		}
 		for ch, c := range f.c {
-			round(s.c[(ch*size.H+h)*n:], realRow(c))
+			realRow(s.c[(ch*size.H+h)*n:], c)
 		}
 	})
 }
@@ -139,10 +139,14 @@ func NewDenseStep[T num.Float](cfg Config, size Size, prm Params[T]) (*DenseStep
 		x: num.Aligned[T](n),
 	}
 	err := discretise(cfg, size, prm, func(h int, f *feature, d *discrete) {
-		round(s.A[h*n*n:], d.matrix().RawMatrix().Data)
-		round(s.B[h*n:], realColumn(d.b))
+		a := make([]float64, n*n)
+		d.matrix(a)
+		for i, v := range a {
+			s.A[h*n*n+i] = T(v)
+		}
+		realColumn(s.B[h*n:], d.b)
 		for ch, c := range f.c {
-			round(s.C[(ch*size.H+h)*n:], realRow(c))
+			realRow(s.C[(ch*size.H+h)*n:], c)
 		}
 	})
 	if err != nil {
@@ -197,7 +201,7 @@ func checkRecurrence[T num.Float](cfg Config, size Size, prm Params[T]) error {
 		return err
 	}
 	if n := cfg.nodes(); n < 1 {
-		return fmt.Errorf("Config: LKernel: want the length that C~ is tuned to, round(LKernel/Rate) at least 1, got %d", n)
+		return fmt.Errorf("want round(LKernel/Rate), the length that C~ is tuned to, at least 1, got %d", n)
 	}
 	return nil
 }
@@ -210,7 +214,9 @@ func discretise[T num.Float](cfg Config, size Size, prm Params[T], visit func(h 
 		f := newFeature(&size)
 		load(f, &prm, &cfg, &size, h)
 		if errs[h] = f.retune(cfg.nodes(), untilt); errs[h] == nil {
-			visit(h, f, newDiscrete(f))
+			d := newDiscrete(&size)
+			d.set(f)
+			visit(h, f, d)
 		}
 	})
 	return firstError(errs)
@@ -224,11 +230,4 @@ func firstError(errs []error) error {
 		}
 	}
 	return nil
-}
-
-// round writes v to the beginning of dst.
-func round[T num.Float](dst []T, v []float64) {
-	for i, x := range v {
-		dst[i] = T(x)
-	}
 }

@@ -105,76 +105,6 @@ func TestFloat32Step(t *testing.T) {
 	}
 }
 
-// Starting in the middle from the state there gives the second half of the
-// output: the state's kernel and the convolution add up to the recurrence.
-func TestStateKernel(t *testing.T) {
-	const tol = 1e-11
-	const batch, half = 2, 30
-	for _, v := range variants {
-		cfg := v.cfg
-		cfg.LKernel, cfg.L = 40, half
-		s := v.size
-		rng := rand.New(rand.NewPCG(5, 6))
-		p := randomParams(rng, cfg, s)
-		r, err := cauchy.NewStep(cfg, s, p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		x, y := make([]float64, batch*s.H*2*s.N), make([]float64, batch*s.CH*s.H)
-		input := make([][]float64, 2*half)
-		for l := range input {
-			input[l] = make([]float64, batch*s.H)
-			for i := range input[l] {
-				input[l][i] = rng.NormFloat64()
-			}
-		}
-		for _, u := range input[:half] {
-			if err := r.Advance(nil, x, u); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got := nan[float64](len(y) * half)
-		if err := cauchy.StateKernel(got, cfg, s, p, x); err != nil {
-			t.Fatal(err)
-		}
-		kernel := forward(t, cfg, s, p)
-		want := make([]float64, len(got))
-		for l, u := range input[half:] {
-			if err := r.Advance(y, x, u); err != nil {
-				t.Fatal(err)
-			}
-			for i, v := range y {
-				want[i*half+l] = v
-				b, row := i/(s.CH*s.H), i%(s.CH*s.H)
-				for j := range l + 1 { // the convolution
-					got[i*half+l] += kernel[row*half+j] * input[half+l-j][b*s.H+row%s.H]
-				}
-			}
-		}
-		if e := testutil.RelErr(got, want); !(e <= tol) {
-			t.Errorf("%s: relative error %.3g > %.3g", v.name, e, tol)
-		}
-	}
-}
-
-// The state's kernel has no limit on its length.
-func TestStateKernelBeyondTheKernel(t *testing.T) {
-	const tol = 1e-12
-	size := cauchy.Size{CH: 1, H: 1, S: 1, N: 2, R: 1}
-	p := randomParams(rand.New(rand.NewPCG(1, 2)), cauchy.Config{}, size)
-	x0 := []float64{1, -2, 0.5, 3}
-	kernel := func(L int) []float64 {
-		k := nan[float64](L)
-		if err := cauchy.StateKernel(k, cauchy.Config{LKernel: 16, L: L}, size, p, x0); err != nil {
-			t.Fatal(err)
-		}
-		return k
-	}
-	if e := testutil.RelErr(kernel(50)[:16], kernel(16)); !(e <= tol) {
-		t.Errorf("relative error %.3g > %.3g", e, tol)
-	}
-}
-
 func TestStepDoesNotAllocate(t *testing.T) {
 	cfg := cauchy.Config{L: 16}
 	size := cauchy.Size{CH: 2, H: 4, S: 2, N: 3, R: 2}
@@ -197,7 +127,6 @@ func TestStepErrors(t *testing.T) {
 	size := cauchy.Size{CH: 2, H: 4, S: 2, N: 3, R: 1}
 	p := randomParams(rand.New(rand.NewPCG(1, 2)), cfg, size)
 	x, u, y := make([]float64, 2*4*2*3), make([]float64, 2*4), make([]float64, 2*2*4)
-	k := make([]float64, 2*2*4*16)
 	linear, err := cauchy.NewStep(cfg, size, p)
 	if err != nil {
 		t.Fatal(err)
@@ -208,19 +137,15 @@ func TestStepErrors(t *testing.T) {
 	}
 	_, none := cauchy.NewStep(cauchy.Config{}, size, p)
 	_, bad := cauchy.NewDenseStep(cauchy.Config{L: 16, DtTransform: ssm.Transform("log")}, size, p)
-	noLength := cauchy.Config{LKernel: 16}
 	for _, c := range []struct {
 		err  error
 		want string
 	}{
-		{none, "cauchy: NewStep: Config: LKernel: want the length that C~ is tuned to, round(LKernel/Rate) at least 1, got 0"},
-		{bad, "cauchy: NewDenseStep: Config: DtTransform: ssm: want transform"},
+		{none, "cauchy: NewStep: want round(LKernel/Rate), the length that C~ is tuned to, at least 1, got 0"},
+		{bad, "cauchy: NewDenseStep: field DtTransform: ssm: want transform"},
 		{linear.Advance(y, x, u[1:]), "cauchy: Step.Advance: u: want (B, 4), got 7 elements"},
 		{linear.Advance(y, x[1:], u), "cauchy: Step.Advance: x: want (2, 4, 2, 3), got 47 elements"},
 		{dense.Advance(y[1:], x, u), "cauchy: DenseStep.Advance: y: want (2, 2, 4), got 15 elements"},
-		{cauchy.StateKernel(k, noLength, size, p, x), "cauchy: StateKernel: Config: L: want a kernel length of at least 1, got 0"},
-		{cauchy.StateKernel(k, cfg, size, p, x[1:]), "cauchy: StateKernel: x0: want (B, 4, 2, 3), got 47 elements"},
-		{cauchy.StateKernel(k[1:], cfg, size, p, x), "cauchy: StateKernel: k: want (2, 2, 4, 16), got 255 elements"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", c.err, c.want)

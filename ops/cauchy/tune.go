@@ -1,6 +1,7 @@
 package cauchy
 
 import (
+	"errors"
 	"fmt"
 
 	"gonum.org/v1/gonum/mat"
@@ -80,10 +81,14 @@ func (f *feature) retune(l int, convert func(c, power *mat.Dense) error) error {
 	n := len(f.a)
 	c := mat.NewDense(len(f.c), 2*n, nil)
 	for ch, row := range f.c {
-		c.SetRow(ch, realRow(row))
+		realRow(c.RawRowView(ch), row)
 	}
+	d := newDiscrete(&Size{N: n, R: len(f.p)})
+	d.set(f)
+	ab := mat.NewDense(2*n, 2*n, nil)
+	d.matrix(ab.RawMatrix().Data)
 	var power mat.Dense
-	power.Pow(newDiscrete(f).matrix(), l)
+	power.Pow(ab, l)
 	if err := convert(c, &power); err != nil {
 		return err
 	}
@@ -125,7 +130,7 @@ func untilt(c, power *mat.Dense) error {
 	}
 	var svd mat.SVD
 	if !svd.Factorize(m.T(), mat.SVDThin) {
-		return fmt.Errorf("no singular value decomposition of I - Ab^l")
+		return errors.New("no singular value decomposition of I - Ab^l")
 	}
 	if rank := svd.Rank(1 / maxCond); rank > 0 {
 		svd.SolveTo(&x, c.T(), rank)
@@ -139,10 +144,10 @@ func untilt(c, power *mat.Dense) error {
 // checkModel checks all that a recurrence is made of.
 func checkModel[T num.Float](cfg Config, size Size, prm Params[T]) error {
 	if err := cfg.validateModel(); err != nil {
-		return fmt.Errorf("Config: %w", err)
+		return err
 	}
 	if err := size.Validate(); err != nil {
-		return fmt.Errorf("Size: %w", err)
+		return err
 	}
 	return prm.check(size, false)
 }

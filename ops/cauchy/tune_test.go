@@ -112,8 +112,8 @@ func TestTuningErrors(t *testing.T) {
 	}{
 		{cauchy.SetupC(c, cauchy.Config{}, size, p, 0), "cauchy: SetupC: want a length of at least 1, got 0"},
 		{cauchy.Double(c[1:], cauchy.Config{}, size, p, 4), "cauchy: Double: dst: want 12 elements, got 11"},
-		{cauchy.RecoverC(c, cauchy.Config{Rate: -1}, size, p, 4), "cauchy: RecoverC: Config: Rate: want"},
-		{cauchy.RecoverC(c, cauchy.Config{}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3}, p, 4), "cauchy: RecoverC: Size: R: want"},
+		{cauchy.RecoverC(c, cauchy.Config{Rate: -1}, size, p, 4), "cauchy: RecoverC: want Rate a finite number"},
+		{cauchy.RecoverC(c, cauchy.Config{}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3}, p, 4), "cauchy: RecoverC: want rank R at least 1, got 0"},
 		{cauchy.SetupC(c, cauchy.Config{}, size, short, 4), "cauchy: SetupC: B: want 12 elements, got 11"},
 	} {
 		if x.err == nil || !strings.Contains(x.err.Error(), x.want) {

@@ -1,0 +1,117 @@
+package cauchy
+
+import "github.com/gorgonia-s4/s4/internal/num"
+
+// gradient is the gradient by the model of one feature, in the form of
+// holomorphic derivatives g: the loss changes by Re(g dz), and its derivatives
+// by the real and imaginary part of z are Re g and -Im g.
+type gradient struct {
+	dt float64
+	a  []complex128   // (N) by Lambda
+	p  [][]complex128 // (R, N) in both of its places
+	b  []complex128   // (N)
+	c  [][]complex128 // (CH, N)
+}
+
+func newGradient(s *Size) *gradient {
+	return &gradient{
+		a: make([]complex128, s.N), p: newMatrix(s.R, s.N),
+		b: make([]complex128, s.N), c: newMatrix(s.CH, s.N),
+	}
+}
+
+// newGradients returns one for each feature.
+func newGradients(s *Size) []*gradient {
+	g := make([]*gradient, s.H)
+	for h := range g {
+		g[h] = newGradient(s)
+	}
+	return g
+}
+
+func (g *gradient) clear() {
+	g.dt = 0
+	clear(g.a)
+	clear(g.b)
+	for _, p := range g.p {
+		clear(p)
+	}
+	for _, c := range g.c {
+		clear(c)
+	}
+}
+
+// add adds o but for what it has for B.
+func (g *gradient) add(o *gradient) {
+	g.dt += o.dt
+	addTo(g.a, o.a)
+	for r, p := range o.p {
+		addTo(g.p[r], p)
+	}
+	for ch, c := range o.c {
+		addTo(g.c[ch], c)
+	}
+}
+
+func addTo(dst, x []complex128) {
+	for i, v := range x {
+		dst[i] += v
+	}
+}
+
+// put writes the holomorphic derivative g as the real gradient of element i of
+// a complex array.
+func put[T num.Float](dst []T, i int, g complex128) {
+	dst[2*i], dst[2*i+1] = T(real(g)), T(-imag(g))
+}
+
+// store writes the gradients by the raw parameters that the models of the
+// features, parts (H), come from. What features share is summed over them in
+// order. A nil slice of grad is left out.
+func store[T num.Float](grad, prm *Params[T], cfg *Config, s *Size, parts []*gradient) {
+	for h, g := range parts {
+		if grad.Dt != nil {
+			_, dDt := cfg.DtTransform.Eval(float64(prm.Dt[h]))
+			grad.Dt[h] = T(g.dt * cfg.rate() * dDt)
+		}
+		if grad.C == nil {
+			continue
+		}
+		for ch, c := range g.c {
+			for n, v := range c {
+				put(grad.C, (ch*s.H+h)*s.N+n, v)
+			}
+		}
+	}
+	for i := range s.S * s.N {
+		storeShared(grad, prm, cfg, s, parts, i)
+	}
+}
+
+// storeShared is store for state i, in (S, N), of the state matrices.
+func storeShared[T num.Float](grad, prm *Params[T], cfg *Config, s *Size, parts []*gradient, i int) {
+	n := i % s.N
+	sum := func(of func(*gradient) []complex128) (total complex128) {
+		for h := i / s.N; h < s.H; h += s.S {
+			total += of(parts[h])[n]
+		}
+		return total
+	}
+	a := sum(func(g *gradient) []complex128 { return g.a })
+	if grad.AReal != nil {
+		_, dDecay := cfg.ATransform.Eval(float64(prm.AReal[i]))
+		grad.AReal[i] = T(-dDecay * real(a))
+	}
+	if grad.AImag != nil {
+		grad.AImag[i] = T(imag(a))
+	}
+	if grad.B != nil {
+		put(grad.B, i, sum(func(g *gradient) []complex128 { return g.b }))
+	}
+	if grad.P == nil {
+		return
+	}
+	for r := range s.R {
+		put(grad.P, r*s.S*s.N+i, sum(func(g *gradient) []complex128 { return g.p[r] }))
+	}
+}
