@@ -65,6 +65,8 @@ func newSpectral[T num.Float](g geometry) *spectral[T] {
 	return newSpectralPieces[T](g, g.pieces())
 }
 
+// newSpectralPieces is newSpectral with the batch of each feature in the given
+// number of pieces.
 func newSpectralPieces[T num.Float](g geometry, pieces int) *spectral[T] {
 	plan := fft.New[T](g.L + g.reach())
 	s := &spectral[T]{geometry: g, fft: plan, n: 2 * plan.Len(), pieces: pieces}
