@@ -21,6 +21,18 @@ func BenchmarkS4D(b *testing.B) {
 	})
 }
 
+func BenchmarkS4(b *testing.B) {
+	benchmarkLayer(b, func(g *G.ExprGraph, h, n int) (layers.Layer, error) {
+		return layers.NewS4(g, tensor.Float32, layers.S4Config{DModel: h, DState: n})
+	})
+}
+
+func BenchmarkDSS(b *testing.B) {
+	benchmarkLayer(b, func(g *G.ExprGraph, h, n int) (layers.Layer, error) {
+		return layers.NewDSS(g, tensor.Float32, layers.DSSConfig{DModel: h, DState: n})
+	})
+}
+
 // benchmarkLayer measures a whole layer in float32 on a TapeMachine: forward
 // in evaluation mode (fwd), and forward and backward to the input and all
 // parameters (fwdbwd).

@@ -23,6 +23,12 @@ func BenchmarkStep(b *testing.B) {
 		{"s4d", func(g *G.ExprGraph) (recurrent, error) {
 			return layers.NewS4D(g, tensor.Float32, layers.S4DConfig{DModel: h, DState: n, FixedB: true})
 		}},
+		{"s4", func(g *G.ExprGraph) (recurrent, error) {
+			return layers.NewS4(g, tensor.Float32, layers.S4Config{DModel: h, DState: n})
+		}},
+		{"dss", func(g *G.ExprGraph) (recurrent, error) {
+			return layers.NewDSS(g, tensor.Float32, layers.DSSConfig{DModel: h, DState: n, LMax: 1024})
+		}},
 	} {
 		for _, batch := range []int{1, 16} {
 			b.Run(fmt.Sprintf("%s/B%d_H%d_N%d", c.name, batch, h, n), func(b *testing.B) {

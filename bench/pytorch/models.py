@@ -79,17 +79,27 @@ def dplr_kernel(dt, a, p, b, ct, length, nodes=None):
     return torch.fft.irfft(scale * k, n=length)
 
 
-def dplr_dense(dt, a, p, b):
-    """The bilinear discretisation dA (H, N, N) and dB (H, N) of dplr_kernel's system.
+def dplr_discretize(dt, a, p, b):
+    """The bilinear discretisation of dplr_kernel's system, all (H, N/2).
 
-    The state is the N/2 stored dimensions and their conjugates.
+    dA = diag(a') - f w^T and dB = b', on the N/2 stored dimensions and their
+    conjugates, by the Woodbury identity; S4, appendix C.
     """
-    p, b, a = with_conjugates(p), with_conjugates(b), with_conjugates(a)
-    m = torch.diag_embed(a) - p[..., :, None] * p[..., None, :].conj()
-    eye = torch.eye(m.shape[-1], dtype=m.dtype)
-    half = dt[:, None, None] / 2 * m
-    inverse = torch.linalg.inv(eye - half)
-    return inverse @ (eye + half), dt[:, None] * (inverse @ b[..., None]).squeeze(-1)
+    d = 1 / (2 / dt[:, None] - a)
+    w = p.conj() * d
+    r = 1 / (1 + 2 * (w * p).sum(-1, keepdim=True).real)
+    f = 4 / dt[:, None] * r * d * p
+    db = 2 * (d * b - r * d * p * 2 * (w * b).sum(-1, keepdim=True).real)
+    return 4 / dt[:, None] * d - 1, f, w, db
+
+
+def untune(ct, diagonal, f, w, length):
+    """C = ct (I - dA^L)^-1 for the dA of dplr_discretize, (H, N/2)."""
+    f, w = with_conjugates(f), with_conjugates(w)
+    da = torch.diag_embed(with_conjugates(diagonal)) - f[..., :, None] * w[..., None, :]
+    tail = torch.eye(da.shape[-1]).to(da) - torch.linalg.matrix_power(da, length)
+    c = torch.linalg.solve(tail.transpose(-1, -2), with_conjugates(ct)[..., None]).squeeze(-1)
+    return c[..., : ct.shape[-1]]
 
 
 def legs_dplr(n):
@@ -174,20 +184,18 @@ class S4Kernel(nn.Module):
         return dplr_kernel(*self.continuous(), self.length, self.nodes)[..., :length]
 
     def recurrence(self, batch):
-        """step(u): (B, H) -> (B, H), from state zero, with the dense dA."""
+        """step(u): (B, H) -> (B, H), from state zero."""
         dt, *continuous = self.continuous()
         dtype = continuous[0].dtype
         a, p, b, ct = (v.to(torch.complex128) for v in continuous)
-        da, db = dplr_dense(dt.double(), a, p, b)
-        eye = torch.eye(da.shape[-1], dtype=da.dtype)
-        tail = eye - torch.linalg.matrix_power(da, self.length)
-        c = torch.linalg.solve(tail.transpose(-1, -2), with_conjugates(ct)[..., None]).squeeze(-1)
-        da, db, c = da.to(dtype), db.to(dtype), c.to(dtype)
+        diagonal, f, w, db = dplr_discretize(dt.double(), a, p, b)
+        c = untune(ct, diagonal, f, w, self.length)
+        diagonal, f, w, db, c = (v.to(dtype) for v in (diagonal, f, 2 * w, db, 2 * c))
         x = torch.zeros(batch, *db.shape, dtype=dtype)
 
         def step(u):
             nonlocal x
-            x = torch.einsum("hmn,bhn->bhm", da, x) + db * u[..., None]
+            x = diagonal * x - f * (w * x).sum(-1, keepdim=True).real + db * u[..., None]
             return (c * x).sum(-1).real
 
         return step
