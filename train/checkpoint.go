@@ -155,13 +155,19 @@ func decodeStrict(b []byte, v any) error {
 // the names, shapes and types must be those of the checkpoint; otherwise the
 // model is left as it was and the error names the differences.
 func (c *Checkpoint) LoadModel(m Model) error {
-	if err := c.checkModel(m); err != nil {
+	err := c.checkConfig(m)
+	if err == nil {
+		err = c.loadTensors(m)
+	}
+	if err != nil {
 		return fmt.Errorf("train: checkpoint %s: %w", c.path, err)
 	}
 	return nil
 }
 
-func (c *Checkpoint) checkModel(m Model) error {
+// checkConfig reports where the configuration of a model differs from that of
+// the checkpoint.
+func (c *Checkpoint) checkConfig(m Model) error {
 	config, err := json.Marshal(m.Config())
 	if err != nil {
 		return fmt.Errorf("the model's configuration: %w", err)
@@ -173,6 +179,11 @@ func (c *Checkpoint) checkModel(m Model) error {
 	if len(diff) > 0 {
 		return fmt.Errorf("it is of another model: %s", strings.Join(diff, "; "))
 	}
+	return nil
+}
+
+// loadTensors copies the parameters and buffers, all of them or none.
+func (c *Checkpoint) loadTensors(m Model) error {
 	var ts []safetensors.Tensor
 	for _, t := range c.tensors.Tensors {
 		if !strings.HasPrefix(t.Name, firstMoment) && !strings.HasPrefix(t.Name, secondMoment) {
@@ -438,6 +449,9 @@ func (t *Trainer) resume(c *Checkpoint) error {
 	if c.State.Position.Batch > t.train.Batches() {
 		return fmt.Errorf("want a position of at most %d batches, got %d", t.train.Batches(), c.State.Position.Batch)
 	}
+	if err := c.checkConfig(t.model); err != nil {
+		return err
+	}
 	ms, err := c.moments(t.model.Params())
 	if err != nil {
 		return err
@@ -453,7 +467,7 @@ func (t *Trainer) resume(c *Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if err := c.checkModel(t.model); err != nil {
+	if err := c.loadTensors(t.model); err != nil {
 		return err
 	}
 	schedule.SetState(st.Schedule)

@@ -274,6 +274,19 @@ func TestResumeRejects(t *testing.T) {
 	}
 }
 
+func TestResumeNamesWhatDiffersInTheModel(t *testing.T) {
+	cfg, mc, train, val, path := saved(t)
+	c, err := ReadCheckpoint(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mc.Hidden = 9 // and so are the moments of other shapes
+	err = newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val).Resume(c)
+	if want := "train: resume from " + path + ": it is of another model: hidden is 8 in the checkpoint, 9 here"; err == nil || err.Error() != want {
+		t.Errorf("got error %v, want %q", err, want)
+	}
+}
+
 func TestRunDoesNotReplaceAnother(t *testing.T) {
 	cfg, mc, train, val, path := saved(t)
 	fit := func(c Config) error {

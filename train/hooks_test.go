@@ -73,7 +73,7 @@ func TestProgressDrawsABarOnATerminal(t *testing.T) {
 	p := NewProgress(&out)
 	p.isTerminal = func() bool { return true }
 	show(t, p)
-	for _, want := range []string{"2% |", "|  1/40  loss 2.303  acc 12.5 %  64 samples/s  1m2s left", "|  2/40 ", "20% |██        |  6/30 ",
+	for _, want := range []string{"2% |", "|  1/40  loss 2.303  acc 12.5 %  64 samples/s  1m2s left", "|  2/40 ", "20% |██", "|  6/30 ",
 		"\revaluation at step 5", "\rearly stop after 6 steps"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%q", want, out.String())
@@ -81,6 +81,30 @@ func TestProgressDrawsABarOnATerminal(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "epoch") {
 		t.Errorf("a line for pipes in\n%q", out.String())
+	}
+}
+
+func TestProgressFitsTheTerminal(t *testing.T) {
+	var out bytes.Buffer
+	p := NewProgress(&out)
+	p.isTerminal = func() bool { return true }
+	p.columns = func() int { return barFrame + len("1/40  loss 2.303") }
+	show(t, p)
+	if got := out.String(); !strings.Contains(got, "|  1/40  loss 2.303 ") || strings.Contains(got, "acc 12.5 %  64") {
+		t.Errorf("want the text cut off behind the loss, got\n%q", got)
+	}
+}
+
+func TestPaceIsReadable(t *testing.T) {
+	for want, p := range map[string]pace{
+		"- samples/s":     {},
+		"1.23 samples/s":  {sequences: 12.345, seconds: 10},
+		"145 samples/s":   {sequences: 290, seconds: 2},
+		"14812 samples/s": {sequences: 14812, seconds: 1},
+	} {
+		if p.String() != want {
+			t.Errorf("got %q, want %q", p.String(), want)
+		}
 	}
 }
 

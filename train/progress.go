@@ -20,6 +20,7 @@ type Progress struct {
 
 	w          io.Writer
 	isTerminal func() bool
+	columns    func() int               // of the terminal
 	bar        *progressbar.ProgressBar // nil if w is not a terminal
 	shown      time.Duration            // when the last line or bar was written
 	steps      int                      // of the run
@@ -28,14 +29,30 @@ type Progress struct {
 
 // NewProgress returns a Progress that writes to w, which is usually os.Stderr.
 func NewProgress(w io.Writer) *Progress {
-	return &Progress{Every: 10 * time.Second, w: w, isTerminal: func() bool {
-		f, ok := w.(*os.File)
-		return ok && term.IsTerminal(int(f.Fd()))
-	}}
+	return &Progress{
+		Every: 10 * time.Second, w: w,
+		isTerminal: func() bool {
+			f, ok := w.(*os.File)
+			return ok && term.IsTerminal(int(f.Fd()))
+		},
+		columns: func() int {
+			if f, ok := w.(*os.File); ok {
+				if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+					return n
+				}
+			}
+			return 80
+		},
+	}
 }
 
-// barEvery is the time between two updates of the bar.
-const barEvery = 100 * time.Millisecond
+const (
+	// barEvery is the time between two updates of the bar.
+	barEvery = 100 * time.Millisecond
+	// barFrame is the number of columns that the bar takes, without the text
+	// behind it, when it is at its shortest.
+	barFrame = 12
+)
 
 // OnStart implements Hook.
 func (p *Progress) OnStart(e StartEvent) error {
@@ -52,7 +69,7 @@ func (p *Progress) OnStart(e StartEvent) error {
 func newBar(w io.Writer, steps int) *progressbar.ProgressBar {
 	return progressbar.NewOptions(steps,
 		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetWidth(10),
+		progressbar.OptionFullWidth(), // what the text leaves
 		progressbar.OptionShowDescriptionAtLineEnd(),
 		progressbar.OptionSetPredictTime(false), // it does not know of resumed runs and evaluations
 		progressbar.OptionSetElapsedTime(false),
@@ -79,9 +96,11 @@ func (p *Progress) OnStep(e StepEvent) error {
 	}
 	p.shown = e.Elapsed
 	if p.bar != nil {
+		text := fmt.Sprintf("%d/%d  loss %.3f  acc %.1f %%  %s  %s left",
+			e.Step, e.Steps, e.Train.Loss, 100*e.Train.Accuracy, p.pace, e.Remaining.Round(time.Second))
+		// A line that the terminal wraps could not be drawn over.
+		p.bar.Describe(text[:min(len(text), max(0, p.columns()-barFrame))])
 		_ = p.bar.Set(e.Step) // only fails beyond the maximum
-		p.bar.Describe(fmt.Sprintf("%d/%d  loss %.3f  acc %.1f %%  %s  %s left",
-			e.Step, e.Steps, e.Train.Loss, 100*e.Train.Accuracy, p.pace, e.Remaining.Round(time.Second)))
 		return nil
 	}
 	p.print("step %d/%d  epoch %.2f  loss %.4f  acc %.1f %%  lr %.3g  %s  %s left\n",
@@ -145,5 +164,9 @@ func (p pace) String() string {
 	if p.seconds == 0 {
 		return "- samples/s"
 	}
-	return fmt.Sprintf("%.3g samples/s", p.sequences/p.seconds)
+	rate := p.sequences / p.seconds
+	if rate >= 1000 {
+		return fmt.Sprintf("%.0f samples/s", rate)
+	}
+	return fmt.Sprintf("%.3g samples/s", rate)
 }

@@ -108,6 +108,9 @@ func New(cfg Config, m Model, train, val Dataset, hooks ...Hook) (*Trainer, erro
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if m == nil {
+		return nil, errors.New("train: want a model, got nil")
+	}
 	t := &Trainer{cfg: cfg, model: m, hooks: hooks, sessions: make(map[sessionKey]*session),
 		dir: newCheckpointDir(cfg.CheckpointDir), now: time.Now}
 	for _, p := range m.Params() {

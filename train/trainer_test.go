@@ -581,6 +581,7 @@ func TestNewRejects(t *testing.T) {
 	for want, f := range map[string]func(c *Config) (Model, Dataset, Dataset){
 		"want BatchSize >= 1, got 0":        func(c *Config) (Model, Dataset, Dataset) { c.BatchSize = 0; return m, train, val },
 		"WarmUp below the number of steps":  func(c *Config) (Model, Dataset, Dataset) { c.Schedule.WarmUp = 30; return m, train, val },
+		"want a model, got nil":             func(*Config) (Model, Dataset, Dataset) { return nil, train, val },
 		"training data: want a data set":    func(*Config) (Model, Dataset, Dataset) { return m, nil, val },
 		"validation data: the data set is ": func(*Config) (Model, Dataset, Dataset) { return m, train, &tokenData{} },
 		"Patience and the schedule Plateau": func(c *Config) (Model, Dataset, Dataset) { c.Patience = 1; return m, train, nil },
