@@ -6,7 +6,8 @@
 //	go run ./examples/lra -task image -data cifar-10-batches-bin
 //	go run ./examples/lra -h                every option
 //
-// Ctrl-C saves and stops; the same command with -resume goes on.
+// Ctrl-C finishes the step, saves and stops; the same command with -resume goes
+// on. A second Ctrl-C ends the program at once.
 package main
 
 import (
@@ -22,6 +23,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	err := run(ctx, os.Args[1:], os.Stdout)
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):

@@ -64,10 +64,27 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	if fs.NArg() > 0 {
 		return nil, fmt.Errorf("want options only, got %q (-h lists them)", fs.Arg(0))
 	}
+	if err := checkPositive(fs); err != nil {
+		return nil, err
+	}
 	if err := o.finish(); err != nil {
 		return nil, err
 	}
 	return o, nil
+}
+
+// positive are the options that cannot be 0. In a configuration 0 stands for a
+// default, which is not what someone who writes 0 here has in mind.
+var positive = []string{"d-model", "d-state", "channels", "dt-min", "dt-max", "lr-ssm", "train-examples", "test-examples", "min-length", "max-length"}
+
+// checkPositive reports an option that is set to 0 and cannot be.
+func checkPositive(fs *flag.FlagSet) (err error) {
+	fs.Visit(func(f *flag.Flag) {
+		if slices.Contains(positive, f.Name) && f.Value.String() == "0" && err == nil {
+			err = fmt.Errorf("invalid value 0 for flag -%s: want another number (-h lists the options)", f.Name)
+		}
+	})
+	return err
 }
 
 // find returns the value of a flag on the command line, or def.
@@ -236,6 +253,9 @@ func (o *options) finish() error {
 	}
 	if o.resume && o.overwrite {
 		return errors.New("-resume goes on with the run in -out, -overwrite deletes it: want one of them")
+	}
+	if err := o.model.Validate(); err != nil {
+		return fmt.Errorf("models: %w", err)
 	}
 	return o.train.Validate()
 }

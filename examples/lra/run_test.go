@@ -176,7 +176,9 @@ func TestOptionErrors(t *testing.T) {
 		`invalid value "soon" for flag -max-time`:                      {"-max-time", "soon"},
 		`want Frozen to name some of dt, A, B, C, D, got "Q"`:          {"-freeze", "Q", "-preset", "smoke"},
 		"want an even DState >= 2 (conjugate pairs), got 3":            {"-d-state", "3", "-preset", "smoke"},
-		"no such file": {"-task", "image", "-data", "/nonexistent"},
+		"invalid value 0 for flag -d-state":                            {"-d-state", "0"},
+		"invalid value 0 for flag -lr-ssm":                             {"-lr-ssm", "0.0"},
+		"no such file":                                                 {"-task", "image", "-data", "/nonexistent"},
 	} {
 		args = append(args, "-out", filepath.Join(t.TempDir(), "run"))
 		if !strings.Contains(want, "-data") && !strings.Contains(want, "no such file") {
@@ -186,6 +188,17 @@ func TestOptionErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("lra %s: got error %v, want %q\n%s", strings.Join(args, " "), err, want, out)
 		}
+	}
+}
+
+func TestMistakesAreFoundBeforeTheDataAreMade(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	_, err := lra(t, context.Background(), "-data", data, "-d-state", "33")
+	if err == nil {
+		t.Fatal("an odd state size was accepted")
+	}
+	if _, err := os.Stat(data); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s: got %v, want no such directory", data, err)
 	}
 }
 
