@@ -17,7 +17,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/testutil/golden"
 )
 
-var goldenSet = flag.String("golden", "", "directory or .tar.gz of golden cases (default: those that come with the module)")
+var goldenSet = flag.String("golden", "", "directory or .tar.gz of golden cases, an absolute path (default: those that come with the module)")
 
 const (
 	// tol64 bounds the relative error in float64.

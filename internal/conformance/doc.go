@@ -1,8 +1,11 @@
 // Package conformance runs the golden cases, exact results of the public S4
 // implementations, through the public API of this module:
 //
-//	go test ./internal/conformance            the cases that come with the module
-//	go test ./internal/conformance -golden DIR    another set of the same format
+//	go test ./internal/conformance -v                     the cases that come with the module
+//	go test ./internal/conformance -v -golden "$PWD/set"  another set of the same format
+//
+// A relative name is taken from the directory of this package, where go test
+// runs it.
 //
 // It prints, for every kind of case, how many ran and the worst relative error
 // (Euclidean norm) of any output or gradient, and lists the kinds that nothing

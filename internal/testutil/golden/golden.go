@@ -58,6 +58,12 @@ func Default() ([]*Case, error) { return loadDefault() }
 
 // Open reads the cases of a set: a directory, or a .tar.gz file.
 func Open(name string) ([]*Case, error) {
+	// Tests run in the directory of their package: an error shows what a
+	// relative name came to mean there.
+	name, err := filepath.Abs(name)
+	if err != nil {
+		return nil, fmt.Errorf("golden: %w", err)
+	}
 	st, err := os.Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("golden: %w", err)
@@ -65,7 +71,7 @@ func Open(name string) ([]*Case, error) {
 	if st.IsDir() {
 		return readDir(os.DirFS(name))
 	}
-	f, err := os.Open(filepath.Clean(name))
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("golden: %w", err)
 	}
