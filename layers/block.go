@@ -14,9 +14,10 @@ import (
 type BlockConfig struct {
 	// One of these configures the sequence layer inside. Its DModel is the
 	// block's.
-	S4  *S4Config  `json:"s4,omitempty"`
-	S4D *S4DConfig `json:"s4d,omitempty"`
-	DSS *DSSConfig `json:"dss,omitempty"`
+	S4   *S4Config   `json:"s4,omitempty"`
+	S4D  *S4DConfig  `json:"s4d,omitempty"`
+	DSS  *DSSConfig  `json:"dss,omitempty"`
+	LSSL *LSSLConfig `json:"lssl,omitempty"`
 
 	Norm    NormKind `json:"norm,omitempty"`    // "" means LayerNorm
 	PreNorm bool     `json:"prenorm,omitempty"` // normalise before the layer, not after the sum
@@ -47,8 +48,11 @@ func (c BlockConfig) sequence() (sequenceConfig, error) {
 	if c.DSS != nil {
 		found = append(found, *c.DSS)
 	}
+	if c.LSSL != nil {
+		found = append(found, *c.LSSL)
+	}
 	if len(found) != 1 {
-		return nil, fmt.Errorf("BlockConfig: want one sequence layer, S4, S4D or DSS, got %d", len(found))
+		return nil, fmt.Errorf("BlockConfig: want one sequence layer, S4, S4D, DSS or LSSL, got %d", len(found))
 	}
 	return found[0], nil
 }

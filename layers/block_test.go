@@ -33,11 +33,11 @@ func TestBlockGradients(t *testing.T) {
 
 func TestBlockErrors(t *testing.T) {
 	for want, cfg := range map[string]layers.BlockConfig{
-		"want one sequence layer, S4, S4D or DSS, got 0": {},
-		"S4DConfig: want DModel >= 1":                    {S4D: &layers.S4DConfig{}},
-		"want Channels 1 or a mixing":                    {S4D: &layers.S4DConfig{DModel: 2, Channels: 2, Mixing: layers.MixNone}},
-		`want norm "layer"`:                              {S4D: &layers.S4DConfig{DModel: 2}, Norm: "x"},
-		"want P in [0, 1), got -0.1":                     {S4D: &layers.S4DConfig{DModel: 2}, Dropout: -0.1},
+		"want one sequence layer, S4, S4D, DSS or LSSL, got 0": {},
+		"S4DConfig: want DModel >= 1":                          {S4D: &layers.S4DConfig{}},
+		"want Channels 1 or a mixing":                          {S4D: &layers.S4DConfig{DModel: 2, Channels: 2, Mixing: layers.MixNone}},
+		`want norm "layer"`:                                    {S4D: &layers.S4DConfig{DModel: 2}, Norm: "x"},
+		"want P in [0, 1), got -0.1":                           {S4D: &layers.S4DConfig{DModel: 2}, Dropout: -0.1},
 	} {
 		if _, err := layers.NewBlock(G.NewGraph(), tensor.Float32, cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)

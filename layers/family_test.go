@@ -63,6 +63,10 @@ func dssVariant(c layers.DSSConfig) variant {
 	return variantOf(c.DModel, c, layers.NewDSS, (*layers.DSS).CloneTo)
 }
 
+func lsslVariant(c layers.LSSLConfig) variant {
+	return variantOf(c.DModel, c, layers.NewLSSL, (*layers.LSSL).CloneTo)
+}
+
 func blockVariant(c layers.BlockConfig) variant {
 	return variantOf(c.DModel(), c, layers.NewBlock, (*layers.Block).CloneTo)
 }
@@ -90,7 +94,13 @@ func family() []variant {
 	for _, v := range vandermonde.DSSVersions() {
 		vs = append(vs, dssVariant(layers.DSSConfig{DModel: 3, DState: 5, Version: v, LMax: familyLength, Channels: 2}))
 	}
+	for _, m := range []hippo.Measure{hippo.LegS, hippo.LegT, hippo.LagT} {
+		vs = append(vs, lsslVariant(layers.LSSLConfig{DModel: 4, DState: 7, Measure: m, NSSM: 2, Channels: 3}))
+	}
 	return append(vs,
+		lsslVariant(layers.LSSLConfig{DModel: 3, DState: 8, Alpha: 1, Frozen: []string{"dt", "A", "B"}}),
+		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 2, Alpha: 0.75, DtTransform: ssm.Softplus, Frozen: []string{"A"}}),
+		blockVariant(layers.BlockConfig{LSSL: &layers.LSSLConfig{DModel: 3, DState: 5}}),
 		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, TiedDt: true, Init: layers.DSSInitRandom}),
 		blockVariant(layers.BlockConfig{S4: &layers.S4Config{DModel: 4, DState: 4, LMax: familyLength}, PreNorm: true, Dropout: 0.1}),
 		blockVariant(layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 3, DState: 4}, Norm: layers.BatchNorm}),
@@ -352,6 +362,26 @@ func gradients(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, i
 	return testutil.Floats(v)[0], grads
 }
 
+// inside moves the state matrix of an LSSL layer off the edge of the stable
+// ones, where LegT and LagT begin and the gradient depends on the side.
+func inside(l layers.Layer) {
+	for _, p := range l.Params() {
+		if !strings.HasSuffix(p.Name, "kernel.c") {
+			continue
+		}
+		switch d := p.Node.Value().Data().(type) {
+		case []float64:
+			for i := range d {
+				d[i] += 0.1
+			}
+		case []float32:
+			for i := range d {
+				d[i] += 0.1
+			}
+		}
+	}
+}
+
 // Gradients by every parameter, the input and the initial state: along random
 // directions against finite differences, and float32 against float64.
 func TestLayerGradients(t *testing.T) {
@@ -363,6 +393,7 @@ func TestLayerGradients(t *testing.T) {
 	eachVariant(t, func(t *testing.T, v variant) {
 		rng := rand.New(rand.NewPCG(3, 6))
 		layer := v.on(t, G.NewGraph(), tensor.Float64)
+		inside(layer)
 		in := []testutil.Input{testutil.Normal(rng, "x", 2, v.dModel, 7), states(rng, layer, 2)}
 		w := testutil.Normal(rng, "w", 2*v.dModel*7*3).F
 		ws := testutil.Normal(rng, "ws", len(in[1].F)).F
@@ -406,7 +437,9 @@ func TestLayerGradients(t *testing.T) {
 			}
 		}
 		g := G.NewGraph()
-		_, grads32 := gradients(t, v.on(t, g, tensor.Float32), g, tensor.Float32, in, w, ws)
+		layer32 := v.on(t, g, tensor.Float32)
+		inside(layer32)
+		_, grads32 := gradients(t, layer32, g, tensor.Float32, in, w, ws)
 		for i, name := range names {
 			if e := testutil.RelErr(grads32[i], grads[i]); !(e <= tol32) {
 				t.Errorf("%s: float32 gradient off by %.3g > %g", name, e, tol32)

@@ -194,6 +194,12 @@ func (b *bank[T]) backward(gk []T) error {
 // backwardPiece adds up the features of one piece.
 func (b *bank[T]) backwardPiece(worker, p int) {
 	w := &b.workers[worker]
+	b.eachOfPiece(p, func(h int, sum []float64) error { return b.backwardFeature(w, h, sum) })
+}
+
+// eachOfPiece calls feature for the features of piece p, one after the other,
+// with where to add the gradient of theta, nil with Frozen.
+func (b *bank[T]) eachOfPiece(p int, feature func(h int, sum []float64) error) {
 	var sum []float64
 	if !b.cfg.Frozen {
 		sum = b.part[p*b.count:][:b.count]
@@ -202,7 +208,7 @@ func (b *bank[T]) backwardPiece(worker, p int) {
 	s, first := p/b.pieces, p%b.pieces*b.grain
 	for i := first; i < min(first+b.grain, b.size.H/b.size.S); i++ {
 		h := s + i*b.size.S
-		b.errs[h] = b.backwardFeature(w, h, sum)
+		b.errs[h] = feature(h, sum)
 	}
 }
 

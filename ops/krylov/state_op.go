@@ -1,0 +1,105 @@
+package krylov
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/ops/ssm"
+)
+
+// StateOutput adds what an initial state contributes to the output of the
+// models whose kernels [Kernel] computes, and returns it, (B, CH*H, cfg.L):
+//
+//	y[b,c,h,l] = C[c,h] Ab_h^(l+1) x0[b,h]
+//
+// x0 is (B, H, N), the state before the first step; the other inputs are those
+// of Kernel, with c (CH, H, N). Added to the convolution of the input with the
+// kernels, it is the output of the recurrence that starts from x0. Gradients
+// are exact and go to all inputs; cfg.Frozen is not used. The cost is O(N^2) for
+// every step of every row.
+//
+// The op owns its buffers: a graph with it may be run by one VM at a time.
+func StateOutput(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], c, x0 *G.Node) (*G.Node, error) {
+	const name = "krylov.StateOutput"
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	in := append(append([]*G.Node{dt}, a.Parts()...), c, x0)
+	size, err := stateModel(name, in, dt, a)
+	if err != nil {
+		return nil, err
+	}
+	cs, xs := c.Shape(), x0.Shape()
+	if cs.Dims() != 3 || cs[0] < 1 || cs[1] != size.H || cs[2] != size.N {
+		return nil, fmt.Errorf("%s: c: want (CH, %d, %d), got %v", name, size.H, size.N, cs)
+	}
+	if xs.Dims() != 3 || xs[0] < 1 || xs[1] != size.H || xs[2] != size.N {
+		return nil, fmt.Errorf("%s: x0: want (B, %d, %d), got %v", name, size.H, size.N, xs)
+	}
+	return graphop.Apply(
+		graphop.Spec{Name: name, Out: tensor.Shape{xs[0], cs[0] * size.H, cfg.L}},
+		func() graphop.Core[float32] { return newScan[float32](cfg, size, xs[0], cs[0], cfg.L) },
+		func() graphop.Core[float64] { return newScan[float64](cfg, size, xs[0], cs[0], cfg.L) },
+		in...)
+}
+
+// FinalState adds the state that the models whose kernels [Kernel] computes are
+// in after the last step of u (B, H, L), and returns it, (B, H, N). x0, of that
+// shape, is the state before the first step; nil: zero. The parameters are
+// those of Kernel; cfg.L and cfg.Frozen are not used. Gradients are exact and
+// go to all inputs. The cost is O(N^2) for every step of every row.
+//
+// The op owns its buffers: a graph with it may be run by one VM at a time.
+func FinalState(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], u, x0 *G.Node) (*G.Node, error) {
+	const name = "krylov.FinalState"
+	cfg.L = 1 // of no kernel
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	in := append(append([]*G.Node{dt}, a.Parts()...), u)
+	if x0 != nil {
+		in = append(in, x0)
+	}
+	size, err := stateModel(name, in, dt, a)
+	if err != nil {
+		return nil, err
+	}
+	us := u.Shape()
+	if us.Dims() != 3 || us[1] != size.H || us.TotalSize() == 0 {
+		return nil, fmt.Errorf("%s: u: want (B, %d, L), got %v", name, size.H, us)
+	}
+	out := tensor.Shape{us[0], size.H, size.N}
+	if x0 != nil {
+		if err := wantShape("x0", x0, out); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return graphop.Apply(
+		graphop.Spec{Name: name, Out: out},
+		func() graphop.Core[float32] { return newScan[float32](cfg, size, us[0], 0, us[2]) },
+		func() graphop.Core[float64] { return newScan[float64](cfg, size, us[0], 0, us[2]) },
+		in...)
+}
+
+// stateModel reads the size off the shapes of the parameters but c, after it
+// has checked the dtypes of all inputs.
+func stateModel(name string, in []*G.Node, dt *G.Node, a ssm.Tridiagonal[*G.Node]) (Size, error) {
+	if _, err := graphop.FloatType(name, in...); err != nil {
+		return Size{}, err
+	}
+	s, n, err := tridiagonalSize(a.Parts())
+	size := Size{CH: 1, H: dt.Shape()[0], S: s, N: n}
+	if err == nil {
+		err = size.validate(structuredKind.minN)
+	}
+	if err == nil {
+		err = wantShape("dt", dt, []int{size.H, 1}, []int{size.H})
+	}
+	if err != nil {
+		return Size{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return size, nil
+}
