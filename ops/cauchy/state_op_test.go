@@ -17,34 +17,23 @@ import (
 // recurrence.
 const tolStateOp = 1e-10
 
-// planarStates turns states (rows, n, 2) into (rows, 2, n), or back if back is true.
-func planarStates(v []float64, n int, back bool) []float64 {
-	w := make([]float64, len(v))
-	for lo := 0; lo < len(v); lo += 2 * n {
-		for i := range n {
-			for part := range 2 {
-				a, b := lo+2*i+part, lo+part*n+i
-				if back {
-					w[a] = v[b]
-				} else {
-					w[b] = v[a]
-				}
-			}
-		}
-	}
-	return w
-}
-
 func TestStateOps(t *testing.T) {
 	const batch = 2
 	rng := rand.New(rand.NewPCG(8, 1))
 	for _, size := range []cauchy.Size{
 		{CH: 1, H: 2, S: 1, N: 1, R: 1}, {CH: 2, H: 3, S: 3, N: 2, R: 1}, {CH: 1, H: 4, S: 2, N: 3, R: 2},
 	} {
-		for _, l := range []int{1, 2, 13} {
+		for _, l := range []int{1, 2, 13, 300} {
+			slow := 0.0   // makes dt shorter
+			if l == 300 { // several blocks of steps
+				if size.R == 1 {
+					continue
+				}
+				slow = 3
+			}
 			t.Run(fmt.Sprint(size, l), func(t *testing.T) {
 				in := []testutil.Input{
-					testutil.Uniform(rng, "dt", -2, -1, size.H, 1),
+					testutil.Uniform(rng, "dt", -2-slow, -1-slow, size.H, 1),
 					testutil.Uniform(rng, "aReal", -1, 0, size.S, size.N),
 					testutil.Uniform(rng, "aImag", 0.3, 3, size.S, size.N),
 					testutil.Normal(rng, "p", size.R, size.S, size.N, 2),
@@ -53,7 +42,7 @@ func TestStateOps(t *testing.T) {
 				}
 				u := testutil.Normal(rng, "u", batch, size.H, l)
 				x0 := testutil.Normal(rng, "x0", batch, size.H, size.N, 2)
-				cfg := cauchy.Config{LKernel: 2 * 13, Rate: 2, L: l}
+				cfg := cauchy.Config{LKernel: 2 * max(13, l), Rate: 2, L: l}
 				step, err := cauchy.NewStep(cfg, size, cauchy.Params[float64]{
 					Dt: in[0].F, AReal: in[1].F, AImag: in[2].F, P: in[3].F, B: in[4].F, C: in[5].F,
 				})
@@ -63,7 +52,7 @@ func TestStateOps(t *testing.T) {
 				scan := func(u []float64, x0 []float64) (y, x []float64) {
 					x = make([]float64, batch*size.H*size.N*2)
 					if x0 != nil {
-						x = planarStates(x0, size.N, false)
+						x = planar(x0, size.N)
 					}
 					y = make([]float64, batch*size.CH*size.H*l)
 					yt, ut := make([]float64, batch*size.CH*size.H), make([]float64, batch*size.H)
@@ -78,7 +67,7 @@ func TestStateOps(t *testing.T) {
 							y[i*l+s] = v
 						}
 					}
-					return y, planarStates(x, size.N, true)
+					return y, interleaved(x, size.N)
 				}
 				response, _ := scan(make([]float64, len(u.F)), x0.F)
 				_, end := scan(u.F, x0.F)
