@@ -33,6 +33,7 @@ type crossEntropy[T num.Float] struct {
 type crossEntropyScratch[T num.Float] struct {
 	x, shift, part []T
 	sum, z         []float64
+	ignored        []int // steps without a label
 }
 
 func newCrossEntropy[T num.Float](d crossEntropyDims) *crossEntropy[T] {
@@ -41,7 +42,7 @@ func newCrossEntropy[T num.Float](d crossEntropyDims) *crossEntropy[T] {
 	c.lse, c.loss = make([]float64, d.b*d.l), make([]float64, d.b*d.l)
 	c.scratch = make([]crossEntropyScratch[T], par.Workers())
 	for i := range c.scratch {
-		c.scratch[i] = crossEntropyScratch[T]{num.Aligned[T](width), num.Aligned[T](width), num.Aligned[T](width), make([]float64, width), make([]float64, width)}
+		c.scratch[i] = crossEntropyScratch[T]{num.Aligned[T](width), num.Aligned[T](width), num.Aligned[T](width), make([]float64, width), make([]float64, width), make([]int, 0, width)}
 	}
 	return c
 }
@@ -192,30 +193,47 @@ func (c *crossEntropy[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T)
 
 // lossGrad writes the gradient of the columns of z, (C, steps), to dz.
 func (c *crossEntropy[T]) lossGrad(s *crossEntropyScratch[T], dz, z []T, lse []float64, labels []int, scale float64) {
-	switch n := len(lse); {
-	case noLabel(labels): // all zero, below
-	case c.l == 1:
-		fill(s.shift, T(lse[0]))
-		for k := 0; k < c.c; k += c.width {
-			c.softmax(dz[k:min(k+c.width, c.c)], z[k:], s.shift, T(scale))
+	if c.l == 1 {
+		c.rowGrad(s, dz[:c.c], z, lse[0], labels[0], scale)
+		return
+	}
+	n := len(lse)
+	s.ignored = s.ignored[:0]
+	for i, y := range labels {
+		s.shift[i] = T(lse[i])
+		if y == IgnoreLabel {
+			s.ignored = append(s.ignored, i)
 		}
-	default:
-		for i, v := range lse {
-			s.shift[i] = T(v)
+	}
+	for k := range c.c {
+		row := dz[k*c.l:][:n]
+		if len(s.ignored) == n {
+			clear(row)
+			continue
 		}
-		for k := range c.c {
-			c.softmax(dz[k*c.l:][:n], z[k*c.l:], s.shift, T(scale))
+		c.softmax(row, z[k*c.l:], s.shift, T(scale))
+		for _, i := range s.ignored {
+			row[i] = 0
 		}
 	}
 	for i, y := range labels {
 		if y != IgnoreLabel {
 			dz[y*c.l+i] -= T((1 - c.smoothing) * scale)
-			continue
-		}
-		for k := range c.c {
-			dz[k*c.l+i] = 0
 		}
 	}
+}
+
+// rowGrad is lossGrad of one step.
+func (c *crossEntropy[T]) rowGrad(s *crossEntropyScratch[T], dz, z []T, lse float64, label int, scale float64) {
+	if label == IgnoreLabel {
+		clear(dz)
+		return
+	}
+	fill(s.shift, T(lse))
+	for k := 0; k < c.c; k += c.width {
+		c.softmax(dz[k:min(k+c.width, c.c)], z[k:], s.shift, T(scale))
+	}
+	dz[label] -= T((1 - c.smoothing) * scale)
 }
 
 // softmax writes the gradient without the label's part to dz: (exp(z - shift) -

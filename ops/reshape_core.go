@@ -43,22 +43,34 @@ func (c swapHL[T]) Backward(grad [][]T, _ []graphop.Arg[T], _, gout []T) error {
 	return nil
 }
 
+// swapBlock is the side of the square blocks of swapLast.
+const swapBlock = 32
+
 // swapLast copies src (b, m, n) to dst (b, n, m), in square blocks, so that
 // both are read and written in whole cache lines.
 func swapLast[T num.Float](dst, src []T, b, m, n int) {
-	const block = 32
-	cols := columns{b: b, l: n, width: block}
+	cols := columns{b: b, l: n, width: swapBlock}
 	par.For(cols.units(), func(_, u int) {
 		k, lo, hi := cols.unit(u)
 		d, s := dst[k*m*n:(k+1)*m*n], src[k*m*n:(k+1)*m*n]
-		for i := 0; i < m; i += block {
-			end := min(i+block, m)
-			for j := lo; j < hi; j++ {
-				row := d[j*m+i : j*m+end]
-				for r := range row {
-					row[r] = s[(i+r)*n+j]
-				}
-			}
+		for i := 0; i < m; i += swapBlock {
+			swapOne(d[lo*m+i:], s[i*n+lo:], min(swapBlock, m-i), hi-lo, m, n)
 		}
 	})
+}
+
+// swapOne copies a block of rows x cols, with leading dimension lds, to its
+// place in dst, with leading dimension ldd, by way of a tile: the rows of a
+// block are often a power of two apart, and would push each other out of cache.
+func swapOne[T num.Float](dst, src []T, rows, cols, ldd, lds int) {
+	var tile [swapBlock * swapBlock]T
+	for i := range rows {
+		copy(tile[i*swapBlock:], src[i*lds:][:cols])
+	}
+	for j := range cols {
+		row := dst[j*ldd:][:rows]
+		for i := range row {
+			row[i] = tile[i*swapBlock+j]
+		}
+	}
 }
