@@ -15,6 +15,11 @@
 // at every step, so a graph may be run by one VM at a time; to train and to
 // evaluate, build two graphs that share their tensors.
 //
+// A gradient that only the backward passes of these ops read is in memory that
+// is lent to it for a part of the step. Read the gradient of an inner node by
+// gorgonia.BindDualValues or gorgonia.Read, which take it in time, not by the
+// Value of its node after the run.
+//
 // Each op has two files: x.go holds the function on nodes, x_core.go the
 // arithmetic on slices.
 package ops

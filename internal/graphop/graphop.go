@@ -8,7 +8,9 @@
 //
 // An op owns its buffers and whatever its core keeps from the forward for the
 // backward pass, so a graph may be run by one VM at a time. To train and
-// evaluate, build two graphs that share their tensors.
+// evaluate, build two graphs that share their tensors. Gradients that only
+// other ops of this package read are in memory that the ops of a graph lend
+// one another: see [Spec] and memory.go.
 package graphop
 
 import (
