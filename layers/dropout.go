@@ -70,13 +70,19 @@ func (l *Dropout) CloneTo(g *G.ExprGraph) (*Dropout, error) {
 // Fwd drops elements of x (B, H, L) or (B, H). With P = 0 it returns x itself.
 func (l *Dropout) Fwd(x *G.Node) (*G.Node, error) {
 	if x == nil {
-		return nil, l.errorf("Fwd", "want a node, got nil")
+		return nil, l.errorf("Fwd", "want x (B, H, L) or (B, H), got nil")
 	}
-	if l.cfg.P == 0 {
-		return x, nil
+	if s := x.Shape(); len(s) != 2 && len(s) != 3 || s.TotalSize() == 0 {
+		return nil, l.errorf("Fwd", "want x (B, H, L) or (B, H), got %v", s)
+	}
+	if x.Dtype() != l.dt {
+		return nil, l.errorf("Fwd", "want x of dtype %v, got %v", l.dt, x.Dtype())
 	}
 	if err := l.checkGraph(x); err != nil {
 		return nil, err
+	}
+	if l.cfg.P == 0 {
+		return x, nil
 	}
 	var opts []ops.DropoutOption
 	if !l.cfg.Untied {

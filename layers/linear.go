@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"errors"
 	"fmt"
 
 	G "gorgonia.org/gorgonia"
@@ -83,7 +82,7 @@ func (l *Linear) Fwd(x *G.Node) (*G.Node, error) {
 
 func (l *Linear) fwdFeatures(x *G.Node) (*G.Node, error) {
 	if x == nil {
-		return nil, l.wrap("Fwd", errors.New("want a node, got nil"))
+		return nil, l.errorf("Fwd", "want x (B, L, %d), got nil", l.cfg.In)
 	}
 	if s := x.Shape(); len(s) != 3 || s[2] != l.cfg.In || s.TotalSize() == 0 {
 		return nil, l.errorf("Fwd", "want x (B, L, %d), got %v", l.cfg.In, s)
