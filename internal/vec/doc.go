@@ -29,7 +29,9 @@
 //	GELUGrad/g           3         4       in ulp of 1/2 near its zero
 //	SiLUGrad/g           5         5       in ulp of 1/2 near its zero
 //
-// Sum, SumSq and Dot add up in float64 and round once.
+// GELUBoth is as accurate as GELU and GELUGrad. The functions of normalisations
+// round every operation, but for the sum that follows a product. Sum, SumSq and
+// Dot add up in float64 and round once, Sum64, SumSqDiff and DotDiff not at all.
 //
 // # Special values
 //
