@@ -104,8 +104,15 @@ type runner struct {
 }
 
 var runners = map[string]runner{
+	"hippo":                {runHiPPO, true},
+	"nplr":                 {runNPLR, true},
 	"diag_init":            {runDiagInit, true},
 	"diag_init_normalized": {runDiagInit, true},
+	"dense_ssm":            {runDense, true},
+	"dplr_setupC":          {runSetupC, true},
+	"dplr_kernel":          {runDPLRKernel, false},
+	"dss_kernel":           {runDSSKernel, false},
+	"lssl":                 {runLSSL, false},
 	"s4d_kernel":           {runS4DKernel, false},
 	"s4d_minimal_kernel":   {runS4DMinimalKernel, false},
 	"fftconv":              {runConv, false},

@@ -118,6 +118,23 @@ func s4dConfig(c *golden.Case, prefix string) (layers.S4DConfig, error) {
 	return cfg, nil
 }
 
+// s4Config is s4dConfig for a layer with a low-rank part. The C that the case
+// stores is C~ for the length of its sequence.
+func s4Config(c *golden.Case, prefix string) (layers.S4Config, error) {
+	diag, err := s4dConfig(c, prefix)
+	if err != nil {
+		return layers.S4Config{}, err
+	}
+	p, err := c.Array(arrayName(c, prefix, "kernel.P"))
+	if err != nil {
+		return layers.S4Config{}, err
+	}
+	return layers.S4Config{
+		DModel: diag.DModel, NSSM: diag.NSSM, DState: diag.DState, Channels: diag.Channels, Rank: p.Shape[0],
+		LMax: c.Int("L", 0),
+	}, nil
+}
+
 // isDPLR reports whether a layer has a low-rank part.
 func isDPLR(c *golden.Case) bool {
 	for name := range c.Arrays {
@@ -130,9 +147,6 @@ func isDPLR(c *golden.Case) bool {
 
 func runLayer(o *outcome, dt tensor.Dtype) error {
 	c := o.c
-	if isDPLR(c) {
-		return errNotImplemented
-	}
 	x, err := c.Array("x")
 	if err != nil {
 		return err
@@ -180,6 +194,13 @@ func runLayer(o *outcome, dt tensor.Dtype) error {
 
 // goldenLayer makes the layer or block of a case.
 func goldenLayer(g *G.ExprGraph, dt tensor.Dtype, c *golden.Case) (layers.Layer, error) {
+	if isDPLR(c) {
+		cfg, err := s4Config(c, "p_")
+		if err != nil {
+			return nil, err
+		}
+		return layers.NewS4(g, dt, cfg)
+	}
 	if !c.Has("p_norm__weight") {
 		cfg, err := s4dConfig(c, "p_")
 		if err != nil {
@@ -227,68 +248,86 @@ func (o *outcome) gradient(dt tensor.Dtype, array string, n *G.Node, sign float6
 	return o.against(dt, array, scaled(testutil.Floats(v), sign), 0)
 }
 
-// runRecurrence runs a diagonal state space model without mixing as a
-// convolution and step by step, from a zero and from a given state.
-func runRecurrence(o *outcome, dt tensor.Dtype) error {
-	c := o.c
-	if c.String("mode") != "diag" {
-		return errNotImplemented
-	}
+// recurrentLayer is a layer that is a recurrence too.
+type recurrentLayer interface {
+	layers.Layer
+	FwdState(x, x0 *G.Node) (y, state *G.Node, err error)
+	Recurrence(batch int) (layers.Recurrence, error)
+}
+
+// recurrence makes the layer of a case of kind recurrence, without mixing.
+func recurrence(g *G.ExprGraph, dt tensor.Dtype, c *golden.Case) (recurrentLayer, error) {
 	a, err := c.Array("A")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	logDt, err := c.Array("log_dt")
 	if err != nil {
-		return err
+		return nil, err
 	}
+	h := len(logDt.F)
+	values := map[string][]float64{
+		"log_dt": logDt.F, "A_real": component(a.F, 0), "A_imag": scaled(component(a.F, 1), -1),
+		"B": c.Arrays["B"].F, "C": c.Arrays["C"].F, "D": make([]float64, h),
+	}
+	for i, v := range values["A_real"] {
+		values["A_real"][i] = math.Log(-v)
+	}
+	var l recurrentLayer
+	switch mode := c.String("mode"); mode {
+	case "diag":
+		l, err = layers.NewS4D(g, dt, layers.S4DConfig{
+			DModel: h, NSSM: a.Shape[0], DState: 2 * a.Shape[1], Disc: ssm.Disc(c.String("disc")),
+			Activation: ops.ActIdentity, Mixing: layers.MixNone,
+		})
+	case "dplr":
+		values["P"], values["C"] = c.Arrays["P"].F, c.Arrays["Ct"].F
+		l, err = layers.NewS4(g, dt, layers.S4Config{
+			DModel: h, NSSM: a.Shape[0], DState: 2 * a.Shape[1], Rank: c.Arrays["P"].Shape[0], LMax: c.Int("L", 0),
+			Activation: ops.ActIdentity, Mixing: layers.MixNone,
+		})
+	default:
+		err = fmt.Errorf("unknown mode %q", mode)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range l.Params() {
+		if err := set(p, values[p.Name[strings.LastIndex(p.Name, ".")+1:]]); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// runRecurrence runs a state space model without mixing as a convolution and
+// step by step, from a zero and from a given state.
+func runRecurrence(o *outcome, dt tensor.Dtype) error {
+	c := o.c
 	u, err := c.Array("u")
 	if err != nil {
 		return err
 	}
-	h := len(logDt.F)
-	g := G.NewGraph()
-	layer, err := layers.NewS4D(g, dt, layers.S4DConfig{
-		DModel: h, NSSM: a.Shape[0], DState: 2 * a.Shape[1], Disc: ssm.Disc(c.String("disc")),
-		Activation: ops.ActIdentity, Mixing: layers.MixNone,
-	})
+	x0, err := c.Array("x0")
 	if err != nil {
 		return err
 	}
-	logRe := component(a.F, 0)
-	for i, v := range logRe {
-		logRe[i] = math.Log(-v)
-	}
-	for _, p := range layer.Params() {
-		var v []float64
-		switch strings.TrimPrefix(p.Name, "s4d.") {
-		case "kernel.log_dt":
-			v = logDt.F
-		case "kernel.A_real":
-			v = logRe
-		case "kernel.A_imag":
-			v = scaled(component(a.F, 1), -1)
-		case "kernel.B":
-			v = c.Arrays["B"].F
-		case "kernel.C":
-			v = c.Arrays["C"].F
-		case "D":
-			v = make([]float64, h)
-		}
-		if err := set(p, v); err != nil {
+	silence := golden.Array{Shape: u.Shape, F: make([]float64, len(u.F))}
+	for _, x := range []struct {
+		u       golden.Array
+		x0      *golden.Array
+		y, last string
+	}{
+		{u, nil, "y_zero_state", "x_final_zero"},
+		{u, &x0, "y_with_state", "x_final_with_state"},
+		{silence, &x0, "K_state", ""},
+	} {
+		if err := o.fwdState(dt, x.u, x.x0, x.y, x.last); err != nil {
 			return err
 		}
 	}
-	x := G.NewTensor(g, dt, 3, G.WithShape(u.Shape...), G.WithName("u"), G.WithValue(testutil.Dense(dt, u.F, u.Shape...)))
-	y, err := layer.Fwd(x)
+	layer, err := recurrence(G.NewGraph(), dt, c)
 	if err != nil {
-		return err
-	}
-	conv, err := backward(g, dt, y, make([]float64, len(u.F)), append(layer.Learnables(), x))
-	if err != nil {
-		return err
-	}
-	if err := o.against(dt, "y_zero_state", conv, 0); err != nil {
 		return err
 	}
 	rec, err := layer.Recurrence(u.Shape[0])
@@ -296,10 +335,6 @@ func runRecurrence(o *outcome, dt tensor.Dtype) error {
 		return err
 	}
 	if err := o.steps(dt, rec, u, "y_zero_state", "x_final_zero", ""); err != nil {
-		return err
-	}
-	x0, err := c.Array("x0")
-	if err != nil {
 		return err
 	}
 	if err := rec.SetState(testutil.Dense(dt, x0.F, x0.Shape...)); err != nil {
@@ -310,6 +345,43 @@ func runRecurrence(o *outcome, dt tensor.Dtype) error {
 		all = ""
 	}
 	return o.steps(dt, rec, u, "y_with_state", "x_final_with_state", all)
+}
+
+// fwdState feeds u (B, H, L) to the layer of the case, from x0 or, if that is
+// nil, from zero, and compares the output and, unless last is empty, the final
+// state.
+func (o *outcome) fwdState(dt tensor.Dtype, u golden.Array, x0 *golden.Array, y, last string) error {
+	g := G.NewGraph()
+	layer, err := recurrence(g, dt, o.c)
+	if err != nil {
+		return err
+	}
+	node := func(name string, a golden.Array) *G.Node {
+		return G.NewTensor(g, dt, len(a.Shape), G.WithShape(a.Shape...), G.WithName(name), G.WithValue(testutil.Dense(dt, a.F, a.Shape...)))
+	}
+	var start *G.Node
+	if x0 != nil {
+		start = node("x0", *x0)
+	}
+	yn, xn, err := layer.FwdState(node("u", u), start)
+	if err != nil {
+		return err
+	}
+	var yv, xv G.Value
+	G.Read(yn, &yv)
+	G.Read(xn, &xv)
+	vm := G.NewTapeMachine(g, G.EvalMode())
+	defer vm.Close()
+	if err := vm.RunAll(); err != nil {
+		return err
+	}
+	if err := o.against(dt, y, testutil.Floats(yv), 0); err != nil {
+		return err
+	}
+	if last == "" {
+		return nil
+	}
+	return o.against(dt, last, testutil.Floats(xv), 0)
 }
 
 // steps feeds u (B, H, L) to a recurrence and compares the outputs, the final
