@@ -22,7 +22,7 @@ type Config struct {
 	Rate float64 `json:"rate,omitempty"`
 	// LKernel is the number of steps, at Rate 1, that C~ = C (I - Ab^LKernel) is
 	// tuned to. 0: L. The kernel is the inverse DFT of round(LKernel/Rate)
-	// values, which is fast where that number has small prime factors only.
+	// values, fastest where that number has small prime factors only.
 	LKernel int `json:"l_kernel,omitempty"`
 	// L is the length of the kernel, at most round(LKernel/Rate). For more,
 	// [Double] tunes C~ to twice the length.

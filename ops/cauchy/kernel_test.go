@@ -443,6 +443,27 @@ func TestZeroEigenvalue(t *testing.T) {
 	}
 }
 
+// A decay rate on its way to 0: where it is small but not 0, rounding is
+// multiplied by the ratio of |p|^2 to it.
+func TestVanishingEigenvalue(t *testing.T) {
+	const eps = 1e-15
+	cfg, size, p := zeroPair()
+	want := forward(t, cfg, size, p)
+	cfg.ATransform = ssm.Exp
+	for raw := -10.0; raw > -800; raw *= 1.2 {
+		p.AReal[0] = raw
+		decay := math.Exp(raw)
+		tol := 1e-11 + 10*decay // the exact kernel differs by so much
+		if decay > 1e-12 {
+			tol += eps / decay
+		}
+		e := testutil.RelErr(forward(t, cfg, size, p), want)
+		if !(e <= tol) {
+			t.Errorf("Lambda = -e^%g: relative error %.3g > %.3g", raw, e, tol)
+		}
+	}
+}
+
 // FouT as it is defined: all eigenvalues on the imaginary axis, one of them 0.
 func TestUndampedEigenvalues(t *testing.T) {
 	const tol = 1e-10

@@ -101,9 +101,9 @@ func at[T num.Float](v []T, i int) complex128 {
 }
 
 // minDamping is the least |Re lambda| / |lambda| that a pole is taken to have.
-// An undamped one could lie on a node, where its terms are infinite and only
-// their combination is finite; so far off the axis they are large, and it is
-// correct to about 1e-4 in that one bin.
+// An undamped one could lie on a node, where its terms are infinite though
+// their combination is not; so far off the axis they are huge, and what is left
+// is good to about 1e-4 in that one bin. All others change by 1e-13.
 const minDamping = 1e-13
 
 // lambda returns dt Lambda_n.
@@ -115,7 +115,16 @@ func (f *feature) lambda(n int) complex128 {
 	return l
 }
 
-// shiftRatio is how far the node w = 1 is moved, in units of dt |P_n|^2, off an
+// An eigenvalue counts as 0 if its modulus is at most zeroRatio |p_n|^2, where
+// p_n are both members of P_n: below that, rounding leaves less of the
+// generating function at w = 1 than [feature.shift] does. Without a P_n that
+// removes it, it only must not underflow to the fourth power.
+const (
+	zeroRatio      = 1e-12
+	zeroEigenvalue = 1e-60
+)
+
+// shiftRatio is how far the node w = 1 is moved, in units of dt |p_n|^2, off an
 // eigenvalue 0.
 const shiftRatio = 1e-6
 
@@ -127,14 +136,14 @@ const shiftRatio = 1e-6
 func (f *feature) shift() float64 {
 	y := math.Inf(1)
 	for n, a := range f.a {
-		if a != 0 {
-			continue
-		}
 		var p2 float64
 		for _, p := range f.p {
 			p2 += 2 * (real(p[n])*real(p[n]) + imag(p[n])*imag(p[n]))
 		}
-		if p2 == 0 { // no correction reaches this pole
+		if cmplx.Abs(a) > max(zeroRatio*p2, zeroEigenvalue) {
+			continue
+		}
+		if p2 == 0 {
 			p2 = 1
 		}
 		y = min(y, shiftRatio*f.dt*p2)

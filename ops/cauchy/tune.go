@@ -3,6 +3,7 @@ package cauchy
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -17,7 +18,7 @@ import (
 // Ab is that of cfg, whose lengths are not used; Rate should be 1 for a C~ that
 // serves every rate. The cost is O(N^3 log l) per feature. SetupC, [RecoverC]
 // and [Double] return an error if the configuration, a size or a length is
-// wrong.
+// wrong or Ab^l is not finite.
 //
 // (S4, section 3.3 and algorithm 1, step 1.)
 func SetupC[T num.Float](dst []T, cfg Config, size Size, prm Params[T], l int) error {
@@ -62,7 +63,9 @@ func retune[T num.Float](name string, dst []T, cfg Config, size Size, prm Params
 	par.For(size.H, func(_, h int) {
 		f := newFeature(&size)
 		load(f, &prm, &cfg, &size, h)
-		errs[h] = f.retune(l, convert)
+		if errs[h] = f.retune(l, convert); errs[h] != nil {
+			return
+		}
 		for ch, c := range f.c {
 			for n, v := range c {
 				i := (ch*size.H+h)*size.N + n
@@ -89,6 +92,9 @@ func (f *feature) retune(l int, convert func(c, power *mat.Dense) error) error {
 	d.matrix(ab.RawMatrix().Data)
 	var power mat.Dense
 	power.Pow(ab, l)
+	if sum := mat.Sum(&power); math.IsNaN(sum) || math.IsInf(sum, 0) {
+		return fmt.Errorf("want a finite Ab^%d, got a sum of elements of %g: is a parameter not finite or A unstable?", l, sum)
+	}
 	if err := convert(c, &power); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package cauchy_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -106,6 +107,8 @@ func TestTuningErrors(t *testing.T) {
 	c := make([]float64, len(p.C))
 	short := p
 	short.B = short.B[1:]
+	infinite := clone(p)
+	infinite.Dt[1] = math.Inf(1)
 	for _, x := range []struct {
 		err  error
 		want string
@@ -114,6 +117,7 @@ func TestTuningErrors(t *testing.T) {
 		{cauchy.Double(c[1:], cauchy.Config{}, size, p, 4), "cauchy: Double: dst: want 12 elements, got 11"},
 		{cauchy.RecoverC(c, cauchy.Config{Rate: -1}, size, p, 4), "cauchy: RecoverC: want Rate a finite number"},
 		{cauchy.RecoverC(c, cauchy.Config{}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3}, p, 4), "cauchy: RecoverC: want rank R at least 1, got 0"},
+		{cauchy.SetupC(c, cauchy.Config{}, size, infinite, 4), "cauchy: SetupC: feature 1: want a finite Ab^4, got a sum of elements of NaN"},
 		{cauchy.SetupC(c, cauchy.Config{}, size, short, 4), "cauchy: SetupC: B: want 12 elements, got 11"},
 	} {
 		if x.err == nil || !strings.Contains(x.err.Error(), x.want) {
