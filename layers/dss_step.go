@@ -31,7 +31,7 @@ func recurrenceOfDSS[T num.Float](l *DSS) func() (ab, bb []complex128, w []T, ga
 			}
 		}
 		size := vandermonde.DSSSize{CH: l.common.kernels(), H: l.cfg.DModel, N: l.cfg.DState, SeparateDt: !l.cfg.TiedDt}
-		ab, bb, err = vandermonde.DiscretiseDSS(l.disc(l.window(1)), size, p)
+		ab, bb, err = vandermonde.DiscretizeDSS(l.disc(l.window(1)), size, p)
 		return ab, bb, p.W, 1, err
 	}
 }

@@ -45,7 +45,7 @@ func (s *lsslStepper[T]) refresh() error {
 			return err
 		}
 	}
-	a, b, err := krylov.Discretise(l.disc(1), l.size(), p)
+	a, b, err := krylov.Discretize(l.disc(1), l.size(), p)
 	if err != nil {
 		return err
 	}

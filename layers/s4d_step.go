@@ -28,7 +28,7 @@ func recurrenceOfS4D[T num.Float](l *S4D) func() (ab, bb []complex128, c []T, ga
 				return nil, nil, nil, 0, err
 			}
 		}
-		ab, bb, err = vandermonde.Discretise(l.disc(), l.size(), p)
+		ab, bb, err = vandermonde.Discretize(l.disc(), l.size(), p)
 		return ab, bb, p.C, 2, err
 	}
 }

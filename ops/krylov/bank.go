@@ -48,7 +48,7 @@ type bank[T num.Float] struct {
 // worker is the scratch memory of one worker.
 type worker struct {
 	*series
-	*discretiser
+	*discretizer
 }
 
 // maxPieces bounds the number of pieces of one model, and with it the memory
@@ -68,7 +68,7 @@ func newBank[T num.Float](cfg Config, size Size, kind kind) (*bank[T], error) {
 	for range min(par.Workers(), size.H) {
 		b.workers = append(b.workers, worker{
 			newSeries(size.N, size.CH, cfg.L, cfg.Frozen),
-			newDiscretiser(kind.form(size.N), cfg, size.N),
+			newDiscretizer(kind.form(size.N), cfg, size.N),
 		})
 	}
 	b.makeParameters()
@@ -286,9 +286,9 @@ func widen[T num.Float](dst []float64, src []T) int {
 	return n
 }
 
-// discretise returns Ab (H, N, N) and Bb (H, N) of all features of prm, whose C
+// discretize returns Ab (H, N, N) and Bb (H, N) of all features of prm, whose C
 // it does not need.
-func (b *bank[T]) discretise() (ab, bb []float64, err error) {
+func (b *bank[T]) discretize() (ab, bb []float64, err error) {
 	n := b.size.N
 	b.prm.c = make([]T, b.size.CH*b.size.H*n)
 	if err := b.check(&b.prm, false); err != nil {

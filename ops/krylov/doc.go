@@ -29,8 +29,8 @@
 // size. [DenseKernel] takes x' = A x + B u with A (N, N), and one elimination
 // for each feature. Both take every discretisation of package ssm.
 //
-// [Plan] and [DensePlan] are the same arithmetic on slices; [Discretise] and
-// [DiscretiseDense] give the recurrence whose impulse response the kernel is.
+// [Plan] and [DensePlan] are the same arithmetic on slices; [Discretize] and
+// [DiscretizeDense] give the recurrence whose impulse response the kernel is.
 //
 // # Frozen parameters
 //

@@ -28,7 +28,7 @@ func TestGoldenLSSL(t *testing.T) {
 	for _, c := range golden.Cases(t, "lssl") {
 		cfg, size, p := goldenLSSL(t, c)
 		k, g := run(t, cfg, size, p, c.F(t, "W"))
-		ab, bb, err := krylov.Discretise(cfg, size, p)
+		ab, bb, err := krylov.Discretize(cfg, size, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestGoldenDense(t *testing.T) {
 			Dt: []float64{math.Log(c.Float("dt", 0))}, A: c.F(t, "A"), B: c.F(t, "B"), C: c.F(t, "C"),
 		}
 		k, _ := runDense(t, cfg, size, p, make([]float64, cfg.L))
-		ab, bb, err := krylov.DiscretiseDense(cfg, size, p)
+		ab, bb, err := krylov.DiscretizeDense(cfg, size, p)
 		if err != nil {
 			t.Fatal(err)
 		}

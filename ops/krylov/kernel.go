@@ -69,7 +69,7 @@ func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
 	return nil
 }
 
-// Discretise returns the recurrence whose impulse response the kernel is, in
+// Discretize returns the recurrence whose impulse response the kernel is, in
 // float64 whatever T: for every feature h
 //
 //	x_l = ab_h x_{l-1} + bb_h u_l,  y_l = C[c,h] x_l
@@ -77,14 +77,14 @@ func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
 // ab is (H, N, N), bb (H, N). Config.L, Size.CH and Params.C are not used. It
 // returns an error if the configuration or a length is wrong, and where
 // Plan.Forward does.
-func Discretise[T num.Float](cfg Config, size Size, prm Params[T]) (ab, bb []float64, err error) {
+func Discretize[T num.Float](cfg Config, size Size, prm Params[T]) (ab, bb []float64, err error) {
 	b, err := newStepBank[T](cfg, size, structuredKind)
 	if err == nil {
 		prm.to(&b.prm)
-		ab, bb, err = b.discretise()
+		ab, bb, err = b.discretize()
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("krylov: Discretise: %w", err)
+		return nil, nil, fmt.Errorf("krylov: Discretize: %w", err)
 	}
 	return ab, bb, nil
 }
@@ -146,15 +146,15 @@ func (p *DensePlan[T]) Backward(grad DenseParams[T], prm DenseParams[T], gk []T)
 	return nil
 }
 
-// DiscretiseDense is [Discretise] for dense state matrices.
-func DiscretiseDense[T num.Float](cfg Config, size Size, prm DenseParams[T]) (ab, bb []float64, err error) {
+// DiscretizeDense is [Discretize] for dense state matrices.
+func DiscretizeDense[T num.Float](cfg Config, size Size, prm DenseParams[T]) (ab, bb []float64, err error) {
 	b, err := newStepBank[T](cfg, size, denseKind)
 	if err == nil {
 		prm.to(&b.prm)
-		ab, bb, err = b.discretise()
+		ab, bb, err = b.discretize()
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("krylov: DiscretiseDense: %w", err)
+		return nil, nil, fmt.Errorf("krylov: DiscretizeDense: %w", err)
 	}
 	return ab, bb, nil
 }

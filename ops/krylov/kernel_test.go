@@ -165,7 +165,7 @@ func TestKernelIsTheImpulseResponse(t *testing.T) {
 	for _, v := range variants {
 		cfg, s := v.cfg, v.size
 		p := random(t, cfg, s, 2)
-		ab, bb, err := krylov.Discretise(cfg, s, p)
+		ab, bb, err := krylov.Discretize(cfg, s, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -360,10 +360,10 @@ func TestPlanErrors(t *testing.T) {
 	missing.Dt = nil
 	shortDense.A = shortDense.A[1:]
 	onlyA := krylov.Params[float64]{C: p.C, A: p.A}
-	_, _, discretise := krylov.Discretise(krylov.Config{Rate: math.Inf(1)}, size, p)
-	_, _, discretiseShort := krylov.Discretise(good, size, short)
-	_, _, discretiseSize := krylov.Discretise(good, krylov.Size{H: -2, S: 1, N: 3}, p)
-	_, _, discretiseDense := krylov.DiscretiseDense(good, size, shortDense)
+	_, _, discretize := krylov.Discretize(krylov.Config{Rate: math.Inf(1)}, size, p)
+	_, _, discretizeShort := krylov.Discretize(good, size, short)
+	_, _, discretizeSize := krylov.Discretize(good, krylov.Size{H: -2, S: 1, N: 3}, p)
+	_, _, discretiseDense := krylov.DiscretizeDense(good, size, shortDense)
 	type (
 		config = krylov.Config
 		shape  = krylov.Size
@@ -395,10 +395,10 @@ func TestPlanErrors(t *testing.T) {
 		{frozen.Backward(onlyA, p, k), "krylov: Plan.Backward: want no gradient but that of C with Config.Frozen"},
 		{densePlan.Forward(k, shortDense), "krylov: DensePlan.Forward: A: want 18 elements, got 17"},
 		{densePlan.Backward(d, d, k[1:]), "krylov: DensePlan.Backward: gk: want 20 elements, got 19"},
-		{discretise, "krylov: Discretise: Config: want Rate a finite number"},
-		{discretiseShort, "krylov: Discretise: A.Du: want 4 elements, got 3"},
-		{discretiseSize, "krylov: Discretise: Size: ssm: want the number of features H"},
-		{discretiseDense, "krylov: DiscretiseDense: A: want 18 elements, got 17"},
+		{discretize, "krylov: Discretize: Config: want Rate a finite number"},
+		{discretizeShort, "krylov: Discretize: A.Du: want 4 elements, got 3"},
+		{discretizeSize, "krylov: Discretize: Size: ssm: want the number of features H"},
+		{discretiseDense, "krylov: DiscretizeDense: A: want 18 elements, got 17"},
 	} {
 		if c.want == "" && c.err == nil {
 			continue

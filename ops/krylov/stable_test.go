@@ -103,7 +103,7 @@ func TestStableLeavesHiPPOAlone(t *testing.T) {
 // norm in which Config.Stable keeps it from growing: |D x|, D = diag(Pr/Pl)^1/2.
 func expansion(t *testing.T, cfg krylov.Config, s krylov.Size, p krylov.Params[float64]) float64 {
 	t.Helper()
-	ab, _, err := krylov.Discretise(cfg, s, p)
+	ab, _, err := krylov.Discretize(cfg, s, p)
 	if err != nil {
 		t.Fatal(err)
 	}

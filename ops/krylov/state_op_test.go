@@ -22,7 +22,7 @@ const tolState = 1e-12
 // returns the outputs (B, CH*H, L) and the last states. nil stands for zeros.
 func recur(t *testing.T, cfg krylov.Config, s krylov.Size, p krylov.Params[float64], batch, l int, u, x0 []float64) (y, x []float64) {
 	t.Helper()
-	ab, bb, err := krylov.Discretise(cfg, s, p)
+	ab, bb, err := krylov.Discretize(cfg, s, p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@
 // every length; a float32 recurrence or a float32 phase times l is not.
 //
 // [Kernel] and [DSSKernel] are the Gorgonia ops; [Plan] and [DSSPlan] are the
-// same arithmetic on slices; [Discretise] and [DiscretiseDSS] give the
+// same arithmetic on slices; [Discretize] and [DiscretizeDSS] give the
 // recurrence whose impulse response the kernel is.
 //
 // Shapes: CH channels (kernels of one feature), H features, N stored states,

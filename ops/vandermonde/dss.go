@@ -483,7 +483,7 @@ func (p *DSSPlan[T]) reduce() {
 	}
 }
 
-// DiscretiseDSS returns the recurrence whose impulse response the kernel is, in
+// DiscretizeDSS returns the recurrence whose impulse response the kernel is, in
 // float64 whatever T: for every feature h and state n
 //
 //	x_l = ab[h,n] x_{l-1} + bb[h,n] u_l,  y_l = Re sum_n W[h,n] x_l
@@ -491,16 +491,16 @@ func (p *DSSPlan[T]) reduce() {
 // ab and bb are (H, N). DSSSize.CH and DSSParams.W are not used; DSSConfig.L
 // is, because the scale of softmax depends on it. It returns an error if the
 // configuration or a length is wrong.
-func DiscretiseDSS[T num.Float](cfg DSSConfig, size DSSSize, prm DSSParams[T]) (ab, bb []complex128, err error) {
+func DiscretizeDSS[T num.Float](cfg DSSConfig, size DSSSize, prm DSSParams[T]) (ab, bb []complex128, err error) {
 	size.CH = 1
 	for _, e := range []error{cfg.Validate(), size.Validate()} {
 		if e != nil {
-			return nil, nil, fmt.Errorf("vandermonde: DiscretiseDSS: %w", e)
+			return nil, nil, fmt.Errorf("vandermonde: DiscretizeDSS: %w", e)
 		}
 	}
 	prm.W = make([]T, size.H*size.N*2) // not used
 	if err := prm.check(size, false); err != nil {
-		return nil, nil, fmt.Errorf("vandermonde: DiscretiseDSS: %w", err)
+		return nil, nil, fmt.Errorf("vandermonde: DiscretizeDSS: %w", err)
 	}
 	ab = make([]complex128, size.H*size.N)
 	bb = make([]complex128, size.H*size.N)

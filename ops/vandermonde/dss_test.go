@@ -207,7 +207,7 @@ func TestDSSKernelIsTheImpulseResponse(t *testing.T) {
 	for _, version := range vandermonde.DSSVersions() {
 		cfg := vandermonde.DSSConfig{Version: version, L: 150, Rate: 1.5}
 		p := randomDSS(rand.New(rand.NewPCG(3, 4)), cfg, size, true)
-		ab, bb, err := vandermonde.DiscretiseDSS(cfg, size, p)
+		ab, bb, err := vandermonde.DiscretizeDSS(cfg, size, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -422,8 +422,8 @@ func TestDSSErrors(t *testing.T) {
 	_, badVersion := vandermonde.NewDSSPlan[float64](vandermonde.DSSConfig{Version: "gelu", L: 8}, size)
 	_, badRate := vandermonde.NewDSSPlan[float64](vandermonde.DSSConfig{Rate: math.NaN(), L: 8}, size)
 	_, badSize := vandermonde.NewDSSPlan[float64](good, vandermonde.DSSSize{CH: 1, N: 3})
-	_, _, discretise := vandermonde.DiscretiseDSS(vandermonde.DSSConfig{}, size, p)
-	_, _, discretiseShort := vandermonde.DiscretiseDSS(good, size, short)
+	_, _, discretize := vandermonde.DiscretizeDSS(vandermonde.DSSConfig{}, size, p)
+	_, _, discretizeShort := vandermonde.DiscretizeDSS(good, size, short)
 	g := G.NewGraph()
 	node := func(name string, shape ...int) *G.Node {
 		return G.NewTensor(g, tensor.Float32, len(shape), G.WithShape(shape...), G.WithName(name))
@@ -448,8 +448,8 @@ func TestDSSErrors(t *testing.T) {
 		{plan.Backward(p, short, k), "vandermonde: DSSPlan.Backward: Lambda: want 6 elements, got 5"},
 		{plan.Backward(short, p, k), "vandermonde: DSSPlan.Backward: gradient of Lambda: want 6 elements, got 5"},
 		{plan.Backward(p, p, k[1:]), "vandermonde: DSSPlan.Backward: gk: want 16 elements, got 15"},
-		{discretise, "vandermonde: DiscretiseDSS: want kernel length L at least 1, got 0"},
-		{discretiseShort, "vandermonde: DiscretiseDSS: Lambda: want 6 elements, got 5"},
+		{discretize, "vandermonde: DiscretizeDSS: want kernel length L at least 1, got 0"},
+		{discretizeShort, "vandermonde: DiscretizeDSS: Lambda: want 6 elements, got 5"},
 		{op(vandermonde.DSSConfig{}, dt, lambda, w), "vandermonde.DSSKernel: want kernel length L at least 1, got 0"},
 		{op(good, dt, nil, w), "vandermonde.DSSKernel: input 1: want a node, got nil"},
 		{op(good, dt, lambda, node("w3", 2, 3, 2)), "vandermonde.DSSKernel: w: want (CH, H, N, 2), got (2, 3, 2)"},

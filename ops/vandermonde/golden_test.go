@@ -57,7 +57,7 @@ func TestGoldenS4D(t *testing.T) {
 				t.Errorf("%s: %s: relative error %.3g > %.3g", c.Name, x.name, e, tolGolden)
 			}
 		}
-		ab, bb, err := vandermonde.Discretise(cfg, size, p)
+		ab, bb, err := vandermonde.Discretize(cfg, size, p)
 		if err != nil {
 			t.Fatal(err)
 		}

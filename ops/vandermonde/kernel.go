@@ -283,23 +283,23 @@ func (p *Plan[T]) reduce() {
 	}
 }
 
-// Discretise returns the recurrence whose impulse response the kernel is, in
+// Discretize returns the recurrence whose impulse response the kernel is, in
 // float64 whatever T: for every feature h and state n
 //
 //	x_l = ab[h,n] x_{l-1} + bb[h,n] u_l,  y_l = 2 Re sum_n C[h,n] x_l
 //
 // ab and bb are (H, N). Config.L, Size.CH and Params.C are not used. It returns
 // an error if the configuration or a length is wrong.
-func Discretise[T num.Float](cfg Config, size Size, prm Params[T]) (ab, bb []complex128, err error) {
+func Discretize[T num.Float](cfg Config, size Size, prm Params[T]) (ab, bb []complex128, err error) {
 	size.CH = 1
 	for _, e := range []error{cfg.validateStep(), size.Validate()} {
 		if e != nil {
-			return nil, nil, fmt.Errorf("vandermonde: Discretise: %w", e)
+			return nil, nil, fmt.Errorf("vandermonde: Discretize: %w", e)
 		}
 	}
 	prm.C = make([]T, size.H*size.N*2) // not used
 	if err := prm.check(size, false); err != nil {
-		return nil, nil, fmt.Errorf("vandermonde: Discretise: %w", err)
+		return nil, nil, fmt.Errorf("vandermonde: Discretize: %w", err)
 	}
 	ab = make([]complex128, size.H*size.N)
 	bb = make([]complex128, size.H*size.N)

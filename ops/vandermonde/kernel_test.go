@@ -259,7 +259,7 @@ func TestKernelIsTheImpulseResponse(t *testing.T) {
 		cfg, s := v.cfg, v.size
 		cfg.L = 200
 		p := randomParams(rand.New(rand.NewPCG(3, 4)), cfg, s, v.withB)
-		ab, bb, err := vandermonde.Discretise(cfg, s, p)
+		ab, bb, err := vandermonde.Discretize(cfg, s, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -474,9 +474,9 @@ func TestPlanErrors(t *testing.T) {
 	short.AImag = short.AImag[1:]
 	missing := p
 	missing.Dt = nil
-	_, _, discretise := vandermonde.Discretise(vandermonde.Config{Rate: math.Inf(1)}, size, p)
-	_, _, discretiseShort := vandermonde.Discretise(good, size, short)
-	_, _, discretiseSize := vandermonde.Discretise(good, vandermonde.Size{H: -2, S: 1, N: 3}, p)
+	_, _, discretize := vandermonde.Discretize(vandermonde.Config{Rate: math.Inf(1)}, size, p)
+	_, _, discretizeShort := vandermonde.Discretize(good, size, short)
+	_, _, discretizeSize := vandermonde.Discretize(good, vandermonde.Size{H: -2, S: 1, N: 3}, p)
 	for _, c := range []struct {
 		err  error
 		want string
@@ -495,9 +495,9 @@ func TestPlanErrors(t *testing.T) {
 		{plan.Backward(short, p, k), "vandermonde: Plan.Backward: gradient of AImag: want 6 elements, got 5"},
 		{plan.Backward(p, short, k), "vandermonde: Plan.Backward: AImag: want 6 elements, got 5"},
 		{plan.Backward(p, p, k[1:]), "vandermonde: Plan.Backward: gk: want 20 elements, got 19"},
-		{discretise, "vandermonde: Discretise: want Rate a finite number"},
-		{discretiseShort, "vandermonde: Discretise: AImag: want 6 elements, got 5"},
-		{discretiseSize, "vandermonde: Discretise: ssm: want the number of features H"},
+		{discretize, "vandermonde: Discretize: want Rate a finite number"},
+		{discretizeShort, "vandermonde: Discretize: AImag: want 6 elements, got 5"},
+		{discretizeSize, "vandermonde: Discretize: ssm: want the number of features H"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", c.err, c.want)

@@ -15,10 +15,10 @@ type recurrences[T num.Float] interface {
 	// bind takes over the parameters, the first inputs of an op, and where their
 	// gradients go, nil for nowhere. It returns how many inputs those are.
 	bind(in []graphop.Arg[T], grad [][]T) int
-	// discretise writes Ab and Bb (N) of feature h.
-	discretise(worker, h int, ab, bb []complex128)
+	// discretize writes Ab and Bb (N) of feature h.
+	discretize(worker, h int, ab, bb []complex128)
 	// carry takes the derivatives by Ab and Bb of feature h to its parameters,
-	// after discretise by the same worker.
+	// after discretize by the same worker.
 	carry(worker, h int, gAb, gBb []complex128)
 	// reduce finishes the gradients of what the features share.
 	reduce()
@@ -53,7 +53,7 @@ func newStateWorkers[T num.Float](s stateSize) []stateWorker[T] {
 
 // load discretises feature h.
 func (w *stateWorker[T]) load(r recurrences[T], worker, h int) {
-	r.discretise(worker, h, w.ab, w.bb)
+	r.discretize(worker, h, w.ab, w.bb)
 	for n, v := range w.ab {
 		w.setPlanar(w.poles, n, v)
 	}
@@ -335,7 +335,7 @@ func (s *s4dBank[T]) bind(in []graphop.Arg[T], grad [][]T) int {
 	return 3
 }
 
-func (s *s4dBank[T]) discretise(worker, h int, ab, bb []complex128) {
+func (s *s4dBank[T]) discretize(worker, h int, ab, bb []complex128) {
 	w := &s.plan.workers[worker]
 	s.plan.prm.states(w.states, &s.plan.cfg, &s.plan.size, h)
 	for n, st := range w.states {
@@ -374,7 +374,7 @@ func (d *dssBank[T]) bind(in []graphop.Arg[T], grad [][]T) int {
 	return 2
 }
 
-func (d *dssBank[T]) discretise(worker, h int, ab, bb []complex128) {
+func (d *dssBank[T]) discretize(worker, h int, ab, bb []complex128) {
 	w := &d.plan.workers[worker]
 	d.plan.prm.states(w.states, &d.plan.cfg, &d.plan.size, h)
 	for n := range w.states {

@@ -106,7 +106,7 @@ func TestStateOfS4D(t *testing.T) {
 						testutil.Normal(rng, "c", size.CH, size.H, size.N, 2),
 					}
 					cfg := vandermonde.Config{Disc: disc, Rate: 1.5, L: l}
-					ab, bb, err := vandermonde.Discretise(cfg, size, vandermonde.Params[float64]{
+					ab, bb, err := vandermonde.Discretize(cfg, size, vandermonde.Params[float64]{
 						Dt: params[0].F, AReal: params[1].F, AImag: params[2].F, B: params[3].F,
 					})
 					if err != nil {
@@ -146,7 +146,7 @@ func TestStateOfDSS(t *testing.T) {
 					testutil.Normal(rng, "w", 1, h, n, 2),
 				}
 				cfg := vandermonde.DSSConfig{Version: version, L: window}
-				ab, bb, err := vandermonde.DiscretiseDSS(cfg, size, vandermonde.DSSParams[float64]{LogDt: params[0].F, Lambda: params[1].F})
+				ab, bb, err := vandermonde.DiscretizeDSS(cfg, size, vandermonde.DSSParams[float64]{LogDt: params[0].F, Lambda: params[1].F})
 				if err != nil {
 					t.Fatal(err)
 				}

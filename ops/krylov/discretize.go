@@ -11,7 +11,7 @@ import (
 // states: its parameters are a row of numbers, theta. One goroutine at a time.
 type form interface {
 	// yosida writes Y_s = F (I - s F)^-1, (N, N), the operator with which every
-	// discretisation here is made: see discretiser. Y_0 = F.
+	// discretisation here is made: see discretizer. Y_0 = F.
 	yosida(y, theta []float64, s float64) error
 	// yosidaGrad carries gy, the gradient of the latest Y_s, to theta, adding to
 	// gTheta, and returns the derivative by s.
@@ -28,14 +28,14 @@ type form interface {
 	stabiliseGrad(gTheta, raw, slope []float64)
 }
 
-// discretiser turns the continuous model into x_l = Ab x_{l-1} + Bb u_l. With
+// discretizer turns the continuous model into x_l = Ab x_{l-1} + Bb u_l. With
 // s = alpha dt the generalised bilinear transform is
 //
 //	Ab = (I - s F)^-1 (I + (1-alpha) dt F) = I + dt Y_s
 //	Bb = dt (I - s F)^-1 B                 = dt (B + s Y_s B)
 //
 // and zero-order hold takes F = Y_0 to the matrix exponential.
-type discretiser struct {
+type discretizer struct {
 	form  form
 	alpha float64
 	hold  *exponential // zero-order hold; nil: the bilinear transform
@@ -45,8 +45,8 @@ type discretiser struct {
 	b, gb, yb []float64
 }
 
-func newDiscretiser(f form, cfg Config, n int) *discretiser {
-	d := &discretiser{
+func newDiscretizer(f form, cfg Config, n int) *discretizer {
+	d := &discretizer{
 		form: f, alpha: cfg.alpha(),
 		y: make([]float64, n*n), gy: make([]float64, n*n),
 		b: make([]float64, n), gb: make([]float64, n), yb: make([]float64, n),
@@ -58,7 +58,7 @@ func newDiscretiser(f form, cfg Config, n int) *discretiser {
 }
 
 // step writes Ab (N, N) and Bb (N) of the model theta at step size dt.
-func (d *discretiser) step(ab, bb, theta []float64, dt float64) error {
+func (d *discretizer) step(ab, bb, theta []float64, dt float64) error {
 	d.dt = dt
 	s := d.alpha * dt
 	if err := d.form.yosida(d.y, theta, s); err != nil {
@@ -81,7 +81,7 @@ func (d *discretiser) step(ab, bb, theta []float64, dt float64) error {
 
 // stepGrad carries the gradients of Ab and Bb of the latest step to theta,
 // adding to gTheta, and returns the derivative by dt.
-func (d *discretiser) stepGrad(gTheta, theta, gab, gbb []float64) (gDt float64) {
+func (d *discretizer) stepGrad(gTheta, theta, gab, gbb []float64) (gDt float64) {
 	if d.hold != nil {
 		gDt = d.hold.stepGrad(d.gy, d.gb, gab, gbb)
 	} else {
@@ -94,7 +94,7 @@ func (d *discretiser) stepGrad(gTheta, theta, gab, gbb []float64) (gDt float64) 
 
 // bilinearGrad writes the gradients of Y and B to gy and gb, and returns the
 // derivative by dt but for the dependence of Y on s.
-func (d *discretiser) bilinearGrad(gab, gbb []float64) (gDt float64) {
+func (d *discretizer) bilinearGrad(gab, gbb []float64) (gDt float64) {
 	n, s := len(d.b), d.alpha*d.dt
 	gDt = vec.Dot(gab, d.y)
 	vec.Scale(d.gy, d.dt, gab)
