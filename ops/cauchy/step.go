@@ -33,26 +33,17 @@ type Step[T num.Float] struct {
 //
 // The cost is that of [RecoverC], O(N^3 log LKernel) per feature.
 func NewStep[T num.Float](cfg Config, size Size, prm Params[T]) (*Step[T], error) {
-	s, err := newStep[T](cfg, size, prm)
-	if err != nil {
+	if err := checkRecurrence(cfg, size, prm); err != nil {
 		return nil, fmt.Errorf("cauchy: NewStep: %w", err)
 	}
-	return s, nil
-}
-
-// newStep is NewStep for parameters of one type and a recurrence in another.
-func newStep[F, T num.Float](cfg Config, size Size, prm Params[T]) (*Step[F], error) {
-	if err := checkRecurrence(cfg, size, prm); err != nil {
-		return nil, err
-	}
 	n := 2 * size.N
-	s := &Step[F]{
+	s := &Step[T]{
 		size: size,
-		pole: num.Aligned[F](size.H * n), b: num.Aligned[F](size.H * n),
-		q: num.Aligned[F](size.H * size.R * n), e: num.Aligned[F](size.H * size.R * n),
-		c: num.Aligned[F](size.CH * size.H * n), phi: make([]F, size.R),
+		pole: num.Aligned[T](size.H * n), b: num.Aligned[T](size.H * n),
+		q: num.Aligned[T](size.H * size.R * n), e: num.Aligned[T](size.H * size.R * n),
+		c: num.Aligned[T](size.CH * size.H * n), phi: make([]T, size.R),
 	}
-	return s, discretise(cfg, size, prm, func(h int, f *feature, d *discrete) {
+	err := discretise(cfg, size, prm, func(h int, f *feature, d *discrete) {
 		realColumn(s.pole[h*n:], d.pole)
 		realColumn(s.b[h*n:], d.b)
 		for r := range size.R {
@@ -63,6 +54,10 @@ func newStep[F, T num.Float](cfg Config, size Size, prm Params[T]) (*Step[F], er
 			realRow(s.c[(ch*size.H+h)*n:], c)
 		}
 	})
+	if err != nil {
+		return nil, fmt.Errorf("cauchy: NewStep: %w", err)
+	}
+	return s, nil
 }
 
 // Advance replaces the states x (B, H, 2, N) by their successors for the input
@@ -77,29 +72,24 @@ func (s *Step[T]) Advance(y, x, u []T) error {
 	for b := range batch {
 		for h := range s.size.H {
 			state := x[(b*s.size.H+h)*n:][:n]
-			s.advance(h, state, u[b*s.size.H+h], s.phi)
+			s.advance(h, state, u[b*s.size.H+h])
 			if y == nil {
 				continue
 			}
 			for ch := range s.size.CH {
-				y[(b*s.size.CH+ch)*s.size.H+h] = s.output(ch, h, state)
+				y[(b*s.size.CH+ch)*s.size.H+h] = vec.Dot(s.c[(ch*s.size.H+h)*n:][:n], state)
 			}
 		}
 	}
 	return nil
 }
 
-// output returns the output of channel ch of feature h.
-func (s *Step[T]) output(ch, h int, state []T) T {
-	return vec.Dot(s.c[(ch*s.size.H+h)*len(state):][:len(state)], state)
-}
-
-// advance is one step of the state of feature h. phi is scratch.
-func (s *Step[T]) advance(h int, state []T, u T, phi []T) {
+// advance is one step of the state of feature h.
+func (s *Step[T]) advance(h int, state []T, u T) {
 	n := len(state)
 	lowRank := func(m []T, r int) []T { return m[(h*s.size.R+r)*n:][:n] }
-	for r := range phi {
-		phi[r] = vec.Dot(lowRank(s.q, r), state)
+	for r := range s.phi {
+		s.phi[r] = vec.Dot(lowRank(s.q, r), state)
 	}
 	half := n / 2
 	re, im := state[:half], state[half:]
@@ -110,7 +100,7 @@ func (s *Step[T]) advance(h int, state []T, u T, phi []T) {
 		re[i] = pr[i]*x - pi[i]*y + br[i]*u
 		im[i] = pr[i]*y + pi[i]*x + bi[i]*u
 	}
-	for r, v := range phi {
+	for r, v := range s.phi {
 		vec.Axpy(state, -v, lowRank(s.e, r))
 	}
 }
