@@ -181,7 +181,7 @@ func runLSSL(o *outcome, dt tensor.Dtype) error {
 	p := krylov.Params[float64]{Dt: in[0].F, C: in[1].F, A: ssm.Tridiagonal[[]float64]{
 		Pl: in[2].F, Dl: in[3].F, D: in[4].F, Du: in[5].F, Pr: in[6].F, C: in[7].F, B: in[8].F,
 	}}
-	ab, bb, err := krylov.Discretise(cfg, krylov.Size{CH: 1, H: c.Int("H", 0), S: 1, N: c.Int("N", 0)}, p)
+	ab, bb, err := krylov.Discretize(cfg, krylov.Size{CH: 1, H: c.Int("H", 0), S: 1, N: c.Int("N", 0)}, p)
 	if err != nil {
 		return err
 	}
