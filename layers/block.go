@@ -150,7 +150,31 @@ func (l *Block) Config() BlockConfig { return l.cfg }
 
 // CloneTo returns a block on another graph that shares this one's tensors.
 func (l *Block) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*Block, error) {
-	return buildBlock(l.cloneBuilder(g, opts...), l.cfg)
+	b := l.cloneBuilder(g, opts...)
+	return buildBlock(b, b.frozenInside(l.cfg))
+}
+
+// frozenInside returns the configuration of a copy, given that of the original.
+func (b *builder) frozenInside(c BlockConfig) BlockConfig {
+	switch {
+	case c.S4 != nil:
+		s := *c.S4
+		s.Frozen = b.frozenInstead(s.Frozen)
+		c.S4 = &s
+	case c.S4D != nil:
+		s := *c.S4D
+		s.Frozen = b.frozenInstead(s.Frozen)
+		c.S4D = &s
+	case c.DSS != nil:
+		s := *c.DSS
+		s.Frozen = b.frozenInstead(s.Frozen)
+		c.DSS = &s
+	case c.LSSL != nil:
+		s := *c.LSSL
+		s.Frozen = b.frozenInstead(s.Frozen)
+		c.LSSL = &s
+	}
+	return c
 }
 
 // Fwd maps x (B, DModel, L) to (B, DModel, L).

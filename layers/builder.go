@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -44,6 +45,16 @@ func AtRate(rate float64) CloneOption { return func(b *builder) { b.rate = rate 
 // recurrence, and shares all other tensors.
 func ForLength(l int) CloneOption { return func(b *builder) { b.length = l } }
 
+// WithFrozen makes a copy that does not learn the parameters of these names, and
+// learns all others: the names are those of the field Frozen of each
+// configuration of a state space layer, "A" or "dt", and the copy has them in
+// its own. Without names it learns everything. The learning rates are those of
+// the configuration, so that a layer with LRA set and A frozen has a copy that
+// learns A at that rate.
+func WithFrozen(names ...string) CloneOption {
+	return func(b *builder) { b.refreeze, b.frozen = true, slices.Clone(names) }
+}
+
 // hint is what a layer recommends to an optimiser about a parameter.
 type hint struct {
 	lr, decay *float64
@@ -58,11 +69,15 @@ type builder struct {
 	kind   string // of layer, for errors
 	path   string
 	seed   uint64
-	rate   float64                  // see AtRate
-	length int                      // see ForLength; 0: that of the original
-	from   map[string]*tensor.Dense // tensors to share; nil: make new ones
-	base   *base
-	err    error
+	rate   float64 // see AtRate
+	length int     // see ForLength; 0: that of the original
+
+	refreeze bool     // see WithFrozen
+	frozen   []string // only if refreeze
+
+	from map[string]*tensor.Dense // tensors to share; nil: make new ones
+	base *base
+	err  error
 }
 
 // newBuilder starts a layer. def is its name unless an option says otherwise.
@@ -113,6 +128,15 @@ func (b *builder) fail(err error) {
 	if b.err == nil {
 		b.err = fmt.Errorf("layers: %s %q: %w", b.kind, b.path, err)
 	}
+}
+
+// frozenInstead returns the names of the parameters that a copy does not learn,
+// given those of the original.
+func (b *builder) frozenInstead(of []string) []string {
+	if b.refreeze {
+		return b.frozen
+	}
+	return of
 }
 
 // done returns the finished base, or the first error.

@@ -242,7 +242,9 @@ func (l *DSS) Config() DSSConfig { return l.cfg }
 // CloneTo returns a layer on another graph that shares this one's tensors: for
 // evaluation, or for sequences of another length or rate.
 func (l *DSS) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*DSS, error) {
-	return buildDSS(l.cloneBuilder(g, opts...), l.cfg)
+	b, cfg := l.cloneBuilder(g, opts...), l.cfg
+	cfg.Frozen = b.frozenInstead(cfg.Frozen)
+	return buildDSS(b, cfg)
 }
 
 // window returns the length of the kernel for sequences of length seqLen.

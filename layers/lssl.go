@@ -204,7 +204,9 @@ func (l *LSSL) Config() LSSLConfig { return l.cfg }
 // CloneTo returns a layer on another graph that shares this one's tensors: for
 // evaluation, or for sequences of another length or rate.
 func (l *LSSL) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*LSSL, error) {
-	return buildLSSL(l.cloneBuilder(g, opts...), l.cfg)
+	b, cfg := l.cloneBuilder(g, opts...), l.cfg
+	cfg.Frozen = b.frozenInstead(cfg.Frozen)
+	return buildLSSL(b, cfg)
 }
 
 // size is the shape of the layer's kernels.

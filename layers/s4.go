@@ -260,7 +260,9 @@ func (l *S4) Config() S4Config { return l.cfg }
 // CloneTo returns a layer on another graph that shares this one's tensors, but
 // see ForLength: for evaluation, or for sequences of another length or rate.
 func (l *S4) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*S4, error) {
-	return buildS4(l.cloneBuilder(g, opts...), l.cfg)
+	b, cfg := l.cloneBuilder(g, opts...), l.cfg
+	cfg.Frozen = b.frozenInstead(cfg.Frozen)
+	return buildS4(b, cfg)
 }
 
 // size is the shape of the layer's kernels.

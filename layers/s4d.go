@@ -200,7 +200,9 @@ func (l *S4D) Config() S4DConfig { return l.cfg }
 // CloneTo returns a layer on another graph that shares this one's tensors: for
 // evaluation, or for sequences of another length or rate.
 func (l *S4D) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*S4D, error) {
-	return buildS4D(l.cloneBuilder(g, opts...), l.cfg)
+	b, cfg := l.cloneBuilder(g, opts...), l.cfg
+	cfg.Frozen = b.frozenInstead(cfg.Frozen)
+	return buildS4D(b, cfg)
 }
 
 // size is the shape of the layer's kernels.

@@ -114,8 +114,10 @@ func NewClassifier(g *G.ExprGraph, dt tensor.Dtype, cfg ClassifierConfig, seed u
 	return m, nil
 }
 
-// CloneTo returns a model on another graph that shares this one's tensors.
-func (m *Classifier) CloneTo(g *G.ExprGraph) (*Classifier, error) {
+// CloneTo returns a model on another graph that shares this one's tensors. The
+// options are for its state space layers: layers.WithFrozen makes a model that
+// learns other parameters, as for fine-tuning.
+func (m *Classifier) CloneTo(g *G.ExprGraph, opts ...layers.CloneOption) (*Classifier, error) {
 	c := &Classifier{cfg: m.cfg, g: g, dt: m.dt}
 	var err error
 	if m.tokens != nil {
@@ -127,11 +129,12 @@ func (m *Classifier) CloneTo(g *G.ExprGraph) (*Classifier, error) {
 		return nil, fmt.Errorf("models: Classifier: %w", err)
 	}
 	for _, b := range m.blocks {
-		nb, err := b.CloneTo(g)
+		nb, err := b.CloneTo(g, opts...)
 		if err != nil {
 			return nil, fmt.Errorf("models: Classifier: %w", err)
 		}
 		c.blocks = append(c.blocks, nb)
+		c.cfg.Block = nb.Config()
 	}
 	if c.norm, err = m.norm.CloneTo(g); err != nil {
 		return nil, fmt.Errorf("models: Classifier: %w", err)

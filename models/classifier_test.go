@@ -239,6 +239,53 @@ func TestCloneSharesParametersAndBuffers(t *testing.T) {
 	}
 }
 
+func TestCloneWithOtherParametersFrozen(t *testing.T) {
+	cfg := tokens()
+	cfg.Block.S4D.Frozen = []string{"A"}
+	m := newClassifier(t, cfg, tensor.Float32)
+	learns := func(m *models.Classifier, name string) bool {
+		for _, p := range m.Params() {
+			if p.Name == name {
+				return !p.Frozen
+			}
+		}
+		t.Fatalf("no parameter %s", name)
+		return false
+	}
+	const a, d = "blocks.1.layer.kernel.A_real", "blocks.1.layer.D"
+	c, err := m.CloneTo(G.NewGraph(), layers.WithFrozen("D"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if learns(m, a) || !learns(m, d) || !learns(c, a) || learns(c, d) {
+		t.Error("want A frozen in the original, D in the copy")
+	}
+	// A graph for training, and a saved model, are those of the copy.
+	gr, err := c.Build(train.Training, 1, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range gr.Params {
+		if (p.Name == a || p.Name == d) && p.Frozen != (p.Name == d) {
+			t.Errorf("the training graph has %s frozen: %v", p.Name, p.Frozen)
+		}
+	}
+	dir := t.TempDir()
+	if err := c.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	saved, err := models.LoadClassifier(G.NewGraph(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !learns(saved, a) || learns(saved, d) {
+		t.Error("the saved model has other parameters frozen")
+	}
+	if _, err := m.CloneTo(G.NewGraph(), layers.WithFrozen("P")); err == nil || !strings.Contains(err.Error(), "want Frozen to name some of dt, A, B, C, D") {
+		t.Errorf("a parameter of another layer: got error %v", err)
+	}
+}
+
 func TestFeatureInput(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	cfg := tokens()
