@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/cmplx"
@@ -112,7 +113,13 @@ func (c DSSConfig) validate() error {
 	if err := (vandermonde.DSSConfig{Version: c.Version, L: 1}).Validate(); err != nil {
 		return err
 	}
-	if err := validateDt(c.DtMin, c.DtMax); err != nil {
+	if err := errors.Join(
+		validateDt(c.DtMin, c.DtMax),
+		validateRate("LR", c.LR),
+		validateRate("LRDt", c.LRDt),
+		validateRate("LRLambda", c.LRLambda),
+		validateRate("LRW", c.LRW),
+	); err != nil {
 		return err
 	}
 	return validateFrozen(c.Frozen, []string{"dt", "Lambda", "W", "D"})

@@ -97,7 +97,12 @@ func (c LSSLConfig) validate() error {
 	case !(c.Alpha >= 0.5 && c.Alpha <= 1):
 		return fmt.Errorf("want Alpha in [1/2, 1], below which a stable system becomes one that can grow, got %g", c.Alpha)
 	}
-	if err := errors.Join(validateDt(c.DtMin, c.DtMax), c.DtTransform.Validate(ssm.Exp, ssm.Softplus)); err != nil {
+	if err := errors.Join(
+		validateDt(c.DtMin, c.DtMax),
+		inField("DtTransform", c.DtTransform.Validate(ssm.Exp, ssm.Softplus)),
+		validateRate("LRA", c.LRA),
+		validateRate("LRDt", c.LRDt),
+	); err != nil {
 		return err
 	}
 	return validateFrozen(c.Frozen, []string{"dt", "A", "B", "C", "D"})

@@ -133,9 +133,13 @@ func (c S4Config) validate() error {
 	}
 	if err := errors.Join(
 		validateDt(c.DtMin, c.DtMax),
-		c.Init.Validate(hippo.DPLRInits()...),
-		c.DtTransform.Validate(ssm.Exp, ssm.Softplus),
-		c.ATransform.Validate(),
+		inField("Init", c.Init.Validate(hippo.DPLRInits()...)),
+		inField("DtTransform", c.DtTransform.Validate(ssm.Exp, ssm.Softplus)),
+		inField("ATransform", c.ATransform.Validate()),
+		validateRate("LR", c.LR),
+		validateRate("LRDt", c.LRDt),
+		validateRate("LRA", c.LRA),
+		validateRate("LRB", c.LRB),
 	); err != nil {
 		return err
 	}

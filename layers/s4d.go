@@ -101,10 +101,14 @@ func (c S4DConfig) validate() error {
 	}
 	if err := errors.Join(
 		validateDt(c.DtMin, c.DtMax),
-		c.Init.Validate(hippo.DiagInits()...),
-		c.Disc.Validate(ssm.ZOH, ssm.Bilinear),
-		c.DtTransform.Validate(ssm.Exp, ssm.Softplus),
-		c.ATransform.Validate(),
+		inField("Init", c.Init.Validate(hippo.DiagInits()...)),
+		inField("Disc", c.Disc.Validate(ssm.ZOH, ssm.Bilinear)),
+		inField("DtTransform", c.DtTransform.Validate(ssm.Exp, ssm.Softplus)),
+		inField("ATransform", c.ATransform.Validate()),
+		validateRate("LR", c.LR),
+		validateRate("LRDt", c.LRDt),
+		validateRate("LRA", c.LRA),
+		validateRate("LRB", c.LRB),
 	); err != nil {
 		return err
 	}

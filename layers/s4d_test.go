@@ -404,10 +404,14 @@ func TestS4DConfigErrors(t *testing.T) {
 		`want Mixing "glu", "linear" or "none", got "x"`:      {DModel: 4, Mixing: "x"},
 		`want Frozen to name some of dt, A, B, C, D, got "P"`: {DModel: 4, Frozen: []string{"P"}},
 		`want Frozen to name some of dt, A, C, D, got "B"`:    {DModel: 4, FixedB: true, Frozen: []string{"B"}},
-		`got "legt"`:              {DModel: 4, Init: hippo.InitLegT},
-		`got "euler"`:             {DModel: 4, Disc: ssm.Euler},
-		`got "x"`:                 {DModel: 4, Activation: "x"},
-		"want P in [0, 1), got 1": {DModel: 4, Dropout: 1},
+		"S4DConfig: Init: ":                                   {DModel: 4, Init: hippo.InitLegT},
+		`got "euler"`:                                         {DModel: 4, Disc: ssm.Euler},
+		"S4DConfig: DtTransform: ":                            {DModel: 4, DtTransform: ssm.ReLU},
+		"S4DConfig: ATransform: ":                             {DModel: 4, ATransform: "x"},
+		"S4DConfig: Activation: ":                             {DModel: 4, Activation: "x"},
+		"want P in [0, 1), got 1":                             {DModel: 4, Dropout: 1},
+		"want a finite LR, got NaN":                           {DModel: 4, LR: math.NaN()},
+		"want a finite LRA, got +Inf":                         {DModel: 4, LRA: math.Inf(1)},
 	} {
 		_, err := layers.NewS4D(G.NewGraph(), tensor.Float32, cfg)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), `layers: S4D "s4d": S4DConfig: `) {

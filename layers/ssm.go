@@ -59,7 +59,7 @@ func (c common) validate() error {
 	if err := c.validateGate(); err != nil {
 		return err
 	}
-	return errors.Join(c.activation.Validate(), DropoutConfig{P: c.dropout}.Validate())
+	return errors.Join(inField("Activation", c.activation.Validate()), inField("Dropout", DropoutConfig{P: c.dropout}.Validate()))
 }
 
 func (c common) validateGate() error {
@@ -141,6 +141,22 @@ func def[T comparable](v *T, d T) {
 	if *v == zero {
 		*v = d
 	}
+}
+
+// validateRate checks a learning rate; a negative one is the optimiser's own.
+func validateRate(field string, lr float64) error {
+	if math.IsNaN(lr) || math.IsInf(lr, 0) {
+		return fmt.Errorf("want a finite %s, got %g", field, lr)
+	}
+	return nil
+}
+
+// inField names the field of a configuration that an error is about.
+func inField(field string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", field, err)
 }
 
 // validateDt checks the range of the initial step sizes.
