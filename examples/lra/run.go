@@ -25,7 +25,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	began := time.Now()
 	data, err := o.load(ctx, out)
 	if err != nil {
-		return err
+		return explain(ctx, err, "before the training began")
 	}
 	model, err := models.NewClassifier(G.NewGraph(), o.train.DType.Tensor(), o.model, o.seed)
 	if err != nil {
@@ -53,14 +53,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	result, err := tr.Fit(ctx)
 	err = errors.Join(err, stopProfile())
 	if err != nil {
-		return explain(err)
+		return explain(ctx, err, "in the training")
 	}
 	if err := tr.LoadBest(); err != nil {
 		return err
 	}
 	test, err := tr.Evaluate(ctx, data.test)
 	if err != nil {
-		return err
+		return explain(ctx, err, "in the test; the training is finished and saved, and -resume repeats the test")
 	}
 	dir := filepath.Join(o.out, "model")
 	if err := model.Save(dir); err != nil {
@@ -72,11 +72,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// explain adds to an interruption how to go on.
-func explain(err error) error {
+// explain says of an error that the end of ctx caused where that was, and how
+// to go on.
+func explain(ctx context.Context, err error, where string) error {
 	var stop *train.InterruptedError
-	if errors.As(err, &stop) && stop.Checkpoint != "" {
+	switch {
+	case errors.As(err, &stop):
 		return fmt.Errorf("%w; go on with the same options and -resume", err)
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return fmt.Errorf("interrupted (%w) %s", context.Cause(ctx), where)
 	}
 	return err
 }

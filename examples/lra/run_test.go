@@ -73,7 +73,7 @@ func TestResumedRunEqualsUnbroken(t *testing.T) {
 	// Stop a run in the middle, as Ctrl-C does, and go on.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	err := run(ctx, args("cut"), &cancelWriter{cancel: cancel})
+	err := run(ctx, args("cut"), &cancelWriter{at: "evaluation at step 10", cancel: cancel})
 	if stop := new(train.InterruptedError); !errors.As(err, &stop) || stop.Step != 10 || !strings.Contains(err.Error(), "-resume") {
 		t.Fatalf("got error %v, want an interruption after step 10 that says how to go on", err)
 	}
@@ -94,14 +94,38 @@ func TestResumedRunEqualsUnbroken(t *testing.T) {
 	}
 }
 
-// cancelWriter ends a context when it is told of an evaluation.
+func TestInterruptionSaysWhere(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"-preset", "smoke", "-data", filepath.Join(dir, "data"), "-out", filepath.Join(dir, "run")}
+	for _, c := range []struct {
+		at, want string
+	}{
+		{"", "interrupted (context canceled) before the training began"},
+		{"best validation", "interrupted (context canceled) in the test; the training is finished and saved"},
+	} {
+		ctx, cancel := context.WithCancel(context.Background())
+		if c.at == "" {
+			cancel()
+		}
+		if err := run(ctx, args, &cancelWriter{at: c.at, cancel: cancel}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got error %v, want %q", err, c.want)
+		}
+		cancel()
+	}
+	if out := mustRun(t, append(args, "-resume")...); !testLine.MatchString(out) {
+		t.Errorf("-resume does not repeat the test:\n%s", out)
+	}
+}
+
+// cancelWriter ends a context when it is told of something.
 type cancelWriter struct {
 	bytes.Buffer
+	at     string
 	cancel context.CancelFunc
 }
 
 func (w *cancelWriter) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte("evaluation at step 10")) {
+	if bytes.Contains(p, []byte(w.at)) {
 		w.cancel()
 	}
 	return w.Buffer.Write(p)
