@@ -170,7 +170,9 @@ func measure(ctx context.Context, c benchmark, goSide *goBenchmarks, torch *pyTo
 			all = append(all, s)
 			works = append(works, set)
 		}
-		settings = contenders(works, all)
+		if settings = works; round > 0 { // one round may be disturbed
+			settings = contenders(works, all)
+		}
 	}
 	return all, nil
 }
