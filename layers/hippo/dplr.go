@@ -224,14 +224,25 @@ func conj(x []complex128) []complex128 {
 	return y
 }
 
-// solveComplex returns m^-1 b as the real system [Re m, -Im m; Im m, Re m].
+// solveComplex returns m^-1 b by the real system.
 func solveComplex(m [][]complex128, b []complex128) ([]complex128, error) {
 	n := len(b)
 	if n == 0 {
 		return nil, nil
 	}
-	a := matrix(2*n, func(i, k int) float64 {
-		v := m[i%n][k%n]
+	a := realMatrix(n, func(i, k int) complex128 { return m[i][k] })
+	var x mat.VecDense
+	if err := x.SolveVec(a, mat.NewVecDense(2*n, RealState(b))); err != nil {
+		return nil, fmt.Errorf("the Woodbury system of rank %d: %w", n, err)
+	}
+	return ComplexState(x.RawVector().Data), nil
+}
+
+// realMatrix returns [Re m, -Im m; Im m, Re m], (2n, 2n), for the complex matrix
+// m (n, n).
+func realMatrix(n int, m func(i, k int) complex128) *mat.Dense {
+	return matrix(2*n, func(i, k int) float64 {
+		v := m(i%n, k%n)
 		switch {
 		case i < n && k >= n:
 			return -imag(v)
@@ -240,11 +251,6 @@ func solveComplex(m [][]complex128, b []complex128) ([]complex128, error) {
 		}
 		return real(v)
 	})
-	var x mat.VecDense
-	if err := x.SolveVec(a, mat.NewVecDense(2*n, RealState(b))); err != nil {
-		return nil, fmt.Errorf("the Woodbury system of rank %d: %w", n, err)
-	}
-	return ComplexState(x.RawVector().Data), nil
 }
 
 // DiagonalKernel returns the convolution kernel of a diagonal model (S4D,

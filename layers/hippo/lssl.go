@@ -1,9 +1,7 @@
 package hippo
 
 import (
-	"errors"
 	"fmt"
-	"math"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -120,25 +118,4 @@ func Untridiagonal(t *ssm.Tridiagonal[[]float64]) (a *mat.Dense, b []float64, er
 		return -t.Pl[i] * s * t.Pr[k]
 	})
 	return a, vector(n, func(i int) float64 { return t.Pl[i] * t.B[i] }), nil
-}
-
-// SpectralAbscissa returns the largest real part of an eigenvalue of a (N, N):
-// x' = A x is stable if it is negative. Of a highly non-normal A, such as LegS
-// of a large N, the eigenvalues are known to few digits.
-func SpectralAbscissa(a *mat.Dense) (float64, error) {
-	if a == nil {
-		return 0, errors.New("hippo: SpectralAbscissa: want a matrix A, got nil")
-	}
-	if r, c := a.Dims(); r != c || r == 0 {
-		return 0, fmt.Errorf("hippo: SpectralAbscissa: want A (N, N), N >= 1, got (%d, %d)", r, c)
-	}
-	var eig mat.Eigen
-	if !eig.Factorize(a, mat.EigenNone) {
-		return 0, errors.New("hippo: SpectralAbscissa: the eigenvalues were not found")
-	}
-	abscissa := math.Inf(-1)
-	for _, l := range eig.Values(nil) {
-		abscissa = max(abscissa, real(l))
-	}
-	return abscissa, nil
 }

@@ -2,11 +2,8 @@ package hippo
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"testing"
-
-	"gonum.org/v1/gonum/mat"
 
 	"github.com/gorgonia-s4/s4/internal/testutil/golden"
 	"github.com/gorgonia-s4/s4/ops/ssm"
@@ -54,25 +51,6 @@ func TestUntridiagonalGolden(t *testing.T) {
 	}
 }
 
-func TestSpectralAbscissa(t *testing.T) {
-	for _, c := range []struct {
-		a    []float64
-		want float64
-	}{
-		{[]float64{-3, 0, 5, -1}, -1},
-		{[]float64{0, 2, -2, 0}, 0},
-		{[]float64{0.5, 2, -2, 0.5}, 0.5},
-	} {
-		got, err := SpectralAbscissa(mat.NewDense(2, 2, c.a))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if math.Abs(got-c.want) > 1e-14 {
-			t.Errorf("%v: got %g, want %g", c.a, got, c.want)
-		}
-	}
-}
-
 func TestLSSLErrors(t *testing.T) {
 	_, fourier := LSSL(FouT, 8, MeasureOptions{})
 	_, small := LSSL(LegS, 1, MeasureOptions{})
@@ -86,8 +64,6 @@ func TestLSSLErrors(t *testing.T) {
 	singular.D, singular.Dl = make([]float64, 4), make([]float64, 3)
 	_, _, lengths := Untridiagonal(&short)
 	_, _, inverse := Untridiagonal(&singular)
-	_, square := SpectralAbscissa(mat.NewDense(2, 3, nil))
-	_, missing := SpectralAbscissa(nil)
 	for _, c := range []struct {
 		err  error
 		want string
@@ -97,8 +73,6 @@ func TestLSSLErrors(t *testing.T) {
 		{option, "it has no Beta, got 1"},
 		{lengths, "hippo: Untridiagonal: want lengths N, N-1, N, N-1, N, N, N with N >= 2, got 2 for part 3 with N = 4"},
 		{inverse, "hippo: Untridiagonal: T: matrix singular"},
-		{square, "hippo: SpectralAbscissa: want A (N, N), N >= 1, got (2, 3)"},
-		{missing, "hippo: SpectralAbscissa: want a matrix A, got nil"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", c.err, c.want)
