@@ -27,6 +27,7 @@ type blockRecurrence[T num.Float] struct {
 	Recurrence
 	l     *Block
 	batch int
+	h     int // features
 	norm  stepNorm[T]
 	in    *tensor.Dense // (B, H) of the layer inside
 	out   *tensor.Dense // (B, H)
@@ -41,7 +42,7 @@ func newBlockRecurrence[T num.Float](l *Block, batch int) (Recurrence, error) {
 	}
 	h := l.cfg.DModel()
 	r := &blockRecurrence[T]{
-		Recurrence: inner, l: l, batch: batch, norm: stepNorm[T]{l: l.norm},
+		Recurrence: inner, l: l, batch: batch, h: h, norm: stepNorm[T]{l: l.norm},
 		inData: num.Aligned[T](batch * h), outData: num.Aligned[T](batch * h),
 	}
 	r.in = tensor.New(tensor.WithShape(batch, h), tensor.WithBacking(r.inData))
@@ -59,7 +60,7 @@ func (r *blockRecurrence[T]) Refresh() error {
 
 // Step implements Recurrence.
 func (r *blockRecurrence[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
-	x, err := stepInput[T](r.l.base, u, r.batch, r.l.cfg.DModel())
+	x, err := stepInput[T](r.l.base, u, r.batch, r.h)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +73,8 @@ func (r *blockRecurrence[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
-	vec.Add(r.outData, x, y.Data().([]T))
+	yData, _ := weights.Memory[T](y)
+	vec.Add(r.outData, x, yData)
 	if !r.l.cfg.PreNorm {
 		r.norm.apply(r.outData, r.outData)
 	}

@@ -1,6 +1,7 @@
 package layers_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -40,8 +41,13 @@ func variantOf[L sequenceLayer, C any](dModel int, cfg C,
 	newLayer func(*G.ExprGraph, tensor.Dtype, C, ...layers.Option) (L, error),
 	cloneTo func(L, *G.ExprGraph, ...layers.CloneOption) (L, error),
 ) variant {
+	text, err := json.Marshal(cfg)
+	if err != nil {
+		panic(err)
+	}
+	kind := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", cfg), "layers."), "Config")
 	return variant{
-		name: fmt.Sprintf("%T%+v", cfg, cfg), dModel: dModel,
+		name: kind + string(text), dModel: dModel,
 		make: func(g *G.ExprGraph, dt tensor.Dtype, opts ...layers.Option) (sequenceLayer, error) {
 			return newLayer(g, dt, cfg, opts...)
 		},
@@ -215,7 +221,7 @@ func TestFwdStateInParts(t *testing.T) {
 			layer := v.on(t, g, dt)
 			x0 := states(rng, layer, 2)
 			whole, end := fwdState(t, layer, g, dt, x, x0.F)
-			if v.dModel*2*23 != len(whole) && !strings.Contains(v.name, "Mixing:none") {
+			if v.dModel*2*23 != len(whole) && !strings.Contains(v.name, `"mixing":"none"`) {
 				t.Fatalf("output of %d elements", len(whole))
 			}
 

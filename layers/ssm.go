@@ -75,7 +75,7 @@ func (c common) validateGate() error {
 	case c.gate == 0:
 		return nil
 	}
-	return errors.Join(c.gateActivation.Validate(), c.multActivation.Validate())
+	return errors.Join(inField("GateActivation", c.gateActivation.Validate()), inField("MultActivation", c.multActivation.Validate()))
 }
 
 // kernels is the number of kernels of each feature.

@@ -1,0 +1,65 @@
+package layers
+
+import (
+	"fmt"
+
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/weights"
+)
+
+// ScanStates feeds a whole sequence u (B, DModel, L) to a recurrence, from the
+// state it is in, and returns the outputs y (B, DOut, L) and the state after
+// every step, (L, B, ...) with the shape of Recurrence.State after L. The
+// recurrence is left in the last of them. u is contiguous and of the layer's
+// dtype.
+//
+// The states take L times the memory of one. FwdState returns the last one
+// alone, in a graph and with gradients.
+func ScanStates(r Recurrence, u *tensor.Dense) (y, states *tensor.Dense, err error) {
+	s := shapeOf(u)
+	if len(s) != 3 || s.TotalSize() == 0 {
+		return nil, nil, fmt.Errorf("layers: ScanStates: want u (B, DModel, L), got %v", s)
+	}
+	switch u.Dtype() {
+	case tensor.Float32:
+		return scanStates[float32](r, u)
+	case tensor.Float64:
+		return scanStates[float64](r, u)
+	}
+	return nil, nil, fmt.Errorf("layers: ScanStates: want u of dtype float32 or float64, got %v", u.Dtype())
+}
+
+func scanStates[T num.Float](r Recurrence, u *tensor.Dense) (y, states *tensor.Dense, err error) {
+	in, ok := weights.Memory[T](u)
+	if !ok {
+		return nil, nil, fmt.Errorf("layers: ScanStates: want u contiguous and row-major, got strides %v", u.Strides())
+	}
+	b, h, l := u.Shape()[0], u.Shape()[1], u.Shape()[2]
+	step := make([]T, b*h)
+	ut := tensor.New(tensor.WithShape(b, h), tensor.WithBacking(step))
+	var out, xs []T
+	shape := tensor.Shape{b, 0, l}
+	for t := range l {
+		for i := range step {
+			step[i] = in[i*l+t]
+		}
+		yt, err := r.Step(ut)
+		if err != nil {
+			return nil, nil, err
+		}
+		v := yt.Data().([]T)
+		if out == nil {
+			shape[1] = len(v) / b
+			out = make([]T, len(v)*l)
+		}
+		for i, x := range v {
+			out[i*l+t] = x
+		}
+		xs = append(xs, r.State().Data().([]T)...)
+	}
+	y = tensor.New(tensor.WithShape(shape...), tensor.WithBacking(out))
+	states = tensor.New(tensor.WithShape(append(tensor.Shape{l}, r.State().Shape()...)...), tensor.WithBacking(xs))
+	return y, states, nil
+}
