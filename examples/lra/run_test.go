@@ -247,6 +247,18 @@ func TestHelpListsEveryOptionWithItsDefault(t *testing.T) {
 	}
 }
 
+func TestHelpFitsATerminal(t *testing.T) {
+	out, err := lra(t, context.Background(), "-h")
+	if !errors.Is(err, flag.ErrHelp) {
+		t.Fatalf("got error %v", err)
+	}
+	for _, line := range strings.Split(out, "\n") {
+		if len(line) > 100 {
+			t.Errorf("%d columns: %s", len(line), line)
+		}
+	}
+}
+
 func TestEveryPresetIsValid(t *testing.T) {
 	for _, task := range taskNames {
 		for _, preset := range presetNames {
