@@ -34,6 +34,7 @@ func TestBlockGradients(t *testing.T) {
 func TestBlockErrors(t *testing.T) {
 	for want, cfg := range map[string]layers.BlockConfig{
 		"want one sequence layer, S4, S4D, DSS or LSSL, got 0": {},
+		"want one sequence layer, S4, S4D, DSS or LSSL, got 2": {S4: &layers.S4Config{DModel: 2}, S4D: &layers.S4DConfig{DModel: 2}},
 		"S4DConfig: want DModel >= 1":                          {S4D: &layers.S4DConfig{}},
 		"want Channels 1 or a mixing":                          {S4D: &layers.S4DConfig{DModel: 2, Channels: 2, Mixing: layers.MixNone}},
 		`want norm "layer"`:                                    {S4D: &layers.S4DConfig{DModel: 2}, Norm: "x"},

@@ -16,7 +16,41 @@
 // training graph, an evaluation graph and graphs of other lengths share one
 // set of weights; a graph is run by one VM at a time.
 //
+// # State space layers
+//
+// All have the same surroundings (skip, activation, dropout, mixing of the
+// features, two directions) and go into a Block. They differ in the state
+// matrix A:
+//
+//	S4D   diagonal [1]: the one to begin with
+//	S4    diagonal plus low rank, so that it can be the HiPPO matrix itself [2];
+//	      with a gate and a bottleneck, gated state spaces [3]
+//	DSS   diagonal, shared by all features, without conjugate pairs [4]
+//	LSSL  dense with O(N) parameters, and several outputs of each state [5]
+//
+// Each is three things with the same parameters. Fwd is a convolution with the
+// kernels that Kernel returns, for training and for whole sequences. Recurrence
+// is a recurrent network, for one step at a time without a graph; ScanStates
+// collects its states. FwdState is the convolution again, but starts from a
+// state and returns the last one: for sequences in parts, with gradients through
+// the state. Copies read another sampling rate (AtRate) or longer sequences
+// (ForLength).
+//
+// A stays stable whatever the optimiser does, except in S4D and S4 with the
+// transform ssm.None, and in DSS of version softmax or clip, which as published
+// let a state grow.
+//
+// # Parameters
+//
 // Params lists the parameters with the optimiser hints that the papers give
 // (learning rate, no weight decay for state space parameters); package train
 // has an optimiser that follows them.
+//
+// # References
+//
+//  1. Gu, Gupta, Goel, Ré 2022, arXiv:2206.11893
+//  2. Gu, Goel, Ré 2022, arXiv:2111.00396
+//  3. Mehta, Gupta, Cutkosky, Neyshabur 2022, arXiv:2206.13947
+//  4. Gupta, Gu, Berant 2022, arXiv:2203.14343
+//  5. Gu, Johnson, Goel, Saab, Dao, Rudra, Ré 2021, arXiv:2110.13985
 package layers

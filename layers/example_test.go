@@ -110,3 +110,56 @@ func ExampleS4D_Recurrence() {
 	fmt.Println("state", rnn.State().Shape())
 	// Output: state (1, 2, 2, 2)
 }
+
+// A sequence in two parts: the second goes on from the state after the first,
+// and gives what the whole would have given.
+func ExampleS4_FwdState() {
+	const features, steps = 2, 8
+	cfg := layers.S4Config{DModel: features, DState: 4, LMax: steps}
+	signal := make([]float64, features*steps)
+	for i := range signal {
+		signal[i] = math.Sin(float64(i))
+	}
+	part := func(from, to int) *tensor.Dense { // (1, features, to-from)
+		var v []float64
+		for h := range features {
+			v = append(v, signal[h*steps+from:h*steps+to]...)
+		}
+		return tensor.New(tensor.WithShape(1, features, to-from), tensor.WithBacking(v))
+	}
+
+	g := G.NewGraph()
+	s4, err := layers.NewS4(g, tensor.Float64, cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	whole, _, err := s4.FwdState(G.NodeFromAny(g, part(0, steps), G.WithName("whole")), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, state, err := s4.FwdState(G.NodeFromAny(g, part(0, 5), G.WithName("first")), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	second, _, err := s4.FwdState(G.NodeFromAny(g, part(5, steps), G.WithName("second")), state)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var a, b G.Value
+	G.Read(whole, &a)
+	G.Read(second, &b)
+	vm := G.NewTapeMachine(g, G.EvalMode())
+	defer vm.Close()
+	if err := vm.RunAll(); err != nil {
+		fmt.Println(err)
+		return
+	}
+	last := a.Data().([]float64)[steps-1]
+	same := b.Data().([]float64)[steps-5-1]
+	fmt.Println("same last output:", math.Abs(last-same) < 1e-12)
+	// Output: same last output: true
+}

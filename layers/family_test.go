@@ -132,6 +132,16 @@ func (v variant) on(t testing.TB, g *G.ExprGraph, dt tensor.Dtype) sequenceLayer
 	if err != nil {
 		t.Fatal(err)
 	}
+	rng := rand.New(rand.NewPCG(3, 0))
+	for _, b := range l.Buffers() { // running statistics as after some training
+		if !strings.Contains(b.Name, "running_") {
+			continue
+		}
+		v := testutil.Uniform(rng, b.Name, 0.5, 2, b.Value.Shape()...).Tensor(dt)
+		if err := tensor.Copy(b.Value, v); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return l
 }
 
@@ -307,6 +317,52 @@ func TestCausality(t *testing.T) {
 			t.Errorf("an input at step %d moves earlier outputs by %.3g, later ones by %.3g", at, before, after)
 		}
 	})
+}
+
+// What stands behind the end of a sequence does not change the output before
+// it, whether the layer looks ahead or not.
+func TestPaddingDoesNotLeak(t *testing.T) {
+	vs := append(family(),
+		s4Variant(layers.S4Config{DModel: 2, DState: 4, Bidirectional: true}),
+		s4Variant(layers.S4Config{DModel: 4, DState: 4, Bidirectional: true, OffByOne: true, Bottleneck: 2, Gate: 2}),
+		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, Bidirectional: true}),
+		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Bidirectional: true}),
+		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, Bidirectional: true}),
+		blockVariant(layers.BlockConfig{S4: &layers.S4Config{DModel: 2, DState: 4, Bidirectional: true}, Norm: layers.BatchNorm, PreNorm: true}),
+	)
+	const batch, l = 2, 12
+	lengths := []int{5, l}
+	for _, v := range vs {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			rng := rand.New(rand.NewPCG(3, 7))
+			x := testutil.Normal(rng, "x", batch, v.dModel, l)
+			junk := x
+			junk.F = append([]float64(nil), x.F...)
+			for h := range v.dModel {
+				for s := lengths[0]; s < l; s++ {
+					junk.F[h*l+s] = 100
+				}
+			}
+			var y [2][]float64
+			for k, in := range []testutil.Input{x, junk} {
+				g := G.NewGraph()
+				n := G.NewVector(g, tensor.Int, G.WithShape(batch), G.WithName("lengths"),
+					G.WithValue(tensor.New(tensor.WithShape(batch), tensor.WithBacking(append([]int(nil), lengths...)))))
+				out, err := v.on(t, g, tensor.Float64).FwdLengths(node(g, tensor.Float64, in), n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if out, err = ops.Mask(out, n); err != nil {
+					t.Fatal(err)
+				}
+				y[k] = run(t, g, out)
+			}
+			if e := testutil.RelErr(y[1], y[0]); !(e <= 1e-12) {
+				t.Errorf("padding moves the output by %.3g", e)
+			}
+		})
+	}
 }
 
 // The output for the first steps does not depend on how many follow.

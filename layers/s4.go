@@ -30,8 +30,9 @@ type S4Config struct {
 	NSSM     int `json:"n_ssm,omitempty"`
 	Channels int `json:"channels,omitempty"` // kernels per feature; 0 means 1
 	// LMax is the number of steps that kernel.C is tuned to: the longest sequence
-	// that the layer takes. 0 means the length of the first sequence it is built
-	// for. For longer ones see ForLength.
+	// that the layer takes at once. 0 means the length of the first sequence it
+	// is built for. Longer ones go in parts, see FwdState, or through a copy, see
+	// ForLength.
 	LMax int `json:"l_max,omitempty"`
 
 	Init hippo.Init `json:"init,omitempty"` // start of A, P and B; "" means hippo.InitLegS
@@ -379,7 +380,7 @@ func (l *S4) reach(seqLen int) error {
 	}
 	longest := int(math.RoundToEven(float64(l.tuned()) / l.rate))
 	if seqLen > longest {
-		return fmt.Errorf("want at most %d steps, what kernel.C is tuned to, got %d: for more, make a copy with CloneTo and the option ForLength(%[2]d)", longest, seqLen)
+		return fmt.Errorf("want at most %d steps, what kernel.C is tuned to, got %d: for more, set LMax, feed the sequence in parts with FwdState, or make a copy with CloneTo and the option ForLength(%[2]d)", longest, seqLen)
 	}
 	return nil
 }

@@ -124,7 +124,7 @@ func TestS4ForLength(t *testing.T) {
 	x := testutil.Normal(rng, "x", 2, 4, long)
 	for _, init := range []hippo.Init{hippo.InitLegS, hippo.InitLegT, hippo.InitFouT} {
 		layer := newS4(t, G.NewGraph(), tensor.Float64, layers.S4Config{DModel: 4, DState: 8, Init: init, LMax: short})
-		if _, err := layer.Kernel(short + 1); err == nil || !strings.Contains(err.Error(), `layers: S4 "s4": Kernel: want at most 20 steps, what kernel.C is tuned to, got 21: for more, make a copy with CloneTo and the option ForLength(21)`) {
+		if _, err := layer.Kernel(short + 1); err == nil || !strings.Contains(err.Error(), `layers: S4 "s4": Kernel: want at most 20 steps, what kernel.C is tuned to, got 21: for more, set LMax, feed the sequence in parts with FwdState, or make a copy with CloneTo and the option ForLength(21)`) {
 			t.Errorf("%s: a kernel longer than kernel.C is tuned to: got error %v", init, err)
 		}
 		g := G.NewGraph()

@@ -342,6 +342,9 @@ func (l *ssmLayer) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, erro
 	if err := l.checkInput(x, l.common.dModel, false); err != nil {
 		return nil, err
 	}
+	if err := l.checkLengths(x, lengths); err != nil {
+		return nil, err
+	}
 	u, err := l.squeeze(x)
 	if err != nil {
 		return nil, l.wrap("Fwd", err)
@@ -351,6 +354,17 @@ func (l *ssmLayer) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, erro
 		return nil, l.wrap("Fwd", err)
 	}
 	return l.mixFeatures(y, x, after)
+}
+
+// checkLengths checks the lengths of the rows of x, which may be nil.
+func (l *ssmLayer) checkLengths(x, lengths *G.Node) error {
+	if lengths == nil {
+		return nil
+	}
+	if want := (tensor.Shape{x.Shape()[0]}); !lengths.Shape().Eq(want) || lengths.Dtype() != tensor.Int {
+		return l.errorf("Fwd", "want lengths %v of dtype int, got %v of dtype %v", want, lengths.Shape(), lengths.Dtype())
+	}
+	return l.checkGraph(lengths)
 }
 
 // FwdState is Fwd for a sequence that goes on from a state: x0 is the state

@@ -59,6 +59,20 @@ func TestStateErrorsOfLayers(t *testing.T) {
 	}
 }
 
+func TestLengthsErrors(t *testing.T) {
+	g := G.NewGraph()
+	x := node(g, tensor.Float32, testutil.Input{Name: "x", Shape: tensor.Shape{2, 3, 4}, F: make([]float64, 24)})
+	layer := newS4(t, g, tensor.Float32, layers.S4Config{DModel: 3, DState: 4})
+	for want, lengths := range map[string]*G.Node{
+		`layers: S4 "s4": Fwd: want lengths (2) of dtype int, got (3) of dtype int`:     G.NewVector(g, tensor.Int, G.WithShape(3), G.WithName("three")),
+		`layers: S4 "s4": Fwd: want lengths (2) of dtype int, got (2) of dtype float32`: G.NewVector(g, tensor.Float32, G.WithShape(2), G.WithName("floats")),
+	} {
+		if _, err := layer.FwdLengths(x, lengths); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+}
+
 func TestScanStates(t *testing.T) {
 	eachVariant(t, func(t *testing.T, v variant) {
 		rng := rand.New(rand.NewPCG(5, 4))
