@@ -88,9 +88,7 @@ func (c BlockConfig) Validate() error {
 
 // sequenceLayer is a layer that a Block can hold.
 type sequenceLayer interface {
-	Layer
-	StateShape(batch int) tensor.Shape
-	Recurrence(batch int) (Recurrence, error)
+	StateSpaceLayer
 	fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, error)
 	fwdState(x, x0 *G.Node, after *Dropout) (y, state *G.Node, err error)
 	inner() *base
@@ -147,6 +145,9 @@ func buildBlock(b *builder, cfg BlockConfig) (*Block, error) {
 
 // Config returns the block's configuration.
 func (l *Block) Config() BlockConfig { return l.cfg }
+
+// Layer returns the state space layer inside.
+func (l *Block) Layer() StateSpaceLayer { return l.layer }
 
 // CloneTo returns a block on another graph that shares this one's tensors.
 func (l *Block) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*Block, error) {

@@ -255,6 +255,8 @@ type stateSpace interface {
 	// finalState adds the state after u (B, H, L) from x0, which may be nil for
 	// zero.
 	finalState(u, x0 *G.Node) (*G.Node, error)
+	// system returns a kernel of a feature as a linear system, but for D.
+	system(kernel, feature int) (*System, error)
 }
 
 // ssmLayer is what all state space layers are around their models:

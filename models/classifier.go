@@ -3,6 +3,7 @@ package models
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -144,6 +145,9 @@ func (m *Classifier) CloneTo(g *G.ExprGraph, opts ...layers.CloneOption) (*Class
 	}
 	return c, nil
 }
+
+// Blocks returns the blocks in order.
+func (m *Classifier) Blocks() []*layers.Block { return slices.Clone(m.blocks) }
 
 // parts lists the layers in order.
 func (m *Classifier) parts() []layers.Layer {

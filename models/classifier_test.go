@@ -239,6 +239,21 @@ func TestCloneSharesParametersAndBuffers(t *testing.T) {
 	}
 }
 
+func TestBlocksHoldTheStateSpaceLayers(t *testing.T) {
+	m := newClassifier(t, tokens(), tensor.Float32)
+	blocks := m.Blocks()
+	if len(blocks) != 2 {
+		t.Fatalf("%d blocks, want 2", len(blocks))
+	}
+	if got := blocks[1].Layer().Name(); got != "blocks.1.layer" {
+		t.Errorf("got layer %q", got)
+	}
+	blocks[0] = nil
+	if m.Blocks()[0] == nil {
+		t.Error("the list is the model's own")
+	}
+}
+
 func TestCloneWithOtherParametersFrozen(t *testing.T) {
 	cfg := tokens()
 	cfg.Block.S4D.Frozen = []string{"A"}

@@ -99,6 +99,12 @@ func (c DSSConfig) lambda(raw complex128) (lambda complex128, dRe, dIm float64) 
 	return complex(re, im), dRe, dIm
 }
 
+// Lambda returns the pole of a state with the raw parameters re + i im.
+func (c DSSConfig) Lambda(raw complex128) complex128 {
+	lambda, _, _ := c.lambda(raw)
+	return lambda
+}
+
 // DSSSize is the shape of a bank of DSS kernels.
 type DSSSize struct {
 	CH int // kernels of each feature (channels)
