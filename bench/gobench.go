@@ -53,6 +53,9 @@ func (g *goBenchmarks) run(ctx context.Context, c benchmark) (s sample, ok bool,
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		return s, false, fmt.Errorf("%s: %w", c.goName, ctx.Err())
+	}
 	if err != nil {
 		return s, false, fmt.Errorf("%s: %w\n%s%s", c.goName, err, out, &stderr)
 	}

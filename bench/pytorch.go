@@ -57,7 +57,7 @@ func findPyTorch(ctx context.Context, dir string, o options) (*pyTorch, error) {
 func (t *pyTorch) check(ctx context.Context) error {
 	out, err := t.python(ctx, nil, "check.py")
 	if err != nil {
-		return fmt.Errorf("the PyTorch models differ from the golden cases: %w\n%s", err, out)
+		return fmt.Errorf("checking the PyTorch models against the golden cases: %w\n%s", err, out)
 	}
 	return nil
 }
@@ -108,6 +108,9 @@ func (t *pyTorch) python(ctx context.Context, env []string, args ...string) ([]b
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		return out, ctx.Err()
+	}
 	if err != nil {
 		return out, fmt.Errorf("%s %s: %w: %s", t.o.python, args[0], err, lastLine(stderr.String()))
 	}

@@ -33,6 +33,12 @@ func BenchmarkDSS(b *testing.B) {
 	})
 }
 
+func BenchmarkLSSL(b *testing.B) {
+	benchmarkLayer(b, func(g *G.ExprGraph, h, n int) (layers.Layer, error) {
+		return layers.NewLSSL(g, tensor.Float32, layers.LSSLConfig{DModel: h, DState: n})
+	})
+}
+
 // benchmarkLayer measures a whole layer in float32 on a TapeMachine: forward
 // in evaluation mode (fwd), and forward and backward to the input and all
 // parameters (fwdbwd).

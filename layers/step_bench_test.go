@@ -29,6 +29,9 @@ func BenchmarkStep(b *testing.B) {
 		{"dss", func(g *G.ExprGraph) (recurrent, error) {
 			return layers.NewDSS(g, tensor.Float32, layers.DSSConfig{DModel: h, DState: n, LMax: 1024})
 		}},
+		{"lssl", func(g *G.ExprGraph) (recurrent, error) {
+			return layers.NewLSSL(g, tensor.Float32, layers.LSSLConfig{DModel: h, DState: n})
+		}},
 	} {
 		for _, batch := range []int{1, 16} {
 			b.Run(fmt.Sprintf("%s/B%d_H%d_N%d", c.name, batch, h, n), func(b *testing.B) {
