@@ -213,10 +213,16 @@ func buildS4(b *builder, cfg S4Config) (*S4, error) {
 	if l.base, err = b.done(); err != nil {
 		return nil, err
 	}
-	if l.tuned() == 0 && max(l.cfg.LMax, b.length) > 0 {
-		err = l.wrap("LMax", l.tune(max(l.cfg.LMax, b.length)))
+	if first := l.firstLength(b.length); l.tuned() == 0 && first > 0 {
+		err = l.wrap("LMax", l.tune(first))
 	}
 	return l, err
+}
+
+// firstLength is what kernel.C is first tuned to, in steps at rate 1, for
+// sequences of length seqLen.
+func (l *S4) firstLength(seqLen int) int {
+	return max(l.cfg.LMax, int(math.Ceil(float64(seqLen)*l.rate)))
 }
 
 func (l *S4) buildKernel(b *builder) {
@@ -374,7 +380,7 @@ func doubleC[T num.Float](ts map[string]*tensor.Dense, name func(string) string,
 // beyond what it is tuned to.
 func (l *S4) reach(seqLen int) error {
 	if l.tuned() == 0 && seqLen > 0 {
-		if err := l.tune(int(math.Ceil(float64(seqLen) * l.rate))); err != nil {
+		if err := l.tune(l.firstLength(seqLen)); err != nil {
 			return err
 		}
 	}

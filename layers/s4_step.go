@@ -56,7 +56,7 @@ func newS4Stepper[T num.Float](l *S4, batch int, newStep func(cauchy.Config, cau
 
 func (s *s4Stepper[T]) refresh() error {
 	if s.l.tuned() == 0 {
-		if err := s.l.tune(untunedLength); err != nil {
+		if err := s.l.tune(max(s.l.cfg.LMax, untunedLength)); err != nil {
 			return err
 		}
 	}

@@ -158,6 +158,14 @@ func TestS4ForLength(t *testing.T) {
 			}
 		}
 	}
+	// A copy of a layer before its first sequence tunes both.
+	untuned := newS4(t, G.NewGraph(), tensor.Float64, layers.S4Config{DModel: 2, DState: 4})
+	if _, err := untuned.CloneTo(G.NewGraph(), layers.ForLength(30), layers.AtRate(1.5)); err != nil {
+		t.Fatal(err)
+	}
+	if n := lKernel(t, untuned); n != 45 {
+		t.Errorf("30 steps at rate 1.5: tuned to %d, want 45", n)
+	}
 	// In a block, and at a rate: 40 steps at twice the speed reach back 80.
 	block, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{S4: &layers.S4Config{DModel: 2, DState: 4, LMax: 20}})
 	if err != nil {

@@ -32,6 +32,10 @@
 // [Plan] and [DensePlan] are the same arithmetic on slices; [Discretize] and
 // [DiscretizeDense] give the recurrence whose impulse response the kernel is.
 //
+// For sequences that go on from a state, [StateOutput] and [FinalState] are what
+// the state adds to the output of a structured model, and the state after the
+// sequence. They run the recurrence, for a whole batch at a time.
+//
 // # Frozen parameters
 //
 // With Config.Frozen (LSSL-fixed) all but C is constant. The columns Ab^t Bb

@@ -23,7 +23,10 @@
 //
 // [Kernel] and [DSSKernel] are the Gorgonia ops; [Plan] and [DSSPlan] are the
 // same arithmetic on slices; [Discretize] and [DiscretizeDSS] give the
-// recurrence whose impulse response the kernel is.
+// recurrence whose impulse response the kernel is. For sequences that go on from
+// a state, [StateKernel] and [FinalState], [DSSStateKernel] and [DSSFinalState]
+// are what the state adds to the output, and the state after the sequence, by
+// the same products.
 //
 // Shapes: CH channels (kernels of one feature), H features, N stored states,
 // S state matrices shared by the features (n_ssm), L length. Complex arrays
