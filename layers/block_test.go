@@ -1,7 +1,9 @@
 package layers_test
 
 import (
+	"encoding/json"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -10,6 +12,9 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/layers/hippo"
+	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/ops/vandermonde"
 )
 
 func TestBlockGradients(t *testing.T) {
@@ -70,5 +75,32 @@ func TestBlockParameterNames(t *testing.T) {
 		`blocks.3.layer.dropout.rng blocks.3.norm.running_mean blocks.3.norm.running_var blocks.3.dropout.rng`
 	if s := strings.Join(got, " "); s != want {
 		t.Errorf("got  %s\nwant %s", s, want)
+	}
+}
+
+func TestBlockConfigJSONRoundTrip(t *testing.T) {
+	for _, cfg := range []layers.BlockConfig{
+		{S4: &layers.S4Config{DModel: 4, DState: 8, Rank: 2, NSSM: 2, LMax: 100, Init: hippo.InitLegT, Bottleneck: 2, Gate: 4, GateActivation: ops.ActSiLU, Frozen: []string{"P"}}, PreNorm: true},
+		{S4D: &layers.S4DConfig{DModel: 4, Bidirectional: true, OffByOne: true}, Norm: layers.BatchNorm},
+		{DSS: &layers.DSSConfig{DModel: 4, Version: vandermonde.DSSExp, TiedDt: true, DetachShift: true, LRW: 0.1}, Dropout: 0.5},
+		{LSSL: &layers.LSSLConfig{DModel: 4, Measure: hippo.LagT, Alpha: 1, Channels: 3, LRA: -1}},
+	} {
+		b, err := json.Marshal(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got layers.BlockConfig
+		if err := json.Unmarshal(b, &got); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, cfg) {
+			t.Errorf("%s came back as another configuration", b)
+		}
+		if err := got.Validate(); err != nil {
+			t.Errorf("%s: %v", b, err)
+		}
+		if n := got.DModel(); n != 4 {
+			t.Errorf("%s: DModel %d, want 4", b, n)
+		}
 	}
 }
