@@ -74,7 +74,7 @@ type State struct {
 	Step     int      `json:"step"`
 	Position Position `json:"position"`
 	// Limit is the number of steps that MaxDuration leaves time for; 0 means
-	// that it does not bind. Paced says that this has been decided.
+	// that it does not bind. Paced says that the pace has been looked at.
 	Limit int  `json:"limit,omitempty"`
 	Paced bool `json:"paced,omitempty"`
 	// Elapsed is the time of the run so far.

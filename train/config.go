@@ -73,10 +73,11 @@ type Config struct {
 	// well, the run has the smaller number of steps.
 	Epochs int `json:"epochs,omitempty"`
 	// MaxDuration bounds the time of the run, evaluations and interrupted parts
-	// included; 0 means no bound. A tenth of it into the run the trainer looks
-	// at the pace: if the run would not end in time, the number of steps is
-	// lowered to what fits, once, so that the schedule comes to its end. Should
-	// the time run out all the same, the run stops there.
+	// included; 0 means no bound. A tenth of it into the run, and after every
+	// evaluation from then on, the trainer looks at the pace: if the run would
+	// not end in time, the number of steps is lowered to what fits, so that the
+	// schedule comes to its end. Should the time run out all the same, the run
+	// stops there.
 	MaxDuration Duration `json:"max_duration,omitzero"`
 
 	// BatchSize is the number of sequences of a training step (B).

@@ -31,6 +31,7 @@ type Trainer struct {
 	firstStep   int           // when Fit began
 	evalTime    time.Duration // of all evaluations since Fit began
 	longestEval time.Duration // of one evaluation
+	evaluated   bool          // since the pace was last looked at
 }
 
 // safetyNet is the latest checkpoint; the zero value is none.
@@ -289,14 +290,16 @@ func (t *Trainer) badLoss(loss float64, s *session) error {
 	return fmt.Errorf("the loss is %v, though every parameter and gradient is finite (%v)", loss, t.safe)
 }
 
-// pace lowers the number of steps, once, if the time will not do for all. It
-// decides when a tenth of the time that was left when Fit began is over.
+// pace lowers the number of steps if the time will not do for all. It looks
+// when a tenth of the time that was left when Fit began is over, and after
+// every evaluation from then on.
 func (t *Trainer) pace() error {
 	limit := time.Duration(t.cfg.MaxDuration)
-	if t.state.Paced || limit == 0 || t.now().Sub(t.begun) < (limit-t.before)/10 {
+	early := t.now().Sub(t.begun) < (limit-t.before)/10
+	if limit == 0 || early || t.state.Paced && !t.evaluated {
 		return nil
 	}
-	t.state.Paced = true
+	t.state.Paced, t.evaluated = true, false
 	fit := t.fitting(limit)
 	if fit >= t.steps() {
 		return nil
@@ -348,7 +351,7 @@ func (t *Trainer) validate(ctx context.Context) error {
 	t.schedule.Observe(best)
 	took := t.now().Sub(began)
 	t.evalTime += took
-	t.longestEval = max(t.longestEval, took)
+	t.longestEval, t.evaluated = max(t.longestEval, took), true
 	for _, h := range t.hooks {
 		if err := h.OnEval(EvalEvent{Record: r, Best: best, Duration: took}); err != nil {
 			return fmt.Errorf("train: after the evaluation at step %d: %w", st.Step, err)

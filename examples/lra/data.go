@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/gorgonia-s4/s4/examples/lra/cifar"
@@ -47,23 +43,17 @@ func (o *options) loadListOps(ctx context.Context, out io.Writer) (*splits, erro
 	return s, nil
 }
 
-// listopsData reads the published files if the data directory has one of
-// them, and generates the data otherwise.
+// listopsData reads the published files if the command line names their
+// directory, and generates the data otherwise.
 func (o *options) listopsData(ctx context.Context, out io.Writer) (*listops.Data, error) {
-	for _, name := range []string{"basic_train.tsv", "basic_val.tsv", "basic_test.tsv"} {
-		_, err := os.Stat(filepath.Join(o.data, name))
-		switch {
-		case err == nil:
-			return listops.ReadDir(o.data)
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil, err
-		}
+	if o.data != "" {
+		return listops.ReadDir(o.data)
 	}
 	cfg := listops.Config{
 		Train: o.trainExamples, Val: o.testExamples, Test: o.testExamples,
 		MinLength: o.minLen, MaxLength: o.maxLen, Seed: o.seed,
 	}
-	return listops.Load(ctx, cfg, o.data, listops.Report{
+	return listops.Load(ctx, cfg, o.cache, listops.Report{
 		Progress: func(done, total int) {
 			if done == total {
 				fmt.Fprintf(out, "generated %d ListOps examples (kept in %s for the next run)\n", total, o.data)

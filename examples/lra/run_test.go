@@ -36,7 +36,7 @@ func mustRun(t *testing.T, args ...string) string {
 func TestSmokePresetRunsEveryPart(t *testing.T) {
 	dir := t.TempDir()
 	data, runDir := filepath.Join(dir, "data"), filepath.Join(dir, "run")
-	out := mustRun(t, "-preset", "smoke", "-data", data, "-out", runDir)
+	out := mustRun(t, "-preset", "smoke", "-cache", data, "-out", runDir)
 	for _, want := range []string{
 		"generated 300 ListOps examples", "200 training, 50 validation, 50 test examples",
 		"blocks.1", "parameters: 2442", "evaluation at step 20", "finished after 20 steps", "test accuracy", "commonest class",
@@ -52,10 +52,10 @@ func TestSmokePresetRunsEveryPart(t *testing.T) {
 	}
 	// The same command refuses to replace the run, unless told to, and finds its
 	// data again.
-	if _, err := lra(t, context.Background(), "-preset", "smoke", "-data", data, "-out", runDir); err == nil {
+	if _, err := lra(t, context.Background(), "-preset", "smoke", "-cache", data, "-out", runDir); err == nil {
 		t.Error("a second run replaced the first")
 	}
-	if out := mustRun(t, "-preset", "smoke", "-data", data, "-out", runDir, "-overwrite"); strings.Contains(out, "generated") {
+	if out := mustRun(t, "-preset", "smoke", "-cache", data, "-out", runDir, "-overwrite"); strings.Contains(out, "generated") {
 		t.Errorf("the data were generated twice:\n%s", out)
 	}
 }
@@ -67,7 +67,7 @@ func TestResumedRunEqualsUnbroken(t *testing.T) {
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")
 	args := func(name string, more ...string) []string {
-		return append([]string{"-preset", "smoke", "-data", data, "-dropout", "0.1", "-out", filepath.Join(dir, name)}, more...)
+		return append([]string{"-preset", "smoke", "-cache", data, "-dropout", "0.1", "-out", filepath.Join(dir, name)}, more...)
 	}
 	whole := mustRun(t, args("whole")...)
 	// Stop a run in the middle, as Ctrl-C does, and go on.
@@ -96,7 +96,7 @@ func TestResumedRunEqualsUnbroken(t *testing.T) {
 
 func TestInterruptionSaysWhere(t *testing.T) {
 	dir := t.TempDir()
-	args := []string{"-preset", "smoke", "-data", filepath.Join(dir, "data"), "-out", filepath.Join(dir, "run")}
+	args := []string{"-preset", "smoke", "-cache", filepath.Join(dir, "data"), "-out", filepath.Join(dir, "run")}
 	for _, c := range []struct {
 		at, want string
 	}{
@@ -203,10 +203,12 @@ func TestOptionErrors(t *testing.T) {
 		"invalid value 0 for flag -d-state":                            {"-d-state", "0"},
 		"invalid value 0 for flag -lr-ssm":                             {"-lr-ssm", "0.0"},
 		"no such file":                                                 {"-task", "image", "-data", "/nonexistent"},
+		"basic_train.tsv: no such file":                                {"-data", "/nonexistent"},
+		"-warmup: want fewer than the 50 of -steps, got 200":           {"-steps", "50"},
 	} {
 		args = append(args, "-out", filepath.Join(t.TempDir(), "run"))
 		if !strings.Contains(want, "-data") && !strings.Contains(want, "no such file") {
-			args = append([]string{"-data", t.TempDir()}, args...)
+			args = append([]string{"-cache", t.TempDir()}, args...)
 		}
 		out, err := lra(t, context.Background(), args...)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -217,7 +219,7 @@ func TestOptionErrors(t *testing.T) {
 
 func TestMistakesAreFoundBeforeTheDataAreMade(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	_, err := lra(t, context.Background(), "-data", data, "-d-state", "33")
+	_, err := lra(t, context.Background(), "-cache", data, "-d-state", "33")
 	if err == nil {
 		t.Fatal("an odd state size was accepted")
 	}

@@ -242,18 +242,6 @@ const (
 // graphs that share the input tensors against one.
 func Check(t testing.TB, f Build, in ...Input) {
 	t.Helper()
-	check(t, f, TolFloat32, in)
-}
-
-// CheckTol is Check with another tolerance for float32, for functions whose
-// condition justifies one.
-func CheckTol(t testing.TB, tol32 float64, f Build, in ...Input) {
-	t.Helper()
-	check(t, f, tol32, in)
-}
-
-func check(t testing.TB, f Build, tol32 float64, in []Input) {
-	t.Helper()
 	graphop.Poison(true) // nothing may read a gradient whose memory was given back
 	fwd, err := forward(tensor.Float64, f, in...)
 	if err != nil {
@@ -293,7 +281,7 @@ func check(t testing.TB, f Build, tol32 float64, in []Input) {
 	compare("LispMachine float64", lisp, err, tolVM)
 	for _, vm := range []VM{Tape, Lisp} {
 		r, err := Run(vm, tensor.Float32, f, w, in...)
-		compare(string(vm)+" float32", r, err, tol32)
+		compare(string(vm)+" float32", r, err, TolFloat32)
 	}
 	ts := make([]*tensor.Dense, len(in))
 	for i := range in {
