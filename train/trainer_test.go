@@ -434,6 +434,31 @@ func (d slowData) Example(i int) (Example, error) {
 	return d.tokenData.Example(i)
 }
 
+func TestSlowEvaluationsShortenTheRunAgain(t *testing.T) {
+	cfg, mc, train, val := tinyRun("")
+	cfg.Steps, cfg.MaxDuration, cfg.EvalEvery = 10000, Duration(200*time.Second), 25
+	c := &clock{step: time.Second, eval: 20 * time.Second}
+	var planned []int
+	tr := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, slowData{val, c}, c, stepHook{f: func(e StepEvent) error {
+		planned = append(planned, e.Steps)
+		return nil
+	}})
+	c.at = time.Unix(0, 0)
+	tr.now = c.now
+	r, err := tr.Fit(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A tenth of the time into the run there has been no evaluation: their cost
+	// is a guess, and too low.
+	if first := planned[22]; r.Reason != Finished || r.Steps >= first {
+		t.Errorf("%s after %d steps; first planned %d", r.Reason, r.Steps, first)
+	}
+	if r.Elapsed > 200*time.Second || r.Elapsed < 150*time.Second {
+		t.Errorf("the run took %v of %v", r.Elapsed, cfg.MaxDuration)
+	}
+}
+
 func TestMaxDurationShortensTheRun(t *testing.T) {
 	cfg, mc, train, val := tinyRun("")
 	cfg.Steps, cfg.MaxDuration, cfg.EvalEvery = 10000, Duration(100*time.Second), 5
