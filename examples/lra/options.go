@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gorgonia-s4/s4/examples/lra/cifar"
+	"github.com/gorgonia-s4/s4/examples/lra/listops"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/models"
@@ -31,7 +33,9 @@ type options struct {
 	minLen, maxLen    int // ListOps: bounds of the length of an expression
 
 	model models.ClassifierConfig
-	s4d   layers.S4DConfig
+	layer string           // one of layerNames
+	s4d   layers.S4DConfig // of either layer; S4 takes from it what it has
+	rank  int              // S4
 	train train.Config
 
 	cpuProfile string
@@ -41,6 +45,7 @@ type options struct {
 var (
 	taskNames   = []string{"listops", "image"}
 	presetNames = []string{"quick", "paper", "smoke"}
+	layerNames  = []string{"s4d", "s4"}
 )
 
 // parseOptions reads the command line. -h prints the options with the defaults
@@ -51,6 +56,9 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	o, err := defaults(find(args, "task", taskNames[0]), find(args, "preset", presetNames[0]))
 	if err != nil {
 		return nil, err
+	}
+	if find(args, "layer", o.layer) == "s4" {
+		o.s4d.Init = hippo.InitLegS // the diagonal initialisations are S4D's
 	}
 	fs := o.flags()
 	fs.SetOutput(io.Discard)
@@ -109,8 +117,8 @@ func find(args []string, name, def string) string {
 // sections are the groups of options in the help text.
 var sections = []struct{ title, names string }{
 	{"What to train", "task preset data cache out resume overwrite seed cpuprofile"},
-	{"Model", "layers d-model norm prenorm dropout pool activation mixing"},
-	{"State space model", "d-state n-ssm channels init disc fixed-b bidirectional dt-min dt-max untied-dt dt-transform a-transform lr-ssm lr-dt lr-a lr-b freeze"},
+	{"Model", "layer layers d-model norm prenorm dropout pool activation mixing"},
+	{"State space model", "d-state n-ssm channels init rank disc fixed-b bidirectional dt-min dt-max untied-dt dt-transform a-transform lr-ssm lr-dt lr-a lr-b freeze"},
 	{"Training", "steps epochs max-time batch eval-batch buckets lr wd clip schedule warmup eval-every patience dtype"},
 	{"ListOps data", "train-examples test-examples min-length max-length"},
 }
@@ -131,6 +139,7 @@ func (o *options) flags() *flag.FlagSet {
 
 	fs.StringVar(&o.cpuProfile, "cpuprofile", "", "write a CPU profile of the training to this `file`")
 
+	choice(fs, "layer", &o.layer, "the state space layer: diagonal (S4D), or diagonal plus low rank (S4)", layerNames)
 	fs.IntVar(&m.NLayers, "layers", m.NLayers, "number of blocks")
 	fs.IntVar(&s.DModel, "d-model", s.DModel, "features (H)")
 	choice(fs, "norm", &b.Norm, "normalisation", []layers.NormKind{layers.LayerNorm, layers.BatchNorm, layers.NoNorm})
@@ -143,7 +152,8 @@ func (o *options) flags() *flag.FlagSet {
 	fs.IntVar(&s.DState, "d-state", s.DState, "state size (N), even")
 	fs.IntVar(&s.NSSM, "n-ssm", s.NSSM, "number of independent state matrices; 0: one for each feature")
 	fs.IntVar(&s.Channels, "channels", s.Channels, "kernels for each feature")
-	choice(fs, "init", &s.Init, "start of the state matrix", hippo.DiagInits())
+	choice(fs, "init", &s.Init, "start of the state matrix", inits())
+	fs.IntVar(&o.rank, "rank", o.rank, "low-rank corrections of S4; 0: as many as -init needs")
 	choice(fs, "disc", &s.Disc, "discretisation", []ssm.Disc{ssm.ZOH, ssm.Bilinear})
 	fs.BoolVar(&s.FixedB, "fixed-b", s.FixedB, "B = 1, not learned")
 	fs.BoolVar(&s.Bidirectional, "bidirectional", s.Bidirectional, "a second kernel over the future")
@@ -235,7 +245,9 @@ func (c *choiceValue[S]) Set(s string) error {
 // finish fills in what follows from other options and checks the result.
 func (o *options) finish() error {
 	o.s4d.Dropout = o.model.Block.Dropout
-	o.model.Block.S4D = &o.s4d
+	if err := o.setLayer(); err != nil {
+		return err
+	}
 	o.train.Seed = o.seed
 	o.train.Overwrite = o.overwrite
 	if o.out == "" {
@@ -262,6 +274,51 @@ func (o *options) finish() error {
 		return fmt.Errorf("models: %w", err)
 	}
 	return o.train.Validate()
+}
+
+// inits lists the initialisations of both layers.
+func inits() []hippo.Init {
+	all := hippo.DiagInits()
+	for _, i := range hippo.DPLRInits() {
+		if !slices.Contains(all, i) {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// setLayer puts the chosen layer into the configuration of the block.
+func (o *options) setLayer() error {
+	c := o.s4d
+	if o.layer == "s4d" {
+		if o.rank != 0 {
+			return errors.New("-rank is about -layer s4")
+		}
+		o.model.Block.S4D = &o.s4d
+		return nil
+	}
+	if c.Disc != ssm.ZOH || c.FixedB || c.UntiedDt {
+		return errors.New("-disc, -fixed-b and -untied-dt are about -layer s4d")
+	}
+	o.model.Block.S4 = &layers.S4Config{
+		DModel: c.DModel, DState: c.DState, Rank: o.rank, NSSM: c.NSSM, Channels: c.Channels, LMax: o.longest(),
+		Init: c.Init, DtMin: c.DtMin, DtMax: c.DtMax, DtTransform: c.DtTransform, ATransform: c.ATransform,
+		Bidirectional: c.Bidirectional, OffByOne: c.OffByOne,
+		Activation: c.Activation, Mixing: c.Mixing, Dropout: c.Dropout, UntiedDropout: c.UntiedDropout,
+		LR: c.LR, LRDt: c.LRDt, LRA: c.LRA, LRB: c.LRB, Frozen: c.Frozen,
+	}
+	return nil
+}
+
+// longest is the length of the longest batch.
+func (o *options) longest() int {
+	if n := len(o.train.Buckets); n > 0 {
+		return o.train.Buckets[n-1]
+	}
+	if o.task == "image" {
+		return cifar.Length
+	}
+	return listops.DefaultLMax
 }
 
 // printUsage prints the options in groups.

@@ -44,7 +44,7 @@ func defaults(task, preset string) (*options, error) {
 
 // base is what all presets have in common.
 func base(task, preset string) *options {
-	o := &options{task: task, preset: preset}
+	o := &options{task: task, preset: preset, layer: layerNames[0]}
 	o.s4d = layers.S4DConfig{
 		Init: hippo.InitLegS, Disc: ssm.ZOH, Channels: 1, DtMin: 0.001, DtMax: 0.1,
 		DtTransform: ssm.Exp, ATransform: ssm.Exp, LR: 0.001,

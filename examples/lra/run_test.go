@@ -131,6 +131,16 @@ func (w *cancelWriter) Write(p []byte) (int, error) {
 	return w.Buffer.Write(p)
 }
 
+func TestS4Layer(t *testing.T) {
+	dir := t.TempDir()
+	out := mustRun(t, "-preset", "smoke", "-layer", "s4", "-rank", "2", "-cache", filepath.Join(dir, "data"), "-out", filepath.Join(dir, "run"))
+	for _, want := range []string{"layer.kernel.P", "(2, 16, 4, 2)", "finished after 20 steps"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
 func TestPublishedFiles(t *testing.T) {
 	dir := t.TempDir()
 	d, err := listops.Generate(context.Background(), listops.Config{Train: 40, Val: 10, Test: 10, MinLength: 5, MaxLength: 40}, nil)
@@ -188,7 +198,8 @@ func TestOptionErrors(t *testing.T) {
 		`-task: want one of listops, image, got "text"`:                {"-task", "text"},
 		`-preset: want one of quick, paper, smoke, got "fast"`:         {"-preset=fast"},
 		`invalid value "tanhh" for flag -activation: want one of gelu`: {"-activation", "tanhh"},
-		`invalid value "legt" for flag -init: want one of lin`:         {"-init", "legt"},
+		`Init: hippo: want initialisation one of ["lin"`:               {"-init", "legt"},
+		`invalid value "hilbert" for flag -init: want one of lin`:      {"-init", "hilbert"},
 		"flag provided but not defined: -dmodel":                       {"-dmodel", "3"},
 		`want options only, got "listops"`:                             {"listops"},
 		"-task image needs -data":                                      {"-task", "image"},
@@ -202,6 +213,8 @@ func TestOptionErrors(t *testing.T) {
 		"want an even DState >= 2 (conjugate pairs), got 3":            {"-d-state", "3", "-preset", "smoke"},
 		"invalid value 0 for flag -d-state":                            {"-d-state", "0"},
 		"invalid value 0 for flag -lr-ssm":                             {"-lr-ssm", "0.0"},
+		"-disc, -fixed-b and -untied-dt are about -layer s4d":          {"-layer", "s4", "-fixed-b"},
+		"-rank is about -layer s4":                                     {"-rank", "1"},
 		"no such file":                                                 {"-task", "image", "-data", "/nonexistent"},
 		"basic_train.tsv: no such file":                                {"-data", "/nonexistent"},
 		"-warmup: want fewer than the 50 of -steps, got 200":           {"-steps", "50"},

@@ -7,11 +7,14 @@ import (
 	"github.com/gorgonia-s4/s4/train"
 )
 
+// DefaultLMax is the length at which the S4 papers cut a sequence.
+const DefaultLMax = 2048
+
 // Encoding says how an expression becomes a sequence of token ids. The zero
 // Encoding is that of the S4 papers.
 type Encoding struct {
 	// LMax is the largest length; longer sequences lose their end, but not
-	// <eos>. 0 means 2048.
+	// <eos>. 0 means DefaultLMax.
 	LMax int `json:"l_max"`
 	// OmitEOS leaves out the <eos> at the end of each sequence.
 	OmitEOS bool `json:"omit_eos"`
@@ -40,7 +43,7 @@ func (s *Split) Dataset(e Encoding) (*Dataset, error) {
 	if err := e.Validate(); err != nil {
 		return nil, err
 	}
-	d := &Dataset{split: s, symbols: cmp.Or(e.LMax, 2048)}
+	d := &Dataset{split: s, symbols: cmp.Or(e.LMax, DefaultLMax)}
 	if !e.OmitEOS {
 		d.eos = 1
 		d.symbols--
