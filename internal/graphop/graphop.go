@@ -18,6 +18,7 @@ import (
 	"hash"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/chewxy/hm"
@@ -108,6 +109,25 @@ func FloatType(name string, in ...*G.Node) (tensor.Dtype, error) {
 		return dt, fmt.Errorf("%s: want at least one float input, got none", name)
 	}
 	return dt, nil
+}
+
+// WantShape returns an error that names an argument unless its node has one of
+// the shapes.
+func WantShape(name string, n *G.Node, shapes ...[]int) error {
+	var list strings.Builder
+	for i, s := range shapes {
+		if n != nil && slices.Equal(n.Shape(), s) {
+			return nil
+		}
+		if i > 0 {
+			list.WriteString(" or ")
+		}
+		fmt.Fprint(&list, tensor.Shape(s))
+	}
+	if n == nil {
+		return fmt.Errorf("%s: want %s, got nil", name, list.String())
+	}
+	return fmt.Errorf("%s: want %s, got %v", name, list.String(), n.Shape())
 }
 
 func apply[T num.Float](s Spec, core Core[T], dt tensor.Dtype, in []*G.Node) (*G.Node, error) {

@@ -86,14 +86,14 @@ func modelSize(h int, dt, aReal, aImag, p *G.Node) (Size, error) {
 	if err := s.Validate(); err != nil {
 		return s, err
 	}
-	if err := wantShape("aImag", aImag, []int{s.S, s.N}); err != nil {
+	if err := graphop.WantShape("aImag", aImag, []int{s.S, s.N}); err != nil {
 		return s, err
 	}
-	return s, wantShape("dt", dt, []int{h, 1}, []int{h})
+	return s, graphop.WantShape("dt", dt, []int{h, 1}, []int{h})
 }
 
 func wantB(s *Size, b *G.Node) error {
-	return wantShape("b", b, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
+	return graphop.WantShape("b", b, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
 }
 
 // leading returns the first dimension of a node whose others are given, 1 where
@@ -107,22 +107,6 @@ func leading(n *G.Node, others ...int) (first int, ok bool) {
 		return 0, false
 	}
 	return shape[0], true
-}
-
-// wantShape returns an error unless the node has one of the shapes.
-func wantShape(name string, n *G.Node, shapes ...[]int) error {
-	got := []int(n.Shape())
-	var list string
-	for i, s := range shapes {
-		if slices.Equal(got, s) {
-			return nil
-		}
-		if i > 0 {
-			list += " or "
-		}
-		list += fmt.Sprint(tensor.Shape(s))
-	}
-	return fmt.Errorf("%s: want %s, got %v", name, list, n.Shape())
 }
 
 // kernelCore is a Plan behind graphop: inputs dt, aReal, aImag, p, b, c.

@@ -95,7 +95,7 @@ func sequenceSize(dt, aReal, aImag, p, b, u, x0 *G.Node) (s Size, batch, l int, 
 		return s, 0, 0, fmt.Errorf("u: want (B, %d, L), got %v", h, us)
 	}
 	if x0 != nil {
-		err = wantShape("x0", x0, []int{us[0], h, s.N, 2})
+		err = graphop.WantShape("x0", x0, []int{us[0], h, s.N, 2})
 	}
 	return s, us[0], us[2], err
 }

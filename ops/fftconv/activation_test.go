@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/vec"
+	"github.com/gorgonia-s4/s4/ops"
 )
 
 // The fused activation, and its gradient, are what a convolution and an
@@ -26,7 +27,7 @@ func testActivation[T num.Float](t *testing.T, tol float64) {
 					continue
 				}
 				plain := newPlan[T](t, Config{Mode: mode}, size, byFFT)
-				fused := newPlan[T](t, Config{Mode: mode, Activation: GELU}, size, byFFT)
+				fused := newPlan[T](t, Config{Mode: mode, Activation: ops.ActGELU}, size, byFFT)
 				in, dy := randomInputs[T](rng, &plain.geometry), random[T](rng, size.B*size.CH*size.H*size.L)
 				pre := forward(t, plain, in)
 				y, dpre := slices.Clone(pre), slices.Clone(pre)
@@ -60,7 +61,7 @@ func testActivation[T num.Float](t *testing.T, tol float64) {
 func TestActivationDoesNotAllocate(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	for _, size := range []Size{{3, 4, 1, 200, 200}, {3, 4, 2, 200, 200}, {3, 4, 1, 9, 9}, {8, 2, 1, 4096, 4096}} {
-		p, err := NewPlan[float32](Config{Activation: GELU}, size)
+		p, err := NewPlan[float32](Config{Activation: ops.ActGELU}, size)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
+	"github.com/gorgonia-s4/s4/ops"
 )
 
 // BenchmarkConv is the convolution of a layer, on all workers, at every level and
@@ -29,7 +30,7 @@ func BenchmarkConv(b *testing.B) {
 				if s.CH > 1 {
 					name += fmt.Sprintf("_CH%d", s.CH)
 				}
-				for _, act := range []Activation{Identity, GELU} {
+				for _, act := range []ops.Activation{ops.ActIdentity, ops.ActGELU} {
 					b.Run(name+"/"+string(act), func(b *testing.B) { benchmarkConv[float32](b, Config{Activation: act}, s) })
 				}
 			}

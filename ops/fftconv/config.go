@@ -3,6 +3,8 @@ package fftconv
 import (
 	"cmp"
 	"fmt"
+
+	"github.com/gorgonia-s4/s4/ops"
 )
 
 // Mode says which samples of u a sample of y depends on.
@@ -20,25 +22,13 @@ const (
 	BidirectionalReference Mode = "bidirectional-reference"
 )
 
-// Activation is a function applied to every sample of the output.
-type Activation string
-
-const (
-	// Identity leaves y as it is.
-	Identity Activation = "identity"
-	// GELU is y Φ(y), Φ the distribution function of the standard normal: exact,
-	// not the approximation by tanh (Hendrycks and Gimpel 2016, arXiv
-	// 1606.08415).
-	GELU Activation = "gelu"
-)
-
 // Config says what a convolution does. The zero value is causal, without an
 // activation.
 type Config struct {
 	// Mode is Causal, Bidirectional or BidirectionalReference. Empty: Causal.
 	Mode Mode `json:"mode,omitempty"`
-	// Activation is Identity or GELU. Empty: Identity.
-	Activation Activation `json:"activation,omitempty"`
+	// Activation is ops.ActIdentity or ops.ActGELU. Empty: ops.ActIdentity.
+	Activation ops.Activation `json:"activation,omitempty"`
 }
 
 // Validate returns an error that names the first field out of range.
@@ -49,13 +39,13 @@ func (c Config) Validate() error {
 		return fmt.Errorf("Mode: want %q, %q or %q, got %q", Causal, Bidirectional, BidirectionalReference, c.Mode)
 	}
 	switch c.activation() {
-	case Identity, GELU:
+	case ops.ActIdentity, ops.ActGELU:
 		return nil
 	}
-	return fmt.Errorf("Activation: want %q or %q, got %q", Identity, GELU, c.Activation)
+	return fmt.Errorf("Activation: want %q or %q, got %q", ops.ActIdentity, ops.ActGELU, c.Activation)
 }
 
-func (c Config) activation() Activation { return cmp.Or(c.Activation, Identity) }
+func (c Config) activation() ops.Activation { return cmp.Or(c.Activation, ops.ActIdentity) }
 
 func (c Config) mode() Mode { return cmp.Or(c.Mode, Causal) }
 
@@ -92,7 +82,7 @@ func (s Size) Validate() error {
 // geometry is what the arithmetic needs to know of Config and Size.
 type geometry struct {
 	Size
-	activation Activation
+	activation ops.Activation
 	directions int // kernels of each channel
 	// taps is the number of samples of each kernel that reach from one end of
 	// a row to the other, by direction; the rest of the kernel has no effect.

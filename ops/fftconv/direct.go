@@ -4,6 +4,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
+	"github.com/gorgonia-s4/s4/ops"
 )
 
 // maxDirectTaps is the number of kernel samples up to which the sum over them
@@ -61,7 +62,7 @@ func (f *direct[T]) forwardTask(_, h int) {
 		for c := range f.CH {
 			y := row(f.call.y, f.L, f.yRow(b, c, h))
 			f.convolve(y, b, c, h)
-			if f.activation == GELU {
+			if f.activation == ops.ActGELU {
 				vec.GELU(y, y)
 			}
 		}
@@ -87,7 +88,7 @@ func (f *direct[T]) convolve(y []T, b, c, h int) {
 
 func (f *direct[T]) backwardTask(worker, h int) {
 	dy := func(b, c int) []T { return row(f.call.y, f.L, f.yRow(b, c, h)) }
-	if f.activation == GELU {
+	if f.activation == ops.ActGELU {
 		s := num.Grow(f.slope[worker], f.B*f.CH*f.L)
 		f.slope[worker] = s
 		at := func(b, c int) []T { return row(s, f.L, b*f.CH+c) }

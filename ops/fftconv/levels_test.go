@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/gorgonia-s4/s4/internal/cpu"
+	"github.com/gorgonia-s4/s4/ops"
 )
 
 // TestLowerLevels runs the tests of the arithmetic with every instruction set
@@ -35,7 +36,7 @@ func TestPieces(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 1))
 	for _, size := range []Size{{16, 1, 1, 2100, 2100}, {9, 2, 1, 2000, 300}, {12, 1, 2, 3000, 3000}, {2, 5, 1, 4000, 4000}} {
 		for _, mode := range modes {
-			for _, act := range []Activation{Identity, GELU} {
+			for _, act := range []ops.Activation{ops.ActIdentity, ops.ActGELU} {
 				cfg := Config{Mode: mode, Activation: act}
 				p := newPlan[float64](t, cfg, size, true)
 				if got, most := p.geometry.pieces(), p.geometry.pairs(); got > most || (got > 1) != (most > 1) {

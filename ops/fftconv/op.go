@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/ops"
 )
 
 // Option changes what Conv does.
@@ -17,8 +18,8 @@ type Option func(*Config)
 func WithMode(m Mode) Option { return func(c *Config) { c.Mode = m } }
 
 // WithActivation applies an activation to the output, while it is in the cache,
-// and lets the gradient through it. The default is Identity.
-func WithActivation(a Activation) Option { return func(c *Config) { c.Activation = a } }
+// and lets the gradient through it. The default is ops.ActIdentity.
+func WithActivation(a ops.Activation) Option { return func(c *Config) { c.Activation = a } }
 
 // Conv adds the convolution of u with the kernels k, and a skip d, to their
 // graph and returns it, (B, C*H, L), channels before features. See the package

@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/fftconv"
 )
 
@@ -38,7 +39,7 @@ func TestConvGradients(t *testing.T) {
 				u, k, d := testutil.Normal(rng, "u", c.b, c.h, c.l), testutil.Normal(rng, "k", rows, c.h, c.lk), testutil.Normal(rng, "d", c.ch, c.h)
 				testutil.Check(t, conv(fftconv.WithMode(mode)), u, k, d)
 				testutil.Check(t, conv(fftconv.WithMode(mode)), u, k)
-				testutil.Check(t, conv(fftconv.WithMode(mode), fftconv.WithActivation(fftconv.GELU)), u, k, d)
+				testutil.Check(t, conv(fftconv.WithMode(mode), fftconv.WithActivation(ops.ActGELU)), u, k, d)
 			})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
+	"github.com/gorgonia-s4/s4/ops"
 )
 
 // spectral is the method for long kernels: products of spectra.
@@ -107,7 +108,7 @@ func (s *spectral[T]) growBackward() {
 		if s.CH > 1 {
 			w.sum, w.dy = s.fft.NewSpectra(1)[0], s.fft.NewPlanes(1)[0]
 		}
-		if s.activation != Identity {
+		if s.activation != ops.ActIdentity {
 			w.slope = fft.Planes[T]{Re: num.Aligned[T](s.L), Im: num.Aligned[T](s.L)}
 		}
 	}
@@ -179,7 +180,7 @@ func (s *spectral[T]) forwardTask(worker, i int) {
 // activate applies the activation to rows just written, which are still in the
 // cache.
 func (s *spectral[T]) activate(a, b []T) {
-	if s.activation == GELU {
+	if s.activation == ops.ActGELU {
 		vec.GELU(a, a)
 		vec.GELU(b, b)
 	}
@@ -241,14 +242,14 @@ func (s *spectral[T]) backwardPair(w *scratch[T], k, acc fft.Spectrum[T], b, h i
 	ua, ub := s.pairU(a.in.U, b, h)
 	ga, gb := s.pairY(a.y, b, 0, h)
 	s.fft.Prefetch(ga, gb)
-	if s.activation == Identity {
+	if s.activation == ops.ActIdentity {
 		u[fft.Negacyclic] = u[fft.Cyclic] // one half at a time: less of the cache
 	} else {
 		s.binsOfU(w, ua, ub)
 		ga, gb = s.beforeActivation(w, k, ga, gb)
 	}
 	for _, half := range halves {
-		if a.toK() && s.activation == Identity {
+		if a.toK() && s.activation == ops.ActIdentity {
 			s.fft.Forward(half, u[half], ua, ub)
 		}
 		switch {
@@ -282,7 +283,7 @@ func (s *spectral[T]) backwardChannels(w *scratch[T], k, acc []fft.Spectrum[T], 
 	w.sum[fft.Negacyclic].Clear()
 	for c := range s.CH {
 		ga, gb := s.pairY(a.y, b, c, h)
-		if s.activation != Identity {
+		if s.activation != ops.ActIdentity {
 			ga, gb = s.beforeActivation(w, k[c], ga, gb)
 		}
 		for _, half := range halves {

@@ -2,7 +2,6 @@ package krylov
 
 import (
 	"fmt"
-	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -86,7 +85,7 @@ func tridiagonalSize(parts []*G.Node) (s, n int, err error) {
 		if s == 1 {
 			shapes = append(shapes, []int{p.width})
 		}
-		if err := wantShape(p.name, parts[i], shapes...); err != nil {
+		if err := graphop.WantShape(p.name, parts[i], shapes...); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -108,7 +107,7 @@ func denseSize(parts []*G.Node) (s, n int, err error) {
 	if s == 1 {
 		shapes = append(shapes, []int{n})
 	}
-	return s, n, wantShape("b", parts[1], shapes...)
+	return s, n, graphop.WantShape("b", parts[1], shapes...)
 }
 
 // outer reads CH and H off the shape of c, and checks all.
@@ -125,23 +124,7 @@ func (s *Size) outer(kind kind, dt, c *G.Node) error {
 	if err := s.validate(kind.minN); err != nil {
 		return err
 	}
-	return wantShape("dt", dt, []int{s.H, 1}, []int{s.H})
-}
-
-// wantShape returns an error unless the node has one of the shapes.
-func wantShape(name string, n *G.Node, shapes ...[]int) error {
-	got := []int(n.Shape())
-	var list string
-	for i, s := range shapes {
-		if slices.Equal(got, s) {
-			return nil
-		}
-		if i > 0 {
-			list += " or "
-		}
-		list += fmt.Sprint(tensor.Shape(s))
-	}
-	return fmt.Errorf("%s: want %s, got %v", name, list, n.Shape())
+	return graphop.WantShape("dt", dt, []int{s.H, 1}, []int{s.H})
 }
 
 // core is a bank behind graphop: inputs dt, the parts of theta and c.

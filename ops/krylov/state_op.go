@@ -73,7 +73,7 @@ func FinalState(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], u, x0 *G.Nod
 	}
 	out := tensor.Shape{us[0], size.H, size.N}
 	if x0 != nil {
-		if err := wantShape("x0", x0, out); err != nil {
+		if err := graphop.WantShape("x0", x0, out); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -96,7 +96,7 @@ func stateModel(name string, in []*G.Node, dt *G.Node, a ssm.Tridiagonal[*G.Node
 		err = size.validate(structuredKind.minN)
 	}
 	if err == nil {
-		err = wantShape("dt", dt, []int{size.H, 1}, []int{size.H})
+		err = graphop.WantShape("dt", dt, []int{size.H, 1}, []int{size.H})
 	}
 	if err != nil {
 		return Size{}, fmt.Errorf("%s: %w", name, err)

@@ -2,7 +2,6 @@ package vandermonde
 
 import (
 	"fmt"
-	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -75,19 +74,19 @@ func kernelSize(dt, aReal, aImag, b, c *G.Node) (Size, error) {
 // wantModel returns an error unless the parameters of the recurrence, all but
 // c, have the shapes of size s.
 func wantModel(s Size, dt, aReal, aImag, b *G.Node) error {
-	if err := wantShape("aReal", aReal, []int{s.S, s.N}); err != nil {
+	if err := graphop.WantShape("aReal", aReal, []int{s.S, s.N}); err != nil {
 		return err
 	}
-	if err := wantShape("aImag", aImag, []int{s.S, s.N}); err != nil {
+	if err := graphop.WantShape("aImag", aImag, []int{s.S, s.N}); err != nil {
 		return err
 	}
-	if err := wantShape("dt", dt, []int{s.H, 1}, []int{s.H}, []int{s.H, s.N}); err != nil {
+	if err := graphop.WantShape("dt", dt, []int{s.H, 1}, []int{s.H}, []int{s.H, s.N}); err != nil {
 		return err
 	}
 	if b == nil {
 		return nil
 	}
-	return wantShape("b", b, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
+	return graphop.WantShape("b", b, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
 }
 
 // DSSKernel adds the DSS kernels of the given raw parameters to their graph and
@@ -140,26 +139,10 @@ func dssSize(logDt, lambda, w *G.Node) (DSSSize, error) {
 // wantDSSModel returns an error unless the parameters of the recurrence, all
 // but w, have the shapes of size s.
 func wantDSSModel(s DSSSize, logDt, lambda *G.Node) error {
-	if err := wantShape("lambda", lambda, []int{s.N, 2}); err != nil {
+	if err := graphop.WantShape("lambda", lambda, []int{s.N, 2}); err != nil {
 		return err
 	}
-	return wantShape("logDt", logDt, []int{s.H, 1}, []int{s.H}, []int{s.H, 2})
-}
-
-// wantShape returns an error unless the node has one of the shapes.
-func wantShape(name string, n *G.Node, shapes ...[]int) error {
-	got := []int(n.Shape())
-	var list string
-	for i, s := range shapes {
-		if slices.Equal(got, s) {
-			return nil
-		}
-		if i > 0 {
-			list += " or "
-		}
-		list += fmt.Sprint(tensor.Shape(s))
-	}
-	return fmt.Errorf("%s: want %s, got %v", name, list, n.Shape())
+	return graphop.WantShape("logDt", logDt, []int{s.H, 1}, []int{s.H}, []int{s.H, 2})
 }
 
 // kernelCore is a Plan behind graphop: inputs dt, aReal, aImag, c and, if there

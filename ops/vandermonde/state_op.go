@@ -187,5 +187,5 @@ func sequenceSize(u, x0 *G.Node, h, n int) (stateSize, error) {
 	if x0 == nil {
 		return s, nil
 	}
-	return s, wantShape("x0", x0, []int{s.B, h, n, 2})
+	return s, graphop.WantShape("x0", x0, []int{s.B, h, n, 2})
 }
