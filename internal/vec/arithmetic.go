@@ -31,6 +31,13 @@ func Mul[T num.Float](dst, a, b []T) {
 	active[T]().mul(dst, a, b)
 }
 
+// AddMul sets dst[i] += a[i] b[i].
+func AddMul[T num.Float](dst, a, b []T) {
+	want("AddMul", "a", len(dst), len(a))
+	want("AddMul", "b", len(dst), len(b))
+	active[T]().addMul(dst, a, b)
+}
+
 // Axpy sets dst[i] += alpha x[i].
 func Axpy[T num.Float](dst []T, alpha T, x []T) {
 	want("Axpy", "x", len(dst), len(x))

@@ -70,6 +70,9 @@ func ops[T num.Float]() []op[T] {
 		{name: "Axpy", ins: 2, outs: 1, positive: 2, update: true,
 			call: func(out, in [][]T) { Axpy(out[0], alpha, in[1]) },
 			size: func(_ int, in []float64) float64 { return math.Abs(in[0]) + math.Abs(in[1]) }},
+		{name: "AddMul", ins: 3, outs: 1, positive: 3, update: true,
+			call: func(out, in [][]T) { AddMul(out[0], in[1], in[2]) },
+			size: func(_ int, in []float64) float64 { return math.Abs(in[0]) + math.Abs(in[1]*in[2]) }},
 		{name: "GELUBoth", ins: 1, outs: 2, positive: 1, call: func(out, in [][]T) { GELUBoth(out[0], out[1], in[0]) },
 			size: func(j int, in []float64) float64 { return float64(j) }}, // the second crosses 0
 		{name: "AddDiff", ins: 3, outs: 1, positive: 3, update: true,

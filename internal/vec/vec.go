@@ -16,7 +16,7 @@ type kernels[T num.Float] struct {
 	glu, add, sub, mul, max             func(dst, a, b []T)
 	gluGrad                             func(da, db, a, b, g []T)
 	axpy, scale                         func(dst []T, alpha T, x []T)
-	addDiff, addSquareDiff              func(dst, a, b []T)
+	addDiff, addSquareDiff, addMul      func(dst, a, b []T)
 	normalise                           func(dst, x, mean, rstd []T, w, b T)
 	normProducts                        func(xh, gx, sg, sgx, x, g, mean, rstd []T, w T)
 	normGrad                            func(dst, xh, g, rstd, mg, mgx []T, w T)

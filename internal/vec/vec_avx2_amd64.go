@@ -79,6 +79,11 @@ func mulAVX2F32(dst []float32, a []float32, b []float32)
 //go:noescape
 func maxAVX2F32(dst []float32, a []float32, b []float32)
 
+// addMulAVX2F32 is kernels.addMul.
+//
+//go:noescape
+func addMulAVX2F32(dst []float32, a []float32, b []float32)
+
 // axpyAVX2F32 is kernels.axpy.
 //
 //go:noescape
@@ -223,6 +228,11 @@ func mulAVX2F64(dst []float64, a []float64, b []float64)
 //
 //go:noescape
 func maxAVX2F64(dst []float64, a []float64, b []float64)
+
+// addMulAVX2F64 is kernels.addMul.
+//
+//go:noescape
+func addMulAVX2F64(dst []float64, a []float64, b []float64)
 
 // axpyAVX2F64 is kernels.axpy.
 //

@@ -1820,6 +1820,74 @@ end5:
 	VZEROUPPER
 	RET
 
+// func addMulAVX2F32(dst []float32, a []float32, b []float32)
+// Requires: AVX, FMA3
+TEXT ·addMulAVX2F32(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000020, BX
+	JL   done2
+
+loop1:
+	VMOVUPS     (AX)(SI*1), Y0
+	VMOVUPS     (CX)(SI*1), Y1
+	VMOVUPS     (DX)(SI*1), Y2
+	VFMADD231PS Y2, Y1, Y0
+	VMOVUPS     Y0, (AX)(SI*1)
+	VMOVUPS     32(AX)(SI*1), Y0
+	VMOVUPS     32(CX)(SI*1), Y1
+	VMOVUPS     32(DX)(SI*1), Y2
+	VFMADD231PS Y2, Y1, Y0
+	VMOVUPS     Y0, 32(AX)(SI*1)
+	VMOVUPS     64(AX)(SI*1), Y0
+	VMOVUPS     64(CX)(SI*1), Y1
+	VMOVUPS     64(DX)(SI*1), Y2
+	VFMADD231PS Y2, Y1, Y0
+	VMOVUPS     Y0, 64(AX)(SI*1)
+	VMOVUPS     96(AX)(SI*1), Y0
+	VMOVUPS     96(CX)(SI*1), Y1
+	VMOVUPS     96(DX)(SI*1), Y2
+	VFMADD231PS Y2, Y1, Y0
+	VMOVUPS     Y0, 96(AX)(SI*1)
+	ADDQ        $0x00000080, SI
+	SUBQ        $0x00000020, BX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000020, BX
+	SUBQ $0x00000008, BX
+	JL   done4
+
+loop3:
+	VMOVUPS     (AX)(SI*1), Y0
+	VMOVUPS     (CX)(SI*1), Y1
+	VMOVUPS     (DX)(SI*1), Y2
+	VFMADD231PS Y2, Y1, Y0
+	VMOVUPS     Y0, (AX)(SI*1)
+	ADDQ        $0x00000020, SI
+	SUBQ        $0x00000008, BX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000008, BX
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), DI
+	MOVQ        $0x00000008, R8
+	SUBQ        BX, R8
+	VMOVUPS     (DI)(R8*4), Y0
+	VMASKMOVPS  (AX)(SI*1), Y0, Y1
+	VMASKMOVPS  (CX)(SI*1), Y0, Y2
+	VMASKMOVPS  (DX)(SI*1), Y0, Y3
+	VFMADD231PS Y3, Y2, Y1
+	VMASKMOVPS  Y1, Y0, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
 // func axpyAVX2F32(dst []float32, alpha float32, x []float32)
 // Requires: AVX, FMA3
 TEXT ·axpyAVX2F32(SB), NOSPLIT, $0-56
@@ -4823,6 +4891,74 @@ done4:
 	VMASKMOVPD (DX)(SI*1), Y0, Y2
 	VMAXPD     Y2, Y1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func addMulAVX2F64(dst []float64, a []float64, b []float64)
+// Requires: AVX, FMA3
+TEXT ·addMulAVX2F64(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ dst_len+8(FP), BX
+	XORQ SI, SI
+	SUBQ $0x00000010, BX
+	JL   done2
+
+loop1:
+	VMOVUPD     (AX)(SI*1), Y0
+	VMOVUPD     (CX)(SI*1), Y1
+	VMOVUPD     (DX)(SI*1), Y2
+	VFMADD231PD Y2, Y1, Y0
+	VMOVUPD     Y0, (AX)(SI*1)
+	VMOVUPD     32(AX)(SI*1), Y0
+	VMOVUPD     32(CX)(SI*1), Y1
+	VMOVUPD     32(DX)(SI*1), Y2
+	VFMADD231PD Y2, Y1, Y0
+	VMOVUPD     Y0, 32(AX)(SI*1)
+	VMOVUPD     64(AX)(SI*1), Y0
+	VMOVUPD     64(CX)(SI*1), Y1
+	VMOVUPD     64(DX)(SI*1), Y2
+	VFMADD231PD Y2, Y1, Y0
+	VMOVUPD     Y0, 64(AX)(SI*1)
+	VMOVUPD     96(AX)(SI*1), Y0
+	VMOVUPD     96(CX)(SI*1), Y1
+	VMOVUPD     96(DX)(SI*1), Y2
+	VFMADD231PD Y2, Y1, Y0
+	VMOVUPD     Y0, 96(AX)(SI*1)
+	ADDQ        $0x00000080, SI
+	SUBQ        $0x00000010, BX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000010, BX
+	SUBQ $0x00000004, BX
+	JL   done4
+
+loop3:
+	VMOVUPD     (AX)(SI*1), Y0
+	VMOVUPD     (CX)(SI*1), Y1
+	VMOVUPD     (DX)(SI*1), Y2
+	VFMADD231PD Y2, Y1, Y0
+	VMOVUPD     Y0, (AX)(SI*1)
+	ADDQ        $0x00000020, SI
+	SUBQ        $0x00000004, BX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000004, BX
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), DI
+	MOVQ        $0x00000004, R8
+	SUBQ        BX, R8
+	VMOVUPS     (DI)(R8*8), Y0
+	VMASKMOVPD  (AX)(SI*1), Y0, Y1
+	VMASKMOVPD  (CX)(SI*1), Y0, Y2
+	VMASKMOVPD  (DX)(SI*1), Y0, Y3
+	VFMADD231PD Y3, Y2, Y1
+	VMASKMOVPD  Y1, Y0, (AX)(SI*1)
 
 end5:
 	VZEROUPPER

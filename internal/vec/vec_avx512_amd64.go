@@ -79,6 +79,11 @@ func mulAVX512F32(dst []float32, a []float32, b []float32)
 //go:noescape
 func maxAVX512F32(dst []float32, a []float32, b []float32)
 
+// addMulAVX512F32 is kernels.addMul.
+//
+//go:noescape
+func addMulAVX512F32(dst []float32, a []float32, b []float32)
+
 // axpyAVX512F32 is kernels.axpy.
 //
 //go:noescape
@@ -223,6 +228,11 @@ func mulAVX512F64(dst []float64, a []float64, b []float64)
 //
 //go:noescape
 func maxAVX512F64(dst []float64, a []float64, b []float64)
+
+// addMulAVX512F64 is kernels.addMul.
+//
+//go:noescape
+func addMulAVX512F64(dst []float64, a []float64, b []float64)
 
 // axpyAVX512F64 is kernels.axpy.
 //

@@ -1505,6 +1505,74 @@ end5:
 	VZEROUPPER
 	RET
 
+// func addMulAVX512F32(dst []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F
+TEXT ·addMulAVX512F32(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ dst_len+8(FP), CX
+	XORQ SI, SI
+	SUBQ $0x00000040, CX
+	JL   done2
+
+loop1:
+	VMOVUPS     (AX)(SI*1), Z0
+	VMOVUPS     (DX)(SI*1), Z1
+	VMOVUPS     (BX)(SI*1), Z2
+	VFMADD231PS Z2, Z1, Z0
+	VMOVUPS     Z0, (AX)(SI*1)
+	VMOVUPS     64(AX)(SI*1), Z0
+	VMOVUPS     64(DX)(SI*1), Z1
+	VMOVUPS     64(BX)(SI*1), Z2
+	VFMADD231PS Z2, Z1, Z0
+	VMOVUPS     Z0, 64(AX)(SI*1)
+	VMOVUPS     128(AX)(SI*1), Z0
+	VMOVUPS     128(DX)(SI*1), Z1
+	VMOVUPS     128(BX)(SI*1), Z2
+	VFMADD231PS Z2, Z1, Z0
+	VMOVUPS     Z0, 128(AX)(SI*1)
+	VMOVUPS     192(AX)(SI*1), Z0
+	VMOVUPS     192(DX)(SI*1), Z1
+	VMOVUPS     192(BX)(SI*1), Z2
+	VFMADD231PS Z2, Z1, Z0
+	VMOVUPS     Z0, 192(AX)(SI*1)
+	ADDQ        $0x00000100, SI
+	SUBQ        $0x00000040, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000040, CX
+	SUBQ $0x00000010, CX
+	JL   done4
+
+loop3:
+	VMOVUPS     (AX)(SI*1), Z0
+	VMOVUPS     (DX)(SI*1), Z1
+	VMOVUPS     (BX)(SI*1), Z2
+	VFMADD231PS Z2, Z1, Z0
+	VMOVUPS     Z0, (AX)(SI*1)
+	ADDQ        $0x00000040, SI
+	SUBQ        $0x00000010, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000010, CX
+	JZ          end5
+	MOVQ        $0x00000001, DI
+	SHLQ        CL, DI
+	DECQ        DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (AX)(SI*1), K1, Z0
+	VMOVUPS.Z   (DX)(SI*1), K1, Z1
+	VMOVUPS.Z   (BX)(SI*1), K1, Z2
+	VFMADD231PS Z2, Z1, Z0
+	VMOVUPS     Z0, K1, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
 // func axpyAVX512F32(dst []float32, alpha float32, x []float32)
 // Requires: AVX, AVX512F
 TEXT ·axpyAVX512F32(SB), NOSPLIT, $0-56
@@ -4327,6 +4395,74 @@ done4:
 	VMOVUPD.Z (BX)(SI*1), K1, Z1
 	VMAXPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)(SI*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func addMulAVX512F64(dst []float64, a []float64, b []float64)
+// Requires: AVX, AVX512F
+TEXT ·addMulAVX512F64(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ dst_len+8(FP), CX
+	XORQ SI, SI
+	SUBQ $0x00000020, CX
+	JL   done2
+
+loop1:
+	VMOVUPD     (AX)(SI*1), Z0
+	VMOVUPD     (DX)(SI*1), Z1
+	VMOVUPD     (BX)(SI*1), Z2
+	VFMADD231PD Z2, Z1, Z0
+	VMOVUPD     Z0, (AX)(SI*1)
+	VMOVUPD     64(AX)(SI*1), Z0
+	VMOVUPD     64(DX)(SI*1), Z1
+	VMOVUPD     64(BX)(SI*1), Z2
+	VFMADD231PD Z2, Z1, Z0
+	VMOVUPD     Z0, 64(AX)(SI*1)
+	VMOVUPD     128(AX)(SI*1), Z0
+	VMOVUPD     128(DX)(SI*1), Z1
+	VMOVUPD     128(BX)(SI*1), Z2
+	VFMADD231PD Z2, Z1, Z0
+	VMOVUPD     Z0, 128(AX)(SI*1)
+	VMOVUPD     192(AX)(SI*1), Z0
+	VMOVUPD     192(DX)(SI*1), Z1
+	VMOVUPD     192(BX)(SI*1), Z2
+	VFMADD231PD Z2, Z1, Z0
+	VMOVUPD     Z0, 192(AX)(SI*1)
+	ADDQ        $0x00000100, SI
+	SUBQ        $0x00000020, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPD     (AX)(SI*1), Z0
+	VMOVUPD     (DX)(SI*1), Z1
+	VMOVUPD     (BX)(SI*1), Z2
+	VFMADD231PD Z2, Z1, Z0
+	VMOVUPD     Z0, (AX)(SI*1)
+	ADDQ        $0x00000040, SI
+	SUBQ        $0x00000008, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000008, CX
+	JZ          end5
+	MOVQ        $0x00000001, DI
+	SHLQ        CL, DI
+	DECQ        DI
+	KMOVW       DI, K1
+	VMOVUPD.Z   (AX)(SI*1), K1, Z0
+	VMOVUPD.Z   (DX)(SI*1), K1, Z1
+	VMOVUPD.Z   (BX)(SI*1), K1, Z2
+	VFMADD231PD Z2, Z1, Z0
+	VMOVUPD     Z0, K1, (AX)(SI*1)
 
 end5:
 	VZEROUPPER

@@ -29,6 +29,7 @@ func generic[T num.Float]() kernels[T] {
 		scale:         scaleGeneric[T],
 		addDiff:       addDiffGeneric[T],
 		addSquareDiff: addSquareDiffGeneric[T],
+		addMul:        addMulGeneric[T],
 		normalise:     normaliseGeneric[T],
 		normProducts:  normProductsGeneric[T],
 		normGrad:      normGradGeneric[T],
@@ -124,6 +125,12 @@ func axpyGeneric[T num.Float](dst []T, alpha T, x []T) {
 func scaleGeneric[T num.Float](dst []T, alpha T, x []T) {
 	for i, v := range x {
 		dst[i] = alpha * v
+	}
+}
+
+func addMulGeneric[T num.Float](dst, a, b []T) {
+	for i, v := range a {
+		dst[i] += v * b[i]
 	}
 }
 

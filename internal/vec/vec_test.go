@@ -24,6 +24,7 @@ func TestLengths(t *testing.T) {
 		"Mul":           func() { Mul(x, y, x) },
 		"Sub":           func() { Sub(x, y, x) },
 		"Max":           func() { Max(x, x, y) },
+		"AddMul":        func() { AddMul(x, y, x) },
 		"Axpy":          func() { Axpy(x, 1, y) },
 		"Scale":         func() { Scale(x, 1, y) },
 		"Dot":           func() { Dot(x, y) },

@@ -362,6 +362,12 @@ func (g *gen) arithmetic() {
 	g.pairwise("sub", g.Sub)
 	g.pairwise("mul", g.Mul)
 	g.pairwise("max", g.Max)
+	g.functionTo("addMul", []string{"dst"}, []string{"dst", "a", "b"}, 4, func() func(x []vec) []vec {
+		return func(x []vec) []vec {
+			g.AddMul(x[0], x[1], x[2])
+			return x[:1]
+		}
+	})
 	g.scaled("axpy", func(s simd.Span, dst, x reg.GPVirtual, alpha vec) {
 		y := s.Load(dst)
 		g.AddMul(y, s.Load(x), alpha)
