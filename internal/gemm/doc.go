@@ -15,5 +15,7 @@
 // Gemm multiplies once. A position-wise linear layer, Y = W X + bias for every
 // element of a batch, packs W and its bias once with Packed.Pack and multiplies
 // many times with GemmPacked, which also says when a block of columns of Y is
-// complete, for what has to be done while it is in cache.
+// complete, for what has to be done while it is in cache. A recurrent network,
+// which sees a row at a time, packs its weights with PackedB.Pack and multiplies
+// with GemmPackedB.
 package gemm

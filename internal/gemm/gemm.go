@@ -119,18 +119,22 @@ func multiply[T num.Float](kern *kernel[T], ws *Workspace[T], a, b []T, ldb int,
 		nj := min(nr, n-j)
 		pack(kern, ws.b, at(b, ldb, transB, 0, j), ldb, !transB, k, nr, nj)
 		for i := 0; i < m; i += mr {
-			mi := min(mr, m-i)
-			panel := a[i*(1+k):]
-			run := kern.run[(mi-1)/kern.step]
-			if nj == nr && mi%kern.step == 0 {
-				run(k, panel, ws.b, c[i*ldc+j:], ldc, add)
-				continue
-			}
-			run(k, panel, ws.b, ws.tile, nr, false)
-			for r := range mi {
-				moveRow(c[(i+r)*ldc+j:][:nj], ws.tile[r*nr:], add)
-			}
+			kern.tile(ws, k, a[i*(1+k):], ws.b, min(mr, m-i), nj, c[i*ldc+j:], ldc, add)
 		}
+	}
+}
+
+// tile sets the tile C (m, n), which may be less than a full one, or adds to it,
+// for k terms of a panel of A with its bias and one of B.
+func (kern *kernel[T]) tile(ws *Workspace[T], k int, a, b []T, m, n int, c []T, ldc int, add bool) {
+	run := kern.run[(m-1)/kern.step]
+	if n == kern.nr && m%kern.step == 0 {
+		run(k, a, b, c, ldc, add)
+		return
+	}
+	run(k, a, b, ws.tile, kern.nr, false)
+	for r := range m {
+		moveRow(c[r*ldc:][:n], ws.tile[r*kern.nr:], add)
 	}
 }
 
