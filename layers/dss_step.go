@@ -16,22 +16,29 @@ func (l *DSS) Recurrence(batch int) (Recurrence, error) {
 		return nil, l.wrap("Recurrence", err)
 	}
 	return l.newRecurrence(batch,
-		func() stepper[float32] { return newDiagonalStepper(&l.ssmLayer, batch, recurrenceOfDSS[float32](l)) },
-		func() stepper[float64] { return newDiagonalStepper(&l.ssmLayer, batch, recurrenceOfDSS[float64](l)) })
+		func() stepper[float32] {
+			return &modelStepper[float32]{read: recurrenceOfDSS[float32](l), batch: batch}
+		},
+		func() stepper[float64] {
+			return &modelStepper[float64]{read: recurrenceOfDSS[float64](l), batch: batch}
+		})
 }
 
-// recurrenceOfDSS returns what reads Ab, Bb (H, N) and W (CH, H, N, 2) off the
-// parameters. The output is Re(W x).
-func recurrenceOfDSS[T num.Float](l *DSS) func() (ab, bb []complex128, w []T, gain T, err error) {
-	return func() (ab, bb []complex128, w []T, gain T, err error) {
+// recurrenceOfDSS returns what reads the recurrence off the parameters. Its
+// output is Re(W x).
+func recurrenceOfDSS[T num.Float](l *DSS) func() (stateModel[T], error) {
+	return func() (stateModel[T], error) {
 		var p vandermonde.DSSParams[T]
 		for _, err := range []error{read(&p.LogDt, l.logDt), read(&p.Lambda, l.lambda), read(&p.W, l.w)} {
 			if err != nil {
-				return nil, nil, nil, 0, err
+				return nil, err
 			}
 		}
 		size := vandermonde.DSSSize{CH: l.common.kernels(), H: l.cfg.DModel, N: l.cfg.DState, SeparateDt: !l.cfg.TiedDt}
-		ab, bb, err = vandermonde.DiscretizeDSS(l.disc(l.window(1)), size, p)
-		return ab, bb, p.W, 1, err
+		ab, bb, err := vandermonde.DiscretizeDSS(l.disc(l.window(1)), size, p)
+		if err != nil {
+			return nil, err
+		}
+		return diagonalModel(&l.ssmLayer, ab, bb, p.W, 1), nil
 	}
 }

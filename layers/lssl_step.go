@@ -1,6 +1,8 @@
 package layers
 
 import (
+	"slices"
+
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/vec"
 	"github.com/gorgonia-s4/s4/ops/krylov"
@@ -62,9 +64,14 @@ func rounded[T num.Float](v []float64) []T {
 	return w
 }
 
-func (s *lsslStepper[T]) state(dst []T) { copy(dst, s.x) }
+func (s *lsslStepper[T]) state() []T { return slices.Clone(s.x) }
 
-func (s *lsslStepper[T]) setState(src []T) { clear(s.x[copy(s.x, src):]) }
+func (s *lsslStepper[T]) setState(src []T) error {
+	copy(s.x, src)
+	return nil
+}
+
+func (s *lsslStepper[T]) reset() { clear(s.x) }
 
 func (s *lsslStepper[T]) step(y, u []T) error {
 	h, n, ch := s.l.cfg.DModel, s.l.cfg.DState, s.l.cfg.Channels

@@ -40,14 +40,17 @@ type Recurrence interface {
 // stepper is the state space model of a layer as a recurrence, for a batch of
 // B rows.
 type stepper[T num.Float] interface {
-	// step advances the state by u (B, H) and writes C x to y (B, CH, H).
+	// step advances the state by u (B, H) and writes C x to y (B, CH, H). It
+	// does not allocate.
 	step(y, u []T) error
 	// refresh reads the parameters.
 	refresh() error
-	// state writes the state to dst, in the layout of stateSpace.stateShape.
-	state(dst []T)
-	// setState is the opposite of state; nil is the zero state.
-	setState(src []T)
+	// state returns a copy of the state in the layout of stateSpace.stateShape.
+	state() []T
+	// setState sets the state to a copy of src, in the same layout.
+	setState(src []T) error
+	// reset sets the state to zero.
+	reset()
 }
 
 // recurrence is a state space layer as a recurrence: the model of a stepper,
@@ -113,20 +116,26 @@ func read[T num.Float](dst *[]T, n *G.Node) error {
 // stepLinear is a linear layer of a recurrence; the zero value, without a
 // layer, returns its input.
 type stepLinear[T num.Float] struct {
-	layer   *Linear
-	w, bias []T
-	y       []T // (B, out)
-	ws      gemm.Workspace[T]
+	layer *Linear
+	w     gemm.PackedB[T]
+	y     []T // (B, out)
+	ws    gemm.Workspace[T]
 }
 
 func (s *stepLinear[T]) refresh() error {
 	if s.layer == nil {
 		return nil
 	}
-	if err := read(&s.w, s.layer.w); err != nil {
+	var w, bias []T
+	if err := read(&w, s.layer.w); err != nil {
 		return err
 	}
-	return read(&s.bias, s.layer.b)
+	if err := read(&bias, s.layer.b); err != nil {
+		return err
+	}
+	in, out := s.layer.cfg.In, s.layer.cfg.Out
+	s.w.Pack(true, in, out, w, in, bias)
+	return nil
 }
 
 // apply maps x (batch, in) to (batch, out), which the next call overwrites.
@@ -134,12 +143,9 @@ func (s *stepLinear[T]) apply(x []T, batch int) []T {
 	if s.layer == nil {
 		return x
 	}
-	in, out := len(x)/batch, len(s.bias)
+	in, out := s.layer.cfg.In, s.layer.cfg.Out
 	s.y = num.Grow(s.y, batch*out)
-	for b := range batch {
-		copy(s.y[b*out:], s.bias)
-	}
-	gemm.Gemm(&s.ws, false, true, batch, out, in, x, in, s.w, in, s.y, out, true)
+	gemm.GemmPackedB(&s.ws, batch, x, in, &s.w, s.y, out)
 	return s.y
 }
 
@@ -195,12 +201,8 @@ func shapeOf(t *tensor.Dense) tensor.Shape {
 func (r *recurrence[T]) skip(u []T) {
 	h, ch := r.l.common.inner(), r.l.common.channels
 	for b := range r.batch {
-		ub := u[b*h : (b+1)*h]
 		for k := range ch {
-			y, d := r.y[(b*ch+k)*h:][:h], r.d[k*h:][:h]
-			for i, v := range ub {
-				y[i] += d[i] * v
-			}
+			vec.AddMul(r.y[(b*ch+k)*h:][:h], r.d[k*h:][:h], u[b*h:][:h])
 		}
 	}
 }
@@ -236,9 +238,7 @@ func (r *recurrence[T]) mixing(y []T) {
 // State implements Recurrence.
 func (r *recurrence[T]) State() *tensor.Dense {
 	shape := r.l.model.stateShape(r.batch)
-	x := make([]T, shape.TotalSize())
-	r.model.state(x)
-	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(x))
+	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(r.model.state()))
 }
 
 // SetState implements Recurrence.
@@ -251,9 +251,8 @@ func (r *recurrence[T]) SetState(x *tensor.Dense) error {
 	if !ok {
 		return r.l.errorf("SetState", "want a contiguous row-major state of dtype %v, got dtype %v, strides %v", r.l.dt, x.Dtype(), x.Strides())
 	}
-	r.model.setState(d)
-	return nil
+	return r.l.wrap("SetState", r.model.setState(d))
 }
 
 // Reset implements Recurrence.
-func (r *recurrence[T]) Reset() { r.model.setState(nil) }
+func (r *recurrence[T]) Reset() { r.model.reset() }

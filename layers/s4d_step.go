@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"github.com/gorgonia-s4/s4/internal/dplr"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/ops/vandermonde"
 )
@@ -11,24 +12,54 @@ import (
 // A bidirectional layer has none.
 func (l *S4D) Recurrence(batch int) (Recurrence, error) {
 	return l.newRecurrence(batch,
-		func() stepper[float32] { return newDiagonalStepper(&l.ssmLayer, batch, recurrenceOfS4D[float32](l)) },
-		func() stepper[float64] { return newDiagonalStepper(&l.ssmLayer, batch, recurrenceOfS4D[float64](l)) })
+		func() stepper[float32] {
+			return &modelStepper[float32]{read: recurrenceOfS4D[float32](l), batch: batch}
+		},
+		func() stepper[float64] {
+			return &modelStepper[float64]{read: recurrenceOfS4D[float64](l), batch: batch}
+		})
 }
 
-// recurrenceOfS4D returns what reads Ab, Bb (H, N) and C (CH, H, N, 2) off the
-// parameters. The output is 2 Re(C x).
-func recurrenceOfS4D[T num.Float](l *S4D) func() (ab, bb []complex128, c []T, gain T, err error) {
-	return func() (ab, bb []complex128, c []T, gain T, err error) {
+// recurrenceOfS4D returns what reads the recurrence off the parameters. Its
+// output is 2 Re(C x).
+func recurrenceOfS4D[T num.Float](l *S4D) func() (stateModel[T], error) {
+	return func() (stateModel[T], error) {
 		var p vandermonde.Params[T]
 		for _, err := range []error{
 			checkDecay(l.cfg.ATransform, l.aReal),
 			read(&p.Dt, l.logDt), read(&p.AReal, l.aReal), read(&p.AImag, l.aImag), read(&p.B, l.b), read(&p.C, l.c),
 		} {
 			if err != nil {
-				return nil, nil, nil, 0, err
+				return nil, err
 			}
 		}
-		ab, bb, err = vandermonde.Discretize(l.disc(), l.size(), p)
-		return ab, bb, p.C, 2, err
+		ab, bb, err := vandermonde.Discretize(l.disc(), l.size(), p)
+		if err != nil {
+			return nil, err
+		}
+		return diagonalModel(&l.ssmLayer, ab, bb, p.C, 2), nil
 	}
+}
+
+// diagonalModel returns the recurrence x = Ab x + Bb u, y = gain Re(C x) of
+// diagonal Ab and Bb (H, N) and C (CH, H, N, 2).
+func diagonalModel[T num.Float](l *ssmLayer, ab, bb []complex128, c []T, gain float64) *dplr.Recurrence[T] {
+	h, channels := l.common.inner(), l.common.channels
+	n := len(ab) / h
+	r := dplr.New[T](dplr.Size{H: h, N: n, Channels: channels})
+	f := dplr.Feature{C: make([][]complex128, channels), Gain: gain}
+	for ch := range f.C {
+		f.C[ch] = make([]complex128, n)
+	}
+	for i := range h {
+		f.A, f.B = ab[i*n:][:n], bb[i*n:][:n]
+		for ch, row := range f.C {
+			for k := range row {
+				pair := c[((ch*h+i)*n+k)*2:]
+				row[k] = complex(float64(pair[0]), float64(pair[1]))
+			}
+		}
+		r.Set(i, f)
+	}
+	return r
 }

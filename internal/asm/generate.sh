@@ -23,3 +23,4 @@ generate() {
 generate gemm internal/gemm
 generate vec internal/vec
 generate fft internal/fft
+generate dplr internal/dplr

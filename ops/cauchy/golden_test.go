@@ -213,7 +213,7 @@ func TestGoldenRecurrence(t *testing.T) {
 		}
 		cfg, size, p := goldenDPLR(t, c)
 		batch := c.Int("B_batch", 0)
-		x0 := planar(c.F(t, "x0"), size.N)
+		x0 := c.F(t, "x0")
 		for name, s := range steps(t, cfg, size, p) {
 			check := func(what string, got []float64) {
 				t.Helper()
@@ -225,10 +225,10 @@ func TestGoldenRecurrence(t *testing.T) {
 			}
 			y, x, _ := scan(t, s, size, make([]float64, len(x0)), c.F(t, "u"), batch, cfg.L)
 			check("y_zero_state", y)
-			check("x_final_zero", interleaved(x, size.N))
+			check("x_final_zero", x)
 			y, x, all := scan(t, s, size, x0, c.F(t, "u"), batch, cfg.L)
 			check("y_with_state", y)
-			check("x_final_with_state", interleaved(x, size.N))
+			check("x_final_with_state", x)
 			if c.Has("x_all_with_state") {
 				check("x_all_with_state", all)
 			}
@@ -260,47 +260,31 @@ func TestGoldenRecurrence(t *testing.T) {
 	}
 }
 
-// scan runs the input u (B, H, L) from the state x and returns the output (B,
-// H, L), the last state and all states (B, H, N, L, 2).
+// scan runs the input u (B, H, L) from the state x0 (B, H, N, 2) and returns the
+// output (B, H, L), the last state and all states (B, H, N, L, 2).
 func scan(t *testing.T, s advancer[float64], size cauchy.Size, x0, u []float64, batch, L int) (y, x, all []float64) {
 	t.Helper()
 	rows := batch * size.H
-	x = append(x, x0...)
+	state := make([]float64, s.StateLen(batch))
+	if err := s.Load(state, x0); err != nil {
+		t.Fatal(err)
+	}
 	y, all = make([]float64, rows*L), make([]float64, rows*size.N*L*2)
 	ul, yl := make([]float64, rows), make([]float64, rows)
 	for l := range L {
 		for i := range ul {
 			ul[i] = u[i*L+l]
 		}
-		if err := s.Advance(yl, x, ul); err != nil {
+		if err := s.Advance(yl, state, ul); err != nil {
 			t.Fatal(err)
 		}
 		for i, v := range yl {
 			y[i*L+l] = v
-			for n := range size.N {
-				all[2*((i*size.N+n)*L+l)] = x[2*i*size.N+n]
-				all[2*((i*size.N+n)*L+l)+1] = x[(2*i+1)*size.N+n]
-			}
+		}
+		x = s.Store(state)
+		for i := range len(x) / 2 {
+			copy(all[2*(i*L+l):][:2], x[2*i:])
 		}
 	}
 	return y, x, all
-}
-
-// planar turns states (..., N, 2) into (..., 2, N), interleaved back.
-func planar(v []float64, n int) []float64 {
-	r := make([]float64, len(v))
-	for i := range len(v) / 2 {
-		row, col := i/n, i%n
-		r[2*row*n+col], r[(2*row+1)*n+col] = v[2*i], v[2*i+1]
-	}
-	return r
-}
-
-func interleaved(v []float64, n int) []float64 {
-	r := make([]float64, len(v))
-	for i := range len(v) / 2 {
-		row, col := i/n, i%n
-		r[2*i], r[2*i+1] = v[2*row*n+col], v[(2*row+1)*n+col]
-	}
-	return r
 }

@@ -50,9 +50,11 @@ func TestStateOps(t *testing.T) {
 					t.Fatal(err)
 				}
 				scan := func(u []float64, x0 []float64) (y, x []float64) {
-					x = make([]float64, batch*size.H*size.N*2)
+					x = make([]float64, step.StateLen(batch))
 					if x0 != nil {
-						x = planar(x0, size.N)
+						if err := step.Load(x, x0); err != nil {
+							t.Fatal(err)
+						}
 					}
 					y = make([]float64, batch*size.CH*size.H*l)
 					yt, ut := make([]float64, batch*size.CH*size.H), make([]float64, batch*size.H)
@@ -67,7 +69,7 @@ func TestStateOps(t *testing.T) {
 							y[i*l+s] = v
 						}
 					}
-					return y, interleaved(x, size.N)
+					return y, step.Store(x)
 				}
 				response, _ := scan(make([]float64, len(u.F)), x0.F)
 				_, end := scan(u.F, x0.F)

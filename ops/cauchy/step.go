@@ -3,6 +3,7 @@ package cauchy
 import (
 	"fmt"
 
+	"github.com/gorgonia-s4/s4/internal/dplr"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
@@ -12,20 +13,13 @@ import (
 //
 //	x_l = Ab x_{l-1} + Bb u_l,  y_l = 2 Re(C x_l)
 //
-// by the Woodbury identity: O(N R) per feature and step. States are (B, H, 2,
-// N): for each feature the N real parts, then the N imaginary parts.
+// by the Woodbury identity: O(N R) per feature and step. States are in the order
+// that suits vector registers: [Step.Load] and [Step.Store] turn them from and
+// to (B, H, N, 2).
 //
 // Its constants are prepared in float64 and rounded once; none is much larger
 // than Ab itself, whatever dt and A. It is scratch memory for one goroutine.
-type Step[T num.Float] struct {
-	size Size
-	pole []T // (H, 2, N)
-	b    []T // (H, 2, N)
-	q    []T // (H, R, 2N) rows: phi = q x
-	e    []T // (H, R, 2N)
-	c    []T // (CH, H, 2N) rows: y = c x
-	phi  []T // (R)
-}
+type Step[T num.Float] struct{ r *dplr.Recurrence[T] }
 
 // NewStep returns the recurrence of the kernels that cfg and prm describe: like
 // theirs, prm.C is C~, and L and LKernel say for how many steps. It returns an
@@ -34,79 +28,43 @@ type Step[T num.Float] struct {
 // The cost is that of [RecoverC], O(N^3 log LKernel) per feature.
 func NewStep[T num.Float](cfg Config, size Size, prm Params[T]) (*Step[T], error) {
 	if err := checkRecurrence(cfg, size, prm); err != nil {
-		return nil, fmt.Errorf("cauchy: NewStep: %w", err)
+		return nil, named("NewStep", err)
 	}
-	n := 2 * size.N
-	s := &Step[T]{
-		size: size,
-		pole: num.Aligned[T](size.H * n), b: num.Aligned[T](size.H * n),
-		q: num.Aligned[T](size.H * size.R * n), e: num.Aligned[T](size.H * size.R * n),
-		c: num.Aligned[T](size.CH * size.H * n), phi: make([]T, size.R),
-	}
+	r := dplr.New[T](dplr.Size{H: size.H, N: size.N, Rank: size.R, Channels: size.CH})
 	err := discretise(cfg, size, prm, func(h int, f *feature, d *discrete) {
-		realColumn(s.pole[h*n:], d.pole)
-		realColumn(s.b[h*n:], d.b)
-		for r := range size.R {
-			realRow(s.q[(h*size.R+r)*n:], d.q[r])
-			realColumn(s.e[(h*size.R+r)*n:], d.e[r])
-		}
-		for ch, c := range f.c {
-			realRow(s.c[(ch*size.H+h)*n:], c)
-		}
+		r.Set(h, dplr.Feature{A: d.pole, B: d.b, E: d.e, Q: d.q, C: f.c, Gain: 2})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cauchy: NewStep: %w", err)
+		return nil, named("NewStep", err)
 	}
-	return s, nil
+	return &Step[T]{r}, nil
 }
 
-// Advance replaces the states x (B, H, 2, N) by their successors for the input
-// u (B, H), and writes the output (B, CH, H) to y unless that is nil. It
-// returns an error if a length is wrong.
-func (s *Step[T]) Advance(y, x, u []T) error {
-	batch, err := checkAdvance(&s.size, y, x, u)
+// StateLen returns the length of the states of a batch.
+func (s *Step[T]) StateLen(batch int) int { return s.r.StateLen(batch) }
+
+// Load sets the states x to src (B, H, N, 2). It returns an error if a length is
+// wrong.
+func (s *Step[T]) Load(x, src []T) error { return named("Step.Load", s.r.Load(x, src)) }
+
+// Store returns the states x as (B, H, N, 2), where len(x) = StateLen(B).
+func (s *Step[T]) Store(x []T) []T { return s.r.Store(x) }
+
+// Advance replaces the states x by their successors for the input u (B, H), and
+// writes the output (B, CH, H) to y. It returns an error if a length is wrong.
+func (s *Step[T]) Advance(y, x, u []T) error { return named("Step.Advance", s.r.Advance(y, x, u)) }
+
+// named says which function an error is from.
+func named(fn string, err error) error {
 	if err != nil {
-		return fmt.Errorf("cauchy: Step.Advance: %w", err)
+		err = fmt.Errorf("cauchy: %s: %w", fn, err)
 	}
-	n := 2 * s.size.N
-	for b := range batch {
-		for h := range s.size.H {
-			state := x[(b*s.size.H+h)*n:][:n]
-			s.advance(h, state, u[b*s.size.H+h])
-			if y == nil {
-				continue
-			}
-			for ch := range s.size.CH {
-				y[(b*s.size.CH+ch)*s.size.H+h] = vec.Dot(s.c[(ch*s.size.H+h)*n:][:n], state)
-			}
-		}
-	}
-	return nil
-}
-
-// advance is one step of the state of feature h.
-func (s *Step[T]) advance(h int, state []T, u T) {
-	n := len(state)
-	lowRank := func(m []T, r int) []T { return m[(h*s.size.R+r)*n:][:n] }
-	for r := range s.phi {
-		s.phi[r] = vec.Dot(lowRank(s.q, r), state)
-	}
-	half := n / 2
-	re, im := state[:half], state[half:]
-	pr, pi := s.pole[h*n:][:half], s.pole[h*n+half:][:half]
-	br, bi := s.b[h*n:][:half], s.b[h*n+half:][:half]
-	for i, x := range re {
-		y := im[i]
-		re[i] = pr[i]*x - pi[i]*y + br[i]*u
-		im[i] = pr[i]*y + pi[i]*x + bi[i]*u
-	}
-	for r, v := range s.phi {
-		vec.Axpy(state, -v, lowRank(s.e, r))
-	}
+	return err
 }
 
 // DenseStep is the recurrence of [Step] with dense matrices: O(N^2) per feature
-// and step, whatever the rank.
+// and step, whatever the rank. Its states are (B, H, 2, N): for each feature the
+// N real parts, then the N imaginary parts.
 type DenseStep[T num.Float] struct {
 	size Size
 	// A, B and C are the discrete model in real form, on states (Re x, Im x).
@@ -120,7 +78,7 @@ type DenseStep[T num.Float] struct {
 // describe, as [NewStep] does.
 func NewDenseStep[T num.Float](cfg Config, size Size, prm Params[T]) (*DenseStep[T], error) {
 	if err := checkRecurrence(cfg, size, prm); err != nil {
-		return nil, fmt.Errorf("cauchy: NewDenseStep: %w", err)
+		return nil, named("NewDenseStep", err)
 	}
 	n := 2 * size.N
 	s := &DenseStep[T]{
@@ -140,16 +98,44 @@ func NewDenseStep[T num.Float](cfg Config, size Size, prm Params[T]) (*DenseStep
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cauchy: NewDenseStep: %w", err)
+		return nil, named("NewDenseStep", err)
 	}
 	return s, nil
 }
+
+// StateLen returns the length of the states of a batch.
+func (s *DenseStep[T]) StateLen(batch int) int { return batch * s.size.H * 2 * s.size.N }
+
+// Load does what [Step.Load] does.
+func (s *DenseStep[T]) Load(x, src []T) error {
+	if n := s.size.N; len(x) != len(src) || len(x)%s.StateLen(1) != 0 {
+		return fmt.Errorf("cauchy: DenseStep.Load: want states (B, %d, %d, 2) and x of StateLen(B), got %d and %d elements", s.size.H, n, len(src), len(x))
+	}
+	for i := range len(src) / 2 {
+		re := s.at(i)
+		x[re], x[re+s.size.N] = src[2*i], src[2*i+1]
+	}
+	return nil
+}
+
+// Store does what [Step.Store] does.
+func (s *DenseStep[T]) Store(x []T) []T {
+	dst := make([]T, len(x))
+	for i := range len(dst) / 2 {
+		re := s.at(i)
+		dst[2*i], dst[2*i+1] = x[re], x[re+s.size.N]
+	}
+	return dst
+}
+
+// at returns the place of the real part of state i of (B, H, N).
+func (s *DenseStep[T]) at(i int) int { return i/s.size.N*2*s.size.N + i%s.size.N }
 
 // Advance does what [Step.Advance] does.
 func (s *DenseStep[T]) Advance(y, x, u []T) error {
 	batch, err := checkAdvance(&s.size, y, x, u)
 	if err != nil {
-		return fmt.Errorf("cauchy: DenseStep.Advance: %w", err)
+		return named("DenseStep.Advance", err)
 	}
 	n := 2 * s.size.N
 	for b := range batch {
@@ -160,9 +146,6 @@ func (s *DenseStep[T]) Advance(y, x, u []T) error {
 				state[i] = vec.Dot(s.A[(h*n+i)*n:][:n], s.x)
 			}
 			vec.Axpy(state, u[b*s.size.H+h], s.B[h*n:][:n])
-			if y == nil {
-				continue
-			}
 			for ch := range s.size.CH {
 				y[(b*s.size.CH+ch)*s.size.H+h] = vec.Dot(s.C[(ch*s.size.H+h)*n:][:n], state)
 			}
@@ -179,7 +162,7 @@ func checkAdvance[T num.Float](s *Size, y, x, u []T) (batch int, err error) {
 		return 0, fmt.Errorf("u: want (B, %d), got %d elements", s.H, len(u))
 	case len(x) != batch*s.H*2*s.N:
 		return 0, fmt.Errorf("x: want (%d, %d, 2, %d), got %d elements", batch, s.H, s.N, len(x))
-	case y != nil && len(y) != batch*s.CH*s.H:
+	case len(y) != batch*s.CH*s.H:
 		return 0, fmt.Errorf("y: want (%d, %d, %d), got %d elements", batch, s.CH, s.H, len(y))
 	}
 	return batch, nil

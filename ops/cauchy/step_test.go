@@ -14,6 +14,9 @@ import (
 // advancer is a recurrence under test.
 type advancer[T num.Float] interface {
 	Advance(y, x, u []T) error
+	StateLen(batch int) int
+	Load(x, src []T) error
+	Store(x []T) []T
 }
 
 // steps returns both recurrences.
@@ -34,7 +37,7 @@ func steps[T num.Float](t *testing.T, cfg cauchy.Config, s cauchy.Size, p cauchy
 func impulse[T num.Float](t *testing.T, r advancer[T], s cauchy.Size, n int) []float64 {
 	t.Helper()
 	k := make([]float64, s.CH*s.H*n)
-	x, u, y := make([]T, s.H*2*s.N), make([]T, s.H), make([]T, s.CH*s.H)
+	x, u, y := make([]T, r.StateLen(1)), make([]T, s.H), make([]T, s.CH*s.H)
 	for h := range u {
 		u[h] = 1
 	}
@@ -110,8 +113,9 @@ func TestStepDoesNotAllocate(t *testing.T) {
 	size := cauchy.Size{CH: 2, H: 4, S: 2, N: 3, R: 2}
 	p := to32(randomParams(rand.New(rand.NewPCG(1, 2)), cfg, size))
 	const batch = 3
-	x, u, y := make([]float32, batch*size.H*2*size.N), make([]float32, batch*size.H), make([]float32, batch*size.CH*size.H)
+	u, y := make([]float32, batch*size.H), make([]float32, batch*size.CH*size.H)
 	for name, r := range steps(t, cfg, size, p) {
+		x := make([]float32, r.StateLen(batch))
 		if n := testing.AllocsPerRun(10, func() {
 			if err := r.Advance(y, x, u); err != nil {
 				t.Fatal(err)
@@ -126,7 +130,7 @@ func TestStepErrors(t *testing.T) {
 	cfg := cauchy.Config{L: 16}
 	size := cauchy.Size{CH: 2, H: 4, S: 2, N: 3, R: 1}
 	p := randomParams(rand.New(rand.NewPCG(1, 2)), cfg, size)
-	x, u, y := make([]float64, 2*4*2*3), make([]float64, 2*4), make([]float64, 2*2*4)
+	u, y := make([]float64, 2*4), make([]float64, 2*2*4)
 	linear, err := cauchy.NewStep(cfg, size, p)
 	if err != nil {
 		t.Fatal(err)
@@ -135,6 +139,7 @@ func TestStepErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	x, xd := make([]float64, linear.StateLen(2)), make([]float64, dense.StateLen(2))
 	_, none := cauchy.NewStep(cauchy.Config{}, size, p)
 	_, bad := cauchy.NewDenseStep(cauchy.Config{L: 16, DtTransform: ssm.Transform("log")}, size, p)
 	for _, c := range []struct {
@@ -144,8 +149,11 @@ func TestStepErrors(t *testing.T) {
 		{none, "cauchy: NewStep: want round(LKernel/Rate), the length that C~ is tuned to, at least 1, got 0"},
 		{bad, "cauchy: NewDenseStep: field DtTransform: ssm: want transform"},
 		{linear.Advance(y, x, u[1:]), "cauchy: Step.Advance: u: want (B, 4), got 7 elements"},
-		{linear.Advance(y, x[1:], u), "cauchy: Step.Advance: x: want (2, 4, 2, 3), got 47 elements"},
-		{dense.Advance(y[1:], x, u), "cauchy: DenseStep.Advance: y: want (2, 2, 4), got 15 elements"},
+		{linear.Advance(y, x[1:], u), "cauchy: Step.Advance: x: want StateLen(2) = 96 elements, got 95"},
+		{linear.Load(x, y[1:]), "cauchy: Step.Load: want states (B, 4, 3, 2), got 15 elements"},
+		{dense.Advance(y, xd[1:], u), "cauchy: DenseStep.Advance: x: want (2, 4, 2, 3), got 47 elements"},
+		{dense.Advance(y[1:], xd, u), "cauchy: DenseStep.Advance: y: want (2, 2, 4), got 15 elements"},
+		{dense.Load(xd, xd[1:]), "cauchy: DenseStep.Load: want states (B, 4, 3, 2) and x of StateLen(B), got 47 and 48 elements"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", c.err, c.want)

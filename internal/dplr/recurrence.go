@@ -1,0 +1,212 @@
+package dplr
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
+)
+
+// line is the size in bytes of a block of features.
+const line = 64
+
+// laneCount returns the number of features in a block.
+func laneCount[T num.Float]() int { return line / int(unsafe.Sizeof(T(0))) }
+
+// Size is the shape of a recurrence.
+type Size struct {
+	H        int // features
+	N        int // complex states of a feature
+	Rank     int // low-rank terms, 0 for a diagonal recurrence
+	Channels int // outputs of a feature, at least 1
+}
+
+// Feature holds the parameters of one feature.
+type Feature struct {
+	A, B []complex128   // (N)
+	E, Q [][]complex128 // (Rank, N)
+	C    [][]complex128 // (Channels, N)
+	Gain float64
+}
+
+// Recurrence is a recurrence with its parameters, rounded to T. It is scratch
+// memory for one goroutine, but its own work is spread over package par.
+type Recurrence[T num.Float] struct {
+	size   Size
+	w      int // lanes
+	blocks int
+
+	// Rows of lanes, for each block
+	//
+	//	Q            (Rank, N, 2)
+	//	A, B, E, C_0 (N, 3+Rank, 2)
+	//	C_1...       (Channels-1, N, 2)
+	//
+	// Q and C are times the gain and conjugated: a row times Re x and one
+	// times Im x are added.
+	p   []T
+	phi []T // (blocks, Rank, w)
+
+	u, y []T // (B, w) and (B, Channels, w) of a block that H does not fill
+
+	batch    int                   // of the step under way, with its operands:
+	yt, x, v []T                   // output, state, input
+	piece    func(worker, blk int) // advances a block
+}
+
+// New returns a recurrence whose parameters are 0.
+func New[T num.Float](size Size) *Recurrence[T] {
+	w := laneCount[T]()
+	r := &Recurrence[T]{size: size, w: w, blocks: (size.H + w - 1) / w}
+	r.p = num.Aligned[T](r.blocks * r.paramLen())
+	r.phi = num.Aligned[T](r.blocks * size.Rank * w)
+	r.piece = func(_, blk int) { r.advance(blk) }
+	return r
+}
+
+// rows is the number of rows of a block's parameters for each state.
+func (s Size) rows() int { return 2 * (2 + 2*s.Rank + s.Channels) }
+
+// paramLen is the length of the parameters of a block.
+func (r *Recurrence[T]) paramLen() int { return r.size.N * r.size.rows() * r.w }
+
+// Set sets the parameters of feature h. It may run at the same time as Set of
+// another feature.
+func (r *Recurrence[T]) Set(h int, f Feature) {
+	s := r.size
+	p := r.p[h/r.w*r.paramLen()+h%r.w:]
+	put := func(row int, re, im float64) { p[row*r.w], p[(row+1)*r.w] = T(re), T(im) }
+	column := func(row int, z complex128) { put(row, real(z), imag(z)) }
+	covector := func(row int, z complex128) { put(row, f.Gain*real(z), -f.Gain*imag(z)) }
+	for n := range s.N {
+		for k, q := range f.Q {
+			covector(2*(k*s.N+n), q[n])
+		}
+		row := 2 * (s.Rank*s.N + n*(3+s.Rank))
+		column(row, f.A[n])
+		column(row+2, f.B[n])
+		for k, e := range f.E {
+			column(row+4+2*k, e[n])
+		}
+		covector(row+4+2*s.Rank, f.C[0][n])
+		for k, c := range f.C[1:] {
+			covector(2*((3+2*s.Rank+k)*s.N+n), c[n])
+		}
+	}
+}
+
+// StateLen returns the length of the states of a batch.
+func (r *Recurrence[T]) StateLen(batch int) int { return batch * r.blocks * r.blockLen() }
+
+// blockLen is the length of the state of one block and row.
+func (r *Recurrence[T]) blockLen() int { return r.size.N * 2 * r.w }
+
+// Load sets the states x to src (B, H, N, 2). It returns an error if a length is
+// wrong.
+func (r *Recurrence[T]) Load(x, src []T) error {
+	h, n := r.size.H, r.size.N
+	batch := len(src) / (2 * h * n)
+	if len(src) != batch*h*n*2 {
+		return fmt.Errorf("want states (B, %d, %d, 2), got %d elements", h, n, len(src))
+	}
+	if err := r.checkState(x, batch); err != nil {
+		return err
+	}
+	for i := range len(src) / 2 {
+		lane := x[r.at(i, batch):]
+		lane[0], lane[r.w] = src[2*i], src[2*i+1]
+	}
+	return nil
+}
+
+// Store returns the states x as (B, H, N, 2), where len(x) = StateLen(B).
+func (r *Recurrence[T]) Store(x []T) []T {
+	batch := len(x) / r.StateLen(1)
+	dst := make([]T, batch*r.size.H*r.size.N*2)
+	for i := range len(dst) / 2 {
+		lane := x[r.at(i, batch):]
+		dst[2*i], dst[2*i+1] = lane[0], lane[r.w]
+	}
+	return dst
+}
+
+// at returns the place of the real part of state i of (B, H, N).
+func (r *Recurrence[T]) at(i, batch int) int {
+	row, k := i/r.size.N, i%r.size.N
+	b, h := row/r.size.H, row%r.size.H
+	return ((h/r.w*batch+b)*r.size.N+k)*2*r.w + h%r.w
+}
+
+func (r *Recurrence[T]) checkState(x []T, batch int) error {
+	if want := r.StateLen(batch); len(x) != want {
+		return fmt.Errorf("x: want StateLen(%d) = %d elements, got %d", batch, want, len(x))
+	}
+	return nil
+}
+
+// parallelLen is the length of the states from which a step is spread over the
+// workers: less takes about as long as it takes to wake one.
+const parallelLen = 1 << 19
+
+// Advance replaces the states x by their successors for the input u (B, H) and
+// writes the output (B, Channels, H) to y. It returns an error if a length is
+// wrong. It allocates when B grows, and where the states are so many that it
+// works in parallel.
+func (r *Recurrence[T]) Advance(y, x, u []T) error {
+	if err := r.check(y, x, u); err != nil {
+		return err
+	}
+	if len(u) == 0 {
+		return nil
+	}
+	r.batch = len(u) / r.size.H
+	if rest := r.size.H % r.w; rest != 0 {
+		r.u, r.y = num.Grow(r.u, r.batch*r.w), num.Grow(r.y, r.batch*r.size.Channels*r.w)
+	}
+	r.yt, r.x, r.v = y, x, u
+	if len(x) >= parallelLen {
+		par.For(r.blocks, r.piece)
+	} else {
+		for blk := range r.blocks {
+			r.advance(blk)
+		}
+	}
+	r.yt, r.x, r.v = nil, nil, nil
+	return nil
+}
+
+// check checks the lengths of the operands of a step.
+func (r *Recurrence[T]) check(y, x, u []T) error {
+	h, ch := r.size.H, r.size.Channels
+	batch := len(u) / h
+	switch {
+	case len(u) != batch*h:
+		return fmt.Errorf("u: want (B, %d), got %d elements", h, len(u))
+	case len(y) != batch*ch*h:
+		return fmt.Errorf("y: want (%d, %d, %d), got %d elements", batch, ch, h, len(y))
+	}
+	return r.checkState(x, batch)
+}
+
+// advance is Advance for a block of features.
+func (r *Recurrence[T]) advance(blk int) {
+	size, n := r.size, r.batch*r.blockLen()
+	x, p, phi := r.x[blk*n:][:n], r.p[blk*r.paramLen():], r.phi[blk*size.Rank*r.w:]
+	lo := blk * r.w
+	step := active[T]()
+	if lo+r.w <= size.H {
+		step(x, r.yt[lo:], r.v[lo:], p, phi, size.N, size.Rank, size.Channels, r.batch, size.H)
+		return
+	}
+	copyRows(r.u, r.w, r.v[lo:], size.H, r.batch, size.H-lo)
+	step(x, r.y, r.u, p, phi, size.N, size.Rank, size.Channels, r.batch, r.w)
+	copyRows(r.yt[lo:], size.H, r.y, r.w, r.batch*size.Channels, size.H-lo)
+}
+
+// copyRows copies rows of n elements, spaced from in src, to dst, spaced to.
+func copyRows[T num.Float](dst []T, to int, src []T, from, rows, n int) {
+	for i := range rows {
+		copy(dst[i*to:][:n], src[i*from:])
+	}
+}
