@@ -24,3 +24,4 @@ generate gemm internal/gemm
 generate vec internal/vec
 generate fft internal/fft
 generate dplr internal/dplr
+generate cauchy ops/cauchy

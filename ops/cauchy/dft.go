@@ -20,26 +20,28 @@ type dft[T num.Float] struct {
 
 // transform is a real transform of a fixed length n, in both directions without
 // a factor: bins_k = sum_l seq_l e^(-2 pi i kl/n) for k <= n/2, and its inverse
-// times n. The inverse does not read the imaginary parts of bin 0 and, for an
+// times n. There may be more bins, which are left alone. The inverse does not read the imaginary parts of bin 0 and, for an
 // even n, of bin n/2.
 type transform interface {
-	Coefficients(bins []complex128, seq []float64) []complex128
-	Sequence(seq []float64, bins []complex128) []float64
+	forward(bins row, seq []float64)
+	inverse(seq []float64, bins row)
 }
 
 func newDFT[T num.Float](n int) *dft[T] {
 	d := &dft[T]{seq: make([]float64, n)}
-	if largestPrime(n) > maxPrime {
+	if p := newPacked(n); p != nil {
+		d.fft = p
+	} else if largestPrime(n) > maxPrime {
 		d.fft = newChirp(n)
 	} else {
-		d.fft = fourier.NewFFT(n)
+		d.fft = &mixed{fourier.NewFFT(n), make([]complex128, n/2+1)}
 	}
 	return d
 }
 
 // inverse writes the first samples of the signal with the given bins to k.
-func (d *dft[T]) inverse(k []T, bins []complex128) {
-	d.fft.Sequence(d.seq, bins)
+func (d *dft[T]) inverse(k []T, bins row) {
+	d.fft.inverse(d.seq, bins)
 	scale := 1 / float64(len(d.seq))
 	for l := range k {
 		k[l] = T(d.seq[l] * scale)
@@ -48,16 +50,22 @@ func (d *dft[T]) inverse(k []T, bins []complex128) {
 
 // adjoint writes the gradient of sum_l g_l k_l, k the result of inverse, to
 // bins: the sum changes by Re sum_k bins_k db_k when the bins b change by db.
-func (d *dft[T]) adjoint(bins []complex128, g []T) {
+// What bins has beyond those of the transform it sets to 0.
+func (d *dft[T]) adjoint(bins row, g []T) {
 	for l, v := range g {
 		d.seq[l] = float64(v)
 	}
 	clear(d.seq[len(g):])
-	d.fft.Coefficients(bins, d.seq)
+	d.fft.forward(bins, d.seq)
 	n := len(d.seq)
-	for k, v := range bins {
-		bins[k] = complex(occurrences(k, n)/float64(n), 0) * cmplx.Conj(v)
+	count := n/2 + 1
+	for k := range count {
+		f := occurrences(k, n) / float64(n)
+		bins.re[k] *= f
+		bins.im[k] *= -f
 	}
+	clear(bins.re[count:])
+	clear(bins.im[count:])
 }
 
 // occurrences is how many bins of a whole spectrum bin k of the half one stands
@@ -67,6 +75,26 @@ func occurrences(k, n int) float64 {
 		return 1
 	}
 	return 2
+}
+
+// mixed is gonum's transform, for a length with small prime factors.
+type mixed struct {
+	fft  *fourier.FFT
+	bins []complex128
+}
+
+func (m *mixed) forward(bins row, seq []float64) {
+	m.fft.Coefficients(m.bins, seq)
+	for k, v := range m.bins {
+		bins.set(k, v)
+	}
+}
+
+func (m *mixed) inverse(seq []float64, bins row) {
+	for k := range m.bins {
+		m.bins[k] = bins.at(k)
+	}
+	m.fft.Sequence(seq, m.bins)
 }
 
 // maxPrime is the largest prime factor of a length for which gonum's transform,
@@ -129,30 +157,28 @@ func (c *chirp) sum(in, out int) {
 	}
 }
 
-// Coefficients implements transform.
-func (c *chirp) Coefficients(bins []complex128, seq []float64) []complex128 {
+func (c *chirp) forward(bins row, seq []float64) {
 	for l, v := range seq {
 		c.a[l] = complex(v, 0)
 	}
-	c.sum(c.n, len(bins))
-	for k := range bins {
-		bins[k] = cmplx.Conj(c.a[k])
+	count := c.n/2 + 1
+	c.sum(c.n, count)
+	for k, v := range c.a[:count] {
+		bins.set(k, cmplx.Conj(v))
 	}
-	return bins
 }
 
-// Sequence implements transform.
-func (c *chirp) Sequence(seq []float64, bins []complex128) []float64 {
-	for k, v := range bins {
-		c.a[k] = complex(occurrences(k, c.n), 0) * v
+func (c *chirp) inverse(seq []float64, bins row) {
+	count := c.n/2 + 1
+	for k := range count {
+		c.a[k] = complex(occurrences(k, c.n), 0) * bins.at(k)
 	}
 	c.a[0] = complex(real(c.a[0]), 0)
 	if c.n%2 == 0 {
 		c.a[c.n/2] = complex(real(c.a[c.n/2]), 0)
 	}
-	c.sum(len(bins), c.n)
+	c.sum(count, c.n)
 	for l := range seq {
 		seq[l] = real(c.a[l])
 	}
-	return seq
 }

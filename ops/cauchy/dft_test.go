@@ -13,12 +13,13 @@ const tolDFT = 1e-13
 // prime factors.
 func TestDFT(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
+	lengths := []int{256, 320, 384, 512, 640, 768, 1024, 1280, 1536, 2048} // halves that internal/fft may have
 	for n := 1; n <= 160; n++ {
+		lengths = append(lengths, n)
+	}
+	for _, n := range lengths {
 		kinds := map[string]*dft[float64]{"chosen": newDFT[float64](n), "chirp": {fft: newChirp(n), seq: make([]float64, n)}}
-		bins := make([]complex128, n/2+1)
-		for k := range bins {
-			bins[k] = complex(rng.NormFloat64(), rng.NormFloat64())
-		}
+		bins := randomBins(rng, n)
 		for name, d := range kinds {
 			l := 1 + rng.IntN(n) // only so many samples matter
 			got, want := make([]float64, l), make([]float64, l)
@@ -36,10 +37,10 @@ func TestDFT(t *testing.T) {
 				g[i] = rng.NormFloat64()
 				lhs += g[i] * got[i]
 			}
-			adj := make([]complex128, len(bins))
+			adj := randomBins(rng, n)
 			d.adjoint(adj, g)
-			for k, v := range adj {
-				rhs += real(v * bins[k])
+			for k := range adj.re {
+				rhs += real(adj.at(k) * bins.at(k))
 			}
 			if math.Abs(lhs-rhs) > tolDFT*float64(n) {
 				t.Errorf("n = %d, %s: adjoint: %g, want %g", n, name, rhs, lhs)
@@ -48,10 +49,20 @@ func TestDFT(t *testing.T) {
 	}
 }
 
+// randomBins returns bins of a transform of length n, and a few more.
+func randomBins(rng *rand.Rand, n int) row {
+	bins := newRowList(1, wholeVectors(n))[0]
+	for k := range bins.re {
+		bins.set(k, complex(rng.NormFloat64(), rng.NormFloat64()))
+	}
+	return bins
+}
+
 // sample is element l of the real signal of length n with the given bins.
-func sample(bins []complex128, n, l int) float64 {
+func sample(bins row, n, l int) float64 {
 	var s float64
-	for k, b := range bins {
+	for k := range n/2 + 1 {
+		b := bins.at(k)
 		v := b * cmplx.Exp(complex(0, 2*math.Pi*float64(k*l%n)/float64(n)))
 		s += occurrences(k, n) * real(v)
 		if occurrences(k, n) == 1 { // the imaginary part of the bin is not read
@@ -73,10 +84,7 @@ func distance(a, b []float64) float64 {
 func TestLongPrimeLength(t *testing.T) {
 	const n = 16381
 	rng := rand.New(rand.NewPCG(1, 2))
-	bins := make([]complex128, n/2+1)
-	for k := range bins {
-		bins[k] = complex(rng.NormFloat64(), rng.NormFloat64())
-	}
+	bins := randomBins(rng, n)
 	got := make([]float64, n)
 	newDFT[float64](n).inverse(got, bins)
 	for _, l := range []int{0, 1, 77, n / 2, n - 1} {

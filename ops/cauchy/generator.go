@@ -2,10 +2,6 @@ package cauchy
 
 import "math/cmplx"
 
-// block is the number of nodes worked on at a time: what the passes read and
-// write for them stays in the first-level cache.
-const block = 64
-
 // generator evaluates the generating functions Khat(w) = sum_l K[l] w^l of one
 // feature, one for each channel, at the nodes, and their gradients. It is
 // scratch memory for one goroutine.
@@ -23,42 +19,68 @@ const block = 64
 // so once; the derivatives of the Cauchy sums, taken one by one, would lose
 // twice as many digits.
 type generator struct {
-	y, c   []float64 // nodes
+	y, c   []float64 // nodes, the last one repeated to fill vectors
 	y0     []float64 // (block) the first of y, where the node w = 1 is shifted
 	f      *feature
 	lambda []complex128 // (N) dt Lambda
 
 	// For the values.
-	wood   *woodbury
-	terms  [][]term     // (groups, N) poles and numerators
-	planes [][group]row // (groups) Cauchy sums of a block
-	sums   []complex128 // (groups*group) Cauchy sums of a node
-	k      []complex128 // (CH) of a node
-	xy     []complex128 // (R + CH*R) X and Y of a node
+	wood  *woodbury
+	terms [][]term // (groups, N) poles and numerators
+	sums  []rows   // (groups) Cauchy sums of a block
+	xy    []row    // (R + CH*R) X and Y of a block, where they are not saved
+	part  []row    // (R + CH*R) those of a block, saved or not
+	bins  []row    // (CH) Khat of a block
 
-	// For the gradients: rows of a block. With G_ch the gradient of Khat_ch
-	// without its phase, zeta = sum_ch G_ch xi_ch and z_r = sum_ch G_ch Y_ch,r.
-	gRow, xRow, zRow []row   // (CH) G, (R) X, (R) z
-	x, zeta          pairRow // of one pole
+	// For the gradients. With G_ch the gradient of Khat_ch without its phase,
+	// zeta = sum_ch G_ch xi_ch and z_r = sum_ch G_ch Y_ch,r.
+	right, left rows      // of a block: X (R); G (CH) and z (R)
+	coef        []float64 // (N, 2+2R+CH, 2) lambda, B, -P, C, -conj P; see resolve
+	acc         []float64 // (N, 2+2R+CH, 2, lanes) sums over the nodes
 }
 
-func newGenerator(s *Size, y, c []float64) *generator {
+// newGenerator returns a generator for the n-th roots of unity.
+func newGenerator(s *Size, n int) *generator {
+	y, c := nodes(n)
 	g := &generator{
-		y: y, c: c, y0: make([]float64, block),
+		y: fill(y), c: fill(c), y0: make([]float64, block),
 		f: newFeature(s), lambda: make([]complex128, s.N),
-		wood: newWoodbury(s.R),
-		k:    make([]complex128, s.CH), xy: make([]complex128, s.R+s.CH*s.R),
-		gRow: newRows(s.CH, block), xRow: newRows(s.R, block), zRow: newRows(s.R, block),
-		x: newPairRow(block), zeta: newPairRow(block),
+		wood: newWoodbury(s.R, s.CH), xy: newRowList(s.R+s.CH*s.R, block), part: make([]row, s.R+s.CH*s.R), bins: make([]row, s.CH),
+		right: newRows(s.R), left: newRows(s.CH + s.R),
+		coef: make([]float64, s.N*factors(s)*2), acc: make([]float64, s.N*factors(s)*2*lanes),
 	}
-	groups := ((s.R+s.CH)*(s.R+1) + group - 1) / group
-	g.sums = make([]complex128, groups*group)
-	for range groups {
+	for range (numerators(s) + group - 1) / group {
 		g.terms = append(g.terms, make([]term, s.N))
-		g.planes = append(g.planes, [group]row(newRows(group, block)))
+		g.sums = append(g.sums, newRows(group))
 	}
 	return g
 }
+
+// numerators is the number of Cauchy sums of a model.
+func numerators(s *Size) int { return (s.R + s.CH) * (s.R + 1) }
+
+// factors is the number of gradients that the pass resolve finds for a pole.
+func factors(s *Size) int { return 2 + 2*s.R + s.CH }
+
+// fill returns v with its last element repeated to whole vectors. Results at the
+// nodes added do not count; those of the last are the ones sure to harm nothing.
+func fill(v []float64) []float64 {
+	last := v[len(v)-1]
+	for len(v)%lanes != 0 {
+		v = append(v, last)
+	}
+	return v
+}
+
+// wholeVectors is the number of nodes for the n-th roots of unity, with those
+// that fill.
+func wholeVectors(n int) int { return (n/2 + lanes) / lanes * lanes }
+
+// newBins returns rows (CH) of the nodes for the n-th roots of unity.
+func newBins(s *Size, n int) []row { return newRowList(s.CH, wholeVectors(n)) }
+
+// newSaved returns rows for X and Y (R + CH*R) of these nodes.
+func newSaved(s *Size, n int) []row { return newRowList(s.R+s.CH*s.R, wholeVectors(n)) }
 
 // prepare readies the generator for the feature loaded into f.
 func (g *generator) prepare() {
@@ -66,43 +88,46 @@ func (g *generator) prepare() {
 		g.lambda[n] = g.f.lambda(n)
 	}
 	copy(g.y0, g.y)
-	if y := g.f.shift(); y != 0 {
-		g.y0[0] = y
+	shift := g.f.shift()
+	if shift == 0 {
+		return
+	}
+	for k, y := range g.y[:lanes] {
+		if y == 0 { // the first, and for n = 1 those that fill
+			g.y0[k] = shift
+		}
 	}
 }
 
-// nodes returns the block of nodes from lo on.
-func (g *generator) nodes(lo int) (y, c []float64) {
-	hi := min(lo+block, len(g.y))
+// nodes returns the block of nodes from lo up to hi.
+func (g *generator) nodes(lo int) (y, c []float64, hi int) {
+	hi = min(lo+block, len(g.y))
 	if lo == 0 {
-		return g.y0[:hi], g.c[:hi]
+		return g.y0[:hi], g.c[:hi], hi
 	}
-	return g.y[lo:hi], g.c[lo:hi]
+	return g.y[lo:hi], g.c[lo:hi], hi
 }
 
 // values writes Khat to bins (CH, nodes) and, if saved is not nil, X and Y of
-// every node to saved (nodes, R + CH*R).
-func (g *generator) values(bins [][]complex128, saved []complex128) {
+// every node to saved (R + CH*R, nodes).
+func (g *generator) values(bins, saved []row) {
 	g.numerators()
 	for lo := 0; lo < len(g.y); lo += block {
-		y, c := g.nodes(lo)
+		y, c, hi := g.nodes(lo)
 		for i, t := range g.terms {
-			sums(&g.planes[i], y, c, t)
+			sums(g.sums[i], y, c, t)
 		}
-		for k := range y {
-			for j := range g.sums {
-				g.sums[j] = g.planes[j/group][j%group].at(k)
-			}
-			xy := g.xy
-			if saved != nil {
-				xy = saved[(lo+k)*len(xy):][:len(xy)]
-			}
-			g.wood.apply(g.k, xy, g.sums, c[k])
-			phase := complex(c[k], y[k]/2)
-			for ch, v := range g.k {
-				bins[ch][lo+k] = phase * v
+		for i := range g.xy {
+			if saved == nil {
+				g.part[i] = g.xy[i].part(0, hi-lo)
+			} else {
+				g.part[i] = saved[i].part(lo, hi)
 			}
 		}
+		for ch, b := range bins {
+			g.bins[ch] = b.part(lo, hi)
+		}
+		g.wood.applyBlock(g.bins, g.part, g.sums, y, c)
 	}
 }
 
@@ -139,63 +164,104 @@ func (g *generator) numerators() {
 
 // gradients writes to dst the gradient of Re sum bins Khat, bins (CH, nodes),
 // with saved as values wrote it.
-func (g *generator) gradients(dst *gradient, bins [][]complex128, saved []complex128) {
-	dst.clear()
+func (g *generator) gradients(dst *gradient, bins, saved []row) {
+	g.coefficients()
+	clear(g.acc)
 	for lo := 0; lo < len(g.y); lo += block {
-		y, c := g.nodes(lo)
-		g.nodeRows(lo, y, c, bins, saved)
-		for n := range g.lambda {
-			g.addPole(dst, n, y, c)
-		}
+		y, c, hi := g.nodes(lo)
+		g.nodeRows(lo, hi, y, c, bins, saved)
+		resolve(g.acc, g.coef, y, c, g.right, g.left)
 	}
+	g.collect(dst)
 	g.scale(dst)
 }
 
-// nodeRows sets gRow, xRow and zRow for the block from lo on.
-func (g *generator) nodeRows(lo int, y, c []float64, bins [][]complex128, saved []complex128) {
-	rank := len(g.xRow)
-	for k := range y {
-		xy := saved[(lo+k)*len(g.xy):][:len(g.xy)]
-		for ch, b := range bins {
-			g.gRow[ch].set(k, b[lo+k]*complex(c[k], y[k]/2))
+// coefficients sets coef for the feature.
+func (g *generator) coefficients() {
+	f := g.f
+	coef := g.coef[:0]
+	put := func(v complex128) { coef = append(coef, real(v), imag(v)) }
+	for n, l := range g.lambda {
+		put(complex(-real(l), imag(l)))
+		put(f.b[n])
+		for _, p := range f.p {
+			put(-p[n])
 		}
-		for r := range rank {
-			g.xRow[r].set(k, xy[r])
-			var z complex128
-			for ch := range bins {
-				z += g.gRow[ch].at(k) * xy[rank+ch*rank+r]
-			}
-			g.zRow[r].set(k, z)
+		for _, c := range f.c {
+			put(c[n])
+		}
+		for _, p := range f.p {
+			put(-cmplx.Conj(p[n]))
 		}
 	}
 }
 
-// addPole adds what the block contributes to the gradients of pole pair n.
-func (g *generator) addPole(dst *gradient, n int, y, c []float64) {
-	f := g.f
-	x, zeta := g.x.first(len(y)), g.zeta.first(len(y))
-	start(x, f.b[n], -f.p[0][n], g.xRow[0].first(len(y)))
-	for r := 1; r < len(f.p); r++ {
-		add(x, -f.p[r][n], g.xRow[r].first(len(y)))
+// nodeRows sets right and left for the block of nodes from lo up to hi.
+func (g *generator) nodeRows(lo, hi int, y, c []float64, bins, saved []row) {
+	rank, n := g.right.count(), hi-lo
+	for r := range rank {
+		g.right.row(r, n).copyFrom(saved[r].part(lo, hi))
+		z := g.left.row(len(bins)+r, n)
+		clear(z.re)
+		clear(z.im)
 	}
-	start(zeta, 0, f.c[0][n], g.gRow[0].first(len(y)))
-	for ch := 1; ch < len(f.c); ch++ {
-		add(zeta, f.c[ch][n], g.gRow[ch].first(len(y)))
+	for ch, b := range bins {
+		gk := g.left.row(ch, n)
+		turn(gk, b.part(lo, hi), y, c)
+		for r := range rank {
+			mulAdd(g.left.row(len(bins)+r, n), gk, saved[rank+ch*rank+r].part(lo, hi))
+		}
 	}
-	for r, p := range f.p {
-		add(zeta, -cmplx.Conj(p[n]), g.zRow[r].first(len(y)))
+}
+
+// turn multiplies f by the phase of the nodes (y, c), e^(i theta/2).
+func turn(dst, f row, y, c []float64) {
+	n := len(y)
+	c, re, im, dr, di := c[:n], f.re[:n], f.im[:n], dst.re[:n], dst.im[:n]
+	for k, yk := range y {
+		r, i, s := re[k], im[k], yk/2
+		dr[k], di[k] = r*c[k]-i*s, r*s+i*c[k]
 	}
-	total, moment := resolve(x, zeta, y, c, g.lambda[n])
-	dst.a[n] += moment
-	dst.b[n] += total
-	for ch := range f.c {
-		dst.c[ch][n] += project(g.gRow[ch].first(len(y)), x)
+}
+
+// mulAdd adds the product of f and g to dst.
+func mulAdd(dst, f, g row) {
+	n := len(dst.re)
+	fr, fi, gr, gi, di := f.re[:n], f.im[:n], g.re[:n], g.im[:n], dst.im[:n]
+	for k := range dst.re {
+		dst.re[k] += fr[k]*gr[k] - fi[k]*gi[k]
+		di[k] += fr[k]*gi[k] + fi[k]*gr[k]
 	}
-	for r := range f.p {
-		right := project(g.xRow[r].first(len(y)), zeta) // P as a factor of X
-		left := project(g.zRow[r].first(len(y)), x)     // conj P as a factor of z
-		dst.p[r][n] -= right + cmplx.Conj(left)
-		dst.dt -= real(right * f.p[r][n])
+}
+
+// collect writes the sums in acc to dst.
+func (g *generator) collect(dst *gradient) {
+	acc := g.acc
+	sum := func() (total float64) {
+		for _, v := range acc[:lanes] {
+			total += v
+		}
+		acc = acc[lanes:]
+		return total
+	}
+	next := func() complex128 {
+		re := sum()
+		return complex(re, sum())
+	}
+	dst.dt = 0
+	for n := range dst.a {
+		dst.a[n], dst.b[n] = next(), next()
+		for r, p := range dst.p { // P as a factor of X
+			v := next()
+			p[n] = -v
+			dst.dt -= real(v * g.f.p[r][n])
+		}
+		for _, c := range dst.c {
+			c[n] = next()
+		}
+		for _, p := range dst.p { // conj P as a factor of z
+			p[n] -= cmplx.Conj(next())
+		}
 	}
 }
 

@@ -20,12 +20,11 @@ import (
 type Plan[T num.Float] struct {
 	cfg     Config
 	size    Size
-	nodes   int
 	workers []kernelWorker[T]
-	// saved holds what the last Forward found at every feature and node, (H,
-	// nodes, R + CH*R). It is nil before the first Backward: a plan that never
-	// needs gradients does without.
-	saved []complex128
+	// saved holds what the last Forward found at every feature and node, (H, R +
+	// CH*R, nodes). It is nil before the first Backward: a plan that never needs
+	// gradients does without.
+	saved [][]row
 	parts []*gradient // (H) gradients by the model of each feature
 
 	// The call in progress, for the two loop bodies, which are made once.
@@ -38,7 +37,7 @@ type Plan[T num.Float] struct {
 type kernelWorker[T num.Float] struct {
 	gen  *generator
 	dft  *dft[T]
-	bins [][]complex128 // (CH, nodes)
+	bins []row // (CH, nodes)
 }
 
 // NewPlan returns a plan for kernels of the given size.
@@ -49,15 +48,14 @@ func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
 	if err := size.Validate(); err != nil {
 		return nil, fmt.Errorf("cauchy: Size: %w", err)
 	}
-	y, c := nodes(cfg.nodes())
 	p := &Plan[T]{
-		cfg: cfg, size: size, nodes: len(y),
+		cfg: cfg, size: size,
 		workers: make([]kernelWorker[T], min(par.Workers(), size.H)),
 		parts:   newGradients(&size),
 	}
 	for i := range p.workers {
 		p.workers[i] = kernelWorker[T]{
-			gen: newGenerator(&size, y, c), dft: newDFT[T](cfg.nodes()), bins: newMatrix(size.CH, len(y)),
+			gen: newGenerator(&size, cfg.nodes()), dft: newDFT[T](cfg.nodes()), bins: newBins(&size, cfg.nodes()),
 		}
 	}
 	p.forward, p.backward = p.forwardFeature, p.backwardFeature
@@ -99,9 +97,11 @@ func (p *Plan[T]) load(worker, h int) *kernelWorker[T] {
 }
 
 // savedOf returns what is saved of feature h, nil if nothing is.
-func (p *Plan[T]) savedOf(h int) []complex128 {
-	n := len(p.saved) / p.size.H
-	return p.saved[h*n : (h+1)*n]
+func (p *Plan[T]) savedOf(h int) []row {
+	if p.saved == nil {
+		return nil
+	}
+	return p.saved[h]
 }
 
 // row returns the kernel of channel ch, feature h in k (CH, H, L).
@@ -127,9 +127,11 @@ func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
 	}
 	p.grad, p.prm, p.gk = grad, prm, gk
 	if p.saved == nil {
-		s := &p.size
-		p.saved = make([]complex128, s.H*p.nodes*(s.R+s.CH*s.R))
-		par.For(s.H, p.forward)
+		p.saved = make([][]row, p.size.H)
+		for h := range p.saved {
+			p.saved[h] = newSaved(&p.size, p.cfg.nodes())
+		}
+		par.For(p.size.H, p.forward)
 	}
 	par.For(p.size.H, p.backward)
 	store(&p.grad, &p.prm, &p.cfg, &p.size, p.parts)

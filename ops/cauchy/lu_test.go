@@ -59,7 +59,7 @@ func TestWoodburyNearAPole(t *testing.T) {
 		}
 	}
 	k, xy := make([]complex128, 1), make([]complex128, 4)
-	newWoodbury(2).apply(k, xy, sums, 1)
+	newWoodbury(2, 1).apply(k, xy, sums, 1)
 	want := g * c * b / (1 + g*(5+1.25))
 	if e := cmplx.Abs(k[0]-want) / cmplx.Abs(want); e > tol {
 		t.Errorf("K = %g, want %g (relative error %.3g)", k[0], want, e)

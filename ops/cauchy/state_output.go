@@ -37,23 +37,22 @@ type stateOutput[T num.Float] struct {
 type stateWorker[T num.Float] struct {
 	gen   *generator
 	dft   *dft[T]
-	bins  [][]complex128 // (CH, nodes)
-	saved []complex128   // (nodes, R + CH*R)
-	grad  *gradient      // of one element of the batch
-	x, gx []complex128   // (N) initial state, its gradient
-	phi   []float64      // (R) p_r^H x
+	bins  []row        // (CH, nodes)
+	saved []row        // (R + CH*R, nodes)
+	grad  *gradient    // of one element of the batch
+	x, gx []complex128 // (N) initial state, its gradient
+	phi   []float64    // (R) p_r^H x
 }
 
 func newStateOutput[T num.Float](cfg Config, size Size, batch int) *stateOutput[T] {
-	y, c := nodes(cfg.nodes())
 	k := &stateOutput[T]{
 		cfg: cfg, size: size, batch: batch,
 		workers: make([]stateWorker[T], min(par.Workers(), size.H)), parts: newGradients(&size),
 	}
 	for i := range k.workers {
 		k.workers[i] = stateWorker[T]{
-			gen: newGenerator(&size, y, c), dft: newDFT[T](cfg.nodes()), bins: newMatrix(size.CH, len(y)),
-			saved: make([]complex128, len(y)*(size.R+size.CH*size.R)), grad: newGradient(&size),
+			gen: newGenerator(&size, cfg.nodes()), dft: newDFT[T](cfg.nodes()), bins: newBins(&size, cfg.nodes()),
+			saved: newSaved(&size, cfg.nodes()), grad: newGradient(&size),
 			x: make([]complex128, size.N), gx: make([]complex128, size.N), phi: make([]float64, size.R),
 		}
 	}

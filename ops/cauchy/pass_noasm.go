@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package cauchy
+
+import "github.com/gorgonia-s4/s4/internal/cpu"
+
+var byLevel = [cpu.Levels]passes{cpu.Generic: generic}
