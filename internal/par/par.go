@@ -93,6 +93,16 @@ func (j *job) help() {
 	j.run(int(j.ids.Add(1)))
 }
 
+// open starts a run of n pieces. A worker that finds the loop in the queue from
+// an earlier run helps with this one.
+func (j *job) open(n int) {
+	j.mu.Lock()
+	j.n, j.panicv, j.closed = int64(n), nil, false
+	j.next.Store(0)
+	j.ids.Store(0)
+	j.mu.Unlock()
+}
+
 // finish waits for the helpers inside the loop and lets no other in.
 func (j *job) finish() {
 	j.mu.Lock()
@@ -109,17 +119,42 @@ func (j *job) finish() {
 // scratch memory can be indexed by it. A panic in f is raised again on the
 // caller's goroutine.
 func For(n int, f func(worker, i int)) {
-	w := min(Workers(), runtime.GOMAXPROCS(0), n)
-	if w <= 1 {
+	if helpers(n) == 0 {
 		for i := range n {
 			f(0, i)
 		}
 		return
 	}
-	j := &job{f: f, n: int64(n)}
-	j.idle.L = &j.mu
+	NewLoop(f).Run(n)
+}
+
+// helpers returns the number of goroutines of the pool that a loop of n pieces
+// calls.
+func helpers(n int) int { return max(0, min(Workers(), runtime.GOMAXPROCS(0), n)-1) }
+
+// Loop is a loop over a function that is made once and run many times: its runs
+// do not allocate. A run must have returned before the next one starts.
+type Loop struct{ j job }
+
+// NewLoop returns the loop over f.
+func NewLoop(f func(worker, i int)) *Loop {
+	l := &Loop{job{f: f, closed: true}}
+	l.j.idle.L = &l.j.mu
+	return l
+}
+
+// Run does what For does.
+func (l *Loop) Run(n int) {
+	j, w := &l.j, helpers(n)
+	if w == 0 {
+		for i := range n {
+			j.f(0, i)
+		}
+		return
+	}
+	j.open(n)
 wake:
-	for range w - 1 {
+	for range w {
 		select {
 		case queue <- j:
 		default: // every worker has work waiting: do it ourselves

@@ -96,3 +96,58 @@ func BenchmarkForEmpty(b *testing.B) {
 		For(16, func(_, _ int) {})
 	}
 }
+
+func TestLoopRunsAgain(t *testing.T) {
+	const most = 40
+	var count [most]atomic.Int32
+	busy := make([]atomic.Bool, Workers())
+	l := NewLoop(func(w, i int) {
+		if !busy[w].CompareAndSwap(false, true) {
+			t.Errorf("worker %d entered twice", w)
+		}
+		count[i].Add(1)
+		busy[w].Store(false)
+	})
+	for run := range 2000 {
+		n := run % (most + 1)
+		l.Run(n)
+		for i := range most {
+			if c, want := count[i].Swap(0), i < n; c == 1 != want {
+				t.Fatalf("run %d of %d pieces: piece %d ran %d times", run, n, i, c)
+			}
+		}
+	}
+}
+
+func TestLoopRunsAfterPanic(t *testing.T) {
+	var n atomic.Int32
+	at := 3
+	l := NewLoop(func(_, i int) {
+		if i == at {
+			panic("boom")
+		}
+		n.Add(1)
+	})
+	func() {
+		defer func() {
+			if r := recover(); r != "boom" {
+				t.Errorf("recovered %v, want boom", r)
+			}
+		}()
+		l.Run(100)
+	}()
+	n.Store(0)
+	at = -1
+	l.Run(100)
+	if n.Load() != 100 {
+		t.Errorf("after a panic: %d pieces", n.Load())
+	}
+}
+
+func TestLoopDoesNotAllocate(t *testing.T) {
+	var sum atomic.Int64
+	l := NewLoop(func(_, i int) { sum.Add(int64(i)) })
+	if got := testing.AllocsPerRun(100, func() { l.Run(50) }); got != 0 {
+		t.Errorf("a run allocates %v times", got)
+	}
+}
