@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
 	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/ops"
@@ -113,13 +114,21 @@ func read[T num.Float](dst *[]T, n *G.Node) error {
 	return nil
 }
 
+// parallelProducts is the number of multiplications from which a linear layer of
+// a step is spread over the workers: fewer take about as long as it takes to
+// wake one.
+const parallelProducts = 1 << 22
+
 // stepLinear is a linear layer of a recurrence; the zero value, without a
 // layer, returns its input.
 type stepLinear[T num.Float] struct {
 	layer *Linear
 	w     gemm.PackedB[T]
-	y     []T // (B, out)
-	ws    gemm.Workspace[T]
+	ws    []gemm.Workspace[T] // of each worker
+	spans *par.Loop           // over spans of ColumnStep outputs
+
+	batch int // of the product under way
+	x, y  []T // (B, in) and (B, out)
 }
 
 func (s *stepLinear[T]) refresh() error {
@@ -135,6 +144,13 @@ func (s *stepLinear[T]) refresh() error {
 	}
 	in, out := s.layer.cfg.In, s.layer.cfg.Out
 	s.w.Pack(true, in, out, w, in, bias)
+	if s.spans == nil {
+		s.ws = make([]gemm.Workspace[T], par.Workers())
+		s.spans = par.NewLoop(func(worker, i int) {
+			lo := i * gemm.ColumnStep
+			s.multiply(worker, lo, min(lo+gemm.ColumnStep, out))
+		})
+	}
 	return nil
 }
 
@@ -144,9 +160,20 @@ func (s *stepLinear[T]) apply(x []T, batch int) []T {
 		return x
 	}
 	in, out := s.layer.cfg.In, s.layer.cfg.Out
-	s.y = num.Grow(s.y, batch*out)
-	gemm.GemmPackedB(&s.ws, batch, x, in, &s.w, s.y, out)
+	s.batch, s.x, s.y = batch, x, num.Grow(s.y, batch*out)
+	if batch*in*out < parallelProducts {
+		s.multiply(0, 0, out)
+	} else {
+		s.spans.Run((out + gemm.ColumnStep - 1) / gemm.ColumnStep)
+	}
+	s.x = nil
 	return s.y
+}
+
+// multiply computes outputs [lo, hi).
+func (s *stepLinear[T]) multiply(worker, lo, hi int) {
+	in, out := s.layer.cfg.In, s.layer.cfg.Out
+	gemm.GemmPackedB(&s.ws[worker], s.batch, s.x, in, &s.w, lo, hi, s.y, out)
 }
 
 // Refresh implements Recurrence.

@@ -50,9 +50,9 @@ type Recurrence[T num.Float] struct {
 
 	u, y []T // (B, w) and (B, Channels, w) of a block that H does not fill
 
-	batch    int                   // of the step under way, with its operands:
-	yt, x, v []T                   // output, state, input
-	piece    func(worker, blk int) // advances a block
+	batch    int       // of the step under way, with its operands:
+	yt, x, v []T       // output, state, input
+	each     *par.Loop // advances every block
 }
 
 // New returns a recurrence whose parameters are 0.
@@ -61,7 +61,7 @@ func New[T num.Float](size Size) *Recurrence[T] {
 	r := &Recurrence[T]{size: size, w: w, blocks: (size.H + w - 1) / w}
 	r.p = num.Aligned[T](r.blocks * r.paramLen())
 	r.phi = num.Aligned[T](r.blocks * size.Rank * w)
-	r.piece = func(_, blk int) { r.advance(blk) }
+	r.each = par.NewLoop(func(_, blk int) { r.advance(blk) })
 	return r
 }
 
@@ -151,8 +151,7 @@ const parallelLen = 1 << 19
 
 // Advance replaces the states x by their successors for the input u (B, H) and
 // writes the output (B, Channels, H) to y. It returns an error if a length is
-// wrong. It allocates when B grows, and where the states are so many that it
-// works in parallel.
+// wrong. It allocates when B grows.
 func (r *Recurrence[T]) Advance(y, x, u []T) error {
 	if err := r.check(y, x, u); err != nil {
 		return err
@@ -166,7 +165,7 @@ func (r *Recurrence[T]) Advance(y, x, u []T) error {
 	}
 	r.yt, r.x, r.v = y, x, u
 	if len(x) >= parallelLen {
-		par.For(r.blocks, r.piece)
+		r.each.Run(r.blocks)
 	} else {
 		for blk := range r.blocks {
 			r.advance(blk)

@@ -19,6 +19,11 @@ func tile4AVX2F32(k int, a []float32, b []float32, c []float32, ldc int, add boo
 //go:noescape
 func tile6AVX2F32(k int, a []float32, b []float32, c []float32, ldc int, add bool)
 
+// rowAVX2F32 multiplies a row by 4 panels of 16 columns. See kernel.row.
+//
+//go:noescape
+func rowAVX2F32(k int, a []float32, b []float32, c []float32)
+
 // copyAAVX2F32 copies panels of 6 columns. See kernel.
 //
 //go:noescape
@@ -48,6 +53,11 @@ func tile4AVX2F64(k int, a []float64, b []float64, c []float64, ldc int, add boo
 //
 //go:noescape
 func tile6AVX2F64(k int, a []float64, b []float64, c []float64, ldc int, add bool)
+
+// rowAVX2F64 multiplies a row by 4 panels of 8 columns. See kernel.row.
+//
+//go:noescape
+func rowAVX2F64(k int, a []float64, b []float64, c []float64)
 
 // copyAAVX2F64 copies panels of 6 columns. See kernel.
 //

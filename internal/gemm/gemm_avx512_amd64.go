@@ -19,6 +19,11 @@ func tile8AVX512F32(k int, a []float32, b []float32, c []float32, ldc int, add b
 //go:noescape
 func tile12AVX512F32(k int, a []float32, b []float32, c []float32, ldc int, add bool)
 
+// rowAVX512F32 multiplies a row by 4 panels of 32 columns. See kernel.row.
+//
+//go:noescape
+func rowAVX512F32(k int, a []float32, b []float32, c []float32)
+
 // copyAAVX512F32 copies panels of 12 columns. See kernel.
 //
 //go:noescape
@@ -43,6 +48,11 @@ func tile8AVX512F64(k int, a []float64, b []float64, c []float64, ldc int, add b
 //
 //go:noescape
 func tile12AVX512F64(k int, a []float64, b []float64, c []float64, ldc int, add bool)
+
+// rowAVX512F64 multiplies a row by 4 panels of 16 columns. See kernel.row.
+//
+//go:noescape
+func rowAVX512F64(k int, a []float64, b []float64, c []float64)
 
 // copyAAVX512F64 copies panels of 12 columns. See kernel.
 //

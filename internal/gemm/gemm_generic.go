@@ -7,6 +7,7 @@ func generic[T num.Float]() kernel[T] {
 	return kernel[T]{
 		mr: 4, nr: 4, step: 4,
 		run:            []tile[T]{tileGeneric[T]},
+		row:            rowGeneric[T],
 		copyA:          copyPanelGeneric[T],
 		copyB:          copyPanelGeneric[T],
 		transposePanel: transposePanelGeneric[T],
@@ -50,6 +51,22 @@ func put[T num.Float](c []T, v0, v1, v2, v3 T, add bool) {
 		v0, v1, v2, v3 = v0+c[0], v1+c[1], v2+c[2], v3+c[3]
 	}
 	c[0], c[1], c[2], c[3] = v0, v1, v2, v3
+}
+
+// rowGeneric is kernel.row for panels of 4 columns.
+func rowGeneric[T num.Float](k int, a, b, c []T) {
+	for i := range rowPanels {
+		var c0, c1, c2, c3 T
+		panel := b[4*i*k:][:4*k]
+		for p, x := range a[:k] {
+			bp := panel[4*p:][:4]
+			c0 += x * bp[0]
+			c1 += x * bp[1]
+			c2 += x * bp[2]
+			c3 += x * bp[3]
+		}
+		put(c[4*i:], c0, c1, c2, c3, true)
+	}
 }
 
 // copyPanelGeneric packs a panel of 4 columns.

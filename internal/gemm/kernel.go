@@ -8,6 +8,9 @@ import (
 // tile computes rows of a tile of C. See kernel.run.
 type tile[T num.Float] func(k int, a, b, c []T, ldc int, add bool)
 
+// rowPanels is the number of panels that kernel.row takes.
+const rowPanels = 4
+
 // minRows is the least number of rows transposePanel takes.
 const minRows = 4
 
@@ -19,6 +22,9 @@ type kernel[T num.Float] struct {
 	// [1+k][mr], b is [k][nr] and C has leading dimension ldc.
 	run  []tile[T]
 	step int
+	// row adds the product of one row a of k terms by rowPanels panels of B, one
+	// after the other in b, to c, an element of it rounded as by run.
+	row func(k int, a, b, c []T)
 	// copyA and copyB set dst[p][r] = src[p][r] for p < k and r < w, where dst
 	// is [k][w] and src has leading dimension ld; w is mr or nr.
 	copyA, copyB func(dst, src []T, ld, k int)

@@ -14,7 +14,7 @@ type PackedB[T num.Float] struct {
 	k, n int
 	kc   int // terms in a block, but the last
 	data []T // [block][column panel][terms][nr]
-	bias []T // (n) or nil
+	bias []T // (n), or empty for none
 }
 
 // Pack copies op(B), which is (k, n), and the bias (n) or nil, into p, whose
@@ -32,38 +32,78 @@ func (p *PackedB[T]) Pack(transB bool, k, n int, b []T, ldb int, bias []T) {
 	for q := range blocks {
 		kq := min(kc, k-q*kc)
 		for j := 0; j < n; j += nr {
-			pack(kern, p.panel(q, j, kq), at(b, ldb, transB, q*kc, j), ldb, !transB, kq, nr, min(nr, n-j))
+			pack(kern, p.panels(q, j, kq)[:kq*nr], at(b, ldb, transB, q*kc, j), ldb, !transB, kq, nr, min(nr, n-j))
 		}
 	}
 	p.bias = append(p.bias[:0], bias...)
 }
 
-// panel returns the kq terms of block q of the columns from j on, a multiple of
+// panels returns the kq terms of block q of the columns from j on, a multiple of
 // nr.
-func (p *PackedB[T]) panel(q, j, kq int) []T {
-	return p.data[roundUp(p.n, p.kern.nr)*q*p.kc+j*kq:][:kq*p.kern.nr]
+func (p *PackedB[T]) panels(q, j, kq int) []T {
+	return p.data[roundUp(p.n, p.kern.nr)*q*p.kc+j*kq:]
 }
 
-// GemmPackedB sets C = A B + bias, where op(B) and the bias are those of pb and
-// the bias is added to every row. A is (m, k), C is (m, n); they are as in Gemm.
-func GemmPackedB[T num.Float](ws *Workspace[T], m int, a []T, lda int, pb *PackedB[T], c []T, ldc int) {
+// ColumnStep is what the columns of a PackedB are split in multiples of.
+const ColumnStep = blockN
+
+// rowsAlone is the number of rows up to which each is multiplied by itself: a
+// tile of C would be empty for the most part.
+const rowsAlone = 2
+
+// GemmPackedB sets columns [j0, j1) of C = A op(B) + bias, where op(B) and the
+// bias are those of pb and the bias is added to every row. j0 is a multiple of
+// ColumnStep, and so is j1 unless it is n. A is (m, k), C is (m, n); they are as
+// in Gemm. An element of C depends neither on the split nor on the other rows.
+func GemmPackedB[T num.Float](ws *Workspace[T], m int, a []T, lda int, pb *PackedB[T], j0, j1 int, c []T, ldc int) {
 	check("A", m, pb.k, len(a), lda)
 	check("C", m, pb.n, len(c), ldc)
-	for i := range m {
-		clear(c[i*ldc:][copy(c[i*ldc:][:pb.n], pb.bias):pb.n])
+	if j0%ColumnStep != 0 || j1%ColumnStep != 0 && j1 != pb.n || j0 < 0 || j1 < j0 || j1 > pb.n {
+		panic(fmt.Sprintf("gemm: want columns of %d from and to multiples of %d, got [%d, %d)", pb.n, ColumnStep, j0, j1))
 	}
-	kern := pb.kern
-	mr, nr := kern.mr, kern.nr
-	ws.grow(kern, m, pb.kc)
+	for i := range m {
+		row := c[i*ldc:][j0:j1]
+		if len(pb.bias) == 0 {
+			clear(row)
+		} else {
+			copy(row, pb.bias[j0:])
+		}
+	}
 	_, blocks := split(pb.k, blockK)
 	for q := range blocks {
 		kq := min(pb.kc, pb.k-q*pb.kc)
-		packA(kern, ws.a, at(a, lda, false, 0, q*pb.kc), lda, false, m, kq, nil)
-		for j := 0; j < pb.n; j += nr {
-			panel := pb.panel(q, j, kq)
-			for i := 0; i < m; i += mr {
-				kern.tile(ws, kq, ws.a[i*(1+kq):], panel, min(mr, m-i), min(nr, pb.n-j), c[i*ldc+j:], ldc, true)
-			}
+		aq := at(a, lda, false, 0, q*pb.kc)
+		j := j0
+		if m <= rowsAlone {
+			j = pb.addRows(m, q, kq, aq, lda, j0, j1, c, ldc)
+		}
+		if j < j1 {
+			pb.addTiles(ws, m, q, kq, aq, lda, j, j1, c, ldc)
+		}
+	}
+}
+
+// addRows adds the product by block q of terms, kq of them, to C, a row at a
+// time, for columns from j on. It returns the column before j1 from which on
+// there are too few.
+func (p *PackedB[T]) addRows(m, q, kq int, a []T, lda, j, j1 int, c []T, ldc int) int {
+	step := rowPanels * p.kern.nr
+	for ; j+step <= j1; j += step {
+		for i := range m {
+			p.kern.row(kq, from(a, i*lda), p.panels(q, j, kq), c[i*ldc+j:])
+		}
+	}
+	return j
+}
+
+// addTiles adds the product by block q of terms to C, for columns [j0, j1).
+func (p *PackedB[T]) addTiles(ws *Workspace[T], m, q, kq int, a []T, lda, j0, j1 int, c []T, ldc int) {
+	kern := p.kern
+	ws.grow(kern, m, kq)
+	packA(kern, ws.a, a, lda, false, m, kq, nil)
+	for j := j0; j < j1; j += kern.nr {
+		for i := 0; i < m; i += kern.mr {
+			kern.tile(ws, kq, ws.a[i*(1+kq):], p.panels(q, j, kq), min(kern.mr, m-i), min(kern.nr, j1-j), c[i*ldc+j:], ldc, true)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func testPackedB[T num.Float](t *testing.T) {
 		q.transB = false
 		pb.Pack(p.transB, p.k, p.n, b.data, b.ld, bias)
 		got := c.clone()
-		GemmPackedB(&ws, p.m, a.data, a.ld, &pb, got.data, got.ld)
+		GemmPackedB(&ws, p.m, a.data, a.ld, &pb, 0, p.n, got.data, got.ld)
 		verify(t, q, cast[T](qa), cast[T](qb), c, got, nil)
 	}
 }
@@ -75,14 +75,40 @@ func TestPackedBRows(t *testing.T) {
 			var ws Workspace[float32]
 			var pb PackedB[float32]
 			pb.Pack(false, k, n, b.data, b.ld, nil)
-			GemmPackedB(&ws, m, a.data, a.ld, &pb, c.data, c.ld)
+			GemmPackedB(&ws, m, a.data, a.ld, &pb, 0, n, c.data, c.ld)
 			row := make([]float32, n)
 			for i := range m {
-				GemmPackedB(&ws, 1, a.data[i*a.ld:], a.ld, &pb, row, n)
+				GemmPackedB(&ws, 1, a.data[i*a.ld:], a.ld, &pb, 0, n, row, n)
 				for j, v := range row {
 					if w := c.data[i*c.ld+j]; v != w {
 						t.Fatalf("m=%d: C[%d, %d]: want %v, got %v for the row alone", m, i, j, w, v)
 					}
+				}
+			}
+		}
+	})
+}
+
+// TestPackedBSplit checks that an element of C does not depend on how the columns
+// are split, bit for bit.
+func TestPackedBSplit(t *testing.T) {
+	const n, k = 3*ColumnStep + 35, 300
+	eachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(4, 5))
+		for _, m := range []int{1, 2, 7} {
+			a64, b64, c64, _ := product{m: m, n: n, k: k}.operands(rng)
+			a, b, want := cast[float32](a64), cast[float32](b64), cast[float32](c64)
+			got := want.clone()
+			var ws Workspace[float32]
+			var pb PackedB[float32]
+			pb.Pack(false, k, n, b.data, b.ld, nil)
+			GemmPackedB(&ws, m, a.data, a.ld, &pb, 0, n, want.data, want.ld)
+			for j := 0; j < n; j += ColumnStep {
+				GemmPackedB(&ws, m, a.data, a.ld, &pb, j, min(n, j+ColumnStep), got.data, got.ld)
+			}
+			for i, v := range want.data {
+				if v != got.data[i] {
+					t.Fatalf("m=%d: C[%d, %d]: want %v, got %v", m, i/n, i%n, v, got.data[i])
 				}
 			}
 		}
@@ -95,7 +121,7 @@ func TestPackedBDoesNotAllocate(t *testing.T) {
 	var ws Workspace[float32]
 	var pb PackedB[float32]
 	pb.Pack(false, k, n, b, n, make([]float32, n))
-	if got := testing.AllocsPerRun(10, func() { GemmPackedB(&ws, m, a, k, &pb, c, n) }); got != 0 {
+	if got := testing.AllocsPerRun(10, func() { GemmPackedB(&ws, m, a, k, &pb, 0, n, c, n) }); got != 0 {
 		t.Errorf("a product allocates %v times", got)
 	}
 }
@@ -112,7 +138,7 @@ func BenchmarkPackedB(b *testing.B) {
 				var pb PackedB[float32]
 				pb.Pack(false, k, n, w, n, num.Aligned[float32](n))
 				for b.Loop() {
-					GemmPackedB(&ws, m, x, k, &pb, z, n)
+					GemmPackedB(&ws, m, x, k, &pb, 0, n, z, n)
 				}
 				b.ReportMetric(2*float64(m*k*n)*float64(b.N)/b.Elapsed().Seconds()*1e-9, "GFLOP/s")
 			})

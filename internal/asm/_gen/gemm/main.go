@@ -25,6 +25,7 @@ func main() {
 		for r := step; r <= rows; r += step {
 			tile(a, r, rows)
 		}
+		rowOfPanels(a)
 		copyPanel(a, "copyA", rows)
 		copyPanel(a, "copyB", columns*a.Lanes())
 		if a.Bits == 256 {
@@ -87,6 +88,55 @@ func term(a *simd.Asm, acc [][columns]simd.Vec, ap, bp reg.Register, p, mr int) 
 			a.Op("VFMADD231", b[j], x, acc[i][j])
 		}
 	}
+}
+
+// rowPanels is the number of panels of B that a row of A is multiplied by at a
+// time: as many accumulators as hide the latency of an addition.
+const rowPanels = 4
+
+// rowOfPanels writes the product of one row of A.
+func rowOfPanels(a *simd.Asm) {
+	a.Func("row", "func(k int, a, b, c []T)", fmt.Sprintf("multiplies a row by %d panels of %d columns. See kernel.row.", rowPanels, columns*a.Lanes()))
+	k := a.IntParam("k")
+	ap, bp, cp := a.BaseParam("a"), a.BaseParam("b"), a.BaseParam("c")
+	panel := a.GP64() // bytes from one to the next
+	a.MOVQ(k, panel)
+	a.IMUL3Q(U32(columns*a.Bytes()), panel, panel)
+	panel3 := triple(a, panel)
+	var acc [rowPanels][columns]simd.Vec
+	for i := range acc {
+		for j := range acc[i] {
+			acc[i][j] = a.Zero()
+		}
+	}
+	terms := func(n int) {
+		for p := range n {
+			x := a.Broadcast(Mem{Base: ap, Disp: p * a.Elem})
+			for i := range acc {
+				for j, v := range acc[i] {
+					m := row(bp, panel, panel3, i)
+					m.Disp = (p*columns + j) * a.Bytes()
+					a.Op("VFMADD231", m, x, v)
+				}
+			}
+		}
+		a.ADDQ(U32(n*a.Elem), ap)
+		a.ADDQ(U32(n*columns*a.Bytes()), bp)
+	}
+	blocks := a.GP64()
+	a.MOVQ(k, blocks)
+	a.SHRQ(Imm(2), blocks)
+	a.ANDQ(Imm(unroll-1), k)
+	a.Loop(blocks, func() { terms(unroll) })
+	a.Loop(k, func() { terms(1) })
+	for i := range acc {
+		for j, v := range acc[i] {
+			m := Mem{Base: cp, Disp: (i*columns + j) * a.Bytes()}
+			a.Op("VADD", m, v, v)
+			a.Move(v, m)
+		}
+	}
+	a.End()
 }
 
 // eachRow calls f for every vector of the tile and its place in C.

@@ -1,0 +1,67 @@
+package layers_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/layers"
+)
+
+// recurrenceOf returns the recurrence of a layer with the weights of seed 0.
+func recurrenceOf(t *testing.T, cfg layers.S4DConfig, batch int) layers.Recurrence {
+	t.Helper()
+	l, err := layers.NewS4D(G.NewGraph(), tensor.Float32, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := l.Recurrence(batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func step(t *testing.T, r layers.Recurrence, u *tensor.Dense) []float32 {
+	t.Helper()
+	y, err := r.Step(u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(y.Data().([]float32))
+}
+
+// TestStepOfManyRows checks that a row of a batch so large that a step is spread
+// over the workers is, bit for bit, what it is alone, and that such a step does
+// not allocate.
+func TestStepOfManyRows(t *testing.T) {
+	const batch, h, steps = 40, 256, 3
+	cfg := layers.S4DConfig{DModel: h, DState: 64}
+	all := recurrenceOf(t, cfg, batch)
+	u := testutil.Normal(rand.New(rand.NewPCG(1, 2)), "u", batch, h).Tensor(tensor.Float32)
+	rows := u.Data().([]float32)
+	var want [steps][]float32
+	for i := range want {
+		want[i] = step(t, all, u)
+	}
+	for b := 0; b < batch; b += 13 {
+		one := recurrenceOf(t, cfg, 1)
+		row := tensor.New(tensor.WithShape(1, h), tensor.WithBacking(slices.Clone(rows[b*h:][:h])))
+		for i := range want {
+			if got := step(t, one, row); !slices.Equal(got, want[i][b*h:][:h]) {
+				t.Errorf("row %d, step %d: differs from the row alone", b, i)
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(5, func() {
+		if _, err := all.Step(u); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("a step allocates %v times", n)
+	}
+}
