@@ -45,19 +45,20 @@ func newGenerator(s *Size, n int) *generator {
 	g := &generator{
 		y: fill(y), c: fill(c), y0: make([]float64, block),
 		f: newFeature(s), lambda: make([]complex128, s.N),
-		wood: newWoodbury(s.R, s.CH), xy: newRowList(s.R+s.CH*s.R, block), part: make([]row, s.R+s.CH*s.R), bins: make([]row, s.CH),
+		wood: newWoodbury(s.R, s.CH), bins: make([]row, s.CH),
+		xy: newRowList(s.R+s.CH*s.R, block), part: make([]row, s.R+s.CH*s.R),
 		right: newRows(s.R), left: newRows(s.CH + s.R),
 		coef: make([]float64, s.N*factors(s)*2), acc: make([]float64, s.N*factors(s)*2*lanes),
 	}
-	for range (numerators(s) + group - 1) / group {
+	for range (countSums(s) + group - 1) / group {
 		g.terms = append(g.terms, make([]term, s.N))
 		g.sums = append(g.sums, newRows(group))
 	}
 	return g
 }
 
-// numerators is the number of Cauchy sums of a model.
-func numerators(s *Size) int { return (s.R + s.CH) * (s.R + 1) }
+// countSums is the number of Cauchy sums of a model: see [woodbury].
+func countSums(s *Size) int { return (s.R + s.CH) * (s.R + 1) }
 
 // factors is the number of gradients that the pass resolve finds for a pole.
 func factors(s *Size) int { return 2 + 2*s.R + s.CH }

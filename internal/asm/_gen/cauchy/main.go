@@ -9,11 +9,11 @@ import (
 
 // The layout of ops/cauchy.
 const (
-	elem     = 8 // bytes of a float64
-	lanes    = 8
-	rowBytes = 128 * elem // of the real or the imaginary parts of a block
-	group    = 4
-	complex  = 2 * elem
+	elem         = 8 // bytes of a float64
+	lanes        = 8
+	rowBytes     = 128 * elem // of the real or the imaginary parts of a block
+	group        = 4
+	complexBytes = 2 * elem
 )
 
 func main() {
@@ -37,9 +37,6 @@ func (g generator) all(m Mem) Op {
 	}
 	return g.Broadcast(m)
 }
-
-// inverse has 1/E+ = ap - i bp and 1/E- = am - i bm.
-type inverse struct{ ap, bp, am, bm simd.Vec }
 
 // moduli returns c decay, Im E+, Im E-, 1/|E+|^2 and 1/|E-|^2 for the nodes (y,
 // c) and the pole whose decay and frequency are at pole.
@@ -86,7 +83,7 @@ func (g generator) sums() {
 				g.AddMul(re[j], di, v)
 				g.AddMul(im[j], dr, v)
 			}
-			g.ADDQ(U32(2*elem+group*complex), t)
+			g.ADDQ(U32(2*elem+group*complexBytes), t)
 		})
 		for j := range group {
 			g.Move(re[j], Mem{Base: dst, Disp: 2 * j * rowBytes})
@@ -136,7 +133,7 @@ func (g generator) resolve(name string, counts []int) {
 // nextPair moves on to the next pair of poles.
 func (r *resolver) nextPair() {
 	if r.counts != nil {
-		each := (2 + r.counts[0] + r.counts[1]) * complex
+		each := (2 + r.counts[0] + r.counts[1]) * complexBytes
 		r.ADDQ(U32(each), r.coef)
 		r.ADDQ(U32(each*lanes), r.acc)
 		return
@@ -152,6 +149,9 @@ func (r *resolver) nextPair() {
 
 // value is a function of the nodes for both poles of a pair.
 type value struct{ pr, pi, mr, mi simd.Vec }
+
+// inverse has 1/E+ = ap - i bp and 1/E- = am - i bm.
+type inverse struct{ ap, bp, am, bm simd.Vec }
 
 // nodes writes what is done for one vector of nodes, part bytes after those at k.
 func (r *resolver) nodes(yp, cp reg.GPVirtual, part int) {
@@ -176,7 +176,7 @@ func (r *resolver) nodes(yp, cp reg.GPVirtual, part int) {
 	r.SubMul(im, zeta.mr, x.mi)
 	r.SubMul(re, zeta.mi, x.mi)
 	r.SubMul(im, zeta.mi, x.mr)
-	c = r.Copy(Mem{Base: cp, Index: r.k, Scale: 1, Disp: part})
+	c = r.Copy(Mem{Base: cp, Index: r.k, Scale: 1, Disp: part}) // again: AVX2 has no register to keep it in
 	r.MulThenAdd(re, c, acc(0))
 	r.MulThenAdd(im, c, acc(1))
 	r.Move(re, acc(0))
@@ -217,7 +217,7 @@ func (r *resolver) sides(part int) (right, left side) {
 // each appends body for every row f with its coefficient and its sums.
 func (s side) each(r *resolver, body func(f, coef, sum Mem)) {
 	for i := range s.count {
-		factor := (s.before + i) * complex
+		factor := (s.before + i) * complexBytes
 		body(Mem{Base: s.rows, Index: r.k, Scale: 1, Disp: 2*i*rowBytes + s.part},
 			Mem{Base: r.coef, Disp: factor}, Mem{Base: r.acc, Disp: factor*lanes + s.part})
 	}
@@ -225,7 +225,7 @@ func (s side) each(r *resolver, body func(f, coef, sum Mem)) {
 		return
 	}
 	if s.first {
-		r.MOVQ(U32(2*complex), s.cursor)
+		r.MOVQ(U32(2*complexBytes), s.cursor)
 	}
 	row, n := r.GP64(), r.IntParam(s.param)
 	r.LEAQ(Mem{Base: s.rows, Index: r.k, Scale: 1, Disp: s.part}, row)
@@ -233,7 +233,7 @@ func (s side) each(r *resolver, body func(f, coef, sum Mem)) {
 		body(Mem{Base: row}, Mem{Base: r.coef, Index: s.cursor, Scale: 1},
 			Mem{Base: r.acc, Index: s.cursor, Scale: lanes, Disp: s.part})
 		r.ADDQ(U32(2*rowBytes), row)
-		r.ADDQ(U32(complex), s.cursor)
+		r.ADDQ(U32(complexBytes), s.cursor)
 	})
 }
 
@@ -246,7 +246,7 @@ type parts struct{ ar, ai, dr, di simd.Vec }
 func (r *resolver) start(b bool) parts {
 	n := parts{r.Zero(), r.Zero(), r.Zero(), r.Zero()}
 	if b {
-		n.ar, n.di = r.Broadcast(Mem{Base: r.coef, Disp: complex}), r.Broadcast(Mem{Base: r.coef, Disp: complex + elem})
+		n.ar, n.di = r.Broadcast(Mem{Base: r.coef, Disp: complexBytes}), r.Broadcast(Mem{Base: r.coef, Disp: complexBytes + elem})
 	}
 	return n
 }
