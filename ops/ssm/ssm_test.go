@@ -70,9 +70,18 @@ func TestTransformValues(t *testing.T) {
 		{ssm.ReLU, 0.25, 0.2501},
 		{ssm.Sigmoid, 0, 0.5},
 		{ssm.Sigmoid, -40, math.Exp(-40) / (1 + math.Exp(-40))},
-		{ssm.Sigmoid, -800, 0},
+		{ssm.Sigmoid, -800, ssm.Least},
 		{ssm.Sigmoid, 800, 1},
 		{ssm.None, -0.25, -0.25},
+		{ssm.Exp, -59, math.Exp(-59)},
+		{ssm.Exp, -1e30, ssm.Least},
+		{ssm.Exp, 59, math.Exp(59)},
+		{ssm.Exp, 1e30, ssm.Most},
+		{ssm.Softplus, -1e30, ssm.Least},
+		{ssm.Softplus, 1e30, ssm.Most},
+		{ssm.ReLU, 1e30, ssm.Most},
+		{ssm.None, -1e30, -1e30},
+		{ssm.None, 1e30, 1e30},
 	} {
 		if got, _ := c.t.Eval(c.raw); math.Abs(got-c.want) > tol*math.Abs(c.want) {
 			t.Errorf("%q.Eval(%g) = %g, want %g", c.t, c.raw, got, c.want)
@@ -105,6 +114,23 @@ func TestTransformDerivative(t *testing.T) {
 	}
 }
 
+// A parameter that has run away has no gradient.
+func TestTransformBounds(t *testing.T) {
+	for _, x := range ssm.Transforms() {
+		for _, raw := range []float64{-1e30, -1000, 1e30} {
+			v, d := x.Eval(raw)
+			switch {
+			case x == ssm.None:
+				if v != raw || d != 1 {
+					t.Errorf("%q.Eval(%g) = %g, %g, want no bounds", x, raw, v, d)
+				}
+			case !(v >= ssm.Least && v <= ssm.Most) || d != 0:
+				t.Errorf("%q.Eval(%g) = %g, %g, want a value within the bounds and no derivative", x, raw, v, d)
+			}
+		}
+	}
+}
+
 func TestTransformInverse(t *testing.T) {
 	const tol = 4e-15
 	for _, x := range ssm.Transforms() {
@@ -127,10 +153,10 @@ func TestTransformInverse(t *testing.T) {
 		v    float64
 		want string
 	}{
-		{ssm.Exp, 0, `transform "exp": want a value more than 0, got 0`},
-		{ssm.Softplus, -1, "want a value more than 0, got -1"},
-		{ssm.ReLU, 1e-5, "want a value at least 0.0001, got 1e-05"},
-		{ssm.Sigmoid, 1, "want a value between 0 and 1, got 1"},
+		{ssm.Exp, 0, `transform "exp": want a value in [1e-26, 1e+26], got 0`},
+		{ssm.Softplus, -1, "want a value in [1e-26, 1e+26], got -1"},
+		{ssm.ReLU, 1e-5, "want a value in [0.0001, 1e+26], got 1e-05"},
+		{ssm.Sigmoid, 1, "want a value in [1e-26, 1), got 1"},
 		{ssm.None, math.NaN(), "want a value that is finite, got NaN"},
 		{ssm.Exp, math.Inf(1), "got +Inf"},
 		{"tanh", 1, `got "tanh"`},

@@ -12,14 +12,15 @@ import (
 //	Re A = -p(raw)
 //
 // so that with every transform but None an optimiser can never leave the left
-// half plane. The names and functions are those of state-spaces/s4. The zero
-// value is Exp, the default of the papers.
+// half plane, whatever its learning rate: their values are also kept between
+// [Least] and [Most]. The names and functions are those of state-spaces/s4. The
+// zero value is Exp, the default of the papers.
 type Transform string
 
-// The transforms, with their ranges.
+// The transforms, with their ranges where those are smaller than (0, inf).
 const (
-	Exp      Transform = "exp"      // e^raw, > 0
-	Softplus Transform = "softplus" // log(1 + e^raw), > 0
+	Exp      Transform = "exp"      // e^raw
+	Softplus Transform = "softplus" // log(1 + e^raw)
 	ReLU     Transform = "relu"     // max(raw, 0) + ReLUFloor, >= ReLUFloor
 	Sigmoid  Transform = "sigmoid"  // 1/(1 + e^-raw), in (0, 1)
 	None     Transform = "none"     // raw: unconstrained
@@ -28,6 +29,14 @@ const (
 // ReLUFloor is the smallest value of the ReLU transform. A decay rate of
 // exactly zero would make the pole marginally stable.
 const ReLUFloor = 1e-4
+
+// Least and Most bound the values of every transform but None, so far out that
+// nothing useful is cut off: a parameter that runs away gives neither 0, which
+// would make the pole marginally stable, nor infinity, from which NaNs come.
+const (
+	Least = 1e-26
+	Most  = 1e26
+)
 
 // Transforms lists every transform.
 func Transforms() []Transform { return []Transform{Exp, Softplus, ReLU, Sigmoid, None} }
@@ -50,8 +59,22 @@ func (t Transform) Validate(allowed ...Transform) error {
 }
 
 // Eval returns p(raw) and its derivative p'(raw): NaN for both where t is not a
-// transform. The derivative of ReLU at 0 is 0.
+// transform. The derivative is 0 where the value is bounded by Least or Most, and
+// that of ReLU at 0.
 func (t Transform) Eval(raw float64) (value, deriv float64) {
+	value, deriv = t.eval(raw)
+	switch {
+	case t == None:
+	case value < Least:
+		return Least, 0
+	case value > Most:
+		return Most, 0
+	}
+	return value, deriv
+}
+
+// eval is Eval without bounds.
+func (t Transform) eval(raw float64) (value, deriv float64) {
 	switch t {
 	case Exp, "":
 		v := math.Exp(raw)
@@ -99,16 +122,16 @@ func (t Transform) Inverse(value float64) (raw float64, err error) {
 	in, want := true, "that is finite"
 	switch t {
 	case Exp, "":
-		in, want = value > 0, "more than 0"
+		in, want = value >= Least && value <= Most, "in [1e-26, 1e+26]"
 		raw = math.Log(value)
 	case Softplus:
-		in, want = value > 0, "more than 0"
+		in, want = value >= Least && value <= Most, "in [1e-26, 1e+26]"
 		raw = value + math.Log(-math.Expm1(-value)) // log(e^v - 1)
 	case ReLU:
-		in, want = value >= ReLUFloor, "at least 0.0001"
+		in, want = value >= ReLUFloor && value <= Most, "in [0.0001, 1e+26]"
 		raw = value - ReLUFloor
 	case Sigmoid:
-		in, want = value > 0 && value < 1, "between 0 and 1"
+		in, want = value >= Least && value < 1, "in [1e-26, 1)"
 		raw = math.Log(value) - math.Log1p(-value)
 	case None:
 		raw = value

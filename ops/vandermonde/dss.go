@@ -9,6 +9,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
 // DSSVersion names a variant of the DSS kernel, as the published
@@ -16,7 +17,8 @@ import (
 // parameters and in the scale s of each state (see [DSSPlan]).
 type DSSVersion string
 
-// The DSS versions; (re, im) are the raw parameters of one state.
+// The DSS versions; (re, im) are the raw parameters of one state, and e^x of
+// them is ssm.Exp.
 const (
 	// DSSSoftmax: Lambda = re + i im, s = 1/Lambda, and the powers of every
 	// state are normalised to sum to one over the kernel, which bounds them
@@ -85,11 +87,10 @@ func (c DSSConfig) lambda(raw complex128) (lambda complex128, dRe, dIm float64) 
 	dRe, dIm = 1, 1
 	switch c.version() {
 	case DSSExp, DSSExpNoScale, DSSExpReIm:
-		re = -math.Exp(re)
-		dRe = re
+		rate, dRate := ssm.Exp.Eval(re)
+		re, dRe = -rate, -dRate
 		if c.version() == DSSExpReIm {
-			im = math.Exp(im)
-			dIm = im
+			im, dIm = ssm.Exp.Eval(im)
 		}
 	case DSSClip, DSSClipNoScale:
 		if re > DSSMaxReal {
