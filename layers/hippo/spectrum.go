@@ -21,12 +21,9 @@ import (
 // That is rounding for a normal A. For a highly non-normal one it is not: the
 // eigenvalues of LegS of N = 64 are beyond double precision.
 func Eigenvalues(a *mat.Dense) (values []complex128, uncertainty float64, err error) {
-	if err := checkSquare(a); err != nil {
+	eig, err := factorize(a, mat.EigenRight)
+	if err != nil {
 		return nil, 0, fmt.Errorf("hippo: Eigenvalues: %w", err)
-	}
-	var eig mat.Eigen
-	if !eig.Factorize(a, mat.EigenRight) {
-		return nil, 0, errors.New("hippo: Eigenvalues: the QR algorithm did not converge")
 	}
 	values = eig.Values(nil)
 	slices.SortFunc(values, func(x, y complex128) int {
@@ -49,12 +46,9 @@ func complexCond(v *mat.CDense) float64 {
 // x' = A x is stable if it is negative. Of a highly non-normal A, such as LegS
 // of a large N, the eigenvalues are known to few digits: see [Eigenvalues].
 func SpectralAbscissa(a *mat.Dense) (float64, error) {
-	if err := checkSquare(a); err != nil {
+	eig, err := factorize(a, mat.EigenNone)
+	if err != nil {
 		return 0, fmt.Errorf("hippo: SpectralAbscissa: %w", err)
-	}
-	var eig mat.Eigen
-	if !eig.Factorize(a, mat.EigenNone) {
-		return 0, errors.New("hippo: SpectralAbscissa: the QR algorithm did not converge")
 	}
 	abscissa := math.Inf(-1)
 	for _, l := range eig.Values(nil) {
@@ -63,7 +57,28 @@ func SpectralAbscissa(a *mat.Dense) (float64, error) {
 	return abscissa, nil
 }
 
-func checkSquare(a *mat.Dense) error {
+// factorize returns the eigenvalues of a, and its eigenvectors if kind asks for
+// them. Of matrices whose elements lie some fifty orders of magnitude apart
+// gonum does not find these: it panics.
+func factorize(a *mat.Dense, kind mat.EigenKind) (eig *mat.Eigen, err error) {
+	if err := checkFinite(a); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			eig, err = nil, fmt.Errorf("the eigenvectors were not found: %v", p)
+		}
+	}()
+	eig = new(mat.Eigen)
+	if !eig.Factorize(a, kind) {
+		return nil, errors.New("the QR algorithm did not converge")
+	}
+	return eig, nil
+}
+
+// checkFinite returns an error unless a is square and finite: of other elements
+// the QR algorithm makes an endless loop.
+func checkFinite(a *mat.Dense) error {
 	if a == nil {
 		return errors.New("want a matrix A, got nil")
 	}
