@@ -83,8 +83,12 @@ func (r *blockRecurrence[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 
 // stepNorm is a Norm in evaluation, at one step.
 type stepNorm[T num.Float] struct {
-	l                        *Norm
-	weight, bias, mean, rvar []T
+	l            *Norm
+	weight, bias []T // nil if not affine
+
+	// Of a BatchNorm: the running mean, and the inverse deviation times the
+	// weight.
+	mean, scale []T
 }
 
 func (s *stepNorm[T]) refresh() error {
@@ -92,10 +96,24 @@ func (s *stepNorm[T]) refresh() error {
 		return err
 	}
 	if s.l.cfg.Kind == BatchNorm {
-		s.mean, _ = weights.Memory[T](s.l.stats.Mean)
-		s.rvar, _ = weights.Memory[T](s.l.stats.Var)
+		s.readStats()
 	}
 	return read(&s.bias, s.l.bias)
+}
+
+// readStats reads the running statistics.
+func (s *stepNorm[T]) readStats() {
+	mean, _ := weights.Memory[T](s.l.stats.Mean)
+	variance, _ := weights.Memory[T](s.l.stats.Var)
+	s.mean = append(s.mean[:0], mean...)
+	s.scale = num.Grow(s.scale, len(variance))
+	for i, v := range variance {
+		scale := 1 / math.Sqrt(float64(v)+s.l.cfg.Eps)
+		if s.weight != nil {
+			scale *= float64(s.weight[i])
+		}
+		s.scale[i] = T(scale)
+	}
 }
 
 // apply normalises x (B, H) to dst, which may be x.
@@ -108,34 +126,28 @@ func (s *stepNorm[T]) apply(dst, x []T) {
 
 // row normalises one example.
 func (s *stepNorm[T]) row(dst, x []T) {
-	var mean, rstd float64
 	switch s.l.cfg.Kind {
 	case NoNorm:
 		copy(dst, x)
 		return
+	case BatchNorm:
+		vec.Sub(dst, x, s.mean)
+		vec.Mul(dst, dst, s.scale)
 	case LayerNorm:
-		mean, rstd = moments(x, s.l.cfg.Eps)
-	}
-	for i, v := range x {
-		if s.l.cfg.Kind == BatchNorm {
-			mean, rstd = float64(s.mean[i]), 1/math.Sqrt(float64(s.rvar[i])+s.l.cfg.Eps)
-		}
-		y := T((float64(v) - mean) * rstd)
+		mean, rstd := moments(x, s.l.cfg.Eps)
+		vec.Affine(dst, x, T(mean), T(rstd), 0)
 		if s.weight != nil {
-			y = y*s.weight[i] + s.bias[i]
+			vec.Mul(dst, dst, s.weight)
 		}
-		dst[i] = y
+	}
+	if s.bias != nil {
+		vec.Add(dst, dst, s.bias)
 	}
 }
 
 // moments returns the mean of x and 1/sqrt(variance + eps).
 func moments[T num.Float](x []T, eps float64) (mean, rstd float64) {
 	n := float64(len(x))
-	mean = float64(vec.Sum(x)) / n
-	var variance float64
-	for _, v := range x {
-		d := float64(v) - mean
-		variance += d * d
-	}
-	return mean, 1 / math.Sqrt(variance/n+eps)
+	mean = vec.Sum64(x) / n
+	return mean, 1 / math.Sqrt(vec.SumSqDiff(x, mean)/n+eps)
 }

@@ -65,3 +65,47 @@ func TestStepOfManyRows(t *testing.T) {
 		t.Errorf("a step allocates %v times", n)
 	}
 }
+
+// TestBlockRefresh checks that Refresh reads parameters and running statistics
+// again, and that nothing does before.
+func TestBlockRefresh(t *testing.T) {
+	const h = 6
+	block, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{S4D: &layers.S4DConfig{DModel: h, DState: 4}, Norm: layers.BatchNorm, PreNorm: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	recurrence := func() layers.Recurrence {
+		r, err := block.Recurrence(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	u := testutil.Normal(rand.New(rand.NewPCG(3, 4)), "u", 1, h).Tensor(tensor.Float32)
+	r := recurrence()
+	before := step(t, r, u)
+	for _, b := range block.Buffers() {
+		if v, ok := b.Value.Data().([]float32); ok {
+			for i := range v {
+				v[i] += float32(i + 1)
+			}
+		}
+	}
+	r.Reset()
+	if got := step(t, r, u); !slices.Equal(got, before) {
+		t.Errorf("before Refresh: want %v, got %v", before, got)
+	}
+	for _, p := range block.Params() {
+		for i, v := range p.Node.Value().Data().([]float32) {
+			p.Node.Value().Data().([]float32)[i] = 0.9 * v
+		}
+	}
+	if err := r.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	r.Reset()
+	want := step(t, recurrence(), u)
+	if got := step(t, r, u); !slices.Equal(got, want) || slices.Equal(got, before) {
+		t.Errorf("after Refresh: want %v, got %v (before %v)", want, got, before)
+	}
+}

@@ -12,8 +12,8 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 )
 
-// BenchmarkStep is one step of a whole layer, mixing included, as a
-// recurrence: (B, H) to (B, H) in float32.
+// BenchmarkStep is one step of a whole layer, mixing included, and of a
+// block with a norm around it, as a recurrence: (B, H) to (B, H) in float32.
 func BenchmarkStep(b *testing.B) {
 	const h, n = 128, 64
 	for _, c := range []struct {
@@ -31,6 +31,9 @@ func BenchmarkStep(b *testing.B) {
 		}},
 		{"lssl", func(g *G.ExprGraph) (recurrent, error) {
 			return layers.NewLSSL(g, tensor.Float32, layers.LSSLConfig{DModel: h, DState: n})
+		}},
+		{"block", func(g *G.ExprGraph) (recurrent, error) {
+			return layers.NewBlock(g, tensor.Float32, layers.BlockConfig{S4D: &layers.S4DConfig{DModel: h, DState: n, FixedB: true}, PreNorm: true})
 		}},
 	} {
 		for _, batch := range []int{1, 16} {
