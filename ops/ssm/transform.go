@@ -30,9 +30,10 @@ const (
 // exactly zero would make the pole marginally stable.
 const ReLUFloor = 1e-4
 
-// Least and Most bound the values of every transform but None, so far out that
-// nothing useful is cut off: a parameter that runs away gives neither 0, which
-// would make the pole marginally stable, nor infinity, from which NaNs come.
+// Least and Most bound the values of every transform but None at finite raw
+// parameters, so far out that nothing useful is cut off: a parameter that runs
+// away gives neither 0, which would make the pole marginally stable, nor
+// infinity, from which NaNs come.
 const (
 	Least = 1e-26
 	Most  = 1e26
@@ -64,7 +65,7 @@ func (t Transform) Validate(allowed ...Transform) error {
 func (t Transform) Eval(raw float64) (value, deriv float64) {
 	value, deriv = t.eval(raw)
 	switch {
-	case t == None:
+	case t == None, math.IsInf(raw, 0): // what is not finite stays visible
 	case value < Least:
 		return Least, 0
 	case value > Most:
