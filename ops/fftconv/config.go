@@ -42,7 +42,7 @@ func (c Config) Validate() error {
 	case ops.ActIdentity, ops.ActGELU:
 		return nil
 	}
-	return fmt.Errorf("Activation: want %q or %q, got %q", ops.ActIdentity, ops.ActGELU, c.Activation)
+	return fmt.Errorf("want Activation %q or %q, got %q", ops.ActIdentity, ops.ActGELU, c.Activation)
 }
 
 func (c Config) activation() ops.Activation { return cmp.Or(c.Activation, ops.ActIdentity) }

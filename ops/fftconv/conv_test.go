@@ -482,7 +482,7 @@ func TestPlanErrors(t *testing.T) {
 		want string
 	}{
 		{Config{Mode: "acausal"}, good, `Config: Mode: want "causal", "bidirectional" or "bidirectional-reference", got "acausal"`},
-		{Config{Activation: "relu"}, good, `Config: Activation: want "identity" or "gelu", got "relu"`},
+		{Config{Activation: "relu"}, good, `Config: want Activation "identity" or "gelu", got "relu"`},
 		{Config{}, Size{B: 0, H: 2, CH: 1, L: 4, LK: 4}, "Size: B: want at least 1, got 0"},
 		{Config{}, Size{B: 1, H: -2, CH: 1, L: 4, LK: 4}, "Size: H: want at least 1, got -2"},
 		{Config{}, Size{B: 1, H: 2, CH: 0, L: 4, LK: 4}, "Size: CH: want at least 1, got 0"},
