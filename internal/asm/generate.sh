@@ -25,3 +25,4 @@ generate vec internal/vec
 generate fft internal/fft
 generate dplr internal/dplr
 generate cauchy ops/cauchy
+generate vandermonde ops/vandermonde

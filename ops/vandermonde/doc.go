@@ -17,8 +17,8 @@
 // sqrt(L) + L) for each thread.
 //
 // Precision: parameters are transformed and discretised in float64 and all
-// powers are formed in float64, by doubling, and rounded once. A float32 kernel
-// is then within about 1.5e-7 of the exact one (relative Euclidean norm) at
+// powers are formed in float64, side by side in vector registers, and rounded
+// once. A float32 kernel is then within about 1.5e-7 of the exact one (relative Euclidean norm) at
 // every length; a float32 recurrence or a float32 phase times l is not.
 //
 // [Kernel] and [DSSKernel] are the Gorgonia ops; [Plan] and [DSSPlan] are the

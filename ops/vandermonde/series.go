@@ -2,7 +2,6 @@ package vandermonde
 
 import (
 	"math"
-	"unsafe"
 
 	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/num"
@@ -18,20 +17,23 @@ type series[T num.Float] struct {
 	n, l int // poles, length of the series
 	t, j int // (j-1)*t < l <= j*t
 
-	low  []float64 // (t, 2n)  Ab^i
-	high []float64 // (j, 2n)  Ab^(j*t), for sum
-	step []float64 // (2n)     Ab^t
-	pow  []float64 // (2n)     scratch of powers
+	ones  []float64 // (2n)
+	conj  []float64 // (2n)  conj Ab, for sum
+	coef  []float64 // (2n)  conj coef
+	step  []float64 // (2n)  Ab^t, where j > 1
+	scrap []float64 // (2n)
+	sums  []float64 // (3, 2n) of horner
 
-	table    []T // sum: (t, 2n) low; adjoint: (t, 4n) low and i*Ab^(i-1)
-	weighted []T // (j, 2n)  conj(coef * high)
+	table    []T // sum: (t, 2n) Ab^i; adjoint: (t, 4n) Ab^i and i*Ab^(i-1); and some rows more
+	weighted []T // (j, 2n)  conj(coef * Ab^(j*t)), and some rows more
 	inner    []T // (j, 4n)  sums over i
 	padded   []T // (j, t)   where j*t > l: the series with its tail
 	work     gemm.Workspace[T]
 }
 
-// blockQuantum is what the length of a block is a multiple of, for series long
-// enough: the width of a matrix product's micro-kernel.
+// blockQuantum is what the length of a block is a multiple of, for series longer
+// than one block: the width of a matrix product's micro-kernel, and a multiple of
+// group.
 const blockQuantum = 16
 
 // split returns the block length t and number of blocks j for length l: both
@@ -45,15 +47,16 @@ func split(l int) (t, j int) {
 
 func newSeries[T num.Float](n, l int) *series[T] {
 	t, j := split(l)
+	row := func(k int) []float64 { return num.Aligned[float64](2 * n * k) }
 	s := &series[T]{
 		n: n, l: l, t: t, j: j,
-		low:      num.Aligned[float64](t * 2 * n),
-		high:     num.Aligned[float64](j * 2 * n),
-		step:     num.Aligned[float64](2 * n),
-		pow:      num.Aligned[float64](2 * n),
-		table:    num.Aligned[T](t * 4 * n),
-		weighted: num.Aligned[T](j * 2 * n),
+		ones: row(1), conj: row(1), coef: row(1), step: row(1), scrap: row(1), sums: row(3),
+		table:    num.Aligned[T]((group*groups(t) + 1) * 4 * n),
+		weighted: num.Aligned[T](group * groups(j) * 2 * n),
 		inner:    num.Aligned[T](j * 4 * n),
+	}
+	for i := range n {
+		s.ones[i] = 1
 	}
 	if j*t > l {
 		s.padded = num.Aligned[T](j * t)
@@ -63,26 +66,16 @@ func newSeries[T num.Float](n, l int) *series[T] {
 
 // prepareSum forms the powers of the poles ab that sum needs.
 func (s *series[T]) prepareSum(ab []float64) {
-	s.powers(s.low, ab)
-	mulComplex(s.step, s.low[(s.t-1)*2*s.n:], ab)
-	s.powers(s.high, s.step)
-	flush[T](s.low, s.t)
-	flush[T](s.high, s.j)
-	round(s.table[:len(s.low)], s.low)
+	k := groups(s.t)
+	powers(s.table[:group*k*2*s.n], s.step, ab, s.ones, k)
+	conj(s.conj, s.step)
 }
 
 // sum writes k[l] = Re sum_n coef_n Ab_n^l.
 func (s *series[T]) sum(k []T, coef []float64) {
 	n := s.n
-	cr, ci := coef[:n], coef[n:2*n]
-	for j := range s.j {
-		hr, hi := s.high[2*j*n:][:n], s.high[(2*j+1)*n:][:n]
-		wr, wi := s.weighted[2*j*n:][:n], s.weighted[(2*j+1)*n:][:n]
-		for i := range n {
-			wr[i] = T(hr[i]*cr[i] - hi[i]*ci[i])
-			wi[i] = -T(hr[i]*ci[i] + hi[i]*cr[i])
-		}
-	}
+	conj(s.coef, coef)
+	powers(s.weighted, s.scrap, s.conj, s.coef, groups(s.j))
 	out := k
 	if s.padded != nil {
 		out = s.padded
@@ -96,18 +89,7 @@ func (s *series[T]) sum(k []T, coef []float64) {
 
 // prepareAdjoint forms the powers of the poles ab that adjoint needs.
 func (s *series[T]) prepareAdjoint(ab []float64) {
-	n := s.n
-	s.powers(s.low, ab)
-	mulComplex(s.step, s.low[(s.t-1)*2*n:], ab)
-	flush[T](s.low, s.t)
-	clear(s.table[2*n : 4*n])
-	for i := range s.t {
-		row := s.low[2*i*n:][:2*n]
-		round(s.table[4*i*n:][:2*n], row)
-		if i+1 < s.t {
-			roundScaled(s.table[(4*i+6)*n:][:2*n], row, float64(i+1))
-		}
-	}
+	tangents(s.table, s.step, ab, groups(s.t))
 }
 
 // adjoint writes s0_n = sum_l g[l] Ab_n^l and s1_n = sum_l l g[l] Ab_n^(l-1),
@@ -120,104 +102,24 @@ func (s *series[T]) adjoint(s0, s1 []float64, g []T) {
 	}
 	// (J, T) x (T, 4N): U_j = sum_i g Ab^i and V_j = sum_i i g Ab^(i-1)
 	gemm.Gemm(&s.work, false, false, s.j, 4*n, s.t, g, s.t, s.table, 4*n, s.inner, 4*n, false)
-	// With X = Ab^t, by Horner: s0 = sum_j U_j X^j, its derivative by X in d,
-	// and s1 = sum_j V_j X^j + d dX/dAb, dX/dAb = t Ab^(t-1).
-	clear(s0[:2*n])
-	clear(s1[:2*n])
-	d := s.pow
-	clear(d)
-	for j := s.j - 1; j >= 0; j-- {
-		s.horner(s0, s1, d, s.inner[4*j*n:][:4*n])
-	}
-	last := s.low[(s.t-1)*2*n:][:2*n]
+	// With X = Ab^t: s0 = sum_j U_j X^j, its derivative by X in d, and
+	// s1 = sum_j V_j X^j + d dX/dAb, dX/dAb = t Ab^(t-1).
+	horner(s.sums, s.step, s.inner)
+	copy(s0[:2*n], s.sums)
+	copy(s1[:2*n], s.sums[2*n:])
+	d, last := s.sums[4*n:], s.table[(s.t-1)*4*n:]
 	for i := range n {
-		v := complex(d[i], d[n+i]) * complex(last[i], last[n+i]) * complex(float64(s.t), 0)
+		v := complex(d[i], d[n+i]) * complex(float64(last[i]), float64(last[n+i])) * complex(float64(s.t), 0)
 		s1[i] += real(v)
 		s1[n+i] += imag(v)
 	}
 }
 
-// horner is one step of adjoint: d = d*X + s0, s0 = s0*X + U, s1 = s1*X + V
-// for one row u = (U, V).
-func (s *series[T]) horner(s0, s1, d []float64, u []T) {
-	n := s.n
-	xr, xi := s.step[:n], s.step[n:2*n]
-	ar, ai := s0[:n], s0[n:2*n]
-	br, bi := s1[:n], s1[n:2*n]
-	dr, di := d[:n], d[n:2*n]
-	ur, ui, vr, vi := u[:n], u[n:2*n], u[2*n:3*n], u[3*n:4*n]
-	for i, x := range xr {
-		y := xi[i]
-		dr[i], di[i] = dr[i]*x-di[i]*y+ar[i], dr[i]*y+di[i]*x+ai[i]
-		ar[i], ai[i] = ar[i]*x-ai[i]*y+float64(ur[i]), ar[i]*y+ai[i]*x+float64(ui[i])
-		br[i], bi[i] = br[i]*x-bi[i]*y+float64(vr[i]), br[i]*y+bi[i]*x+float64(vi[i])
-	}
-}
-
-// powers writes the powers 0, 1, 2, ... of z, one a row, to the rows of dst,
-// by doubling: the relative error of z^l is that of z times l and a few
-// roundings.
-func (s *series[T]) powers(dst, z []float64) {
-	n := s.n
-	rows := len(dst) / (2 * n)
-	for i := range n {
-		dst[i], dst[n+i] = 1, 0
-	}
-	copy(s.pow, z) // z^have
-	for have := 1; have < rows; have *= 2 {
-		for i := range min(have, rows-have) {
-			mulComplex(dst[(have+i)*2*n:][:2*n], dst[i*2*n:], s.pow)
-		}
-		mulComplex(s.pow, s.pow, s.pow)
-	}
-}
-
-// mulComplex writes the elementwise product of two planar complex rows. dst
-// may be a or b.
-func mulComplex(dst, a, b []float64) {
+// conj writes the conjugates of a complex row.
+func conj(dst, z []float64) {
 	n := len(dst) / 2
-	dr, di := dst[:n], dst[n:2*n]
-	ar, ai, br, bi := a[:n], a[n:2*n], b[:n], b[n:2*n]
-	for i := range dr {
-		x, y, u, v := ar[i], ai[i], br[i], bi[i]
-		dr[i] = x*u - y*v
-		di[i] = x*v + y*u
-	}
-}
-
-// round rounds src to dst.
-func round[T num.Float](dst []T, src []float64) {
-	for i, v := range src[:len(dst)] {
-		dst[i] = T(v)
-	}
-}
-
-// roundScaled rounds f*src to dst.
-func roundScaled[T num.Float](dst []T, src []float64, f float64) {
-	for i, v := range src[:len(dst)] {
-		dst[i] = T(f * v)
-	}
-}
-
-// flush sets the powers in table, which has the given number of rows, to zero
-// where they are so small that a product of two of them would be subnormal in
-// T: arithmetic on subnormal numbers is a hundred times slower, and beside
-// Ab^0 = 1 they are nothing.
-func flush[T num.Float](table []float64, rows int) {
-	tiny := 0x1p-500
-	if unsafe.Sizeof(T(0)) == 4 {
-		tiny = 0x1p-60
-	}
-	last := table[len(table)/rows*(rows-1):] // where decaying powers are smallest
-	n := len(last) / 2
-	for i, re := range last[:n] {
-		if math.Abs(re)+math.Abs(last[n+i]) < tiny {
-			for i, v := range table {
-				if math.Abs(v) < tiny {
-					table[i] = 0
-				}
-			}
-			return
-		}
+	copy(dst[:n], z)
+	for i, v := range z[n : 2*n] {
+		dst[n+i] = -v
 	}
 }

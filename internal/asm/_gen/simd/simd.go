@@ -71,6 +71,14 @@ func (a *Asm) Half() *Asm {
 	return &h
 }
 
+// Of returns an Asm that appends to the same function, with elements of the
+// given size in bytes.
+func (a *Asm) Of(elem int) *Asm {
+	o := *a
+	o.Elem = elem
+	return &o
+}
+
 // Suffix returns what the names of this instruction set and element type end
 // in: AVX2F32, AVX2F64, AVX512F32 or AVX512F64.
 func (a *Asm) Suffix() string {
