@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"sort"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/testutil/golden"
 )
 
-var goldenSet = flag.String("golden", "", "directory or .tar.gz of golden cases, an absolute path (default: those that come with the module)")
+var goldenSet = flag.String("golden", "", "directory or .tar.gz of golden cases, relative to the module (default: those that come with it)")
 
 const (
 	// tol64 bounds the relative error in float64.
@@ -127,10 +128,20 @@ type row struct {
 	worst                map[tensor.Dtype]float64
 }
 
+// fromModule returns where a name given on the command line is: go test runs
+// tests in the directory of their package, but is run at the root of the module.
+func fromModule(name string) string {
+	root := filepath.Join("..", "..", name)
+	if _, err := os.Stat(root); err == nil && !filepath.IsAbs(name) {
+		return root
+	}
+	return name
+}
+
 func TestGolden(t *testing.T) {
 	cases, err := golden.Default()
 	if *goldenSet != "" {
-		cases, err = golden.Open(*goldenSet)
+		cases, err = golden.Open(fromModule(*goldenSet))
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -1,11 +1,10 @@
 // Package conformance runs the golden cases, exact results of the public S4
 // implementations, through the public API of this module:
 //
-//	go test ./internal/conformance -v                     the cases that come with the module
-//	go test ./internal/conformance -v -golden "$PWD/set"  another set of the same format
+//	go test ./internal/conformance -v                  the cases that come with the module
+//	go test ./internal/conformance -v -golden DIR      another set of the same format
 //
-// A relative name is taken from the directory of this package, where go test
-// runs it.
+// DIR is absolute or relative to the root of the module; it may be a .tar.gz file.
 //
 // It prints, for every kind of case, how many ran and the worst relative error
 // (Euclidean norm) of any output or gradient, and lists the kinds that nothing
