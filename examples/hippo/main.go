@@ -1,0 +1,25 @@
+// Command hippo draws what a HiPPO memory holds of a function: its coefficients
+// as they follow the input, what can be read back from them as their number
+// grows, and what is remembered at several times.
+//
+//	go run ./examples/hippo                  LegS: all of the past, evenly
+//	go run ./examples/hippo -measure legt    a window that slides
+//	go run ./examples/hippo -h               every option
+//
+// Gu, Dao, Ermon, Rudra, Ré, "HiPPO: Recurrent Memory with Optimal Polynomial
+// Projections", 2020, arXiv:2008.07669.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "hippo:", err)
+		os.Exit(1)
+	}
+}
