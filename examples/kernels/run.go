@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"text/tabwriter"
+)
+
+// run draws what the arguments say.
+func run(args []string, out io.Writer) error {
+	o, err := parseOptions(args, out)
+	if err != nil {
+		return err
+	}
+	subjects, err := o.subjects()
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "layer\tkernels\teffective length\t\t\tpicture")
+	fmt.Fprintln(w, "\t\tshortest\tmedian\tlongest\t")
+	for _, s := range subjects {
+		ks, err := readKernels(s, o.length)
+		if err != nil {
+			return err
+		}
+		p, err := newPicture(s, ks, o)
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(o.out, s.name+".png")
+		if err := p.save(path); err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\n", s.title, len(ks), ks[0].reach, ks[len(ks)/2].reach, ks[len(ks)-1].reach, path)
+	}
+	return w.Flush()
+}
+
+// subjects returns the layers to be drawn.
+func (o *options) subjects() ([]subject, error) {
+	if o.model == "" {
+		return makeStarts(o.start, o.length)
+	}
+	subjects, err := loadModel(o.model, o.length)
+	if err != nil || o.layer < 0 {
+		return subjects, err
+	}
+	if o.layer >= len(subjects) {
+		return nil, fmt.Errorf("-layer: want one of the model's blocks 0 to %d, got %d", len(subjects)-1, o.layer)
+	}
+	return subjects[o.layer : o.layer+1], nil
+}

@@ -1,0 +1,308 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/examples/internal/figure/figuretest"
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// kernels runs the command and returns what it printed.
+func kernels(t *testing.T, args ...string) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := run(args, &out); err != nil {
+		t.Fatalf("kernels %s: %v", strings.Join(args, " "), err)
+	}
+	return out.String()
+}
+
+// checkPicture checks that a file is a picture of rows by columns of panels that
+// is not of one colour.
+func checkPicture(t *testing.T, path string, rows, columns int) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer f.Close()
+	img, err := png.Decode(f)
+	if err != nil {
+		t.Errorf("%s: %v", path, err)
+		return
+	}
+	if s := img.Bounds().Size(); s.X != 600*columns || s.Y != 456*rows {
+		t.Errorf("%s: %v dots, want %d x %d panels", path, s, columns, rows)
+	}
+	first, inked := img.At(0, 0), 0
+	for x := range img.Bounds().Dx() {
+		if img.At(x, 200) != first {
+			inked++
+		}
+	}
+	if inked < 50 {
+		t.Errorf("%s: the picture is empty", path)
+	}
+}
+
+func TestEffectiveLength(t *testing.T) {
+	decay := make([]float64, 1000)
+	for l := range decay {
+		decay[l] = math.Exp(-float64(l) / 50)
+	}
+	for _, c := range []struct {
+		name string
+		k    []float64
+		want int
+	}{
+		{"no kernel", []float64{0, 0, 0}, 0},
+		{"the present only", []float64{-3, 0, 0}, 1},
+		{"a delay", []float64{0, 0, 0, 2, 0}, 4},
+		{"what is below 1 % of the energy does not count", []float64{10, 0.5, 0.5, 0.5}, 1},
+		{"what is above it does", []float64{10, 0, 0, 1.1}, 4},
+		{"everywhere", []float64{1, 1, 1, 1}, 4},
+		{"exponential: 50/2 log 100 = 115.1", decay, 116},
+	} {
+		if got := effectiveLength(c.k); got != c.want {
+			t.Errorf("%s: got %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestNormalisedKeepsTheEnvelope(t *testing.T) {
+	if got, want := normalised([]float64{1, -4, 2, 0, 0, 1, 3}, 4), []float64{-1, 0.5, 0.25, 0.75}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got, want := normalised([]float64{0, 0}, 4), []float64{0, 0}; !slices.Equal(got, want) {
+		t.Errorf("a kernel of zeros: got %v, want %v", got, want)
+	}
+}
+
+// The states of S4 from LegT after an impulse are Legendre polynomials in a
+// window of 2 units of time, times 1/2, but for the size of N: the first is flat,
+// then gone.
+func TestBasisIsThatOfTheMeasure(t *testing.T) {
+	const dt, n = 0.01, 32
+	l, err := layers.NewS4(G.NewGraph(), tensor.Float64, layers.S4Config{DModel: 1, DState: n, Init: "legt", LMax: 400, DtMin: dt, DtMax: dt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := l.System(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	phi, err := basis(l, s, 0, 2, 400)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(phi) != 2 || len(phi[0]) != 400 {
+		t.Fatalf("got %d functions of %d steps", len(phi), len(phi[0]))
+	}
+	const window = 2 / dt // steps
+	for _, at := range []struct {
+		step int
+		want [2]float64
+	}{
+		{window / 4, [2]float64{0.5, 0.25 * math.Sqrt(3)}}, {window / 2, [2]float64{0.5, 0}}, {3 * window / 4, [2]float64{0.5, -0.25 * math.Sqrt(3)}},
+		{3 * window / 2, [2]float64{0, 0}},
+	} {
+		for i, want := range at.want {
+			if got := phi[i][at.step] / dt; math.Abs(got-want) > 0.06 {
+				t.Errorf("function %d after %d steps: got %g, want %g", i, at.step, got, want)
+			}
+		}
+	}
+}
+
+func TestEveryInitialisationIsDrawn(t *testing.T) {
+	dir := t.TempDir()
+	out := kernels(t, "-out", dir, "-length", "40", "-states", "3")
+	for _, name := range startNames() {
+		checkPicture(t, filepath.Join(dir, name+".png"), 2, 2)
+	}
+	for _, want := range []string{"shortest", `S4D, init "lin"`, "32"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+func TestPicturesAreThoseOfBefore(t *testing.T) {
+	for _, name := range []string{"s4d-lin", "s4-legs"} {
+		dir := t.TempDir()
+		kernels(t, "-out", dir, "-init", name, "-length", "96", "-feature", "1")
+		figuretest.Golden(t, filepath.Join(dir, name+".png"))
+	}
+}
+
+// classifier returns a small model of two blocks.
+func classifier(t *testing.T, block layers.BlockConfig) *models.Classifier {
+	t.Helper()
+	m, err := models.NewClassifier(G.NewGraph(), tensor.Float32, models.ClassifierConfig{Features: 1, Classes: 2, NLayers: 2, Block: block}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestSavedModel(t *testing.T) {
+	for name, block := range map[string]layers.BlockConfig{
+		"one":  {S4D: &layers.S4DConfig{DModel: 1, DState: 2}},
+		"s4d":  {S4D: &layers.S4DConfig{DModel: 4, DState: 4, Bidirectional: true, UntiedDt: true}},
+		"s4":   {S4: &layers.S4Config{DModel: 4, DState: 4, LMax: 32, Bottleneck: 2, Gate: 2}},
+		"lssl": {LSSL: &layers.LSSLConfig{DModel: 3, DState: 4}},
+	} {
+		dir := t.TempDir()
+		if err := classifier(t, block).Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		out := kernels(t, "-model", dir, "-length", "100") // longer than what S4 is tuned to
+		for _, file := range []string{"layer-0.png", "layer-1.png"} {
+			checkPicture(t, filepath.Join(dir, "kernels", file), 2, 2)
+			if !strings.Contains(out, filepath.Join(dir, "kernels", file)) {
+				t.Errorf("%s: no %s in\n%s", name, file, out)
+			}
+		}
+		pictures := t.TempDir()
+		kernels(t, "-model", dir, "-length", "2", "-layer", "1", "-feature", "0", "-out", pictures)
+		checkPicture(t, filepath.Join(pictures, "layer-1.png"), 2, 2)
+		if files, err := os.ReadDir(pictures); err != nil || len(files) != 1 {
+			t.Errorf("%s: -layer 1 drew %v (%v)", name, files, err)
+		}
+	}
+}
+
+// What a training that diverged leaves behind is an error that names the layer.
+func TestParametersThatAreNotFinite(t *testing.T) {
+	for name, block := range map[string]layers.BlockConfig{
+		"S4D":  {S4D: &layers.S4DConfig{DModel: 2, DState: 2}},
+		"S4":   {S4: &layers.S4Config{DModel: 2, DState: 2}},
+		"DSS":  {DSS: &layers.DSSConfig{DModel: 2, DState: 2}},
+		"LSSL": {LSSL: &layers.LSSLConfig{DModel: 2, DState: 2}},
+	} {
+		for i, p := range classifier(t, block).Params() {
+			if !strings.HasPrefix(p.Name, "blocks.1.layer.kernel.") {
+				continue
+			}
+			for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+				m := classifier(t, block)
+				v, err := m.Params()[i].Value()
+				if err != nil {
+					t.Fatal(err)
+				}
+				v.Data().([]float32)[0] = float32(bad)
+				dir := t.TempDir()
+				if err := m.Save(dir); err != nil {
+					t.Fatal(err)
+				}
+				err = run([]string{"-model", dir, "-layer", "1", "-length", "8"}, &bytes.Buffer{})
+				// An infinite logarithm of a rate may stand for a rate of 0.
+				if err == nil && !math.IsInf(bad, 0) || err != nil && !strings.Contains(err.Error(), "blocks.1.layer") {
+					t.Errorf("%s: %g in %s: got error %v, want one that names the layer", name, bad, p.Name, err)
+				}
+			}
+		}
+	}
+}
+
+// A DSS layer that is no system still has kernels.
+func TestLayerWithoutSystem(t *testing.T) {
+	dir := t.TempDir()
+	if err := classifier(t, layers.BlockConfig{DSS: &layers.DSSConfig{DModel: 2, DState: 3}}).Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	kernels(t, "-model", dir, "-length", "40")
+	checkPicture(t, filepath.Join(dir, "kernels", "layer-0.png"), 1, 2)
+}
+
+// noise is a data set.
+type noise struct{}
+
+func (noise) Len() int       { return 4 }
+func (noise) Length(int) int { return 8 }
+func (noise) Example(i int) (train.Example, error) {
+	return train.Example{Features: []float32{1, 2, float32(i), 4, 3, 2, 1, 0}, Label: i % 2}, nil
+}
+
+func TestCheckpointAndRun(t *testing.T) {
+	dir := t.TempDir()
+	m := classifier(t, layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 2}})
+	cfg := train.Config{Steps: 2, BatchSize: 2, LR: 0.01, CheckpointDir: dir}
+	tr, err := train.New(cfg, m, noise{}, noise{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	if _, err := tr.Fit(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	kernels(t, "-model", filepath.Join(dir, train.LastCheckpoint), "-length", "16")
+	checkPicture(t, filepath.Join(dir, "kernels", "layer-0.png"), 2, 2)
+	kernels(t, "-model", dir, "-length", "16", "-out", filepath.Join(dir, "best"))
+	checkPicture(t, filepath.Join(dir, "best", "layer-1.png"), 2, 2)
+	if err := m.Save(filepath.Join(dir, "model")); err != nil {
+		t.Fatal(err)
+	}
+	kernels(t, "-model", dir, "-length", "16", "-out", filepath.Join(dir, "trained"))
+	checkPicture(t, filepath.Join(dir, "trained", "layer-1.png"), 2, 2)
+}
+
+func TestErrors(t *testing.T) {
+	empty, saved := t.TempDir(), t.TempDir()
+	if err := classifier(t, layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 2}}).Save(saved); err != nil {
+		t.Fatal(err)
+	}
+	broken := filepath.Join(empty, "broken.json")
+	if err := os.WriteFile(broken, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		`invalid value "s4d-legt" for flag -init: want one of all, s4d-lin`: {"-init", "s4d-legt"},
+		"flag provided but not defined: -chart":                             {"-chart"},
+		`want options only, got "runs"`:                                     {"runs"},
+		"-length: want 2 to 1048576, got 1":                                 {"-length", "1"},
+		"-states: want 1 to 12, got 0":                                      {"-states", "0"},
+		"-feature: want at least 0, or -1 for that of the median kernel":    {"-feature", "-2"},
+		"-layer: want at least 0, or -1 for all, got -2":                    {"-layer", "-2"},
+		"want one of them":                                                  {"-model", saved, "-init", "s4-legs"},
+		"-layer is about a -model: an initialisation has one layer, got 1":  {"-layer", "1"},
+		"-layer: want one of the model's blocks 0 to 1, got 2":              {"-model", saved, "-layer", "2"},
+		"-feature: layer 0 has features 0 to 1, got 2":                      {"-model", saved, "-feature", "2"},
+		"no such file":          {"-model", filepath.Join(empty, "nothing")},
+		"which has none of":     {"-model", empty},
+		"the file is truncated": {"-model", broken},
+	} {
+		err := run(append(args, "-out", t.TempDir()), &bytes.Buffer{})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("kernels %s: got error %v, want %q", strings.Join(args, " "), err, want)
+		}
+	}
+}
+
+func TestHelpListsEveryOption(t *testing.T) {
+	var out bytes.Buffer
+	if err := run([]string{"-h"}, &out); !errors.Is(err, flag.ErrHelp) {
+		t.Fatalf("got error %v", err)
+	}
+	for _, want := range []string{"-model path", "-init", "lssl-legt", "-layer int", "-feature int", "(default 1024)", "-states int", "-out directory"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}

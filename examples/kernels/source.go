@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	G "gorgonia.org/gorgonia"
+
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// subject is a layer to be drawn.
+type subject struct {
+	name  string // of the picture's file
+	title string
+	graph *G.ExprGraph // of the layer
+	layer layers.StateSpaceLayer
+}
+
+// loadModel returns the state space layers of a trained model, for sequences of
+// the given length.
+func loadModel(path string, length int) ([]subject, error) {
+	m, err := findModel(path)
+	if err != nil {
+		return nil, err
+	}
+	g := G.NewGraph()
+	if m, err = m.CloneTo(g, layers.ForLength(length)); err != nil {
+		return nil, err
+	}
+	var subjects []subject
+	for i, b := range m.Blocks() {
+		subjects = append(subjects, subject{
+			name: fmt.Sprintf("layer-%d", i), title: fmt.Sprintf("layer %d", i),
+			graph: g, layer: b.Layer(),
+		})
+	}
+	return subjects, nil
+}
+
+// findModel reads the model or checkpoint at path: a saved model's directory, a
+// checkpoint's JSON file, or the directory of a run, which holds a trained model
+// or, until it has ended, checkpoints.
+func findModel(path string) (*models.Classifier, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("-model: %w", err)
+	}
+	if !info.IsDir() {
+		return readCheckpoint(path)
+	}
+	tried := []struct {
+		file string
+		read func() (*models.Classifier, error)
+	}{
+		{"config.json", func() (*models.Classifier, error) { return models.LoadClassifier(G.NewGraph(), path) }},
+		{"model/config.json", func() (*models.Classifier, error) {
+			return models.LoadClassifier(G.NewGraph(), filepath.Join(path, "model"))
+		}},
+		{train.BestCheckpoint, func() (*models.Classifier, error) {
+			return readCheckpoint(filepath.Join(path, train.BestCheckpoint))
+		}},
+		{train.LastCheckpoint, func() (*models.Classifier, error) {
+			return readCheckpoint(filepath.Join(path, train.LastCheckpoint))
+		}},
+	}
+	var names []string
+	for _, t := range tried {
+		_, err := os.Stat(filepath.Join(path, filepath.FromSlash(t.file)))
+		if err == nil {
+			return t.read()
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("-model: %w", err)
+		}
+		names = append(names, t.file)
+	}
+	return nil, fmt.Errorf("-model: want a saved model, a checkpoint or the directory of a run, got %s, which has none of %q", path, names)
+}
+
+// readCheckpoint returns the classifier of a checkpoint.
+func readCheckpoint(path string) (*models.Classifier, error) {
+	c, err := train.ReadCheckpoint(path)
+	if err != nil {
+		return nil, err
+	}
+	var cfg models.ClassifierConfig
+	d := json.NewDecoder(bytes.NewReader(c.Model))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&cfg); err != nil {
+		return nil, fmt.Errorf("%s: it is not of a classifier: %w", path, err)
+	}
+	m, err := models.NewClassifier(G.NewGraph(), c.Train.DType.Tensor(), cfg, 0)
+	if err != nil {
+		return nil, err
+	}
+	return m, c.LoadModel(m)
+}

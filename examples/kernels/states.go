@@ -1,0 +1,115 @@
+package main
+
+import (
+	"math/cmplx"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/layers/hippo"
+	"github.com/gorgonia-s4/s4/ops/ssm"
+)
+
+// basis returns the first n basis functions of a feature: what its states are
+// after an impulse, for as many steps as given. A kernel is their sum, weighted
+// by C.
+//
+// Of S4 the states are those of the measure it starts from, x = 2 Re(V z), where
+// z are the stored ones; of the others the stored ones, of complex ones the real
+// part.
+func basis(l layers.StateSpaceLayer, s *layers.System, feature, n, length int) ([][]float64, error) {
+	v, err := startBasis(l, feature)
+	if err != nil {
+		return nil, err
+	}
+	size := len(s.Discrete.B)
+	if s.Lambda != nil && v == nil {
+		size /= 2 // the real parts come first
+	}
+	phi := make([][]float64, min(n, size))
+	for i := range phi {
+		phi[i] = make([]float64, length)
+	}
+	x := mat.NewVecDense(len(s.Discrete.B), append([]float64(nil), s.Discrete.B...))
+	var next mat.VecDense
+	for t := range length {
+		for i := range phi {
+			phi[i][t] = coordinate(x.RawVector().Data, v, i)
+		}
+		next.MulVec(s.Discrete.A, x)
+		x.CopyVec(&next)
+	}
+	return phi, nil
+}
+
+// coordinate returns element i of the state x, or of 2 Re(V z) where z is x as
+// complex numbers.
+func coordinate(x []float64, v *mat.CDense, i int) float64 {
+	if v == nil {
+		return x[i]
+	}
+	var sum complex128
+	for k, z := range hippo.ComplexState(x) {
+		sum += v.At(i, k) * z
+	}
+	return 2 * real(sum)
+}
+
+// startBasis returns the eigenbasis V (N, N/2) of the measure that a feature of
+// an S4 layer starts from; nil for other layers and where it starts diagonal.
+func startBasis(l layers.StateSpaceLayer, feature int) (*mat.CDense, error) {
+	s4, ok := l.(*layers.S4)
+	if !ok {
+		return nil, nil
+	}
+	c := s4.Config()
+	start, err := hippo.DPLRInit(c.Init, c.DState, c.Rank, hippo.DPLROptions{Copies: c.NSSM})
+	if err != nil {
+		return nil, err
+	}
+	return start[ssm.Row(feature, c.NSSM)].V, nil
+}
+
+// spectrum is eigenvalues before and after discretisation.
+type spectrum struct {
+	a  []complex128 // 1/time
+	ab []complex128 // in the unit disc if stable
+}
+
+// poles returns the spectrum of the stored poles of a system, both of each
+// conjugate pair.
+func poles(s *layers.System) (spectrum, error) {
+	var a []complex128
+	for _, l := range s.Lambda {
+		a = append(a, l, cmplx.Conj(l))
+	}
+	return discretized(s, a)
+}
+
+// known is how far rounding may have moved an eigenvalue that is drawn, relative
+// to the largest.
+const known = 1e-2
+
+// eigenvalues returns the spectrum of the state matrix of a system that is not
+// diagonal, and whether it is beyond double precision: see hippo.Eigenvalues.
+func eigenvalues(s *layers.System) (spec spectrum, beyond bool, err error) {
+	a, uncertainty, err := hippo.Eigenvalues(s.Continuous.A)
+	if err != nil {
+		return spectrum{}, false, err
+	}
+	largest := 0.0
+	for _, l := range a {
+		largest = max(largest, cmplx.Abs(l))
+	}
+	if uncertainty > known*largest {
+		return spectrum{}, true, nil
+	}
+	spec, err = discretized(s, a)
+	return spec, false, err
+}
+
+// discretized adds what the discretisation of a system makes of eigenvalues.
+func discretized(s *layers.System, a []complex128) (spectrum, error) {
+	ab, _, err := hippo.DiscretizeDiagonal(a, make([]complex128, len(a)), s.Dt, s.Disc, s.Alpha)
+	return spectrum{a: a, ab: ab}, err
+}
