@@ -3,6 +3,7 @@ package layers_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	G "gorgonia.org/gorgonia"
@@ -15,29 +16,26 @@ import (
 // A layer under test is made with h features and states of n dimensions.
 type makeLayer func(g *G.ExprGraph, h, n int) (layers.Layer, error)
 
-func BenchmarkS4D(b *testing.B) {
-	benchmarkLayer(b, func(g *G.ExprGraph, h, n int) (layers.Layer, error) {
-		return layers.NewS4D(g, tensor.Float32, layers.S4DConfig{DModel: h, DState: n, FixedB: true})
-	})
+func makeS4D(g *G.ExprGraph, h, n int) (layers.Layer, error) {
+	return layers.NewS4D(g, tensor.Float32, layers.S4DConfig{DModel: h, DState: n, FixedB: true})
 }
 
-func BenchmarkS4(b *testing.B) {
-	benchmarkLayer(b, func(g *G.ExprGraph, h, n int) (layers.Layer, error) {
-		return layers.NewS4(g, tensor.Float32, layers.S4Config{DModel: h, DState: n})
-	})
+func makeS4(g *G.ExprGraph, h, n int) (layers.Layer, error) {
+	return layers.NewS4(g, tensor.Float32, layers.S4Config{DModel: h, DState: n})
 }
 
-func BenchmarkDSS(b *testing.B) {
-	benchmarkLayer(b, func(g *G.ExprGraph, h, n int) (layers.Layer, error) {
-		return layers.NewDSS(g, tensor.Float32, layers.DSSConfig{DModel: h, DState: n})
-	})
+func makeDSS(g *G.ExprGraph, h, n int) (layers.Layer, error) {
+	return layers.NewDSS(g, tensor.Float32, layers.DSSConfig{DModel: h, DState: n})
 }
 
-func BenchmarkLSSL(b *testing.B) {
-	benchmarkLayer(b, func(g *G.ExprGraph, h, n int) (layers.Layer, error) {
-		return layers.NewLSSL(g, tensor.Float32, layers.LSSLConfig{DModel: h, DState: n})
-	})
+func makeLSSL(g *G.ExprGraph, h, n int) (layers.Layer, error) {
+	return layers.NewLSSL(g, tensor.Float32, layers.LSSLConfig{DModel: h, DState: n})
 }
+
+func BenchmarkS4D(b *testing.B)  { benchmarkLayer(b, makeS4D) }
+func BenchmarkS4(b *testing.B)   { benchmarkLayer(b, makeS4) }
+func BenchmarkDSS(b *testing.B)  { benchmarkLayer(b, makeDSS) }
+func BenchmarkLSSL(b *testing.B) { benchmarkLayer(b, makeLSSL) }
 
 // benchmarkLayer measures a whole layer in float32 on a TapeMachine: forward
 // in evaluation mode (fwd), and forward and backward to the input and all
@@ -67,6 +65,56 @@ func benchmarkBackward(b *testing.B, layer makeLayer, batch, h, n, l int) {
 	}
 	benchmarkGraph(b, G.Nodes{x, gy}, append(G.Nodes{y}, grads...), G.BindDualValues(learn...))
 	b.ReportMetric(float64(testutil.Size(learn)), "params")
+}
+
+// BenchmarkFwdState measures whole layers that go on from a state, in float32:
+// output and final state (fwd), and besides the gradients of both by the input,
+// the state and all parameters (fwdbwd).
+func BenchmarkFwdState(b *testing.B) {
+	const batch, h, n, l = 16, 128, 64, 1024
+	for _, c := range []struct {
+		name  string
+		layer makeLayer
+	}{{"S4D", makeS4D}, {"S4", makeS4}, {"DSS", func(g *G.ExprGraph, h, n int) (layers.Layer, error) {
+		return layers.NewDSS(g, tensor.Float32, layers.DSSConfig{DModel: h, DState: n, LMax: l})
+	}}, {"LSSL", makeLSSL}} {
+		size := fmt.Sprintf("%s/B%d_H%d_N%d_L%d", c.name, batch, h, n, l)
+		b.Run(size+"/fwd", func(b *testing.B) {
+			_, in, out := buildStateLayer(b, c.layer, batch, h, n, l)
+			benchmarkGraph(b, in, out, G.EvalMode())
+		})
+		b.Run(size+"/fwdbwd", func(b *testing.B) {
+			lay, in, out := buildStateLayer(b, c.layer, batch, h, n, l)
+			var gout G.Nodes
+			for i, y := range out {
+				gout = append(gout, normalNode(y.Graph(), fmt.Sprintf("gout%d", i), y.Shape()...))
+			}
+			learn := lay.Learnables()
+			grads, err := G.Backpropagate(out, gout, slices.Concat(in, learn))
+			if err != nil {
+				b.Fatal(err)
+			}
+			benchmarkGraph(b, slices.Concat(in, gout), slices.Concat(out, grads), G.BindDualValues(learn...))
+		})
+	}
+}
+
+// buildStateLayer puts a layer on a graph of its own: in are an input and an
+// initial state, out the output and the final state.
+func buildStateLayer(b *testing.B, layer makeLayer, batch, h, n, l int) (lay layers.StateSpaceLayer, in, out G.Nodes) {
+	b.Helper()
+	g := G.NewGraph()
+	made, err := layer(g, h, n)
+	if err != nil {
+		b.Fatal(err)
+	}
+	lay = made.(layers.StateSpaceLayer)
+	in = G.Nodes{normalNode(g, "x", batch, h, l), normalNode(g, "x0", lay.StateShape(batch)...)}
+	y, state, err := lay.FwdState(in[0], in[1])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return lay, in, G.Nodes{y, state}
 }
 
 // buildLayer puts a layer on a graph of its own, with an input.
