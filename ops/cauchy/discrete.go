@@ -20,6 +20,7 @@ import (
 // larger than the result by more than a small factor, so it may be rounded.
 type discrete struct {
 	pole []complex128   // (N) 2g - 1
+	diff []complex128   // (N) 2g - 2 = dt Lambda g
 	q, e [][]complex128 // (R, N)
 	b    []complex128   // (N) Bb
 
@@ -29,7 +30,7 @@ type discrete struct {
 
 func newDiscrete(s *Size) *discrete {
 	return &discrete{
-		pole: make([]complex128, s.N), q: newMatrix(s.R, s.N), e: newMatrix(s.R, s.N), b: make([]complex128, s.N),
+		pole: make([]complex128, s.N), diff: make([]complex128, s.N), q: newMatrix(s.R, s.N), e: newMatrix(s.R, s.N), b: make([]complex128, s.N),
 		w: newLU(s.R), row: make([]complex128, s.R),
 	}
 }
@@ -44,7 +45,7 @@ func (d *discrete) set(f *feature) {
 	for n, a := range f.a {
 		z := dt / 2 * a
 		g := 1 / (1 - z)
-		d.pole[n] = (1 + z) * g
+		d.pole[n], d.diff[n] = (1+z)*g, 2*z*g
 		d.b[n] = dt * g * f.b[n]
 		for r := range rank {
 			d.q[r][n] = g * cmplx.Conj(f.p[r][n])
@@ -83,11 +84,18 @@ func (d *discrete) phi(r int, x []complex128) float64 {
 
 // matrix writes Ab to dst as a real matrix (2N, 2N), row-major, on the state
 // (Re x, Im x).
-func (d *discrete) matrix(dst []float64) {
-	n := len(d.pole)
+func (d *discrete) matrix(dst []float64) { d.dense(dst, d.pole) }
+
+// change writes Ab - I as matrix writes Ab, without loss where dt Lambda is
+// small.
+func (d *discrete) change(dst []float64) { d.dense(dst, d.diff) }
+
+// dense writes diag(poles) - sum_r e_r q_r as a real matrix.
+func (d *discrete) dense(dst []float64, poles []complex128) {
+	n := len(poles)
 	clear(dst)
 	at := func(i, j int) *float64 { return &dst[i*2*n+j] }
-	for i, p := range d.pole {
+	for i, p := range poles {
 		*at(i, i), *at(i, n+i) = real(p), -imag(p)
 		*at(n+i, i), *at(n+i, n+i) = imag(p), real(p)
 	}

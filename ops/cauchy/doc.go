@@ -50,8 +50,9 @@
 //
 // [Kernel] is the Gorgonia op, [Plan] the same arithmetic on slices. [StateOutput]
 // is what an initial state adds to the output and [FinalState] the state at the
-// end of it, both Gorgonia ops too. [Step] and [DenseStep] are the recurrence
-// whose impulse response the kernel is, without a graph.
+// end of it, both Gorgonia ops too, by products of dense matrices. [Step] and
+// [DenseStep] are the recurrence whose impulse response the kernel is, without a
+// graph.
 //
 // Shapes: CH channels (kernels of one feature), H features, N stored states
 // (half the state size), R rank, S state matrices shared by the features

@@ -41,24 +41,6 @@ func (g *gradient) clear() {
 	}
 }
 
-// add adds o but for what it has for B.
-func (g *gradient) add(o *gradient) {
-	g.dt += o.dt
-	addTo(g.a, o.a)
-	for r, p := range o.p {
-		addTo(g.p[r], p)
-	}
-	for ch, c := range o.c {
-		addTo(g.c[ch], c)
-	}
-}
-
-func addTo(dst, x []complex128) {
-	for i, v := range x {
-		dst[i] += v
-	}
-}
-
 // put writes the holomorphic derivative g as the real gradient of element i of
 // a complex array.
 func put[T num.Float](dst []T, i int, g complex128) {

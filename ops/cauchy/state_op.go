@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/linrec"
 )
 
 // StateOutput adds what an initial state contributes to the output of the
@@ -17,8 +18,12 @@ import (
 // x0 is (B, H, N, 2), the state before the first step; the other inputs are
 // those of Kernel. Added to the convolution of the input with the kernels, it
 // is the output of the recurrence that starts from x0. Gradients are exact and
-// go to all inputs. The cost is that of the kernels for every element of the
-// batch.
+// go to all inputs. It takes dense matrix products, as [FinalState] does: a
+// feature costs O(N^3 log LKernel + N^2 (B L/T + T) + N B L) for blocks of T
+// steps, T such that the terms balance.
+//
+// C is recovered from C~ as by [RecoverC]. A run returns an error where that
+// does.
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
 func StateOutput(cfg Config, dt, aReal, aImag, p, c, x0 *G.Node) (*G.Node, error) {
@@ -37,10 +42,11 @@ func StateOutput(cfg Config, dt, aReal, aImag, p, c, x0 *G.Node) (*G.Node, error
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	s := linrec.Size{B: batch, CH: size.CH, H: size.H, N: 2 * size.N, L: cfg.L, Complex: true, Tuned: cfg.nodes()}
 	return graphop.Apply(
 		graphop.Spec{Name: name, Out: tensor.Shape{batch, size.CH * size.H, cfg.L}},
-		func() graphop.Core[float32] { return newStateOutput[float32](cfg, size, batch) },
-		func() graphop.Core[float64] { return newStateOutput[float64](cfg, size, batch) },
+		func() graphop.Core[float32] { return linrec.NewOutput(newStateBank[float32](cfg, size, false), s) },
+		func() graphop.Core[float64] { return linrec.NewOutput(newStateBank[float64](cfg, size, false), s) },
 		dt, aReal, aImag, p, c, x0)
 }
 
@@ -51,8 +57,8 @@ func StateOutput(cfg Config, dt, aReal, aImag, p, c, x0 *G.Node) (*G.Node, error
 //
 // x0 is (B, H, N, 2), the state before the first step; nil: zero. The
 // parameters are those of Kernel; the lengths of cfg are not used. Gradients
-// are exact and go to all inputs. It takes dense matrix products: O(N^3 log L +
-// B N L) for each feature.
+// are exact and go to all inputs. It takes dense matrix products, in blocks of
+// steps: see [StateOutput].
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
 func FinalState(cfg Config, dt, aReal, aImag, p, b, u, x0 *G.Node) (*G.Node, error) {
@@ -71,10 +77,11 @@ func FinalState(cfg Config, dt, aReal, aImag, p, b, u, x0 *G.Node) (*G.Node, err
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	s := linrec.Size{B: batch, H: size.H, N: 2 * size.N, L: l, Complex: true}
 	return graphop.Apply(
 		graphop.Spec{Name: name, Out: tensor.Shape{batch, size.H, size.N, 2}},
-		func() graphop.Core[float32] { return newFinalState[float32](cfg, size, batch, l, x0 != nil) },
-		func() graphop.Core[float64] { return newFinalState[float64](cfg, size, batch, l, x0 != nil) },
+		func() graphop.Core[float32] { return linrec.NewFinal(newStateBank[float32](cfg, size, true), s) },
+		func() graphop.Core[float64] { return linrec.NewFinal(newStateBank[float64](cfg, size, true), s) },
 		in...)
 }
 

@@ -106,6 +106,43 @@ func TestStateOps(t *testing.T) {
 	}
 }
 
+// Of the two modes of an eigenvalue 0, P lets one decay. The other has no part in
+// C~, nor in what a state adds to the output.
+func TestStateOutputOfAModeThatDoesNotDecay(t *testing.T) {
+	cfg, size, p := zeroPair()
+	step, err := cauchy.NewStep(cfg, size, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x0 := testutil.Normal(rand.New(rand.NewPCG(8, 2)), "x0", 1, size.H, size.N, 2)
+	x, u, y := make([]float64, step.StateLen(1)), make([]float64, size.H), make([]float64, size.CH*size.H)
+	if err := step.Load(x, x0.F); err != nil {
+		t.Fatal(err)
+	}
+	want := make([]float64, len(y)*cfg.L)
+	for l := range cfg.L {
+		if err := step.Advance(y, x, u); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range y {
+			want[i*cfg.L+l] = v
+		}
+	}
+	in := func(name string, v []float64, shape ...int) testutil.Input {
+		return testutil.Input{Name: name, Shape: shape, F: v}
+	}
+	got, err := testutil.Forward(tensor.Float64, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+		return cauchy.StateOutput(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+	}, in("dt", p.Dt, size.H), in("aReal", p.AReal, size.S, size.N), in("aImag", p.AImag, size.S, size.N),
+		in("p", p.P, size.R, size.S, size.N, 2), in("c", p.C, size.CH, size.H, size.N, 2), x0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := testutil.RelErr(got, want); !(e <= tolStateOp) {
+		t.Errorf("relative error %.3g > %g", e, tolStateOp)
+	}
+}
+
 func TestStateOpErrors(t *testing.T) {
 	g := G.NewGraph()
 	node := func(name string, shape ...int) *G.Node {

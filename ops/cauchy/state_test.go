@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/linrec"
 )
 
 // stateInputs draws the inputs dt, aReal, aImag, p and then others of the given
@@ -38,11 +39,11 @@ func TestStateCoresAreReused(t *testing.T) {
 		out  int
 	}{
 		"output": {
-			newStateOutput[float32](Config{L: l}, s, batch),
+			linrec.NewOutput(newStateBank[float32](Config{L: l}, s, false), linrec.Size{B: batch, CH: s.CH, H: s.H, N: 2 * s.N, L: l, Complex: true, Tuned: l}),
 			stateInputs(s, s.CH*s.H*s.N*2, states), batch * s.CH * s.H * l,
 		},
 		"final": {
-			newFinalState[float32](Config{}, s, batch, l, true),
+			linrec.NewFinal(newStateBank[float32](Config{}, s, true), linrec.Size{B: batch, H: s.H, N: 2 * s.N, L: l, Complex: true}),
 			stateInputs(s, s.S*s.N*2, batch*s.H*l, states), states,
 		},
 	} {

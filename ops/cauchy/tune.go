@@ -1,14 +1,14 @@
 package cauchy
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
-	"gonum.org/v1/gonum/mat"
-
+	"github.com/gorgonia-s4/s4/internal/gemm"
+	"github.com/gorgonia-s4/s4/internal/linrec"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
 // SetupC writes C~ = C (I - Ab^l), in which form the kernel takes C, to dst
@@ -22,8 +22,9 @@ import (
 //
 // (S4, section 3.3 and algorithm 1, step 1.)
 func SetupC[T num.Float](dst []T, cfg Config, size Size, prm Params[T], l int) error {
-	return retune("SetupC", dst, cfg, size, prm, l, func(c *mat.Dense, power *mat.Dense) error {
-		c.Mul(c, addIdentity(power, -1))
+	return retune("SetupC", dst, cfg, size, prm, l, func(dst, c, e []float64, n int) error {
+		timesChange(dst, c, e, n)
+		vec.Scale(dst, -1, dst)
 		return nil
 	})
 }
@@ -33,8 +34,9 @@ func SetupC[T num.Float](dst []T, cfg Config, size Size, prm Params[T], l int) e
 // sequence longer than its kernel: the kernel keeps its first l steps and gains
 // l more. dst may be prm.C. See [SetupC] for the rest.
 func Double[T num.Float](dst []T, cfg Config, size Size, prm Params[T], l int) error {
-	return retune("Double", dst, cfg, size, prm, l, func(c *mat.Dense, power *mat.Dense) error {
-		c.Mul(c, addIdentity(power, 1))
+	return retune("Double", dst, cfg, size, prm, l, func(dst, c, e []float64, n int) error {
+		timesChange(dst, c, e, n)
+		vec.Axpy(dst, 2, c)
 		return nil
 	})
 }
@@ -47,9 +49,12 @@ func RecoverC[T num.Float](dst []T, cfg Config, size Size, prm Params[T], l int)
 	return retune("RecoverC", dst, cfg, size, prm, l, untilt)
 }
 
-// retune sets the rows of C of every feature, real rows (CH, 2N) on the state
-// (Re x, Im x), to what convert makes of them, given Ab^l.
-func retune[T num.Float](name string, dst []T, cfg Config, size Size, prm Params[T], l int, convert func(c, power *mat.Dense) error) error {
+// conversion writes what becomes of the rows c (CH, n) to dst, given e = Ab^l - I
+// (n, n). They are real rows on the state (Re x, Im x), n = 2N.
+type conversion func(dst, c, e []float64, n int) error
+
+// retune writes what convert makes of the rows of C of every feature to dst.
+func retune[T num.Float](name string, dst []T, cfg Config, size Size, prm Params[T], l int, convert conversion) error {
 	if err := checkModel(cfg, size, prm); err != nil {
 		return fmt.Errorf("cauchy: %s: %w", name, err)
 	}
@@ -80,70 +85,45 @@ func retune[T num.Float](name string, dst []T, cfg Config, size Size, prm Params
 }
 
 // retune is the function retune for the rows of C of one feature.
-func (f *feature) retune(l int, convert func(c, power *mat.Dense) error) error {
-	n := len(f.a)
-	c := mat.NewDense(len(f.c), 2*n, nil)
+func (f *feature) retune(l int, convert conversion) error {
+	n := 2 * len(f.a)
+	c, dst, e := make([]float64, len(f.c)*n), make([]float64, len(f.c)*n), make([]float64, n*n)
 	for ch, row := range f.c {
-		realRow(c.RawRowView(ch), row)
+		realRow(c[ch*n:], row)
 	}
-	d := newDiscrete(&Size{N: n, R: len(f.p)})
+	d := newDiscrete(&Size{N: len(f.a), R: len(f.p)})
 	d.set(f)
-	ab := mat.NewDense(2*n, 2*n, nil)
-	d.matrix(ab.RawMatrix().Data)
-	var power mat.Dense
-	power.Pow(ab, l)
-	if sum := mat.Sum(&power); math.IsNaN(sum) || math.IsInf(sum, 0) {
+	d.change(e)
+	e = linrec.Power(e, n, l)
+	if sum := vec.Sum(e); math.IsNaN(sum) || math.IsInf(sum, 0) {
 		return fmt.Errorf("want a finite Ab^%d, got a sum of elements of %g: is a parameter not finite or A unstable?", l, sum)
 	}
-	if err := convert(c, &power); err != nil {
+	if err := convert(dst, c, e, n); err != nil {
 		return err
 	}
 	for ch, row := range f.c {
 		for i := range row {
-			row[i] = complex(c.At(ch, i)/2, -c.At(ch, n+i)/2)
+			row[i] = complex(dst[ch*n+i]/2, -dst[ch*n+n/2+i]/2)
 		}
 	}
 	return nil
 }
 
-// addIdentity returns I + sign*m, in the memory of m.
-func addIdentity(m *mat.Dense, sign float64) *mat.Dense {
-	m.Apply(func(i, j int, v float64) float64 {
-		if i == j {
-			return 1 + sign*v
-		}
-		return sign * v
-	}, m)
-	return m
+// timesChange sets dst to c e.
+func timesChange(dst, c, e []float64, n int) {
+	var ws gemm.Workspace[float64]
+	gemm.Gemm(&ws, false, false, len(c)/n, n, n, c, n, e, n, dst, n, false)
 }
 
-// maxCond is the largest condition number of I - Ab^l that is inverted; beyond
-// it, what is left of a mode is rounding.
-const maxCond = 1e13
-
-// untilt replaces the rows c by c (I - power)^-1; where that does not exist, by
-// the least-squares solution of least norm.
-func untilt(c, power *mat.Dense) error {
-	m := addIdentity(power, -1)
-	var x mat.Dense
-	var lu mat.LU
-	if lu.Factorize(m.T()); lu.Cond() < maxCond {
-		if err := lu.SolveTo(&x, false, c.T()); err != nil {
-			return err
-		}
-		c.Copy(x.T())
-		return nil
+// untilt converts C~ = C (I - Ab^l) to C; where that has no solution, to the
+// least-squares solution of least norm.
+func untilt(dst, c, e []float64, n int) error {
+	inv := linrec.NewInverse(n)
+	if err := inv.Set(e); err != nil {
+		return err
 	}
-	var svd mat.SVD
-	if !svd.Factorize(m.T(), mat.SVDThin) {
-		return errors.New("no singular value decomposition of I - Ab^l")
-	}
-	if rank := svd.Rank(1 / maxCond); rank > 0 {
-		svd.SolveTo(&x, c.T(), rank)
-		c.Copy(x.T())
-		return nil
-	}
-	c.Zero()
+	vec.Scale(dst, -1, c)
+	inv.Rows(dst, false)
 	return nil
 }
 

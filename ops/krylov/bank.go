@@ -72,14 +72,17 @@ func newBank[T num.Float](cfg Config, size Size, kind kind) (*bank[T], error) {
 		})
 	}
 	b.makeParameters()
-	sharers := size.H / size.S
-	b.grain = (sharers + maxPieces - 1) / maxPieces
-	b.pieces = (sharers + b.grain - 1) / b.grain
-	if !cfg.Frozen {
-		b.part = make([]float64, size.S*b.pieces*b.count)
-	}
+	b.cut((size.H/size.S + maxPieces - 1) / maxPieces)
 	b.modelLoop, b.forwardLoop, b.pieceLoop = b.stabilise, b.forwardFeature, b.backwardPiece
 	return b, nil
+}
+
+// cut cuts the features of each model into pieces of a size.
+func (b *bank[T]) cut(grain int) {
+	b.grain, b.pieces = grain, (b.size.H/b.size.S+grain-1)/grain
+	if !b.cfg.Frozen {
+		b.part = make([]float64, b.size.S*b.pieces*b.count)
+	}
 }
 
 // failure returns the first error of the latest loop, with its number, and
@@ -191,16 +194,9 @@ func (b *bank[T]) backward(gk []T) error {
 	return nil
 }
 
-// backwardPiece adds up the features of one piece.
+// backwardPiece adds up the features of one piece, one after the other.
 func (b *bank[T]) backwardPiece(worker, p int) {
-	w := &b.workers[worker]
-	b.eachOfPiece(p, func(h int, sum []float64) error { return b.backwardFeature(w, h, sum) })
-}
-
-// eachOfPiece calls feature for the features of piece p, one after the other,
-// with where to add the gradient of theta, nil with Frozen.
-func (b *bank[T]) eachOfPiece(p int, feature func(h int, sum []float64) error) {
-	var sum []float64
+	var sum []float64 // gradient of theta, nil with Frozen
 	if !b.cfg.Frozen {
 		sum = b.part[p*b.count:][:b.count]
 		clear(sum)
@@ -208,7 +204,7 @@ func (b *bank[T]) eachOfPiece(p int, feature func(h int, sum []float64) error) {
 	s, first := p/b.pieces, p%b.pieces*b.grain
 	for i := first; i < min(first+b.grain, b.size.H/b.size.S); i++ {
 		h := s + i*b.size.S
-		b.errs[h] = feature(h, sum)
+		b.errs[h] = b.backwardFeature(&b.workers[worker], h, sum)
 	}
 }
 

@@ -34,7 +34,8 @@
 //
 // For sequences that go on from a state, [StateOutput] and [FinalState] are what
 // the state adds to the output of a structured model, and the state after the
-// sequence. They run the recurrence, for a whole batch at a time.
+// sequence. They take the recurrence in blocks of steps, for a whole batch at a
+// time, as package linrec does.
 //
 // # Frozen parameters
 //

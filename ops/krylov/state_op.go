@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/linrec"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
@@ -18,8 +19,9 @@ import (
 // x0 is (B, H, N), the state before the first step; the other inputs are those
 // of Kernel, with c (CH, H, N). Added to the convolution of the input with the
 // kernels, it is the output of the recurrence that starts from x0. Gradients
-// are exact and go to all inputs; cfg.Frozen is not used. The cost is O(N^2) for
-// every step of every row.
+// are exact and go to all inputs; cfg.Frozen is not used. A feature costs O(N^3
+// log T + N^2 (B L/T + T) + N B L) in matrix products, for blocks of T steps, T
+// such that the terms balance.
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
 func StateOutput(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], c, x0 *G.Node) (*G.Node, error) {
@@ -39,10 +41,11 @@ func StateOutput(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], c, x0 *G.No
 	if xs.Dims() != 3 || xs[0] < 1 || xs[1] != size.H || xs[2] != size.N {
 		return nil, fmt.Errorf("%s: x0: want (B, %d, %d), got %v", name, size.H, size.N, xs)
 	}
+	s := linrec.Size{B: xs[0], CH: cs[0], H: size.H, N: size.N, L: cfg.L}
 	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{xs[0], cs[0] * size.H, cfg.L}},
-		func() graphop.Core[float32] { return newScan[float32](cfg, size, xs[0], cs[0], cfg.L) },
-		func() graphop.Core[float64] { return newScan[float64](cfg, size, xs[0], cs[0], cfg.L) },
+		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.CH * s.H, s.L}},
+		func() graphop.Core[float32] { return linrec.NewOutput(newStateBank[float32](cfg, size), s) },
+		func() graphop.Core[float64] { return linrec.NewOutput(newStateBank[float64](cfg, size), s) },
 		in...)
 }
 
@@ -50,7 +53,7 @@ func StateOutput(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], c, x0 *G.No
 // in after the last step of u (B, H, L), and returns it, (B, H, N). x0, of that
 // shape, is the state before the first step; nil: zero. The parameters are
 // those of Kernel; cfg.L and cfg.Frozen are not used. Gradients are exact and
-// go to all inputs. The cost is O(N^2) for every step of every row.
+// go to all inputs. The cost is that of [StateOutput].
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
 func FinalState(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], u, x0 *G.Node) (*G.Node, error) {
@@ -77,10 +80,11 @@ func FinalState(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], u, x0 *G.Nod
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	s := linrec.Size{B: us[0], H: size.H, N: size.N, L: us[2]}
 	return graphop.Apply(
 		graphop.Spec{Name: name, Out: out},
-		func() graphop.Core[float32] { return newScan[float32](cfg, size, us[0], 0, us[2]) },
-		func() graphop.Core[float64] { return newScan[float64](cfg, size, us[0], 0, us[2]) },
+		func() graphop.Core[float32] { return linrec.NewFinal(newStateBank[float32](cfg, size), s) },
+		func() graphop.Core[float64] { return linrec.NewFinal(newStateBank[float64](cfg, size), s) },
 		in...)
 }
 
