@@ -1,9 +1,9 @@
 package layers
 
 import (
-	"slices"
-
+	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
 	"github.com/gorgonia-s4/s4/ops/krylov"
 )
@@ -17,22 +17,33 @@ func (l *LSSL) Recurrence(batch int) (Recurrence, error) {
 		func() stepper[float64] { return newLSSLStepper[float64](l, batch) })
 }
 
-// lsslStepper steps x = Ab x + Bb u, y = C x for dense Ab.
+// lsslStepper steps x = Ab x + Bb u, y = C x for dense Ab. States are (H, B, N+1):
+// those of a feature together, each followed by the input, so that a step of a
+// feature is a product with one matrix.
 type lsslStepper[T num.Float] struct {
 	l     *LSSL
 	batch int
 
-	a, b []T // discretised, (H, N, N) and (H, N)
-	c    []T // (CH, H, N)
-	x    []T // state (B, H, N)
-	old  []T // (N)
+	ab      []gemm.PackedB[T] // (H), each (N+1, N): Ab and Bb transposed
+	c       []T               // (CH, H, N)
+	x, next []T               // states and their successors
+	work    []gemm.Workspace[T]
+
+	// The step in progress, for the body of the loop over the features.
+	y, u     []T
+	features *par.Loop
 }
 
 func newLSSLStepper[T num.Float](l *LSSL, batch int) *lsslStepper[T] {
-	return &lsslStepper[T]{
+	h, n := l.cfg.DModel, l.cfg.DState
+	s := &lsslStepper[T]{
 		l: l, batch: batch,
-		x: num.Aligned[T](l.stateShape(batch).TotalSize()), old: num.Aligned[T](l.cfg.DState),
+		ab: make([]gemm.PackedB[T], h),
+		x:  num.Aligned[T](h * batch * (n + 1)), next: num.Aligned[T](h * batch * (n + 1)),
+		work: make([]gemm.Workspace[T], min(par.Workers(), h)),
 	}
+	s.features = par.NewLoop(s.feature)
+	return s
 }
 
 func (s *lsslStepper[T]) refresh() error {
@@ -51,42 +62,71 @@ func (s *lsslStepper[T]) refresh() error {
 	if err != nil {
 		return err
 	}
-	s.a, s.b, s.c = rounded[T](a), rounded[T](b), p.C
+	n := l.cfg.DState
+	m := make([]T, n*(n+1))
+	for h := range s.ab {
+		for i := range n {
+			row := m[i*(n+1):][:n+1]
+			for j, v := range a[(h*n+i)*n:][:n] {
+				row[j] = T(v)
+			}
+			row[n] = T(b[h*n+i])
+		}
+		s.ab[h].Pack(true, n+1, n, m, n+1, nil)
+	}
+	s.c = p.C
 	return nil
 }
 
-// rounded returns v in another float type.
-func rounded[T num.Float](v []float64) []T {
-	w := num.Aligned[T](len(v))
-	for i, x := range v {
-		w[i] = T(x)
-	}
-	return w
+func (s *lsslStepper[T]) state() []T {
+	dst := make([]T, s.l.stateShape(s.batch).TotalSize())
+	s.eachState(func(at int, x []T) { copy(dst[at:], x) })
+	return dst
 }
-
-func (s *lsslStepper[T]) state() []T { return slices.Clone(s.x) }
 
 func (s *lsslStepper[T]) setState(src []T) error {
-	copy(s.x, src)
+	s.eachState(func(at int, x []T) { copy(x, src[at:]) })
 	return nil
+}
+
+// eachState calls f with every state, and where it is in (B, H, N).
+func (s *lsslStepper[T]) eachState(f func(at int, x []T)) {
+	h, n := s.l.cfg.DModel, s.l.cfg.DState
+	for i := range h {
+		for b := range s.batch {
+			f((b*h+i)*n, s.x[(i*s.batch+b)*(n+1):][:n])
+		}
+	}
 }
 
 func (s *lsslStepper[T]) reset() { clear(s.x) }
 
 func (s *lsslStepper[T]) step(y, u []T) error {
-	h, n, ch := s.l.cfg.DModel, s.l.cfg.DState, s.l.cfg.Channels
-	for b := range s.batch {
+	h, n := s.l.cfg.DModel, s.l.cfg.DState
+	s.y, s.u = y, u
+	if s.batch*h*n*n < parallelProducts {
 		for i := range h {
-			x := s.x[(b*h+i)*n:][:n]
-			copy(s.old, x)
-			for j := range x {
-				x[j] = vec.Dot(s.a[(i*n+j)*n:][:n], s.old)
-			}
-			vec.Axpy(x, u[b*h+i], s.b[i*n:][:n])
-			for k := range ch {
-				y[(b*ch+k)*h+i] = vec.Dot(s.c[(k*h+i)*n:][:n], x)
-			}
+			s.feature(0, i)
+		}
+	} else {
+		s.features.Run(h)
+	}
+	s.x, s.next = s.next, s.x
+	s.y, s.u = nil, nil
+	return nil
+}
+
+// feature advances the states of feature i.
+func (s *lsslStepper[T]) feature(worker, i int) {
+	h, n, ch := s.l.cfg.DModel, s.l.cfg.DState, s.l.cfg.Channels
+	x, next := s.x[i*s.batch*(n+1):], s.next[i*s.batch*(n+1):]
+	for b := range s.batch {
+		x[b*(n+1)+n] = s.u[b*h+i]
+	}
+	gemm.GemmPackedB(&s.work[worker], s.batch, x, n+1, &s.ab[i], 0, n, next, n+1)
+	for b := range s.batch {
+		for k := range ch {
+			s.y[(b*ch+k)*h+i] = vec.Dot(s.c[(k*h+i)*n:][:n], next[b*(n+1):][:n])
 		}
 	}
-	return nil
 }

@@ -13,9 +13,9 @@ import (
 )
 
 // recurrenceOf returns the recurrence of a layer with the weights of seed 0.
-func recurrenceOf(t *testing.T, cfg layers.S4DConfig, batch int) layers.Recurrence {
+func recurrenceOf(t *testing.T, layer func(g *G.ExprGraph) (recurrent, error), batch int) layers.Recurrence {
 	t.Helper()
-	l, err := layers.NewS4D(G.NewGraph(), tensor.Float32, cfg)
+	l, err := layer(G.NewGraph())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,9 +39,22 @@ func step(t *testing.T, r layers.Recurrence, u *tensor.Dense) []float32 {
 // over the workers is, bit for bit, what it is alone, and that such a step does
 // not allocate.
 func TestStepOfManyRows(t *testing.T) {
-	const batch, h, steps = 40, 256, 3
-	cfg := layers.S4DConfig{DModel: h, DState: 64}
-	all := recurrenceOf(t, cfg, batch)
+	const h = 256
+	for name, layer := range map[string]func(g *G.ExprGraph) (recurrent, error){
+		"S4D": func(g *G.ExprGraph) (recurrent, error) {
+			return layers.NewS4D(g, tensor.Float32, layers.S4DConfig{DModel: h, DState: 64})
+		},
+		"LSSL": func(g *G.ExprGraph) (recurrent, error) {
+			return layers.NewLSSL(g, tensor.Float32, layers.LSSLConfig{DModel: h, DState: 64})
+		},
+	} {
+		t.Run(name, func(t *testing.T) { testStepOfManyRows(t, layer, h) })
+	}
+}
+
+func testStepOfManyRows(t *testing.T, layer func(g *G.ExprGraph) (recurrent, error), h int) {
+	const batch, steps = 40, 3
+	all := recurrenceOf(t, layer, batch)
 	u := testutil.Normal(rand.New(rand.NewPCG(1, 2)), "u", batch, h).Tensor(tensor.Float32)
 	rows := u.Data().([]float32)
 	var want [steps][]float32
@@ -49,7 +62,7 @@ func TestStepOfManyRows(t *testing.T) {
 		want[i] = step(t, all, u)
 	}
 	for b := 0; b < batch; b += 13 {
-		one := recurrenceOf(t, cfg, 1)
+		one := recurrenceOf(t, layer, 1)
 		row := tensor.New(tensor.WithShape(1, h), tensor.WithBacking(slices.Clone(rows[b*h:][:h])))
 		for i := range want {
 			if got := step(t, one, row); !slices.Equal(got, want[i][b*h:][:h]) {
