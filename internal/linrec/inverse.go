@@ -15,6 +15,11 @@ import (
 // it, what is left of a mode is rounding.
 const maxCond = 1e13
 
+// safePivot is the ratio of the smallest to the largest pivot above which a
+// matrix is not asked for its condition number, which takes as long to estimate
+// as the factors do: with row exchanges, it is of the order of their inverse.
+const safePivot = 1e-9
+
 // Inverse multiplies rows by the inverse of a matrix, or by its pseudoinverse
 // where its condition number is above 1e13. It is scratch memory for one
 // goroutine.
@@ -43,7 +48,8 @@ func (v *Inverse) Set(m []float64) error {
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
 		return errors.New("want a finite matrix to invert")
 	}
-	v.degenerate = !lapack64.Getrf(v.lu, v.pivot) || lapack64.Gecon(lapack.MaxColumnSum, v.lu, norm, v.work, v.iwork) < 1/maxCond
+	v.degenerate = !lapack64.Getrf(v.lu, v.pivot) || v.pivotRatio() < safePivot &&
+		lapack64.Gecon(lapack.MaxColumnSum, v.lu, norm, v.work, v.iwork) < 1/maxCond
 	if !v.degenerate {
 		return nil
 	}
@@ -64,6 +70,16 @@ func (v *Inverse) Set(m []float64) error {
 	}
 	svd.SolveTo(&v.pseudo, identity, rank)
 	return nil
+}
+
+// pivotRatio returns the ratio of the smallest to the largest pivot.
+func (v *Inverse) pivotRatio() float64 {
+	least, most := math.Inf(1), 0.0
+	for i := range v.lu.Rows {
+		p := math.Abs(v.lu.Data[i*v.lu.Stride+i])
+		least, most = min(least, p), max(most, p)
+	}
+	return least / most
 }
 
 // Rows replaces every row x (N) of x by x m^-1, or with trans by x m^-T.

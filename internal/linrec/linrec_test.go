@@ -356,6 +356,9 @@ func TestInverse(t *testing.T) {
 	}
 	check("regular")
 	copy(m[n:2*n], m[:n])
+	m[n] *= 1 + 1e-15
+	check("singular but for rounding")
+	copy(m[n:2*n], m[:n])
 	check("singular")
 	clear(m)
 	check("zero")
