@@ -56,7 +56,7 @@ func (o *options) listopsData(ctx context.Context, out io.Writer) (*listops.Data
 	return listops.Load(ctx, cfg, o.cache, listops.Report{
 		Progress: func(done, total int) {
 			if done == total {
-				fmt.Fprintf(out, "generated %d ListOps examples (kept in %s for the next run)\n", total, o.data)
+				fmt.Fprintf(out, "generated %d ListOps examples (kept in %s for the next run)\n", total, o.cache)
 			}
 		},
 		Warn: func(err error) { fmt.Fprintln(out, "warning:", err) },

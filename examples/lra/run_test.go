@@ -38,7 +38,7 @@ func TestSmokePresetRunsEveryPart(t *testing.T) {
 	data, runDir := filepath.Join(dir, "data"), filepath.Join(dir, "run")
 	out := mustRun(t, "-preset", "smoke", "-cache", data, "-out", runDir)
 	for _, want := range []string{
-		"generated 300 ListOps examples", "200 training, 50 validation, 50 test examples",
+		"generated 300 ListOps examples (kept in " + data + " ", "200 training, 50 validation, 50 test examples",
 		"blocks.1", "parameters: 2442", "evaluation at step 20", "finished after 20 steps", "test accuracy", "commonest class",
 	} {
 		if !strings.Contains(out, want) {
