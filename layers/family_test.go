@@ -94,6 +94,7 @@ func family() []variant {
 		s4Variant(layers.S4Config{DModel: 2, DState: 4, LMax: 2 * familyLength, Mixing: layers.MixNone, Activation: ops.ActIdentity, Channels: 2}),
 		s4Variant(layers.S4Config{DModel: 4, DState: 4, LMax: familyLength, Gate: 3, Bottleneck: 2, MultActivation: ops.ActGELU, Dropout: 0.2}),
 		s4Variant(layers.S4Config{DModel: 3, DState: 4, LMax: familyLength, Gate: 1, GateActivation: ops.ActSigmoid, Mixing: layers.MixLinear}),
+		s4Variant(layers.S4Config{DModel: 4, DState: 6, NSSM: 2, Rank: 2, LMax: familyLength, UntiedDt: true}),
 		s4dVariant(layers.S4DConfig{DModel: 4, DState: 8, Init: hippo.InitLegS, Disc: ssm.Bilinear, NSSM: 2, Channels: 2}),
 		s4dVariant(layers.S4DConfig{DModel: 3, DState: 6, NSSM: 1, UntiedDt: true, FixedB: true}),
 	)

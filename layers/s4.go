@@ -39,6 +39,7 @@ type S4Config struct {
 
 	DtMin       float64       `json:"dt_min,omitempty"`       // smallest initial step size; 0 means 0.001
 	DtMax       float64       `json:"dt_max,omitempty"`       // largest initial step size; 0 means 0.1
+	UntiedDt    bool          `json:"untied_dt,omitempty"`    // a step size for each state of a feature, not one
 	DtTransform ssm.Transform `json:"dt_transform,omitempty"` // dt = transform(log_dt); "" means ssm.Exp
 	ATransform  ssm.Transform `json:"a_transform,omitempty"`  // Re A = -transform(A_real); "" means ssm.Exp
 
@@ -175,7 +176,7 @@ func (c S4Config) common() common {
 //	input_linear.weight (H, DModel), .bias                 with Bottleneck
 //	input_gate.weight   (Gate*DModel, DModel), .bias       with Gate
 //	output_gate.weight  (Gate*DModel, Channels*H), .bias   with Gate
-//	kernel.log_dt (H, 1)              dt = DtTransform(log_dt)
+//	kernel.log_dt (H, 1)              dt = DtTransform(log_dt); (H, N/2) with UntiedDt
 //	kernel.A_real (S, N/2)            Re Lambda = -ATransform(A_real)
 //	kernel.A_imag (S, N/2)            Im Lambda = -A_imag
 //	kernel.P      (R, S, N/2, 2)      re, im; A = Lambda - sum_r P_r P_r^H
@@ -237,7 +238,7 @@ func (l *S4) buildKernel(b *builder) {
 	}
 	a, p, bb := stack(models, c.Rank)
 	aHint := com.ssmHint("A", c.LRA)
-	l.logDt = b.param("kernel.log_dt", com.ssmHint("dt", c.LRDt), initDt(b, c.DtTransform, c.DtMin, c.DtMax), size.H, 1)
+	l.logDt = b.param("kernel.log_dt", com.ssmHint("dt", c.LRDt), initDt(b, c.DtTransform, c.DtMin, c.DtMax), size.H, l.dtCols())
 	l.aReal = b.param("kernel.A_real", aHint, initAReal(b, c.ATransform, a), size.S, size.N)
 	l.aImag = b.param("kernel.A_imag", aHint, initAImag(a), size.S, size.N)
 	l.p = b.param("kernel.P", com.ssmHint("P", c.LRA), initComplex(p), size.R, size.S, size.N, 2)
@@ -279,7 +280,15 @@ func (l *S4) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*S4, error) {
 // size is the shape of the layer's kernels.
 func (l *S4) size() cauchy.Size {
 	c := l.cfg
-	return cauchy.Size{CH: l.common.kernels(), H: l.common.inner(), S: c.NSSM, N: c.DState / 2, R: c.Rank}
+	return cauchy.Size{CH: l.common.kernels(), H: l.common.inner(), S: c.NSSM, N: c.DState / 2, R: c.Rank, DtPerState: c.UntiedDt}
+}
+
+// dtCols is the number of step sizes of a feature.
+func (l *S4) dtCols() int {
+	if l.cfg.UntiedDt {
+		return l.cfg.DState / 2
+	}
+	return 1
 }
 
 // disc says how the kernel follows from the parameters, but for its length.

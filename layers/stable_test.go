@@ -43,6 +43,9 @@ func stableByDesign() []trainable {
 			return layers.NewDSS(g, dt, layers.DSSConfig{DModel: 3, DState: 4, Version: v, LRLambda: lr})
 		}})
 	}
+	ls = append(ls, trainable{"S4 untied dt", func(g *G.ExprGraph, dt tensor.Dtype, lr float64) (layers.StateSpaceLayer, error) {
+		return layers.NewS4(g, dt, layers.S4Config{DModel: 3, DState: 4, UntiedDt: true, LRA: lr})
+	}})
 	return append(ls, trainable{"LSSL", func(g *G.ExprGraph, dt tensor.Dtype, lr float64) (layers.StateSpaceLayer, error) {
 		return layers.NewLSSL(g, dt, layers.LSSLConfig{DModel: 3, DState: 4, LRA: lr})
 	}})

@@ -259,12 +259,12 @@ func (o *options) setLayer() error {
 		o.model.Block.S4D = &o.s4d
 		return nil
 	}
-	if c.Disc != ssm.ZOH || c.FixedB || c.UntiedDt {
-		return errors.New("-disc, -fixed-b and -untied-dt are about -layer s4d")
+	if c.Disc != ssm.ZOH || c.FixedB {
+		return errors.New("-disc and -fixed-b are about -layer s4d")
 	}
 	o.model.Block.S4 = &layers.S4Config{
 		DModel: c.DModel, DState: c.DState, Rank: o.rank, NSSM: c.NSSM, Channels: c.Channels, LMax: o.longest(),
-		Init: c.Init, DtMin: c.DtMin, DtMax: c.DtMax, DtTransform: c.DtTransform, ATransform: c.ATransform,
+		Init: c.Init, DtMin: c.DtMin, DtMax: c.DtMax, UntiedDt: c.UntiedDt, DtTransform: c.DtTransform, ATransform: c.ATransform,
 		Bidirectional: c.Bidirectional, OffByOne: c.OffByOne,
 		Activation: c.Activation, Mixing: c.Mixing, Dropout: c.Dropout, UntiedDropout: c.UntiedDropout,
 		LR: c.LR, LRDt: c.LRDt, LRA: c.LRA, LRB: c.LRB, Frozen: c.Frozen,

@@ -213,7 +213,7 @@ func TestOptionErrors(t *testing.T) {
 		"want an even DState >= 2 (conjugate pairs), got 3":            {"-d-state", "3", "-preset", "smoke"},
 		"invalid value 0 for flag -d-state":                            {"-d-state", "0"},
 		"invalid value 0 for flag -lr-ssm":                             {"-lr-ssm", "0.0"},
-		"-disc, -fixed-b and -untied-dt are about -layer s4d":          {"-layer", "s4", "-fixed-b"},
+		"-disc and -fixed-b are about -layer s4d":                      {"-layer", "s4", "-fixed-b"},
 		"-rank is about -layer s4":                                     {"-rank", "1"},
 		"no such file":                                                 {"-task", "image", "-data", "/nonexistent"},
 		"basic_train.tsv: no such file":                                {"-data", "/nonexistent"},

@@ -92,6 +92,9 @@ type Size struct {
 	S  int // state matrices; feature h uses number h mod S, and H is a multiple of S
 	N  int // stored states of one feature: half the state size, one of each conjugate pair
 	R  int // rank of the low-rank part: rows of P
+	// DtPerState says that dt is (H, N), one step size for every state, rather
+	// than (H, 1).
+	DtPerState bool
 }
 
 // Validate returns an error that names the first size out of range.
@@ -106,4 +109,12 @@ func (s Size) Validate() error {
 		return fmt.Errorf("want rank R at least 1, got %d (without a low-rank part the kernel is vandermonde.Kernel)", s.R)
 	}
 	return ssm.CheckShare(s.H, s.S)
+}
+
+// dtCols is the number of step sizes of a feature.
+func (s Size) dtCols() int {
+	if s.DtPerState {
+		return s.N
+	}
+	return 1
 }

@@ -11,10 +11,10 @@ import (
 //	x_l = Ab x_{l-1} + Bb u_l,  Ab = (I - dt/2 M)^-1 (I + dt/2 M),  Bb = (I - dt/2 M)^-1 dt b
 //
 // in the form that the Woodbury identity gives it: with g = 1/(1 - dt/2 Lambda)
-// and the real R x R matrix W = (I + dt/2 p^H g p)^-1
+// and the real R x R matrix W = (I + p^H g dt/2 p)^-1
 //
 //	Ab x = (2g - 1) x - sum_r e_r phi_r,  phi_r = 2 Re(q_r x)
-//	q_r  = g conj(P_r),  e_r = dt g sum_s P_s W_sr,  Bb = dt g B - dt/2 sum_r e_r 2 Re(q_r B)
+//	q_r  = g conj(P_r),  e_r = dt g sum_s P_s W_sr,  Bb = dt g B - sum_r e_r Re(q_r dt B)
 //
 // It is the linear step of S4 (appendix C.2) multiplied out: no term of it is
 // larger than the result by more than a small factor, so it may be rounded.
@@ -37,12 +37,13 @@ func newDiscrete(s *Size) *discrete {
 
 // set discretises the model of a feature.
 func (d *discrete) set(f *feature) {
-	rank, dt := len(f.p), complex(f.dt, 0)
+	rank := len(f.p)
 	clear(d.w.a)
 	for r := range rank {
 		d.w.a[r*rank+r] = 1
 	}
 	for n, a := range f.a {
+		dt := complex(f.dt[n], 0)
 		z := dt / 2 * a
 		g := 1 / (1 - z)
 		d.pole[n], d.diff[n] = (1+z)*g, 2*z*g
@@ -51,7 +52,7 @@ func (d *discrete) set(f *feature) {
 			d.q[r][n] = g * cmplx.Conj(f.p[r][n])
 			d.e[r][n] = dt * g
 			for s := range rank {
-				d.w.a[r*rank+s] += complex(f.dt*real(d.q[r][n]*f.p[s][n]), 0)
+				d.w.a[r*rank+s] += complex(f.dt[n]*real(d.q[r][n]*f.p[s][n]), 0)
 			}
 		}
 	}
@@ -66,20 +67,14 @@ func (d *discrete) set(f *feature) {
 		}
 	}
 	for r := range rank {
-		phi := complex(f.dt/2*d.phi(r, f.b), 0)
+		var phi complex128 // q_r dt B / 2
+		for n, b := range f.b {
+			phi += complex(f.dt[n]*real(d.q[r][n]*b), 0)
+		}
 		for n := range d.b {
 			d.b[n] -= phi * d.e[r][n]
 		}
 	}
-}
-
-// phi returns 2 Re(q_r x).
-func (d *discrete) phi(r int, x []complex128) float64 {
-	var s float64
-	for n, q := range d.q[r] {
-		s += 2 * real(q*x[n])
-	}
-	return s
 }
 
 // matrix writes Ab to dst as a real matrix (2N, 2N), row-major, on the state

@@ -10,7 +10,8 @@
 //
 //	Ab = (I - dt/2 M)^-1 (I + dt/2 M),  Bb = (I - dt/2 M)^-1 dt b
 //
-// and the kernel K[l] = c Ab^l Bb, l = 0..L-1. Its generating function at the
+// and the kernel K[l] = c Ab^l Bb, l = 0..L-1. dt is one number or, with
+// [Size.DtPerState], the diagonal matrix of the step sizes of the states. Its generating function at the
 // n-th roots of unity w,
 //
 //	Khat(w) = sum_{l<n} K[l] w^l = C~ (I - w Ab)^-1 Bb,  C~ = C (I - Ab^n)
@@ -23,7 +24,7 @@
 // The form used here has no pole at w = -1, where the published one divides by
 // 1 + w. With w = e^(-i theta), y = 2 sin(theta/2), c = cos(theta/2) and
 //
-//	s(a, b) = dt sum_n a_n b_n/(i y - c dt Lambda_n) + conj(a_n b_n)/(i y - c dt conj Lambda_n)
+//	s(a, b) = sum_n dt a_n b_n/(i y - c dt Lambda_n) + dt conj(a_n b_n)/(i y - c dt conj Lambda_n)
 //
 // it is
 //

@@ -12,8 +12,8 @@ import "math/cmplx"
 //
 //	x_n   = (B_n - P_n X) / (i y - c lambda_n)
 //	xi_n  = (C_n - Y conj(P_n)) / (i y - c lambda_n)
-//	Khat  = e^(i theta/2) dt C x
-//	dKhat = e^(i theta/2) dt (dC x + xi (dB - dP X) - Y dconj(P) x + c xi dlambda x)
+//	Khat  = e^(i theta/2) C dt x
+//	dKhat = e^(i theta/2) (dC dt x + xi dt (dB - dP X) - Y dconj(P) dt x + c xi dt dlambda x + xi ddt (B - P X))
 //
 // Near a pole B_n and P_n X nearly cancel. In this form of the gradient they do
 // so once; the derivatives of the Cauchy sums, taken one by one, would lose
@@ -136,8 +136,8 @@ func (g *generator) values(bins, saved []row) {
 // number i*(R+1)+j for row i of the former and row j of the latter.
 func (g *generator) numerators() {
 	f := g.f
-	dt := complex(f.dt, 0)
 	for n, l := range g.lambda {
+		dt := complex(f.dt[n], 0)
 		for i := range g.terms {
 			g.terms[i][n].decay, g.terms[i][n].freq = -real(l), imag(l)
 		}
@@ -249,13 +249,13 @@ func (g *generator) collect(dst *gradient) {
 		re := sum()
 		return complex(re, sum())
 	}
-	dst.dt = 0
 	for n := range dst.a {
 		dst.a[n], dst.b[n] = next(), next()
+		dst.dt[n] = 0
 		for r, p := range dst.p { // P as a factor of X
 			v := next()
 			p[n] = -v
-			dst.dt -= real(v * g.f.p[r][n])
+			dst.dt[n] -= real(v * g.f.p[r][n])
 		}
 		for _, c := range dst.c {
 			c[n] = next()
@@ -266,13 +266,13 @@ func (g *generator) collect(dst *gradient) {
 	}
 }
 
-// scale turns the sums over the nodes into gradients. dt is a factor of every
-// numerator, and of lambda.
+// scale turns the sums over the nodes into gradients. The dt of a state is a factor
+// of its numerators, and of its lambda.
 func (g *generator) scale(dst *gradient) {
 	f := g.f
-	dt := complex(f.dt, 0)
 	for n := range dst.a {
-		dst.dt += real(dst.b[n]*f.b[n] + dt*dst.a[n]*f.a[n])
+		dt := complex(f.dt[n], 0)
+		dst.dt[n] += real(dst.b[n]*f.b[n] + dt*dst.a[n]*f.a[n])
 		dst.a[n] *= dt * dt
 		dst.b[n] *= dt
 		for _, p := range dst.p {

@@ -6,7 +6,7 @@ import "github.com/gorgonia-s4/s4/internal/num"
 // holomorphic derivatives g: the loss changes by Re(g dz), and its derivatives
 // by the real and imaginary part of z are Re g and -Im g.
 type gradient struct {
-	dt float64
+	dt []float64      // (N) real
 	a  []complex128   // (N) by Lambda
 	p  [][]complex128 // (R, N) in both of its places
 	b  []complex128   // (N)
@@ -15,7 +15,8 @@ type gradient struct {
 
 func newGradient(s *Size) *gradient {
 	return &gradient{
-		a: make([]complex128, s.N), p: newMatrix(s.R, s.N),
+		dt: make([]float64, s.N),
+		a:  make([]complex128, s.N), p: newMatrix(s.R, s.N),
 		b: make([]complex128, s.N), c: newMatrix(s.CH, s.N),
 	}
 }
@@ -30,7 +31,7 @@ func newGradients(s *Size) []*gradient {
 }
 
 func (g *gradient) clear() {
-	g.dt = 0
+	clear(g.dt)
 	clear(g.a)
 	clear(g.b)
 	for _, p := range g.p {
@@ -52,10 +53,7 @@ func put[T num.Float](dst []T, i int, g complex128) {
 // order. A nil slice of grad is left out.
 func store[T num.Float](grad, prm *Params[T], cfg *Config, s *Size, parts []*gradient) {
 	for h, g := range parts {
-		if grad.Dt != nil {
-			_, dDt := cfg.DtTransform.Eval(float64(prm.Dt[h]))
-			grad.Dt[h] = T(g.dt * cfg.rate() * dDt)
-		}
+		storeDt(grad, prm, cfg, s, h, g.dt)
 		if grad.C == nil {
 			continue
 		}
@@ -67,6 +65,25 @@ func store[T num.Float](grad, prm *Params[T], cfg *Config, s *Size, parts []*gra
 	}
 	for i := range s.S * s.N {
 		storeShared(grad, prm, cfg, s, parts, i)
+	}
+}
+
+// storeDt is store for the step sizes of feature h, which the states share unless
+// each has its own.
+func storeDt[T num.Float](grad, prm *Params[T], cfg *Config, s *Size, h int, g []float64) {
+	if grad.Dt == nil {
+		return
+	}
+	cols := s.dtCols()
+	each := s.N / cols
+	for j := range cols {
+		var sum float64
+		for _, v := range g[j*each:][:each] {
+			sum += v
+		}
+		i := h*cols + j
+		_, dDt := cfg.DtTransform.Eval(float64(prm.Dt[i]))
+		grad.Dt[i] = T(sum * cfg.rate() * dDt)
 	}
 }
 

@@ -46,7 +46,7 @@ func randomParams(rng *rand.Rand, cfg cauchy.Config, s cauchy.Size) params64 {
 		unit = 10
 	}
 	p := params64{
-		Dt: normal(s.H), AReal: normal(s.S * s.N), AImag: normal(s.S * s.N),
+		Dt: normal(dtCount(s)), AReal: normal(s.S * s.N), AImag: normal(s.S * s.N),
 		P: normal(s.R * s.S * s.N * 2), B: normal(s.S * s.N * 2), C: normal(s.CH * s.H * s.N * 2),
 	}
 	for i := range p.Dt {
@@ -57,6 +57,14 @@ func randomParams(rng *rand.Rand, cfg cauchy.Config, s cauchy.Size) params64 {
 		p.AImag[i] = math.Pi * float64(i%s.N) * (1 + 0.1*rng.NormFloat64()) / unit
 	}
 	return p
+}
+
+// dtCount is the number of step sizes.
+func dtCount(s cauchy.Size) int {
+	if s.DtPerState {
+		return s.H * s.N
+	}
+	return s.H
 }
 
 func clone(p params64) params64 {
@@ -167,14 +175,21 @@ func newModel(cfg cauchy.Config, s cauchy.Size, p params64, h int) model {
 		}
 		return z
 	}
-	dt := value[cfg.DtTransform](p.Dt[h])
-	if cfg.Rate != 0 {
-		dt *= cfg.Rate
+	dt := make([]complex128, 2*s.N)
+	for i := range dt {
+		raw := p.Dt[h*dtCount(s)/s.H]
+		if s.DtPerState {
+			raw = p.Dt[h*s.N+i%s.N]
+		}
+		dt[i] = complex(value[cfg.DtTransform](raw), 0)
+		if cfg.Rate != 0 {
+			dt[i] *= complex(cfg.Rate, 0)
+		}
 	}
 	row := h % s.S
 	var m model
 	m.m = scaled(0, identity(2*s.N))
-	entry := func(i, j int, v complex128) { m.m[i][j] += complex(dt, 0) * v }
+	entry := func(i, j int, v complex128) { m.m[i][j] += dt[i] * v }
 	for n := range s.N {
 		lambda := complex(-value[cfg.ATransform](p.AReal[row*s.N+n]), -p.AImag[row*s.N+n])
 		entry(n, n, lambda)
@@ -190,7 +205,10 @@ func newModel(cfg cauchy.Config, s cauchy.Size, p params64, h int) model {
 	}
 	minus := sum(identity(2*s.N), scaled(-0.5, m.m))
 	m.ab = solve(minus, sum(identity(2*s.N), scaled(0.5, m.m)))
-	m.b = scaled(complex(dt, 0), [][]complex128{full(p.B, row)})[0]
+	m.b = full(p.B, row)
+	for i := range m.b {
+		m.b[i] *= dt[i]
+	}
 	m.bb = transpose(solve(minus, transpose([][]complex128{m.b})))[0]
 	for ch := range s.CH {
 		m.c = append(m.c, full(p.C, ch*s.H+h))
@@ -335,6 +353,9 @@ var variants = []struct {
 	{"relu, none", cauchy.Config{DtTransform: ssm.None, ATransform: ssm.ReLU}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 1}},
 	{"sigmoid", cauchy.Config{DtTransform: ssm.Sigmoid, ATransform: ssm.Sigmoid}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 1}},
 	{"relu dt, free A", cauchy.Config{DtTransform: ssm.ReLU, ATransform: ssm.None}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 1}},
+	{"dt of every state", cauchy.Config{}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 1, DtPerState: true}},
+	{"dt of every state, rank 2, shared, channels, softplus", cauchy.Config{Rate: 1, DtTransform: ssm.Softplus}, cauchy.Size{CH: 2, H: 4, S: 2, N: 3, R: 2, DtPerState: true}},
+	{"dt of every state, one state", cauchy.Config{}, cauchy.Size{CH: 1, H: 2, S: 1, N: 1, R: 1, DtPerState: true}},
 }
 
 // The generating function at the roots of unity is the kernel by matrix powers:

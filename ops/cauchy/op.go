@@ -15,7 +15,8 @@ import (
 // returns them, (CH, H, cfg.L). See [Params] for the parameters and the package
 // documentation for the formula. The shapes are
 //
-//	dt     (H, 1) or (H)
+//	dt     (H, 1) or (H): one step size for each feature; or (H, N): one for each
+//	       state
 //	aReal  (S, N)
 //	aImag  (S, N)
 //	p      (R, S, N, 2), or (S, N, 2) for rank 1
@@ -89,7 +90,8 @@ func modelSize(h int, dt, aReal, aImag, p *G.Node) (Size, error) {
 	if err := graphop.WantShape("aImag", aImag, []int{s.S, s.N}); err != nil {
 		return s, err
 	}
-	return s, graphop.WantShape("dt", dt, []int{h, 1}, []int{h})
+	s.DtPerState = s.N > 1 && slices.Equal(dt.Shape(), []int{h, s.N})
+	return s, graphop.WantShape("dt", dt, []int{h, 1}, []int{h}, []int{h, s.N})
 }
 
 func wantB(s *Size, b *G.Node) error {

@@ -19,7 +19,7 @@ import (
 // inputs turns parameters into the inputs of cauchy.Kernel.
 func inputs(s cauchy.Size, p params64) []testutil.Input {
 	return []testutil.Input{
-		{Name: "dt", Shape: tensor.Shape{s.H, 1}, F: p.Dt},
+		{Name: "dt", Shape: tensor.Shape{s.H, dtCount(s) / s.H}, F: p.Dt},
 		{Name: "aReal", Shape: tensor.Shape{s.S, s.N}, F: p.AReal},
 		{Name: "aImag", Shape: tensor.Shape{s.S, s.N}, F: p.AImag},
 		{Name: "p", Shape: tensor.Shape{s.R, s.S, s.N, 2}, F: p.P},
@@ -127,7 +127,8 @@ func TestKernelErrors(t *testing.T) {
 		{cauchy.Config{L: 8, ATransform: ssm.Transform("tanh")}, dt, a, a2, p, b, c, "ATransform"},
 		{good, nil, a, a2, p, b, c, "cauchy.Kernel: input 0: want a node, got nil"},
 		{good, dt, a, a2, p, node(tensor.Float64, 2, 3, 2), c, "want dtype float32 like the other inputs, got float64"},
-		{good, f(4, 3), a, a2, p, b, c, "cauchy.Kernel: dt: want (4, 1) or (4), got (4, 3)"},
+		{good, f(4, 2), a, a2, p, b, c, "cauchy.Kernel: dt: want (4, 1) or (4) or (4, 3), got (4, 2)"},
+		{good, f(12), a, a2, p, b, c, "cauchy.Kernel: dt: want (4, 1) or (4) or (4, 3), got (12)"},
 		{good, dt, f(3), a2, p, b, c, "aReal: want (S, N), N >= 1, got (3)"},
 		{good, dt, a, f(3, 2), p, b, c, "aImag: want (2, 3), got (3, 2)"},
 		{good, dt, a, a2, f(1, 3, 3, 2), b, c, "p: want (R, 2, 3, 2) or (2, 3, 2), got (1, 3, 3, 2)"},

@@ -12,13 +12,13 @@ import (
 // Params are the raw parameters of a bank of DPLR kernels, or the gradients
 // with respect to them. All are row-major.
 //
-//	dt_h     = Rate * DtTransform(Dt)
-//	Lambda_s = -ATransform(AReal) - i AImag
+//	dt_hn     = Rate * DtTransform(Dt)
+//	Lambda_sn = -ATransform(AReal) - i AImag
 //
 // so a positive AImag stores the member of a conjugate pair below the real
 // axis, as state-spaces/s4 does.
 type Params[T num.Float] struct {
-	Dt    []T // (H)
+	Dt    []T // (H, 1), or (H, N) with Size.DtPerState
 	AReal []T // (S, N)
 	AImag []T // (S, N)
 	P     []T // (R, S, N, 2)
@@ -34,7 +34,7 @@ func (p *Params[T]) check(s Size, gradient bool) error {
 		v    []T
 		want int
 	}{
-		{"Dt", p.Dt, s.H},
+		{"Dt", p.Dt, s.H * s.dtCols()},
 		{"AReal", p.AReal, s.S * s.N},
 		{"AImag", p.AImag, s.S * s.N},
 		{"P", p.P, s.R * s.S * s.N * 2},
@@ -50,7 +50,7 @@ func (p *Params[T]) check(s Size, gradient bool) error {
 
 // feature is the continuous model of one feature.
 type feature struct {
-	dt float64
+	dt []float64      // (N)
 	a  []complex128   // (N) Lambda
 	p  [][]complex128 // (R, N)
 	b  []complex128   // (N)
@@ -59,7 +59,8 @@ type feature struct {
 
 func newFeature(s *Size) *feature {
 	return &feature{
-		a: make([]complex128, s.N), p: newMatrix(s.R, s.N),
+		dt: make([]float64, s.N),
+		a:  make([]complex128, s.N), p: newMatrix(s.R, s.N),
 		b: make([]complex128, s.N), c: newMatrix(s.CH, s.N),
 	}
 }
@@ -74,11 +75,15 @@ func newMatrix(rows, cols int) [][]complex128 {
 
 // load reads feature h of the parameters. B and C may be nil, to be left alone.
 func load[T num.Float](f *feature, prm *Params[T], c *Config, s *Size, h int) {
-	f.dt, _ = c.DtTransform.Eval(float64(prm.Dt[h]))
-	f.dt *= c.rate()
-	row := ssm.Row(h, s.S)
+	row, cols := ssm.Row(h, s.S), s.dtCols()
 	for n := range f.a {
 		i := row*s.N + n
+		if n < cols {
+			dt, _ := c.DtTransform.Eval(float64(prm.Dt[h*cols+n]))
+			f.dt[n] = dt * c.rate()
+		} else {
+			f.dt[n] = f.dt[0]
+		}
 		decay, _ := c.ATransform.Eval(float64(prm.AReal[i]))
 		f.a[n] = complex(-decay, -float64(prm.AImag[i]))
 		if prm.B != nil {
@@ -106,9 +111,9 @@ func at[T num.Float](v []T, i int) complex128 {
 // is good to about 1e-4 in that one bin. All others change by 1e-13.
 const minDamping = 1e-13
 
-// lambda returns dt Lambda_n.
+// lambda returns dt_n Lambda_n.
 func (f *feature) lambda(n int) complex128 {
-	l := complex(f.dt, 0) * f.a[n]
+	l := complex(f.dt[n], 0) * f.a[n]
 	if floor := minDamping * cmplx.Abs(l); math.Abs(real(l)) < floor {
 		l = complex(-floor, imag(l))
 	}
@@ -146,7 +151,7 @@ func (f *feature) shift() float64 {
 		if p2 == 0 {
 			p2 = 1
 		}
-		y = min(y, shiftRatio*f.dt*p2)
+		y = min(y, shiftRatio*f.dt[n]*p2)
 	}
 	if math.IsInf(y, 1) {
 		return 0

@@ -110,9 +110,10 @@ func (w *stateWorker) modelGrad(dst *gradient, gab, gbb []float64) {
 	for i, a := range f.a {
 		re := w.g[i*n+i] + w.g[(half+i)*n+half+i]
 		im := w.g[(half+i)*n+i] - w.g[i*n+half+i]
-		dst.a[i] = complex(f.dt/2*re, -f.dt/2*im)
-		dst.b[i] = complex(f.dt*w.y[i], -f.dt*w.y[half+i])
-		dst.dt += (re*real(a)+im*imag(a))/2 + w.y[i]*real(f.b[i]) + w.y[half+i]*imag(f.b[i])
+		dt := f.dt[i]
+		dst.a[i] = complex(dt/2*re, -dt/2*im)
+		dst.b[i] = complex(dt*w.y[i], -dt*w.y[half+i])
+		dst.dt[i] += (re*real(a)+im*imag(a))/2 + w.y[i]*real(f.b[i]) + w.y[half+i]*imag(f.b[i])
 	}
 	for r, p := range f.p {
 		w.lowRankGrad(dst, r, p)
@@ -123,14 +124,15 @@ func (w *stateWorker) modelGrad(dst *gradient, gab, gbb []float64) {
 func (w *stateWorker) lowRankGrad(dst *gradient, r int, p []complex128) {
 	n := len(w.y)
 	realColumn(w.col, p)
-	clear(w.y) // y = (g + g^T) p
+	clear(w.y) // y = (dt g + g^T dt) p
 	for i, v := range w.col {
-		row := w.g[i*n:][:n]
-		vec.Axpy(w.y, v, row)
-		w.y[i] += vec.Dot(row, w.col)
+		row, k := w.g[i*n:][:n], i%len(p)
+		gp, dt := vec.Dot(row, w.col), w.f.dt[k]
+		vec.Axpy(w.y, dt*v, row)
+		w.y[i] += dt * gp
+		dst.dt[k] -= v * gp
 	}
-	dst.dt -= vec.Dot(w.y, w.col) / 2
 	for i := range p {
-		dst.p[r][i] = complex(-w.f.dt*w.y[i], w.f.dt*w.y[n/2+i])
+		dst.p[r][i] = complex(-w.y[i], w.y[len(p)+i])
 	}
 }

@@ -22,6 +22,7 @@ func TestStateOps(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 1))
 	for _, size := range []cauchy.Size{
 		{CH: 1, H: 2, S: 1, N: 1, R: 1}, {CH: 2, H: 3, S: 3, N: 2, R: 1}, {CH: 1, H: 4, S: 2, N: 3, R: 2},
+		{CH: 2, H: 2, S: 2, N: 2, R: 2, DtPerState: true},
 	} {
 		for _, l := range []int{1, 2, 13, 300} {
 			slow := 0.0   // makes dt shorter
@@ -33,7 +34,7 @@ func TestStateOps(t *testing.T) {
 			}
 			t.Run(fmt.Sprint(size, l), func(t *testing.T) {
 				in := []testutil.Input{
-					testutil.Uniform(rng, "dt", -2-slow, -1-slow, size.H, 1),
+					testutil.Uniform(rng, "dt", -2-slow, -1-slow, size.H, dtCount(size)/size.H),
 					testutil.Uniform(rng, "aReal", -1, 0, size.S, size.N),
 					testutil.Uniform(rng, "aImag", 0.3, 3, size.S, size.N),
 					testutil.Normal(rng, "p", size.R, size.S, size.N, 2),
