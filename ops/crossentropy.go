@@ -56,7 +56,7 @@ func CrossEntropy(logits, labels *G.Node, opts ...CrossEntropyOption) (*G.Node, 
 	if !(d.smoothing >= 0 && d.smoothing <= 1) {
 		return nil, fmt.Errorf("%s: want label smoothing in [0, 1], got %g", op, d.smoothing)
 	}
-	return graphop.Apply(graphop.Spec{Name: op},
+	return graphop.Apply(graphop.Spec{Name: op, Ints: []int{1}},
 		func() graphop.Core[float32] { return newCrossEntropy[float32](d) },
 		func() graphop.Core[float64] { return newCrossEntropy[float64](d) }, logits, labels)
 }

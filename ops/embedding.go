@@ -36,7 +36,7 @@ func Embedding(ids, w *G.Node, opts ...EmbeddingOption) (*G.Node, error) {
 	if d.padded && (d.padding < 0 || d.padding >= d.v) {
 		return nil, fmt.Errorf("%s: want a padding id in [0, %d), got %d", op, d.v, d.padding)
 	}
-	return graphop.Apply(graphop.Spec{Name: op, Out: tensor.Shape{d.b, d.h, d.l}},
+	return graphop.Apply(graphop.Spec{Name: op, Out: tensor.Shape{d.b, d.h, d.l}, Ints: []int{0}},
 		func() graphop.Core[float32] { return newEmbedding[float32](d) },
 		func() graphop.Core[float64] { return newEmbedding[float64](d) }, ids, w)
 }

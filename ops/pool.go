@@ -52,8 +52,8 @@ func Pool(mode PoolMode, x, lengths *G.Node) (*G.Node, error) {
 		return nil, err
 	}
 	in := inputs{x}
-	in.add(lengths)
-	return graphop.Apply(graphop.Spec{Name: op, Out: tensor.Shape{b, h}},
+	ints := []int{in.add(lengths)}
+	return graphop.Apply(graphop.Spec{Name: op, Out: tensor.Shape{b, h}, Ints: ints},
 		func() graphop.Core[float32] { return newPool[float32](mode, b, h, l) },
 		func() graphop.Core[float64] { return newPool[float64](mode, b, h, l) }, in...)
 }
@@ -73,7 +73,7 @@ func Mask(x, lengths *G.Node) (*G.Node, error) {
 	if err := checkLengths(op, lengths, b); err != nil {
 		return nil, err
 	}
-	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape()},
+	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Ints: []int{1}},
 		func() graphop.Core[float32] { return mask[float32]{h: h, l: l} },
 		func() graphop.Core[float64] { return mask[float64]{h: h, l: l} }, x, lengths)
 }

@@ -104,7 +104,7 @@ func (m *tinyModel) Build(mode Mode, batch, length int) (*Graph, error) {
 		shape = tensor.Shape{batch, m.cfg.Classes, length}
 		target = G.NewMatrix(g, tensor.Int, G.WithShape(batch, length), G.WithName("target_of_each"))
 	}
-	pooled, err := graphop.Apply(graphop.Spec{Name: "test.pool", Out: tensor.Shape{rows, m.cfg.Hidden}},
+	pooled, err := graphop.Apply(graphop.Spec{Name: "test.pool", Out: tensor.Shape{rows, m.cfg.Hidden}, Ints: []int{1, 2}},
 		func() graphop.Core[float32] { return &pool[float32]{b: batch, l: length, cfg: m.cfg} },
 		func() graphop.Core[float64] { return &pool[float64]{b: batch, l: length, cfg: m.cfg} },
 		ps[0].Node, x, lengths)

@@ -57,6 +57,7 @@ type TrainModer interface{ SetTraining(training bool) }
 type Spec struct {
 	Name      string       // package and function: "ops.LayerNorm". Prefixes every error
 	Out       tensor.Shape // shape of the output; empty for a scalar
+	Ints      []int        // inputs that may be integers; the others must be floats
 	NoGrad    []int        // inputs that have no gradient; integer inputs are added
 	NeedsOut  bool         // Backward reads the op's output
 	AnyLayout bool         // the core takes inputs in any layout: views, column-major
@@ -77,7 +78,7 @@ var ids atomic.Uint64 // every op is its own: nothing here may be merged by hash
 // core for the float type of the inputs, which is that of the first float
 // input; all float inputs must share it.
 func Apply(s Spec, core32 func() Core[float32], core64 func() Core[float64], in ...*G.Node) (*G.Node, error) {
-	dt, err := FloatType(s.Name, in...)
+	dt, err := s.floatType(in)
 	if err != nil {
 		return nil, err
 	}
@@ -87,28 +88,84 @@ func Apply(s Spec, core32 func() Core[float32], core64 func() Core[float64], in 
 	return apply(s, core64(), dt, in)
 }
 
-// FloatType returns the one float type that the float inputs share.
-func FloatType(name string, in ...*G.Node) (tensor.Dtype, error) {
+// floatType returns the one float type that the float inputs share. An input
+// that is neither float nor, by Ints, an integer is an error: its core would
+// find no numbers there.
+func (s *Spec) floatType(in []*G.Node) (tensor.Dtype, error) {
 	var dt tensor.Dtype
 	for i, n := range in {
-		if n == nil {
-			return dt, fmt.Errorf("%s: input %d: want a node, got nil", name, i)
+		switch {
+		case n == nil:
+			return dt, fmt.Errorf("%s: input %d: want a node, got nil", s.Name, i)
+		case n.Dtype() == tensor.Int && slices.Contains(s.Ints, i):
+			continue
 		}
-		switch d := n.Dtype(); d {
-		case tensor.Float32, tensor.Float64:
-			if dt.Type != nil && d != dt {
-				return dt, fmt.Errorf("%s: input %d (%s): want dtype %v like the other inputs, got %v", name, i, n.Name(), dt, d)
-			}
-			dt = d
-		case tensor.Int:
-		default:
-			return dt, fmt.Errorf("%s: input %d (%s): want dtype float32, float64 or int, got %v", name, i, n.Name(), d)
+		if err := wantFloat(n, dt); err != nil {
+			return dt, fmt.Errorf("%s: input %d (%s): %w", s.Name, i, n.Name(), err)
 		}
+		dt = n.Dtype()
 	}
 	if dt.Type == nil {
-		return dt, fmt.Errorf("%s: want at least one float input, got none", name)
+		return dt, fmt.Errorf("%s: want at least one float input, got none", s.Name)
 	}
 	return dt, nil
+}
+
+// wantFloat returns an error unless the node is of float type dt, or of any
+// where dt is not set.
+func wantFloat(n *G.Node, dt tensor.Dtype) error {
+	switch d := n.Dtype(); {
+	case d != tensor.Float32 && d != tensor.Float64:
+		return fmt.Errorf("want dtype float32 or float64, got %v", d)
+	case dt.Type != nil && d != dt:
+		return fmt.Errorf("want dtype %v like the other inputs, got %v", dt, d)
+	}
+	return nil
+}
+
+// Argument is a node under the name that it has in the signature of an op
+// function.
+type Argument struct {
+	name     string
+	node     *G.Node
+	optional bool
+}
+
+// Named returns an argument that must be given.
+func Named(name string, n *G.Node) Argument { return Argument{name: name, node: n} }
+
+// Optional returns an argument that may be nil.
+func Optional(name string, n *G.Node) Argument { return Argument{name, n, true} }
+
+// Floats returns the nodes of arguments that must all be of one float type, but
+// for the optional ones that are nil. An error names the op and the argument.
+func Floats(op string, args ...Argument) ([]*G.Node, error) {
+	var dt tensor.Dtype
+	in := make([]*G.Node, 0, len(args))
+	for _, a := range args {
+		if a.node == nil {
+			if a.optional {
+				continue
+			}
+			return nil, fmt.Errorf("%s: %s: want a node, got nil", op, a.name)
+		}
+		if err := wantFloat(a.node, dt); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", op, a.name, err)
+		}
+		dt = a.node.Dtype()
+		in = append(in, a.node)
+	}
+	return in, nil
+}
+
+// FirstAxis returns the length of the first axis of a node, or an error that
+// names the argument and the shapes it may have, such as "(H, 1) or (H)", if it
+// has no axes.
+func FirstAxis(name string, n *G.Node, shapes string) (int, error) {
+	if n.Shape().Dims() == 0 {
+		return 0, fmt.Errorf("%s: want %s, got %v", name, shapes, n.Shape())
+	}
+	return n.Shape()[0], nil
 }
 
 // WantShape returns an error that names an argument unless its node has one of

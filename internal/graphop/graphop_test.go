@@ -109,10 +109,40 @@ func TestErrors(t *testing.T) {
 		want string
 	}{
 		{[3]*G.Node{a, b, f32}, "test.MulAdd: input 2 (f32): want dtype float64 like the other inputs, got float32"},
-		{[3]*G.Node{ints, ints, ints}, "test.MulAdd: want at least one float input"},
+		{[3]*G.Node{ints, a, b}, "test.MulAdd: input 0 (ints): want dtype float32 or float64, got int"},
+		{[3]*G.Node{a, b, ints}, "test.MulAdd: input 2 (ints): want dtype float32 or float64, got int"},
 		{[3]*G.Node{a, nil, b}, "test.MulAdd: input 1: want a node, got nil"},
 	} {
 		if _, err := apply(c.in[0], c.in[1], c.in[2]); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got error %v, want %q", err, c.want)
+		}
+	}
+	_, err := graphop.Apply(graphop.Spec{Name: "test.Ints", Ints: []int{0}}, nil, nil, ints)
+	if want := "test.Ints: want at least one float input, got none"; err == nil || err.Error() != want {
+		t.Errorf("got error %v, want %q", err, want)
+	}
+}
+
+func TestFloats(t *testing.T) {
+	g := G.NewGraph()
+	node := func(name string, dt tensor.Dtype) *G.Node {
+		return G.NewVector(g, dt, G.WithShape(2), G.WithName(name))
+	}
+	a, b, f32, ints := node("a", tensor.Float64), node("b", tensor.Float64), node("f32", tensor.Float32), node("ints", tensor.Int)
+	in, err := graphop.Floats("test", graphop.Named("x", a), graphop.Optional("y", nil), graphop.Optional("z", b))
+	if err != nil || len(in) != 2 || in[0] != a || in[1] != b {
+		t.Errorf("got %v, %v, want the nodes of x and z", in, err)
+	}
+	for _, c := range []struct {
+		args []graphop.Argument
+		want string
+	}{
+		{[]graphop.Argument{graphop.Named("x", a), graphop.Named("y", nil)}, "test: y: want a node, got nil"},
+		{[]graphop.Argument{graphop.Named("x", ints), graphop.Named("y", a)}, "test: x: want dtype float32 or float64, got int"},
+		{[]graphop.Argument{graphop.Named("x", a), graphop.Optional("y", ints)}, "test: y: want dtype float32 or float64, got int"},
+		{[]graphop.Argument{graphop.Named("x", a), graphop.Optional("y", f32)}, "test: y: want dtype float64 like the other inputs, got float32"},
+	} {
+		if _, err := graphop.Floats("test", c.args...); err == nil || err.Error() != c.want {
 			t.Errorf("got error %v, want %q", err, c.want)
 		}
 	}

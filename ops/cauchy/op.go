@@ -33,7 +33,8 @@ func Kernel(cfg Config, dt, aReal, aImag, p, b, c *G.Node) (*G.Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if _, err := graphop.FloatType(name, dt, aReal, aImag, p, b, c); err != nil {
+	in, err := graphop.Floats(name, append(matrix(dt, aReal, aImag, p), graphop.Named("b", b), graphop.Named("c", c))...)
+	if err != nil {
 		return nil, err
 	}
 	size, err := kernelSize(dt, aReal, aImag, p, c)
@@ -47,7 +48,14 @@ func Kernel(cfg Config, dt, aReal, aImag, p, b, c *G.Node) (*G.Node, error) {
 		graphop.Spec{Name: name, Out: tensor.Shape{size.CH, size.H, cfg.L}},
 		func() graphop.Core[float32] { return newKernelCore[float32](cfg, size) },
 		func() graphop.Core[float64] { return newKernelCore[float64](cfg, size) },
-		dt, aReal, aImag, p, b, c)
+		in...)
+}
+
+// matrix names the parameters that all ops begin with.
+func matrix(dt, aReal, aImag, p *G.Node) []graphop.Argument {
+	return []graphop.Argument{
+		graphop.Named("dt", dt), graphop.Named("aReal", aReal), graphop.Named("aImag", aImag), graphop.Named("p", p),
+	}
 }
 
 // kernelSize reads the size off the shapes of the parameters but B.

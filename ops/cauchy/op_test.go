@@ -125,8 +125,8 @@ func TestKernelErrors(t *testing.T) {
 		{cauchy.Config{}, dt, a, a2, p, b, c, "cauchy.Kernel: want kernel length L at least 1, got 0"},
 		{cauchy.Config{L: 8, LKernel: 4}, dt, a, a2, p, b, c, "cauchy.Kernel: want kernel length L at most round(LKernel/Rate) = 4, the length that C~ is tuned to, got 8: Double tunes it to twice that"},
 		{cauchy.Config{L: 8, ATransform: ssm.Transform("tanh")}, dt, a, a2, p, b, c, "ATransform"},
-		{good, nil, a, a2, p, b, c, "cauchy.Kernel: input 0: want a node, got nil"},
-		{good, dt, a, a2, p, node(tensor.Float64, 2, 3, 2), c, "want dtype float32 like the other inputs, got float64"},
+		{good, nil, a, a2, p, b, c, "cauchy.Kernel: dt: want a node, got nil"},
+		{good, dt, a, a2, p, node(tensor.Float64, 2, 3, 2), c, "cauchy.Kernel: b: want dtype float32 like the other inputs, got float64"},
 		{good, f(4, 2), a, a2, p, b, c, "cauchy.Kernel: dt: want (4, 1) or (4) or (4, 3), got (4, 2)"},
 		{good, f(12), a, a2, p, b, c, "cauchy.Kernel: dt: want (4, 1) or (4) or (4, 3), got (12)"},
 		{good, dt, f(3), a2, p, b, c, "aReal: want (S, N), N >= 1, got (3)"},
@@ -142,4 +142,20 @@ func TestKernelErrors(t *testing.T) {
 			t.Errorf("got error %v, want %q", err, x.want)
 		}
 	}
+}
+
+func TestArguments(t *testing.T) {
+	cfg := cauchy.Config{L: 5}
+	dt, aReal, aImag := testutil.Arg("dt", 4, 1), testutil.Arg("aReal", 2, 3), testutil.Arg("aImag", 2, 3)
+	p, b, c := testutil.Arg("p", 1, 2, 3, 2), testutil.Arg("b", 2, 3, 2), testutil.Arg("c", 1, 4, 3, 2)
+	x0, u := testutil.Arg("x0", 2, 4, 3, 2), testutil.Arg("u", 2, 4, 5)
+	testutil.CheckArguments(t, "cauchy.Kernel", []testutil.Argument{dt, aReal, aImag, p, b, c}, func(n []*G.Node) (*G.Node, error) {
+		return cauchy.Kernel(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+	})
+	testutil.CheckArguments(t, "cauchy.StateOutput", []testutil.Argument{dt, aReal, aImag, p, c, x0}, func(n []*G.Node) (*G.Node, error) {
+		return cauchy.StateOutput(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+	})
+	testutil.CheckArguments(t, "cauchy.FinalState", []testutil.Argument{dt, aReal, aImag, p, b, u, x0}, func(n []*G.Node) (*G.Node, error) {
+		return cauchy.FinalState(cfg, n[0], n[1], n[2], n[3], n[4], n[5], n[6])
+	})
 }

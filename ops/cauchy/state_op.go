@@ -31,7 +31,8 @@ func StateOutput(cfg Config, dt, aReal, aImag, p, c, x0 *G.Node) (*G.Node, error
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if _, err := graphop.FloatType(name, dt, aReal, aImag, p, c, x0); err != nil {
+	in, err := graphop.Floats(name, append(matrix(dt, aReal, aImag, p), graphop.Named("c", c), graphop.Named("x0", x0))...)
+	if err != nil {
 		return nil, err
 	}
 	size, err := kernelSize(dt, aReal, aImag, p, c)
@@ -47,7 +48,7 @@ func StateOutput(cfg Config, dt, aReal, aImag, p, c, x0 *G.Node) (*G.Node, error
 		graphop.Spec{Name: name, Out: tensor.Shape{batch, size.CH * size.H, cfg.L}},
 		func() graphop.Core[float32] { return linrec.NewOutput(newStateBank[float32](cfg, size, false), s) },
 		func() graphop.Core[float64] { return linrec.NewOutput(newStateBank[float64](cfg, size, false), s) },
-		dt, aReal, aImag, p, c, x0)
+		in...)
 }
 
 // FinalState adds the state that the models whose kernels [Kernel] computes
@@ -66,11 +67,9 @@ func FinalState(cfg Config, dt, aReal, aImag, p, b, u, x0 *G.Node) (*G.Node, err
 	if err := cfg.validateModel(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in := []*G.Node{dt, aReal, aImag, p, b, u}
-	if x0 != nil {
-		in = append(in, x0)
-	}
-	if _, err := graphop.FloatType(name, in...); err != nil {
+	in, err := graphop.Floats(name, append(matrix(dt, aReal, aImag, p),
+		graphop.Named("b", b), graphop.Named("u", u), graphop.Optional("x0", x0))...)
+	if err != nil {
 		return nil, err
 	}
 	size, batch, l, err := sequenceSize(dt, aReal, aImag, p, b, u, x0)
@@ -87,9 +86,9 @@ func FinalState(cfg Config, dt, aReal, aImag, p, b, u, x0 *G.Node) (*G.Node, err
 
 // sequenceSize reads the sizes off the inputs of FinalState; x0 may be nil.
 func sequenceSize(dt, aReal, aImag, p, b, u, x0 *G.Node) (s Size, batch, l int, err error) {
-	var h int
-	if d := dt.Shape(); d.Dims() > 0 {
-		h = d[0]
+	h, err := graphop.FirstAxis("dt", dt, "(H, 1) or (H) or (H, N)")
+	if err != nil {
+		return s, 0, 0, err
 	}
 	if s, err = modelSize(h, dt, aReal, aImag, p); err != nil {
 		return s, 0, 0, err

@@ -43,14 +43,8 @@ func Conv(u, k, d *G.Node, opts ...Option) (*G.Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in := []*G.Node{u, k}
-	if d != nil {
-		in = append(in, d)
-	}
-	if err := checkFloats(in); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if _, err := graphop.FloatType(name, in...); err != nil {
+	in, err := graphop.Floats(name, graphop.Named("u", u), graphop.Named("k", k), graphop.Optional("d", d))
+	if err != nil {
 		return nil, err
 	}
 	size, err := convSize(cfg, u, k, d)
@@ -62,20 +56,6 @@ func Conv(u, k, d *G.Node, opts ...Option) (*G.Node, error) {
 		func() graphop.Core[float32] { return newCore[float32](cfg, size) },
 		func() graphop.Core[float64] { return newCore[float64](cfg, size) },
 		in...)
-}
-
-// checkFloats returns an error for the first of u, k, d that is no float node.
-func checkFloats(in []*G.Node) error {
-	for i, n := range in {
-		arg := "ukd"[i : i+1]
-		if n == nil {
-			return fmt.Errorf("%s: want a node, got nil", arg)
-		}
-		if dt := n.Dtype(); dt != tensor.Float32 && dt != tensor.Float64 {
-			return fmt.Errorf("%s: want dtype float32 or float64, got %v", arg, dt)
-		}
-	}
-	return nil
 }
 
 // convSize reads the size off the shapes of the nodes.

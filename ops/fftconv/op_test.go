@@ -132,3 +132,10 @@ func TestConvErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestArguments(t *testing.T) {
+	args := []testutil.Argument{testutil.Arg("u", 2, 3, 10), testutil.Arg("k", 2, 3, 10), testutil.Arg("d", 2, 3)}
+	testutil.CheckArguments(t, "fftconv.Conv", args, func(n []*G.Node) (*G.Node, error) {
+		return fftconv.Conv(n[0], n[1], n[2])
+	})
+}

@@ -25,7 +25,7 @@ import (
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
 func Kernel(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], c *G.Node) (*G.Node, error) {
-	return apply("krylov.Kernel", cfg, structuredKind, dt, a.Parts(), c, tridiagonalSize)
+	return apply("krylov.Kernel", cfg, structuredKind, append(parameters(dt, a), graphop.Named("c", c)), tridiagonalSize)
 }
 
 // DenseKernel is [Kernel] for dense state matrices, x' = A x + B u; see
@@ -36,30 +36,41 @@ func Kernel(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], c *G.Node) (*G.N
 //	b      (S, N), or (N) for S = 1
 //	c      (CH, H, N), or (H, N) for one channel
 func DenseKernel(cfg Config, dt, a, b, c *G.Node) (*G.Node, error) {
-	return apply("krylov.DenseKernel", cfg, denseKind, dt, []*G.Node{a, b}, c, denseSize)
+	args := []graphop.Argument{graphop.Named("dt", dt), graphop.Named("a", a), graphop.Named("b", b), graphop.Named("c", c)}
+	return apply("krylov.DenseKernel", cfg, denseKind, args, denseSize)
 }
 
-// apply makes the op of one kind. models returns S and N by the shapes of the
-// parts of theta.
-func apply(name string, cfg Config, kind kind, dt *G.Node, parts []*G.Node, c *G.Node, models func(parts []*G.Node) (s, n int, err error)) (*G.Node, error) {
+// parameters names dt and the parts of a.
+func parameters(dt *G.Node, a ssm.Tridiagonal[*G.Node]) []graphop.Argument {
+	args := []graphop.Argument{graphop.Named("dt", dt)}
+	nodes := a.Parts()
+	for i, p := range structuredParts(0) { // for their names
+		args = append(args, graphop.Named(p.name, nodes[i]))
+	}
+	return args
+}
+
+// apply makes the op of one kind of the arguments dt, the parts of theta and c.
+// models returns S and N by the shapes of the parts.
+func apply(name string, cfg Config, kind kind, args []graphop.Argument, models func(parts []*G.Node) (s, n int, err error)) (*G.Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in := append(append([]*G.Node{dt}, parts...), c)
-	if _, err := graphop.FloatType(name, in...); err != nil {
+	in, err := graphop.Floats(name, args...)
+	if err != nil {
 		return nil, err
 	}
+	last := len(in) - 1
 	var size Size
-	var err error
-	if size.S, size.N, err = models(parts); err == nil {
-		err = size.outer(kind, dt, c)
+	if size.S, size.N, err = models(in[1:last]); err == nil {
+		err = size.outer(kind, in[0], in[last])
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	spec := graphop.Spec{Name: name, Out: tensor.Shape{size.CH, size.H, cfg.L}}
 	if cfg.Frozen {
-		for i := range len(in) - 1 {
+		for i := range last {
 			spec.NoGrad = append(spec.NoGrad, i)
 		}
 	}

@@ -3,6 +3,7 @@ package krylov_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -143,9 +144,9 @@ func TestKernelErrors(t *testing.T) {
 	}{
 		{kernel(krylov.Config{}, dt, parts(-1, nil), c), "krylov.Kernel: want kernel length L at least 1, got 0"},
 		{kernel(krylov.Config{L: 8, Disc: "dss"}, dt, parts(-1, nil), c), "krylov.Kernel: field Disc: ssm: want discretisation"},
-		{kernel(good, nil, parts(-1, nil), c), "krylov.Kernel: input 0: want a node, got nil"},
-		{kernel(good, dt, ssm.Tridiagonal[*G.Node]{}, c), "krylov.Kernel: input 1: want a node, got nil"},
-		{kernel(good, dt, parts(4, node(tensor.Float64, 2, 3)), c), "want dtype float32 like the other inputs, got float64"},
+		{kernel(good, nil, parts(-1, nil), c), "krylov.Kernel: dt: want a node, got nil"},
+		{kernel(good, dt, ssm.Tridiagonal[*G.Node]{}, c), "krylov.Kernel: A.Pl: want a node, got nil"},
+		{kernel(good, dt, parts(4, node(tensor.Float64, 2, 3)), c), "krylov.Kernel: A.Pr: want dtype float32 like the other inputs, got float64"},
 		{kernel(good, dt, parts(2, f(2, 1)), c), "krylov.Kernel: A.D: want (S, N) or (N), N >= 2, got (2, 1)"},
 		{kernel(good, dt, parts(1, f(2, 3)), c), "krylov.Kernel: A.Dl: want (2, 2), got (2, 3)"},
 		{kernel(good, dt, parts(5, f(3)), c), "krylov.Kernel: A.C: want (2, 3), got (3)"},
@@ -157,7 +158,7 @@ func TestKernelErrors(t *testing.T) {
 		{dense(good, dt, f(3), b, c), "krylov.DenseKernel: a: want (S, N, N) or (N, N), N >= 1, got (3)"},
 		{dense(good, dt, a, f(3), c), "krylov.DenseKernel: b: want (2, 3), got (3)"},
 		{dense(good, dt, f(3, 3), f(2, 3), c), "krylov.DenseKernel: b: want (1, 3) or (3), got (2, 3)"},
-		{dense(good, dt, a, nil, c), "krylov.DenseKernel: input 2: want a node, got nil"},
+		{dense(good, dt, a, nil, c), "krylov.DenseKernel: b: want a node, got nil"},
 	} {
 		if x.err == nil || !strings.Contains(x.err.Error(), x.want) {
 			t.Errorf("got error %v, want %q", x.err, x.want)
@@ -200,4 +201,27 @@ func TestFrozenGraph(t *testing.T) {
 			t.Errorf("%s: gradient of C: relative error %.3g", vm, e)
 		}
 	}
+}
+
+func TestArguments(t *testing.T) {
+	cfg := krylov.Config{L: 5}
+	dt, c := testutil.Arg("dt", 4, 1), testutil.Arg("c", 1, 4, 3)
+	x0, u := testutil.Arg("x0", 2, 4, 3), testutil.Arg("u", 2, 4, 5)
+	model := []testutil.Argument{
+		dt, testutil.Arg("A.Pl", 2, 3), testutil.Arg("A.Dl", 2, 2), testutil.Arg("A.D", 2, 3), testutil.Arg("A.Du", 2, 2),
+		testutil.Arg("A.Pr", 2, 3), testutil.Arg("A.C", 2, 3), testutil.Arg("A.B", 2, 3),
+	}
+	testutil.CheckArguments(t, "krylov.Kernel", append(slices.Clone(model), c), func(n []*G.Node) (*G.Node, error) {
+		return krylov.Kernel(cfg, n[0], tridiagonal(n[1:8]), n[8])
+	})
+	testutil.CheckArguments(t, "krylov.StateOutput", append(slices.Clone(model), c, x0), func(n []*G.Node) (*G.Node, error) {
+		return krylov.StateOutput(cfg, n[0], tridiagonal(n[1:8]), n[8], n[9])
+	})
+	testutil.CheckArguments(t, "krylov.FinalState", append(slices.Clone(model), u, x0), func(n []*G.Node) (*G.Node, error) {
+		return krylov.FinalState(cfg, n[0], tridiagonal(n[1:8]), n[8], n[9])
+	})
+	dense := []testutil.Argument{dt, testutil.Arg("a", 2, 3, 3), testutil.Arg("b", 2, 3), c}
+	testutil.CheckArguments(t, "krylov.DenseKernel", dense, func(n []*G.Node) (*G.Node, error) {
+		return krylov.DenseKernel(cfg, n[0], n[1], n[2], n[3])
+	})
 }

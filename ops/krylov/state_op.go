@@ -29,10 +29,13 @@ func StateOutput(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], c, x0 *G.No
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in := append(append([]*G.Node{dt}, a.Parts()...), c, x0)
-	size, err := stateModel(name, in, dt, a)
+	in, err := graphop.Floats(name, append(parameters(dt, a), graphop.Named("c", c), graphop.Named("x0", x0))...)
 	if err != nil {
 		return nil, err
+	}
+	size, err := stateModel(dt, a)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	cs, xs := c.Shape(), x0.Shape()
 	if cs.Dims() != 3 || cs[0] < 1 || cs[1] != size.H || cs[2] != size.N {
@@ -62,13 +65,13 @@ func FinalState(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], u, x0 *G.Nod
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in := append(append([]*G.Node{dt}, a.Parts()...), u)
-	if x0 != nil {
-		in = append(in, x0)
-	}
-	size, err := stateModel(name, in, dt, a)
+	in, err := graphop.Floats(name, append(parameters(dt, a), graphop.Named("u", u), graphop.Optional("x0", x0))...)
 	if err != nil {
 		return nil, err
+	}
+	size, err := stateModel(dt, a)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	us := u.Shape()
 	if us.Dims() != 3 || us[1] != size.H || us.TotalSize() == 0 {
@@ -88,22 +91,19 @@ func FinalState(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], u, x0 *G.Nod
 		in...)
 }
 
-// stateModel reads the size off the shapes of the parameters but c, after it
-// has checked the dtypes of all inputs.
-func stateModel(name string, in []*G.Node, dt *G.Node, a ssm.Tridiagonal[*G.Node]) (Size, error) {
-	if _, err := graphop.FloatType(name, in...); err != nil {
+// stateModel reads the size off the shapes of the parameters but c.
+func stateModel(dt *G.Node, a ssm.Tridiagonal[*G.Node]) (Size, error) {
+	s, n, err := tridiagonalSize(a.Parts())
+	if err != nil {
 		return Size{}, err
 	}
-	s, n, err := tridiagonalSize(a.Parts())
-	size := Size{CH: 1, H: dt.Shape()[0], S: s, N: n}
-	if err == nil {
-		err = size.validate(structuredKind.minN)
-	}
-	if err == nil {
-		err = graphop.WantShape("dt", dt, []int{size.H, 1}, []int{size.H})
-	}
+	h, err := graphop.FirstAxis("dt", dt, "(H, 1) or (H)")
 	if err != nil {
-		return Size{}, fmt.Errorf("%s: %w", name, err)
+		return Size{}, err
 	}
-	return size, nil
+	size := Size{CH: 1, H: h, S: s, N: n}
+	if err := size.validate(structuredKind.minN); err != nil {
+		return Size{}, err
+	}
+	return size, graphop.WantShape("dt", dt, []int{h, 1}, []int{h})
 }

@@ -451,7 +451,7 @@ func TestDSSErrors(t *testing.T) {
 		{discretize, "vandermonde: DiscretizeDSS: want kernel length L at least 1, got 0"},
 		{discretizeShort, "vandermonde: DiscretizeDSS: Lambda: want 6 elements, got 5"},
 		{op(vandermonde.DSSConfig{}, dt, lambda, w), "vandermonde.DSSKernel: want kernel length L at least 1, got 0"},
-		{op(good, dt, nil, w), "vandermonde.DSSKernel: input 1: want a node, got nil"},
+		{op(good, dt, nil, w), "vandermonde.DSSKernel: lambda: want a node, got nil"},
 		{op(good, dt, lambda, node("w3", 2, 3, 2)), "vandermonde.DSSKernel: w: want (CH, H, N, 2), got (2, 3, 2)"},
 		{op(good, dt, node("lambda1", 3), w), "lambda: want (3, 2), got (3)"},
 		{op(good, node("dt3", 2, 3), lambda, w), "logDt: want (2, 1) or (2) or (2, 2), got (2, 3)"},

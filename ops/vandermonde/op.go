@@ -30,11 +30,10 @@ func Kernel(cfg Config, dt, aReal, aImag, b, c *G.Node) (*G.Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in := []*G.Node{dt, aReal, aImag, c}
-	if b != nil {
-		in = append(in, b)
-	}
-	if _, err := graphop.FloatType(name, in...); err != nil {
+	in, err := graphop.Floats(name,
+		graphop.Named("dt", dt), graphop.Named("aReal", aReal), graphop.Named("aImag", aImag),
+		graphop.Named("c", c), graphop.Optional("b", b))
+	if err != nil {
 		return nil, err
 	}
 	size, err := kernelSize(dt, aReal, aImag, b, c)
@@ -51,11 +50,10 @@ func Kernel(cfg Config, dt, aReal, aImag, b, c *G.Node) (*G.Node, error) {
 // kernelSize reads the size off the shapes of the nodes.
 func kernelSize(dt, aReal, aImag, b, c *G.Node) (Size, error) {
 	var s Size
-	a := aReal.Shape()
-	if a.Dims() != 2 || a[1] < 1 {
-		return s, fmt.Errorf("aReal: want (S, N), N >= 1, got %v", a)
+	var err error
+	if s.S, s.N, err = matrixSize(aReal); err != nil {
+		return s, err
 	}
-	s.S, s.N = a[0], a[1]
 	cs := c.Shape()
 	if d := cs.Dims(); (d != 3 && d != 4) || cs[d-2] != s.N || cs[d-1] != 2 {
 		return s, fmt.Errorf("c: want (CH, H, %d, 2) or (H, %[1]d, 2), got %v", s.N, cs)
@@ -69,6 +67,16 @@ func kernelSize(dt, aReal, aImag, b, c *G.Node) (Size, error) {
 	}
 	s.DtPerState = dt.Shape().TotalSize() != s.H
 	return s, wantModel(s, dt, aReal, aImag, b)
+}
+
+// matrixSize reads the number of state matrices and of states off the shape of
+// aReal.
+func matrixSize(aReal *G.Node) (s, n int, err error) {
+	a := aReal.Shape()
+	if a.Dims() != 2 || a[1] < 1 {
+		return 0, 0, fmt.Errorf("aReal: want (S, N), N >= 1, got %v", a)
+	}
+	return a[0], a[1], nil
 }
 
 // wantModel returns an error unless the parameters of the recurrence, all but
@@ -107,7 +115,8 @@ func DSSKernel(cfg DSSConfig, logDt, lambda, w *G.Node) (*G.Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if _, err := graphop.FloatType(name, logDt, lambda, w); err != nil {
+	in, err := graphop.Floats(name, graphop.Named("logDt", logDt), graphop.Named("lambda", lambda), graphop.Named("w", w))
+	if err != nil {
 		return nil, err
 	}
 	size, err := dssSize(logDt, lambda, w)
@@ -118,7 +127,7 @@ func DSSKernel(cfg DSSConfig, logDt, lambda, w *G.Node) (*G.Node, error) {
 		graphop.Spec{Name: name, Out: tensor.Shape{size.CH, size.H, cfg.L}},
 		func() graphop.Core[float32] { return newDSSCore[float32](cfg, size) },
 		func() graphop.Core[float64] { return newDSSCore[float64](cfg, size) },
-		logDt, lambda, w)
+		in...)
 }
 
 // dssSize reads the size off the shapes of the nodes.

@@ -97,8 +97,8 @@ func TestKernelErrors(t *testing.T) {
 		{vandermonde.Config{}, dt, a, a2, b, c, "vandermonde.Kernel: want kernel length L at least 1, got 0"},
 		{vandermonde.Config{L: 8, Disc: "dss"}, dt, a, a2, b, c, `vandermonde.Kernel: field Disc: ssm: want discretisation "zoh" or "bilinear", got "dss"`},
 		{vandermonde.Config{L: 8, ATransform: ssm.Transform("tanh")}, dt, a, a2, b, c, "ATransform"},
-		{good, nil, a, a2, b, c, "vandermonde.Kernel: input 0: want a node, got nil"},
-		{good, dt, a, a2, node(tensor.Float64, 2, 3, 2), c, "want dtype float32 like the other inputs, got float64"},
+		{good, nil, a, a2, b, c, "vandermonde.Kernel: dt: want a node, got nil"},
+		{good, dt, a, a2, node(tensor.Float64, 2, 3, 2), c, "vandermonde.Kernel: b: want dtype float32 like the other inputs, got float64"},
 		{good, f(4, 2), a, a2, b, c, "vandermonde.Kernel: dt: want (4, 1) or (4) or (4, 3), got (4, 2)"},
 		{good, dt, f(3), a2, b, c, "aReal: want (S, N), N >= 1, got (3)"},
 		{good, dt, a, f(3, 2), b, c, "aImag: want (2, 3), got (3, 2)"},
@@ -111,4 +111,30 @@ func TestKernelErrors(t *testing.T) {
 			t.Errorf("got error %v, want %q", err, x.want)
 		}
 	}
+}
+
+func TestArguments(t *testing.T) {
+	cfg, dss := vandermonde.Config{L: 5}, vandermonde.DSSConfig{L: 5}
+	dt, aReal, aImag := testutil.Arg("dt", 4, 1), testutil.Arg("aReal", 2, 3), testutil.Arg("aImag", 2, 3)
+	b, c := testutil.Arg("b", 2, 3, 2), testutil.Arg("c", 1, 4, 3, 2)
+	logDt, lambda, w := testutil.Arg("logDt", 4, 2), testutil.Arg("lambda", 3, 2), testutil.Arg("w", 1, 4, 3, 2)
+	x0, u := testutil.Arg("x0", 2, 4, 3, 2), testutil.Arg("u", 2, 4, 5)
+	testutil.CheckArguments(t, "vandermonde.Kernel", []testutil.Argument{dt, aReal, aImag, c, b}, func(n []*G.Node) (*G.Node, error) {
+		return vandermonde.Kernel(cfg, n[0], n[1], n[2], n[4], n[3])
+	})
+	testutil.CheckArguments(t, "vandermonde.StateKernel", []testutil.Argument{dt, aReal, aImag, b, c, x0}, func(n []*G.Node) (*G.Node, error) {
+		return vandermonde.StateKernel(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+	})
+	testutil.CheckArguments(t, "vandermonde.FinalState", []testutil.Argument{dt, aReal, aImag, b, u, x0}, func(n []*G.Node) (*G.Node, error) {
+		return vandermonde.FinalState(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+	})
+	testutil.CheckArguments(t, "vandermonde.DSSKernel", []testutil.Argument{logDt, lambda, w}, func(n []*G.Node) (*G.Node, error) {
+		return vandermonde.DSSKernel(dss, n[0], n[1], n[2])
+	})
+	testutil.CheckArguments(t, "vandermonde.DSSStateKernel", []testutil.Argument{logDt, lambda, w, x0}, func(n []*G.Node) (*G.Node, error) {
+		return vandermonde.DSSStateKernel(dss, 5, n[0], n[1], n[2], n[3])
+	})
+	testutil.CheckArguments(t, "vandermonde.DSSFinalState", []testutil.Argument{logDt, lambda, u, x0}, func(n []*G.Node) (*G.Node, error) {
+		return vandermonde.DSSFinalState(dss, n[0], n[1], n[2], n[3])
+	})
 }

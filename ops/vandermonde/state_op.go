@@ -25,8 +25,8 @@ func StateKernel(cfg Config, dt, aReal, aImag, b, c, x0 *G.Node) (*G.Node, error
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in := append(parameters(dt, aReal, aImag, b), c, x0)
-	if _, err := graphop.FloatType(name, in...); err != nil {
+	in, err := graphop.Floats(name, append(parameters(dt, aReal, aImag, b), graphop.Named("c", c), graphop.Named("x0", x0))...)
+	if err != nil {
 		return nil, err
 	}
 	size, err := kernelSize(dt, aReal, aImag, b, c)
@@ -60,21 +60,12 @@ func FinalState(cfg Config, dt, aReal, aImag, b, u, x0 *G.Node) (*G.Node, error)
 	if err := cfg.validateStep(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in := append(parameters(dt, aReal, aImag, b), u)
-	if x0 != nil {
-		in = append(in, x0)
-	}
-	if _, err := graphop.FloatType(name, in...); err != nil {
+	in, err := graphop.Floats(name, append(parameters(dt, aReal, aImag, b), graphop.Named("u", u), graphop.Optional("x0", x0))...)
+	if err != nil {
 		return nil, err
 	}
-	size := Size{CH: 1, H: dt.Shape()[0], DtPerState: dt.Shape().Dims() > 1 && dt.Shape()[1] > 1}
-	if a := aReal.Shape(); a.Dims() == 2 {
-		size.S, size.N = a[0], a[1]
-	}
-	if err := size.Validate(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if err := wantModel(size, dt, aReal, aImag, b); err != nil {
+	size, err := modelSize(dt, aReal, aImag, b)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	s, err := sequenceSize(u, x0, size.H, size.N)
@@ -103,7 +94,9 @@ func DSSStateKernel(cfg DSSConfig, l int, logDt, lambda, w, x0 *G.Node) (*G.Node
 	if err := validateLength(l); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if _, err := graphop.FloatType(name, logDt, lambda, w, x0); err != nil {
+	in, err := graphop.Floats(name,
+		graphop.Named("logDt", logDt), graphop.Named("lambda", lambda), graphop.Named("w", w), graphop.Named("x0", x0))
+	if err != nil {
 		return nil, err
 	}
 	size, err := dssSize(logDt, lambda, w)
@@ -119,7 +112,7 @@ func DSSStateKernel(cfg DSSConfig, l int, logDt, lambda, w, x0 *G.Node) (*G.Node
 		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.CH * s.H, s.L}},
 		func() graphop.Core[float32] { return newStateKernel(newDSSBank[float32](cfg, size), s) },
 		func() graphop.Core[float64] { return newStateKernel(newDSSBank[float64](cfg, size), s) },
-		logDt, lambda, w, x0)
+		in...)
 }
 
 // DSSFinalState is [FinalState] for the models whose kernels [DSSKernel]
@@ -130,21 +123,13 @@ func DSSFinalState(cfg DSSConfig, logDt, lambda, u, x0 *G.Node) (*G.Node, error)
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in := []*G.Node{logDt, lambda, u}
-	if x0 != nil {
-		in = append(in, x0)
-	}
-	if _, err := graphop.FloatType(name, in...); err != nil {
+	in, err := graphop.Floats(name,
+		graphop.Named("logDt", logDt), graphop.Named("lambda", lambda), graphop.Named("u", u), graphop.Optional("x0", x0))
+	if err != nil {
 		return nil, err
 	}
-	size := DSSSize{CH: 1, H: logDt.Shape()[0], SeparateDt: logDt.Shape().TotalSize() == 2*logDt.Shape()[0]}
-	if l := lambda.Shape(); l.Dims() == 2 {
-		size.N = l[0]
-	}
-	if err := size.Validate(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if err := wantDSSModel(size, logDt, lambda); err != nil {
+	size, err := dssModelSize(logDt, lambda)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	s, err := sequenceSize(u, x0, size.H, size.N)
@@ -158,13 +143,46 @@ func DSSFinalState(cfg DSSConfig, logDt, lambda, u, x0 *G.Node) (*G.Node, error)
 		in...)
 }
 
-// parameters lists the parameters of a bank in the order of s4dBank.
-func parameters(dt, aReal, aImag, b *G.Node) []*G.Node {
-	in := []*G.Node{dt, aReal, aImag}
-	if b != nil {
-		in = append(in, b)
+// modelSize reads the size, with one channel, off the shapes of the parameters
+// but c.
+func modelSize(dt, aReal, aImag, b *G.Node) (Size, error) {
+	s := Size{CH: 1}
+	var err error
+	if s.S, s.N, err = matrixSize(aReal); err != nil {
+		return s, err
 	}
-	return in
+	if s.H, err = graphop.FirstAxis("dt", dt, "(H, 1) or (H) or (H, N)"); err != nil {
+		return s, err
+	}
+	s.DtPerState = dt.Shape().TotalSize() != s.H
+	if err := s.Validate(); err != nil {
+		return s, err
+	}
+	return s, wantModel(s, dt, aReal, aImag, b)
+}
+
+// dssModelSize is modelSize for DSS: of the parameters but w.
+func dssModelSize(logDt, lambda *G.Node) (DSSSize, error) {
+	s := DSSSize{CH: 1}
+	var err error
+	if s.N, err = graphop.FirstAxis("lambda", lambda, "(N, 2)"); err != nil {
+		return s, err
+	}
+	if s.H, err = graphop.FirstAxis("logDt", logDt, "(H, 1) or (H) or (H, 2)"); err != nil {
+		return s, err
+	}
+	s.SeparateDt = logDt.Shape().TotalSize() != s.H
+	if err := s.Validate(); err != nil {
+		return s, err
+	}
+	return s, wantDSSModel(s, logDt, lambda)
+}
+
+// parameters lists the parameters of a bank in the order of s4dBank.
+func parameters(dt, aReal, aImag, b *G.Node) []graphop.Argument {
+	return []graphop.Argument{
+		graphop.Named("dt", dt), graphop.Named("aReal", aReal), graphop.Named("aImag", aImag), graphop.Optional("b", b),
+	}
 }
 
 // stateBatch returns the batch size of a state x0 (B, H, N, 2).
