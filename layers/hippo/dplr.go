@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
@@ -261,8 +262,11 @@ func realMatrix(n int, m func(i, k int) complex128) *mat.Dense {
 // by L multiplications per state. a, b and c have N/2 elements; see
 // [DiscretizeDiagonal] for disc and alpha.
 func DiagonalKernel(a, b, c []complex128, dt float64, disc ssm.Disc, alpha float64, L int) ([]float64, error) {
-	if len(c) != len(a) || L < 1 {
-		return nil, fmt.Errorf("hippo: DiagonalKernel: want A and C of equal length and L >= 1, got %d and %d, L = %d", len(a), len(c), L)
+	if len(c) != len(a) {
+		return nil, fmt.Errorf("hippo: DiagonalKernel: want A and C of equal length, got %d and %d", len(a), len(c))
+	}
+	if err := size.Length("L", L); err != nil {
+		return nil, fmt.Errorf("hippo: DiagonalKernel: %w", err)
 	}
 	ab, x, err := DiscretizeDiagonal(a, b, dt, disc, alpha)
 	if err != nil {

@@ -1,6 +1,10 @@
 package hippo
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/gorgonia-s4/s4/internal/size"
+)
 
 // Init names how the state matrices of a layer start. [DiagInit] makes
 // diagonal ones (S4D), [DPLRInit] diagonal plus low-rank ones (S4).
@@ -74,6 +78,9 @@ func shares(init Init, allowed []Init, n, copies int) (parts []Init, share int, 
 	if copies == 0 {
 		copies = 1
 	}
+	if err := size.Tensor("the models (copies, N)", max(copies, 0), n); err != nil {
+		return nil, 0, fmt.Errorf("hippo: init %q: %w", init, err)
+	}
 	parts = init.parts()
 	if copies < 0 || copies%len(parts) != 0 {
 		return nil, 0, fmt.Errorf("hippo: init %q: want the number of copies (n_ssm) a multiple of its %d part(s), got %d", init, len(parts), copies)
@@ -98,6 +105,11 @@ func DPLRInit(init Init, n, rank int, opts DPLROptions) ([]*DPLR, error) {
 	parts, share, err := shares(init, DPLRInits(), n, opts.Copies)
 	if err != nil {
 		return nil, err
+	}
+	for name, dims := range map[string][]int{"P (copies, rank, N)": {share, len(parts), max(rank, 0), n}, "V (copies, N, N/2)": {share, len(parts), n, n / 2}} {
+		if err := size.Tensor(name, dims...); err != nil {
+			return nil, fmt.Errorf("hippo: init %q: %w", init, err)
+		}
 	}
 	var models []*DPLR
 	for _, part := range parts {

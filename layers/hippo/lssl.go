@@ -35,8 +35,8 @@ func LSSL(m Measure, n int, opts MeasureOptions) (*ssm.Tridiagonal[[]float64], e
 	if err := oneOf("measure with a tridiagonal inverse", m, LSSLMeasures()); err != nil {
 		return nil, err
 	}
-	if n < 2 {
-		return nil, fmt.Errorf("hippo: LSSL: want N >= 2, got %d", n)
+	if n < 2 || n > MaxN {
+		return nil, fmt.Errorf("hippo: LSSL: want N in [2, %d], got %d", MaxN, n)
 	}
 	o, err := check(m, n, opts)
 	if err != nil {

@@ -69,7 +69,7 @@ func TestLSSLErrors(t *testing.T) {
 		want string
 	}{
 		{fourier, `hippo: want measure with a tridiagonal inverse one of ["legs" "legt" "lmu" "lagt" "tlagt" "glagt"], got "fout"`},
-		{small, "hippo: LSSL: want N >= 2, got 1"},
+		{small, "hippo: LSSL: want N in [2, 32768], got 1"},
 		{option, "it has no Beta, got 1"},
 		{lengths, "hippo: Untridiagonal: want lengths N, N-1, N, N-1, N, N, N with N >= 2, got 2 for part 3 with N = 4"},
 		{inverse, "hippo: Untridiagonal: T: matrix singular"},

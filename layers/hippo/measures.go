@@ -27,6 +27,10 @@ const (
 	FouD  Measure = "foud"  // damped cosines and sines of whole frequencies; even N
 )
 
+// MaxN is the largest state size N of a model from a measure, whose matrices
+// have N^2 elements.
+const MaxN = 1 << 15
+
 // Measures lists every measure.
 func Measures() []Measure {
 	return []Measure{LegS, LegT, LMU, LagT, TLagT, GLagT, FouT, LegSD, FouD}
@@ -91,8 +95,8 @@ func check(m Measure, n int, opts MeasureOptions) (MeasureOptions, error) {
 	if err := m.Validate(); err != nil {
 		return opts, err
 	}
-	if n < 1 {
-		return opts, fmt.Errorf("hippo: measure %q: want N >= 1, got %d", m, n)
+	if n < 1 || n > MaxN {
+		return opts, fmt.Errorf("hippo: measure %q: want N in [1, %d], got %d", m, MaxN, n)
 	}
 	if (m == FouT || m == FouD) && n%2 != 0 {
 		return opts, fmt.Errorf("hippo: measure %q: want an even N (cosine and sine), got %d", m, n)

@@ -347,7 +347,7 @@ func TestMeasureErrors(t *testing.T) {
 	}{
 		{parse("LegS"), `hippo: want measure one of ["legs" "legt" "lmu" "lagt" "tlagt" "glagt" "fout" "legsd" "foud"], got "LegS"`},
 		{transition("", 4, MeasureOptions{}), `hippo: want measure one of`},
-		{transition(LegS, 0, MeasureOptions{}), `hippo: measure "legs": want N >= 1, got 0`},
+		{transition(LegS, 0, MeasureOptions{}), `hippo: measure "legs": want N in [1, 32768], got 0`},
 		{transition(FouT, 5, MeasureOptions{}), `measure "fout": want an even N (cosine and sine), got 5`},
 		{transition(FouD, 1, MeasureOptions{}), `measure "foud": want an even N`},
 		{transition(LegS, 4, MeasureOptions{Beta: 1}), `measure "legs": it has no Beta, got 1`},

@@ -6,6 +6,8 @@ import (
 	"math/cmplx"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/gorgonia-s4/s4/internal/size"
 )
 
 // ReferenceClipB is the bound on |Im B| that state-spaces/s4 applies to every
@@ -61,6 +63,9 @@ func NPLR(m Measure, n, rank int, opts NPLROptions) (*DPLR, error) {
 	}
 	if least := max(1, len(p)); rank < least {
 		return nil, fmt.Errorf("hippo: measure %q: want rank >= %d, got %d", m, least, rank)
+	}
+	if err := size.Tensor("P (rank, N)", rank, n); err != nil {
+		return nil, fmt.Errorf("hippo: measure %q: %w", m, err)
 	}
 	for len(p) < rank {
 		p = append(p, make([]float64, n))

@@ -260,7 +260,7 @@ func TestNPLRErrors(t *testing.T) {
 		{nplr("hippo", 4, 1, NPLROptions{}), `hippo: want measure one of ["legs"`},
 		{nplr(LegS, 5, 1, NPLROptions{}), `hippo: measure "legs": want an even N (conjugate pairs), got 5`},
 		{nplr(LegS, 1, 1, NPLROptions{}), `want an even N`},
-		{nplr(LegS, 0, 1, NPLROptions{}), `hippo: measure "legs": want N >= 1, got 0`},
+		{nplr(LegS, 0, 1, NPLROptions{}), `hippo: measure "legs": want N in [1, 32768], got 0`},
 		{nplr(LegS, 4, 0, NPLROptions{}), `hippo: measure "legs": want rank >= 1, got 0`},
 		{nplr(LegT, 4, 1, NPLROptions{}), `hippo: measure "legt": want rank >= 2, got 1`},
 		{nplr(LegSD, 4, 0, NPLROptions{}), `want rank >= 1, got 0`},

@@ -103,7 +103,7 @@ type Memory struct {
 
 // NewMemory returns the empty memory of n coefficients under a measure.
 func NewMemory(m Measure, n int, opts MemoryOptions) (*Memory, error) {
-	mem := &Memory{disc: opts.Disc, scaled: m == LegS && opts.Dt == 0, x: make([]float64, max(n, 0))}
+	mem := &Memory{disc: opts.Disc, scaled: m == LegS && opts.Dt == 0}
 	if mem.disc == "" {
 		mem.disc = ssm.Bilinear
 	}
@@ -114,6 +114,7 @@ func NewMemory(m Measure, n int, opts MemoryOptions) (*Memory, error) {
 	if mem.basis, err = basisOf(m, n, opts.MeasureOptions); err != nil {
 		return nil, err
 	}
+	mem.x = make([]float64, n)
 	if mem.a, mem.b, err = Transition(m, n, opts.MeasureOptions); err != nil {
 		return nil, err
 	}

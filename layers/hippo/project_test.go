@@ -241,13 +241,13 @@ func TestMemoryErrors(t *testing.T) {
 		{memory(FouD, 4, MemoryOptions{Dt: 1}), `hippo: measure "foud": its kernels are no orthogonal basis`},
 		{memory(LegT, 4, MemoryOptions{}), `want a finite step dt > 0, got 0`},
 		{memory(LegS, 4, MemoryOptions{Dt: -1}), `want a finite step dt > 0, got -1`},
-		{memory(LegS, -3, MemoryOptions{}), `hippo: measure "legs": want N >= 1, got -3`},
+		{memory(LegS, -3, MemoryOptions{}), `hippo: measure "legs": want N in [1, 32768], got -3`},
 		{memory(LegS, 4, MemoryOptions{Disc: ssm.GBT}), `ssm: want discretisation "zoh", "bilinear", "euler" or "backward_diff", got "gbt"`},
 		{memory(LegS, 4, MemoryOptions{MeasureOptions: MeasureOptions{Beta: 2}}), `measure "legs": it has no Beta`},
 		{noInput, `hippo: Project: want at least one input, got none`},
 		{noMeasure, `hippo: want measure one of`},
 		{badAge, `hippo: want a finite age >= 0, got -1`},
-		{noState, `hippo: measure "legs": want N >= 1, got 0`},
+		{noState, `hippo: measure "legs": want N in [1, 32768], got 0`},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", c.err, c.want)

@@ -6,6 +6,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
@@ -104,8 +105,8 @@ func (r *Recurrence) Kernel(L int) ([]float64, error) {
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("hippo: Kernel: %w", err)
 	}
-	if L < 1 {
-		return nil, fmt.Errorf("hippo: Kernel: want L >= 1, got %d", L)
+	if err := size.Length("L", L); err != nil {
+		return nil, fmt.Errorf("hippo: Kernel: %w", err)
 	}
 	k := make([]float64, L)
 	x, next := append([]float64(nil), r.B...), make([]float64, len(r.B))
@@ -154,8 +155,8 @@ func (r *Recurrence) truncation(L int) (*mat.Dense, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	if L < 1 {
-		return nil, fmt.Errorf("want L >= 1, got %d", L)
+	if err := size.Length("L", L); err != nil {
+		return nil, err
 	}
 	var p mat.Dense
 	p.Pow(r.A, L)

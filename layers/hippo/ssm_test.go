@@ -135,12 +135,12 @@ func TestSSMErrors(t *testing.T) {
 		{step(r, b[:2]), `hippo: Step: want a state (3), got (2)`},
 		{scan(bad, nil), `hippo: Scan: want C (3), got (2)`},
 		{scan(r, b[:2]), `hippo: Scan: want a state (3), got (2)`},
-		{kernel(r, 0), `hippo: Kernel: want L >= 1, got 0`},
+		{kernel(r, 0), `hippo: Kernel: want L in [1, 1073741824], got 0`},
 		{kernel(none, 1), `hippo: Kernel: want a matrix A, got nil`},
-		{truncate(r, 0), `hippo: TruncateC: want L >= 1, got 0`},
+		{truncate(r, 0), `hippo: TruncateC: want L in [1, 1073741824], got 0`},
 		{truncate(bad, 1), `hippo: TruncateC: want C (3), got (2)`},
 		{untruncate(r, b[:2], 4), `hippo: UntruncateC: want C~ (3), got (2)`},
-		{untruncate(r, b, -1), `hippo: UntruncateC: want L >= 1, got -1`},
+		{untruncate(r, b, -1), `hippo: UntruncateC: want L in [1, 1073741824], got -1`},
 		{untruncate(integrator, []float64{1}, 4), `hippo: UntruncateC: I - A^4: matrix singular`},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
