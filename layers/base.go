@@ -6,6 +6,8 @@ import (
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/size"
 )
 
 // Layer is what every layer offers.
@@ -85,9 +87,14 @@ func (l *base) cloneBuilder(g *G.ExprGraph, opts ...CloneOption) *builder {
 	return b
 }
 
+// place names the layer and a method, as errors begin.
+func (l *base) place(method string) string {
+	return fmt.Sprintf("layers: %s %q: %s", l.kind, l.name, method)
+}
+
 // errorf returns an error that names the layer and the method.
 func (l *base) errorf(method, format string, args ...any) error {
-	return fmt.Errorf("layers: %s %q: %s: %w", l.kind, l.name, method, fmt.Errorf(format, args...))
+	return fmt.Errorf("%s: %w", l.place(method), fmt.Errorf(format, args...))
 }
 
 // wrap adds the layer and the method to an error.
@@ -95,7 +102,7 @@ func (l *base) wrap(method string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("layers: %s %q: %s: %w", l.kind, l.name, method, err)
+	return fmt.Errorf("%s: %w", l.place(method), err)
 }
 
 // checkInput checks a (B, H, L) input, or a (B, H) one if flat is allowed.
@@ -108,18 +115,44 @@ func (l *base) checkInput(x *G.Node, h int, flat bool) error {
 		return l.errorf("Fwd", "want %s, got nil", want)
 	}
 	s := x.Shape()
-	if !(len(s) == 3 || flat && len(s) == 2) || s[1] != h || s.TotalSize() == 0 {
+	if !(len(s) == 3 || flat && len(s) == 2) || s[1] != h || slices.Min(s) < 1 {
 		return l.errorf("Fwd", "want %s, got %v", want, s)
 	}
 	if x.Dtype() != l.dt {
 		return l.errorf("Fwd", "want x of dtype %v, got %v", l.dt, x.Dtype())
 	}
-	return l.checkGraph(x)
+	if err := l.checkGraph("x", x); err != nil {
+		return err
+	}
+	return l.checkSize("x", s)
 }
 
-func (l *base) checkGraph(x *G.Node) error {
-	if x.Graph() != l.g {
-		return l.errorf("Fwd", "x is on another graph than the layer: make a copy of the layer there with CloneTo")
+// checkGraph checks that an input of the layer is on its graph.
+func (l *base) checkGraph(name string, n *G.Node) error {
+	if n.Graph() != l.g {
+		return l.errorf("Fwd", "%s is on another graph than the layer: make a copy of the layer there with CloneTo", name)
 	}
 	return nil
+}
+
+// checkSize checks the size of a tensor (B, H, L) or (B, H) that Fwd reads or
+// makes.
+func (l *base) checkSize(name string, s tensor.Shape) error {
+	if len(s) == 3 {
+		if err := size.Length("L", s[2]); err != nil {
+			return l.wrap("Fwd", err)
+		}
+	}
+	return l.wrap("Fwd", size.Tensor(name, s...))
+}
+
+// checkLengths checks the lengths of the rows of x, which may be nil.
+func (l *base) checkLengths(x, lengths *G.Node) error {
+	if lengths == nil {
+		return nil
+	}
+	if want := (tensor.Shape{x.Shape()[0]}); !lengths.Shape().Eq(want) || lengths.Dtype() != tensor.Int {
+		return l.errorf("Fwd", "want lengths %v of dtype int, got %v of dtype %v", want, lengths.Shape(), lengths.Dtype())
+	}
+	return l.checkGraph("lengths", lengths)
 }

@@ -128,7 +128,7 @@ func TestCloneOptionErrors(t *testing.T) {
 	if _, err := c.Kernel(3); err == nil || !strings.Contains(err.Error(), "want at most 2 steps") {
 		t.Errorf("a kernel beyond l_kernel/rate: got error %v", err)
 	}
-	if _, err := c.Kernel(0); err == nil || !strings.Contains(err.Error(), "at least 1, got 0") {
+	if _, err := c.Kernel(0); err == nil || !strings.Contains(err.Error(), "want seqLen in [1, 1073741824], got 0") {
 		t.Errorf("an empty kernel: got error %v", err)
 	}
 }

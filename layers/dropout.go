@@ -3,6 +3,7 @@ package layers
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -72,13 +73,16 @@ func (l *Dropout) Fwd(x *G.Node) (*G.Node, error) {
 	if x == nil {
 		return nil, l.errorf("Fwd", "want x (B, H, L) or (B, H), got nil")
 	}
-	if s := x.Shape(); len(s) != 2 && len(s) != 3 || s.TotalSize() == 0 {
+	if s := x.Shape(); len(s) != 2 && len(s) != 3 || slices.Min(s) < 1 {
 		return nil, l.errorf("Fwd", "want x (B, H, L) or (B, H), got %v", s)
 	}
 	if x.Dtype() != l.dt {
 		return nil, l.errorf("Fwd", "want x of dtype %v, got %v", l.dt, x.Dtype())
 	}
-	if err := l.checkGraph(x); err != nil {
+	if err := l.checkGraph("x", x); err != nil {
+		return nil, err
+	}
+	if err := l.checkSize("x", x.Shape()); err != nil {
 		return nil, err
 	}
 	if l.cfg.P == 0 {

@@ -10,6 +10,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/ssm"
@@ -122,7 +123,26 @@ func (c DSSConfig) validate() error {
 	); err != nil {
 		return err
 	}
+	if err := c.validateSize(); err != nil {
+		return err
+	}
 	return validateFrozen(c.Frozen, []string{"dt", "Lambda", "W", "D"})
+}
+
+// validateSize checks the sizes of what the kernels are made of.
+func (c DSSConfig) validateSize() error {
+	if err := errors.Join(size.Field("DState", c.DState), c.common().validateOutput("kernel.W (kernels, H, 2*DState)", 2*c.DState)); err != nil {
+		return err
+	}
+	if c.LMax > 0 {
+		if err := errors.Join(size.Length("LMax", c.LMax), c.common().validateOutput("the kernels (kernels, H, LMax)", c.LMax)); err != nil {
+			return err
+		}
+	}
+	if c.Init == DSSInitLegS && c.DState > hippo.MaxN/2 {
+		return fmt.Errorf("want DState at most %d for init %q, which makes a dense matrix of size 2*DState, got %d", hippo.MaxN/2, c.Init, c.DState)
+	}
+	return nil
 }
 
 // features returns DModel and the number of features of the output.

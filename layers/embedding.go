@@ -1,12 +1,15 @@
 package layers
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/ops"
 )
 
@@ -27,6 +30,13 @@ func (c EmbeddingConfig) Validate() error {
 		return fmt.Errorf("EmbeddingConfig: want DModel >= 1, got %d", c.DModel)
 	case c.Padding != nil && (*c.Padding < 0 || *c.Padding >= c.Vocab):
 		return fmt.Errorf("EmbeddingConfig: want Padding in [0, %d), got %d", c.Vocab, *c.Padding)
+	}
+	err := errors.Join(size.Field("Vocab", c.Vocab), size.Field("DModel", c.DModel))
+	if err == nil {
+		err = size.Tensor("weight (Vocab, DModel)", c.Vocab, c.DModel)
+	}
+	if err != nil {
+		return fmt.Errorf("EmbeddingConfig: %w", err)
 	}
 	return nil
 }
@@ -75,10 +85,14 @@ func (l *Embedding) Fwd(ids *G.Node) (*G.Node, error) {
 	if ids == nil {
 		return nil, l.errorf("Fwd", "want ids (B, L), got nil")
 	}
-	if s := ids.Shape(); len(s) != 2 || s.TotalSize() == 0 || ids.Dtype() != tensor.Int {
+	s := ids.Shape()
+	if len(s) != 2 || slices.Min(s) < 1 || ids.Dtype() != tensor.Int {
 		return nil, l.errorf("Fwd", "want ids (B, L) of dtype int, got %v of dtype %v", s, ids.Dtype())
 	}
-	if err := l.checkGraph(ids); err != nil {
+	if err := l.checkGraph("ids", ids); err != nil {
+		return nil, err
+	}
+	if err := l.checkSize("the output (B, DModel, L)", tensor.Shape{s[0], l.cfg.DModel, s[1]}); err != nil {
 		return nil, err
 	}
 	var opts []ops.EmbeddingOption

@@ -66,10 +66,10 @@ func TestEmbeddingErrors(t *testing.T) {
 	g := G.NewGraph()
 	l := newEmbedding(t, g, nil)
 	for want, x := range map[string]*G.Node{
-		`layers: Embedding "embedding": Fwd: want ids (B, L), got nil`:                                                          nil,
-		`layers: Embedding "embedding": Fwd: want ids (B, L) of dtype int, got (5) of dtype int`:                                placeholder(g, tensor.Int, "a", 5),
-		`layers: Embedding "embedding": Fwd: want ids (B, L) of dtype int, got (2, 5) of dtype float64`:                         placeholder(g, tensor.Float64, "b", 2, 5),
-		`layers: Embedding "embedding": Fwd: x is on another graph than the layer: make a copy of the layer there with CloneTo`: placeholder(G.NewGraph(), tensor.Int, "c", 2, 5),
+		`layers: Embedding "embedding": Fwd: want ids (B, L), got nil`:                                                            nil,
+		`layers: Embedding "embedding": Fwd: want ids (B, L) of dtype int, got (5) of dtype int`:                                  placeholder(g, tensor.Int, "a", 5),
+		`layers: Embedding "embedding": Fwd: want ids (B, L) of dtype int, got (2, 5) of dtype float64`:                           placeholder(g, tensor.Float64, "b", 2, 5),
+		`layers: Embedding "embedding": Fwd: ids is on another graph than the layer: make a copy of the layer there with CloneTo`: placeholder(G.NewGraph(), tensor.Int, "c", 2, 5),
 	} {
 		_, err := l.Fwd(x)
 		wantError(t, err, want)

@@ -1,11 +1,14 @@
 package layers
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/ops"
 )
 
@@ -26,6 +29,13 @@ func (c LinearConfig) Validate() error {
 		return fmt.Errorf("LinearConfig: want In >= 1, got %d", c.In)
 	case c.Out < 1:
 		return fmt.Errorf("LinearConfig: want Out >= 1, got %d", c.Out)
+	}
+	err := errors.Join(size.Field("In", c.In), size.Field("Out", c.Out))
+	if err == nil {
+		err = size.Tensor("weight (Out, In)", c.Out, c.In)
+	}
+	if err != nil {
+		return fmt.Errorf("LinearConfig: %w", err)
 	}
 	return nil
 }
@@ -76,6 +86,11 @@ func (l *Linear) Fwd(x *G.Node) (*G.Node, error) {
 	if err := l.checkInput(x, l.cfg.In, true); err != nil {
 		return nil, err
 	}
+	out := x.Shape().Clone()
+	out[1] = l.cfg.Out
+	if err := l.checkSize("the output (B, Out, L)", out); err != nil {
+		return nil, err
+	}
 	y, err := ops.Linear(x, l.w, l.b)
 	return y, l.wrap("Fwd", err)
 }
@@ -84,14 +99,20 @@ func (l *Linear) fwdFeatures(x *G.Node) (*G.Node, error) {
 	if x == nil {
 		return nil, l.errorf("Fwd", "want x (B, L, %d), got nil", l.cfg.In)
 	}
-	if s := x.Shape(); len(s) != 3 || s[2] != l.cfg.In || s.TotalSize() == 0 {
+	s := x.Shape()
+	if len(s) != 3 || s[2] != l.cfg.In || slices.Min(s) < 1 {
 		return nil, l.errorf("Fwd", "want x (B, L, %d), got %v", l.cfg.In, s)
 	}
 	if x.Dtype() != l.dt {
 		return nil, l.errorf("Fwd", "want x of dtype %v, got %v", l.dt, x.Dtype())
 	}
-	if err := l.checkGraph(x); err != nil {
+	if err := l.checkGraph("x", x); err != nil {
 		return nil, err
+	}
+	for name, features := range map[string]int{"x (B, In, L)": l.cfg.In, "the output (B, Out, L)": l.cfg.Out} {
+		if err := l.checkSize(name, tensor.Shape{s[0], features, s[1]}); err != nil {
+			return nil, err
+		}
 	}
 	y, err := ops.FeatureLinear(x, l.w, l.b, ops.NoInputGrad())
 	return y, l.wrap("Fwd", err)

@@ -9,6 +9,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/krylov"
@@ -105,7 +106,21 @@ func (c LSSLConfig) validate() error {
 	); err != nil {
 		return err
 	}
+	if err := c.validateSize(); err != nil {
+		return err
+	}
 	return validateFrozen(c.Frozen, []string{"dt", "A", "B", "C", "D"})
+}
+
+// validateSize checks the sizes of what the kernels are made of.
+func (c LSSLConfig) validateSize() error {
+	if c.DState > hippo.MaxN {
+		return fmt.Errorf("want DState at most %d, got %d", hippo.MaxN, c.DState)
+	}
+	return errors.Join(
+		c.common().validateOutput("kernel.C (kernels, H, DState)", c.DState),
+		size.Tensor("the discretised state matrices (H, DState, DState)", c.DModel, c.DState, c.DState),
+	)
 }
 
 // features returns DModel and the number of features of the output.

@@ -1,12 +1,15 @@
 package layers
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/ops"
 )
 
@@ -49,12 +52,12 @@ func (c NormConfig) Validate() error {
 	switch {
 	case c.DModel < 1:
 		return fmt.Errorf("NormConfig: want DModel >= 1, got %d", c.DModel)
-	case !(c.Eps >= 0):
-		return fmt.Errorf("NormConfig: want Eps >= 0, got %g", c.Eps)
+	case !(c.Eps >= 0) || math.IsInf(c.Eps, 1):
+		return fmt.Errorf("NormConfig: want a finite Eps >= 0, got %g", c.Eps)
 	case !(c.Momentum >= 0 && c.Momentum <= 1):
 		return fmt.Errorf("NormConfig: want Momentum in [0, 1], got %g", c.Momentum)
 	}
-	if err := c.Kind.Validate(); err != nil {
+	if err := errors.Join(size.Field("DModel", c.DModel), c.Kind.Validate()); err != nil {
 		return fmt.Errorf("NormConfig: %w", err)
 	}
 	return nil
@@ -121,22 +124,42 @@ func (l *Norm) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }
 
 // FwdLengths is Fwd for sequences padded on the right: the statistics of a
 // BatchNorm are over the first lengths[b] steps of row b only. lengths is (B)
-// of dtype int, or nil.
+// of dtype int, or nil; one that is not in [0, L] is an error when the graph
+// runs. A LayerNorm, which looks at each step by itself, does not need them: it
+// checks them, and NoNorm does not read them, nor does a LayerNorm without
+// weight.
 func (l *Norm) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	if err := l.checkInput(x, l.cfg.DModel, true); err != nil {
 		return nil, err
 	}
+	weight := l.weight
 	var y *G.Node
 	var err error
+	if lengths != nil && weight != nil {
+		if err := l.checkLengths(x, lengths); err != nil {
+			return nil, err
+		}
+		if weight, err = ops.CheckLengths(l.place("Fwd"), weight, lengths, stepsOf(x)); err != nil {
+			return nil, err
+		}
+	}
 	switch l.cfg.Kind {
 	case NoNorm:
 		return x, nil
 	case LayerNorm: // each step by itself: padding does not matter
-		y, err = ops.LayerNorm(x, l.weight, l.bias, l.cfg.Eps)
+		y, err = ops.LayerNorm(x, weight, l.bias, l.cfg.Eps)
 	case BatchNorm:
-		y, err = ops.BatchNorm(x, l.weight, l.bias, &l.stats, ops.Eps(l.cfg.Eps), ops.Momentum(l.cfg.Momentum), ops.Lengths(lengths))
+		y, err = ops.BatchNorm(x, weight, l.bias, &l.stats, ops.Eps(l.cfg.Eps), ops.Momentum(l.cfg.Momentum), ops.Lengths(lengths))
 	}
 	return y, l.wrap("Fwd", err)
+}
+
+// stepsOf returns the number of steps of x (B, H, L) or (B, H).
+func stepsOf(x *G.Node) int {
+	if s := x.Shape(); len(s) == 3 {
+		return s[2]
+	}
+	return 1
 }
 
 // fwdSum is FwdLengths(x + y, lengths).

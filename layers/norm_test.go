@@ -78,7 +78,7 @@ func TestBatchNormEvaluatesByRunningStatistics(t *testing.T) {
 func TestNormErrors(t *testing.T) {
 	for want, cfg := range map[string]layers.NormConfig{
 		`layers: Norm "norm": NormConfig: want DModel >= 1, got 0`:                           {},
-		`layers: Norm "norm": NormConfig: want Eps >= 0, got -1`:                             {DModel: 4, Eps: -1},
+		`layers: Norm "norm": NormConfig: want a finite Eps >= 0, got -1`:                    {DModel: 4, Eps: -1},
 		`layers: Norm "norm": NormConfig: want Momentum in [0, 1], got 2`:                    {DModel: 4, Momentum: 2},
 		`layers: Norm "norm": NormConfig: want norm "layer", "batch" or "none", got "group"`: {DModel: 4, Kind: "group"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/internal/vec"
 	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/ops"
@@ -78,10 +79,22 @@ func (l *ssmLayer) newRecurrence(batch int, model32 func() stepper[float32], mod
 	if l.common.bidirectional {
 		return nil, l.errorf("Recurrence", "a bidirectional layer needs the future: want Bidirectional false")
 	}
+	if err := l.checkStates(batch); err != nil {
+		return nil, l.wrap("Recurrence", err)
+	}
 	if l.dt == tensor.Float32 {
 		return makeRecurrence(l, batch, model32())
 	}
 	return makeRecurrence(l, batch, model64())
+}
+
+// checkStates checks the sizes of the states of a batch and of what a step
+// computes.
+func (l *ssmLayer) checkStates(batch int) error {
+	if err := size.Tensor("the states (batch, H, ...)", l.model.stateShape(batch)...); err != nil {
+		return err
+	}
+	return l.common.checkSize(batch, 1)
 }
 
 func makeRecurrence[T num.Float](l *ssmLayer, batch int, model stepper[T]) (Recurrence, error) {

@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
@@ -145,7 +146,30 @@ func (c S4Config) validate() error {
 	); err != nil {
 		return err
 	}
+	if err := c.validateSize(); err != nil {
+		return err
+	}
 	return validateFrozen(c.Frozen, []string{"dt", "A", "P", "B", "C", "D"})
+}
+
+// validateSize checks the sizes of what the kernels are made of.
+func (c S4Config) validateSize() error {
+	if c.DState > hippo.MaxN {
+		return fmt.Errorf("want DState at most %d, got %d", hippo.MaxN, c.DState)
+	}
+	if err := size.Field("Rank", c.Rank); err != nil {
+		return err
+	}
+	if c.LMax > 0 {
+		if err := size.Length("LMax", c.LMax); err != nil {
+			return err
+		}
+	}
+	return errors.Join(
+		c.common().validateOutput("kernel.C (kernels, H, DState)", c.DState),
+		size.Tensor("kernel.P (Rank, NSSM, DState)", c.Rank, c.NSSM, c.DState),
+		size.Tensor("the state matrices (NSSM, DState, DState)", c.NSSM, c.DState, c.DState),
+	)
 }
 
 // features returns DModel and the number of features of the output.
@@ -223,7 +247,20 @@ func buildS4(b *builder, cfg S4Config) (*S4, error) {
 // firstLength is what kernel.C is first tuned to, in steps at rate 1, for
 // sequences of length seqLen.
 func (l *S4) firstLength(seqLen int) int {
-	return max(l.cfg.LMax, int(math.Ceil(float64(seqLen)*l.rate)))
+	return max(l.cfg.LMax, steps(math.Ceil(float64(seqLen)*l.rate)))
+}
+
+// steps returns a number of steps as an int. Above size.MaxLength they are all
+// too many.
+func steps(n float64) int { return int(min(n, size.MaxLength+1)) }
+
+// checkTuned checks the value of the buffer kernel.l_kernel, which a file may
+// have brought.
+func checkTuned(n int) error {
+	if n < 0 || n > size.MaxLength {
+		return fmt.Errorf("buffer kernel.l_kernel: want a length in [1, %d], or 0 before the first sequence, got %d", size.MaxLength, n)
+	}
+	return nil
 }
 
 func (l *S4) buildKernel(b *builder) {
@@ -302,7 +339,10 @@ func (l *S4) tuned() int { return int(l.lKernel.Data().([]int64)[0]) }
 
 // tune turns kernel.C from C to C~ for length n.
 func (l *S4) tune(n int) error {
-	var err error
+	err := size.Length("the number of steps that kernel.C is tuned to", n)
+	if err != nil {
+		return err
+	}
 	if l.dt == tensor.Float32 {
 		err = tuneC[float32](l, n)
 	} else {
@@ -346,7 +386,11 @@ func (b *builder) lengthen(l *S4) {
 	name := func(s string) string { return b.path + ".kernel." + s }
 	lKernel := b.from[name("l_kernel")]
 	from := int(lKernel.Data().([]int64)[0])
-	want := int(math.Ceil(float64(b.length) * b.rate))
+	want := steps(math.Ceil(float64(b.length) * b.rate))
+	if err := errors.Join(checkTuned(from), size.Length("ForLength times AtRate", want)); err != nil {
+		b.fail(err)
+		return
+	}
 	if from == 0 || from >= want {
 		return
 	}
@@ -388,12 +432,21 @@ func doubleC[T num.Float](ts map[string]*tensor.Dense, name func(string) string,
 // reach tunes kernel.C if this is the first sequence, and reports a length
 // beyond what it is tuned to.
 func (l *S4) reach(seqLen int) error {
-	if l.tuned() == 0 && seqLen > 0 {
+	if err := checkTuned(l.tuned()); err != nil {
+		return err
+	}
+	if l.tuned() == 0 {
 		if err := l.tune(l.firstLength(seqLen)); err != nil {
 			return err
 		}
 	}
-	longest := int(math.RoundToEven(float64(l.tuned()) / l.rate))
+	longest := steps(math.RoundToEven(float64(l.tuned()) / l.rate))
+	if longest > size.MaxLength {
+		return fmt.Errorf("AtRate: want a rate at which kernel.C, tuned to %d steps at rate 1, has at most %d steps, got %g", l.tuned(), size.MaxLength, l.rate)
+	}
+	if err := l.common.checkSize(1, longest); err != nil {
+		return err
+	}
 	if seqLen > longest {
 		return fmt.Errorf("want at most %d steps, what kernel.C is tuned to, got %d: for more, set LMax, feed the sequence in parts with FwdState, or make a copy with CloneTo and the option ForLength(%[2]d)", longest, seqLen)
 	}

@@ -48,6 +48,9 @@ func denseStep[T num.Float](cfg cauchy.Config, size cauchy.Size, p cauchy.Params
 // parameters.
 func recurrenceOfS4[T num.Float](l *S4, newStep func(cauchy.Config, cauchy.Size, cauchy.Params[T]) (stateModel[T], error)) func() (stateModel[T], error) {
 	return func() (stateModel[T], error) {
+		if err := checkTuned(l.tuned()); err != nil {
+			return nil, err
+		}
 		if l.tuned() == 0 {
 			if err := l.tune(max(l.cfg.LMax, untunedLength)); err != nil {
 				return nil, err

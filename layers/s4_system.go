@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"errors"
 	"math"
 
 	"github.com/gorgonia-s4/s4/layers/hippo"
@@ -9,6 +10,9 @@ import (
 )
 
 func (l *S4) system(kernel, feature int) (*System, error) {
+	if err := errors.Join(checkDecay(l.cfg.ATransform, l.aReal), checkTuned(l.tuned())); err != nil {
+		return nil, err
+	}
 	c, size := l.cfg, l.size()
 	n, s := size.N, ssm.Row(feature, size.S)
 	var r rows

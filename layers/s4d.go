@@ -8,6 +8,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/ssm"
@@ -112,11 +113,25 @@ func (c S4DConfig) validate() error {
 	); err != nil {
 		return err
 	}
+	if err := c.validateSize(); err != nil {
+		return err
+	}
 	freezable := []string{"dt", "A", "B", "C", "D"}
 	if c.FixedB {
 		freezable = []string{"dt", "A", "C", "D"}
 	}
 	return validateFrozen(c.Frozen, freezable)
+}
+
+// validateSize checks the sizes of what the kernels are made of.
+func (c S4DConfig) validateSize() error {
+	if err := errors.Join(size.Field("DState", c.DState), c.common().validateOutput("kernel.C (kernels, H, DState)", c.DState)); err != nil {
+		return err
+	}
+	if c.Init == hippo.InitLegS && c.DState > hippo.MaxN {
+		return fmt.Errorf("want DState at most %d for init %q, which makes a dense matrix, got %d", hippo.MaxN, c.Init, c.DState)
+	}
+	return nil
 }
 
 // features returns DModel and the number of features of the output.

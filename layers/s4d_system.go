@@ -6,6 +6,9 @@ import (
 )
 
 func (l *S4D) system(kernel, feature int) (*System, error) {
+	if err := checkDecay(l.cfg.ATransform, l.aReal); err != nil {
+		return nil, err
+	}
 	c, n := l.cfg, l.cfg.DState/2
 	s := ssm.Row(feature, c.NSSM)
 	var r rows

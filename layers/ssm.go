@@ -12,6 +12,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/fftconv"
 	"github.com/gorgonia-s4/s4/ops/ssm"
@@ -56,7 +57,13 @@ func (c common) validate() error {
 	case c.mixing != MixGLU && c.mixing != MixLinear && c.mixing != MixNone:
 		return fmt.Errorf("want Mixing %q, %q or %q, got %q", MixGLU, MixLinear, MixNone, c.mixing)
 	}
+	if err := errors.Join(size.Field("DModel", c.dModel), size.Field("Channels", c.channels), size.Field("Gate", c.gate)); err != nil {
+		return err
+	}
 	if err := c.validateGate(); err != nil {
+		return err
+	}
+	if err := c.validateSize(); err != nil {
 		return err
 	}
 	return errors.Join(inField("Activation", c.activation.Validate()), inField("Dropout", DropoutConfig{P: c.dropout}.Validate()))
@@ -76,6 +83,55 @@ func (c common) validateGate() error {
 		return nil
 	}
 	return errors.Join(inField("GateActivation", c.gateActivation.Validate()), inField("MultActivation", c.multActivation.Validate()))
+}
+
+// validateSize checks the sizes of all parameters but those of the kernels.
+func (c common) validateSize() error {
+	h := c.inner()
+	if err := size.Tensor("D (Channels, H)", c.channels, h); err != nil {
+		return err
+	}
+	if c.bottleneck > 0 {
+		if err := size.Tensor("input_linear.weight (H, DModel)", h, c.dModel); err != nil {
+			return err
+		}
+	}
+	if c.gate > 0 {
+		if err := errors.Join(
+			size.Tensor("input_gate.weight (Gate*DModel, DModel)", c.gate, c.dModel, c.dModel),
+			size.Tensor("output_gate.weight (Gate*DModel, Channels*H)", c.gate, c.dModel, c.channels, h),
+		); err != nil {
+			return err
+		}
+	}
+	switch c.mixing {
+	case MixGLU:
+		return size.Tensor("output_linear.weight (2*DModel, features)", 2, c.dModel, c.mixed())
+	case MixLinear:
+		return size.Tensor("output_linear.weight (DModel, features)", c.dModel, c.mixed())
+	}
+	return nil
+}
+
+// validateOutput checks the size of the parameter, kernel.C as a rule, that maps
+// the states to kernels: n numbers for each. No parameter of the dynamics is
+// larger but S4's P.
+func (c common) validateOutput(name string, n int) error {
+	return size.Tensor(name, c.kernels(), c.inner(), n)
+}
+
+// checkSize checks the sizes of the kernels and of what Fwd computes for inputs
+// (batch, DModel, seqLen).
+func (c common) checkSize(batch, seqLen int) error {
+	h := c.inner()
+	if err := errors.Join(
+		size.Tensor("the kernels (kernels, H, L)", c.kernels(), h, seqLen),
+		size.Tensor("the output of the state space model (B, Channels*H, L)", batch, c.channels, h, seqLen),
+		size.Tensor("the output (B, DOut, L)", batch, c.dOut(), seqLen),
+	); err != nil || c.gate == 0 {
+		return err
+	}
+	return size.Tensor("the gates (B, Gate*DModel, L)", batch, c.gate, c.dModel, seqLen)
 }
 
 // kernels is the number of kernels of each feature.
@@ -245,7 +301,7 @@ func initComplex(z []complex128) func(*rand.Rand, []float64) {
 // layers. H is the number of its features.
 type stateSpace interface {
 	// kernels adds the kernels for sequences of a given length to the graph,
-	// (kernels, H, seqLen) or longer.
+	// (kernels, H, seqLen) or longer, or shorter where the rest is 0.
 	kernels(seqLen int) (*G.Node, error)
 	// stateShape is the shape of the states of a batch, (batch, H, ...).
 	stateShape(batch int) tensor.Shape
@@ -323,9 +379,32 @@ func (l *ssmLayer) DOut() int { return l.common.dOut() }
 
 // Kernel adds the convolution kernels for sequences of length seqLen to the
 // graph: (CH, H, seqLen), where CH is Channels, or twice that if bidirectional.
+// It is what Fwd computes with for that length. Beyond DSSConfig.LMax, where Fwd
+// takes it to be 0, it is an error.
 func (l *ssmLayer) Kernel(seqLen int) (*G.Node, error) {
-	k, err := l.model.kernels(seqLen)
+	k, err := l.kernel(seqLen)
 	return k, l.wrap("Kernel", err)
+}
+
+// kernel is Kernel without the name of the layer in its errors.
+func (l *ssmLayer) kernel(seqLen int) (*G.Node, error) {
+	if err := size.Length("seqLen", seqLen); err != nil {
+		return nil, err
+	}
+	if err := l.common.checkSize(1, seqLen); err != nil {
+		return nil, err
+	}
+	k, err := l.model.kernels(seqLen)
+	if err != nil {
+		return nil, err
+	}
+	switch n := k.Shape()[2]; {
+	case n < seqLen:
+		return nil, fmt.Errorf("want at most %d steps, beyond which the kernel is 0, got %d", n, seqLen)
+	case n > seqLen:
+		return ops.FirstSteps(k, seqLen)
+	}
+	return k, nil
 }
 
 // Fwd maps x (B, DModel, L) to (B, DOut, L).
@@ -334,7 +413,8 @@ func (l *ssmLayer) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil)
 // FwdLengths is Fwd for sequences padded on the right: only the first
 // lengths[b] steps of row b are read, so that padding does not leak into a
 // bidirectional layer. lengths is (B) of dtype int, or nil. The output at
-// padded steps is unspecified.
+// padded steps is unspecified. A length that is not in [0, L] is an error when
+// the graph runs.
 func (l *ssmLayer) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	return l.fwdDropped(x, lengths, nil)
 }
@@ -356,17 +436,6 @@ func (l *ssmLayer) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, erro
 		return nil, l.wrap("Fwd", err)
 	}
 	return l.mixFeatures(y, x, after)
-}
-
-// checkLengths checks the lengths of the rows of x, which may be nil.
-func (l *ssmLayer) checkLengths(x, lengths *G.Node) error {
-	if lengths == nil {
-		return nil
-	}
-	if want := (tensor.Shape{x.Shape()[0]}); !lengths.Shape().Eq(want) || lengths.Dtype() != tensor.Int {
-		return l.errorf("Fwd", "want lengths %v of dtype int, got %v of dtype %v", want, lengths.Shape(), lengths.Dtype())
-	}
-	return l.checkGraph(lengths)
 }
 
 // FwdState is Fwd for a sequence that goes on from a state: x0 is the state
@@ -428,7 +497,7 @@ func (l *ssmLayer) checkState(x, x0 *G.Node) error {
 	if x0.Dtype() != l.dt {
 		return l.errorf("FwdState", "want a state of dtype %v, got %v", l.dt, x0.Dtype())
 	}
-	return l.checkGraph(x0)
+	return l.checkGraph("x0", x0)
 }
 
 // StateShape returns the shape of the state of a batch, for FwdState and
@@ -445,14 +514,24 @@ func (l *ssmLayer) squeeze(x *G.Node) (*G.Node, error) {
 
 // conv is the state space model alone: y = K * u + D u, (B, Channels*H, L).
 func (l *ssmLayer) conv(u, lengths *G.Node) (*G.Node, error) {
-	k, err := l.model.kernels(u.Shape()[2])
+	s := u.Shape()
+	if err := l.common.checkSize(s[0], s[2]); err != nil {
+		return nil, err
+	}
+	k, err := l.model.kernels(s[2])
 	if err != nil {
 		return nil, err
+	}
+	d := l.d
+	if lengths != nil {
+		if d, err = ops.CheckLengths(l.place("Fwd"), d, lengths, s[2]); err != nil {
+			return nil, err
+		}
 	}
 	mode := fftconv.Causal
 	if l.common.bidirectional {
 		if lengths != nil { // a causal kernel cannot see the padding on the right
-			if u, err = ops.Mask(u, lengths); err != nil {
+			if u, err = ops.Mask(u, lengths, ops.At(l.place("Fwd"))); err != nil {
 				return nil, err
 			}
 		}
@@ -461,7 +540,7 @@ func (l *ssmLayer) conv(u, lengths *G.Node) (*G.Node, error) {
 			mode = fftconv.BidirectionalReference
 		}
 	}
-	return fftconv.Conv(u, k, l.d, fftconv.WithMode(mode))
+	return fftconv.Conv(u, k, d, fftconv.WithMode(mode))
 }
 
 // mixFeatures is all that follows the state space model at every step of its

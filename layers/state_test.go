@@ -14,7 +14,7 @@ import (
 )
 
 // A state matrix from a checkpoint that is not stable is refused where the
-// layer is put on a graph, and where it becomes a recurrence.
+// layer is put on a graph, and where it becomes a recurrence or a system.
 func TestUnstableStateMatrixIsRefused(t *testing.T) {
 	for _, v := range []variant{
 		s4Variant(layers.S4Config{DModel: 2, DState: 4, LMax: 8, ATransform: ssm.None}),
@@ -35,6 +35,9 @@ func TestUnstableStateMatrixIsRefused(t *testing.T) {
 		if _, err := layer.Recurrence(1); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: Recurrence: got error %v", v.name, err)
 		}
+		if _, err := layer.(layers.StateSpaceLayer).System(0, 0); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: System: got error %v", v.name, err)
+		}
 	}
 }
 
@@ -49,7 +52,7 @@ func TestStateErrorsOfLayers(t *testing.T) {
 	for want, f := range map[string]func() (*G.Node, *G.Node, error){
 		`layers: S4 "a": FwdState: want a state (2, 3, 2, 2), got (1, 3, 2, 2)`: func() (*G.Node, *G.Node, error) { return layer.FwdState(x, wrong) },
 		`layers: S4 "a": FwdState: want a state of dtype float32, got float64`:  func() (*G.Node, *G.Node, error) { return layer.FwdState(x, double) },
-		`x is on another graph than the layer`:                                  func() (*G.Node, *G.Node, error) { return layer.FwdState(x, away) },
+		`x0 is on another graph than the layer`:                                 func() (*G.Node, *G.Node, error) { return layer.FwdState(x, away) },
 		`layers: S4 "b": FwdState: a bidirectional layer has no state`:          func() (*G.Node, *G.Node, error) { return bi.FwdState(x, nil) },
 		`layers: S4 "a": Fwd: want x (B, 3, L), got nil`:                        func() (*G.Node, *G.Node, error) { return layer.FwdState(nil, nil) },
 	} {
