@@ -29,6 +29,9 @@ type ClassifierConfig struct {
 	Pool ops.PoolMode `json:"pool,omitempty"` // over the steps; "" means ops.PoolMean
 }
 
+// MaxLayers is the largest number of blocks.
+const MaxLayers = 4096
+
 // Validate reports the first field that is out of range.
 func (c ClassifierConfig) Validate() error {
 	switch {
@@ -38,13 +41,43 @@ func (c ClassifierConfig) Validate() error {
 		return errors.New("ClassifierConfig: Padding is a token id: want Vocab too")
 	case c.Classes < 2:
 		return fmt.Errorf("ClassifierConfig: want Classes >= 2, got %d", c.Classes)
-	case c.NLayers < 1:
-		return fmt.Errorf("ClassifierConfig: want NLayers >= 1, got %d", c.NLayers)
+	case c.NLayers < 1 || c.NLayers > MaxLayers:
+		return fmt.Errorf("ClassifierConfig: want NLayers in [1, %d], got %d", MaxLayers, c.NLayers)
 	}
 	if err := errors.Join(c.Block.Validate(), c.pool().Validate()); err != nil {
 		return fmt.Errorf("ClassifierConfig: %w", err)
 	}
+	return c.validateEnds()
+}
+
+// validateEnds checks encoder and decoder, at a DModel that has been checked.
+func (c ClassifierConfig) validateEnds() error {
+	if err := c.decoder().Validate(); err != nil {
+		return fmt.Errorf("ClassifierConfig: decoder, with Out = Classes: %w", err)
+	}
+	if c.Vocab > 0 {
+		if err := c.tokens().Validate(); err != nil {
+			return fmt.Errorf("ClassifierConfig: encoder: %w", err)
+		}
+		return nil
+	}
+	if err := c.feats().Validate(); err != nil {
+		return fmt.Errorf("ClassifierConfig: encoder, with In = Features: %w", err)
+	}
 	return nil
+}
+
+// tokens, feats and decoder configure the parts of those names.
+func (c ClassifierConfig) tokens() layers.EmbeddingConfig {
+	return layers.EmbeddingConfig{Vocab: c.Vocab, DModel: c.Block.DModel(), Padding: c.Padding}
+}
+
+func (c ClassifierConfig) feats() layers.LinearConfig {
+	return layers.LinearConfig{In: c.Features, Out: c.Block.DModel(), Features: true}
+}
+
+func (c ClassifierConfig) decoder() layers.LinearConfig {
+	return layers.LinearConfig{In: c.Block.DModel(), Out: c.Classes}
 }
 
 func (c ClassifierConfig) pool() ops.PoolMode {
@@ -85,12 +118,11 @@ func NewClassifier(g *G.ExprGraph, dt tensor.Dtype, cfg ClassifierConfig, seed u
 	opts := func(name string) []layers.Option {
 		return []layers.Option{layers.WithName(name), layers.WithSeed(seed)}
 	}
-	h := cfg.Block.DModel()
 	var err error
 	if cfg.Vocab > 0 {
-		m.tokens, err = layers.NewEmbedding(g, dt, layers.EmbeddingConfig{Vocab: cfg.Vocab, DModel: h, Padding: cfg.Padding}, opts("encoder")...)
+		m.tokens, err = layers.NewEmbedding(g, dt, cfg.tokens(), opts("encoder")...)
 	} else {
-		m.feats, err = layers.NewLinear(g, dt, layers.LinearConfig{In: cfg.Features, Out: h, Features: true}, opts("encoder")...)
+		m.feats, err = layers.NewLinear(g, dt, cfg.feats(), opts("encoder")...)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("models: Classifier: %w", err)
@@ -106,10 +138,10 @@ func NewClassifier(g *G.ExprGraph, dt tensor.Dtype, cfg ClassifierConfig, seed u
 	if cfg.Block.PreNorm {
 		norm = cfg.Block.Norm
 	}
-	if m.norm, err = layers.NewNorm(g, dt, layers.NormConfig{Kind: norm, DModel: h}, opts("norm")...); err != nil {
+	if m.norm, err = layers.NewNorm(g, dt, layers.NormConfig{Kind: norm, DModel: cfg.Block.DModel()}, opts("norm")...); err != nil {
 		return nil, fmt.Errorf("models: Classifier: %w", err)
 	}
-	if m.decoder, err = layers.NewLinear(g, dt, layers.LinearConfig{In: h, Out: cfg.Classes}, opts("decoder")...); err != nil {
+	if m.decoder, err = layers.NewLinear(g, dt, cfg.decoder(), opts("decoder")...); err != nil {
 		return nil, fmt.Errorf("models: Classifier: %w", err)
 	}
 	return m, nil

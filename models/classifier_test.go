@@ -141,7 +141,8 @@ func TestLoadErrors(t *testing.T) {
 		"other kind":        {edit("config.json", replace(`"classifier"`, `"retrieval"`)), `want model "classifier", got "retrieval"`},
 		"other dtype":       {edit("config.json", replace(`"float32"`, `"float64"`)), "want float64, got float32"},
 		"bad dtype":         {edit("config.json", replace(`"float32"`, `"int"`)), "want dtype float32 or float64"},
-		"out of range":      {edit("config.json", replace(`"n_layers": 2`, `"n_layers": -2`)), "want NLayers >= 1, got -2"},
+		"too many layers":   {edit("config.json", replace(`"n_layers": 2`, `"n_layers": 1000000000`)), "want NLayers in [1, 4096], got 1000000000"},
+		"out of range":      {edit("config.json", replace(`"n_layers": 2`, `"n_layers": -2`)), "want NLayers in [1, 4096], got -2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -158,13 +159,18 @@ func TestLoadErrors(t *testing.T) {
 
 func TestConfigErrors(t *testing.T) {
 	for want, change := range map[string]func(*models.ClassifierConfig){
-		"want one of Vocab and Features positive": func(c *models.ClassifierConfig) { c.Vocab = 0 },
-		"got Vocab 7 and Features 2":              func(c *models.ClassifierConfig) { c.Features = 2 },
-		"want Classes >= 2, got 1":                func(c *models.ClassifierConfig) { c.Classes = 1 },
-		"want NLayers >= 1, got 0":                func(c *models.ClassifierConfig) { c.NLayers = 0 },
-		"want a pooling mode":                     func(c *models.ClassifierConfig) { c.Pool = "x" },
-		"want Padding in [0, 7), got 7":           func(c *models.ClassifierConfig) { p := 7; c.Padding = &p },
-		"S4DConfig: want an even DState":          func(c *models.ClassifierConfig) { c.Block.S4D.DState = 3 },
+		"want one of Vocab and Features positive":      func(c *models.ClassifierConfig) { c.Vocab = 0 },
+		"got Vocab 7 and Features 2":                   func(c *models.ClassifierConfig) { c.Features = 2 },
+		"want Classes >= 2, got 1":                     func(c *models.ClassifierConfig) { c.Classes = 1 },
+		"want NLayers in [1, 4096], got 0":             func(c *models.ClassifierConfig) { c.NLayers = 0 },
+		"want NLayers in [1, 4096], got 1099511627776": func(c *models.ClassifierConfig) { c.NLayers = 1 << 40 },
+		"ClassifierConfig: decoder, with Out = Classes: LinearConfig: want Out at most 2147483647, got 4611686018427387904": func(c *models.ClassifierConfig) { c.Classes = 1 << 62 },
+		"ClassifierConfig: encoder: EmbeddingConfig: want Vocab at most 2147483647, got 4611686018427387904":                func(c *models.ClassifierConfig) { c.Vocab = 1 << 62 },
+		"ClassifierConfig: encoder, with In = Features: LinearConfig: want In at most 2147483647, got 1099511627776":        func(c *models.ClassifierConfig) { c.Vocab, c.Features = 0, 1<<40 },
+		"want at most 2147483647 elements in weight (Out, In), got 1073741824 x 4":                                          func(c *models.ClassifierConfig) { c.Classes = 1 << 30 },
+		"want a pooling mode":            func(c *models.ClassifierConfig) { c.Pool = "x" },
+		"want Padding in [0, 7), got 7":  func(c *models.ClassifierConfig) { p := 7; c.Padding = &p },
+		"S4DConfig: want an even DState": func(c *models.ClassifierConfig) { c.Block.S4D.DState = 3 },
 	} {
 		cfg := tokens()
 		change(&cfg)
