@@ -127,17 +127,57 @@ func (c *Case) F(tb testing.TB, name string) []float64 {
 	return a.F
 }
 
-// Int returns an integer of meta.json, or def if it is absent.
+// Integer returns an integer of meta.json. The error names the key that is
+// absent, or another type.
+func (c *Case) Integer(key string) (int, error) {
+	v, ok := c.Meta[key].(float64)
+	if !ok || v != math.Trunc(v) || math.Abs(v) > 1<<53 {
+		return 0, c.wrongMeta(key, "an integer")
+	}
+	return int(v), nil
+}
+
+// Number is Integer for any number.
+func (c *Case) Number(key string) (float64, error) {
+	v, ok := c.Meta[key].(float64)
+	if !ok {
+		return 0, c.wrongMeta(key, "a number")
+	}
+	return v, nil
+}
+
+// Text is Integer for a string.
+func (c *Case) Text(key string) (string, error) {
+	v, ok := c.Meta[key].(string)
+	if !ok {
+		return "", c.wrongMeta(key, "a string")
+	}
+	return v, nil
+}
+
+func (c *Case) wrongMeta(key, want string) error {
+	v, ok := c.Meta[key]
+	if !ok {
+		return fmt.Errorf("golden: case %s: meta.json: want %q %s, got none", c.Name, key, want)
+	}
+	got, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("golden: case %s: meta.json: key %q: %w", c.Name, key, err)
+	}
+	return fmt.Errorf("golden: case %s: meta.json: want %q %s, got %s", c.Name, key, want, got)
+}
+
+// Int is Integer, but def where that is an error.
 func (c *Case) Int(key string, def int) int {
-	if v, ok := c.Meta[key].(float64); ok {
-		return int(v)
+	if v, err := c.Integer(key); err == nil {
+		return v
 	}
 	return def
 }
 
-// Float returns a number of meta.json, or def if it is absent.
+// Float is Number, but def where that is an error.
 func (c *Case) Float(key string, def float64) float64 {
-	if v, ok := c.Meta[key].(float64); ok {
+	if v, err := c.Number(key); err == nil {
 		return v
 	}
 	return def

@@ -73,3 +73,35 @@ func TestParseNPYRefusesDamage(t *testing.T) {
 		}
 	}
 }
+
+func TestMetadataOfAnotherTypeIsAnError(t *testing.T) {
+	c := &Case{Name: "x", Meta: map[string]any{"L": 8.5, "H": 3.0, "disc": "zoh", "rate": nil}}
+	if v, err := c.Integer("H"); v != 3 || err != nil {
+		t.Errorf("integer: got %d, %v", v, err)
+	}
+	if v, err := c.Number("L"); v != 8.5 || err != nil {
+		t.Errorf("number: got %g, %v", v, err)
+	}
+	if v, err := c.Text("disc"); v != "zoh" || err != nil {
+		t.Errorf("string: got %q, %v", v, err)
+	}
+	if v := c.Int("L", 7); v != 7 {
+		t.Errorf("Int of 8.5: got %d, want the default", v)
+	}
+	_, fraction := c.Integer("L")
+	_, text := c.Integer("disc")
+	_, null := c.Number("rate")
+	_, absent := c.Number("N")
+	_, number := c.Text("H")
+	for want, err := range map[string]error{
+		`want "L" an integer, got 8.5`:      fraction,
+		`want "disc" an integer, got "zoh"`: text,
+		`want "rate" a number, got null`:    null,
+		`want "N" a number, got none`:       absent,
+		`want "H" a string, got 3`:          number,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want one with %q", err, want)
+		}
+	}
+}
