@@ -4,9 +4,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -44,6 +47,7 @@ var errNotImplemented = errors.New("not implemented")
 type outcome struct {
 	c         *golden.Case
 	recording bool // keep the results instead of comparing them
+	compared  int  // results that were held against an array of the case
 	recorded  map[string][]float64
 	worst     map[tensor.Dtype]float64 // relative error, by dtype
 	fails     []string
@@ -56,6 +60,7 @@ func (o *outcome) compare(dt tensor.Dtype, what string, got, want []float64, ref
 		o.recorded[what] = got
 		return
 	}
+	o.compared++
 	tol := tol64
 	if dt == tensor.Float32 {
 		want, tol = o.recorded[what], tol32
@@ -65,9 +70,18 @@ func (o *outcome) compare(dt tensor.Dtype, what string, got, want []float64, ref
 	}
 	e := testutil.RelErr(got, want)
 	o.worst[dt] = max(o.worst[dt], e)
-	if !(e <= tol) {
-		o.fails = append(o.fails, fmt.Sprintf("%s: %s %v: relative error %.3g > %.3g", o.c.Name, what, dt, e, tol))
+	switch {
+	case len(got) != len(want):
+		o.fail("%s %v: want %d values, got %d", what, dt, len(want), len(got))
+	case math.IsInf(e, 0):
+		o.fail("%s %v: the result is not finite", what, dt)
+	case !(e <= tol):
+		o.fail("%s %v: relative error %.3g > %.3g", what, dt, e, tol)
 	}
+}
+
+func (o *outcome) fail(format string, args ...any) {
+	o.fails = append(o.fails, o.c.Name+": "+fmt.Sprintf(format, args...))
 }
 
 // against is compare for a result that is an array of the case.
@@ -75,6 +89,9 @@ func (o *outcome) against(dt tensor.Dtype, array string, got []float64, ref32 fl
 	a, err := o.c.Array(array)
 	if err != nil {
 		return err
+	}
+	if a.F == nil {
+		return fmt.Errorf("array %s: want floats, got integers", array)
 	}
 	o.compare(dt, array, got, a.F, ref32)
 	return nil
@@ -97,29 +114,30 @@ func rounded(c *golden.Case) *golden.Case {
 	return &r
 }
 
-// runner runs one case in one dtype. float64Only kinds are mathematics that
-// exists in float64 alone.
+// runner checks that a case has the form of its kind, and runs it in one
+// dtype. float64Only kinds are mathematics that exists in float64 alone.
 type runner struct {
+	form        func(f *form)
 	run         func(o *outcome, dt tensor.Dtype) error
 	float64Only bool
 }
 
 var runners = map[string]runner{
-	"hippo":                {runHiPPO, true},
-	"nplr":                 {runNPLR, true},
-	"diag_init":            {runDiagInit, true},
-	"diag_init_normalized": {runDiagInit, true},
-	"dense_ssm":            {runDense, true},
-	"dplr_setupC":          {runSetupC, true},
-	"dplr_kernel":          {runDPLRKernel, false},
-	"dss_kernel":           {runDSSKernel, false},
-	"lssl":                 {runLSSL, false},
-	"s4d_kernel":           {runS4DKernel, false},
-	"s4d_minimal_kernel":   {runS4DMinimalKernel, false},
-	"fftconv":              {runConv, false},
-	"recurrence":           {runRecurrence, false},
-	"layer":                {runLayer, false},
-	"model":                {runModel, false},
+	"hippo":                {formHiPPO, runHiPPO, true},
+	"nplr":                 {formNPLR, runNPLR, true},
+	"diag_init":            {formDiagInit, runDiagInit, true},
+	"diag_init_normalized": {formDiagInitNormalized, runDiagInit, true},
+	"dense_ssm":            {formDense, runDense, true},
+	"dplr_setupC":          {formSetupC, runSetupC, true},
+	"dplr_kernel":          {formDPLRKernel, runDPLRKernel, false},
+	"dss_kernel":           {formDSSKernel, runDSSKernel, false},
+	"lssl":                 {formLSSL, runLSSL, false},
+	"s4d_kernel":           {formS4DKernel, runS4DKernel, false},
+	"s4d_minimal_kernel":   {formS4DMinimalKernel, runS4DMinimalKernel, false},
+	"fftconv":              {formConv, runConv, false},
+	"recurrence":           {formRecurrence, runRecurrence, false},
+	"layer":                {formLayer, runLayer, false},
+	"model":                {formModel, runModel, false},
 }
 
 // row is one line of the table.
@@ -154,22 +172,19 @@ func TestGolden(t *testing.T) {
 			r = &row{worst: map[tensor.Dtype]float64{}}
 			rows[c.Kind] = r
 		}
-		o, err := runCase(c)
-		switch {
-		case errors.Is(err, errNotImplemented):
+		fails, worst, err := runCase(c)
+		if errors.Is(err, errNotImplemented) {
 			r.skipped++
 			continue
-		case err != nil:
-			o.fails = append(o.fails, fmt.Sprintf("%s: %v", c.Name, err))
 		}
 		r.ran++
 		ran++
-		for dt, e := range o.worst {
+		for dt, e := range worst {
 			r.worst[dt] = max(r.worst[dt], e)
 		}
-		if len(o.fails) > 0 {
+		if len(fails) > 0 {
 			r.failed++
-			for _, f := range o.fails {
+			for _, f := range fails {
 				t.Error(f)
 			}
 		}
@@ -180,25 +195,68 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func runCase(c *golden.Case) (*outcome, error) {
+// runCase runs a case of the set. It returns what failed and the worst relative
+// error by dtype. The error is nil or errNotImplemented.
+func runCase(c *golden.Case) (fails []string, worst map[tensor.Dtype]float64, err error) {
 	o := &outcome{c: c, worst: map[tensor.Dtype]float64{}}
+	if _, err := c.Text("kind"); err != nil {
+		o.fail("%v", err)
+		return o.fails, o.worst, nil
+	}
 	r, ok := runners[c.Kind]
 	if !ok {
-		return o, errNotImplemented
+		return nil, nil, errNotImplemented
 	}
+	if wrong := r.check(c); len(wrong) > 0 {
+		for _, err := range wrong {
+			o.fail("%v", err)
+		}
+		return o.fails, o.worst, nil
+	}
+	switch err := guarded(func() error { return r.compare(o) }); {
+	case errors.Is(err, errNotImplemented):
+		return nil, nil, errNotImplemented
+	case err != nil:
+		o.fail("%v", err)
+	case o.compared == 0:
+		o.fail("the case has nothing to compare")
+	}
+	return o.fails, o.worst, nil
+}
+
+// check returns what is wrong with the form of a case.
+func (r runner) check(c *golden.Case) []error {
+	f := &form{c: c}
+	f.listed()
+	r.form(f)
+	f.finite()
+	return f.wrong
+}
+
+// compare runs the case of o in all dtypes of the kind.
+func (r runner) compare(o *outcome) error {
+	if err := r.run(o, tensor.Float64); err != nil || r.float64Only {
+		return err
+	}
+	o.c, o.recording, o.recorded = rounded(o.c), true, map[string][]float64{}
 	if err := r.run(o, tensor.Float64); err != nil {
-		return o, err
-	}
-	if r.float64Only {
-		return o, nil
-	}
-	o.c, o.recording, o.recorded = rounded(c), true, map[string][]float64{}
-	if err := r.run(o, tensor.Float64); err != nil {
-		return o, err
+		return err
 	}
 	o.recording = false
-	return o, r.run(o, tensor.Float32)
+	return r.run(o, tensor.Float32)
 }
+
+// guarded turns a panic into an error, so that it ends one case only.
+func guarded(run func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return run()
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 func printTable(rows map[string]*row) {
 	kinds := make([]string, 0, len(rows))

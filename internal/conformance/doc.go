@@ -8,5 +8,6 @@
 //
 // It prints, for every kind of case, how many ran and the worst relative error
 // (Euclidean norm) of any output or gradient, and lists the kinds that nothing
-// here implements.
+// here implements. A case that lacks an array or metadata that its kind needs,
+// or has them of another shape or type, fails and says so; the others run.
 package conformance

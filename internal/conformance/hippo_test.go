@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"fmt"
 	"math"
 	"math/cmplx"
 
@@ -13,13 +12,10 @@ import (
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
-// all is against for several float64 results, as far as the case has them.
+// all is against for several float64 results.
 func (o *outcome) all(results map[string][]float64) error {
-	for name, got := range results {
-		if !o.c.Has(name) {
-			continue
-		}
-		if err := o.against(tensor.Float64, name, got, 0); err != nil {
+	for _, name := range sortedKeys(results) {
+		if err := o.against(tensor.Float64, name, results[name], 0); err != nil {
 			return err
 		}
 	}
@@ -46,7 +42,8 @@ func elements(m *mat.Dense) []float64 { return mat.DenseCopyOf(m).RawMatrix().Da
 // ours.
 func runNPLR(o *outcome, _ tensor.Dtype) error {
 	c := o.c
-	d, err := hippo.NPLR(hippo.Measure(c.String("measure")), c.Int("N", 0), c.Int("rank", 0), hippo.NPLROptions{ClipB: c.Float("B_clip", 0)})
+	clip := c.Float("B_clip", 0)
+	d, err := hippo.NPLR(hippo.Measure(c.String("measure")), c.Int("N", 0), c.Int("rank", 0), hippo.NPLROptions{ClipB: clip})
 	if err != nil {
 		return err
 	}
@@ -60,6 +57,12 @@ func runNPLR(o *outcome, _ tensor.Dtype) error {
 	}
 	results["conjP_times_B"] = pairs(products)
 	results["A"] = composed(d)
+	for _, p := range d.P {
+		results["P_real"] = append(results["P_real"], inBasis(d.V, p)...)
+	}
+	if clip == 0 {
+		results["B_real"] = inBasis(d.V, d.B)
+	}
 	return o.all(results)
 }
 
@@ -71,6 +74,19 @@ func moduli(z []complex128) []float64 {
 	return v
 }
 
+// inBasis returns 2 Re(V x), the real vector whose coordinates in the
+// eigenbasis V (N, N/2) are x.
+func inBasis(v *mat.CDense, x []complex128) []float64 {
+	n, half := v.Dims()
+	r := make([]float64, n)
+	for i := range n {
+		for j := range half {
+			r[i] += 2 * real(v.At(i, j)*x[j])
+		}
+	}
+	return r
+}
+
 // composed returns the matrix that was decomposed,
 //
 //	A = 2 Re(V diag(Lambda) V^H) - sum_r p_r p_r^T,  p_r = 2 Re(V P_r)
@@ -79,12 +95,7 @@ func composed(d *hippo.DPLR) []float64 {
 	a := make([]float64, n*n)
 	low := make([][]float64, len(d.P))
 	for r, p := range d.P {
-		low[r] = make([]float64, n)
-		for i := range n {
-			for j := range half {
-				low[r][i] += 2 * real(d.V.At(i, j)*p[j])
-			}
-		}
+		low[r] = inBasis(d.V, p)
 	}
 	for i := range n {
 		for k := range n {
@@ -103,9 +114,6 @@ func runDense(o *outcome, _ tensor.Dtype) error {
 	c := o.c
 	f := func(name string) []float64 { return c.Arrays[name].F }
 	n, l := c.Int("N", 0), c.Int("L", 0)
-	if len(f("A")) != n*n || len(f("B")) != n || len(f("C")) != n {
-		return fmt.Errorf("want A (%d, %[1]d), B and C (%[1]d)", n)
-	}
 	s := &hippo.SSM{A: mat.NewDense(n, n, f("A")), B: f("B"), C: f("C")}
 	r, err := s.Discretize(c.Float("dt", 0), ssm.Disc(c.String("method")), c.Float("alpha", 0))
 	if err != nil {
@@ -118,26 +126,19 @@ func runDense(o *outcome, _ tensor.Dtype) error {
 	return o.all(map[string][]float64{"dA": elements(r.A), "dB": r.B, "K": k})
 }
 
-// runSetupC runs the conversions between C and C~ of every feature.
+// runSetupC runs the conversions between C and C~ of every feature, and the
+// discretisation.
 func runSetupC(o *outcome, _ tensor.Dtype) error {
 	c := o.c
-	a, err := c.Array("A")
-	if err != nil {
-		return err
-	}
-	logDt, err := c.Array("log_dt")
-	if err != nil {
-		return err
-	}
-	h, s, n, l := c.Int("H", 0), a.Shape[0], a.Shape[1], c.Int("L", 0)
+	h, s, n, l := c.Int("H", 0), c.Arrays["A"].Shape[0], c.Int("N_half", 0), c.Int("L", 0)
 	results := map[string][]float64{}
 	for i := range h {
 		row := func(name string, of int) []complex128 { return complexes(c, name)[of*n : (of+1)*n] }
 		d := &hippo.DPLR{Lambda: row("A", i%s), B: row("B", i%s)}
-		for r := range len(c.Arrays["P"].F) / (2 * s * n) {
+		for r := range c.Arrays["P"].Shape[0] {
 			d.P = append(d.P, row("P", r*s+i%s))
 		}
-		dt := math.Exp(logDt.F[i])
+		dt := math.Exp(c.Arrays["log_dt"].F[i])
 		ct, err := d.TruncateC(row("C", i), dt, l)
 		if err != nil {
 			return err
@@ -158,11 +159,49 @@ func runSetupC(o *outcome, _ tensor.Dtype) error {
 		if err != nil {
 			return err
 		}
-		for name, v := range map[string][]float64{"Ct": pairs(ct), "Ct2": pairs(ct2), "C": pairs(back), "K": k, "K2": k2} {
+		dense, err := d.Real(row("C", i))
+		if err != nil {
+			return err
+		}
+		r, err := dense.Discretize(dt, ssm.Bilinear, 0)
+		if err != nil {
+			return err
+		}
+		da, db, dc := conjugatePairs(r)
+		for name, v := range map[string][]float64{
+			"Ct": pairs(ct), "Ct2": pairs(ct2), "C": pairs(back), "K": k, "K2": k2, "dA": pairs(da), "dB": pairs(db), "dC": pairs(dc),
+		} {
 			results[name] = append(results[name], v...)
 		}
 	}
+	for _, name := range []string{"Ct2", "K2"} {
+		if !c.Has(name) { // of the double length: not in every case
+			delete(results, name)
+		}
+	}
 	return o.all(results)
+}
+
+// conjugatePairs returns a model whose state is (Re x, Im x), (N) each, as the
+// same one whose state is (x, conj x): A (2N, 2N), B (2N), C (2N). Blocks
+// [P Q; R S] of A become [W Z; conj Z conj W],
+//
+//	W = (P + S + i (R - Q)) / 2,  Z = (P - S + i (R + Q)) / 2
+func conjugatePairs(m *hippo.Recurrence) (a, b, c []complex128) {
+	n := len(m.B) / 2
+	a, b, c = make([]complex128, 4*n*n), make([]complex128, 2*n), make([]complex128, 2*n)
+	for i := range n {
+		for k := range n {
+			p, q, r, s := m.A.At(i, k), m.A.At(i, n+k), m.A.At(n+i, k), m.A.At(n+i, n+k)
+			w, z := complex(p+s, r-q)/2, complex(p-s, r+q)/2
+			a[i*2*n+k], a[i*2*n+n+k] = w, z
+			a[(n+i)*2*n+k], a[(n+i)*2*n+n+k] = cmplx.Conj(z), cmplx.Conj(w)
+		}
+		b[i] = complex(m.B[i], m.B[n+i])
+		c[i] = complex(m.C[i], -m.C[n+i]) / 2
+		b[n+i], c[n+i] = cmplx.Conj(b[i]), cmplx.Conj(c[i])
+	}
+	return a, b, c
 }
 
 // complexes returns a complex array of the case, nil if it has none of that

@@ -19,18 +19,53 @@ import (
 )
 
 // assign copies golden parameters into a layer. array gives the array of the
-// case that holds a parameter.
-func assign(c *golden.Case, ps []layers.Param, array func(param string) string) error {
+// case that holds a parameter; each of the others gives one that is of its
+// shape: its gradient, its value after some steps.
+func assign(c *golden.Case, ps []layers.Param, array func(param string) string, others ...func(param string) string) error {
 	for _, p := range ps {
-		a, err := c.Array(array(p.Name))
+		a, err := floats(c, array(p.Name))
 		if err != nil {
 			return err
+		}
+		if want := p.Node.Shape(); !slices.Equal(long(a.Shape), long(want)) {
+			return fmt.Errorf("array %s: want shape %v but for axes of length 1, got %s", array(p.Name), want, shapeText(a.Shape))
+		}
+		for _, other := range others {
+			b, err := floats(c, other(p.Name))
+			if err != nil {
+				return err
+			}
+			if !slices.Equal(a.Shape, b.Shape) {
+				return fmt.Errorf("array %s: want the shape %s of %s, got %s", other(p.Name), shapeText(a.Shape), array(p.Name), shapeText(b.Shape))
+			}
 		}
 		if err := set(p, scaled(a.F, storedSign(c, p.Name))); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// floats returns a float array of the case that has one of the given ranks, or
+// any, and elements.
+func floats(c *golden.Case, name string, ranks ...int) (golden.Array, error) {
+	a, err := c.Array(name)
+	switch {
+	case err != nil:
+	case a.F == nil:
+		err = fmt.Errorf("array %s: want floats, got integers", name)
+	case len(a.F) == 0:
+		err = fmt.Errorf("array %s: want elements, got shape %s", name, shapeText(a.Shape))
+	case len(ranks) > 0 && !slices.Contains(ranks, len(a.Shape)):
+		err = fmt.Errorf("array %s: want one of %v axes, got shape %s", name, ranks, shapeText(a.Shape))
+	}
+	return a, err
+}
+
+// long returns a shape without its axes of length 1: the reference modules have
+// them where we have none, and none where we have them.
+func long(shape []int) []int {
+	return slices.DeleteFunc(slices.Clone(shape), func(n int) bool { return n == 1 })
 }
 
 // set copies v into the tensor of a parameter.
@@ -86,22 +121,21 @@ func arrayName(c *golden.Case, prefix, param string) string {
 	return prefix + name
 }
 
-// s4dConfig reads the configuration of an S4D layer off the parameters and
-// description of a case.
-func s4dConfig(c *golden.Case, prefix string) (layers.S4DConfig, error) {
-	dt, err := c.Array(arrayName(c, prefix, "kernel.log_dt"))
+// s4dConfig reads the configuration of an S4D layer of h features off the
+// parameters and description of a case.
+func s4dConfig(c *golden.Case, prefix string, h int) (layers.S4DConfig, error) {
+	dt, err := floats(c, arrayName(c, prefix, "kernel.log_dt"), 1, 2)
 	if err != nil {
 		return layers.S4DConfig{}, err
 	}
-	a, err := c.Array(arrayName(c, prefix, "kernel.A_imag"))
+	a, err := floats(c, arrayName(c, prefix, "kernel.A_imag"), 2)
 	if err != nil {
 		return layers.S4DConfig{}, err
 	}
-	d, err := c.Array(arrayName(c, prefix, "D"))
+	d, err := floats(c, arrayName(c, prefix, "D"), 1, 2)
 	if err != nil {
 		return layers.S4DConfig{}, err
 	}
-	h := dt.Shape[0]
 	cfg := layers.S4DConfig{
 		DModel: h, NSSM: a.Shape[0], DState: 2 * a.Shape[1], Channels: len(d.F) / h,
 		UntiedDt: len(dt.F) > h && len(dt.F) == len(a.F),
@@ -120,18 +154,18 @@ func s4dConfig(c *golden.Case, prefix string) (layers.S4DConfig, error) {
 
 // s4Config is s4dConfig for a layer with a low-rank part. The C that the case
 // stores is C~ for the length of its sequence.
-func s4Config(c *golden.Case, prefix string) (layers.S4Config, error) {
-	diag, err := s4dConfig(c, prefix)
+func s4Config(c *golden.Case, prefix string, h int) (layers.S4Config, error) {
+	diag, err := s4dConfig(c, prefix, h)
 	if err != nil {
 		return layers.S4Config{}, err
 	}
-	p, err := c.Array(arrayName(c, prefix, "kernel.P"))
+	p, err := floats(c, arrayName(c, prefix, "kernel.P"), 4)
 	if err != nil {
 		return layers.S4Config{}, err
 	}
 	return layers.S4Config{
 		DModel: diag.DModel, NSSM: diag.NSSM, DState: diag.DState, Channels: diag.Channels, Rank: p.Shape[0],
-		LMax: c.Int("L", 0),
+		LMax: c.Arrays["x"].Shape[2],
 	}, nil
 }
 
@@ -147,14 +181,7 @@ func isDPLR(c *golden.Case) bool {
 
 func runLayer(o *outcome, dt tensor.Dtype) error {
 	c := o.c
-	x, err := c.Array("x")
-	if err != nil {
-		return err
-	}
-	w, err := c.Array("W")
-	if err != nil {
-		return err
-	}
+	x, w := c.Arrays["x"], c.Arrays["W"]
 	g := G.NewGraph()
 	layer, err := goldenLayer(g, dt, c)
 	if err != nil {
@@ -166,7 +193,7 @@ func runLayer(o *outcome, dt tensor.Dtype) error {
 		}
 	}
 	// The cases name their parameters p_, their gradients g_.
-	if err := assign(c, layer.Params(), array("p_")); err != nil {
+	if err := assign(c, layer.Params(), array("p_"), array("g_")); err != nil {
 		return err
 	}
 	xn := G.NewTensor(g, dt, 3, G.WithShape(x.Shape...), G.WithName("x"), G.WithValue(testutil.Dense(dt, x.F, x.Shape...)))
@@ -194,21 +221,22 @@ func runLayer(o *outcome, dt tensor.Dtype) error {
 
 // goldenLayer makes the layer or block of a case.
 func goldenLayer(g *G.ExprGraph, dt tensor.Dtype, c *golden.Case) (layers.Layer, error) {
+	h := c.Arrays["x"].Shape[1]
 	if isDPLR(c) {
-		cfg, err := s4Config(c, "p_")
+		cfg, err := s4Config(c, "p_", h)
 		if err != nil {
 			return nil, err
 		}
 		return layers.NewS4(g, dt, cfg)
 	}
 	if !c.Has("p_norm__weight") {
-		cfg, err := s4dConfig(c, "p_")
+		cfg, err := s4dConfig(c, "p_", h)
 		if err != nil {
 			return nil, err
 		}
 		return layers.NewS4D(g, dt, cfg)
 	}
-	cfg, err := s4dConfig(c, "p_layer__")
+	cfg, err := s4dConfig(c, "p_layer__", h)
 	if err != nil {
 		return nil, err
 	}
@@ -313,6 +341,10 @@ func runRecurrence(o *outcome, dt tensor.Dtype) error {
 		return err
 	}
 	silence := golden.Array{Shape: u.Shape, F: make([]float64, len(u.F))}
+	impulse := golden.Array{Shape: []int{1, u.Shape[1], u.Shape[2]}, F: make([]float64, u.Shape[1]*u.Shape[2])}
+	for i := 0; i < len(impulse.F); i += u.Shape[2] {
+		impulse.F[i] = 1
+	}
 	for _, x := range []struct {
 		u       golden.Array
 		x0      *golden.Array
@@ -321,6 +353,7 @@ func runRecurrence(o *outcome, dt tensor.Dtype) error {
 		{u, nil, "y_zero_state", "x_final_zero"},
 		{u, &x0, "y_with_state", "x_final_with_state"},
 		{silence, &x0, "K_state", ""},
+		{impulse, nil, "K", ""},
 	} {
 		if err := o.fwdState(dt, x.u, x.x0, x.y, x.last); err != nil {
 			return err
@@ -426,7 +459,7 @@ func (o *outcome) steps(dt tensor.Dtype, rec layers.Recurrence, u golden.Array, 
 // runModel trains the classifier of example.py for a few AdamW steps.
 func runModel(o *outcome, dt tensor.Dtype) error {
 	c := o.c
-	cfg, err := s4dConfig(c, "p0_blocks__0__layer__")
+	cfg, err := s4dConfig(c, "p0_blocks__0__layer__", c.Arrays["p0_encoder__weight"].Shape[0])
 	if err != nil {
 		return err
 	}
@@ -440,19 +473,9 @@ func runModel(o *outcome, dt tensor.Dtype) error {
 	array := func(kind string) func(string) string {
 		return func(param string) string { return arrayName(c, kind, param) }
 	}
-	if err := assign(c, m.Params(), array("p0_")); err != nil {
-		return err
-	}
-	x, err := c.Array("x")
-	if err != nil {
-		return err
-	}
-	target, err := c.Array("target")
-	if err != nil {
-		return err
-	}
-	losses, err := c.Array("losses")
-	if err != nil {
+	x, target, losses := c.Arrays["x"], c.Arrays["target"], c.Arrays["losses"]
+	trained := array(fmt.Sprintf("p%d_", len(losses.F)))
+	if err := assign(c, m.Params(), array("p0_"), array("g_"), trained); err != nil {
 		return err
 	}
 	batch, length := x.Shape[0], x.Shape[1]
@@ -509,7 +532,7 @@ func runModel(o *outcome, dt tensor.Dtype) error {
 	}
 	for _, p := range m.Params() {
 		v := scaled(testutil.Floats(p.Node.Value()), storedSign(c, p.Name))
-		if err := o.against(dt, array(fmt.Sprintf("p%d_", len(losses.F)))(p.Name), v, 0); err != nil {
+		if err := o.against(dt, trained(p.Name), v, 0); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops/cauchy"
 	"github.com/gorgonia-s4/s4/ops/krylov"
 	"github.com/gorgonia-s4/s4/ops/ssm"
@@ -124,21 +125,39 @@ func runDSSKernel(o *outcome, dt tensor.Dtype) error {
 	if err != nil {
 		return err
 	}
-	for _, x := range []struct {
-		name string
-		got  []float64
-	}{
-		{"K", r.Out}, {"g_log_dt", r.Grads[0]}, {"g_Wparam", r.Grads[2]}, {"g_Lambda", r.Grads[1]},
-		{"g_Lambda_log_neg_re", component(r.Grads[1], 0)}, {"g_Lambda_im", component(r.Grads[1], 1)}, {"g_Lambda_log_im", component(r.Grads[1], 1)},
-	} {
-		if !c.Has(x.name) { // the gradient of Lambda has another name in each version
-			continue
+	results := map[string][]float64{"K": r.Out, "g_log_dt": r.Grads[0], "g_Wparam": r.Grads[2]}
+	for _, g := range lambdaGrads(cfg.Version) {
+		if results[g.array] = r.Grads[1]; g.part != whole {
+			results[g.array] = component(r.Grads[1], g.part)
 		}
-		if err := o.against(dt, x.name, x.got, 0); err != nil {
+	}
+	for _, name := range sortedKeys(results) {
+		if err := o.against(dt, name, results[name], 0); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// whole stands for both parts of a complex array: see component.
+const whole = -1
+
+// lambdaGrad is an array that holds the gradient of Lambda, or of one part.
+type lambdaGrad struct {
+	array string
+	part  int
+}
+
+// lambdaGrads returns the arrays of the gradient of Lambda: the versions have
+// other parameters.
+func lambdaGrads(version vandermonde.DSSVersion) []lambdaGrad {
+	switch version {
+	case vandermonde.DSSExp, vandermonde.DSSExpNoScale:
+		return []lambdaGrad{{"g_Lambda_log_neg_re", 0}, {"g_Lambda_im", 1}}
+	case vandermonde.DSSExpReIm:
+		return []lambdaGrad{{"g_Lambda_log_neg_re", 0}, {"g_Lambda_log_im", 1}}
+	}
+	return []lambdaGrad{{"g_Lambda", whole}}
 }
 
 // lsslArrays are the arrays of a case that are the parameters of A and B, in
@@ -185,8 +204,12 @@ func runLSSL(o *outcome, dt tensor.Dtype) error {
 	if err != nil {
 		return err
 	}
-	if err := o.against(dt, "dA", ab, 0); err != nil {
+	if err := o.all(map[string][]float64{"dA": ab, "dB": bb}); err != nil {
 		return err
 	}
-	return o.against(dt, "dB", bb, 0)
+	a, b, err := hippo.Untridiagonal(&p.A)
+	if err != nil {
+		return err
+	}
+	return o.all(map[string][]float64{"A": scaled(elements(a), -1), "Bvec": b}) // x' = -A x + B u
 }
