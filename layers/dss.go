@@ -169,7 +169,7 @@ func (c DSSConfig) common() common {
 // Parameters, with CH = Channels (twice that if bidirectional), in the order of
 // Params:
 //
-//	kernel.log_dt (H, 2) or, with TiedDt, (H, 1)   dt = e^log_dt, of Re Lambda and Im Lambda
+//	kernel.log_dt (H, 2) or, with TiedDt, (H, 1)   dt = ssm.Exp of log_dt, of Re Lambda and Im Lambda
 //	kernel.Lambda (N, 2)                           raw, see vandermonde.DSSVersion
 //	kernel.W      (CH, H, N, 2)                    re, im
 //	D             (Channels, H)

@@ -11,6 +11,12 @@ import (
 // what Fwd does for the first LMax steps: the recurrence does not forget where
 // the kernel ends. A bidirectional layer has none, nor has the softmax version
 // without LMax.
+//
+// In the softmax version, states with Re Lambda > 0 grow from step to step, and
+// their rounding errors with them: after LMax steps up to about 2 LMax machine
+// epsilons, where other layers are off by a few. Those that grow over LMax by
+// more than e^80 (float64: e^700) are out of the range of the state and left
+// out: see vandermonde.DiscretizeDSS. The same holds of FwdState.
 func (l *DSS) Recurrence(batch int) (Recurrence, error) {
 	if err := l.checkRecurrent(); err != nil {
 		return nil, l.wrap("Recurrence", err)

@@ -1,8 +1,6 @@
 package layers
 
 import (
-	"math"
-
 	"github.com/gorgonia-s4/s4/ops/ssm"
 	"github.com/gorgonia-s4/s4/ops/vandermonde"
 )
@@ -26,12 +24,12 @@ func (l *DSS) system(kernel, feature int) (*System, error) {
 	if err != nil {
 		return nil, err
 	}
-	dt := l.rate * math.Exp(p.LogDt[0])
+	dt := cfg.Dt(p.LogDt[0])
 	lambda, b := complexes(p.Lambda), make([]complex128, n)
 	for i, raw := range lambda {
 		lambda[i] = cfg.Lambda(raw)
 		if !c.TiedDt {
-			lambda[i] = complex(dt*real(lambda[i]), l.rate*math.Exp(p.LogDt[1])*imag(lambda[i]))
+			lambda[i] = complex(dt*real(lambda[i]), cfg.Dt(p.LogDt[1])*imag(lambda[i]))
 		}
 	}
 	if !c.TiedDt {
