@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/safetensors"
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
@@ -127,6 +129,23 @@ func TestLoadErrors(t *testing.T) {
 			return []byte(strings.Replace(string(b), old, repl, 1))
 		}
 	}
+	set := func(name string, i int, v float64) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) {
+			p := filepath.Join(dir, "model.safetensors")
+			f, err := safetensors.ReadFile(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tn, ok := f.Lookup(name)
+			if !ok {
+				t.Fatalf("no tensor %q", name)
+			}
+			tn.Data.([]float32)[i] = float32(v)
+			if err := safetensors.WriteFile(p, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	for name, c := range map[string]struct {
 		damage func(t *testing.T, dir string)
 		want   string
@@ -135,6 +154,10 @@ func TestLoadErrors(t *testing.T) {
 		"no tensors":        {func(t *testing.T, dir string) { _ = os.Remove(filepath.Join(dir, "model.safetensors")) }, "model.safetensors"},
 		"truncated config":  {edit("config.json", func(b []byte) []byte { return b[:len(b)/2] }), "config.json"},
 		"truncated tensors": {edit("model.safetensors", func(b []byte) []byte { return b[:len(b)-1] }), "model.safetensors"},
+		"config goes on":    {edit("config.json", func(b []byte) []byte { return append(b, "garbage"...) }), "config.json: there is something behind the end"},
+		"NaN":               {set("decoder.bias", 1, math.NaN()), "decoder.bias: element 1: want a finite number, got NaN"},
+		"infinity":          {set("blocks.1.layer.D", 2, math.Inf(-1)), "blocks.1.layer.D: element 2: want a finite number, got -Inf"},
+		"negative variance": {set("blocks.0.norm.running_var", 3, -0.5), "blocks.0.norm.running_var: element 3: want a finite number >= 0, got -0.5"},
 		"lying header":      {edit("model.safetensors", func(b []byte) []byte { b[3] = 0x7f; return b }), "model.safetensors"},
 		"unknown field":     {edit("config.json", replace(`"classes"`, `"klasses"`)), `unknown field "klasses"`},
 		"other model":       {edit("config.json", replace(`"classes": 3`, `"classes": 4`)), "decoder.weight: want shape (4, 4), got (3, 4)"},

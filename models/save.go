@@ -1,7 +1,6 @@
 package models
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/atomicfile"
 	"github.com/gorgonia-s4/s4/internal/safetensors"
+	"github.com/gorgonia-s4/s4/internal/strictjson"
 	"github.com/gorgonia-s4/s4/internal/weights"
 )
 
@@ -60,7 +60,9 @@ func (m *Classifier) Save(dir string) error {
 }
 
 // LoadClassifier reads a model that Save wrote and puts it on graph g. A file
-// that is missing, truncated or of another model is an error.
+// that is missing, truncated or of another model is an error, and so is a
+// number in it that is no parameter of a working model: a NaN, an infinity, a
+// negative variance.
 func LoadClassifier(g *G.ExprGraph, dir string) (*Classifier, error) {
 	m, err := loadClassifier(g, dir)
 	if err != nil {
@@ -75,9 +77,7 @@ func loadClassifier(g *G.ExprGraph, dir string) (*Classifier, error) {
 		return nil, err
 	}
 	var c savedConfig
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
+	if err := strictjson.Decode(b, &c); err != nil {
 		return nil, fmt.Errorf("%s: %w", configFile, err)
 	}
 	if c.Model != classifierName {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/atomicfile"
 	"github.com/gorgonia-s4/s4/internal/safetensors"
+	"github.com/gorgonia-s4/s4/internal/strictjson"
 	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/layers"
 )
@@ -110,7 +111,7 @@ func readCheckpoint(path string) (*Checkpoint, error) {
 		return nil, err
 	}
 	c := &Checkpoint{path: path}
-	if err := decodeStrict(b, c); err != nil {
+	if err := strictjson.Decode(b, c); err != nil {
 		return nil, err
 	}
 	switch {
@@ -135,25 +136,11 @@ func readCheckpoint(path string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// decodeStrict decodes JSON that must be one value without unknown fields.
-func decodeStrict(b []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return fmt.Errorf("the file is truncated after %d bytes", len(b))
-		}
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is something behind the end of the JSON value")
-	}
-	return nil
-}
-
 // LoadModel copies the parameters and buffers into a model. The configuration,
 // the names, shapes and types must be those of the checkpoint; otherwise the
-// model is left as it was and the error names the differences.
+// model is left as it was and the error names the differences. So it does, with
+// the tensor and the element, where one holds a NaN, an infinity or a negative
+// variance.
 func (c *Checkpoint) LoadModel(m Model) error {
 	err := c.checkConfig(m)
 	if err == nil {
@@ -221,6 +208,12 @@ func (c *Checkpoint) moments(params []layers.Param) ([]Moments, error) {
 		v, ok2 := byName[secondMoment+p.Name]
 		if !ok1 || !ok2 {
 			return nil, fmt.Errorf("the moments of parameter %q are missing", p.Name)
+		}
+		if err := weights.CheckFinite(m); err != nil {
+			return nil, err
+		}
+		if err := weights.CheckVariance(v); err != nil {
+			return nil, err
 		}
 		ms = append(ms, Moments{Name: p.Name, Shape: m.Shape, Step: steps, M: m.Data, V: v.Data})
 	}

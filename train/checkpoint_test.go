@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -250,6 +251,18 @@ func TestResumeRejects(t *testing.T) {
 			c.OptimizerSteps["out.weight"] = 0
 			return train, val
 		},
+		"out.weight: element 2: want a finite number, got NaN": func(_ *Config, c *Checkpoint) (Dataset, Dataset) {
+			tensorOf(c, "out.weight")[2] = float32(math.NaN())
+			return train, val
+		},
+		"optimizer.m.out.weight: element 1: want a finite number, got -Inf": func(_ *Config, c *Checkpoint) (Dataset, Dataset) {
+			tensorOf(c, "optimizer.m.out.weight")[1] = float32(math.Inf(-1))
+			return train, val
+		},
+		"optimizer.v.out.weight: element 0: want a finite number >= 0, got -1": func(_ *Config, c *Checkpoint) (Dataset, Dataset) {
+			tensorOf(c, "optimizer.v.out.weight")[0] = -1
+			return train, val
+		},
 		"out.weight is missing": func(_ *Config, c *Checkpoint) (Dataset, Dataset) {
 			c.tensors.Tensors = slices.DeleteFunc(c.tensors.Tensors, func(t safetensors.Tensor) bool { return t.Name == "out.weight" })
 			return train, val
@@ -272,6 +285,12 @@ func TestResumeRejects(t *testing.T) {
 			t.Errorf("%s: the refused checkpoint changed the trainer", want)
 		}
 	}
+}
+
+// tensorOf returns the elements of a tensor of a checkpoint.
+func tensorOf(c *Checkpoint, name string) []float32 {
+	t, _ := c.tensors.Lookup(name)
+	return t.Data.([]float32)
 }
 
 func TestResumeNamesWhatDiffersInTheModel(t *testing.T) {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/strictjson"
 )
 
 // show tells a Progress of a short run.
@@ -133,7 +135,7 @@ func metricsLines(t *testing.T, path string) []metricsLine {
 			continue
 		}
 		var l metricsLine
-		if err := decodeStrict([]byte(text), &l); err != nil {
+		if err := strictjson.Decode([]byte(text), &l); err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
 		l.Seconds, l.Elapsed = 0, 0

@@ -3,12 +3,14 @@ package weights
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/safetensors"
 )
 
@@ -62,12 +64,50 @@ func elements(v G.Value) (any, error) {
 	return nil, fmt.Errorf("want a row-major tensor of float32, float64, int64 or int, got %v of shape %v", v.Dtype(), v.Shape())
 }
 
+// runningVariance ends the names of tensors that hold variances.
+const runningVariance = "running_var"
+
+// CheckFinite returns an error that names the tensor, the first element that is
+// a NaN or an infinity, and its value; nil for integers.
+func CheckFinite(t safetensors.Tensor) error {
+	return checkFrom(t, -math.MaxFloat64, "a finite number")
+}
+
+// CheckVariance is CheckFinite for variances, which are not negative either.
+func CheckVariance(t safetensors.Tensor) error { return checkFrom(t, 0, "a finite number >= 0") }
+
+// checkFrom returns an error for the first float below low, infinite or NaN.
+func checkFrom(t safetensors.Tensor, low float64, want string) error {
+	i, v := -1, 0.0
+	switch d := t.Data.(type) {
+	case []float32:
+		i, v = outside(d, low)
+	case []float64:
+		i, v = outside(d, low)
+	}
+	if i < 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: element %d: want %s, got %v", t.Name, i, want, v)
+}
+
+// outside returns the first element that is not in [low, MaxFloat64], or -1.
+func outside[T num.Float](s []T, low float64) (int, float64) {
+	for i, x := range s {
+		if v := float64(x); !(v >= low && v <= math.MaxFloat64) {
+			return i, v
+		}
+	}
+	return -1, 0
+}
+
 // maxDifferences is the number of differences an error lists.
 const maxDifferences = 8
 
 // Load copies the tensors of a file into the values of a model. The two must
-// agree in names, shapes and element types; otherwise nothing is copied and the
-// error lists the differences.
+// agree in names, shapes and element types, and the numbers must be finite,
+// variances not negative; otherwise nothing is copied and the error lists the
+// differences, or names the tensor and the element.
 func Load(ts []safetensors.Tensor, vars []Var) error {
 	byName := make(map[string]safetensors.Tensor, len(ts))
 	for _, t := range ts {
@@ -104,6 +144,13 @@ func Load(ts []safetensors.Tensor, vars []Var) error {
 		return fmt.Errorf("the tensors are not those of the model: %s", strings.Join(diff, "; "))
 	}
 	for _, t := range ts {
+		check := CheckFinite
+		if strings.HasSuffix(t.Name, runningVariance) {
+			check = CheckVariance
+		}
+		if err := check(t); err != nil {
+			return err
+		}
 		byName[t.Name] = t
 	}
 	for _, v := range vars {

@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -147,6 +148,43 @@ func TestTensorsRejects(t *testing.T) {
 	} {
 		if _, err := Tensors([]Var{{"x", v}}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: got error %v, want one with %q", v, err, want)
+		}
+	}
+}
+
+func TestLoadRefusesWhatIsNoParameter(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, c := range []struct {
+		name string
+		data any
+		want string
+	}{
+		{"w", []float64{1, nan}, "w: element 1: want a finite number, got NaN"},
+		{"w", []float32{float32(inf), 1}, "w: element 0: want a finite number, got +Inf"},
+		{"w", []float64{1, -inf}, "w: element 1: want a finite number, got -Inf"},
+		{"w", []float64{-math.MaxFloat64, math.MaxFloat64}, ""},
+		{"w", []int64{-1, 1}, ""},
+		{"norm.running_var", []float64{0, -1e-300}, "norm.running_var: element 1: want a finite number >= 0, got -1e-300"},
+		{"norm.running_var", []float64{inf, 1}, "norm.running_var: element 0: want a finite number >= 0, got +Inf"},
+		{"norm.running_var", []float64{0, 1}, ""},
+		{"norm.running_mean", []float64{-1, 1}, ""},
+	} {
+		var to *tensor.Dense
+		switch c.data.(type) {
+		case []float32:
+			to = dense([]float32{7, 7}, 2)
+		case []float64:
+			to = dense([]float64{7, 7}, 2)
+		case []int64:
+			to = dense([]int64{7, 7}, 2)
+		}
+		before := to.Clone().(*tensor.Dense)
+		err := Load([]safetensors.Tensor{{Name: c.name, Shape: []int{2}, Data: c.data}}, []Var{{c.name, to}})
+		switch {
+		case c.want == "" && (err != nil || !equal(to.Data(), c.data)):
+			t.Errorf("%s = %v: got %v, error %v", c.name, c.data, to.Data(), err)
+		case c.want != "" && (err == nil || err.Error() != c.want || !equal(to.Data(), before.Data())):
+			t.Errorf("%s = %v: got %v, error %v, want %q", c.name, c.data, to.Data(), err, c.want)
 		}
 	}
 }
