@@ -13,7 +13,8 @@ import (
 // Discretize turns x' = A x + B u into x_l = Ab x_{l-1} + Bb u_l with a step
 // dt > 0 and one of the rules of [ssm.Disc]: zero-order hold ([ZOH]), or the
 // generalised bilinear transform ([GBT]) with alpha = 0 (Euler), 1/2
-// (Bilinear), 1 (BackwardEuler) or, for ssm.GBT alone, the alpha given.
+// (Bilinear), 1 (BackwardEuler) or, for ssm.GBT alone, the alpha given. With the
+// other rules alpha is 0, or the one that the rule has.
 //
 //	a  (N, N)
 //	b  (N)
@@ -33,15 +34,14 @@ func gbtAlpha(disc ssm.Disc, alpha float64) (float64, error) {
 	if err := disc.Validate(); err != nil {
 		return 0, err
 	}
-	switch disc {
-	case ssm.Bilinear:
-		return 0.5, nil
-	case ssm.BackwardEuler:
-		return 1, nil
-	case ssm.GBT:
+	if disc == ssm.GBT {
 		return alpha, checkAlpha(alpha)
 	}
-	return 0, nil
+	own := map[ssm.Disc]float64{ssm.Bilinear: 0.5, ssm.BackwardEuler: 1}[disc]
+	if alpha != 0 && alpha != own {
+		return 0, fmt.Errorf("want no alpha with discretisation %q, got %g: it is for %q", disc, alpha, ssm.GBT)
+	}
+	return own, nil
 }
 
 func checkAlpha(alpha float64) error {
@@ -114,6 +114,14 @@ func GBT(a *mat.Dense, b []float64, dt, alpha float64) (ab *mat.Dense, bb []floa
 func checkSystem(a *mat.Dense, b []float64, dt float64) error {
 	if err := checkShape(a, b); err != nil {
 		return err
+	}
+	if err := checkFinite(a); err != nil {
+		return err
+	}
+	for i, v := range b {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("want B finite, got %g at element %d", v, i)
+		}
 	}
 	return checkStep(dt)
 }

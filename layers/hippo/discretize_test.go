@@ -129,12 +129,14 @@ func TestGBTNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		gotA, gotB, err := Discretize(a, b, 0.02, disc, 0.123) // alpha is for ssm.GBT alone
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !mat.Equal(gotA, wantA) || !floats.Equal(gotB, wantB) {
-			t.Errorf("%s is not GBT with alpha = %g", disc, alpha)
+		for _, given := range []float64{0, alpha} {
+			gotA, gotB, err := Discretize(a, b, 0.02, disc, given)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !mat.Equal(gotA, wantA) || !floats.Equal(gotB, wantB) {
+				t.Errorf("%s is not GBT with alpha = %g", disc, alpha)
+			}
 		}
 	}
 }
@@ -210,6 +212,13 @@ func TestDiscretizeErrors(t *testing.T) {
 		{dense(a, b, 0.1, "", 0), `got ""`},
 		{dense(a, b, 0.1, ssm.GBT, 1.5), `hippo: Discretize: want alpha in [0, 1], got 1.5`},
 		{dense(a, b, 0.1, ssm.GBT, math.NaN()), `want alpha in [0, 1], got NaN`},
+		{dense(a, b, 1, ssm.Bilinear, 0.3), `hippo: Discretize: want no alpha with discretisation "bilinear", got 0.3: it is for "gbt"`},
+		{dense(a, b, 1, ssm.ZOH, 0.5), `want no alpha with discretisation "zoh", got 0.5`},
+		{dense(a, b, 1, ssm.Euler, math.NaN()), `want no alpha with discretisation "euler", got NaN`},
+		{diag(2, 1, ssm.BackwardEuler, 0.3), `hippo: DiscretizeDiagonal: want no alpha with discretisation "backward_diff", got 0.3`},
+		{dense(mat.NewDense(1, 1, []float64{math.NaN()}), []float64{1}, 1, ssm.ZOH, 0), `hippo: ZOH: want A finite, got one of norm NaN`},
+		{dense(mat.NewDense(1, 1, []float64{math.Inf(-1)}), []float64{1}, 1, ssm.Bilinear, 0), `hippo: GBT: want A finite, got one of norm +Inf`},
+		{dense(mat.NewDense(1, 1, []float64{1}), []float64{math.NaN()}, 1, ssm.ZOH, 0), `hippo: ZOH: want B finite, got NaN at element 0`},
 		{dense(a, b, 0, ssm.ZOH, 0), `hippo: ZOH: want a finite step dt > 0, got 0`},
 		{dense(a, b, -1, ssm.Euler, 0), `hippo: GBT: want a finite step dt > 0, got -1`},
 		{dense(a, b, math.NaN(), ssm.Bilinear, 0), `got NaN`},

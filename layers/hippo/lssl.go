@@ -1,6 +1,7 @@
 package hippo
 
 import (
+	"errors"
 	"fmt"
 
 	"gonum.org/v1/gonum/mat"
@@ -85,6 +86,9 @@ func constant(n int, v float64) []float64 {
 // The error tells when lengths do not agree or T is singular to working
 // precision.
 func Untridiagonal(t *ssm.Tridiagonal[[]float64]) (a *mat.Dense, b []float64, err error) {
+	if t == nil {
+		return nil, nil, errors.New("hippo: Untridiagonal: want the parameters of a system, got nil")
+	}
 	n := len(t.D)
 	for i, v := range t.Parts() {
 		want := n

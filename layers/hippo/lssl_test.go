@@ -62,6 +62,7 @@ func TestLSSLErrors(t *testing.T) {
 	short, singular := *good, *good
 	short.Du = short.Du[1:]
 	singular.D, singular.Dl = make([]float64, 4), make([]float64, 3)
+	_, _, none := Untridiagonal(nil)
 	_, _, lengths := Untridiagonal(&short)
 	_, _, inverse := Untridiagonal(&singular)
 	for _, c := range []struct {
@@ -71,6 +72,7 @@ func TestLSSLErrors(t *testing.T) {
 		{fourier, `hippo: want measure with a tridiagonal inverse one of ["legs" "legt" "lmu" "lagt" "tlagt" "glagt"], got "fout"`},
 		{small, "hippo: LSSL: want N in [2, 32768], got 1"},
 		{option, "it has no Beta, got 1"},
+		{none, "hippo: Untridiagonal: want the parameters of a system, got nil"},
 		{lengths, "hippo: Untridiagonal: want lengths N, N-1, N, N-1, N, N, N with N >= 2, got 2 for part 3 with N = 4"},
 		{inverse, "hippo: Untridiagonal: T: matrix singular"},
 	} {

@@ -127,9 +127,19 @@ func NewMemory(m Measure, n int, opts MemoryOptions) (*Memory, error) {
 	return mem, nil
 }
 
-// Push remembers one more input. An error leaves the memory as it was; there
-// is none unless a step of the scaled memory cannot be solved for.
+// errNoMemory is what the zero value of Memory returns.
+var errNoMemory = errors.New("hippo: memory: want one that NewMemory made, got the zero value")
+
+// Push remembers one more input, a finite number: one that is not would never be
+// forgotten. An error leaves the memory as it was; there is no other unless a
+// step of the scaled memory cannot be solved for.
 func (m *Memory) Push(u float64) error {
+	if m.basis == nil {
+		return errNoMemory
+	}
+	if math.IsNaN(u) || math.IsInf(u, 0) {
+		return fmt.Errorf("hippo: memory: input %d: want a finite number, got %g", m.seen, u)
+	}
 	if m.scaled && m.seen == 0 {
 		m.x[0] = u
 		m.seen = 1
@@ -159,6 +169,9 @@ func (m *Memory) Coefficients() []float64 { return slices.Clone(m.x) }
 // of the measure, for the scaled memory in inputs, at most as many as it has
 // seen.
 func (m *Memory) Reconstruct(ages []float64) ([]float64, error) {
+	if m.basis == nil {
+		return nil, errNoMemory
+	}
 	s := slices.Clone(ages)
 	for i, age := range ages {
 		if !(age >= 0) || (m.scaled && age > float64(m.seen)) {
@@ -181,7 +194,7 @@ func logAge(age float64, t int) float64 {
 }
 
 // Project feeds u (L) to a memory and returns the coefficients (L, N), row l
-// those after input u_l. L >= 1.
+// those after input u_l. L >= 1, and every input is finite.
 func Project(m Measure, n int, u []float64, opts MemoryOptions) (*mat.Dense, error) {
 	mem, err := NewMemory(m, n, opts)
 	if err != nil {

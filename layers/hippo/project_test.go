@@ -234,10 +234,18 @@ func TestMemoryErrors(t *testing.T) {
 	_, noMeasure := Project("legs2", 4, []float64{1}, MemoryOptions{})
 	_, badAge := Reconstruct(LegS, []float64{1}, []float64{0, -1}, MeasureOptions{})
 	_, noState := Reconstruct(LegS, nil, []float64{0}, MeasureOptions{})
+	_, notFinite := Project(LegS, 4, []float64{1, math.Inf(-1)}, MemoryOptions{})
+	_, notANumber := Project(LegT, 4, []float64{math.NaN()}, MemoryOptions{Dt: 1})
+	var zero Memory
+	_, zeroReconstruct := zero.Reconstruct([]float64{0})
 	for _, c := range []struct {
 		err  error
 		want string
 	}{
+		{notFinite, `hippo: memory: input 1: want a finite number, got -Inf`},
+		{notANumber, `hippo: memory: input 0: want a finite number, got NaN`},
+		{zero.Push(1), `hippo: memory: want one that NewMemory made, got the zero value`},
+		{zeroReconstruct, `hippo: memory: want one that NewMemory made, got the zero value`},
 		{memory(FouD, 4, MemoryOptions{Dt: 1}), `hippo: measure "foud": its kernels are no orthogonal basis`},
 		{memory(LegT, 4, MemoryOptions{}), `want a finite step dt > 0, got 0`},
 		{memory(LegS, 4, MemoryOptions{Dt: -1}), `want a finite step dt > 0, got -1`},

@@ -76,8 +76,8 @@ func factorize(a *mat.Dense, kind mat.EigenKind) (eig *mat.Eigen, err error) {
 	return eig, nil
 }
 
-// checkFinite returns an error unless a is square and finite: of other elements
-// the QR algorithm makes an endless loop.
+// checkFinite returns an error unless a is square and finite: with other elements
+// the QR algorithm does not end, and the matrix exponential is one of NaNs.
 func checkFinite(a *mat.Dense) error {
 	if a == nil {
 		return errors.New("want a matrix A, got nil")
