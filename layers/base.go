@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -25,6 +26,9 @@ type Layer interface {
 	// Buffers returns the state that is saved but not learned.
 	Buffers() []Buffer
 }
+
+// errNotMade is what the zero value of a layer returns.
+var errNotMade = errors.New("want a layer that its New function made, got the zero value")
 
 // base is what all layers have in common.
 type base struct {
@@ -89,6 +93,9 @@ func (l *base) cloneBuilder(g *G.ExprGraph, opts ...CloneOption) *builder {
 
 // place names the layer and a method, as errors begin.
 func (l *base) place(method string) string {
+	if l == nil {
+		return "layers: " + method
+	}
 	return fmt.Sprintf("layers: %s %q: %s", l.kind, l.name, method)
 }
 
@@ -107,6 +114,9 @@ func (l *base) wrap(method string, err error) error {
 
 // checkInput checks a (B, H, L) input, or a (B, H) one if flat is allowed.
 func (l *base) checkInput(x *G.Node, h int, flat bool) error {
+	if l == nil {
+		return l.wrap("Fwd", errNotMade)
+	}
 	want := fmt.Sprintf("x (B, %d, L)", h)
 	if flat {
 		want += fmt.Sprintf(" or (B, %d)", h)

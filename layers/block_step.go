@@ -15,6 +15,9 @@ import (
 // layer inside; a BatchNorm normalises by its running statistics. A block
 // around a bidirectional layer has none.
 func (l *Block) Recurrence(batch int) (Recurrence, error) {
+	if l.base == nil {
+		return nil, l.wrap("Recurrence", errNotMade)
+	}
 	if l.dt == tensor.Float32 {
 		return newBlockRecurrence[float32](l, batch)
 	}

@@ -10,6 +10,8 @@ import (
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/size"
 )
 
 // An Option sets what a configuration does not store: a layer's name, the seed
@@ -43,7 +45,15 @@ func AtRate(rate float64) CloneOption { return func(b *builder) { b.rate = rate 
 // whose parameter kernel.C is tuned to a length: where l is more than that, the
 // copy has a kernel.C and a kernel.l_kernel of its own, which give the same
 // recurrence, and shares all other tensors.
-func ForLength(l int) CloneOption { return func(b *builder) { b.length = l } }
+func ForLength(l int) CloneOption {
+	return func(b *builder) {
+		if err := size.Length("a length", l); err != nil {
+			b.fail(fmt.Errorf("ForLength: %w", err))
+			return
+		}
+		b.length = l
+	}
+}
 
 // WithFrozen makes a copy that does not learn the parameters of these names, and
 // learns all others: the names are those of the field Frozen of each
@@ -102,8 +112,6 @@ func (b *builder) start() {
 		b.fail(errors.New("want a name, got an empty one"))
 	case !(b.rate > 0 && b.rate < math.Inf(1)):
 		b.fail(fmt.Errorf("AtRate: want a finite rate > 0, got %g", b.rate))
-	case b.length < 0:
-		b.fail(fmt.Errorf("ForLength: want a length >= 1, got %d", b.length))
 	}
 }
 

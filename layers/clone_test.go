@@ -112,9 +112,11 @@ func TestAtRateResamples(t *testing.T) {
 func TestCloneOptionErrors(t *testing.T) {
 	layer := newS4(t, G.NewGraph(), tensor.Float32, layers.S4Config{DModel: 2, LMax: 8})
 	for want, o := range map[string]layers.CloneOption{
-		"AtRate: want a finite rate > 0, got 0":   layers.AtRate(0),
-		"AtRate: want a finite rate > 0, got NaN": layers.AtRate(math.NaN()),
-		"ForLength: want a length >= 1, got -1":   layers.ForLength(-1),
+		"AtRate: want a finite rate > 0, got 0":                          layers.AtRate(0),
+		"AtRate: want a finite rate > 0, got NaN":                        layers.AtRate(math.NaN()),
+		"ForLength: want a length in [1, 1073741824], got -1":            layers.ForLength(-1),
+		"ForLength: want a length in [1, 1073741824], got 0":             layers.ForLength(0),
+		"ForLength: want a length in [1, 1073741824], got 1099511627776": layers.ForLength(1 << 40),
 	} {
 		if _, err := layer.CloneTo(G.NewGraph(), o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)

@@ -70,6 +70,9 @@ func (l *Dropout) CloneTo(g *G.ExprGraph) (*Dropout, error) {
 
 // Fwd drops elements of x (B, H, L) or (B, H). With P = 0 it returns x itself.
 func (l *Dropout) Fwd(x *G.Node) (*G.Node, error) {
+	if l.base == nil {
+		return nil, l.wrap("Fwd", errNotMade)
+	}
 	if x == nil {
 		return nil, l.errorf("Fwd", "want x (B, H, L) or (B, H), got nil")
 	}

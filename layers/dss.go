@@ -115,7 +115,7 @@ func (c DSSConfig) validate() error {
 		return err
 	}
 	if err := errors.Join(
-		validateDt(c.DtMin, c.DtMax),
+		validateDt(c.DtMin, c.DtMax, ssm.Exp),
 		validateRate("LR", c.LR),
 		validateRate("LRDt", c.LRDt),
 		validateRate("LRLambda", c.LRLambda),

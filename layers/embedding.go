@@ -82,6 +82,9 @@ func (l *Embedding) CloneTo(g *G.ExprGraph) (*Embedding, error) {
 // Fwd maps token ids (B, L), dtype int, to (B, DModel, L). An id outside
 // [0, Vocab) is an error when the graph runs.
 func (l *Embedding) Fwd(ids *G.Node) (*G.Node, error) {
+	if l.base == nil {
+		return nil, l.wrap("Fwd", errNotMade)
+	}
 	if ids == nil {
 		return nil, l.errorf("Fwd", "want ids (B, L), got nil")
 	}

@@ -80,6 +80,9 @@ func (l *Linear) CloneTo(g *G.ExprGraph) (*Linear, error) {
 // Fwd maps x (B, In, L) to (B, Out, L), or (B, In) to (B, Out); with
 // Config.Features, (B, L, In) to (B, Out, L).
 func (l *Linear) Fwd(x *G.Node) (*G.Node, error) {
+	if l.base == nil {
+		return nil, l.wrap("Fwd", errNotMade)
+	}
 	if l.cfg.Features {
 		return l.fwdFeatures(x)
 	}

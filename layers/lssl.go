@@ -99,8 +99,7 @@ func (c LSSLConfig) validate() error {
 		return fmt.Errorf("want Alpha in [1/2, 1], below which a stable system becomes one that can grow, got %g", c.Alpha)
 	}
 	if err := errors.Join(
-		validateDt(c.DtMin, c.DtMax),
-		inField("DtTransform", c.DtTransform.Validate(ssm.Exp, ssm.Softplus)),
+		validateDt(c.DtMin, c.DtMax, c.DtTransform),
 		validateRate("LRA", c.LRA),
 		validateRate("LRDt", c.LRDt),
 	); err != nil {

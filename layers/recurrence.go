@@ -73,6 +73,9 @@ type recurrence[T num.Float] struct {
 // newRecurrence checks that the layer has a recurrence and makes it. The
 // model is made by one of the functions, for the layer's dtype.
 func (l *ssmLayer) newRecurrence(batch int, model32 func() stepper[float32], model64 func() stepper[float64]) (Recurrence, error) {
+	if l.base == nil {
+		return nil, l.wrap("Recurrence", errNotMade)
+	}
 	if batch < 1 {
 		return nil, l.errorf("Recurrence", "want batch >= 1, got %d", batch)
 	}

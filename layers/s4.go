@@ -24,7 +24,9 @@ type S4Config struct {
 	DModel int `json:"d_model"`           // features of input and output
 	DState int `json:"d_state,omitempty"` // state size (N), even: N/2 conjugate pairs are stored; 0 means 64
 	// Rank is the number of low-rank corrections (R); 0 means the least that Init
-	// needs, 1 or, for hippo.InitLegT, 2.
+	// needs, 1 or, for hippo.InitLegT, 2. Rows of P beyond those start as zero and
+	// stay there: A depends on their squares, so that their gradient is zero too.
+	// They are of use only with values from elsewhere, such as a checkpoint.
 	Rank int `json:"rank,omitempty"`
 	// NSSM is the number of independent state matrices (n_ssm, S), a divisor of
 	// the number of features H; feature h uses matrix h mod NSSM. 0 means H.
@@ -135,9 +137,8 @@ func (c S4Config) validate() error {
 		return fmt.Errorf("want NSSM a divisor of the number of features H = %d, got %d", com.inner(), c.NSSM)
 	}
 	if err := errors.Join(
-		validateDt(c.DtMin, c.DtMax),
+		validateDt(c.DtMin, c.DtMax, c.DtTransform),
 		inField("Init", c.Init.Validate(hippo.DPLRInits()...)),
-		inField("DtTransform", c.DtTransform.Validate(ssm.Exp, ssm.Softplus)),
 		inField("ATransform", c.ATransform.Validate()),
 		validateRate("LR", c.LR),
 		validateRate("LRDt", c.LRDt),

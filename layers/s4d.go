@@ -101,10 +101,9 @@ func (c S4DConfig) validate() error {
 		return fmt.Errorf("want NSSM a divisor of DModel = %d, got %d", c.DModel, c.NSSM)
 	}
 	if err := errors.Join(
-		validateDt(c.DtMin, c.DtMax),
+		validateDt(c.DtMin, c.DtMax, c.DtTransform),
 		inField("Init", c.Init.Validate(hippo.DiagInits()...)),
 		inField("Disc", c.Disc.Validate(ssm.ZOH, ssm.Bilinear)),
-		inField("DtTransform", c.DtTransform.Validate(ssm.Exp, ssm.Softplus)),
 		inField("ATransform", c.ATransform.Validate()),
 		validateRate("LR", c.LR),
 		validateRate("LRDt", c.LRDt),

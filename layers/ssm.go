@@ -25,7 +25,7 @@ type Mixing string
 const (
 	MixGLU    Mixing = "glu"    // linear to 2 DModel, then a gated linear unit
 	MixLinear Mixing = "linear" // linear to DModel
-	MixNone   Mixing = "none"   // nothing: the output has Channels*DModel features
+	MixNone   Mixing = "none"   // nothing: the output has Channels*H features, see DOut
 )
 
 // common is what the configurations of all state space layers share: the
@@ -215,12 +215,18 @@ func inField(field string, err error) error {
 	return fmt.Errorf("%s: %w", field, err)
 }
 
-// validateDt checks the range of the initial step sizes.
-func validateDt(lo, hi float64) error {
+// validateDt checks the range of the initial step sizes, which the transform of
+// their parameter must reach.
+func validateDt(lo, hi float64, t ssm.Transform) error {
 	if !(lo > 0 && lo <= hi && hi < math.Inf(1)) {
 		return fmt.Errorf("want 0 < DtMin <= DtMax, got DtMin = %g, DtMax = %g", lo, hi)
 	}
-	return nil
+	if err := t.Validate(ssm.Exp, ssm.Softplus); err != nil {
+		return inField("DtTransform", err)
+	}
+	_, errLo := t.Inverse(lo)
+	_, errHi := t.Inverse(hi)
+	return errors.Join(inField("DtMin", errLo), inField("DtMax", errHi))
 }
 
 // initDt draws step sizes log-uniformly from [lo, hi].
@@ -228,6 +234,7 @@ func initDt(b *builder, t ssm.Transform, lo, hi float64) func(*rand.Rand, []floa
 	return func(rng *rand.Rand, dst []float64) {
 		for i := range dst {
 			dt := math.Exp(math.Log(lo) + rng.Float64()*(math.Log(hi)-math.Log(lo)))
+			dt = min(max(dt, lo), hi) // rounding
 			raw, err := t.Inverse(dt)
 			if err != nil {
 				b.fail(fmt.Errorf("step size: %w", err))
@@ -373,8 +380,9 @@ func (b *builder) linear(name string, in, out int) *Linear {
 	return l
 }
 
-// DOut returns the number of features of the output: DModel, or
-// Channels*DModel with MixNone.
+// DOut returns the number of features of the output: DModel, or with MixNone
+// Channels*H, where H is DModel or, of an S4 with a bottleneck,
+// DModel/Bottleneck.
 func (l *ssmLayer) DOut() int { return l.common.dOut() }
 
 // Kernel adds the convolution kernels for sequences of length seqLen to the
@@ -388,6 +396,9 @@ func (l *ssmLayer) Kernel(seqLen int) (*G.Node, error) {
 
 // kernel is Kernel without the name of the layer in its errors.
 func (l *ssmLayer) kernel(seqLen int) (*G.Node, error) {
+	if l.base == nil {
+		return nil, errNotMade
+	}
 	if err := size.Length("seqLen", seqLen); err != nil {
 		return nil, err
 	}
@@ -501,8 +512,13 @@ func (l *ssmLayer) checkState(x, x0 *G.Node) error {
 }
 
 // StateShape returns the shape of the state of a batch, for FwdState and
-// Recurrence.
-func (l *ssmLayer) StateShape(batch int) tensor.Shape { return l.model.stateShape(batch) }
+// Recurrence: nil for a bidirectional layer, which has none.
+func (l *ssmLayer) StateShape(batch int) tensor.Shape {
+	if l.common.bidirectional {
+		return nil
+	}
+	return l.model.stateShape(batch)
+}
 
 // squeeze maps the input x to that of the state space model.
 func (l *ssmLayer) squeeze(x *G.Node) (*G.Node, error) {

@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"errors"
 	"fmt"
 
 	"gorgonia.org/tensor"
@@ -18,6 +19,9 @@ import (
 // The states take L times the memory of one. FwdState returns the last one
 // alone, in a graph and with gradients.
 func ScanStates(r Recurrence, u *tensor.Dense) (y, states *tensor.Dense, err error) {
+	if r == nil {
+		return nil, nil, errors.New("layers: ScanStates: want a recurrence, got nil")
+	}
 	s := shapeOf(u)
 	if len(s) != 3 || s.TotalSize() == 0 {
 		return nil, nil, fmt.Errorf("layers: ScanStates: want u (B, DModel, L), got %v", s)

@@ -49,7 +49,8 @@ type StateSpaceLayer interface {
 	FwdLengths(x, lengths *G.Node) (*G.Node, error)
 	// FwdState is Fwd from a state, which may be nil for zero, and to a state.
 	FwdState(x, x0 *G.Node) (y, state *G.Node, err error)
-	// StateShape returns the shape of the state of a batch.
+	// StateShape returns the shape of the state of a batch, nil if the layer is
+	// bidirectional.
 	StateShape(batch int) tensor.Shape
 	// Recurrence returns the layer as a recurrent network for a batch size.
 	Recurrence(batch int) (Recurrence, error)
@@ -65,6 +66,9 @@ type StateSpaceLayer interface {
 // of the kernels of a bidirectional layer reads the future: there time runs
 // backwards, and D, which is in the first half, is zero.
 func (l *ssmLayer) System(kernel, feature int) (*System, error) {
+	if l.base == nil {
+		return nil, l.wrap("System", errNotMade)
+	}
 	c := l.common
 	if kernel < 0 || kernel >= c.kernels() || feature < 0 || feature >= c.inner() {
 		return nil, l.errorf("System", "want a kernel in [0, %d) and a feature in [0, %d), got %d and %d", c.kernels(), c.inner(), kernel, feature)
