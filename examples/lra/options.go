@@ -68,6 +68,9 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	if err := checkPositive(fs); err != nil {
 		return nil, err
 	}
+	if err := o.checkS4D(fs); err != nil {
+		return nil, err
+	}
 	if err := o.finish(); err != nil {
 		return nil, err
 	}
@@ -83,6 +86,20 @@ func checkPositive(fs *flag.FlagSet) (err error) {
 	fs.Visit(func(f *flag.Flag) {
 		if slices.Contains(positive, f.Name) && f.Value.String() == "0" && err == nil {
 			err = fmt.Errorf("invalid value 0 for flag -%s: want another number (-h lists the options)", f.Name)
+		}
+	})
+	return err
+}
+
+// checkS4D reports an option of S4D, whatever its value, where the layer is
+// another.
+func (o *options) checkS4D(fs *flag.FlagSet) (err error) {
+	if o.layer == "s4d" {
+		return nil
+	}
+	fs.Visit(func(f *flag.Flag) {
+		if f.Name == "disc" || f.Name == "fixed-b" {
+			err = fmt.Errorf("-disc and -fixed-b are about -layer s4d: want neither with -layer %s", o.layer)
 		}
 	})
 	return err
@@ -258,9 +275,6 @@ func (o *options) setLayer() error {
 		}
 		o.model.Block.S4D = &o.s4d
 		return nil
-	}
-	if c.Disc != ssm.ZOH || c.FixedB {
-		return errors.New("-disc and -fixed-b are about -layer s4d")
 	}
 	o.model.Block.S4 = &layers.S4Config{
 		DModel: c.DModel, DState: c.DState, Rank: o.rank, NSSM: c.NSSM, Channels: c.Channels, LMax: o.longest(),

@@ -214,6 +214,7 @@ func TestOptionErrors(t *testing.T) {
 		"invalid value 0 for flag -d-state":                            {"-d-state", "0"},
 		"invalid value 0 for flag -lr-ssm":                             {"-lr-ssm", "0.0"},
 		"-disc and -fixed-b are about -layer s4d":                      {"-layer", "s4", "-fixed-b"},
+		"want neither with -layer s4":                                  {"-layer", "s4", "-disc", "zoh"},
 		"-rank is about -layer s4":                                     {"-rank", "1"},
 		"no such file":                                                 {"-task", "image", "-data", "/nonexistent"},
 		"basic_train.tsv: no such file":                                {"-data", "/nonexistent"},
