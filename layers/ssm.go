@@ -248,11 +248,18 @@ func initDt(b *builder, t ssm.Transform, lo, hi float64) func(*rand.Rand, []floa
 // as in the reference: transforms cannot reach 0.
 const minDecay = 1e-4
 
-// initAReal stores the real parts of A through the transform.
+// initAReal stores the real parts of A through the transform. That of ReLU,
+// whose derivative is 0 at its floor, starts at least a floor above it, where
+// the reference starts what decays as slowly as minDecay: a state could not
+// learn its decay otherwise.
 func initAReal(b *builder, t ssm.Transform, a []complex128) func(*rand.Rand, []float64) {
+	least := minDecay
+	if t == ssm.ReLU {
+		least = max(least, 2*ssm.ReLUFloor)
+	}
 	return func(_ *rand.Rand, dst []float64) {
 		for i, v := range a {
-			raw, err := t.Inverse(max(-real(v), minDecay))
+			raw, err := t.Inverse(max(-real(v), least))
 			if err != nil {
 				b.fail(fmt.Errorf("real part of A: %w", err))
 			}
