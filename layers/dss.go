@@ -131,11 +131,11 @@ func (c DSSConfig) validate() error {
 
 // validateSize checks the sizes of what the kernels are made of.
 func (c DSSConfig) validateSize() error {
-	if err := errors.Join(size.Field("DState", c.DState), c.common().validateOutput("kernel.W (kernels, H, 2*DState)", 2*c.DState)); err != nil {
+	if err := size.First(size.Field("DState", c.DState), c.common().validateOutput("kernel.W (kernels, H, 2*DState)", 2*c.DState)); err != nil {
 		return err
 	}
 	if c.LMax > 0 {
-		if err := errors.Join(size.Length("LMax", c.LMax), c.common().validateOutput("the kernels (kernels, H, LMax)", c.LMax)); err != nil {
+		if err := size.First(size.Length("LMax", c.LMax), c.common().validateOutput("the kernels (kernels, H, LMax)", c.LMax)); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -31,11 +30,7 @@ func (c EmbeddingConfig) Validate() error {
 	case c.Padding != nil && (*c.Padding < 0 || *c.Padding >= c.Vocab):
 		return fmt.Errorf("EmbeddingConfig: want Padding in [0, %d), got %d", c.Vocab, *c.Padding)
 	}
-	err := errors.Join(size.Field("Vocab", c.Vocab), size.Field("DModel", c.DModel))
-	if err == nil {
-		err = size.Tensor("weight (Vocab, DModel)", c.Vocab, c.DModel)
-	}
-	if err != nil {
+	if err := size.First(size.Field("Vocab", c.Vocab), size.Field("DModel", c.DModel), size.Tensor("weight (Vocab, DModel)", c.Vocab, c.DModel)); err != nil {
 		return fmt.Errorf("EmbeddingConfig: %w", err)
 	}
 	return nil

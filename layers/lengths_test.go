@@ -36,6 +36,8 @@ func fwdLengths(t *testing.T, v variant) testutil.Build {
 	}
 }
 
+// On the TapeMachine alone: where a run fails, Gorgonia's LispMachine has a data
+// race of its own.
 func TestWrongLengthsFailTheRun(t *testing.T) {
 	const batch, l = 2, 8
 	for _, v := range lengthsVariants() {
@@ -45,11 +47,9 @@ func TestWrongLengthsFailTheRun(t *testing.T) {
 			"lengths[0]: want a length in [0, 8], got 9":                   {9, 3},
 			"lengths[1]: want a length in [0, 8], got 9223372036854775807": {1, math.MaxInt},
 		} {
-			for _, vm := range []testutil.VM{testutil.Tape, testutil.Lisp} {
-				_, err := testutil.Run(vm, tensor.Float64, fwdLengths(t, v), nil, x, testutil.Ints("lengths", lengths, batch))
-				if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "layers: ") || !strings.Contains(err.Error(), ": Fwd: ") {
-					t.Errorf("%s: %s: got error %v, want %q", v.name, vm, err, want)
-				}
+			_, err := testutil.Run(testutil.Tape, tensor.Float64, fwdLengths(t, v), nil, x, testutil.Ints("lengths", lengths, batch))
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "layers: ") || !strings.Contains(err.Error(), ": Fwd: ") {
+				t.Errorf("%s: got error %v, want %q", v.name, err, want)
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -30,11 +29,7 @@ func (c LinearConfig) Validate() error {
 	case c.Out < 1:
 		return fmt.Errorf("LinearConfig: want Out >= 1, got %d", c.Out)
 	}
-	err := errors.Join(size.Field("In", c.In), size.Field("Out", c.Out))
-	if err == nil {
-		err = size.Tensor("weight (Out, In)", c.Out, c.In)
-	}
-	if err != nil {
+	if err := size.First(size.Field("In", c.In), size.Field("Out", c.Out), size.Tensor("weight (Out, In)", c.Out, c.In)); err != nil {
 		return fmt.Errorf("LinearConfig: %w", err)
 	}
 	return nil

@@ -116,7 +116,7 @@ func (c LSSLConfig) validateSize() error {
 	if c.DState > hippo.MaxN {
 		return fmt.Errorf("want DState at most %d, got %d", hippo.MaxN, c.DState)
 	}
-	return errors.Join(
+	return size.First(
 		c.common().validateOutput("kernel.C (kernels, H, DState)", c.DState),
 		size.Tensor("the discretised state matrices (H, DState, DState)", c.DModel, c.DState, c.DState),
 	)

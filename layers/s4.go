@@ -166,7 +166,7 @@ func (c S4Config) validateSize() error {
 			return err
 		}
 	}
-	return errors.Join(
+	return size.First(
 		c.common().validateOutput("kernel.C (kernels, H, DState)", c.DState),
 		size.Tensor("kernel.P (Rank, NSSM, DState)", c.Rank, c.NSSM, c.DState),
 		size.Tensor("the state matrices (NSSM, DState, DState)", c.NSSM, c.DState, c.DState),

@@ -124,7 +124,7 @@ func (c S4DConfig) validate() error {
 
 // validateSize checks the sizes of what the kernels are made of.
 func (c S4DConfig) validateSize() error {
-	if err := errors.Join(size.Field("DState", c.DState), c.common().validateOutput("kernel.C (kernels, H, DState)", c.DState)); err != nil {
+	if err := size.First(size.Field("DState", c.DState), c.common().validateOutput("kernel.C (kernels, H, DState)", c.DState)); err != nil {
 		return err
 	}
 	if c.Init == hippo.InitLegS && c.DState > hippo.MaxN {

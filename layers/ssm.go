@@ -57,7 +57,7 @@ func (c common) validate() error {
 	case c.mixing != MixGLU && c.mixing != MixLinear && c.mixing != MixNone:
 		return fmt.Errorf("want Mixing %q, %q or %q, got %q", MixGLU, MixLinear, MixNone, c.mixing)
 	}
-	if err := errors.Join(size.Field("DModel", c.dModel), size.Field("Channels", c.channels), size.Field("Gate", c.gate)); err != nil {
+	if err := size.First(size.Field("DModel", c.dModel), size.Field("Channels", c.channels), size.Field("Gate", c.gate)); err != nil {
 		return err
 	}
 	if err := c.validateGate(); err != nil {
@@ -97,7 +97,7 @@ func (c common) validateSize() error {
 		}
 	}
 	if c.gate > 0 {
-		if err := errors.Join(
+		if err := size.First(
 			size.Tensor("input_gate.weight (Gate*DModel, DModel)", c.gate, c.dModel, c.dModel),
 			size.Tensor("output_gate.weight (Gate*DModel, Channels*H)", c.gate, c.dModel, c.channels, h),
 		); err != nil {
@@ -124,7 +124,7 @@ func (c common) validateOutput(name string, n int) error {
 // (batch, DModel, seqLen).
 func (c common) checkSize(batch, seqLen int) error {
 	h := c.inner()
-	if err := errors.Join(
+	if err := size.First(
 		size.Tensor("the kernels (kernels, H, L)", c.kernels(), h, seqLen),
 		size.Tensor("the output of the state space model (B, Channels*H, L)", batch, c.channels, h, seqLen),
 		size.Tensor("the output (B, DOut, L)", batch, c.dOut(), seqLen),

@@ -65,3 +65,14 @@ func product(dims []int) string {
 	}
 	return strings.Join(s, " x ")
 }
+
+// First returns the first error that is not nil: where a size is out of range by
+// itself, the products that it is part of need no mention.
+func First(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,6 +1,7 @@
 package size_test
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -34,6 +35,16 @@ func TestTensor(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "want at most 2147483647 elements in K (H, L), got ") {
 			t.Errorf("%v: got error %v, want %q in it", c.dims, err, c.want)
 		}
+	}
+}
+
+func TestFirst(t *testing.T) {
+	a, b := errors.New("a"), errors.New("b")
+	if err := size.First(nil, a, b); err != a {
+		t.Errorf("got %v, want a", err)
+	}
+	if err := size.First(nil, nil); err != nil {
+		t.Errorf("got %v, want nil", err)
 	}
 }
 
