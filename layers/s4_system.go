@@ -3,6 +3,9 @@ package layers
 import (
 	"errors"
 	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/mat"
 
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops/cauchy"
@@ -53,11 +56,41 @@ func (l *S4) system(kernel, feature int) (*System, error) {
 	if err != nil {
 		return nil, err
 	}
-	discrete, err := continuous.Discretize(dt, ssm.Bilinear, 0)
+	discrete, err := discretizeDPLR(d, dt)
 	if err != nil {
 		return nil, err
 	}
+	discrete.C = slices.Clone(continuous.C)
 	return &System{Dt: dt, Disc: ssm.Bilinear, Lambda: d.Lambda, Continuous: continuous, Discrete: discrete}, nil
+}
+
+// discretizeDPLR returns the bilinear recurrence of d in real form, without C, by
+// the Woodbury identity: that is exact to rounding however large dt A is, where a
+// dense solve would not be.
+func discretizeDPLR(d *hippo.DPLR, dt float64) (*hippo.Recurrence, error) {
+	n := len(d.Lambda)
+	p := cauchy.Params[float64]{Dt: []float64{dt}, B: parts(d.B), C: make([]float64, 2*n)}
+	for _, l := range d.Lambda {
+		p.AReal, p.AImag = append(p.AReal, -real(l)), append(p.AImag, -imag(l))
+	}
+	for _, row := range d.P {
+		p.P = append(p.P, parts(row)...)
+	}
+	cfg := cauchy.Config{DtTransform: ssm.None, ATransform: ssm.None, L: 1}
+	step, err := cauchy.NewDenseStep(cfg, cauchy.Size{CH: 1, H: 1, S: 1, N: n, R: len(d.P)}, p)
+	if err != nil {
+		return nil, err
+	}
+	return &hippo.Recurrence{A: mat.NewDense(2*n, 2*n, step.A), B: step.B}, nil
+}
+
+// parts returns z as real and imaginary parts by turns.
+func parts(z []complex128) []float64 {
+	v := make([]float64, 0, 2*len(z))
+	for _, x := range z {
+		v = append(v, real(x), imag(x))
+	}
+	return v
 }
 
 // countInSteps turns the model x' = dt (A x + B u), y = C x with a step size for
