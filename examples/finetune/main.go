@@ -14,22 +14,9 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"flag"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/gorgonia-s4/s4/examples/internal/option"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "finetune:", err)
-		stop()
-		os.Exit(1)
-	}
-}
+func main() { option.Exit("finetune", run(option.UntilInterrupt(), os.Args[1:], os.Stdout)) }

@@ -11,15 +11,9 @@
 package main
 
 import (
-	"errors"
-	"flag"
-	"fmt"
 	"os"
+
+	"github.com/gorgonia-s4/s4/examples/internal/option"
 )
 
-func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "hippo:", err)
-		os.Exit(1)
-	}
-}
+func main() { option.Exit("hippo", run(os.Args[1:], os.Stdout)) }

@@ -12,15 +12,9 @@
 package main
 
 import (
-	"errors"
-	"flag"
-	"fmt"
 	"os"
+
+	"github.com/gorgonia-s4/s4/examples/internal/option"
 )
 
-func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "kernels:", err)
-		os.Exit(1)
-	}
-}
+func main() { option.Exit("kernels", run(os.Args[1:], os.Stdout)) }

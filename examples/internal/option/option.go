@@ -1,6 +1,6 @@
 // Package option is what the commands of the examples share in reading their
-// command lines: options that take one of a few values, errors that say what is
-// allowed, help with every default.
+// command lines, and in how they end: options that take one of a few values,
+// errors that say what is allowed, help with every default.
 package option
 
 import (

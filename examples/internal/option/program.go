@@ -1,0 +1,29 @@
+package option
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// UntilInterrupt returns a context that ends with the first Ctrl-C or SIGTERM. A
+// second one ends the program at once.
+func UntilInterrupt() context.Context {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx
+}
+
+// Exit prints the error that a command ended with, if any, and ends the program
+// with status 1. Asking for help is no error.
+func Exit(command string, err error) {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	fmt.Fprintf(os.Stderr, "%s: %v\n", command, err)
+	os.Exit(1)
+}
