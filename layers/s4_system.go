@@ -69,19 +69,19 @@ func (l *S4) system(kernel, feature int) (*System, error) {
 // dense solve would not be.
 func discretizeDPLR(d *hippo.DPLR, dt float64) (*hippo.Recurrence, error) {
 	n := len(d.Lambda)
-	p := cauchy.Params[float64]{Dt: []float64{dt}, B: parts(d.B), C: make([]float64, 2*n)}
+	p := cauchy.Params[float64]{Dt: []float64{dt}, B: parts(d.B)}
 	for _, l := range d.Lambda {
 		p.AReal, p.AImag = append(p.AReal, -real(l)), append(p.AImag, -imag(l))
 	}
 	for _, row := range d.P {
 		p.P = append(p.P, parts(row)...)
 	}
-	cfg := cauchy.Config{DtTransform: ssm.None, ATransform: ssm.None, L: 1}
-	step, err := cauchy.NewDenseStep(cfg, cauchy.Size{CH: 1, H: 1, S: 1, N: n, R: len(d.P)}, p)
+	cfg := cauchy.Config{DtTransform: ssm.None, ATransform: ssm.None}
+	a, b, err := cauchy.Discretize(cfg, cauchy.Size{H: 1, S: 1, N: n, R: len(d.P)}, p)
 	if err != nil {
 		return nil, err
 	}
-	return &hippo.Recurrence{A: mat.NewDense(2*n, 2*n, step.A), B: step.B}, nil
+	return &hippo.Recurrence{A: mat.NewDense(2*n, 2*n, a), B: b}, nil
 }
 
 // parts returns z as real and imaginary parts by turns.

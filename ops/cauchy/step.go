@@ -179,6 +179,33 @@ func checkRecurrence[T num.Float](cfg Config, size Size, prm Params[T]) error {
 	return nil
 }
 
+// Discretize returns the recurrence whose impulse response the kernels are, as
+// dense real matrices in float64: Ab (H, 2N, 2N) and Bb (H, 2N) on states (Re x,
+// Im x), as in [DenseStep]. Config.L and LKernel, Size.CH and Params.C are not
+// used. It returns an error if the configuration, a size or a length is wrong.
+func Discretize[T num.Float](cfg Config, size Size, prm Params[T]) (a, b []float64, err error) {
+	size.CH = 1
+	for _, e := range []error{cfg.validateModel(), size.Validate()} {
+		if e != nil {
+			return nil, nil, named("Discretize", e)
+		}
+	}
+	prm.C = make([]T, size.H*size.N*2) // not used
+	if err := prm.check(size, false); err != nil {
+		return nil, nil, named("Discretize", err)
+	}
+	n := 2 * size.N
+	a, b = make([]float64, size.H*n*n), make([]float64, size.H*n)
+	f, d := newFeature(&size), newDiscrete(&size)
+	for h := range size.H {
+		load(f, &prm, &cfg, &size, h)
+		d.set(f)
+		d.matrix(a[h*n*n:][:n*n])
+		realColumn(b[h*n:], d.b)
+	}
+	return a, b, nil
+}
+
 // discretise calls visit for every feature, with C recovered from C~, on any
 // goroutine.
 func discretise[T num.Float](cfg Config, size Size, prm Params[T], visit func(h int, f *feature, d *discrete)) error {

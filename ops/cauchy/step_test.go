@@ -2,6 +2,7 @@ package cauchy_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,6 +88,31 @@ func TestKernelIsTheImpulseResponseOfMeasures(t *testing.T) {
 			if !(e <= tol) {
 				t.Errorf("%s, L = %d: relative error %.3g > %.3g", measure, L, e, tol)
 			}
+		}
+	}
+}
+
+// The model without C, tuned to nothing, is that of the recurrence.
+func TestDiscretizeIsTheDenseStep(t *testing.T) {
+	for _, v := range variants {
+		cfg := v.cfg
+		cfg.L = 16
+		p := randomParams(rand.New(rand.NewPCG(9, 1)), cfg, v.size)
+		step, err := cauchy.NewDenseStep(cfg, v.size, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.L, p.C = 0, nil
+		a, b, err := cauchy.Discretize(cfg, v.size, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(a, step.A) || !slices.Equal(b, step.B) {
+			t.Errorf("%s: differs from NewDenseStep", v.name)
+		}
+		p.P = p.P[1:]
+		if _, _, err := cauchy.Discretize(cfg, v.size, p); err == nil || !strings.Contains(err.Error(), "cauchy: Discretize: P: want") {
+			t.Errorf("%s: a number missing: got error %v", v.name, err)
 		}
 	}
 }
