@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/param"
 )
 
 // Layer is what every layer offers.
@@ -19,12 +20,12 @@ type Layer interface {
 	Fwd(x *G.Node) (*G.Node, error)
 	// Params returns the parameters, frozen ones included, in the order in
 	// which checkpoints list them.
-	Params() []Param
+	Params() []param.Param
 	// Learnables returns the nodes of the parameters that are not frozen: what
 	// to hand to gorgonia.Grad and gorgonia.BindDualValues.
 	Learnables() G.Nodes
 	// Buffers returns the state that is saved but not learned.
-	Buffers() []Buffer
+	Buffers() []param.Buffer
 }
 
 // errNotMade is what the zero value of a layer returns.
@@ -38,8 +39,8 @@ type base struct {
 	dt      tensor.Dtype
 	seed    uint64
 	rate    float64 // see AtRate
-	params  []Param
-	buffers []Buffer
+	params  []param.Param
+	buffers []param.Buffer
 }
 
 // Name returns the layer's name, the prefix of its parameters' names.
@@ -47,7 +48,7 @@ func (l *base) Name() string { return l.name }
 
 // Params returns the layer's parameters, frozen ones included, in the order in
 // which checkpoints list them.
-func (l *base) Params() []Param { return slices.Clone(l.params) }
+func (l *base) Params() []param.Param { return slices.Clone(l.params) }
 
 // Learnables returns the nodes of the parameters that are not frozen.
 func (l *base) Learnables() G.Nodes {
@@ -62,7 +63,7 @@ func (l *base) Learnables() G.Nodes {
 
 // Buffers returns the layer's state that is saved with the model but not
 // learned.
-func (l *base) Buffers() []Buffer { return slices.Clone(l.buffers) }
+func (l *base) Buffers() []param.Buffer { return slices.Clone(l.buffers) }
 
 // inner returns the layer itself, for those it is embedded in.
 func (l *base) inner() *base { return l }

@@ -12,6 +12,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/param"
 )
 
 // An Option sets what a configuration does not store: a layer's name, the seed
@@ -170,7 +171,7 @@ func (b *builder) param(name string, h hint, init func(rng *rand.Rand, dst []flo
 		return nil
 	}
 	n := G.NewTensor(b.g, b.dt, len(shape), G.WithShape(shape...), G.WithName(full), G.WithValue(t))
-	b.base.params = append(b.base.params, Param{Name: full, Node: n, LR: h.lr, WeightDecay: h.decay, Frozen: h.frozen})
+	b.base.params = append(b.base.params, param.Param{Name: full, Node: n, LR: h.lr, WeightDecay: h.decay, Frozen: h.frozen})
 	return n
 }
 
@@ -181,7 +182,7 @@ func (b *builder) buffer(name string, init func() *tensor.Dense, shape ...int) *
 	if b.err != nil {
 		return nil
 	}
-	b.base.buffers = append(b.base.buffers, Buffer{Name: full, Value: t})
+	b.base.buffers = append(b.base.buffers, param.Buffer{Name: full, Value: t})
 	return t
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 	"github.com/gorgonia-s4/s4/ops/vandermonde"
+	"github.com/gorgonia-s4/s4/param"
 )
 
 // spectralRadius returns the largest modulus of an eigenvalue of the matrices
@@ -130,7 +131,7 @@ func TestStateStaysStableWhateverTheLearningRate(t *testing.T) {
 
 // climb moves every element of a parameter by lr along the sign of its
 // gradient.
-func climb(t *testing.T, p layers.Param, lr float64) {
+func climb(t *testing.T, p param.Param, lr float64) {
 	t.Helper()
 	gv, err := p.Node.Grad()
 	if err != nil {

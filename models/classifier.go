@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/param"
 	"github.com/gorgonia-s4/s4/train"
 )
 
@@ -196,8 +197,8 @@ func (m *Classifier) parts() []layers.Layer {
 }
 
 // Params returns the parameters in checkpoint order.
-func (m *Classifier) Params() []layers.Param {
-	var ps []layers.Param
+func (m *Classifier) Params() []param.Param {
+	var ps []param.Param
 	for _, p := range m.parts() {
 		ps = append(ps, p.Params()...)
 	}
@@ -214,8 +215,8 @@ func (m *Classifier) Learnables() G.Nodes {
 }
 
 // Buffers returns the state that is saved but not learned.
-func (m *Classifier) Buffers() []layers.Buffer {
-	var bs []layers.Buffer
+func (m *Classifier) Buffers() []param.Buffer {
+	var bs []param.Buffer
 	for _, p := range m.parts() {
 		bs = append(bs, p.Buffers()...)
 	}

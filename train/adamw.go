@@ -12,7 +12,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
 	"github.com/gorgonia-s4/s4/internal/weights"
-	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/param"
 )
 
 // Group is one parameter with its own optimiser settings. [Groups] makes the
@@ -36,9 +36,9 @@ func LR(lr float64) GroupOption { return func(g *Group) { g.LR = lr } }
 func WeightDecay(wd float64) GroupOption { return func(g *Group) { g.WeightDecay = wd } }
 
 // Groups gives every parameter its settings: its own where it has them
-// (layers.Param.LR and WeightDecay: the parameters of a state space have a
+// (param.Param.LR and WeightDecay: the parameters of a state space have a
 // lower rate and no decay), those of the options otherwise.
-func Groups(params []layers.Param, opts ...GroupOption) []Group {
+func Groups(params []param.Param, opts ...GroupOption) []Group {
 	def := Group{LR: 1e-3, WeightDecay: 0.01}
 	for _, o := range opts {
 		o(&def)

@@ -14,13 +14,13 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/weights"
-	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/param"
 )
 
 // bench is a graph whose gradients are whatever one wants: the loss is the sum
 // of the products of the parameters with the inputs.
 type bench struct {
-	params []layers.Param
+	params []param.Param
 	inputs G.Nodes
 	vm     G.VM
 }
@@ -47,7 +47,7 @@ func newBench(t testing.TB, dt tensor.Dtype, from *bench, shapes ...tensor.Shape
 		} else {
 			loss = G.Must(G.Add(loss, sum))
 		}
-		b.params = append(b.params, layers.Param{Name: name, Node: p})
+		b.params = append(b.params, param.Param{Name: name, Node: p})
 		b.inputs = append(b.inputs, c)
 	}
 	nodes := b.nodes()
@@ -458,7 +458,7 @@ func ExampleNewAdamW() {
 	}
 	vm := G.NewTapeMachine(g, G.BindDualValues(w))
 	defer vm.Close()
-	params := []layers.Param{{Name: "w", Node: w}}
+	params := []param.Param{{Name: "w", Node: w}}
 	solver := NewAdamW(Groups(params, LR(0.1), WeightDecay(0)))
 	for range 200 {
 		if err := vm.RunAll(); err != nil {

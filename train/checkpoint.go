@@ -18,7 +18,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/safetensors"
 	"github.com/gorgonia-s4/s4/internal/strictjson"
 	"github.com/gorgonia-s4/s4/internal/weights"
-	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/param"
 )
 
 // Names of the two checkpoints of a run, in Config.CheckpointDir.
@@ -193,7 +193,7 @@ func modelVars(m Model) []weights.Var {
 }
 
 // moments returns the state of the optimiser.
-func (c *Checkpoint) moments(params []layers.Param) ([]Moments, error) {
+func (c *Checkpoint) moments(params []param.Param) ([]Moments, error) {
 	byName := make(map[string]safetensors.Tensor)
 	for _, t := range c.tensors.Tensors {
 		byName[t.Name] = t

@@ -8,7 +8,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/weights"
-	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/param"
 )
 
 // NonFiniteError reports a NaN or an infinity in a parameter or its gradient.
@@ -48,7 +48,7 @@ func firstNonFinite[T num.Float](s []T) int {
 // findNonFinite returns where the first NaN or infinity is among the parameters
 // of a graph that has been run, or nil. It looks at all values first: a bad
 // value is the cause of bad gradients, not the other way round.
-func findNonFinite(params []layers.Param) *NonFiniteError {
+func findNonFinite(params []param.Param) *NonFiniteError {
 	if e := nonFiniteValue(params); e != nil {
 		return e
 	}
@@ -70,7 +70,7 @@ func findNonFinite(params []layers.Param) *NonFiniteError {
 
 // nonFiniteValue returns where the first NaN or infinity is among the values of
 // the parameters, or nil.
-func nonFiniteValue(params []layers.Param) *NonFiniteError {
+func nonFiniteValue(params []param.Param) *NonFiniteError {
 	for _, p := range params {
 		if e := nonFiniteIn(p.Name, p.Node.Value()); e != nil {
 			return e

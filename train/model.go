@@ -5,7 +5,7 @@ import (
 
 	G "gorgonia.org/gorgonia"
 
-	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/param"
 )
 
 // Mode says what a graph is built for.
@@ -53,7 +53,7 @@ type Graph struct {
 
 	// Params are the model's parameters as nodes of this graph, in the order of
 	// Model.Params and bound to the same tensors.
-	Params []layers.Param
+	Params []param.Param
 }
 
 // Model is what the trainer needs of a model. All graphs of a model share its
@@ -61,9 +61,9 @@ type Graph struct {
 type Model interface {
 	// Params returns the parameters, frozen ones included, in the order in
 	// which checkpoints list them. Their nodes hold the values.
-	Params() []layers.Param
+	Params() []param.Param
 	// Buffers returns the state that is saved with the model but not learned.
-	Buffers() []layers.Buffer
+	Buffers() []param.Buffer
 	// Config returns the model's configuration, a value that encoding/json can
 	// encode. A checkpoint can be loaded into a model of equal configuration.
 	Config() any

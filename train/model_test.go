@@ -9,8 +9,8 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/param"
 )
 
 // tinyConfig is the configuration of tinyModel.
@@ -31,7 +31,7 @@ type tinyModel struct {
 	w1, w2  *tensor.Dense
 	frozen  *tensor.Dense
 	counter *tensor.Dense
-	nodes   []layers.Param
+	nodes   []param.Param
 	builds  []string           // of the graphs built so far
 	poison  func(*tinyModel)   // run at every Build
 	lr      map[string]float64 // of parameters with their own
@@ -63,22 +63,22 @@ func newTinyModel(cfg tinyConfig, dt tensor.Dtype) *tinyModel {
 	return m
 }
 
-func (m *tinyModel) params(g *G.ExprGraph) []layers.Param {
-	node := func(name string, t *tensor.Dense) layers.Param {
-		p := layers.Param{Name: name, Node: G.NewTensor(g, m.dt, t.Dims(), G.WithShape(t.Shape()...), G.WithName(name), G.WithValue(t))}
+func (m *tinyModel) params(g *G.ExprGraph) []param.Param {
+	node := func(name string, t *tensor.Dense) param.Param {
+		p := param.Param{Name: name, Node: G.NewTensor(g, m.dt, t.Dims(), G.WithShape(t.Shape()...), G.WithName(name), G.WithValue(t))}
 		if lr, ok := m.lr[name]; ok {
 			p.LR = &lr
 		}
 		return p
 	}
-	ps := []layers.Param{node("hidden.weight", m.w1), node("fixed", m.frozen), node("out.weight", m.w2)}
+	ps := []param.Param{node("hidden.weight", m.w1), node("fixed", m.frozen), node("out.weight", m.w2)}
 	ps[1].Frozen = true
 	return ps
 }
 
-func (m *tinyModel) Params() []layers.Param { return m.nodes }
-func (m *tinyModel) Buffers() []layers.Buffer {
-	return []layers.Buffer{{Name: "dropout.counter", Value: m.counter}}
+func (m *tinyModel) Params() []param.Param { return m.nodes }
+func (m *tinyModel) Buffers() []param.Buffer {
+	return []param.Buffer{{Name: "dropout.counter", Value: m.counter}}
 }
 func (m *tinyModel) Config() any { return m.cfg }
 

@@ -15,13 +15,14 @@ import (
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/ssm"
+	"github.com/gorgonia-s4/s4/param"
 	"github.com/gorgonia-s4/s4/train"
 )
 
 // assign copies golden parameters into a layer. array gives the array of the
 // case that holds a parameter; each of the others gives one that is of its
 // shape: its gradient, its value after some steps.
-func assign(c *golden.Case, ps []layers.Param, array func(param string) string, others ...func(param string) string) error {
+func assign(c *golden.Case, ps []param.Param, array func(param string) string, others ...func(param string) string) error {
 	for _, p := range ps {
 		a, err := floats(c, array(p.Name))
 		if err != nil {
@@ -69,7 +70,7 @@ func long(shape []int) []int {
 }
 
 // set copies v into the tensor of a parameter.
-func set(p layers.Param, v []float64) error {
+func set(p param.Param, v []float64) error {
 	switch d := p.Node.Value().Data().(type) {
 	case []float64:
 		if len(d) != len(v) {

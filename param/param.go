@@ -1,4 +1,4 @@
-package layers
+package param
 
 import (
 	"fmt"
@@ -41,7 +41,7 @@ type Buffer struct {
 func (p Param) Value() (*tensor.Dense, error) {
 	t, ok := p.Node.Value().(*tensor.Dense)
 	if !ok {
-		return nil, fmt.Errorf("layers: parameter %s: want a tensor, its node holds %T", p.Name, p.Node.Value())
+		return nil, fmt.Errorf("param: parameter %s: want a tensor, its node holds %T", p.Name, p.Node.Value())
 	}
 	return t, nil
 }
