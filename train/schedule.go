@@ -11,8 +11,9 @@ type ScheduleKind string
 const (
 	// Constant keeps the peak rate. It is the default.
 	Constant ScheduleKind = "constant"
-	// Cosine falls along half a cosine from the peak to Schedule.Min at the
-	// last step.
+	// Cosine falls along half a cosine: the first step after the warm-up has
+	// the peak, the last step of the run Schedule.Min. If there is only one step
+	// after the warm-up, it is the last one.
 	Cosine ScheduleKind = "cosine"
 	// Plateau multiplies the rate by Schedule.Drop whenever the monitored
 	// metric has not improved for more than Schedule.Patience evaluations.
@@ -77,7 +78,8 @@ type Scheduler struct {
 }
 
 // NewScheduler returns a scheduler for a run of the given number of steps,
-// which must exceed the warm-up.
+// which must exceed the warm-up: a run that is all warm-up would not come to
+// the shape that Kind names.
 func NewScheduler(cfg Schedule, steps int) (*Scheduler, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -89,15 +91,19 @@ func NewScheduler(cfg Schedule, steps int) (*Scheduler, error) {
 }
 
 // Factor returns the factor of the learning rate at a step, counted from 0.
+// From the last step of the run on it stays as it is there.
 func (s *Scheduler) Factor(step int) float64 {
 	if step < s.cfg.WarmUp {
 		return float64(step+1) / float64(s.cfg.WarmUp)
 	}
 	switch s.cfg.Kind {
 	case Cosine:
-		// At the last step, steps-1, the progress is short of 1 by one step.
-		progress := float64(step-s.cfg.WarmUp) / float64(s.steps-s.cfg.WarmUp)
-		return s.cfg.Min + (1-s.cfg.Min)*0.5*(1+math.Cos(math.Pi*min(progress, 1)))
+		last := s.steps - 1
+		if step >= last {
+			return s.cfg.Min
+		}
+		progress := float64(step-s.cfg.WarmUp) / float64(last-s.cfg.WarmUp)
+		return s.cfg.Min + (1-s.cfg.Min)*0.5*(1+math.Cos(math.Pi*progress))
 	case Plateau:
 		return max(s.cfg.Min, math.Pow(s.cfg.Drop, float64(s.state.Falls)))
 	}

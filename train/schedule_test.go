@@ -32,13 +32,48 @@ func TestSchedulerFactor(t *testing.T) {
 		{"after the warm-up", Schedule{WarmUp: 4}, 10, 4, 1},
 		{"cosine, warm-up", cosine, 12, 1, 0.5},
 		{"cosine, peak", cosine, 12, 4, 1},
-		{"cosine, a quarter", cosine, 12, 6, 0.1 + 0.9*(2+math.Sqrt2)/4},
-		{"cosine, half way", cosine, 12, 8, 0.55},
-		{"cosine, last step", cosine, 12, 11, 0.1 + 0.45*(1+math.Cos(math.Pi*7/8))},
-		{"cosine, beyond the end", cosine, 12, 20, 0.1},
+		{"cosine, a quarter", cosine, 13, 6, 0.1 + 0.9*(2+math.Sqrt2)/4},
+		{"cosine, half way", cosine, 13, 8, 0.55},
+		{"cosine, the step before the last", cosine, 13, 11, 0.1 + 0.45*(1+math.Cos(math.Pi*7/8))},
+		{"cosine, beyond the end", cosine, 13, 20, 0.1},
 	} {
 		if got := scheduler(t, c.cfg, c.steps).Factor(c.step); math.Abs(got-c.want) > tol {
 			t.Errorf("%s: factor %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// The first and the last step of a run have exactly the factors that the
+// schedule promises, however long the warm-up.
+func TestScheduleBeginsAndEndsWhereItSays(t *testing.T) {
+	for _, kind := range []ScheduleKind{"", Constant, Cosine, Plateau} {
+		for _, low := range []float64{0, 0.1, 1. / 3} {
+			for _, c := range []struct{ steps, warmUp int }{{1, 0}, {2, 0}, {2, 1}, {10, 0}, {10, 1}, {10, 8}, {10, 9}, {6000, 200}} {
+				cfg := Schedule{Kind: kind, WarmUp: c.warmUp, Min: low}
+				end := 1.0
+				switch kind {
+				case Plateau:
+					cfg.Drop = 0.5
+				case Cosine:
+					end = low
+				}
+				s := scheduler(t, cfg, c.steps)
+				if got := s.Factor(c.steps - 1); got != end {
+					t.Errorf("%+v, %d steps: the last factor is %v, want %v", cfg, c.steps, got, end)
+				}
+				peak := max(c.warmUp-1, 0) // of the warm-up, and without one the first step
+				if got := s.Factor(peak); peak < c.steps-1 && got != 1 {
+					t.Errorf("%+v, %d steps: factor %v at step %d, want the peak", cfg, c.steps, got, peak)
+				}
+				if got := s.Factor(0); c.warmUp > 0 && got != 1/float64(c.warmUp) {
+					t.Errorf("%+v, %d steps: the first factor is %v, want %v", cfg, c.steps, got, 1/float64(c.warmUp))
+				}
+				for i := c.warmUp + 1; i < c.steps; i++ {
+					if a, b := s.Factor(i-1), s.Factor(i); a < b || kind == Cosine && a == b {
+						t.Fatalf("%+v, %d steps: factor %v at step %d, %v at the next: want it to fall", cfg, c.steps, a, i-1, b)
+					}
+				}
+			}
 		}
 	}
 }
