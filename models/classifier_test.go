@@ -1,11 +1,14 @@
 package models_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -162,7 +165,6 @@ func TestLoadErrors(t *testing.T) {
 		"unknown field":     {edit("config.json", replace(`"classes"`, `"klasses"`)), `unknown field "klasses"`},
 		"other model":       {edit("config.json", replace(`"classes": 3`, `"classes": 4`)), "decoder.weight: want shape (4, 4), got (3, 4)"},
 		"other kind":        {edit("config.json", replace(`"classifier"`, `"retrieval"`)), `want model "classifier", got "retrieval"`},
-		"other dtype":       {edit("config.json", replace(`"float32"`, `"float64"`)), "want float64, got float32"},
 		"bad dtype":         {edit("config.json", replace(`"float32"`, `"int"`)), "want dtype float32 or float64"},
 		"too many layers":   {edit("config.json", replace(`"n_layers": 2`, `"n_layers": 1000000000`)), "want NLayers in [1, 4096], got 1000000000"},
 		"out of range":      {edit("config.json", replace(`"n_layers": 2`, `"n_layers": -2`)), "want NLayers in [1, 4096], got -2"},
@@ -177,6 +179,119 @@ func TestLoadErrors(t *testing.T) {
 				t.Errorf("got error %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// half rewrites the F32 tensors of a file as the upper half of their bits, BF16.
+func half(t *testing.T, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := binary.LittleEndian.Uint64(b)
+	var header map[string]struct {
+		Dtype   string `json:"dtype"`
+		Shape   []int  `json:"shape"`
+		Offsets [2]int `json:"data_offsets"`
+	}
+	if err := json.Unmarshal(b[8:8+n], &header); err != nil {
+		t.Fatal(err)
+	}
+	names := slices.SortedFunc(maps.Keys(header), func(a, b string) int { return header[a].Offsets[0] - header[b].Offsets[0] })
+	var data []byte
+	for _, name := range names {
+		h := header[name]
+		old := b[8+int(n)+h.Offsets[0] : 8+int(n)+h.Offsets[1]]
+		h.Offsets[0] = len(data)
+		if h.Dtype == "F32" {
+			h.Dtype = "BF16"
+			for i := 0; i < len(old); i += 4 {
+				data = append(data, old[i+2], old[i+3])
+			}
+		} else {
+			data = append(data, old...)
+		}
+		h.Offsets[1] = len(data)
+		header[name] = h
+	}
+	text, err := json.Marshal(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...)
+	if err := os.WriteFile(path, append(out, data...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A model of any float type loads into one of either type of Gorgonia's.
+func TestLoadConverts(t *testing.T) {
+	all := func(m *models.Classifier) (v []float64) {
+		for _, p := range m.Params() {
+			switch s := p.Node.Value().Data().(type) {
+			case []float32:
+				for _, x := range s {
+					v = append(v, float64(x))
+				}
+			case []float64:
+				v = append(v, s...)
+			}
+		}
+		return v
+	}
+	for _, from := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
+		m := newClassifier(t, tokens(), from)
+		dir := t.TempDir()
+		if err := m.Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		for _, to := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
+			got, err := models.LoadClassifier(G.NewGraph(), dir, models.As(to))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if dt := got.Params()[0].Node.Dtype(); dt != to {
+				t.Errorf("%v as %v: got %v", from, to, dt)
+			}
+			for i, want := range all(m) {
+				if to == tensor.Float32 {
+					want = float64(float32(want))
+				}
+				if v := all(got)[i]; v != want {
+					t.Fatalf("%v as %v: element %d is %v, want %v", from, to, i, v, want)
+				}
+			}
+		}
+	}
+	m := newClassifier(t, tokens(), tensor.Float32)
+	dir := t.TempDir()
+	if err := m.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	half(t, filepath.Join(dir, "model.safetensors"))
+	for _, to := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
+		got, err := models.LoadClassifier(G.NewGraph(), dir, models.As(to))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range all(m) {
+			if v := all(got)[i]; v != float64(math.Float32frombits(math.Float32bits(float32(want))&0xffff0000)) {
+				t.Fatalf("BF16 as %v: element %d is %v, want the upper bits of %v", to, i, v, want)
+			}
+		}
+	}
+	huge := newClassifier(t, tokens(), tensor.Float64)
+	huge.Params()[0].Node.Value().Data().([]float64)[3] = 1e300
+	if err := huge.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	want := huge.Params()[0].Name + ": element 3: 1e+300 overflows float32"
+	if _, err := models.LoadClassifier(G.NewGraph(), dir, models.As(tensor.Float32)); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got error %v, want %q", err, want)
+	}
+	if _, err := models.LoadClassifier(G.NewGraph(), dir, models.As(tensor.Int)); err == nil {
+		t.Error("a model of ints was accepted")
 	}
 }
 

@@ -59,19 +59,34 @@ func (m *Classifier) Save(dir string) error {
 	return nil
 }
 
-// LoadClassifier reads a model that Save wrote and puts it on graph g. A file
-// that is missing, truncated or of another model is an error, and so is a
-// number in it that is no parameter of a working model: a NaN, an infinity, a
+// A LoadOption changes how a saved model is read.
+type LoadOption func(*loading)
+
+type loading struct{ dt tensor.Dtype }
+
+// As makes the parameters of the model that is read dt, tensor.Float32 or
+// tensor.Float64, whatever they were when it was saved.
+func As(dt tensor.Dtype) LoadOption { return func(l *loading) { l.dt = dt } }
+
+// LoadClassifier reads a model that Save wrote and puts it on graph g. Its
+// tensors may be F64, F32, F16 or BF16, which are converted to the type of the
+// model: that of config.json, or of [As]. A file that is missing, truncated or
+// of another model is an error, and so is a number in it that is no parameter
+// of a working model: a NaN, an infinity, one that overflows the type, a
 // negative variance.
-func LoadClassifier(g *G.ExprGraph, dir string) (*Classifier, error) {
-	m, err := loadClassifier(g, dir)
+func LoadClassifier(g *G.ExprGraph, dir string, opts ...LoadOption) (*Classifier, error) {
+	var l loading
+	for _, o := range opts {
+		o(&l)
+	}
+	m, err := l.classifier(g, dir)
 	if err != nil {
 		return nil, fmt.Errorf("models: load %s: %w", dir, err)
 	}
 	return m, nil
 }
 
-func loadClassifier(g *G.ExprGraph, dir string) (*Classifier, error) {
+func (l loading) classifier(g *G.ExprGraph, dir string) (*Classifier, error) {
 	b, err := os.ReadFile(filepath.Join(dir, configFile))
 	if err != nil {
 		return nil, err
@@ -83,14 +98,16 @@ func loadClassifier(g *G.ExprGraph, dir string) (*Classifier, error) {
 	if c.Model != classifierName {
 		return nil, fmt.Errorf("%s: want model %q, got %q", configFile, classifierName, c.Model)
 	}
-	var dt tensor.Dtype
-	switch c.Dtype {
-	case tensor.Float32.String():
-		dt = tensor.Float32
-	case tensor.Float64.String():
+	if c.Dtype != tensor.Float32.String() && c.Dtype != tensor.Float64.String() {
+		return nil, fmt.Errorf("%s: want dtype float32 or float64, got %q", configFile, c.Dtype)
+	}
+	dt := l.dt
+	switch {
+	case dt != (tensor.Dtype{}):
+	case c.Dtype == tensor.Float64.String():
 		dt = tensor.Float64
 	default:
-		return nil, fmt.Errorf("%s: want dtype float32 or float64, got %q", configFile, c.Dtype)
+		dt = tensor.Float32
 	}
 	f, err := safetensors.ReadFile(filepath.Join(dir, tensorFile))
 	if err != nil {

@@ -137,10 +137,11 @@ func readCheckpoint(path string) (*Checkpoint, error) {
 }
 
 // LoadModel copies the parameters and buffers into a model. The configuration,
-// the names, shapes and types must be those of the checkpoint; otherwise the
-// model is left as it was and the error names the differences. So it does, with
-// the tensor and the element, where one holds a NaN, an infinity or a negative
-// variance.
+// the names and shapes must be those of the checkpoint; otherwise the model is
+// left as it was and the error names the differences. So it does, with the
+// tensor and the element, where one holds a NaN, an infinity or a negative
+// variance. A model of another float type gets the numbers converted, unless
+// one overflows.
 func (c *Checkpoint) LoadModel(m Model) error {
 	err := c.checkConfig(m)
 	if err == nil {
@@ -408,8 +409,10 @@ func (t *Trainer) checkpoint() (*Checkpoint, error) {
 }
 
 // Resume makes Fit go on from a checkpoint. The model, the data sets and the
-// settings must be those of the run that wrote it; only how long to go on
-// (Steps, Epochs, MaxDuration, Patience) and how to save may differ. A schedule
+// settings must be those of the run that wrote it, the type of the numbers among
+// them: weights of another type are for [Checkpoint.LoadModel], and a new run.
+// Only how long to go on (Steps, Epochs, MaxDuration, Patience) and how to save
+// may differ. A schedule
 // that ends with the run then follows the new number of steps. After an error
 // the trainer and the model are as they were, and the error says what differs.
 func (t *Trainer) Resume(c *Checkpoint) error {

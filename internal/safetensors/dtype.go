@@ -13,7 +13,7 @@ type dtype struct {
 	name string // as in the header
 	size int    // bytes per element
 	// length returns the number of elements of data, and false if data is not
-	// of the Go type of this element type.
+	// of the Go type that is written as this element type.
 	length func(data any) (int, bool)
 	// read reads n elements. buf is scratch whose length is a multiple of size.
 	read func(r io.Reader, buf []byte, n int) (any, error)
@@ -47,6 +47,8 @@ var dtypes = []*dtype{
 				binary.LittleEndian.PutUint64(dst[8*i:], math.Float64bits(v))
 			}
 		}),
+	newHalf("F16", float16),
+	newHalf("BF16", bfloat16),
 	newDtype("I64", 8,
 		func(dst []int64, src []byte) error {
 			for i := range dst {
@@ -92,6 +94,20 @@ var dtypes = []*dtype{
 				}
 			}
 		}),
+}
+
+// newHalf makes a float type of 2 bytes, which is read as float32, by a function
+// that converts the bits of an element, and never written.
+func newHalf(name string, convert func(bits uint16) float32) *dtype {
+	dt := newDtype(name, 2,
+		func(dst []float32, src []byte) error {
+			for i := range dst {
+				dst[i] = convert(binary.LittleEndian.Uint16(src[2*i:]))
+			}
+			return nil
+		}, nil)
+	dt.length = func(any) (int, bool) { return 0, false }
+	return dt
 }
 
 // newDtype makes the dtype of []T from functions that decode and encode

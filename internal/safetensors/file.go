@@ -23,7 +23,8 @@ type Tensor struct {
 	Shape []int // dimensions, outermost first; empty for a scalar
 	// Data holds the elements in row-major order: a []float32 (F32), []float64
 	// (F64), []int64 (I64), []int32 (I32), []uint8 (U8) or []bool (BOOL), as
-	// long as the product of Shape.
+	// long as the product of Shape. F16 and BF16 are read as []float32, which
+	// holds all their values.
 	Data any
 }
 

@@ -40,7 +40,7 @@ func ReadFile(path string) (*File, error) {
 // format, or repeats a name; an element type other than those of Tensor.Data;
 // a byte range that does not fit its shape and type; and ranges that overlap
 // or leave bytes unused. Apart from the header it allocates at most the size of
-// the file, and only after these checks.
+// the file, or twice that of F16 and BF16, and only after these checks.
 func Decode(r io.Reader, size int64) (*File, error) {
 	f, err := decode(r, size)
 	if err != nil {

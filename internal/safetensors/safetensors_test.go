@@ -168,6 +168,30 @@ func TestReadsReferenceFile(t *testing.T) {
 	}
 }
 
+// Elements of 2 bytes, one of them in each of two buffers.
+func TestReadsHalfTypes(t *testing.T) {
+	const n = chunk/2 + 3
+	for name, bits := range map[string]uint16{"F16": 0x3555, "BF16": 0x3eab} {
+		b := raw(fmt.Sprintf(`{"a":{"dtype":%q,"shape":[%d],"data_offsets":[0,%d]}}`, name, n, 2*n), 2*n)
+		for i := len(b) - 2*n; i < len(b); i += 2 {
+			binary.LittleEndian.PutUint16(b[i:], bits)
+		}
+		f, err := Decode(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := f.Tensors[0].Data.([]float32)
+		if len(data) != n {
+			t.Fatalf("%s: %d elements, want %d", name, len(data), n)
+		}
+		for i, v := range data {
+			if math.Abs(float64(v)-1./3) > 1e-3 {
+				t.Fatalf("%s: element %d is %v, want a third", name, i, v)
+			}
+		}
+	}
+}
+
 func TestLookup(t *testing.T) {
 	f := sample()
 	if got, ok := f.Lookup("i64"); !ok || got.Name != "i64" {
@@ -214,8 +238,8 @@ func TestDecodeErrors(t *testing.T) {
 		{"no dtype", raw(`{"a":{"shape":[2],"data_offsets":[0,8]}}`, 8), "want dtype, shape and data_offsets"},
 		{"no offsets", raw(`{"a":{"dtype":"F32","shape":[2]}}`, 8), "want dtype, shape and data_offsets"},
 		{"name in capitals", raw(`{"a":{"DTYPE":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), `unknown field "DTYPE"`},
-		{"dtype F16", raw(`{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}`, 4), `"a": dtype "F16" is not supported, want one of F32 F64 I64 I32 U8 BOOL`},
-		{"dtype BF16", raw(`{"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}`, 4), `dtype "BF16" is not supported`},
+		{"dtype F8_E4M3", raw(`{"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}}`, 2), `"a": dtype "F8_E4M3" is not supported, want one of F32 F64 F16 BF16 I64 I32 U8 BOOL`},
+		{"F16 of another size", raw(`{"a":{"dtype":"F16","shape":[2],"data_offsets":[0,8]}}`, 8), "want 4 bytes for F16 [2], got [0, 8)"},
 		{"dtype number", raw(`{"a":{"dtype":3,"shape":[2],"data_offsets":[0,4]}}`, 4), "dtype: want a string"},
 		{"shape no array", raw(`{"a":{"dtype":"F32","shape":2,"data_offsets":[0,8]}}`, 8), "shape: want '[', got 2"},
 		{"shape null", raw(`{"a":{"dtype":"F32","shape":null,"data_offsets":[0,4]}}`, 4), "shape: want '['"},

@@ -105,9 +105,11 @@ func outside[T num.Float](s []T, low float64) (int, float64) {
 const maxDifferences = 8
 
 // Load copies the tensors of a file into the values of a model. The two must
-// agree in names, shapes and element types, and the numbers must be finite,
-// variances not negative; otherwise nothing is copied and the error lists the
-// differences, or names the tensor and the element.
+// agree in names and shapes; floats of one type become those of the other,
+// rounded to the nearest, and integers likewise. The numbers must be finite, in
+// the type of the value too, and variances not negative. Otherwise nothing is
+// copied and the error lists the differences, or names the tensor and the
+// element.
 func Load(ts []safetensors.Tensor, vars []Var) error {
 	byName := make(map[string]safetensors.Tensor, len(ts))
 	for _, t := range ts {
@@ -115,19 +117,20 @@ func Load(ts []safetensors.Tensor, vars []Var) error {
 	}
 	var diff []string
 	add := func(format string, args ...any) { diff = append(diff, fmt.Sprintf(format, args...)) }
-	for _, v := range vars {
+	dst := make([]any, len(vars))
+	for i, v := range vars {
 		t, ok := byName[v.Name]
 		if !ok {
 			add("%s is missing", v.Name)
 			continue
 		}
 		delete(byName, v.Name)
-		dst, err := elements(v.Value)
-		if err != nil {
+		var err error
+		if dst[i], err = elements(v.Value); err != nil {
 			return fmt.Errorf("%q: %w", v.Name, err)
 		}
-		if want, got := typeOf(dst), typeOf(t.Data); want != got {
-			add("%s: want %s, got %s", v.Name, want, got)
+		if !convertible(dst[i], t.Data) {
+			add("%s: want %s, got %s", v.Name, typeOf(dst[i]), typeOf(t.Data))
 		} else if !slices.Equal([]int(v.Value.Shape()), t.Shape) {
 			add("%s: want shape %v, got %v", v.Name, v.Value.Shape(), tensor.Shape(t.Shape))
 		}
@@ -144,19 +147,15 @@ func Load(ts []safetensors.Tensor, vars []Var) error {
 		return fmt.Errorf("the tensors are not those of the model: %s", strings.Join(diff, "; "))
 	}
 	for _, t := range ts {
-		check := CheckFinite
-		if strings.HasSuffix(t.Name, runningVariance) {
-			check = CheckVariance
-		}
-		if err := check(t); err != nil {
-			return err
-		}
 		byName[t.Name] = t
 	}
-	for _, v := range vars {
-		if err := assign(v, byName[v.Name].Data); err != nil {
+	for i, v := range vars {
+		if err := check(byName[v.Name], dst[i]); err != nil {
 			return err
 		}
+	}
+	for i, v := range vars {
+		assign(dst[i], byName[v.Name].Data)
 	}
 	return nil
 }
@@ -174,23 +173,90 @@ func typeOf(data any) string {
 	return strings.TrimPrefix(fmt.Sprintf("%T", data), "[]")
 }
 
-// assign copies data of the right type and length into a value.
-func assign(v Var, data any) error {
-	dst, err := elements(v.Value)
-	if err != nil {
-		return fmt.Errorf("%q: %w", v.Name, err)
+// convertible says whether elements of a file can become those of a value:
+// floats floats, and integers integers. Integers are no weights: those of a
+// quantised model mean nothing without its scales.
+func convertible(dst, data any) bool {
+	switch data.(type) {
+	case []float32, []float64:
+		return isFloat(dst)
+	case []int64, []int32:
+		return !isFloat(dst)
 	}
-	switch dst := dst.(type) {
-	case []float32:
-		copy(dst, data.([]float32))
+	return false
+}
+
+func isFloat(data any) bool {
+	switch data.(type) {
+	case []float32, []float64:
+		return true
+	}
+	return false
+}
+
+// check returns an error for the first number of a tensor that is not finite, or
+// that overflows the type of dst, or for a variance below 0.
+func check(t safetensors.Tensor, dst any) error {
+	finite := CheckFinite
+	if strings.HasSuffix(t.Name, runningVariance) {
+		finite = CheckVariance
+	}
+	if err := finite(t); err != nil {
+		return err
+	}
+	switch data := t.Data.(type) {
 	case []float64:
-		copy(dst, data.([]float64))
+		if _, ok := dst.([]float32); !ok {
+			return nil
+		}
+		for i, x := range data {
+			if math.IsInf(float64(float32(x)), 0) {
+				return fmt.Errorf("%s: element %d: %v overflows float32, want at most %v", t.Name, i, x, math.MaxFloat32)
+			}
+		}
 	case []int64:
-		copy(dst, data.([]int64))
-	case []int:
-		for i, x := range data.([]int64) {
-			dst[i] = int(x)
+		if _, ok := dst.([]int); !ok {
+			return nil
+		}
+		for i, x := range data {
+			if int64(int(x)) != x {
+				return fmt.Errorf("%s: element %d: %d overflows the int of this machine", t.Name, i, x)
+			}
 		}
 	}
 	return nil
+}
+
+// assign copies data that check has accepted into the elements of a value.
+func assign(dst, data any) {
+	switch dst := dst.(type) {
+	case []float32:
+		convertFrom(dst, data)
+	case []float64:
+		convertFrom(dst, data)
+	case []int64:
+		convertFrom(dst, data)
+	case []int:
+		convertFrom(dst, data)
+	}
+}
+
+// convertFrom converts the elements of a file to another type.
+func convertFrom[T float32 | float64 | int64 | int](dst []T, data any) {
+	switch data := data.(type) {
+	case []float32:
+		convert(dst, data)
+	case []float64:
+		convert(dst, data)
+	case []int64:
+		convert(dst, data)
+	case []int32:
+		convert(dst, data)
+	}
+}
+
+func convert[T, S float32 | float64 | int64 | int32 | int](dst []T, src []S) {
+	for i, x := range src {
+		dst[i] = T(x)
+	}
 }

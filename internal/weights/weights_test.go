@@ -122,7 +122,7 @@ func TestLoadNamesWhatDiffers(t *testing.T) {
 	}
 	err := Load([]safetensors.Tensor{
 		{Name: "a", Shape: []int{2}, Data: []float32{8, 9}},
-		{Name: "b", Shape: []int{2}, Data: []float64{8, 9}},
+		{Name: "b", Shape: []int{2}, Data: []int64{8, 9}},
 		{Name: "c", Shape: []int{1, 2}, Data: []float32{8, 9}},
 		{Name: "e", Shape: []int{1}, Data: []float32{8}},
 	}, vars)
@@ -130,7 +130,7 @@ func TestLoadNamesWhatDiffers(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		"b: want float32, got float64", "c: want shape (2), got (1, 2)", "d is missing", "e is not in the model",
+		"b: want float32, got int64", "c: want shape (2), got (1, 2)", "d is missing", "e is not in the model",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not say %q", err, want)
@@ -138,6 +138,43 @@ func TestLoadNamesWhatDiffers(t *testing.T) {
 	}
 	if got := vars[0].Value.Data().([]float32); !slices.Equal(got, []float32{1, 2}) {
 		t.Errorf("a was changed to %v although the load failed", got)
+	}
+}
+
+// Weights of one float type load into a model of another, and integers into
+// integers; what the model's type does not hold is an error that leaves the
+// model as it was.
+func TestLoadConverts(t *testing.T) {
+	third := 1. / 3
+	for name, c := range map[string]struct {
+		from any
+		to   *tensor.Dense
+		want any // or the error
+	}{
+		"float64 to float32":  {[]float64{third, -1e-50}, dense([]float32{7, 7}, 2), []float32{float32(third), float32(math.Copysign(0, -1))}},
+		"float32 to float64":  {[]float32{1. / 3, 5e-45}, dense([]float64{7, 7}, 2), []float64{float64(float32(1. / 3)), float64(float32(5e-45))}},
+		"the largest float32": {[]float64{math.MaxFloat32, -math.MaxFloat32}, dense([]float32{7, 7}, 2), []float32{math.MaxFloat32, -math.MaxFloat32}},
+		"rounded down to it":  {[]float64{math.MaxFloat32 * (1 + 1e-9), 0}, dense([]float32{7, 7}, 2), []float32{math.MaxFloat32, 0}},
+		"overflow":            {[]float64{1, -1e39}, dense([]float32{7, 7}, 2), "x: element 1: -1e+39 overflows float32, want at most 3.4028234663852886e+38"},
+		"NaN":                 {[]float64{math.NaN(), 1}, dense([]float32{7, 7}, 2), "x: element 0: want a finite number, got NaN"},
+		"infinity":            {[]float32{1, float32(math.Inf(1))}, dense([]float64{7, 7}, 2), "x: element 1: want a finite number, got +Inf"},
+		"int32 to int64":      {[]int32{math.MinInt32, 3}, dense([]int64{7, 7}, 2), []int64{math.MinInt32, 3}},
+		"int32 to int":        {[]int32{math.MaxInt32, 3}, dense([]int{7, 7}, 2), []int{math.MaxInt32, 3}},
+		"int64 to float32":    {[]int64{1, 2}, dense([]float32{7, 7}, 2), "the tensors are not those of the model: x: want float32, got int64"},
+		"float32 to int64":    {[]float32{1, 2}, dense([]int64{7, 7}, 2), "the tensors are not those of the model: x: want int64, got float32"},
+		"bytes to float32":    {[]uint8{1, 2}, dense([]float32{7, 7}, 2), "the tensors are not those of the model: x: want float32, got uint8"},
+	} {
+		other := dense([]float32{5}, 1)
+		before := c.to.Clone().(*tensor.Dense)
+		err := Load([]safetensors.Tensor{{Name: "other", Shape: []int{1}, Data: []float32{6}}, {Name: "x", Shape: []int{2}, Data: c.from}},
+			[]Var{{"other", other}, {"x", c.to}})
+		if want, bad := c.want.(string); bad {
+			if err == nil || err.Error() != want || !equal(c.to.Data(), before.Data()) || other.Float32s()[0] != 5 {
+				t.Errorf("%s: got %v, error %v, want %q", name, c.to.Data(), err, want)
+			}
+		} else if err != nil || !equal(c.to.Data(), c.want) {
+			t.Errorf("%s: got %v, error %v, want %v", name, c.to.Data(), err, c.want)
+		}
 	}
 }
 
