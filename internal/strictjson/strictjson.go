@@ -10,9 +10,11 @@ import (
 )
 
 // Decode decodes into v the text of a file, which must be one JSON value
-// without fields that v does not have. The error says if the text breaks off or
+// without fields that v does not have. A byte order mark, which some editors
+// leave, is skipped. The error says if the text breaks off or
 // goes on behind the value.
 func Decode(text []byte, v any) error {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {

@@ -9,14 +9,15 @@ import (
 
 func TestDecode(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"a": 1}`:         "",
-		" {\"a\": 1}\n":    "",
-		``:                 "the file is truncated after 0 bytes",
-		`{"a":`:            "the file is truncated after 5 bytes",
-		`{"a": 1, "b": 2}`: `unknown field "b"`,
-		`{"a": 1} {}`:      "there is something behind the end of the JSON value",
-		`{"a": 1}garbage`:  "there is something behind the end of the JSON value",
-		`{"a": "x"}`:       "cannot unmarshal string",
+		`{"a": 1}`:             "",
+		" {\"a\": 1}\n":        "",
+		"\ufeff{\"a\": 1}\r\n": "",
+		``:                     "the file is truncated after 0 bytes",
+		`{"a":`:                "the file is truncated after 5 bytes",
+		`{"a": 1, "b": 2}`:     `unknown field "b"`,
+		`{"a": 1} {}`:          "there is something behind the end of the JSON value",
+		`{"a": 1}garbage`:      "there is something behind the end of the JSON value",
+		`{"a": "x"}`:           "cannot unmarshal string",
 	} {
 		var v struct{ A int }
 		switch err := strictjson.Decode([]byte(text), &v); {

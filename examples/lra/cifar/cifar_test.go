@@ -440,6 +440,33 @@ func TestLoadBadArchive(t *testing.T) {
 	}
 }
 
+func TestLabelsWithAByteOrderMark(t *testing.T) {
+	s := newSample()
+	files := s.packageFiles(t)
+	for _, name := range []string{"train_lables.json", "test_lables.json"} {
+		files[name] = slices.Concat([]byte("\ufeff\r\n"), files[name], []byte("\r\n\r\n"))
+	}
+	if _, err := load(directory(t, "", files), Config{}, n); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOriginIsTheFile(t *testing.T) {
+	path := directory(t, "", newSample().binaryFiles())
+	d, err := load(path, Config{}, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := len(d.Train.index) - 1
+	at := d.Train.index[i]
+	if got, want := d.Train.Origin(i), fmt.Sprintf("%s: image %d of data_batch_%d", path, at%n, at/n+1); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := d.Test.Origin(1), path+": image 1 of test_batch"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // TestLoadWantsPublishedSizes gives the tiny data set to the exported
 // function.
 func TestLoadWantsPublishedSizes(t *testing.T) {

@@ -91,6 +91,10 @@ func (d *Dataset) Example(i int) (train.Example, error) {
 	return e, nil
 }
 
+// Origin returns the file that image i, 0 <= i < Len, is from, and its place
+// there.
+func (d *Dataset) Origin(i int) string { return d.images.origin(d.index[i]) }
+
 // ClassCounts returns how many images each class has.
 func (d *Dataset) ClassCounts() [Classes]int {
 	var counts [Classes]int

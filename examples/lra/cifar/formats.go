@@ -20,10 +20,13 @@ const recordSize = 1 + 3*Length
 // package's largest has 100001.
 const maxLabelsSize = 16 << 20
 
+// byteOrderMark starts a UTF-8 text of some editors.
+const byteOrderMark = "\ufeff"
+
 // part returns n of the images, from the i-th on, in the same memory.
 func (m *images) part(i, n int) *images {
 	size := Length * m.channels
-	return &images{m.channels, m.pixels[i*size : (i+n)*size], m.labels[i : i+n]}
+	return &images{channels: m.channels, pixels: m.pixels[i*size : (i+n)*size], labels: m.labels[i : i+n]}
 }
 
 // readBinary fills m from a file of the binary version.
@@ -98,7 +101,11 @@ func (m *images) readLabels(r io.Reader, size int64) error {
 		return fmt.Errorf("want at most %d bytes of labels, got %d", maxLabelsSize, size)
 	}
 	var labels []int
-	dec := json.NewDecoder(r)
+	br := bufio.NewReader(r)
+	if mark, err := br.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
+		_, _ = br.Discard(len(byteOrderMark)) // what has been peeked at is there
+	}
+	dec := json.NewDecoder(br)
 	if err := dec.Decode(&labels); err != nil {
 		return fmt.Errorf("want a JSON array of labels: %w", unexpected(err))
 	}

@@ -1,5 +1,7 @@
 package cifar
 
+import "fmt"
+
 // Sizes of the data set.
 const (
 	Side    = 32          // pixels of a row and of a column
@@ -17,10 +19,13 @@ type images struct {
 	channels int     // 1 (luma) or 3 (red, green, blue)
 	pixels   []uint8 // (n, Length, channels)
 	labels   []uint8 // (n)
+
+	path  string   // of the data set
+	files []string // in it that have as many of the images each, without extensions
 }
 
 func newImages(n, channels int) *images {
-	return &images{channels, make([]uint8, n*Length*channels), make([]uint8, n)}
+	return &images{channels: channels, pixels: make([]uint8, n*Length*channels), labels: make([]uint8, n)}
 }
 
 // len returns the number of images.
@@ -30,6 +35,12 @@ func (m *images) len() int { return len(m.labels) }
 func (m *images) at(i int) []uint8 {
 	size := Length * m.channels
 	return m.pixels[i*size : (i+1)*size]
+}
+
+// origin says where image i is from.
+func (m *images) origin(i int) string {
+	each := m.len() / len(m.files)
+	return fmt.Sprintf("%s: image %d of %s", m.path, i%each, m.files[i/each])
 }
 
 // set sets pixel j of image i.

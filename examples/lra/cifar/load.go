@@ -58,6 +58,11 @@ func load(path string, cfg Config, n int) (*Data, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cifar: %w", err)
 	}
+	r.train.path, r.test.path = path, path
+	for i := range trainBatches {
+		r.train.files = append(r.train.files, trainFile(i))
+	}
+	r.test.files = []string{testFile}
 	return newData(cfg, r.train, r.test), nil
 }
 
@@ -74,18 +79,24 @@ type file struct {
 	read func(r io.Reader, size int64) error
 }
 
+// testFile is the name of the test set's file, without its extension.
+const testFile = "test_batch"
+
+// trainFile returns the name of that of training batch i.
+func trainFile(i int) string { return fmt.Sprintf("data_batch_%d", i+1) }
+
 // formats returns the files of each format.
 func (r *reader) formats() [][]file {
 	var binary, pack []file
 	for i := range trainBatches {
 		part := r.train.part(i*r.batch, r.batch)
-		name := fmt.Sprintf("data_batch_%d", i+1)
+		name := trainFile(i)
 		binary = append(binary, file{name + ".bin", part.readBinary})
 		pack = append(pack, file{name + ".png", part.readPNG})
 	}
-	binary = append(binary, file{"test_batch.bin", r.test.readBinary})
+	binary = append(binary, file{testFile + ".bin", r.test.readBinary})
 	pack = append(pack,
-		file{"test_batch.png", r.test.readPNG},
+		file{testFile + ".png", r.test.readPNG},
 		file{"train_lables.json", r.train.readLabels},
 		file{"test_lables.json", r.test.readLabels})
 	return [][]file{binary, pack}

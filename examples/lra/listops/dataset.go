@@ -70,3 +70,6 @@ func (d *Dataset) Example(i int) (train.Example, error) {
 	}
 	return train.Example{Tokens: tokens, Label: d.split.Target(i)}, nil
 }
+
+// Origin returns where example i, 0 <= i < Len, was read from.
+func (d *Dataset) Origin(i int) string { return d.split.Origin(i) }

@@ -1,5 +1,7 @@
 package listops
 
+import "fmt"
+
 // Data is a data set in its three splits.
 type Data struct {
 	Train, Val, Test *Split
@@ -18,6 +20,9 @@ type Split struct {
 	tokens  []uint8 // of all examples, one after the other
 	ends    []int   // where each example ends in tokens
 	targets []uint8
+
+	file  string // that the split was read from; "" if it was generated
+	lines []int  // of the file, of each example
 }
 
 // add appends an example.
@@ -42,6 +47,15 @@ func (s *Split) at(i int) []uint8 {
 // Source returns the expression of example i, 0 <= i < Len, as the published
 // files write it.
 func (s *Split) Source(i int) string { return string(appendSource(nil, s.at(i))) }
+
+// Origin returns the file and the line that example i, 0 <= i < Len, was read
+// from: "basic_train.tsv:7". It is "" if the split was generated.
+func (s *Split) Origin(i int) string {
+	if s.file == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", s.file, s.lines[i])
+}
 
 // Symbols returns the number of symbols of example i, 0 <= i < Len:
 // digits, operators and ends of lists, no parentheses.

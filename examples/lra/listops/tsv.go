@@ -49,7 +49,8 @@ func (d *Data) WriteDir(dir string) error {
 func tsvPath(dir, split string) string { return filepath.Join(dir, "basic_"+split+".tsv") }
 
 // ReadTSV reads one published file. Lines may end in CRLF, as published, or
-// LF. An error names the file, the line and what is wrong with it: a header
+// LF; blank lines and a byte order mark, as editors leave them, are skipped. An
+// error names the file, the line and what is wrong with it: a header
 // that is not the published one, no examples, a wrong number of columns, an
 // unknown symbol, an expression that is cut off or otherwise malformed, a
 // value that is not a digit. The values are not computed anew.
@@ -61,7 +62,7 @@ func ReadTSV(path string) (*Split, error) {
 	return s, nil
 }
 
-// readFile appends the examples of a published file.
+// readFile fills an empty split with the examples of a published file.
 func (s *Split) readFile(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -71,36 +72,54 @@ func (s *Split) readFile(path string) error {
 	if line, err := s.read(f); err != nil {
 		return fmt.Errorf("listops: %s:%d: %w", path, line, err)
 	}
+	s.file = path
 	return nil
 }
 
-// read appends the examples of a published file and returns the number of
+// byteOrderMark starts a UTF-8 text of some editors.
+var byteOrderMark = []byte("\ufeff")
+
+// read fills an empty split with the examples of a published file and returns the number of
 // lines it read, the last being the one an error is about.
 func (s *Split) read(r io.Reader) (int, error) {
 	sc := bufio.NewScanner(r)
 	sc.Buffer(make([]byte, 256<<10), maxLine)
-	line := 0
+	line, header := 0, false
 	for sc.Scan() {
 		line++
+		row := sc.Bytes()
 		if line == 1 {
-			if got := sc.Text(); got != tsvHeader {
-				return line, fmt.Errorf("want the header %q, got %.40q", tsvHeader, got)
-			}
-			continue
+			row = bytes.TrimPrefix(row, byteOrderMark)
 		}
-		if err := s.readRow(sc.Bytes()); err != nil {
-			return line, err
+		switch {
+		case len(bytes.TrimSpace(row)) == 0:
+		case !header:
+			if !isHeader(row) {
+				return line, fmt.Errorf("want the header %q, got %.40q", tsvHeader, row)
+			}
+			header = true
+		default:
+			if err := s.readRow(row); err != nil {
+				return line, err
+			}
+			s.lines = append(s.lines, line)
 		}
 	}
 	switch err := sc.Err(); {
 	case err != nil:
 		return line + 1, err
-	case line == 0:
+	case !header:
 		return 1, fmt.Errorf("empty file, want the header %q", tsvHeader)
-	case line == 1:
-		return 2, errors.New("no examples, want at least one behind the header")
+	case s.Len() == 0:
+		return line + 1, errors.New("no examples, want at least one behind the header")
 	}
 	return line, nil
+}
+
+// isHeader says whether a line is the header, up to blanks.
+func isHeader(row []byte) bool {
+	source, target, _ := bytes.Cut(row, []byte{'\t'})
+	return string(bytes.TrimSpace(source))+"\t"+string(bytes.TrimSpace(target)) == tsvHeader
 }
 
 // readRow appends the example of a line: source, tab, target.
@@ -112,6 +131,7 @@ func (s *Split) readRow(row []byte) error {
 	if n := bytes.Count(target, []byte{'\t'}); n > 0 {
 		return fmt.Errorf("want 2 columns, got %d", n+2)
 	}
+	target = bytes.TrimSpace(target)
 	if len(target) != 1 || target[0] < '0' || target[0] > '9' {
 		return fmt.Errorf("target: want a digit 0 to 9, got %.20q", target)
 	}

@@ -27,9 +27,13 @@ func writeFile(t *testing.T, content string) string {
 
 func TestReadTSV(t *testing.T) {
 	for name, content := range map[string]string{
-		"published":   published,
-		"LF":          strings.ReplaceAll(published, "\r\n", "\n"),
-		"no last end": strings.TrimSuffix(published, "\r\n"),
+		"published":        published,
+		"LF":               strings.ReplaceAll(published, "\r\n", "\n"),
+		"no last end":      strings.TrimSuffix(published, "\r\n"),
+		"byte order mark":  "\ufeff" + published,
+		"blank lines":      "\n\r\n" + strings.ReplaceAll(published, "\r\n", "\r\n\r\n \t\n"),
+		"all of it":        "\ufeff\r\n" + strings.ReplaceAll(published, "\r\n", "\n\n"),
+		"blanks in a line": strings.ReplaceAll(strings.ReplaceAll(published, "\r\n", " \r\n"), "\t", " \t "),
 	} {
 		s, err := ReadTSV(writeFile(t, content))
 		if err != nil {
@@ -39,6 +43,20 @@ func TestReadTSV(t *testing.T) {
 		if s.Len() != 3 || s.Source(1) != "( ( ( ( [MED ( ( ( [MIN 7 ) 3 ) ] ) ) 8 ) 0 ) ] )" || s.Target(1) != 3 || s.Symbols(1) != 8 {
 			t.Errorf("%s: got %d examples, the second %q = %d of %d symbols", name, s.Len(), s.Source(1), s.Target(1), s.Symbols(1))
 		}
+	}
+}
+
+func TestOriginIsTheLine(t *testing.T) {
+	path := writeFile(t, "\ufeff\n"+strings.ReplaceAll(published, "\r\n", "\n\n"))
+	s, err := ReadTSV(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Origin(2), path+":8"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := generate(t, small).Train.Origin(0); got != "" {
+		t.Errorf("generated: got %q", got)
 	}
 }
 
@@ -89,7 +107,11 @@ func TestReadTSVErrors(t *testing.T) {
 		{"no header", good, `:1: want the header "Source\tTarget", got "( ( ( [MAX`},
 		{"other header", "source,target\n", ":1: want the header"},
 		{"binary", "\x89PNG\r\n\x1a\n", ":1: want the header"},
-		{"blank line", head + good + "\r\n" + good, ":3: want 2 columns, got 1"},
+		{"only blank lines", "\ufeff\r\n \n", ":1: empty file"},
+		{"blank lines behind the header", head + "\r\n \n", ":4: no examples"},
+		{"behind blank lines", head + "\n\n" + good + "\n1 2", ":6: want 2 columns, got 1"},
+		{"a second header", head + head + good, ":2: target: want a digit"},
+		{"a byte order mark in the middle", head + "\ufeff" + good, ":2: source: unknown token"},
 		{"cut in the source", head + good + "( ( ( [MAX 2", ":3: want 2 columns, got 1"},
 		{"cut before the target", head + good + "( ( ( [MAX 2 ) 9 ) ] )\t", `:3: target: want a digit 0 to 9, got ""`},
 		{"three columns", head + "1\t1\t1\r\n", ":2: want 2 columns, got 3"},
