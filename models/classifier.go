@@ -285,5 +285,5 @@ func (m *Classifier) Build(_ train.Mode, batch, length int) (*train.Graph, error
 	if err != nil {
 		return nil, fmt.Errorf("models: Classifier: %w", err)
 	}
-	return &train.Graph{G: g, X: x, Lengths: lengths, Target: target, Loss: loss, Logits: logits, Params: c.Params()}, nil
+	return &train.Graph{G: g, X: x, Vocab: m.cfg.Vocab, Lengths: lengths, Target: target, Loss: loss, Logits: logits, Params: c.Params()}, nil
 }

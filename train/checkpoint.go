@@ -32,7 +32,7 @@ const (
 
 const (
 	checkpointFormat  = "gorgonia-s4 checkpoint"
-	checkpointVersion = 1
+	checkpointVersion = 2
 	firstMoment       = "optimizer.m." // prefixes of tensor names
 	secondMoment      = "optimizer.v."
 	stepKey           = "step" // in the metadata of the tensor file
@@ -46,7 +46,9 @@ const (
 // The tensor file is written first and has a name of its own, then the JSON
 // file is replaced, which is the moment the new checkpoint counts, then the old
 // tensor file is deleted: whenever a run is killed, the JSON file names a
-// complete tensor file.
+// complete tensor file. The last checkpoint is written before the best one: the
+// best is never of a step that the last does not know of, and one that is
+// missing can be made from the last.
 type Checkpoint struct {
 	// Format and Version identify the file.
 	Format  string `json:"format"`
@@ -57,16 +59,22 @@ type Checkpoint struct {
 	Model json.RawMessage `json:"model"`
 	// Train is the configuration of the run.
 	Train Config `json:"train"`
-	// TrainExamples and ValExamples are the sizes of the data sets.
-	TrainExamples int `json:"train_examples"`
-	ValExamples   int `json:"val_examples"`
+	// Data says what data the run is of.
+	Data Data `json:"data"`
 	// OptimizerSteps is the number of updates of each parameter.
 	OptimizerSteps map[string]int `json:"optimizer_steps"`
 	// State is where the run was.
 	State State `json:"state"`
 
 	path    string // of the JSON file
+	home    string // its directory, whatever symbolic links path has
 	tensors *safetensors.File
+}
+
+// Data identifies the data of a run; Val is nil without validation data.
+type Data struct {
+	Train DataID  `json:"train"`
+	Val   *DataID `json:"val,omitempty"`
 }
 
 // State is where a run is between two steps, apart from the tensors.
@@ -106,11 +114,33 @@ func ReadCheckpoint(path string) (*Checkpoint, error) {
 }
 
 func readCheckpoint(path string) (*Checkpoint, error) {
+	c, err := readHead(path)
+	if err != nil {
+		return nil, err
+	}
+	if c.tensors, err = safetensors.ReadFile(filepath.Join(c.home, c.Tensors)); err != nil {
+		return nil, err
+	}
+	if got, want := c.tensors.Metadata[stepKey], strconv.Itoa(c.State.Step); got != want {
+		return nil, fmt.Errorf("want the tensors of step %s, but %s has those of step %q", want, c.Tensors, got)
+	}
+	return c, nil
+}
+
+// readHead reads a checkpoint without its tensors.
+func readHead(path string) (*Checkpoint, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	c := &Checkpoint{path: path}
+	file, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		file, err = filepath.Abs(file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := &Checkpoint{path: path, home: filepath.Dir(file)}
 	if err := strictjson.Decode(b, c); err != nil {
 		return nil, err
 	}
@@ -124,16 +154,7 @@ func readCheckpoint(path string) (*Checkpoint, error) {
 	case c.State.Step < 0 || c.State.Position.Epoch < 0 || c.State.Position.Batch < 0:
 		return nil, fmt.Errorf("want a step and position >= 0, got step %d, position %+v", c.State.Step, c.State.Position)
 	}
-	if err := c.Train.Validate(); err != nil {
-		return nil, err
-	}
-	if c.tensors, err = safetensors.ReadFile(filepath.Join(filepath.Dir(path), c.Tensors)); err != nil {
-		return nil, err
-	}
-	if got, want := c.tensors.Metadata[stepKey], strconv.Itoa(c.State.Step); got != want {
-		return nil, fmt.Errorf("want the tensors of step %s, but %s has those of step %q", want, c.Tensors, got)
-	}
-	return c, nil
+	return c, c.Train.Validate()
 }
 
 // LoadModel copies the parameters and buffers into a model. The configuration,
@@ -312,7 +333,10 @@ func (d checkpointDir) path(name string) string { return filepath.Join(d.dir, na
 // been replaced, the previous checkpoint is whole.
 func (d checkpointDir) save(name string, c *Checkpoint) error {
 	stem := strings.TrimSuffix(name, ".json")
-	c.Tensors = tensorsName(stem, c.State.Step)
+	var err error
+	if c.Tensors, err = d.freeName(stem, c.State.Step); err != nil {
+		return err
+	}
 	b, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return err
@@ -326,58 +350,129 @@ func (d checkpointDir) save(name string, c *Checkpoint) error {
 	return d.clean(stem, c.Tensors)
 }
 
-// tensorsName names the tensor file of a checkpoint, "last-1200.safetensors".
-func tensorsName(stem string, step int) string {
+// tensorsName names the tensor file of a checkpoint, "last-1200.safetensors", or
+// where that is taken "last-1200-1.safetensors" and so on.
+func tensorsName(stem string, step, copies int) string {
+	if copies > 0 {
+		return fmt.Sprintf("%s-%d-%d.safetensors", stem, step, copies)
+	}
 	return fmt.Sprintf("%s-%d.safetensors", stem, step)
 }
 
-// clean deletes the tensor files of a checkpoint except the one to keep: that
+// freeName returns the name of a tensor file that is not there yet: one that is
+// may be that of the checkpoint before, which counts until the JSON file is
+// replaced.
+func (d checkpointDir) freeName(stem string, step int) (string, error) {
+	for copies := 0; ; copies++ {
+		name := tensorsName(stem, step, copies)
+		_, err := os.Lstat(filepath.Join(d.dir, name))
+		if errors.Is(err, os.ErrNotExist) {
+			return name, nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+// isTensorsName says whether a file is a tensor file of a checkpoint.
+func isTensorsName(name, stem string) bool {
+	numbers := strings.TrimSuffix(strings.TrimPrefix(name, stem+"-"), ".safetensors")
+	first, second, _ := strings.Cut(numbers, "-")
+	step, err := strconv.Atoi(first)
+	copies, _ := strconv.Atoi(second)
+	return err == nil && name == tensorsName(stem, step, copies)
+}
+
+// clean deletes the tensor files of a checkpoint except those to keep: that
 // of the checkpoint before, and what a killed run may have left.
-func (d checkpointDir) clean(stem, keep string) error {
+func (d checkpointDir) clean(stem string, keep ...string) error {
 	files, err := os.ReadDir(d.dir)
 	if err != nil {
 		return err
 	}
 	for _, f := range files {
-		name := f.Name()
-		digits := strings.TrimSuffix(strings.TrimPrefix(name, stem+"-"), ".safetensors")
-		step, err := strconv.Atoi(digits)
-		if err != nil || name != tensorsName(stem, step) || name == keep {
-			continue
-		}
-		if err := d.remove(filepath.Join(d.dir, name)); err != nil {
-			return err
+		if name := f.Name(); isTensorsName(name, stem) && !slices.Contains(keep, name) {
+			if err := d.remove(filepath.Join(d.dir, name)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// prepare makes the directory for a new run. One that holds checkpoints is
-// refused, or emptied of them if overwrite is set.
-func (d checkpointDir) prepare(overwrite bool) error {
-	if err := os.MkdirAll(d.dir, 0o755); err != nil {
+// sweep deletes what a killed run left: files that it was writing, and tensors
+// of a best checkpoint that has been replaced, but for those to keep. Tensors of
+// a last one go when the next is saved.
+func (d checkpointDir) sweep(keep string) error {
+	if c, err := readHead(d.path(BestCheckpoint)); err == nil {
+		if err := d.clean(strings.TrimSuffix(BestCheckpoint, ".json"), c.Tensors, keep); err != nil {
+			return err
+		}
+	}
+	files, err := os.ReadDir(d.dir)
+	if err != nil {
 		return err
 	}
-	for _, name := range []string{LastCheckpoint, BestCheckpoint} {
-		path := d.path(name)
-		if _, err := os.Stat(path); err != nil {
-			if errors.Is(err, os.ErrNotExist) {
+	for _, f := range files {
+		for _, of := range []string{LastCheckpoint, BestCheckpoint, "last-*.safetensors", "best-*.safetensors"} {
+			if left, _ := filepath.Match(atomicfile.TempPattern(of), f.Name()); !left {
 				continue
 			}
-			return err
-		}
-		if !overwrite {
-			return fmt.Errorf("%s is a checkpoint of an earlier run: resume it, choose another directory, or set Overwrite", path)
-		}
-		// The JSON file goes first, so that what is left is no checkpoint.
-		if err := d.remove(path); err != nil {
-			return err
-		}
-		if err := d.clean(strings.TrimSuffix(name, ".json"), ""); err != nil {
-			return err
+			if err := d.remove(filepath.Join(d.dir, f.Name())); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// holds says what of a run the directory has: a checkpoint that another run may
+// not replace, which is any but that of step 0; and one of those. What cannot
+// be read is taken for the former. A best checkpoint that is mine does not
+// count.
+func (d checkpointDir) holds(mine *Record) (keep string, begun bool) {
+	for _, name := range []string{LastCheckpoint, BestCheckpoint} {
+		c, err := readHead(d.path(name))
+		switch {
+		case errors.Is(err, os.ErrNotExist) && !exists(d.path(name)):
+		case err == nil && c.State.Step == 0:
+			begun = true
+		case err == nil && name == BestCheckpoint && c.isBest(mine):
+		default:
+			return d.path(name), begun
+		}
+	}
+	return "", begun
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// isBest says whether a checkpoint is the one with the best evaluation of a run.
+func (c *Checkpoint) isBest(best *Record) bool {
+	return best != nil && c.State.Best != nil && *c.State.Best == *best && c.State.Step == best.Step
+}
+
+// dropBest deletes the best checkpoint: it is of a run that the last one is not
+// of.
+func (d checkpointDir) dropBest() error {
+	if exists(d.path(BestCheckpoint)) {
+		// The JSON file goes first, so that what is left is no checkpoint.
+		if err := d.remove(d.path(BestCheckpoint)); err != nil {
+			return err
+		}
+	}
+	return d.clean(strings.TrimSuffix(BestCheckpoint, ".json"))
+}
+
+// sameDir says whether two paths lead to one directory.
+func sameDir(a, b string) bool {
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
 // checkpoint gathers all of the run that has to be saved.
@@ -401,8 +496,7 @@ func (t *Trainer) checkpoint() (*Checkpoint, error) {
 	st.Schedule = t.schedule.State()
 	return &Checkpoint{
 		Format: checkpointFormat, Version: checkpointVersion,
-		Model: config, Train: t.cfg,
-		TrainExamples: t.train.ds.Len(), ValExamples: t.valExamples(),
+		Model: config, Train: t.cfg, Data: t.identify(),
 		OptimizerSteps: steps, State: st,
 		tensors: &safetensors.File{Tensors: ts, Metadata: map[string]string{stepKey: strconv.Itoa(st.Step)}},
 	}, nil
@@ -412,7 +506,9 @@ func (t *Trainer) checkpoint() (*Checkpoint, error) {
 // settings must be those of the run that wrote it, the type of the numbers among
 // them: weights of another type are for [Checkpoint.LoadModel], and a new run.
 // Only how long to go on (Steps, Epochs, MaxDuration, Patience) and how to save
-// may differ. A schedule
+// may differ, and validation data that no evaluation has looked at. The data are
+// read once to see that they are the same. In another directory than the
+// checkpoint's, Fit begins with a copy of the last and the best checkpoint. A schedule
 // that ends with the run then follows the new number of steps. After an error
 // the trainer and the model are as they were, and the error says what differs.
 func (t *Trainer) Resume(c *Checkpoint) error {
@@ -438,9 +534,8 @@ func (t *Trainer) resume(c *Checkpoint) error {
 	if len(d) > 0 {
 		return fmt.Errorf("the settings differ: %s", strings.Join(d, "; "))
 	}
-	if c.TrainExamples != t.train.ds.Len() || c.ValExamples != t.valExamples() {
-		return fmt.Errorf("the data differ: want %d training and %d validation examples, got %d and %d",
-			c.TrainExamples, c.ValExamples, t.train.ds.Len(), t.valExamples())
+	if err := t.checkData(c); err != nil {
+		return err
 	}
 	if c.State.Position.Batch > t.train.Batches() {
 		return fmt.Errorf("want a position of at most %d batches, got %d", t.train.Batches(), c.State.Position.Batch)
@@ -469,6 +564,33 @@ func (t *Trainer) resume(c *Checkpoint) error {
 	schedule.SetState(st.Schedule)
 	st.History = slices.Clone(st.History)
 	t.state, t.schedule = st, schedule
-	t.safe = safetyNet{c.path, st.Step}
+	t.safe, t.from, t.fromTensors = safetyNet{c.path, st.Step}, c.home, c.Tensors
 	return t.opt.SetState(ms)
+}
+
+// checkData reports data that are not those of a checkpoint. Validation data
+// that have not been looked at yet may be others.
+func (t *Trainer) checkData(c *Checkpoint) error {
+	data := t.identify()
+	then := c.Data
+	if c.State.Evaluated == 0 {
+		then.Val = data.Val
+	}
+	same := (then.Val == nil) == (data.Val == nil) && (data.Val == nil || then.Val.same(*data.Val))
+	if same && then.Train.same(data.Train) {
+		return nil
+	}
+	a, err := json.Marshal(then)
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	d, err := differences(a, b)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("the data differ: %s", strings.Join(d, "; "))
 }

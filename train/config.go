@@ -123,11 +123,12 @@ type Config struct {
 	// exist; "" means that none are written.
 	CheckpointDir string `json:"checkpoint_dir,omitempty"`
 	// CheckpointEvery is the number of steps between checkpoints; 0 means as
-	// often as evaluations. There is always one at the end, and one on
-	// interruption.
+	// often as evaluations. There is always one at the start, at the end, on
+	// interruption and after an error, and one with every best checkpoint.
 	CheckpointEvery int `json:"checkpoint_every,omitempty"`
-	// Overwrite lets a new run delete the checkpoints of an earlier one in
-	// CheckpointDir; otherwise it refuses to start.
+	// Overwrite lets a new run replace the checkpoints of an earlier one in
+	// CheckpointDir; otherwise it refuses to start. One that had not come to its
+	// first step's checkpoint is replaced in any case.
 	Overwrite bool `json:"overwrite,omitempty"`
 }
 

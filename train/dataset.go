@@ -1,5 +1,7 @@
 package train
 
+import "fmt"
+
 // Example is one labelled sequence of a [Dataset]: token ids or features,
 // never both.
 type Example struct {
@@ -26,4 +28,31 @@ type Dataset interface {
 	Length(i int) int
 	// Example returns example i, 0 <= i < Len.
 	Example(i int) (Example, error)
+}
+
+// Located is a Dataset that knows where its examples are from. Errors about an
+// example say so.
+type Located interface {
+	Dataset
+	// Origin returns where example i, 0 <= i < Len, is from, such as
+	// "basic_train.tsv:7"; "" means that there is no such place.
+	Origin(i int) string
+}
+
+// Described is a Dataset that can say how its examples were chosen. Resume
+// names what differs between the data of a checkpoint and its own.
+type Described interface {
+	Dataset
+	// Describe returns the choices by name, such as "min-length": "500".
+	Describe() map[string]string
+}
+
+// exampleName names example i of a data set, for errors.
+func exampleName(ds Dataset, i int) string {
+	if l, ok := ds.(Located); ok {
+		if origin := l.Origin(i); origin != "" {
+			return fmt.Sprintf("example %d (%s)", i, origin)
+		}
+	}
+	return fmt.Sprintf("example %d", i)
 }

@@ -13,7 +13,8 @@ type Hook interface {
 	OnStep(StepEvent) error
 	// OnEval is called after every evaluation on the validation data.
 	OnEval(EvalEvent) error
-	// OnCheckpoint is called after a checkpoint has been written.
+	// OnCheckpoint is called after a checkpoint has been written, but for the one
+	// that a run begins with, which is there at OnStart.
 	OnCheckpoint(CheckpointEvent) error
 	// OnEnd is called once at the end, also after an error. What Fit returns is
 	// settled by then, unless it is nil and OnEnd fails.
@@ -44,8 +45,13 @@ type StartEvent struct {
 	Model  Model
 	// Resumed says that the run goes on from where it was interrupted.
 	Resumed bool
-	// Step is the number of steps already done. Evaluated is the step of the last evaluation, 0 if
-	// there was none.
+	// Moved says that it goes on in another directory than the checkpoint's.
+	Moved bool
+	// Replaces says that the directory holds what is left of a run that had not
+	// come to its first checkpoint: nothing that is worth keeping.
+	Replaces bool
+	// Step is the number of steps already done. Evaluated is the step of the last
+	// evaluation, 0 if there was none.
 	Step, Evaluated int
 	// Steps is the number of steps of the run.
 	Steps int

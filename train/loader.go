@@ -7,7 +7,9 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/ops"
 )
 
@@ -95,6 +97,18 @@ type Batch struct {
 	Examples []int
 	// After is the place behind this batch: where to go on once it is done.
 	After Position
+
+	ds Dataset // that the examples are of
+}
+
+// String names the examples of the batch, for errors.
+func (b *Batch) String() string {
+	const most = 64 // of them are named
+	text := strings.Trim(fmt.Sprint(b.Examples[:min(len(b.Examples), most)]), "[]")
+	if more := len(b.Examples) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return "the batch of examples " + text
 }
 
 // Loader makes batches of a data set.
@@ -134,14 +148,18 @@ func newLoader(ds Dataset, cfg LoaderConfig) (*Loader, error) {
 	l := &Loader{ds: ds, cfg: cfg, plan: p}
 	first, err := ds.Example(0)
 	if err != nil {
-		return nil, fmt.Errorf("example 0: %w", err)
+		return nil, fmt.Errorf("%s: %w", exampleName(ds, 0), err)
 	}
 	l.perPos = first.Labels != nil
 	if first.Tokens == nil {
 		l.features = len(first.Features) / ds.Length(0)
 	}
-	if err := l.check(0, first); err != nil {
+	longest := p.buckets[len(p.buckets)-1]
+	if err := size.Tensor("a batch (B, L, F)", cfg.BatchSize, longest, max(l.features, 1)); err != nil {
 		return nil, err
+	}
+	if err := l.checkKind(0, first); err != nil {
+		return nil, fmt.Errorf("%s: %w", exampleName(ds, 0), err)
 	}
 	return l, nil
 }
@@ -152,12 +170,32 @@ func (l *Loader) Batches() int { return l.plan.batches() }
 // Lengths returns the padded lengths that batches have, ascending.
 func (l *Loader) Lengths() []int { return slices.Clone(l.plan.buckets) }
 
-// check reports an example that is not like the first, or not as long as the
-// data set said.
-func (l *Loader) check(i int, e Example) error {
+// check reports an example of a batch padded to a length that is not what the
+// data set said of it, or holds what no model can read.
+func (l *Loader) check(i, padded int, e Example) error {
+	if err := l.checkKind(i, e); err != nil {
+		return err
+	}
+	if n := l.ds.Length(i); n > padded {
+		return fmt.Errorf("want a length of at most %d, as it was when the data were read first, got %d", padded, n)
+	}
+	if at := firstNonFinite(e.Features); at >= 0 {
+		return fmt.Errorf("feature %d of step %d: want a finite number, got %v", at%l.features, at/l.features, e.Features[at])
+	}
+	for t, id := range e.Tokens {
+		if id < 0 {
+			return fmt.Errorf("token of step %d: want an id >= 0, got %d", t, id)
+		}
+	}
+	return nil
+}
+
+// checkKind reports an example that is not like the first, or not as long as
+// the data set said.
+func (l *Loader) checkKind(i int, e Example) error {
 	n := l.ds.Length(i)
 	fail := func(what, want string, got int) error {
-		return fmt.Errorf("example %d: want %s %s, got %d", i, want, what, got)
+		return fmt.Errorf("want %s %s, got %d", want, what, got)
 	}
 	switch {
 	case l.features == 0 && len(e.Features) > 0:
@@ -274,11 +312,11 @@ func (l *Loader) fill(b *Batch, pl planned) error {
 	l.shape(b, pl)
 	for row, i := range pl.examples {
 		e, err := l.ds.Example(i)
-		if err != nil {
-			return fmt.Errorf("example %d: %w", i, err)
+		if err == nil {
+			err = l.check(i, b.L, e)
 		}
-		if err := l.check(i, e); err != nil {
-			return err
+		if err != nil {
+			return fmt.Errorf("%s: %w", exampleName(l.ds, i), err)
 		}
 		l.put(b, row, l.ds.Length(i), e)
 	}
@@ -291,7 +329,7 @@ func (l *Loader) fill(b *Batch, pl planned) error {
 // shape gives b the sizes of a planned batch, reusing its memory.
 func (l *Loader) shape(b *Batch, pl planned) {
 	b.B, b.L, b.F, b.PerPosition = l.cfg.BatchSize, pl.length, l.features, l.perPos
-	b.Examples = pl.examples
+	b.Examples, b.ds = pl.examples, l.ds
 	b.Lengths = resize(b.Lengths, b.B)
 	if l.features == 0 {
 		b.Tokens = resize(b.Tokens, b.B*b.L)

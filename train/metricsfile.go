@@ -19,8 +19,10 @@ import (
 // MetricsFile is a Hook that writes what a run does to two files: JSON lines,
 // one object per step and per evaluation, and a table, CSV, with one row per
 // evaluation. A resumed run goes on with the files of the run it resumes, from
-// which it removes what came after the checkpoint. A new run refuses to
-// replace existing files unless Config.Overwrite is set.
+// which it removes what came after the checkpoint. A new run, and in the
+// directory of checkpoints one that comes from another, refuses to replace files
+// with something in them unless Config.Overwrite is set or they are of a run
+// that had not come to its first checkpoint.
 type MetricsFile struct {
 	BaseHook
 	path string // of the JSON lines
@@ -65,22 +67,37 @@ func (m *MetricsFile) OnStart(e StartEvent) error {
 	if err := os.MkdirAll(filepath.Dir(m.path), 0o755); err != nil {
 		return err
 	}
-	if !e.Resumed && !e.Config.Overwrite {
-		for _, path := range []string{m.path, table} {
-			if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("metrics file %s exists: resume its run, choose another name, or set Overwrite", path)
-			}
+	home := sameDir(filepath.Dir(m.path), e.Config.CheckpointDir)
+	own := e.Resumed && !(home && e.Moved)
+	header := strings.Join(csvHeader, ",") + "\n"
+	if !own && !e.Config.Overwrite && !(home && e.Replaces) {
+		if err := refuseContent(m.path, ""); err != nil {
+			return err
+		}
+		if err := refuseContent(table, header); err != nil {
+			return err
 		}
 	}
 	var err error
-	if m.file, err = openKept(m.path, "", func(line []byte) bool { return e.Resumed && keepLine(line, e) }); err != nil {
+	if m.file, err = openKept(m.path, "", func(line []byte) bool { return own && keepLine(line, e) }); err != nil {
 		return err
 	}
-	header := strings.Join(csvHeader, ",") + "\n"
 	m.csv, err = openKept(table, header, func(line []byte) bool {
 		step, err := strconv.Atoi(strings.SplitN(string(line), ",", 2)[0])
-		return err == nil && e.Resumed && step <= e.Evaluated
+		return err == nil && own && step <= e.Evaluated
 	})
+	return err
+}
+
+// refuseContent returns an error if a file holds more than its header.
+func refuseContent(path, header string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && info.Size() > int64(len(header)) {
+		err = fmt.Errorf("metrics file %s exists: resume its run, choose another name, or set Overwrite", path)
+	}
 	return err
 }
 

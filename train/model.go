@@ -37,6 +37,9 @@ type Graph struct {
 
 	// X is the input: token ids, int (B, L), or features, float (B, L, F).
 	X *G.Node
+	// Vocab is the number of token ids that the model knows: a batch with
+	// another is an error that names the example. 0 leaves it to the model.
+	Vocab int
 	// Lengths is the number of steps of each row that are not padding, int (B).
 	// It may be nil if the model does not need it. A row of length 0 is there
 	// only to fill the batch.

@@ -130,7 +130,7 @@ func (m *tinyModel) Build(mode Mode, batch, length int) (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Graph{G: g, X: x, Lengths: lengths, Target: target, Loss: loss, Logits: logits, Params: ps}, nil
+	return &Graph{G: g, X: x, Vocab: m.cfg.Vocab, Lengths: lengths, Target: target, Loss: loss, Logits: logits, Params: ps}, nil
 }
 
 // pool is the mean of W^T x over the steps of each row, or W^T x of each step.
@@ -252,6 +252,7 @@ func (x classesFirst[T]) Backward(grad [][]T, _ []graphop.Arg[T], _, gout []T) e
 type tokenData struct {
 	examples []Example
 	fail     map[int]error // examples that cannot be read
+	lengths  []int         // of the examples, where they do not say
 }
 
 func newTokenData(n, minLen, maxLen, vocab, classes int, seed uint64) *tokenData {
@@ -282,6 +283,9 @@ func newTokenData(n, minLen, maxLen, vocab, classes int, seed uint64) *tokenData
 
 func (d *tokenData) Len() int { return len(d.examples) }
 func (d *tokenData) Length(i int) int {
+	if d.lengths != nil {
+		return d.lengths[i]
+	}
 	return max(len(d.examples[i].Tokens), len(d.examples[i].Labels))
 }
 func (d *tokenData) Example(i int) (Example, error) {

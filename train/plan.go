@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/gorgonia-s4/s4/internal/size"
 )
 
 // plan lays out the epochs of a data set: which examples form a batch, to what
@@ -28,7 +30,7 @@ type planned struct {
 // newPlan sorts the examples of ds into the buckets of cfg.
 func newPlan(ds Dataset, cfg LoaderConfig) (*plan, error) {
 	n := ds.Len()
-	if n == 0 {
+	if n < 1 {
 		return nil, errors.New("the data set is empty")
 	}
 	p := &plan{batch: cfg.BatchSize, shuffle: cfg.Shuffle, seed: cfg.Seed, dropLast: cfg.DropLast,
@@ -37,7 +39,10 @@ func newPlan(ds Dataset, cfg LoaderConfig) (*plan, error) {
 	for i := range lengths {
 		lengths[i] = ds.Length(i)
 		if lengths[i] < 1 {
-			return nil, fmt.Errorf("example %d: want length >= 1, got %d", i, lengths[i])
+			return nil, fmt.Errorf("%s: want length >= 1, got %d", exampleName(ds, i), lengths[i])
+		}
+		if err := size.Length("length", lengths[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", exampleName(ds, i), err)
 		}
 	}
 	if len(p.buckets) == 0 {
@@ -46,7 +51,7 @@ func newPlan(ds Dataset, cfg LoaderConfig) (*plan, error) {
 	for i, l := range lengths {
 		b, _ := slices.BinarySearch(p.buckets, l)
 		if b == len(p.buckets) {
-			return nil, fmt.Errorf("example %d: want length <= %d, the longest bucket, got %d", i, p.buckets[b-1], l)
+			return nil, fmt.Errorf("%s: want length <= %d, the longest bucket, got %d", exampleName(ds, i), p.buckets[b-1], l)
 		}
 		p.bucket[i] = uint16(b)
 	}

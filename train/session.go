@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -157,10 +158,13 @@ func (s *session) run(b *Batch) (Tally, error) {
 	if err := s.checkLabels(b); err != nil {
 		return Tally{}, err
 	}
+	if err := s.checkTokens(b); err != nil {
+		return Tally{}, err
+	}
 	s.feed(b)
 	defer s.vm.Reset()
 	if err := s.vm.RunAll(); err != nil {
-		return Tally{}, err
+		return Tally{}, fmt.Errorf("%w (%v)", err, b)
 	}
 	return s.score(b)
 }
@@ -169,11 +173,65 @@ func (s *session) run(b *Batch) (Tally, error) {
 func (s *session) checkLabels(b *Batch) error {
 	perRow := len(b.Labels) / b.B
 	for i, y := range b.Labels {
-		if y < ops.IgnoreLabel || y >= s.classes {
-			return fmt.Errorf("example %d: want a label in [0, %d), or %d to ignore it, got %d", b.Examples[i/perRow], s.classes, ops.IgnoreLabel, y)
+		if y >= ops.IgnoreLabel && y < s.classes {
+			continue
 		}
+		of := ""
+		if b.PerPosition {
+			of = fmt.Sprintf("step %d: ", i%perRow)
+		}
+		return fmt.Errorf("%s: %swant a label in [0, %d), or %d to ignore it, got %d",
+			exampleName(b.ds, b.Examples[i/perRow]), of, s.classes, ops.IgnoreLabel, y)
 	}
 	return nil
+}
+
+// checkTokens reports a token that the model does not know.
+func (s *session) checkTokens(b *Batch) error {
+	if s.graph.Vocab == 0 || b.F > 0 {
+		return nil
+	}
+	for i, id := range b.Tokens {
+		if id >= 0 && id < s.graph.Vocab {
+			continue
+		}
+		row, step := i/b.L, i%b.L
+		if step >= b.Lengths[row] {
+			return fmt.Errorf("PadToken: want an id in [0, %d), got %d", s.graph.Vocab, id)
+		}
+		return fmt.Errorf("%s: token of step %d: want an id in [0, %d), got %d", exampleName(b.ds, b.Examples[row]), step, s.graph.Vocab, id)
+	}
+	return nil
+}
+
+// badRows names the examples of the last batch whose scores are not finite,
+// unless they are all.
+func (s *session) badRows(b *Batch) string {
+	var names []string
+	for row, i := range b.Examples {
+		if !s.finiteRow(row, b.B) {
+			names = append(names, exampleName(b.ds, i))
+		}
+	}
+	if len(names) == 0 || len(names) == len(b.Examples) {
+		return ""
+	}
+	const most = 4
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most], fmt.Sprintf("%d more", more))
+	}
+	return "the scores are not finite of " + strings.Join(names, ", ")
+}
+
+// finiteRow says whether the scores of a row, of rows in all, are finite.
+func (s *session) finiteRow(row, rows int) bool {
+	if v, ok := weights.Memory[float32](s.logits); ok {
+		n := len(v) / rows
+		return firstNonFinite(v[row*n:(row+1)*n]) < 0
+	}
+	v, _ := weights.Memory[float64](s.logits)
+	n := len(v) / rows
+	return firstNonFinite(v[row*n:(row+1)*n]) < 0
 }
 
 // feed copies a batch into the input tensors.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 )
@@ -23,9 +24,18 @@ type Trainer struct {
 	dir      checkpointDir
 	now      func() time.Time
 
+	data *Data // of the run; nil until it has been read
+	undo *undo
+
 	state       State
 	changed     bool          // since state was saved
+	newBest     bool          // since the best checkpoint was saved
+	failed      bool          // to save
 	safe        safetyNet     // what there is to go back to
+	from        string        // directory of the checkpoint that the run goes on from
+	fromTensors string        // name of its tensor file
+	opened      bool          // CheckpointDir is this run's
+	replaces    bool          // what an earlier run left in CheckpointDir
 	begun       time.Time     // when Fit began
 	before      time.Duration // elapsed when Fit began
 	firstStep   int           // when Fit began
@@ -137,6 +147,9 @@ func New(cfg Config, m Model, train, val Dataset, hooks ...Hook) (*Trainer, erro
 	} else if cfg.Patience > 0 || cfg.Schedule.Kind == Plateau {
 		return nil, errors.New("train: Config: Patience and the schedule Plateau need validation data")
 	}
+	if t.undo, err = newUndo(m.Buffers()); err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
 	t.schedule, err = NewScheduler(cfg.Schedule, t.steps())
 	return t, err
 }
@@ -153,9 +166,11 @@ func (t *Trainer) loaderConfig(training bool) LoaderConfig {
 
 // Fit trains until the run is over, from the beginning or from where Resume put
 // it. When ctx ends, it finishes the step, saves, and returns an
-// *[InterruptedError]. A loss or gradient that is not finite ends the run with
-// an error that names the step and wraps a *[NonFiniteError] with the
-// parameter; the checkpoint of an earlier step stays.
+// *[InterruptedError]. Any other error names the step and, where one is at
+// fault, the example, and leaves a checkpoint of what has been done before it.
+// A loss or gradient that is not finite wraps a *[NonFiniteError] with the
+// parameter; one that is itself not finite is not saved, and the checkpoint of
+// an earlier step stays.
 func (t *Trainer) Fit(ctx context.Context) (*Result, error) {
 	result, err := t.fit(ctx)
 	end := EndEvent{Result: result, Err: err}
@@ -172,6 +187,14 @@ func (t *Trainer) fit(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	defer func() { t.state.Elapsed = Duration(t.elapsed()) }()
+	r, err := t.loop(ctx)
+	if err != nil {
+		return nil, t.leave(err)
+	}
+	return r, nil
+}
+
+func (t *Trainer) loop(ctx context.Context) (*Result, error) {
 	batches, err := t.train.Stream(ctx, t.state.Position, 0)
 	if err != nil {
 		return nil, err
@@ -186,7 +209,7 @@ func (t *Trainer) fit(ctx context.Context) (*Result, error) {
 			reason = t.over()
 		}
 		if t.saveDue(reason) {
-			if err := t.save(LastCheckpoint); err != nil {
+			if err := t.save(); err != nil {
 				return nil, err
 			}
 		}
@@ -210,18 +233,38 @@ func (t *Trainer) fit(ctx context.Context) (*Result, error) {
 	}
 }
 
-// start prepares the checkpoint directory and tells the hooks.
-func (t *Trainer) start() error {
-	t.begun, t.before = t.now(), time.Duration(t.state.Elapsed)
-	t.firstStep, t.evalTime = t.state.Step, 0
-	resumed := t.state.Step > 0 || t.safe.path != ""
-	if t.cfg.CheckpointDir != "" {
-		if err := t.prepareDir(); err != nil {
-			return fmt.Errorf("train: checkpoint directory: %w", err)
+// leave saves what was done before an error that ends the run, and adds to the
+// error where that is.
+func (t *Trainer) leave(err error) error {
+	if t.failed || errors.As(err, new(*InterruptedError)) {
+		return err
+	}
+	if t.changed && t.cfg.CheckpointDir != "" {
+		if e := t.save(); e != nil && !errors.As(e, new(*NonFiniteError)) {
+			err = errors.Join(err, e)
 		}
 	}
-	e := StartEvent{Config: t.cfg, Model: t.model, Resumed: resumed, Step: t.state.Step, Evaluated: t.state.Evaluated,
-		Steps: t.steps(), StepsPerEpoch: t.train.Batches()}
+	return fmt.Errorf("%w (%v)", err, t.safe)
+}
+
+// start prepares the checkpoint directory and tells the hooks.
+func (t *Trainer) start() error {
+	resumed := t.state.Step > 0 || t.safe.path != ""
+	moved := false
+	if t.cfg.CheckpointDir != "" && !t.opened {
+		t.identify()
+		moved = t.from != "" && !sameDir(t.from, t.cfg.CheckpointDir)
+	}
+	t.begun, t.before = t.now(), time.Duration(t.state.Elapsed)
+	t.firstStep, t.evalTime, t.failed = t.state.Step, 0, false
+	if t.cfg.CheckpointDir != "" && !t.opened {
+		if err := t.open(); err != nil {
+			return fmt.Errorf("train: checkpoint directory: %w", err)
+		}
+		t.begun = t.now() // writing the first checkpoint says nothing of the pace
+	}
+	e := StartEvent{Config: t.cfg, Model: t.model, Resumed: resumed, Moved: moved, Replaces: t.replaces,
+		Step: t.state.Step, Evaluated: t.state.Evaluated, Steps: t.steps(), StepsPerEpoch: t.train.Batches()}
 	for _, h := range t.hooks {
 		if err := h.OnStart(e); err != nil {
 			return fmt.Errorf("train: at the start of the run: %w", err)
@@ -230,19 +273,94 @@ func (t *Trainer) start() error {
 	return nil
 }
 
-// prepareDir makes the directory, unless the run goes on from a checkpoint in
-// it.
-func (t *Trainer) prepareDir() error {
-	if t.safe.path != "" && sameDir(filepath.Dir(t.safe.path), t.cfg.CheckpointDir) {
-		return nil
+// identify returns what the data of the run are. It reads them at the first
+// call.
+func (t *Trainer) identify() Data {
+	if t.data == nil {
+		t.data = &Data{Train: identify(t.train.ds)}
+		if t.val != nil {
+			val := identify(t.val.ds)
+			t.data.Val = &val
+		}
 	}
-	return t.dir.prepare(t.cfg.Overwrite)
+	return *t.data
 }
 
-func sameDir(a, b string) bool {
-	a, err1 := filepath.Abs(a)
-	b, err2 := filepath.Abs(b)
-	return err1 == nil && err2 == nil && a == b
+// open makes the checkpoint directory this run's, with checkpoints of where it
+// starts: from then on it can be resumed.
+func (t *Trainer) open() error {
+	if err := os.MkdirAll(t.dir.dir, 0o755); err != nil {
+		return err
+	}
+	var err error
+	if t.from != "" && sameDir(t.from, t.dir.dir) {
+		err = t.openOwn()
+	} else {
+		err = t.openOther()
+	}
+	if err != nil {
+		return err
+	}
+	t.opened = true
+	return t.dir.sweep(t.fromTensors)
+}
+
+// openOwn opens the directory that the run goes on from.
+func (t *Trainer) openOwn() error {
+	best, step := t.state.Best, t.state.Step
+	if best == nil || t.hasBest(t.dir.dir) {
+		return nil
+	}
+	if best.Step == step { // killed before it was saved
+		return t.write(BestCheckpoint)
+	}
+	return t.noBest(t.dir.dir)
+}
+
+// openOther opens a directory that the run does not come from. What it needs is
+// written before what it replaces is deleted.
+func (t *Trainer) openOther() error {
+	keep, begun := t.dir.holds(t.state.Best)
+	if keep != "" && !t.cfg.Overwrite {
+		return fmt.Errorf("%s is a checkpoint of an earlier run: resume it, choose another directory, or set Overwrite", keep)
+	}
+	t.replaces = begun
+	best := t.state.Best
+	switch {
+	case best == nil:
+	case best.Step == t.state.Step:
+		if err := t.write(BestCheckpoint); err != nil {
+			return err
+		}
+	case !t.hasBest(t.from):
+		return t.noBest(t.from)
+	default:
+		c, err := ReadCheckpoint(filepath.Join(t.from, BestCheckpoint))
+		if err != nil {
+			return err
+		}
+		if err := t.dir.save(BestCheckpoint, c); err != nil {
+			return err
+		}
+	}
+	if err := t.write(LastCheckpoint); err != nil {
+		return err
+	}
+	if best == nil {
+		return t.dir.dropBest()
+	}
+	return nil
+}
+
+// hasBest says whether a directory has the best checkpoint of the run.
+func (t *Trainer) hasBest(dir string) bool {
+	c, err := readHead(filepath.Join(dir, BestCheckpoint))
+	return err == nil && c.isBest(t.state.Best)
+}
+
+func (t *Trainer) noBest(dir string) error {
+	return fmt.Errorf("want the best checkpoint of the run, of step %d, beside the one that it goes on from: %s is not there or is another",
+		t.state.Best.Step, filepath.Join(dir, BestCheckpoint))
 }
 
 // step trains on one batch.
@@ -252,17 +370,12 @@ func (t *Trainer) step(b *Batch) error {
 	if err != nil {
 		return err
 	}
-	sums, err := s.run(b)
-	if err != nil {
-		return err
-	}
-	if !finite(sums.Loss) {
-		return t.badLoss(sums.metrics().Loss, s)
-	}
 	factor := t.schedule.Factor(t.state.Step)
-	t.opt.SetFactor(factor)
-	if err := t.opt.step(s.grads); err != nil {
-		return fmt.Errorf("%w (%v)", err, t.safe)
+	t.undo.keep()
+	sums, err := t.update(s, b, factor)
+	if err != nil {
+		t.undo.restore()
+		return err
 	}
 	t.changed = true
 	t.state.Step++
@@ -282,12 +395,32 @@ func (t *Trainer) step(b *Batch) error {
 	return nil
 }
 
-// badLoss explains a loss that is not finite.
-func (t *Trainer) badLoss(loss float64, s *session) error {
-	if e := findNonFinite(s.graph.Params); e != nil {
-		return fmt.Errorf("the loss is %v: %w (%v)", loss, e, t.safe)
+// update runs the graph and the optimiser on a batch.
+func (t *Trainer) update(s *session, b *Batch, factor float64) (Tally, error) {
+	sums, err := s.run(b)
+	if err != nil {
+		return Tally{}, err
 	}
-	return fmt.Errorf("the loss is %v, though every parameter and gradient is finite (%v)", loss, t.safe)
+	if !finite(sums.Loss) {
+		return Tally{}, badLoss(sums.metrics().Loss, s, b)
+	}
+	t.opt.SetFactor(factor)
+	if err := t.opt.step(s.grads); err != nil {
+		return Tally{}, fmt.Errorf("in %v: %w", b, err)
+	}
+	return sums, nil
+}
+
+// badLoss explains a loss that is not finite.
+func badLoss(loss float64, s *session, b *Batch) error {
+	where := s.badRows(b)
+	if where == "" {
+		where = "in " + b.String()
+	}
+	if e := findNonFinite(s.graph.Params); e != nil {
+		return fmt.Errorf("the loss is %v: %s: %w", loss, where, e)
+	}
+	return fmt.Errorf("the loss is %v, though every parameter and gradient is finite: %s", loss, where)
 }
 
 // pace lowers the number of steps if the time will not do for all. It looks
@@ -341,7 +474,7 @@ func (t *Trainer) validate(ctx context.Context) error {
 		LR: t.cfg.LR * t.schedule.Factor(max(st.Step-1, 0)), Elapsed: Duration(t.elapsed()),
 	}
 	best := st.Best == nil || t.cfg.Monitor.better(val, st.Best.Val)
-	t.changed = true
+	t.changed, t.newBest = true, t.newBest || best
 	st.Evaluated, st.Window = st.Step, Tally{}
 	st.History = append(st.History, r)
 	st.Waiting++
@@ -356,9 +489,6 @@ func (t *Trainer) validate(ctx context.Context) error {
 		if err := h.OnEval(EvalEvent{Record: r, Best: best, Duration: took}); err != nil {
 			return fmt.Errorf("train: after the evaluation at step %d: %w", st.Step, err)
 		}
-	}
-	if best && t.cfg.CheckpointDir != "" {
-		return t.save(BestCheckpoint)
 	}
 	return nil
 }
@@ -404,7 +534,7 @@ func (t *Trainer) evaluate(ctx context.Context, l *Loader) (Metrics, error) {
 			return Metrics{}, err
 		}
 		if !finite(sums.Loss) {
-			return Metrics{}, t.badLoss(sums.metrics().Loss, s)
+			return Metrics{}, badLoss(sums.metrics().Loss, s, b)
 		}
 		sum.add(sums)
 	}
@@ -424,29 +554,47 @@ func (t *Trainer) session(mode Mode, b *Batch) (*session, error) {
 	return s, nil
 }
 
-// save writes a checkpoint and tells the hooks. Parameters that are not finite
-// are not saved: they would take the place of the last good ones.
-func (t *Trainer) save(name string) error {
+// save writes the last checkpoint, and the best one if it is new, and tells the
+// hooks.
+func (t *Trainer) save() error {
+	names := []string{LastCheckpoint}
+	if t.newBest && t.state.Best.Step == t.state.Step {
+		names = append(names, BestCheckpoint)
+	}
+	for _, name := range names {
+		if err := t.write(name); err != nil {
+			t.failed = true
+			return fmt.Errorf("train: %w", err)
+		}
+	}
+	t.changed, t.newBest = false, false
+	for _, name := range names {
+		e := CheckpointEvent{Path: t.dir.path(name), Step: t.state.Step, Best: name == BestCheckpoint}
+		for _, h := range t.hooks {
+			if err := h.OnCheckpoint(e); err != nil {
+				return fmt.Errorf("train: after the checkpoint at step %d: %w", e.Step, err)
+			}
+		}
+	}
+	return nil
+}
+
+// write writes a checkpoint. Parameters that are not finite are not saved: they
+// would take the place of the last good ones.
+func (t *Trainer) write(name string) error {
 	t.state.Elapsed = Duration(t.elapsed())
 	if e := nonFiniteValue(t.model.Params()); e != nil {
-		return fmt.Errorf("train: step %d: %w (%v)", t.state.Step, e, t.safe)
+		return fmt.Errorf("step %d: %w (%v)", t.state.Step, e, t.safe)
 	}
 	c, err := t.checkpoint()
 	if err == nil {
 		err = t.dir.save(name, c)
 	}
 	if err != nil {
-		return fmt.Errorf("train: saving %s after step %d: %w", t.dir.path(name), t.state.Step, err)
+		return fmt.Errorf("saving %s after step %d: %w", t.dir.path(name), t.state.Step, err)
 	}
 	if name == LastCheckpoint {
-		t.changed = false
 		t.safe = safetyNet{t.dir.path(name), t.state.Step}
-	}
-	e := CheckpointEvent{Path: t.dir.path(name), Step: t.state.Step, Best: name == BestCheckpoint}
-	for _, h := range t.hooks {
-		if err := h.OnCheckpoint(e); err != nil {
-			return fmt.Errorf("train: after the checkpoint at step %d: %w", e.Step, err)
-		}
 	}
 	return nil
 }
@@ -464,7 +612,7 @@ func (t *Trainer) interrupted(ctx context.Context) error {
 	if t.cfg.CheckpointDir == "" {
 		return e
 	}
-	if err := t.save(LastCheckpoint); err != nil {
+	if err := t.save(); err != nil {
 		return errors.Join(e.Cause, err)
 	}
 	e.Checkpoint = t.dir.path(LastCheckpoint)
@@ -493,7 +641,7 @@ func (t *Trainer) saveDue(reason StopReason) bool {
 	if every == 0 {
 		every = t.evalEvery()
 	}
-	return t.cfg.CheckpointDir != "" && t.changed && (t.state.Step%every == 0 || reason != "")
+	return t.cfg.CheckpointDir != "" && t.changed && (t.state.Step%every == 0 || reason != "" || t.newBest)
 }
 
 // over returns why the run is over, or "".
@@ -520,9 +668,15 @@ func (t *Trainer) LoadBest() error {
 	if t.cfg.CheckpointDir == "" {
 		return errors.New("train: the run has no checkpoint directory to load the best checkpoint from")
 	}
+	if t.opened && t.state.Best == nil {
+		return errors.New("train: the run has had no evaluation that could be the best")
+	}
 	c, err := ReadCheckpoint(t.dir.path(BestCheckpoint))
 	if err != nil {
 		return err
+	}
+	if t.state.Best != nil && !c.isBest(t.state.Best) {
+		return fmt.Errorf("train: checkpoint %s is not the best of this run, which is of step %d", c.path, t.state.Best.Step)
 	}
 	return c.LoadModel(t.model)
 }

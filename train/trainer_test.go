@@ -357,18 +357,33 @@ func TestNonFiniteStopsWithTheParameter(t *testing.T) {
 	}
 }
 
-func TestNonFiniteDataStopWithTheGradient(t *testing.T) {
-	cfg, mc, train, val := tinyRun("")
-	mc.Vocab, mc.Features, mc.Position = 0, 2, true
-	train, val = train.asFeatures(tinyClasses), val.asFeatures(tinyClasses)
-	train.examples[11].Features[1] = float32(math.Inf(-1))
-	_, err := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val).Fit(context.Background())
-	var bad *NonFiniteError
-	if !errors.As(err, &bad) || !bad.Gradient || bad.Param != "hidden.weight" {
-		t.Fatalf("got error %v", err)
+// A loss that is not finite though the data and the parameters are names the
+// batch, and what the step did to the buffers is undone.
+func TestNonFiniteLossLeavesTheStepBefore(t *testing.T) {
+	cfg, mc, train, val := tinyRun(t.TempDir())
+	m := newTinyModel(mc, tensor.Float32)
+	_, err := newTrainer(t, cfg, m, train, val, stepHook{f: func(e StepEvent) error {
+		if e.Step == 4 {
+			for i := range m.frozen.Float32s() {
+				m.frozen.Float32s()[i] = math.MaxFloat32 // which dropout scales up
+			}
+		}
+		return nil
+	}}).Fit(context.Background())
+	last := filepath.Join(cfg.CheckpointDir, LastCheckpoint)
+	c, err1 := ReadCheckpoint(last)
+	if err1 != nil {
+		t.Fatal(err1)
 	}
-	if want := `gradient of parameter "hidden.weight" is NaN at element 8 (there is no checkpoint to go back to)`; !strings.HasSuffix(err.Error(), want) {
-		t.Errorf("got error %q, want it to end with %q", err, want)
+	done := c.State.Step
+	for _, want := range []string{fmt.Sprintf("train: step %d: the loss is NaN: ", done+1), " example", fmt.Sprintf("(the latest checkpoint, %s, is of step %d)", last, done)} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+	}
+	counter, _ := c.tensors.Lookup("dropout.counter")
+	if got := counter.Data.([]int64)[0]; got != int64(done) || done < 4 {
+		t.Errorf("the checkpoint is of step %d and has drawn %d masks, want as many", done, got)
 	}
 }
 
@@ -578,20 +593,94 @@ func TestHookErrorEndsTheRun(t *testing.T) {
 	}
 }
 
+// filed is data of a file.
+type filed struct{ *tokenData }
+
+func (filed) Origin(i int) string { return fmt.Sprintf("data.tsv:%d", i+2) }
+
+// What is wrong with an example is told with its number and where it is from,
+// in training, validation and test data alike, and what has been trained until
+// then is saved.
 func TestDataErrorsNameTheExample(t *testing.T) {
-	cfg, mc, train, val := tinyRun("")
-	train.fail = map[int]error{17: os.ErrNotExist}
-	_, err := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val).Fit(context.Background())
-	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "example 17") {
-		t.Errorf("got error %v", err)
-	}
-	for _, label := range []int{tinyClasses, -2} {
-		cfg, mc, train, val = tinyRun("")
-		train.examples[9].Label = label
-		_, err = newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val).Fit(context.Background())
-		if want := fmt.Sprintf("example 9: want a label in [0, 3), or -1 to ignore it, got %d", label); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got error %v, want one with %q", err, want)
+	for _, c := range []struct {
+		want  string
+		kind  string // tokens, features, or positions: features with a label for each
+		spoil func(*tokenData, *Example)
+	}{
+		{"file does not exist", "tokens", func(d *tokenData, _ *Example) { d.fail = map[int]error{17: os.ErrNotExist} }},
+		{"want a label in [0, 3), or -1 to ignore it, got 3", "tokens", func(_ *tokenData, e *Example) { e.Label = 3 }},
+		{"want a label in [0, 3), or -1 to ignore it, got -2", "tokens", func(_ *tokenData, e *Example) { e.Label = -2 }},
+		{"step 2: want a label in [0, 3), or -1 to ignore it, got 9", "positions", func(_ *tokenData, e *Example) { e.Labels[2] = 9 }},
+		{"token of step 1: want an id in [0, 12), got 12", "tokens", func(_ *tokenData, e *Example) { e.Tokens[1] = 12 }},
+		{"token of step 2: want an id >= 0, got -1", "tokens", func(_ *tokenData, e *Example) { e.Tokens[2] = -1 }},
+		{"feature 1 of step 2: want a finite number, got NaN", "features", func(_ *tokenData, e *Example) { e.Features[5] = float32(math.NaN()) }},
+		{"feature 0 of step 0: want a finite number, got +Inf", "features", func(_ *tokenData, e *Example) { e.Features[0] = float32(math.Inf(1)) }},
+		{"want Features and no Tokens, got 1", "features", func(_ *tokenData, e *Example) { e.Tokens = []int{0} }},
+	} {
+		for _, split := range []string{"training", "validation", "test"} {
+			cfg, mc, train, val := tinyRun(t.TempDir())
+			if c.kind != "tokens" {
+				mc.Vocab, mc.Features, mc.Position = 0, 2, c.kind == "positions"
+				train, val = train.asFeatures(tinyClasses), val.asFeatures(tinyClasses)
+			}
+			if c.kind == "features" {
+				for _, d := range []*tokenData{train, val} {
+					for i := range d.examples {
+						d.examples[i].Label, d.examples[i].Labels = d.examples[i].Labels[0], nil
+						d.lengths = append(d.lengths, len(d.examples[i].Features)/2)
+					}
+				}
+			}
+			bad := &tokenData{examples: slices.Clone(train.examples), lengths: train.lengths}
+			if split != "training" {
+				bad = &tokenData{examples: slices.Clone(val.examples), lengths: val.lengths}
+			}
+			e := &bad.examples[17]
+			e.Tokens, e.Features, e.Labels = slices.Clone(e.Tokens), slices.Clone(e.Features), slices.Clone(e.Labels)
+			c.spoil(bad, e)
+			a, b := Dataset(train), Dataset(val)
+			step, steps := "train: evaluation after step 5: ", 5
+			switch split {
+			case "training":
+				a, step, steps = filed{bad}, "train: step ", -1
+			case "validation":
+				b = filed{bad}
+			}
+			tr := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), a, b)
+			var err error
+			if split == "test" {
+				step = "train: Evaluate: "
+				_, err = tr.Evaluate(context.Background(), filed{bad})
+			} else {
+				_, err = tr.Fit(context.Background())
+			}
+			if err == nil || !strings.Contains(err.Error(), "example 17 (data.tsv:19): "+c.want) || !strings.HasPrefix(err.Error(), step) {
+				t.Errorf("%s: got error %v, want %q", split, err, c.want)
+			}
+			if split == "test" {
+				continue
+			}
+			ck, err := ReadCheckpoint(filepath.Join(cfg.CheckpointDir, LastCheckpoint))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ck.State.Step != tr.state.Step || steps > 0 && ck.State.Step != steps {
+				t.Errorf("%s: %s: %d steps done, checkpoint of step %d", split, c.want, tr.state.Step, ck.State.Step)
+			}
 		}
+	}
+}
+
+func TestLossThatIsNotFiniteNamesTheExample(t *testing.T) {
+	nan := float32(math.NaN())
+	b := &Batch{B: 4, Examples: []int{5, 3, 8}, ds: filed{}}
+	s := &session{logits: tensor.New(tensor.WithShape(4, 2), tensor.WithBacking([]float32{1, 2, nan, 3, 0, 0, 0, 0}))}
+	if got, want := s.badRows(b), "the scores are not finite of example 3 (data.tsv:5)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	s.logits = tensor.New(tensor.WithShape(4, 2), tensor.WithBacking([]float64{1, math.NaN(), math.Inf(1), 3, 0, math.NaN(), 0, 0}))
+	if got := s.badRows(b); got != "" {
+		t.Errorf("all of them: got %q", got)
 	}
 }
 

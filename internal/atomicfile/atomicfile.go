@@ -75,6 +75,11 @@ func replace(path string, perm os.FileMode, write func(io.Writer) error) error {
 	return syncDir(dir)
 }
 
+// TempPattern returns the pattern (see path/filepath.Match) of the temporary
+// files that a killed Write of a file of the given name, or pattern of names,
+// leaves behind.
+func TempPattern(name string) string { return "." + name + ".tmp*" }
+
 // createTemp creates a new file for writing, hidden and named after base, in
 // dir. Unlike os.CreateTemp it gives the file the mode perm less the umask.
 func createTemp(dir, base string, perm os.FileMode) (*os.File, error) {

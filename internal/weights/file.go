@@ -25,7 +25,7 @@ type Var struct {
 func Tensors(vars []Var) ([]safetensors.Tensor, error) {
 	ts := make([]safetensors.Tensor, len(vars))
 	for i, v := range vars {
-		data, err := elements(v.Value)
+		data, err := Elements(v.Value)
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", v.Name, err)
 		}
@@ -41,9 +41,9 @@ func Tensors(vars []Var) ([]safetensors.Tensor, error) {
 	return ts, nil
 }
 
-// elements returns the elements of v in place: a []float32, []float64, []int64
+// Elements returns the elements of v in place: a []float32, []float64, []int64
 // or []int.
-func elements(v G.Value) (any, error) {
+func Elements(v G.Value) (any, error) {
 	if s, ok := Memory[float32](v); ok {
 		return s, nil
 	}
@@ -126,7 +126,7 @@ func Load(ts []safetensors.Tensor, vars []Var) error {
 		}
 		delete(byName, v.Name)
 		var err error
-		if dst[i], err = elements(v.Value); err != nil {
+		if dst[i], err = Elements(v.Value); err != nil {
 			return fmt.Errorf("%q: %w", v.Name, err)
 		}
 		if !convertible(dst[i], t.Data) {
