@@ -38,7 +38,7 @@ func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 // firstNonFinite returns the index of the first NaN or infinity, or -1.
 func firstNonFinite[T num.Float](s []T) int {
 	for i, v := range s {
-		if !finite(float64(v)) {
+		if v-v != 0 { // NaN, and so it is of an infinity
 			return i
 		}
 	}
