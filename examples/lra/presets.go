@@ -51,7 +51,7 @@ func base(task, preset string) *options {
 		Activation: ops.ActGELU, Mixing: layers.MixGLU,
 	}
 	o.model = models.ClassifierConfig{Pool: ops.PoolMean, Block: layers.BlockConfig{Norm: layers.BatchNorm}}
-	o.train = train.Config{DType: train.Float32, WeightDecay: 0.05, Schedule: train.Schedule{Kind: train.Cosine}}
+	o.train = train.Config{DType: train.Float32, WeightDecay: 0.05, Schedule: train.Schedule{Kind: train.Cosine, Drop: 0.2, Patience: 5}}
 	switch task {
 	case "listops":
 		o.model.Vocab, o.model.Classes = listops.VocabSize, listops.Classes

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
@@ -27,22 +28,21 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return explain(ctx, err, "before the training began")
 	}
+	if err := o.bendTo(data.train.Len(), data.longest()); err != nil {
+		return err
+	}
 	model, err := models.NewClassifier(G.NewGraph(), o.train.DType.Tensor(), o.model, o.seed)
 	if err != nil {
-		return err
+		return modelFields.Speak(err)
 	}
 	fmt.Fprintf(out, "\n%s\n", model.Summary())
 	tr, err := train.New(o.train, model, data.train, data.val, train.NewProgress(out), train.NewMetricsFile(filepath.Join(o.out, "metrics.jsonl")))
 	if err != nil {
-		return err
+		return trainFields.Speak(err)
 	}
 	defer tr.Close()
 	if o.resume {
-		c, err := train.ReadCheckpoint(filepath.Join(o.out, train.LastCheckpoint))
-		if err != nil {
-			return err
-		}
-		if err := tr.Resume(c); err != nil {
+		if err := o.goOn(tr, out); err != nil {
 			return err
 		}
 	}
@@ -53,7 +53,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	result, err := tr.Fit(ctx)
 	err = errors.Join(err, stopProfile())
 	if err != nil {
-		return explain(ctx, err, "in the training")
+		return trainFields.Speak(explain(ctx, err, "in the training"))
+	}
+	if result.Best == nil {
+		fmt.Fprintf(out, "\n%s after %s, before the first step: nothing is trained; -resume with a longer -max-time goes on from the start\n", result.Reason, result.Elapsed)
+		return nil
 	}
 	if err := tr.LoadBest(); err != nil {
 		return err
@@ -70,6 +74,24 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fmt.Fprintf(out, "test accuracy %.2f %% (%d examples), loss %.4f; always guessing the commonest class: %.2f %%\n", 100*test.Accuracy, test.Count, test.Loss, 100*data.commonest)
 	fmt.Fprintf(out, "model in %s, %s in all\n", dir, time.Since(began).Round(time.Second))
 	return nil
+}
+
+// goOn makes the trainer go on from the last checkpoint, or from the start if
+// the run was killed before there was one.
+func (o *options) goOn(tr *train.Trainer, out io.Writer) error {
+	path := filepath.Join(o.out, train.LastCheckpoint)
+	c, err := train.ReadCheckpoint(path)
+	if _, missing := os.Lstat(path); errors.Is(missing, fs.ErrNotExist) {
+		if _, err := os.Stat(o.out); err != nil {
+			return fmt.Errorf("-resume: there is no run in -out: %w", err)
+		}
+		fmt.Fprintf(out, "there is no checkpoint in %s: starting from the beginning\n", o.out)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return resumeFields.Speak(tr.Resume(c))
 }
 
 // explain says of an error that the end of ctx caused where that was, and how

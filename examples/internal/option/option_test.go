@@ -3,6 +3,7 @@ package option_test
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -52,5 +53,57 @@ func TestPrint(t *testing.T) {
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestLists(t *testing.T) {
+	for in, want := range map[string]string{
+		"a,b": "[a b]", " a , b ": "[a b]", "a,\tb": "[a b]", "a": "[a]", "": "[]", "  ": "[]",
+		"a,,b": `invalid value "a,,b" for flag -names: want items separated by commas, got an empty one (-h lists the options)`,
+		"a,":   `invalid value "a," for flag -names: want items separated by commas, got an empty one (-h lists the options)`,
+	} {
+		fs := flag.NewFlagSet("test", flag.ContinueOnError)
+		names := []string{"x", "y"}
+		option.Strings(fs, "names", &names, "`names` of things")
+		if def := fs.Lookup("names").DefValue; def != "x,y" {
+			t.Errorf("default %q, want x,y", def)
+		}
+		err := option.Parse(fs, []string{"-names", in}, nil)
+		if got := fmt.Sprint(names); err == nil && got != want || err != nil && err.Error() != want {
+			t.Errorf("%q: got %s, error %v, want %s", in, got, err, want)
+		}
+	}
+	for in, want := range map[string]string{
+		"1,2": "[1 2]", " 1 , -2 ": "[1 -2]", "": "[]",
+		"1,x": `invalid value "1,x" for flag -sizes: want whole numbers, got "x" (-h lists the options)`,
+	} {
+		fs := flag.NewFlagSet("test", flag.ContinueOnError)
+		var sizes []int
+		option.Ints(fs, "sizes", &sizes, "`sizes`")
+		err := option.Parse(fs, []string{"-sizes", in}, nil)
+		if got := fmt.Sprint(sizes); err == nil && got != want || err != nil && err.Error() != want {
+			t.Errorf("%q: got %s, error %v, want %s", in, got, err, want)
+		}
+	}
+}
+
+func TestSpeak(t *testing.T) {
+	fields := option.Fields{"LR": "-lr", "LRA": "-lr-a", "Overwrite": "-overwrite", "d_state": "-d-state", "block.lr": "-lr-ssm", "DtMin": "-dt-min", "min-length": "-min-length"}
+	for in, want := range map[string]string{
+		"train: Config: want LR > 0, got -1":                           "train: want -lr > 0, got -1",
+		"models: ClassifierConfig: BlockConfig: want LRA, got LR":      "models: want -lr-a, got -lr",
+		"/runs/LR/last.json is there: set Overwrite":                   "/runs/LR/last.json is there: set -overwrite",
+		"block.s4d.d_state is 2 in the checkpoint; block.lr is 1 here": "-d-state is 2 in the checkpoint; -lr-ssm is 1 here",
+		"train.chosen.min-length is \"1\"":                             "-min-length is \"1\"",
+		"want 0 < DtMin, got DtMin = 2":                                "want 0 < -dt-min, got -dt-min = 2",
+	} {
+		err := errors.New(in)
+		got := fields.Speak(err)
+		if got.Error() != want || !errors.Is(got, err) {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+	if fields.Speak(nil) != nil {
+		t.Error("no error became one")
 	}
 }
