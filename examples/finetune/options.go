@@ -52,7 +52,22 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	if err := option.Parse(fs, args, help); err != nil {
 		return nil, err
 	}
+	if !given(fs, "n-ssm") && o.dModel%o.nSSM != 0 {
+		o.nSSM = 1
+	}
 	return o, o.finish()
+}
+
+// given says whether the command line has an option.
+func given(fs *flag.FlagSet, name string) (found bool) {
+	fs.Visit(func(f *flag.Flag) { found = found || f.Name == name })
+	return found
+}
+
+// fields are the options that set the fields of the configurations.
+var fields = option.Fields{
+	"DModel": "-d-model", "DState": "-d-state", "NSSM": "-n-ssm", "DtMin": "-dt-min", "DtMax": "-dt-max",
+	"Classes": "-classes", "LMax": "-length", "LRA": "-lr-a", "Steps": "-steps", "BatchSize": "-batch",
 }
 
 // flags declares the options with o's values as defaults.
@@ -61,7 +76,7 @@ func (o *options) flags() *flag.FlagSet {
 	option.Choice(fs, "layer", &o.layer, "the state space layer: diagonal (S4D), or diagonal plus low rank (S4)", layerNames)
 	fs.IntVar(&o.dModel, "d-model", o.dModel, "features (H)")
 	fs.IntVar(&o.dState, "d-state", o.dState, "state size (N), even")
-	fs.IntVar(&o.nSSM, "n-ssm", o.nSSM, "number of independent state matrices, a divisor of -d-model")
+	fs.IntVar(&o.nSSM, "n-ssm", o.nSSM, "number of independent state matrices, a divisor of -d-model; if not given, 1 where 2 is none")
 	fs.Float64Var(&o.dtMin, "dt-min", o.dtMin, "smallest initial step size")
 	fs.Float64Var(&o.dtMax, "dt-max", o.dtMax, "largest initial step size")
 	fs.IntVar(&o.classes, "classes", o.classes, "number of tones to tell apart")
@@ -94,9 +109,9 @@ func (o *options) finish() error {
 		o.out = filepath.Join("runs", "finetune-"+o.layer)
 	}
 	if err := o.model().Validate(); err != nil {
-		return fmt.Errorf("models: %w", err)
+		return fields.Speak(fmt.Errorf("models: %w", err))
 	}
-	return o.training().Validate()
+	return fields.Speak(o.training().Validate())
 }
 
 // checkWhole reports a whole number that is too small.

@@ -206,15 +206,20 @@ func TestErrors(t *testing.T) {
 		"-ratio: want more than 1, got 1":                                      {"-ratio", "1"},
 		"-period, -ratio: want periods that are finite, got +Inf for the last": {"-ratio", "1e300"},
 		"-noise: want at least 0, got -1":                                      {"-noise", "-1"},
-		"DState":                                                               {"-d-state", "3"},
-		"NSSM":                                                                 {"-n-ssm", "3"},
-		"DtM":                                                                  {"-dt-min", "1"},
+		"want an even -d-state >= 2":                                           {"-d-state", "3"},
+		"want -n-ssm a divisor of -d-model = 16, got 3":                        {"-n-ssm", "3"},
+		"want 0 < -dt-min <= -dt-max, got -dt-min = 1":                         {"-dt-min", "1"},
 		"not a directory":                                                      small(filepath.Join(file, "a")),
 	} {
 		if _, err := finetune(args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("finetune %s: got error %v, want %q", strings.Join(args, " "), err, want)
 		}
 	}
+}
+
+// A default keeps no option from being used.
+func TestOddWidth(t *testing.T) {
+	mustRun(t, small(t.TempDir(), "-d-model", "5")...)
 }
 
 func TestHelpListsEveryOption(t *testing.T) {

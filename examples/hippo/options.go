@@ -1,12 +1,11 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/gorgonia-s4/s4/examples/internal/option"
 	"github.com/gorgonia-s4/s4/layers/hippo"
@@ -45,17 +44,7 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 func (o *options) flags() *flag.FlagSet {
 	fs := flag.NewFlagSet("hippo", flag.ContinueOnError)
 	option.Choice(fs, "measure", &o.measure, "what is remembered: legs all of the past; legt and fout a window that slides, by polynomials and by a Fourier series", measures())
-	fs.Func("states", "comma-separated `numbers` of coefficients (N), ascending (default 4,8,16,32,64)", func(v string) error {
-		o.states = nil
-		for _, f := range strings.Split(v, ",") {
-			n, err := strconv.Atoi(strings.TrimSpace(f))
-			if err != nil {
-				return fmt.Errorf("want whole numbers, got %q", f)
-			}
-			o.states = append(o.states, n)
-		}
-		return nil
-	})
+	option.Ints(fs, "states", &o.states, "comma-separated `numbers` of coefficients (N), ascending")
 	fs.IntVar(&o.length, "length", o.length, "number of inputs")
 	fs.IntVar(&o.window, "window", o.window, "inputs in the window of legt and fout; 0: two fifths of -length")
 	fs.Uint64Var(&o.seed, "seed", o.seed, "seed of the function")
@@ -73,7 +62,10 @@ const (
 
 // finish checks the options and fills in what follows from others.
 func (o *options) finish() error {
-	if len(o.states) > maxMemories {
+	switch {
+	case len(o.states) < 1:
+		return errors.New("-states: want at least one number, got none")
+	case len(o.states) > maxMemories:
 		return fmt.Errorf("-states: want at most %d numbers, got %d", maxMemories, len(o.states))
 	}
 	for i, n := range o.states {

@@ -41,6 +41,7 @@ func TestPicturesAreThoseOfBefore(t *testing.T) {
 func TestSmallestMemories(t *testing.T) {
 	for _, args := range [][]string{
 		{"-states", "1"},
+		{"-states", " 1 , 2,\t4"},
 		{"-states", "1", "-measure", "legt"},
 		{"-states", "2", "-measure", "fout", "-length", "10", "-window", "2"},
 		{"-states", "1,256", "-length", "10"},
@@ -130,6 +131,7 @@ func TestErrors(t *testing.T) {
 		`invalid value "lagt" for flag -measure: want one of legs, legt, fout`: {"-measure", "lagt"},
 		`invalid value "4,x" for flag -states: want whole numbers, got "x"`:    {"-states", "4,x"},
 		"-states: want numbers from 1 to 256, ascending, got [8 4]":            {"-states", "8,4"},
+		"-states: want at least one number, got none":                          {"-states", " "},
 		"-states: want numbers from 1 to 256, ascending, got [0]":              {"-states", "0"},
 		"-length: want 10 to 100000, got 5":                                    {"-length", "5"},
 		"-states: want at most 12 numbers, got 13":                             {"-states", "1,2,3,4,5,6,7,8,9,10,11,12,13"},
