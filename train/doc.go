@@ -18,7 +18,11 @@
 // number of the epoch, and a checkpoint stores all that the rest of the run
 // depends on. On one machine a run that was stopped and resumed is therefore
 // equal, bit for bit, to one that never stopped. The one exception is a run
-// that MaxDuration cut short, which depends on the speed of the machine.
+// that MaxDuration cut short, which depends on the speed of the machine. A
+// checkpoint knows its data by a fingerprint: Resume refuses others.
+//
+// A run that is killed at whatever moment leaves a directory that it can be
+// resumed from; one that ends with an error leaves the steps before it.
 //
 // # Without the trainer
 //

@@ -237,14 +237,16 @@ func TestOneDirectoryOfManyNames(t *testing.T) {
 				t.Fatal(err)
 			}
 			from, to := rename(dir)
-			cfg.CheckpointDir, cfg.Overwrite = to, true
-			cfg.Steps++
-			tr, r, err := fit(t, cfg, mc, train, val, filepath.Join(from, LastCheckpoint))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := tr.LoadBest(); err != nil || *r.Best != *first.Best {
-				t.Errorf("best %+v, want %+v; %v", r.Best, first.Best, err)
+			cfg.CheckpointDir = to
+			for _, cfg.Overwrite = range []bool{false, true} {
+				cfg.Steps++
+				tr, r, err := fit(t, cfg, mc, train, val, filepath.Join(from, LastCheckpoint))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := tr.LoadBest(); err != nil || *r.Best != *first.Best {
+					t.Errorf("best %+v, want %+v; %v", r.Best, first.Best, err)
+				}
 			}
 		})
 	}
@@ -255,6 +257,16 @@ func TestOneDirectoryOfManyNames(t *testing.T) {
 func TestKilledAsItStarts(t *testing.T) {
 	cfg, mc, train, val, first := spoiledRun(t)
 	old := cfg.CheckpointDir
+	// Another run, whose files have the same names.
+	other := cfg
+	other.CheckpointDir, other.Seed = t.TempDir(), 99
+	if _, _, err := fit(t, other, mc, train, val, ""); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := ReadCheckpoint(filepath.Join(other.CheckpointDir, LastCheckpoint))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		from     string // what is resumed
 		occupied bool   // the directory holds another run
@@ -269,10 +281,13 @@ func TestKilledAsItStarts(t *testing.T) {
 				cfg := cfg
 				cfg.CheckpointDir = t.TempDir()
 				if c.occupied {
-					cfg.CheckpointDir = copyDir(t, old)
+					cfg.CheckpointDir = copyDir(t, other.CheckpointDir)
 				}
 				cfg.Overwrite = c.occupied
 				cfg.Steps++
+				if c.from == "" {
+					cfg.Steps = 4
+				}
 				begin := func(from string) *Trainer {
 					tr := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val)
 					if from != "" {
@@ -294,8 +309,12 @@ func TestKilledAsItStarts(t *testing.T) {
 					}
 					break
 				}
-				if _, err := ReadCheckpoint(filepath.Join(cfg.CheckpointDir, LastCheckpoint)); err != nil && c.occupied {
+				left, err := ReadCheckpoint(filepath.Join(cfg.CheckpointDir, LastCheckpoint))
+				if err != nil && c.occupied {
 					t.Fatalf("%s, crash %d (after it: %v): %v", name, n, after, err)
+				}
+				if err == nil && left.Train.Seed == other.Seed && !reflect.DeepEqual(left.tensors, whole.tensors) {
+					t.Fatalf("%s, crash %d (after it: %v): the other run has got tensors of this one", name, n, after)
 				}
 				again := c.from
 				if here := filepath.Join(cfg.CheckpointDir, LastCheckpoint); again != "" && !cfg.Overwrite && exists(here) {
@@ -311,6 +330,19 @@ func TestKilledAsItStarts(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A run without validation data that replaces one with them has no best
+// checkpoint, nor the other's.
+func TestReplacedRunLeavesNoBest(t *testing.T) {
+	cfg, mc, train, _, _ := saved(t)
+	cfg.Overwrite = true
+	if _, _, err := fit(t, cfg, mc, train, nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	if files := tensorFiles(t, cfg.CheckpointDir); exists(filepath.Join(cfg.CheckpointDir, BestCheckpoint)) || len(files) != 1 {
+		t.Errorf("left: %s and %q", BestCheckpoint, files)
 	}
 }
 

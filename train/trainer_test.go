@@ -361,6 +361,7 @@ func TestNonFiniteStopsWithTheParameter(t *testing.T) {
 // batch, and what the step did to the buffers is undone.
 func TestNonFiniteLossLeavesTheStepBefore(t *testing.T) {
 	cfg, mc, train, val := tinyRun(t.TempDir())
+	cfg.EvalEvery, cfg.CheckpointEvery = 100, 100
 	m := newTinyModel(mc, tensor.Float32)
 	_, err := newTrainer(t, cfg, m, train, val, stepHook{f: func(e StepEvent) error {
 		if e.Step == 4 {
