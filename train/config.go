@@ -120,7 +120,8 @@ type Config struct {
 	Patience int `json:"patience,omitempty"`
 
 	// CheckpointDir is the directory of the checkpoints, made if it does not
-	// exist; "" means that none are written.
+	// exist; "" means that none are written. A run with checkpoints reads its
+	// data once before it starts, for a fingerprint of them.
 	CheckpointDir string `json:"checkpoint_dir,omitempty"`
 	// CheckpointEvery is the number of steps between checkpoints; 0 means as
 	// often as evaluations. There is always one at the start, at the end, on

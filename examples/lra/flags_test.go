@@ -314,6 +314,22 @@ func (k *killer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// A run that replaces another and is killed does not pass for the other.
+func TestReplacedRunLeavesNoModel(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	args := []string{"-preset", "smoke", "-cache", t.TempDir(), "-out", dir}
+	mustRun(t, args...)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	err := run(ctx, append(args, "-overwrite"), &cancelWriter{at: "step 1/", cancel: cancel})
+	if stop := new(train.InterruptedError); !errors.As(err, &stop) {
+		t.Fatalf("got error %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "model", "config.json")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the model of the earlier run: got %v", err)
+	}
+}
+
 func TestResumeWhereNothingIs(t *testing.T) {
 	dir, cache := t.TempDir(), t.TempDir()
 	args := []string{"-preset", "smoke", "-cache", cache, "-resume", "-out"}

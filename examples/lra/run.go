@@ -36,7 +36,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return modelFields.Speak(err)
 	}
 	fmt.Fprintf(out, "\n%s\n", model.Summary())
-	tr, err := train.New(o.train, model, data.train, data.val, train.NewProgress(out), train.NewMetricsFile(filepath.Join(o.out, "metrics.jsonl")))
+	dir := filepath.Join(o.out, "model")
+	tr, err := train.New(o.train, model, data.train, data.val, train.NewProgress(out), train.NewMetricsFile(filepath.Join(o.out, "metrics.jsonl")), earlierModel{dir: dir})
 	if err != nil {
 		return trainFields.Speak(err)
 	}
@@ -66,13 +67,32 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return explain(ctx, err, "in the test; the training is finished and saved, and -resume repeats the test")
 	}
-	dir := filepath.Join(o.out, "model")
 	if err := model.Save(dir); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\n%s after %d steps; best validation accuracy %.2f %% at step %d\n", result.Reason, result.Steps, 100*result.Best.Val.Accuracy, result.Best.Step)
 	fmt.Fprintf(out, "test accuracy %.2f %% (%d examples), loss %.4f; always guessing the commonest class: %.2f %%\n", 100*test.Accuracy, test.Count, test.Loss, 100*data.commonest)
 	fmt.Fprintf(out, "model in %s, %s in all\n", dir, time.Since(began).Round(time.Second))
+	return nil
+}
+
+// earlierModel removes the trained model of a run that a new one replaces: it
+// would be taken for that of the new one. By then the new run has a checkpoint.
+type earlierModel struct {
+	train.BaseHook
+	dir string
+}
+
+// OnStart implements train.Hook.
+func (m earlierModel) OnStart(e train.StartEvent) error {
+	if e.Resumed {
+		return nil
+	}
+	for _, f := range []string{"config.json", "model.safetensors"} {
+		if err := os.Remove(filepath.Join(m.dir, f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	return nil
 }
 
