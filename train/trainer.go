@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -280,6 +281,9 @@ func (t *Trainer) identify() Data {
 		t.data = &Data{Train: identify(t.train.ds)}
 		if t.val != nil {
 			val := identify(t.val.ds)
+			if maps.Equal(val.Chosen, t.data.Train.Chosen) {
+				val.Chosen = nil // once is enough
+			}
 			t.data.Val = &val
 		}
 	}
