@@ -20,6 +20,11 @@
 // gorgonia.BindDualValues or gorgonia.Read, which take it in time, not by the
 // Value of its node after the run.
 //
+// A graph may be unbound between runs (UnbindAll of a LispMachine,
+// UnbindAllNonInputs of the graph). Importing this package switches the pool of
+// package tensor off, with tensor.DontUsePool: it hands out tensors that ops of
+// Gorgonia still use.
+//
 // Each op has two files: x.go holds the function on nodes, x_core.go the
 // arithmetic on slices.
 package ops

@@ -228,7 +228,7 @@ func (b *backOp[T]) giveBack() {
 }
 
 // value returns the gradient of input i.
-func (b *backOp[T]) value(i int) G.Value { return b.values[i].value(b.of.dt, b.of.dims[i]) }
+func (b *backOp[T]) value(i int) G.Value { return b.values[i].value(b.nodes[i], b.of.dt, b.of.dims[i]) }
 
 // addTo adds src to dst, spread over the workers.
 func addTo[T num.Float](dst, src []T) {

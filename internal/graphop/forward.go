@@ -15,6 +15,7 @@ type op[T num.Float] struct {
 	core   Core[T]
 	dt     tensor.Dtype
 	in     []*G.Node
+	node   *G.Node        // of the output
 	dims   []tensor.Shape // of the inputs
 	memory *memory[T]
 
@@ -43,7 +44,7 @@ func (o *op[T]) Do(in ...G.Value) (G.Value, error) {
 	if err := o.forward(o.out.data(o.shape)); err != nil {
 		return nil, err
 	}
-	return o.out.value(o.dt, o.shape), nil
+	return o.out.value(o.node, o.dt, o.shape), nil
 }
 
 func (o *op[T]) forward(out []T) (err error) {

@@ -214,6 +214,7 @@ func apply[T num.Float](s Spec, core Core[T], dt tensor.Dtype, in []*G.Node) (*G
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
+	o.node = out
 	return out, nil
 }
 

@@ -63,6 +63,13 @@ func (b *block[T]) giveBack() {
 	b.home.free[len(b.d)] = append(b.home.free[len(b.d)], b)
 }
 
+// Gorgonia's own ops do not survive the pool of package tensor: an op that works
+// in place leaves one tensor with two nodes, UnbindAllNonInputs returns it once
+// for each, and then two ops that run at the same time share it. A program in
+// which one machine unbinds its nodes so ends in a panic on another. Without the
+// pool, which saves the allocation of headers and nothing else, all is well.
+func init() { tensor.DontUsePool() }
+
 var poison atomic.Bool
 
 // Poison makes every gradient NaN as soon as its memory is free for another. A
@@ -82,6 +89,12 @@ func memoryOf[T num.Float](in []*G.Node) *memory[T] {
 
 // buffer is a value in memory that is kept from step to step. Scalars get a
 // fresh value each time, since Gorgonia hands them out by pointer.
+//
+// The tensor around the memory is kept for as long as the node has it that it
+// was returned for. When a machine or a graph unbinds its nodes, Gorgonia gives
+// their tensors to the pool of package tensor, which, if it is in use, empties
+// them and hands them to whoever asks next: a tensor that the node has no more
+// is not so much as looked at. The memory never goes to the pool.
 type buffer[T num.Float] struct {
 	d []T
 	t *tensor.Dense
@@ -102,18 +115,30 @@ func (b *buffer[T]) use(d []T) {
 	}
 }
 
-// value returns the memory as a Gorgonia value.
-func (b *buffer[T]) value(dt tensor.Dtype, shape tensor.Shape) G.Value {
+// value returns the memory as a Gorgonia value of a node.
+func (b *buffer[T]) value(n *G.Node, dt tensor.Dtype, shape tensor.Shape) G.Value {
 	if shape.Dims() == 0 {
 		if dt == tensor.Float32 {
 			return G.NewF32(float32(b.d[0]))
 		}
 		return G.NewF64(float64(b.d[0]))
 	}
-	if b.t == nil {
-		b.t = tensor.New(tensor.WithShape(shape...), tensor.WithBacking(b.d))
+	if b.t == nil || n.Value() != G.Value(b.t) {
+		b.t = newTensor(b.d, shape)
 	}
 	return b.t
+}
+
+// newTensor returns a tensor around d that is not from the pool, as those of
+// tensor.New may be where a program has called tensor.UsePool.
+func newTensor[T num.Float](d []T, shape tensor.Shape) *tensor.Dense {
+	t := new(tensor.Dense)
+	for _, set := range []tensor.ConsOpt{
+		tensor.WithEngine(tensor.StdEng{}), tensor.WithBacking(d), tensor.WithShape(shape...),
+	} {
+		set(t)
+	}
+	return t
 }
 
 // grain is the number of elements in a piece of work of copies and sums.

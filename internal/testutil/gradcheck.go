@@ -141,6 +141,26 @@ func Run(vm VM, dt tensor.Dtype, f Build, w []float64, in ...Input) (*Result, er
 }
 
 func runOn(vm VM, dt tensor.Dtype, f Build, w []float64, in []Input, ts []*tensor.Dense) (*Result, error) {
+	l, err := newLoop(vm, dt, f, w, in, ts)
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	return l.step(false)
+}
+
+// loop is a function and its gradients on a graph, to be run several times.
+type loop struct {
+	vm    VM
+	g     *G.ExprGraph
+	in    []Input
+	nodes []*G.Node
+	out   *G.Node
+	tape  G.VM    // of a TapeMachine; a LispMachine is new in every step
+	read  G.Value // the output, by the TapeMachine
+}
+
+func newLoop(vm VM, dt tensor.Dtype, f Build, w []float64, in []Input, ts []*tensor.Dense) (*loop, error) {
 	g := G.NewGraph()
 	nodes := make([]*G.Node, len(in))
 	var wrt G.Nodes
@@ -175,39 +195,58 @@ func runOn(vm VM, dt tensor.Dtype, f Build, w []float64, in []Input, ts []*tenso
 			return nil, err
 		}
 	}
-	res := &Result{Shape: out.Shape().Clone(), Grads: make([][]float64, len(in))}
+	l := &loop{vm: vm, g: g, in: in, nodes: nodes, out: out}
 	if vm == Tape {
-		var val G.Value
-		G.Read(out, &val)
+		G.Read(out, &l.read)
 		if len(wrt) > 0 {
 			if _, err := G.Grad(loss, wrt...); err != nil {
 				return nil, err
 			}
 		}
-		m := G.NewTapeMachine(g, G.BindDualValues(wrt...))
-		defer m.Close()
-		if err := m.RunAll(); err != nil {
-			return nil, err
-		}
-		res.Out = Floats(val)
-	} else {
-		m := G.NewLispMachine(g)
-		defer m.Close()
-		if err := m.RunAll(); err != nil {
-			return nil, err
-		}
-		res.Out = Floats(out.Value())
+		l.tape = G.NewTapeMachine(g, G.BindDualValues(wrt...))
 	}
-	for i, x := range in {
+	return l, nil
+}
+
+func (l *loop) close() {
+	if l.tape != nil {
+		l.tape.Close()
+	}
+}
+
+// step runs the graph once, and then unbinds its nodes if it is to.
+func (l *loop) step(unbind bool) (*Result, error) {
+	res := &Result{Shape: l.out.Shape().Clone(), Grads: make([][]float64, len(l.in))}
+	m := l.tape
+	if l.vm == Lisp {
+		m = G.NewLispMachine(l.g)
+		defer m.Close()
+	}
+	if err := m.RunAll(); err != nil {
+		return nil, err
+	}
+	if l.vm == Lisp {
+		l.read = l.out.Value()
+	}
+	res.Out = Floats(l.read)
+	for i, x := range l.in {
 		if x.I != nil || x.Fixed {
 			continue
 		}
-		gv, err := nodes[i].Grad()
+		gv, err := l.nodes[i].Grad()
 		if err != nil {
 			return nil, fmt.Errorf("gradient of %s: %w", x.Name, err)
 		}
 		res.Grads[i] = Floats(gv)
+		G.ZeroValue(gv) // the machines add to it
 	}
+	switch {
+	case unbind && l.vm == Lisp:
+		m.(interface{ UnbindAll() }).UnbindAll()
+	case unbind:
+		l.g.UnbindAllNonInputs()
+	}
+	m.Reset()
 	return res, nil
 }
 
@@ -261,21 +300,7 @@ func Check(t testing.TB, f Build, in ...Input) {
 	}
 	compare := func(what string, got *Result, err error, tol float64) {
 		t.Helper()
-		if err != nil {
-			t.Errorf("%s: %v", what, err)
-			return
-		}
-		if e := RelErr(got.Out, want.Out); !(e <= tol) {
-			t.Errorf("%s: output: relative error %.3g > %.3g", what, e, tol)
-		}
-		for i := range in {
-			if want.Grads[i] == nil {
-				continue
-			}
-			if e := RelErr(got.Grads[i], want.Grads[i]); !(e <= tol) {
-				t.Errorf("%s: gradient of %s: relative error %.3g > %.3g", what, in[i].Name, e, tol)
-			}
-		}
+		compareTo(t, what, got, err, want, in, tol)
 	}
 	lisp, err := Run(Lisp, tensor.Float64, f, w, in...)
 	compare("LispMachine float64", lisp, err, tolVM)
@@ -291,9 +316,73 @@ func Check(t testing.TB, f Build, in ...Input) {
 		r, err := runOn(vm, tensor.Float64, f, w, in, ts)
 		compare("graphs sharing tensors, "+string(vm), r, err, tolShared)
 	}
+	for _, vm := range []VM{Tape, Lisp} {
+		checkUnbound(t, vm, f, w, in)
+	}
 	for i := range in {
 		if want.Grads[i] != nil {
 			checkFinite(t, f, w, in, i, want.Grads[i])
+		}
+	}
+}
+
+// compareTo reports where a result, or the error in its place, differs from
+// another.
+func compareTo(t testing.TB, what string, got *Result, err error, want *Result, in []Input, tol float64) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+		return
+	}
+	if e := RelErr(got.Out, want.Out); !(e <= tol) {
+		t.Errorf("%s: output: relative error %.3g > %.3g", what, e, tol)
+	}
+	for i := range in {
+		if want.Grads[i] == nil {
+			continue
+		}
+		if e := RelErr(got.Grads[i], want.Grads[i]); !(e <= tol) {
+			t.Errorf("%s: gradient of %s: relative error %.3g > %.3g", what, in[i].Name, e, tol)
+		}
+	}
+}
+
+// checkUnbound runs a graph three times and unbinds its nodes in between, which
+// hands their tensors back, and takes new ones. It is to give what a graph gives
+// that is not unbound.
+func checkUnbound(t testing.TB, vm VM, f Build, w []float64, in []Input) {
+	t.Helper()
+	var loops [2]*loop
+	for i := range loops {
+		ts := make([]*tensor.Dense, len(in))
+		for i := range in {
+			ts[i] = in[i].Tensor(tensor.Float64)
+		}
+		l, err := newLoop(vm, tensor.Float64, f, w, in, ts)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer l.close()
+		loops[i] = l
+	}
+	const last = 2
+	var taken []*tensor.Dense
+	for i := range 3 {
+		want, err := loops[0].step(false)
+		if err != nil {
+			t.Errorf("%s, run %d: %v", vm, i, err)
+			return
+		}
+		got, err := loops[1].step(true)
+		compareTo(t, fmt.Sprintf("%s, run %d of a graph that was unbound", vm, i), got, err, want, in, tolVM)
+		for range 8 {
+			taken = append(taken, tensor.New(tensor.WithBacking([]float64{0, 1, last})))
+		}
+	}
+	for _, d := range taken {
+		if v, ok := d.Data().([]float64); !ok || v[len(v)-1] != last {
+			t.Fatalf("%s: a tensor was overwritten: %v", vm, d)
 		}
 	}
 }
