@@ -17,7 +17,7 @@ type LinearConfig struct {
 	Out    int  `json:"out"`               // features of the output
 	NoBias bool `json:"no_bias,omitempty"` // y = W x instead of W x + b
 	// Features makes the layer an encoder of channels-last data: the input is
-	// (B, L, In), it gets no gradient, and the output is (B, Out, L).
+	// (B, L, In), and the output is (B, Out, L).
 	Features bool `json:"features,omitempty"`
 }
 
@@ -112,6 +112,6 @@ func (l *Linear) fwdFeatures(x *G.Node) (*G.Node, error) {
 			return nil, err
 		}
 	}
-	y, err := ops.FeatureLinear(x, l.w, l.b, ops.NoInputGrad())
+	y, err := ops.FeatureLinear(x, l.w, l.b)
 	return y, l.wrap("Fwd", err)
 }

@@ -39,6 +39,27 @@ func TestLinear(t *testing.T) {
 	}
 }
 
+// What is behind an encoder of features learns: the features may be parameters,
+// or be computed from some.
+func TestLinearFeaturesGradients(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 1))
+	for _, behind := range []bool{false, true} {
+		testutil.Check(t, func(g *G.ExprGraph, in []*G.Node) (*G.Node, error) {
+			l, err := layers.NewLinear(g, in[0].Dtype(), layers.LinearConfig{In: 3, Out: 4, Features: true})
+			if err != nil {
+				return nil, err
+			}
+			x := in[0]
+			if behind {
+				if x, err = G.Tanh(x); err != nil {
+					return nil, err
+				}
+			}
+			return l.Fwd(x)
+		}, testutil.Normal(rng, "x", 2, 5, 3))
+	}
+}
+
 // TestLinearFeaturesIsLinear holds channels-last input against the same data,
 // channels first.
 func TestLinearFeaturesIsLinear(t *testing.T) {

@@ -13,14 +13,9 @@ import (
 type LinearOption func(*linearOptions)
 
 type linearOptions struct {
-	noInputGrad           bool
 	act                   Activation
 	dropInput, dropOutput dropoutConfig
 }
-
-// NoInputGrad leaves out the gradient with respect to x, for a first layer,
-// whose input is data.
-func NoInputGrad() LinearOption { return func(o *linearOptions) { o.noInputGrad = true } }
 
 // Activated makes Linear or LinearGLU of sequences map Activate(kind, x) in the
 // place of x, which is not written to memory.
@@ -80,12 +75,12 @@ func Linear(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
 		return nil, err
 	}
 	if len(s) == 2 {
-		return applyLinear(op, tensor.Shape{d.b, d.o}, in, o,
+		return applyLinear(op, tensor.Shape{d.b, d.o}, in,
 			func() graphop.Core[float32] { return newLinearVector[float32](d) },
 			func() graphop.Core[float64] { return newLinearVector[float64](d) })
 	}
 	d.l = s[2]
-	return applyLinear(op, tensor.Shape{d.b, d.o, d.l}, in, o,
+	return applyLinear(op, tensor.Shape{d.b, d.o, d.l}, in,
 		func() graphop.Core[float32] { return newLinear[float32](d, o) },
 		func() graphop.Core[float64] { return newLinear[float64](d, o) })
 }
@@ -107,7 +102,7 @@ func FeatureLinear(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return applyLinear(op, tensor.Shape{d.b, d.o, d.l}, in, o,
+	return applyLinear(op, tensor.Shape{d.b, d.o, d.l}, in,
 		func() graphop.Core[float32] { return newLinear[float32](d, o) },
 		func() graphop.Core[float64] { return newLinear[float64](d, o) })
 }
@@ -140,7 +135,7 @@ func LinearGLU(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return applyLinear(op, tensor.Shape{d.b, d.o / 2, d.l}, in, o,
+	return applyLinear(op, tensor.Shape{d.b, d.o / 2, d.l}, in,
 		func() graphop.Core[float32] { return newLinearGLU[float32](d, o) },
 		func() graphop.Core[float64] { return newLinearGLU[float64](d, o) })
 }
@@ -162,11 +157,7 @@ func (d *linearDims) params(op string, x, w, b *G.Node) (inputs, error) {
 	return in, nil
 }
 
-func applyLinear(op string, out tensor.Shape, in inputs, o linearOptions,
+func applyLinear(op string, out tensor.Shape, in inputs,
 	core32 func() graphop.Core[float32], core64 func() graphop.Core[float64]) (*G.Node, error) {
-	spec := graphop.Spec{Name: op, Out: out}
-	if o.noInputGrad {
-		spec.NoGrad = []int{0}
-	}
-	return graphop.Apply(spec, core32, core64, in...)
+	return graphop.Apply(graphop.Spec{Name: op, Out: out, Optional: []int{0}}, core32, core64, in...)
 }

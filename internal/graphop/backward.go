@@ -29,7 +29,8 @@ type backOp[T num.Float] struct {
 	nodes []*G.Node // of the gradients; nil where there is none
 
 	planned bool
-	readers []int // by input: backward ops that give its gradient back; 0: it is kept
+	skipped []bool // by input: nothing reads its gradient, which is left out
+	readers []int  // by input: backward ops that give its gradient back; 0: it is kept
 	lent    []*block[T]
 	own     []buffer[T] // of the gradients that are kept
 	values  []buffer[T] // the gradients: lent or own memory
@@ -41,7 +42,7 @@ func (o *op[T]) newBackOp(which int, children G.Nodes) *backOp[T] {
 	b := &backOp[T]{
 		base: base{name: o.name + ".grad", id: ids.Add(1), arity: len(children), shape: o.dims[which]},
 		of:   o, which: which, skips: o.skips, gout: children[len(children)-1], nodes: make([]*G.Node, n),
-		readers: make([]int, n), lent: make([]*block[T], n),
+		skipped: make([]bool, n), readers: make([]int, n), lent: make([]*block[T], n),
 		own: make([]buffer[T], n), values: make([]buffer[T], n), grad: make([][]T, n),
 	}
 	ts := make([]hm.Type, 0, len(children)+1)
@@ -59,15 +60,32 @@ func (b *backOp[T]) SetTraining(bool) error {
 	return nil
 }
 
-// plan counts the readers of the gradients.
+// plan finds out which gradients to leave out, and counts the readers of the
+// others.
 func (b *backOp[T]) plan() {
 	for i, n := range b.nodes {
 		b.readers[i] = 0
+		b.skipped[i] = n != nil && slices.Contains(b.of.optional, i) && !b.isRead(n)
 		if n != nil && n.Shape().Dims() > 0 {
 			b.readers[i] = b.backReaders(n)
 		}
 	}
 	b.planned = true
+}
+
+// isRead reports whether anything reads a gradient of b. Nothing does where the
+// input is data, or was made of data alone: Gorgonia differentiates an op with
+// respect to all its inputs if to one.
+func (b *backOp[T]) isRead(n *G.Node) bool {
+	if len(n.DerivOf()) > 0 {
+		return true
+	}
+	for parents := n.Graph().To(n.ID()); parents.Next(); {
+		if _, ok := parents.Node().(*G.Node).Op().(*takeOp[T]); !ok {
+			return true
+		}
+	}
+	return false
 }
 
 // backReaders returns the number of backward ops that read a gradient of b and
@@ -161,7 +179,11 @@ func (b *backOp[T]) compute(out, gout []T) error {
 	o := b.of
 	clear(b.grad)
 	for i := range b.grad {
-		if o.diff[i] && !(o.residual && i < 2) {
+		switch {
+		case !o.diff[i] || o.residual && i < 2:
+		case b.skipped[i]: // its node has a value all the same
+			b.room(i)
+		default:
 			b.grad[i] = b.room(i)
 		}
 	}

@@ -21,6 +21,8 @@ type op[T num.Float] struct {
 
 	needsOut, anyLayout, residual, gradIsGout bool
 
+	optional []int // inputs whose gradient the core can leave out
+
 	diff   []bool // by input: it has a gradient
 	passes []bool // by input: Gorgonia is given its gradient; else a branch is
 

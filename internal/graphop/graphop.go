@@ -45,8 +45,9 @@ type Core[T num.Float] interface {
 	// Forward writes every element of out.
 	Forward(out []T, in []Arg[T]) error
 	// Backward writes to grad[i], for every i where it is not nil, the gradient
-	// of sum(gout*out) with respect to input i, overwriting it. out is nil
-	// unless the op was made with Spec.NeedsOut.
+	// of sum(gout*out) with respect to input i, overwriting it. It is nil for
+	// integers and for the inputs of Spec.NoGrad, may be for those of
+	// Spec.Optional, and is not for others. out is nil unless the op was made with Spec.NeedsOut.
 	Backward(grad [][]T, in []Arg[T], out, gout []T) error
 }
 
@@ -59,6 +60,7 @@ type Spec struct {
 	Out       tensor.Shape // shape of the output; empty for a scalar
 	Ints      []int        // inputs that may be integers; the others must be floats
 	NoGrad    []int        // inputs that have no gradient; integer inputs are added
+	Optional  []int        // inputs whose gradient Backward computes only where grad[i] is not nil: it is where nothing reads it
 	NeedsOut  bool         // Backward reads the op's output
 	AnyLayout bool         // the core takes inputs in any layout: views, column-major
 
@@ -191,7 +193,7 @@ func apply[T num.Float](s Spec, core Core[T], dt tensor.Dtype, in []*G.Node) (*G
 	o := &op[T]{
 		base: base{name: s.Name, id: ids.Add(1), shape: s.Out.Clone()},
 		core: core, dt: dt, in: in, memory: memoryOf[T](in),
-		needsOut: s.NeedsOut, anyLayout: s.AnyLayout, residual: s.Residual, gradIsGout: s.GradIsGout,
+		needsOut: s.NeedsOut, anyLayout: s.AnyLayout, optional: s.Optional, residual: s.Residual, gradIsGout: s.GradIsGout,
 		diff: make([]bool, len(in)), joined: make([]bool, len(in)),
 		dims: make([]tensor.Shape, len(in)), args: make([]Arg[T], len(in)),
 	}

@@ -2,6 +2,7 @@ package graphop_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,6 +58,59 @@ func TestGradients(t *testing.T) {
 			}
 			return apply(y, y, n[2])
 		}, in...)
+	}
+}
+
+// watched is mulAdd that records whether its first gradient was asked for.
+type watched struct {
+	mulAdd[float64]
+	asked *bool
+}
+
+func (c watched) Backward(grad [][]float64, in []graphop.Arg[float64], out, gout []float64) error {
+	*c.asked = grad[0] != nil
+	return c.mulAdd.Backward(grad, in, out, gout)
+}
+
+// The gradient of an optional input is computed where it is read: where the
+// input is learned, or something that is learned is behind it.
+func TestOptionalGradient(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 2))
+	in := []testutil.Input{testutil.Normal(rng, "a", 5), testutil.Normal(rng, "b", 5), testutil.Normal(rng, "c", 5)}
+	fixed := func(names ...string) []testutil.Input {
+		some := slices.Clone(in)
+		for i := range some {
+			some[i].Fixed = slices.Contains(names, some[i].Name)
+		}
+		return some
+	}
+	for _, c := range []struct {
+		what   string
+		behind bool // the input is made of a
+		in     []testutil.Input
+		asked  bool
+	}{
+		{"a parameter", false, fixed(), true},
+		{"data", false, fixed("a"), false},
+		{"what is made of a parameter", true, fixed("b"), true},
+		{"what is made of data", true, fixed("a"), false},
+	} {
+		var asked bool
+		f := func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+			x, err := n[0], error(nil)
+			if c.behind {
+				if x, err = apply(n[0], n[0], n[0]); err != nil {
+					return nil, err
+				}
+			}
+			return graphop.Apply(graphop.Spec{Name: "test.Watched", Out: x.Shape(), Optional: []int{0}},
+				func() graphop.Core[float32] { return mulAdd[float32]{} },
+				func() graphop.Core[float64] { return watched{asked: &asked} }, x, n[1], n[2])
+		}
+		testutil.Check(t, f, c.in...)
+		if _, err := testutil.Run(testutil.Tape, tensor.Float64, f, nil, c.in...); err != nil || asked != c.asked {
+			t.Errorf("input is %s: gradient asked for: %t, %v, want %t", c.what, asked, err, c.asked)
+		}
 	}
 }
 

@@ -316,6 +316,7 @@ func Check(t testing.TB, f Build, in ...Input) {
 		r, err := runOn(vm, tensor.Float64, f, w, in, ts)
 		compare("graphs sharing tensors, "+string(vm), r, err, tolShared)
 	}
+	checkEachAlone(t, f, w, in, want)
 	for _, vm := range []VM{Tape, Lisp} {
 		checkUnbound(t, vm, f, w, in)
 	}
@@ -344,6 +345,24 @@ func compareTo(t testing.TB, what string, got *Result, err error, want *Result, 
 		if e := RelErr(got.Grads[i], want.Grads[i]); !(e <= tol) {
 			t.Errorf("%s: gradient of %s: relative error %.3g > %.3g", what, in[i].Name, e, tol)
 		}
+	}
+}
+
+// checkEachAlone differentiates with respect to one input at a time.
+func checkEachAlone(t testing.TB, f Build, w []float64, in []Input, want *Result) {
+	t.Helper()
+	for i := range in {
+		if want.Grads[i] == nil {
+			continue
+		}
+		alone := append([]Input(nil), in...)
+		for k := range alone {
+			alone[k].Fixed = k != i
+		}
+		one := &Result{Out: want.Out, Grads: make([][]float64, len(in))}
+		one.Grads[i] = want.Grads[i]
+		r, err := Run(Tape, tensor.Float64, f, w, alone...)
+		compareTo(t, "with respect to "+in[i].Name+" alone", r, err, one, in, tolShared)
 	}
 }
 
