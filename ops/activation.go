@@ -60,7 +60,7 @@ func activate(op string, kind Activation, x *G.Node) (*G.Node, error) {
 	if kind == ActIdentity {
 		return x, nil
 	}
-	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), NeedsOut: kind == ActTanh || kind == ActSigmoid},
+	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Carried: oneStep(x), NeedsOut: kind == ActTanh || kind == ActSigmoid},
 		func() graphop.Core[float32] { return newActivation[float32](kind) },
 		func() graphop.Core[float64] { return newActivation[float64](kind) }, x)
 }
@@ -82,7 +82,7 @@ func GLU(x *G.Node) (*G.Node, error) {
 		return nil, fmt.Errorf("%s: want x %s or %s, got %v", op, forms[0], forms[1], x.Shape())
 	}
 	out := append(tensor.Shape{b, h / 2}, x.Shape()[2:]...)
-	return graphop.Apply(graphop.Spec{Name: op, Out: out},
+	return graphop.Apply(graphop.Spec{Name: op, Out: out, Carried: oneStep(x)},
 		func() graphop.Core[float32] { return &glu[float32]{b: b, half: h / 2 * l} },
 		func() graphop.Core[float64] { return &glu[float64]{b: b, half: h / 2 * l} }, x)
 }

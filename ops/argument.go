@@ -115,6 +115,16 @@ func bhl(n *G.Node) (b, h, l int) {
 	return s[0], s[1], s[2]
 }
 
+// oneStep returns its arguments if they are one step of a sequence, (B, H) or
+// (B, H, 1), which a user may carry over from the last run, and none if they are
+// a whole one.
+func oneStep(x ...*G.Node) []*G.Node {
+	if s := x[0].Shape(); len(s) == 2 || len(s) == 3 && s[2] == 1 {
+		return x
+	}
+	return nil
+}
+
 // inputs collects the nodes of an op and where they are: an optional argument
 // that is nil has index -1.
 type inputs []*G.Node

@@ -43,6 +43,7 @@ func applyLayerNorm(op string, in inputs, weight, bias *G.Node, eps float64) (*G
 	if err := checkFloat(op, "x", x, formBHL, formBH); err != nil {
 		return nil, err
 	}
+	carried := oneStep(in...)
 	b, h, l := bhl(x)
 	if err := checkOptional(op, "weight", weight, x.Dtype(), h); err != nil {
 		return nil, err
@@ -54,7 +55,7 @@ func applyLayerNorm(op string, in inputs, weight, bias *G.Node, eps float64) (*G
 		return nil, err
 	}
 	dims := normDims{b: b, h: h, l: l, weight: in.add(weight), bias: in.add(bias), eps: eps}
-	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Residual: sum},
+	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Carried: carried, Residual: sum},
 		func() graphop.Core[float32] { return newLayerNorm[float32](dims, sum) },
 		func() graphop.Core[float64] { return newLayerNorm[float64](dims, sum) }, in...)
 }

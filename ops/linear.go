@@ -159,5 +159,5 @@ func (d *linearDims) params(op string, x, w, b *G.Node) (inputs, error) {
 
 func applyLinear(op string, out tensor.Shape, in inputs,
 	core32 func() graphop.Core[float32], core64 func() graphop.Core[float64]) (*G.Node, error) {
-	return graphop.Apply(graphop.Spec{Name: op, Out: out, Optional: []int{0}}, core32, core64, in...)
+	return graphop.Apply(graphop.Spec{Name: op, Out: out, Optional: []int{0}, Carried: oneStep(in[0])}, core32, core64, in...)
 }

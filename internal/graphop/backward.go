@@ -147,6 +147,7 @@ func (b *backOp[T]) Do(in ...G.Value) (G.Value, error) {
 	if err := o.bind(o.args, in[:n]); err != nil {
 		return nil, err
 	}
+	o.useCarried()
 	var out, gout Arg[T]
 	if o.needsOut {
 		if err := bindOut(&out, in[n]); err != nil {

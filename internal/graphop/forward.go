@@ -23,6 +23,12 @@ type op[T num.Float] struct {
 
 	optional []int // inputs whose gradient the core can leave out
 
+	// By input, copies of what a user may carry over from the last run, as they
+	// were in the forward pass. A node that gorgonia.Let binds to what
+	// gorgonia.Read has read changes in the midst of a run: the read value is
+	// overwritten before the backward pass.
+	carried [][]T
+
 	diff   []bool // by input: it has a gradient
 	passes []bool // by input: Gorgonia is given its gradient; else a branch is
 
@@ -43,10 +49,38 @@ func (o *op[T]) Do(in ...G.Value) (G.Value, error) {
 	if err := o.bind(o.args, in); err != nil {
 		return nil, err
 	}
-	if err := o.forward(o.out.data(o.shape)); err != nil {
+	out := o.memoryForOutput()
+	for i, c := range o.carried {
+		copy(c, o.args[i].F)
+	}
+	o.useCarried()
+	if err := o.forward(out); err != nil {
 		return nil, err
 	}
 	return o.out.value(o.node, o.dt, o.shape), nil
+}
+
+// useCarried makes the copies the inputs.
+func (o *op[T]) useCarried() {
+	for i, c := range o.carried {
+		if c != nil {
+			o.args[i].F = c
+		}
+	}
+}
+
+// memoryForOutput returns where the output goes. It is that of the last run unless an
+// input is in there, which some other op may have still to read: the output of
+// the last run itself, carried over.
+func (o *op[T]) memoryForOutput() []T {
+	d := o.out.data(o.shape)
+	for i, n := range o.in {
+		if n.Op() == nil && o.args[i].F != nil && &o.args[i].F[0] == &d[0] {
+			o.out = buffer[T]{}
+			return o.out.data(o.shape)
+		}
+	}
+	return d
 }
 
 func (o *op[T]) forward(out []T) (err error) {
@@ -144,6 +178,7 @@ func (o *op[T]) DoDiff(_ G.ExecutionContext, inputs G.Nodes, output *G.Node) err
 			return err
 		}
 	}
+	o.useCarried()
 	gv, err := output.Grad()
 	if err != nil {
 		return fmt.Errorf("%s: gradient of the output: %w", o.name, err)

@@ -61,6 +61,7 @@ type Spec struct {
 	Ints      []int        // inputs that may be integers; the others must be floats
 	NoGrad    []int        // inputs that have no gradient; integer inputs are added
 	Optional  []int        // inputs whose gradient Backward computes only where grad[i] is not nil: it is where nothing reads it
+	Carried   []*G.Node    // inputs that a user may carry over from the last run: see op.carried
 	NeedsOut  bool         // Backward reads the op's output
 	AnyLayout bool         // the core takes inputs in any layout: views, column-major
 
@@ -196,11 +197,15 @@ func apply[T num.Float](s Spec, core Core[T], dt tensor.Dtype, in []*G.Node) (*G
 		needsOut: s.NeedsOut, anyLayout: s.AnyLayout, optional: s.Optional, residual: s.Residual, gradIsGout: s.GradIsGout,
 		diff: make([]bool, len(in)), joined: make([]bool, len(in)),
 		dims: make([]tensor.Shape, len(in)), args: make([]Arg[T], len(in)),
+		carried: make([][]T, len(in)),
 	}
 	ts := make([]hm.Type, 0, len(in)+1)
 	for i, n := range in {
 		o.diff[i] = n.Dtype() == dt
 		o.dims[i] = n.Shape().Clone()
+		if n.Op() == nil && slices.Contains(s.Carried, n) {
+			o.carried[i] = make([]T, max(1, o.dims[i].TotalSize()))
+		}
 		ts = append(ts, n.Type())
 	}
 	for _, i := range s.NoGrad {

@@ -45,7 +45,7 @@ func StateOutput(cfg Config, dt, aReal, aImag, p, c, x0 *G.Node) (*G.Node, error
 	}
 	s := linrec.Size{B: batch, CH: size.CH, H: size.H, N: 2 * size.N, L: cfg.L, Complex: true, Tuned: cfg.nodes()}
 	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{batch, size.CH * size.H, cfg.L}},
+		graphop.Spec{Name: name, Out: tensor.Shape{batch, size.CH * size.H, cfg.L}, Carried: []*G.Node{x0}},
 		func() graphop.Core[float32] { return linrec.NewOutput(newStateBank[float32](cfg, size, false), s) },
 		func() graphop.Core[float64] { return linrec.NewOutput(newStateBank[float64](cfg, size, false), s) },
 		in...)
@@ -78,7 +78,7 @@ func FinalState(cfg Config, dt, aReal, aImag, p, b, u, x0 *G.Node) (*G.Node, err
 	}
 	s := linrec.Size{B: batch, H: size.H, N: 2 * size.N, L: l, Complex: true}
 	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{batch, size.H, size.N, 2}},
+		graphop.Spec{Name: name, Out: tensor.Shape{batch, size.H, size.N, 2}, Carried: []*G.Node{x0}},
 		func() graphop.Core[float32] { return linrec.NewFinal(newStateBank[float32](cfg, size, true), s) },
 		func() graphop.Core[float64] { return linrec.NewFinal(newStateBank[float64](cfg, size, true), s) },
 		in...)

@@ -46,7 +46,7 @@ func StateOutput(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], c, x0 *G.No
 	}
 	s := linrec.Size{B: xs[0], CH: cs[0], H: size.H, N: size.N, L: cfg.L}
 	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.CH * s.H, s.L}},
+		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.CH * s.H, s.L}, Carried: []*G.Node{x0}},
 		func() graphop.Core[float32] { return linrec.NewOutput(newStateBank[float32](cfg, size), s) },
 		func() graphop.Core[float64] { return linrec.NewOutput(newStateBank[float64](cfg, size), s) },
 		in...)
@@ -85,7 +85,7 @@ func FinalState(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], u, x0 *G.Nod
 	}
 	s := linrec.Size{B: us[0], H: size.H, N: size.N, L: us[2]}
 	return graphop.Apply(
-		graphop.Spec{Name: name, Out: out},
+		graphop.Spec{Name: name, Out: out, Carried: []*G.Node{x0}},
 		func() graphop.Core[float32] { return linrec.NewFinal(newStateBank[float32](cfg, size), s) },
 		func() graphop.Core[float64] { return linrec.NewFinal(newStateBank[float64](cfg, size), s) },
 		in...)

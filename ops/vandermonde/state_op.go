@@ -39,7 +39,7 @@ func StateKernel(cfg Config, dt, aReal, aImag, b, c, x0 *G.Node) (*G.Node, error
 	}
 	s := stateSize{B: batch, CH: size.CH, H: size.H, N: size.N, L: cfg.L}
 	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.CH * s.H, s.L}},
+		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.CH * s.H, s.L}, Carried: []*G.Node{x0}},
 		func() graphop.Core[float32] { return newStateKernel(newS4DBank[float32](cfg, size, b != nil), s) },
 		func() graphop.Core[float64] { return newStateKernel(newS4DBank[float64](cfg, size, b != nil), s) },
 		in...)
@@ -73,7 +73,7 @@ func FinalState(cfg Config, dt, aReal, aImag, b, u, x0 *G.Node) (*G.Node, error)
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.H, s.N, 2}},
+		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.H, s.N, 2}, Carried: []*G.Node{x0}},
 		func() graphop.Core[float32] { return newFinalState(newS4DBank[float32](cfg, size, b != nil), s) },
 		func() graphop.Core[float64] { return newFinalState(newS4DBank[float64](cfg, size, b != nil), s) },
 		in...)
@@ -109,7 +109,7 @@ func DSSStateKernel(cfg DSSConfig, l int, logDt, lambda, w, x0 *G.Node) (*G.Node
 	}
 	s := stateSize{B: batch, CH: size.CH, H: size.H, N: size.N, L: l}
 	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.CH * s.H, s.L}},
+		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.CH * s.H, s.L}, Carried: []*G.Node{x0}},
 		func() graphop.Core[float32] { return newStateKernel(newDSSBank[float32](cfg, size), s) },
 		func() graphop.Core[float64] { return newStateKernel(newDSSBank[float64](cfg, size), s) },
 		in...)
@@ -137,7 +137,7 @@ func DSSFinalState(cfg DSSConfig, logDt, lambda, u, x0 *G.Node) (*G.Node, error)
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.H, s.N, 2}},
+		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.H, s.N, 2}, Carried: []*G.Node{x0}},
 		func() graphop.Core[float32] { return newFinalState(newDSSBank[float32](cfg, size), s) },
 		func() graphop.Core[float64] { return newFinalState(newDSSBank[float64](cfg, size), s) },
 		in...)
