@@ -8,6 +8,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/param"
 )
@@ -97,7 +98,17 @@ func (l *base) place(method string) string {
 	if l == nil {
 		return "layers: " + method
 	}
-	return fmt.Sprintf("layers: %s %q: %s", l.kind, l.name, method)
+	return l.title() + ": " + method
+}
+
+// title names the layer.
+func (l *base) title() string { return fmt.Sprintf("layers: %s %q", l.kind, l.name) }
+
+// made returns y, which the layer made of the nodes from. Errors of its ops at run
+// time name the layer.
+func (l *base) made(y *G.Node, from ...*G.Node) *G.Node {
+	graphop.InLayer(l.title(), y, from...)
+	return y
 }
 
 // errorf returns an error that names the layer and the method.

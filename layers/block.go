@@ -219,8 +219,9 @@ func (l *Block) around(x, lengths *G.Node, layer func(u *G.Node) (*G.Node, error
 		return nil, err
 	}
 	if !l.cfg.PreNorm {
-		return l.norm.fwdSum(x, y, lengths)
+		y, err = l.norm.fwdSum(x, y, lengths)
+		return l.made(y, x, lengths), err
 	}
 	y, err = ops.Add(x, y)
-	return y, l.wrap("Fwd", err)
+	return l.made(y, x, lengths), l.wrap("Fwd", err)
 }

@@ -96,7 +96,7 @@ func (l *Dropout) Fwd(x *G.Node) (*G.Node, error) {
 		opts = append(opts, ops.Tied())
 	}
 	y, err := ops.Dropout(x, l.cfg.P, l.state, opts...)
-	return y, l.wrap("Fwd", err)
+	return l.made(y, x), l.wrap("Fwd", err)
 }
 
 // tied reports whether l is a dropout that drops features at all their steps at

@@ -98,5 +98,5 @@ func (l *Embedding) Fwd(ids *G.Node) (*G.Node, error) {
 		opts = append(opts, ops.Padding(*l.cfg.Padding))
 	}
 	y, err := ops.Embedding(ids, l.w, opts...)
-	return y, l.wrap("Fwd", err)
+	return l.made(y, ids), l.wrap("Fwd", err)
 }

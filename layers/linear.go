@@ -90,7 +90,7 @@ func (l *Linear) Fwd(x *G.Node) (*G.Node, error) {
 		return nil, err
 	}
 	y, err := ops.Linear(x, l.w, l.b)
-	return y, l.wrap("Fwd", err)
+	return l.made(y, x), l.wrap("Fwd", err)
 }
 
 func (l *Linear) fwdFeatures(x *G.Node) (*G.Node, error) {
@@ -113,5 +113,5 @@ func (l *Linear) fwdFeatures(x *G.Node) (*G.Node, error) {
 		}
 	}
 	y, err := ops.FeatureLinear(x, l.w, l.b)
-	return y, l.wrap("Fwd", err)
+	return l.made(y, x), l.wrap("Fwd", err)
 }

@@ -151,7 +151,7 @@ func (l *Norm) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	case BatchNorm:
 		y, err = ops.BatchNorm(x, weight, l.bias, &l.stats, ops.Eps(l.cfg.Eps), ops.Momentum(l.cfg.Momentum), ops.Lengths(lengths))
 	}
-	return y, l.wrap("Fwd", err)
+	return l.made(y, x, lengths), l.wrap("Fwd", err)
 }
 
 // stepsOf returns the number of steps of x (B, H, L) or (B, H).
@@ -166,7 +166,7 @@ func stepsOf(x *G.Node) int {
 func (l *Norm) fwdSum(x, y, lengths *G.Node) (*G.Node, error) {
 	if l.cfg.Kind == LayerNorm {
 		z, err := ops.AddLayerNorm(x, y, l.weight, l.bias, l.cfg.Eps)
-		return z, l.wrap("Fwd", err)
+		return l.made(z, x, y, lengths), l.wrap("Fwd", err)
 	}
 	z, err := ops.Add(x, y)
 	if err != nil {

@@ -398,7 +398,10 @@ func (l *ssmLayer) DOut() int { return l.common.dOut() }
 // takes it to be 0, it is an error.
 func (l *ssmLayer) Kernel(seqLen int) (*G.Node, error) {
 	k, err := l.kernel(seqLen)
-	return k, l.wrap("Kernel", err)
+	if err != nil {
+		return nil, l.wrap("Kernel", err)
+	}
+	return l.made(k), nil
 }
 
 // kernel is Kernel without the name of the layer in its errors.
@@ -453,7 +456,10 @@ func (l *ssmLayer) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, erro
 	if err != nil {
 		return nil, l.wrap("Fwd", err)
 	}
-	return l.mixFeatures(y, x, after)
+	if y, err = l.mixFeatures(y, x, after); err != nil {
+		return nil, err
+	}
+	return l.made(y, x, lengths), nil
 }
 
 // FwdState is Fwd for a sequence that goes on from a state: x0 is the state
@@ -489,7 +495,7 @@ func (l *ssmLayer) fwdState(x, x0 *G.Node, after *Dropout) (y, state *G.Node, er
 	if y, err = l.mixFeatures(y, x, after); err != nil {
 		return nil, nil, err
 	}
-	return y, state, nil
+	return l.made(y, x, x0), l.made(state, x, x0), nil
 }
 
 // addState adds to the output y what the state x0 contributes.

@@ -8,6 +8,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/param"
@@ -226,6 +227,10 @@ func (m *Classifier) Buffers() []param.Buffer {
 // Config returns the configuration, a ClassifierConfig.
 func (m *Classifier) Config() any { return m.cfg }
 
+// title is how the errors of ops that are in none of the layers begin, when a
+// graph runs.
+const title = "models: Classifier"
+
 // Fwd maps x, token ids (B, L) of dtype int or features (B, L, F), to logits
 // (B, Classes). lengths (B) of dtype int, or nil, says how many steps of each
 // sequence are not padding.
@@ -254,6 +259,7 @@ func (m *Classifier) Fwd(x, lengths *G.Node) (*G.Node, error) {
 	if y, err = m.decoder.Fwd(y); err != nil {
 		return nil, fmt.Errorf("models: Classifier: %w", err)
 	}
+	graphop.InLayer(title, y, x, lengths)
 	return y, nil
 }
 
@@ -285,5 +291,6 @@ func (m *Classifier) Build(_ train.Mode, batch, length int) (*train.Graph, error
 	if err != nil {
 		return nil, fmt.Errorf("models: Classifier: %w", err)
 	}
+	graphop.InLayer(title, loss, logits, target)
 	return &train.Graph{G: g, X: x, Vocab: m.cfg.Vocab, Lengths: lengths, Target: target, Loss: loss, Logits: logits, Params: c.Params()}, nil
 }

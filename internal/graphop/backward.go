@@ -40,7 +40,7 @@ type backOp[T num.Float] struct {
 func (o *op[T]) newBackOp(which int, children G.Nodes) *backOp[T] {
 	n := len(o.dims)
 	b := &backOp[T]{
-		base: base{name: o.name + ".grad", id: ids.Add(1), arity: len(children), shape: o.dims[which]},
+		base: base{name: o.name + ".grad", layer: o.layer, id: ids.Add(1), arity: len(children), shape: o.dims[which]},
 		of:   o, which: which, skips: o.skips, gout: children[len(children)-1], nodes: make([]*G.Node, n),
 		skipped: make([]bool, n), readers: make([]int, n), lent: make([]*block[T], n),
 		own: make([]buffer[T], n), values: make([]buffer[T], n), grad: make([][]T, n),
@@ -142,7 +142,7 @@ func (b *backOp[T]) Do(in ...G.Value) (G.Value, error) {
 	o := b.of
 	n := len(o.args)
 	if len(in) != b.arity {
-		return nil, fmt.Errorf("%s: want %d inputs, got %d", b.name, b.arity, len(in))
+		return nil, fmt.Errorf("%s: want %d inputs, got %d", b.place(), b.arity, len(in))
 	}
 	if err := o.bind(o.args, in[:n]); err != nil {
 		return nil, err
@@ -151,12 +151,12 @@ func (b *backOp[T]) Do(in ...G.Value) (G.Value, error) {
 	var out, gout Arg[T]
 	if o.needsOut {
 		if err := bindOut(&out, in[n]); err != nil {
-			return nil, fmt.Errorf("%s: output: %w", b.name, err)
+			return nil, fmt.Errorf("%s: output: %w", b.place(), err)
 		}
 		n++
 	}
 	if err := bindOut(&gout, in[len(in)-1]); err != nil {
-		return nil, fmt.Errorf("%s: gradient of the output: %w", b.name, err)
+		return nil, fmt.Errorf("%s: gradient of the output: %w", b.place(), err)
 	}
 	if !b.planned {
 		b.plan()
@@ -167,7 +167,7 @@ func (b *backOp[T]) Do(in ...G.Value) (G.Value, error) {
 	for i, s := range b.skips {
 		var v Arg[T]
 		if err := bindOut(&v, in[n+i]); err != nil {
-			return nil, fmt.Errorf("%s: gradient of a residual connection: %w", b.name, err)
+			return nil, fmt.Errorf("%s: gradient of a residual connection: %w", b.place(), err)
 		}
 		addTo(b.values[s.input].d, v.F)
 	}
@@ -263,7 +263,7 @@ func addTo[T num.Float](dst, src []T) {
 func (b *backOp[T]) DiffWRT(int) []bool { return make([]bool, b.arity) }
 
 func (b *backOp[T]) SymDiff(G.Nodes, *G.Node, *G.Node) (G.Nodes, error) {
-	return nil, fmt.Errorf("%s: %w", b.name, errSecondOrder)
+	return nil, fmt.Errorf("%s: %w", b.place(), errSecondOrder)
 }
 
 // takeOp returns another of the gradients that a backOp computed.
@@ -275,7 +275,7 @@ type takeOp[T num.Float] struct {
 
 func newTakeOp[T num.Float](b *backOp[T], which int, from, input *G.Node) *takeOp[T] {
 	t := &takeOp[T]{
-		base: base{name: fmt.Sprintf("%s.take%d", b.name, which), id: ids.Add(1), arity: 1, shape: b.of.dims[which]},
+		base: base{name: fmt.Sprintf("%s.take%d", b.name, which), layer: b.layer, id: ids.Add(1), arity: 1, shape: b.of.dims[which]},
 		of:   b, which: which,
 	}
 	t.typ = hm.NewFnType(from.Type(), input.Type())
@@ -287,7 +287,7 @@ func (t *takeOp[T]) Do(...G.Value) (G.Value, error) { return t.of.value(t.which)
 func (t *takeOp[T]) DiffWRT(int) []bool { return []bool{false} }
 
 func (t *takeOp[T]) SymDiff(G.Nodes, *G.Node, *G.Node) (G.Nodes, error) {
-	return nil, fmt.Errorf("%s: %w", t.name, errSecondOrder)
+	return nil, fmt.Errorf("%s: %w", t.place(), errSecondOrder)
 }
 
 // SymDiff implements gorgonia.SDOp: one node computes the gradients of all
@@ -316,13 +316,13 @@ func (o *op[T]) SymDiff(inputs G.Nodes, output, grad *G.Node) (G.Nodes, error) {
 			g[i], err = G.ApplyOp(newTakeOp(b, i, b.nodes[b.which], n), b.nodes[b.which])
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: gradient of input %d: %w", o.name, i, err)
+			return nil, fmt.Errorf("%s: gradient of input %d: %w", o.place(), i, err)
 		}
 		b.nodes[i] = g[i]
 	}
 	if o.branch.op != nil {
 		if err := o.branch.handOver(g[0]); err != nil {
-			return nil, fmt.Errorf("%s: %w", o.name, err)
+			return nil, fmt.Errorf("%s: %w", o.place(), err)
 		}
 		g[0] = nil
 	}

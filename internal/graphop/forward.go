@@ -86,7 +86,7 @@ func (o *op[T]) memoryForOutput() []T {
 func (o *op[T]) forward(out []T) (err error) {
 	defer o.recover(&err)
 	if err := o.core.Forward(out, o.args); err != nil {
-		return fmt.Errorf("%s: %w", o.name, err)
+		return fmt.Errorf("%s: %w", o.place(), err)
 	}
 	return nil
 }
@@ -94,7 +94,7 @@ func (o *op[T]) forward(out []T) (err error) {
 func (o *op[T]) backward(grad [][]T, out, gout []T) (err error) {
 	defer o.recover(&err)
 	if err := o.core.Backward(grad, o.args, out, gout); err != nil {
-		return fmt.Errorf("%s: backward: %w", o.name, err)
+		return fmt.Errorf("%s: backward: %w", o.place(), err)
 	}
 	return nil
 }
@@ -103,14 +103,14 @@ func (o *op[T]) backward(grad [][]T, out, gout []T) (err error) {
 // on a goroutine of its own, where a panic could not be caught by the user.
 func (o *op[T]) recover(err *error) {
 	if p := recover(); p != nil {
-		*err = fmt.Errorf("%s: internal error: %v", o.name, p)
+		*err = fmt.Errorf("%s: internal error: %v", o.place(), p)
 	}
 }
 
 // bind reads the input values into args.
 func (o *op[T]) bind(args []Arg[T], in []G.Value) error {
 	if len(in) != len(args) {
-		return fmt.Errorf("%s: want %d inputs, got %d", o.name, len(args), len(in))
+		return fmt.Errorf("%s: want %d inputs, got %d", o.place(), len(args), len(in))
 	}
 	for i, v := range in {
 		if err := o.bindOne(&args[i], i, v); err != nil {
@@ -122,16 +122,16 @@ func (o *op[T]) bind(args []Arg[T], in []G.Value) error {
 
 func (o *op[T]) bindOne(a *Arg[T], i int, v G.Value) error {
 	if v == nil {
-		return fmt.Errorf("%s: input %d has no value: use gorgonia.Let or WithValue before running", o.name, i)
+		return fmt.Errorf("%s: input %d has no value: use gorgonia.Let or WithValue before running", o.place(), i)
 	}
 	*a = Arg[T]{}
 	if t, ok := v.(*tensor.Dense); ok {
 		if !t.Shape().Eq(o.dims[i]) {
-			return fmt.Errorf("%s: input %d: want shape %v, got %v", o.name, i, o.dims[i], t.Shape())
+			return fmt.Errorf("%s: input %d: want shape %v, got %v", o.place(), i, o.dims[i], t.Shape())
 		}
 		if !rowMajor(t) {
 			if !o.anyLayout || t.IsMasked() {
-				return fmt.Errorf("%s: input %d: want a contiguous row-major tensor, got a view or column-major one (shape %v, strides %v): ops.Contiguous makes a copy", o.name, i, t.Shape(), t.Strides())
+				return fmt.Errorf("%s: input %d: want a contiguous row-major tensor, got a view or column-major one (shape %v, strides %v): ops.Contiguous makes a copy", o.place(), i, t.Shape(), t.Strides())
 			}
 			a.Strides = t.Strides()
 		}
@@ -150,7 +150,7 @@ func (o *op[T]) bindOne(a *Arg[T], i int, v G.Value) error {
 		a.F = []T{s}
 		return nil
 	}
-	return fmt.Errorf("%s: input %d: want dtype %v or int, got %v", o.name, i, o.dt, v.Dtype())
+	return fmt.Errorf("%s: input %d: want dtype %v or int, got %v", o.place(), i, o.dt, v.Dtype())
 }
 
 // scalar returns the value of a Gorgonia scalar of type T.
@@ -181,15 +181,15 @@ func (o *op[T]) DoDiff(_ G.ExecutionContext, inputs G.Nodes, output *G.Node) err
 	o.useCarried()
 	gv, err := output.Grad()
 	if err != nil {
-		return fmt.Errorf("%s: gradient of the output: %w", o.name, err)
+		return fmt.Errorf("%s: gradient of the output: %w", o.place(), err)
 	}
 	var out, gout Arg[T]
 	if err := bindOut(&gout, gv); err != nil {
-		return fmt.Errorf("%s: gradient of the output: %w", o.name, err)
+		return fmt.Errorf("%s: gradient of the output: %w", o.place(), err)
 	}
 	if o.needsOut {
 		if err := bindOut(&out, output.Value()); err != nil {
-			return fmt.Errorf("%s: output: %w", o.name, err)
+			return fmt.Errorf("%s: output: %w", o.place(), err)
 		}
 	}
 	blocks := make([]*block[T], len(inputs))
@@ -219,10 +219,10 @@ func (o *op[T]) DoDiff(_ G.ExecutionContext, inputs G.Nodes, output *G.Node) err
 		}
 		acc, err := n.Grad()
 		if err != nil {
-			return fmt.Errorf("%s: gradient of input %d: %w", o.name, i, err)
+			return fmt.Errorf("%s: gradient of input %d: %w", o.place(), i, err)
 		}
 		if err := accumulate(acc, grad[i]); err != nil {
-			return fmt.Errorf("%s: gradient of input %d: %w", o.name, i, err)
+			return fmt.Errorf("%s: gradient of input %d: %w", o.place(), i, err)
 		}
 	}
 	return nil

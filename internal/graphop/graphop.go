@@ -236,6 +236,7 @@ func typeOf(dt tensor.Dtype, shape tensor.Shape) hm.Type {
 // base is what the three kinds of op here answer alike.
 type base struct {
 	name  string
+	layer string // that the op is part of, "" for none: see InLayer
 	id    uint64
 	arity int
 	typ   hm.Type
@@ -247,7 +248,16 @@ func (b *base) Type() hm.Type        { return b.typ }
 func (b *base) ReturnsPtr() bool     { return false }
 func (b *base) CallsExtern() bool    { return false }
 func (b *base) OverwritesInput() int { return -1 }
-func (b *base) String() string       { return fmt.Sprintf("%s#%d", b.name, b.id) }
+func (b *base) String() string       { return fmt.Sprintf("%s#%d", b.place(), b.id) }
+
+// place is how errors begin: with the layer and the op, or with a name that
+// itself begins with the layer.
+func (b *base) place() string {
+	if strings.HasPrefix(b.name, b.layer) {
+		return b.name
+	}
+	return b.layer + ": " + b.name
+}
 
 func (b *base) InferShape(...G.DimSizer) (tensor.Shape, error) { return b.shape.Clone(), nil }
 
