@@ -190,7 +190,7 @@ func (l *Block) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 // FwdState is Fwd for a sequence that goes on from a state: x0 is the state of
 // the layer inside before the first step of x, nil for zero, and the state
 // returned is that after the last one, both of the shape that StateShape
-// returns.
+// returns. A Carry hands it over from one run to the next.
 func (l *Block) FwdState(x, x0 *G.Node) (y, state *G.Node, err error) {
 	y, err = l.around(x, nil, func(u *G.Node) (y *G.Node, err error) {
 		y, state, err = l.layer.fwdState(u, x0, l.drop)

@@ -33,7 +33,8 @@
 // is a recurrent network, for one step at a time without a graph; ScanStates
 // collects its states. FwdState is the convolution again, but starts from a
 // state and returns the last one: for sequences in parts, with gradients through
-// the state. Copies read another sampling rate (AtRate) or longer sequences
+// the state, or, where a Carry hands the state over from one run of the graph to
+// the next, with gradients that end where the part begins. Copies read another sampling rate (AtRate) or longer sequences
 // (ForLength).
 //
 // A stays stable whatever the optimiser does, except in S4D and S4 with the

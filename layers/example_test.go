@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/ops"
 )
 
 // An S4D layer inside a plain Gorgonia model: built-in ops around it,
@@ -162,4 +163,81 @@ func ExampleS4_FwdState() {
 	same := b.Data().([]float64)[steps-5-1]
 	fmt.Println("same last output:", math.Abs(last-same) < 1e-12)
 	// Output: same last output: true
+}
+
+// Truncated back-propagation through time: a long sequence is learned from in
+// parts, each from the state that the last one left. The layer learns a leaky
+// sum, whose memory is longer than a part.
+func ExampleCarry() {
+	const batch, steps, parts = 8, 16, 8
+	g := G.NewGraph()
+	s4d, err := layers.NewS4D(g, tensor.Float32, layers.S4DConfig{DModel: 1, DState: 4, Mixing: layers.MixNone, Activation: ops.ActIdentity})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	x := G.NewTensor(g, tensor.Float32, 3, G.WithShape(batch, 1, steps), G.WithName("x"))
+	target := G.NewTensor(g, tensor.Float32, 3, G.WithShape(batch, 1, steps), G.WithName("target"))
+	shape := s4d.StateShape(batch)
+	x0 := G.NewTensor(g, tensor.Float32, shape.Dims(), G.WithShape(shape...), G.WithName("x0"))
+	y, state, err := s4d.FwdState(x, x0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	loss := G.Must(G.Mean(G.Must(G.Square(G.Must(G.Sub(y, target))))))
+	carry, err := layers.NewCarry(x0, state)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var lossValue G.Value
+	G.Read(loss, &lossValue)
+	if _, err := G.Grad(loss, s4d.Learnables()...); err != nil {
+		fmt.Println(err)
+		return
+	}
+	vm := G.NewTapeMachine(g, G.BindDualValues(s4d.Learnables()...))
+	defer vm.Close()
+	solver := G.NewAdamSolver(G.WithLearnRate(0.02))
+
+	rng := rand.New(rand.NewPCG(1, 2))
+	var first, last float32 // loss of the last part of a sequence
+	for sequence := range 40 {
+		carry.Reset() // a new sequence begins
+		var sums [batch]float32
+		for range parts {
+			xs, ys := make([]float32, batch*steps), make([]float32, batch*steps)
+			for i := range xs {
+				xs[i] = float32(rng.NormFloat64())
+				sums[i/steps] = 0.97*sums[i/steps] + 0.1*xs[i]
+				ys[i] = sums[i/steps]
+			}
+			for n, v := range map[*G.Node][]float32{x: xs, target: ys} {
+				if err := G.Let(n, tensor.New(tensor.WithShape(batch, 1, steps), tensor.WithBacking(v))); err != nil {
+					fmt.Println(err)
+					return
+				}
+			}
+			if err := vm.RunAll(); err != nil {
+				fmt.Println(err)
+				return
+			}
+			if err := solver.Step(G.NodesToValueGrads(s4d.Learnables())); err != nil {
+				fmt.Println(err)
+				return
+			}
+			if err := carry.Next(); err != nil { // this part's last state is the next one's first
+				fmt.Println(err)
+				return
+			}
+			vm.Reset()
+		}
+		last = lossValue.Data().(float32)
+		if sequence == 0 {
+			first = last
+		}
+	}
+	fmt.Println("learned:", last < first/20)
+	// Output: learned: true
 }

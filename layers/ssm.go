@@ -466,7 +466,8 @@ func (l *ssmLayer) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, erro
 // before the first step of x, nil for zero, and the state returned is that
 // after the last one. Both have the shape that StateShape returns, and
 // gradients go through them. A sequence fed in parts gives the output of the
-// whole. A bidirectional layer has no state.
+// whole; a Carry hands the state over from one run to the next. A bidirectional
+// layer has no state.
 func (l *ssmLayer) FwdState(x, x0 *G.Node) (y, state *G.Node, err error) {
 	return l.fwdState(x, x0, nil)
 }
