@@ -10,6 +10,8 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/internal/weights"
+	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/param"
 )
 
@@ -42,6 +44,7 @@ type base struct {
 	rate    float64 // see AtRate
 	params  []param.Param
 	buffers []param.Buffer
+	masks   map[string]*ops.Masks // of its dropouts, by the names of those
 }
 
 // Name returns the layer's name, the prefix of its parameters' names.
@@ -66,13 +69,21 @@ func (l *base) Learnables() G.Nodes {
 // learned.
 func (l *base) Buffers() []param.Buffer { return slices.Clone(l.buffers) }
 
+// addMasks adds the masks of a dropout.
+func (l *base) addMasks(name string, m *ops.Masks) {
+	if l.masks == nil {
+		l.masks = map[string]*ops.Masks{}
+	}
+	l.masks[name] = m
+}
+
 // inner returns the layer itself, for those it is embedded in.
 func (l *base) inner() *base { return l }
 
 // cloneBuilder starts a copy of the layer on another graph that shares its
 // tensors.
 func (l *base) cloneBuilder(g *G.ExprGraph, opts ...CloneOption) *builder {
-	b := &builder{g: g, dt: l.dt, kind: l.kind, path: l.name, seed: l.seed, rate: l.rate, from: make(map[string]*tensor.Dense)}
+	b := &builder{g: g, dt: l.dt, kind: l.kind, path: l.name, seed: l.seed, rate: l.rate, from: make(map[string]*tensor.Dense), fromMasks: l.masks}
 	for _, o := range opts {
 		o(b)
 	}
@@ -82,7 +93,7 @@ func (l *base) cloneBuilder(g *G.ExprGraph, opts ...CloneOption) *builder {
 			b.fail(err)
 			continue
 		}
-		b.from[p.Name] = t
+		b.from[p.Name] = weights.Share(t)
 	}
 	for _, v := range l.buffers {
 		b.from[v.Name] = v.Value

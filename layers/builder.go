@@ -12,6 +12,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/param"
 )
 
@@ -66,6 +67,19 @@ func WithFrozen(names ...string) CloneOption {
 	return func(b *builder) { b.refreeze, b.frozen = true, slices.Clone(names) }
 }
 
+// OnStream makes a copy whose dropouts draw from stream i of their masks. Copies
+// that run at the same time, as in data-parallel training, draw from streams of
+// their own, so that what one draws does not depend on the others; that of an
+// original is 0. Without the option copies take the streams 1, 2, ... in the
+// order in which they are made, which is that of nothing where goroutines make
+// them.
+func OnStream(i uint64) CloneOption { return func(b *builder) { b.stream, b.turns = &i, false } }
+
+// InTurn makes a copy that runs in turn with its original, never at the same
+// time: its dropouts go on with the masks of the original, wherever that is. It
+// is for training on several lengths, with a graph for each.
+func InTurn() CloneOption { return func(b *builder) { b.stream, b.turns = nil, true } }
+
 // hint is what a layer recommends to an optimiser about a parameter.
 type hint struct {
 	lr, decay *float64
@@ -86,7 +100,13 @@ type builder struct {
 	refreeze bool     // see WithFrozen
 	frozen   []string // only if refreeze
 
-	from map[string]*tensor.Dense // tensors to share; nil: make new ones
+	from      map[string]*tensor.Dense // tensors to share; nil: make new ones
+	fromMasks map[string]*ops.Masks    // of the dropouts of the original, by name
+
+	// Of the masks of a copy.
+	stream *uint64 // see OnStream
+	turns  bool    // see InTurn
+
 	base *base
 	err  error
 }
@@ -118,7 +138,8 @@ func (b *builder) start() {
 
 // child starts a layer inside this one.
 func (b *builder) child(kind, name string) *builder {
-	c := &builder{g: b.g, dt: b.dt, kind: kind, path: b.path + "." + name, seed: b.seed, rate: b.rate, length: b.length, from: b.from}
+	c := &builder{g: b.g, dt: b.dt, kind: kind, path: b.path + "." + name, seed: b.seed, rate: b.rate, length: b.length,
+		from: b.from, fromMasks: b.fromMasks, stream: b.stream, turns: b.turns}
 	if b.err != nil {
 		c.err = b.err
 		return c
@@ -131,6 +152,9 @@ func (b *builder) child(kind, name string) *builder {
 func (b *builder) adopt(inner *base) {
 	b.base.params = append(b.base.params, inner.params...)
 	b.base.buffers = append(b.base.buffers, inner.buffers...)
+	for name, m := range inner.masks {
+		b.base.addMasks(name, m)
+	}
 }
 
 func (b *builder) fail(err error) {
@@ -184,6 +208,29 @@ func (b *builder) buffer(name string, init func() *tensor.Dense, shape ...int) *
 	}
 	b.base.buffers = append(b.base.buffers, param.Buffer{Name: full, Value: t})
 	return t
+}
+
+// masks adds the masks of a dropout: new ones with the state given, or those of
+// a copy.
+func (b *builder) masks(state *tensor.Dense) *ops.Masks {
+	if b.err != nil {
+		return nil
+	}
+	m, ok := b.fromMasks[b.path]
+	switch {
+	case !ok:
+		var err error
+		if m, err = ops.NewMasks(state); err != nil {
+			b.fail(err)
+			return nil
+		}
+	case b.stream != nil:
+		m = m.Stream(*b.stream)
+	case !b.turns:
+		m = m.Next()
+	}
+	b.base.addMasks(b.path, m)
+	return m
 }
 
 func (b *builder) value(full string, shape tensor.Shape, init func() *tensor.Dense) *tensor.Dense {

@@ -16,6 +16,17 @@
 // training graph, an evaluation graph and graphs of other lengths share one
 // set of weights; a graph is run by one VM at a time.
 //
+// # Goroutines
+//
+// Several goroutines may each make a copy of a layer, a machine for its graph and
+// a recurrence, and run them at the same time, while nothing updates the weights
+// and the original's own graph is at rest. The nodes of a copy hold tensors of
+// their own over the memory of the original's, so that an update in place, which
+// is what solvers do, is seen by all; gorgonia.Let binds a new tensor to one of
+// them. Dropouts of copies draw from streams of their own: see OnStream, and
+// InTurn for copies that take turns. Copies with a BatchNorm, which write one set
+// of running statistics when they train, train in turn.
+//
 // # State space layers
 //
 // All have the same surroundings (skip, activation, dropout, mixing of the

@@ -29,11 +29,13 @@ func (c DropoutConfig) Validate() error {
 
 // Dropout zeroes elements at random in training and scales the others by
 // 1/(1-P); in evaluation it does nothing. Its buffer rng (seed and counter of
-// the masks) makes a resumed run draw the masks that an unbroken one would.
+// the masks) makes a resumed run draw the masks that an unbroken one would, if
+// there is one graph, or copies run in turn (InTurn), or all copies run as often
+// as each other.
 type Dropout struct {
 	*base
 	cfg   DropoutConfig
-	state *tensor.Dense
+	masks *ops.Masks // nil without dropout
 }
 
 // NewDropout makes a dropout layer.
@@ -48,11 +50,11 @@ func buildDropout(b *builder, cfg DropoutConfig) (*Dropout, error) {
 	}
 	l := &Dropout{cfg: cfg}
 	if cfg.P > 0 {
-		l.state = b.buffer("rng", func() *tensor.Dense {
+		l.masks = b.masks(b.buffer("rng", func() *tensor.Dense {
 			h := fnv.New64a()
 			_, _ = h.Write([]byte(b.path)) // layers draw from different streams
 			return tensor.New(tensor.WithShape(2), tensor.WithBacking([]int64{int64(b.seed ^ h.Sum64()), 0}))
-		}, 2)
+		}, 2))
 	}
 	var err error
 	l.base, err = b.done()
@@ -62,10 +64,10 @@ func buildDropout(b *builder, cfg DropoutConfig) (*Dropout, error) {
 // Config returns the layer's configuration.
 func (l *Dropout) Config() DropoutConfig { return l.cfg }
 
-// CloneTo returns a layer on another graph that shares this one's mask
-// counter.
-func (l *Dropout) CloneTo(g *G.ExprGraph) (*Dropout, error) {
-	return buildDropout(l.cloneBuilder(g), l.cfg)
+// CloneTo returns a layer on another graph that shares this one's buffer. It
+// draws masks of its own: see OnStream and InTurn.
+func (l *Dropout) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*Dropout, error) {
+	return buildDropout(l.cloneBuilder(g, opts...), l.cfg)
 }
 
 // Fwd drops elements of x (B, H, L) or (B, H). With P = 0 it returns x itself.
@@ -95,7 +97,7 @@ func (l *Dropout) Fwd(x *G.Node) (*G.Node, error) {
 	if !l.cfg.Untied {
 		opts = append(opts, ops.Tied())
 	}
-	y, err := ops.Dropout(x, l.cfg.P, l.state, opts...)
+	y, err := ops.Dropout(x, l.cfg.P, l.masks, opts...)
 	return l.made(y, x), l.wrap("Fwd", err)
 }
 

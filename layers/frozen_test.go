@@ -8,6 +8,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/layers"
 )
 
@@ -35,7 +36,7 @@ func TestWithFrozen(t *testing.T) {
 			}
 			for i, p := range c.Params() {
 				o := original.Params()[i]
-				if p.Name != o.Name || p.Node.Value() != o.Node.Value() {
+				if p.Name != o.Name || !weights.Same(p.Node.Value(), o.Node.Value()) {
 					t.Errorf("the copy does not share %s", o.Name)
 				}
 				if (p.LR == nil) != (o.LR == nil) || p.LR != nil && *p.LR != *o.LR {

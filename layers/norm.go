@@ -71,7 +71,9 @@ func (c NormConfig) withDefaults() NormConfig {
 }
 
 // Norm is a normalisation with parameters weight and bias (DModel), and, if it
-// is a BatchNorm, buffers running_mean and running_var (DModel).
+// is a BatchNorm, buffers running_mean and running_var (DModel). Every forward
+// pass in training writes those, and copies share them: no other copy may run at
+// the same time, and what they become depends on the order in which copies run.
 type Norm struct {
 	*base
 	cfg          NormConfig

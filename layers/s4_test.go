@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
@@ -143,7 +144,7 @@ func TestS4ForLength(t *testing.T) {
 			t.Errorf("%s: the longer kernel is off the recurrence by %.3g", init, e)
 		}
 		for i, p := range layer.Params() {
-			shared := c.Params()[i].Node.Value() == p.Node.Value()
+			shared := weights.Same(c.Params()[i].Node.Value(), p.Node.Value())
 			if own := strings.HasSuffix(p.Name, "kernel.C"); shared == own {
 				t.Errorf("%s: %s: shared %v", init, p.Name, shared)
 			}
@@ -153,7 +154,7 @@ func TestS4ForLength(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, p := range layer.Params() {
-			if same.Params()[i].Node.Value() != p.Node.Value() {
+			if !weights.Same(same.Params()[i].Node.Value(), p.Node.Value()) {
 				t.Errorf("%s: a copy for no more steps does not share %s", init, p.Name)
 			}
 		}

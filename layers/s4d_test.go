@@ -12,6 +12,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
@@ -268,7 +269,7 @@ func TestS4DCloneSharesTensors(t *testing.T) {
 		t.Fatalf("got %d parameters, want %d", len(b), len(a))
 	}
 	for i := range a {
-		if a[i].Name != b[i].Name || a[i].Node.Value() != b[i].Node.Value() || a[i].Node == b[i].Node {
+		if a[i].Name != b[i].Name || !weights.Same(a[i].Node.Value(), b[i].Node.Value()) || a[i].Node == b[i].Node {
 			t.Errorf("parameter %d: %s and %s do not share a tensor on two graphs", i, a[i].Name, b[i].Name)
 		}
 	}

@@ -589,7 +589,7 @@ func (l *ssmLayer) mixFeatures(y, x *G.Node, after *Dropout) (*G.Node, error) {
 	}
 	var opts []ops.LinearOption
 	if l.mix != nil && l.drop.tied() {
-		opts = append(opts, ops.Activated(act), ops.DropInput(l.drop.cfg.P, l.drop.state))
+		opts = append(opts, ops.Activated(act), ops.DropInput(l.drop.cfg.P, l.drop.masks))
 	} else {
 		if y, err = ops.Activate(act, y); err != nil {
 			return nil, l.wrap("Fwd", err)
@@ -599,7 +599,7 @@ func (l *ssmLayer) mixFeatures(y, x *G.Node, after *Dropout) (*G.Node, error) {
 		}
 	}
 	if l.mix != nil && after.tied() {
-		opts = append(opts, ops.DropOutput(after.cfg.P, after.state))
+		opts = append(opts, ops.DropOutput(after.cfg.P, after.masks))
 		after = nil
 	}
 	switch l.common.mixing {

@@ -265,13 +265,15 @@ func (m *Classifier) Fwd(x, lengths *G.Node) (*G.Node, error) {
 
 // Build puts the model on a graph of its own for batches of the given size and
 // length, with placeholders for the data and the cross-entropy loss. All
-// graphs share the model's tensors. It implements train.Model.
+// graphs share the model's tensors and the masks of its dropouts, and run in
+// turn; those that are to run at the same time are built by models of their own,
+// from CloneTo. It implements train.Model.
 func (m *Classifier) Build(_ train.Mode, batch, length int) (*train.Graph, error) {
 	if batch < 1 || length < 1 {
 		return nil, fmt.Errorf("models: Classifier: Build: want batch and length >= 1, got %d and %d", batch, length)
 	}
 	g := G.NewGraph()
-	c, err := m.CloneTo(g)
+	c, err := m.CloneTo(g, layers.InTurn())
 	if err != nil {
 		return nil, err
 	}

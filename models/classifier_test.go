@@ -17,6 +17,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/safetensors"
 	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/ops"
@@ -368,7 +369,7 @@ func TestCloneSharesParametersAndBuffers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, p := range c.Params() {
-		if p.Node.Value() != m.Params()[i].Node.Value() {
+		if !weights.Same(p.Node.Value(), m.Params()[i].Node.Value()) {
 			t.Errorf("%s is not shared", p.Name)
 		}
 	}
@@ -463,4 +464,34 @@ func TestFeatureInput(t *testing.T) {
 		}
 		return ops.Linear(y, n[1], nil)
 	}, x, testutil.Normal(rng, "w", 2, 3))
+}
+
+// Every op of a model names, in errors at run time, the layer it is part of, or
+// the model.
+func TestOpsNameTheirLayer(t *testing.T) {
+	gr, err := newClassifier(t, tokens(), tensor.Float32).Build(train.Training, 2, 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, n := range gr.G.AllNodes() {
+		if n.Op() == nil || !strings.Contains(n.Op().String(), "#") {
+			continue
+		}
+		place, _, _ := strings.Cut(n.Op().String(), `": `)
+		if strings.HasPrefix(place, "models: Classifier: ") {
+			place = "models: Classifier"
+		}
+		found[strings.TrimPrefix(place, "layers: ")] = true
+	}
+	for _, want := range []string{
+		`Embedding "encoder`, `S4D "blocks.0.layer`, `Norm "blocks.1.norm`, `Block "blocks.1`, `Norm "norm`, `Linear "decoder`, "models: Classifier",
+	} {
+		if !found[want] {
+			t.Errorf("no op of %s among those of %v", want, found)
+		}
+	}
+	if want := 10; len(found) != want {
+		t.Errorf("got ops of %v, want %d places", found, want)
+	}
 }

@@ -1,8 +1,6 @@
 package ops
 
 import (
-	"gorgonia.org/tensor"
-
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
@@ -12,8 +10,7 @@ import (
 // dropoutMask draws the masks of a dropout and computes them again, as often as
 // they are needed.
 type dropoutMask[T num.Float] struct {
-	state    *tensor.Dense // int64 (2): seed, counter
-	stream   uint64
+	masks    *Masks
 	below    uint32 // what has 32 random bits below is dropped
 	scale    T      // of the others
 	run      int    // consecutive elements, a row, that share their fate
@@ -25,16 +22,14 @@ type dropoutMask[T num.Float] struct {
 }
 
 func newDropoutMask[T num.Float](c dropoutConfig, run int) dropoutMask[T] {
-	return dropoutMask[T]{run: run, state: c.state, stream: c.stream, below: uint32(c.p * (1 << 32)), scale: T(1 / (1 - c.p)), training: true}
+	return dropoutMask[T]{run: run, masks: c.masks, below: uint32(c.p * (1 << 32)), scale: T(1 / (1 - c.p)), training: true}
 }
 
 // draw begins a new mask: one that drops nothing in evaluation, or for p = 0.
 func (m *dropoutMask[T]) draw() {
-	m.dropped = m.training && m.state != nil
+	m.dropped = m.training && m.masks != nil
 	if m.dropped {
-		s := m.state.Data().([]int64)
-		m.key = dropoutKey(uint64(s[0]), m.stream, uint64(s[1]))
-		s[1]++
+		m.key = m.masks.draw()
 	}
 }
 

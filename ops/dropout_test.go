@@ -16,26 +16,38 @@ func dropoutState(seed, counter int64) *tensor.Dense {
 	return tensor.New(tensor.WithShape(2), tensor.WithBacking([]int64{seed, counter}))
 }
 
+// masksOf returns the masks of a state.
+func masksOf(state *tensor.Dense) *Masks {
+	m, err := NewMasks(state)
+	if err != nil {
+		panic(err)
+	}
+	return m
+}
+
+// newMasks returns the masks of a new state.
+func newMasks(seed, counter int64) *Masks { return masksOf(dropoutState(seed, counter)) }
+
 // A state that starts again in every graph makes dropout a linear function.
 func TestDropoutGradient(t *testing.T) {
 	rng := newRand(1)
 	for _, p := range []float64{0, 0.4} {
-		for _, opts := range [][]DropoutOption{nil, {Tied()}, {Stream(3)}} {
-			f := build(func(n []*G.Node) (*G.Node, error) { return Dropout(n[0], p, dropoutState(7, 5), opts...) })
+		for _, opts := range [][]DropoutOption{nil, {Tied()}} {
+			f := build(func(n []*G.Node) (*G.Node, error) { return Dropout(n[0], p, newMasks(7, 5).Stream(3), opts...) })
 			for _, n := range bhlSizes {
 				testutil.Check(t, f, testutil.Normal(rng, "x", n[:]...))
 			}
 			testutil.Check(t, f, testutil.Normal(rng, "x", 3, 5))
 		}
-		testutil.Check(t, build(func(n []*G.Node) (*G.Node, error) { return Dropout(n[0], p, dropoutState(7, 5)) }),
+		testutil.Check(t, build(func(n []*G.Node) (*G.Node, error) { return Dropout(n[0], p, newMasks(7, 5)) }),
 			testutil.Normal(rng, "x", 17))
 	}
 }
 
-// maskOf returns the mask a core draws with the state given.
-func maskOf(t *testing.T, c dropoutConfig, n, run int, state *tensor.Dense) []float64 {
+// maskOf returns the mask a core draws.
+func maskOf(t *testing.T, c dropoutConfig, n, run int, masks *Masks) []float64 {
 	t.Helper()
-	c.state = state
+	c.masks = masks
 	p := newPass[float64](newDropout[float64](c, run), n, []int{n})
 	fill(p.in[0].F, 1)
 	fill(p.gout, 1)
@@ -50,7 +62,7 @@ func TestDropoutStatistics(t *testing.T) {
 	const n, sigmas = 1 << 18, 5
 	for _, p := range []float64{0.01, 0.1, 0.5, 0.97} {
 		c := dropoutConfig{p: p}
-		m := maskOf(t, c, n, 1, dropoutState(1, 0))
+		m := maskOf(t, c, n, 1, newMasks(1, 0))
 		kept := func(from, step int) (k, of float64) {
 			for i := from; i < n; i += step {
 				if m[i] != 0 {
@@ -94,7 +106,7 @@ func TestDropoutMasksDiffer(t *testing.T) {
 	for seed := range int64(3) {
 		for stream := range uint64(3) {
 			for counter := range int64(3) {
-				masks = append(masks, maskOf(t, dropoutConfig{p: 0.5, stream: stream}, n, 1, dropoutState(seed, counter)))
+				masks = append(masks, maskOf(t, dropoutConfig{p: 0.5}, n, 1, newMasks(seed, counter).Stream(stream)))
 			}
 		}
 	}
@@ -115,7 +127,7 @@ func TestDropoutMasksDiffer(t *testing.T) {
 
 func TestDropoutTied(t *testing.T) {
 	const B, H, L, sigmas = 100, 64, 7, 5
-	m := maskOf(t, dropoutConfig{p: 0.25, tied: true}, B*H*L, L, dropoutState(1, 0))
+	m := maskOf(t, dropoutConfig{p: 0.25, tied: true}, B*H*L, L, newMasks(1, 0))
 	dropped := 0.0
 	for r := range B * H {
 		row := m[r*L : (r+1)*L]
@@ -141,10 +153,10 @@ func TestDropoutResumes(t *testing.T) {
 		y  G.Value
 		vm G.VM
 	}
-	newRun := func(state *tensor.Dense, opts ...G.VMOpt) *run {
+	newRun := func(masks *Masks, opts ...G.VMOpt) *run {
 		g := G.NewGraph()
 		x := G.NewTensor(g, tensor.Float64, 1, G.WithShape(n), G.WithName("x"), G.WithValue(testutil.Dense(tensor.Float64, ones, n)))
-		y, err := Dropout(x, 0.5, state)
+		y, err := Dropout(x, 0.5, masks)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +174,7 @@ func TestDropoutResumes(t *testing.T) {
 		return testutil.Floats(r.y)
 	}
 
-	unbroken := newRun(dropoutState(3, 0))
+	unbroken := newRun(newMasks(3, 0))
 	var want [][]float64
 	for range 6 {
 		want = append(want, step(unbroken))
@@ -172,7 +184,8 @@ func TestDropoutResumes(t *testing.T) {
 	}
 
 	state := dropoutState(3, 0)
-	train, eval := newRun(state), newRun(state, G.EvalMode())
+	masks := masksOf(state)
+	train, eval := newRun(masks), newRun(masks, G.EvalMode())
 	for i := range 3 {
 		if got := step(train); !slices.Equal(got, want[i]) {
 			t.Errorf("step %d differs", i)
@@ -185,7 +198,7 @@ func TestDropoutResumes(t *testing.T) {
 	if !slices.Equal(saved, []int64{3, 3}) {
 		t.Errorf("state after 3 steps: got %v, want [3 3]", saved)
 	}
-	resumed := newRun(dropoutState(saved[0], saved[1]))
+	resumed := newRun(newMasks(saved[0], saved[1]))
 	for i := 3; i < 6; i++ {
 		if got := step(resumed); !slices.Equal(got, want[i]) {
 			t.Errorf("step %d differs after resuming", i)
@@ -194,7 +207,7 @@ func TestDropoutResumes(t *testing.T) {
 }
 
 func TestDropoutEvaluationGradient(t *testing.T) {
-	c := newDropout[float64](dropoutConfig{p: 0.5, state: dropoutState(1, 0)}, 1)
+	c := newDropout[float64](dropoutConfig{p: 0.5, masks: newMasks(1, 0)}, 1)
 	c.SetTraining(false)
 	p := newPass[float64](c, 33, []int{33})
 	p.run(t)
@@ -208,16 +221,17 @@ func TestDropoutMaskIsStable(t *testing.T) {
 	const n = 24
 	for _, c := range []struct {
 		config        dropoutConfig
+		stream        uint64
 		seed, counter int64
 		run           int
 		want          string
 	}{
-		{dropoutConfig{p: 0.5}, 0, 0, 1, "011000110100111001001011"},
-		{dropoutConfig{p: 0.5, stream: 1}, -5, 1000, 1, "001111000111101100000101"},
-		{dropoutConfig{p: 0.5, tied: true}, 0, 0, 2, "110000111100110011000011"},
+		{dropoutConfig{p: 0.5}, 0, 0, 0, 1, "011000110100111001001011"},
+		{dropoutConfig{p: 0.5}, 1, -5, 1000, 1, "001111000111101100000101"},
+		{dropoutConfig{p: 0.5, tied: true}, 0, 0, 0, 2, "110000111100110011000011"},
 	} {
 		var got string
-		for _, v := range maskOf(t, c.config, n, c.run, dropoutState(c.seed, c.counter)) {
+		for _, v := range maskOf(t, c.config, n, c.run, newMasks(c.seed, c.counter).Stream(c.stream)) {
 			if v == 0 {
 				got += "0"
 			} else {
@@ -225,7 +239,7 @@ func TestDropoutMaskIsStable(t *testing.T) {
 			}
 		}
 		if got != c.want {
-			t.Errorf("%+v, seed %d, counter %d: got %s, want %s", c.config, c.seed, c.counter, got, c.want)
+			t.Errorf("p = %g, stream %d, seed %d, counter %d: got %s, want %s", c.config.p, c.stream, c.seed, c.counter, got, c.want)
 		}
 	}
 }
@@ -234,18 +248,18 @@ func TestDropoutCore(t *testing.T) {
 	const B, H, L = 5, 33, 301
 	for _, run := range []int{1, L} {
 		state := dropoutState(1, 0)
-		p := newPass[float32](newDropout[float32](dropoutConfig{p: 0.3, state: state}, run), B*H*L, []int{B * H * L})
+		p := newPass[float32](newDropout[float32](dropoutConfig{p: 0.3, masks: masksOf(state)}, run), B*H*L, []int{B * H * L})
 		checkPass(t, p, func() { state.Data().([]int64)[1] = 9 })
 	}
 }
 
 func TestDropoutErrors(t *testing.T) {
 	g := newGraph()
-	x, s := g.f64("x", 2, 3), dropoutState(0, 0)
+	x, s := g.f64("x", 2, 3), newMasks(0, 0)
 	for _, c := range []struct {
 		x    *G.Node
 		p    float64
-		s    *tensor.Dense
+		s    *Masks
 		opts []DropoutOption
 		want string
 	}{
@@ -255,12 +269,19 @@ func TestDropoutErrors(t *testing.T) {
 		{x, 1, s, nil, "ops.Dropout: want p in [0, 1), got 1"},
 		{x, -0.1, s, nil, "ops.Dropout: want p in [0, 1), got -0.1"},
 		{x, math.NaN(), s, nil, "ops.Dropout: want p in [0, 1), got NaN"},
-		{x, 0.5, nil, nil, "ops.Dropout: want state (2), got nil"},
-		{x, 0.5, tensor.New(tensor.WithShape(3), tensor.Of(tensor.Int64)), nil, "ops.Dropout: want state (2), got (3)"},
-		{x, 0.5, tensor.New(tensor.WithShape(2), tensor.Of(tensor.Int)), nil, "ops.Dropout: want state (2) of dtype int64, got dtype int"},
+		{x, 0.5, nil, nil, "ops.Dropout: want masks that NewMasks made, got none"},
+		{x, 0.5, &Masks{}, nil, "ops.Dropout: want masks that NewMasks made, got none"},
 	} {
 		_, err := Dropout(c.x, c.p, c.s, c.opts...)
 		wantError(t, err, c.want)
+	}
+	for want, state := range map[string]*tensor.Dense{
+		"ops.NewMasks: want state (2), got nil":                      nil,
+		"ops.NewMasks: want state (2), got (3)":                      tensor.New(tensor.WithShape(3), tensor.Of(tensor.Int64)),
+		"ops.NewMasks: want state (2) of dtype int64, got dtype int": tensor.New(tensor.WithShape(2), tensor.Of(tensor.Int)),
+	} {
+		_, err := NewMasks(state)
+		wantError(t, err, want)
 	}
 	y, err := Dropout(x, 0, nil)
 	if y != x || err != nil {
@@ -272,7 +293,7 @@ func BenchmarkDropout(b *testing.B) {
 	const B, H, L = 50, 128, 1024
 	for name, run := range map[string]int{"plain": 1, "tied": L} {
 		b.Run(name, func(b *testing.B) {
-			bench(b, newPass[float32](newDropout[float32](dropoutConfig{p: 0.1, state: dropoutState(1, 0)}, run), B*H*L, []int{B * H * L}))
+			bench(b, newPass[float32](newDropout[float32](dropoutConfig{p: 0.1, masks: newMasks(1, 0)}, run), B*H*L, []int{B * H * L}))
 		})
 	}
 }

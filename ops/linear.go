@@ -21,16 +21,16 @@ type linearOptions struct {
 // place of x, which is not written to memory.
 func Activated(kind Activation) LinearOption { return func(o *linearOptions) { o.act = kind } }
 
-// DropInput makes Linear or LinearGLU of sequences apply Dropout(_, p, state,
+// DropInput makes Linear or LinearGLU of sequences apply Dropout(_, p, masks,
 // Tied()), and after Activated, to what they map. It is not written to memory.
-func DropInput(p float64, state *tensor.Dense) LinearOption {
-	return func(o *linearOptions) { o.dropInput = dropoutConfig{p: p, state: state, tied: true} }
+func DropInput(p float64, masks *Masks) LinearOption {
+	return func(o *linearOptions) { o.dropInput = dropoutConfig{p: p, masks: masks, tied: true} }
 }
 
-// DropOutput makes Linear or LinearGLU of sequences apply Dropout(_, p, state,
+// DropOutput makes Linear or LinearGLU of sequences apply Dropout(_, p, masks,
 // Tied()) to their result, as it is written to memory.
-func DropOutput(p float64, state *tensor.Dense) LinearOption {
-	return func(o *linearOptions) { o.dropOutput = dropoutConfig{p: p, state: state, tied: true} }
+func DropOutput(p float64, masks *Masks) LinearOption {
+	return func(o *linearOptions) { o.dropOutput = dropoutConfig{p: p, masks: masks, tied: true} }
 }
 
 // fuses reports whether an option is set that is for sequences alone.

@@ -110,31 +110,31 @@ func TestLinearFused(t *testing.T) {
 		in := []testutil.Input{testutil.Normal(rng, "x", B, I, L), testutil.Normal(rng, "w", 2*H, I), testutil.Normal(rng, "b", 2*H)}
 		for _, act := range Activations() {
 			for _, gate := range []bool{false, true} {
-				sIn, sOut := dropoutState(1, 0), dropoutState(2, 0)
+				mIn, mOut := newMasks(1, 0), newMasks(2, 0)
 				fused := build(func(n []*G.Node) (*G.Node, error) {
-					sIn, sOut = dropoutState(1, 0), dropoutState(2, 0)
-					return linear(gate, n, Activated(act), DropInput(pIn, sIn), DropOutput(pOut, sOut))
+					mIn, mOut = newMasks(1, 0), newMasks(2, 0)
+					return linear(gate, n, Activated(act), DropInput(pIn, mIn), DropOutput(pOut, mOut))
 				})
 				apart := build(func(n []*G.Node) (*G.Node, error) {
 					x, err := Activate(act, n[0])
 					if err != nil {
 						return nil, err
 					}
-					if x, err = Dropout(x, pIn, dropoutState(1, 0), Tied()); err != nil {
+					if x, err = Dropout(x, pIn, newMasks(1, 0), Tied()); err != nil {
 						return nil, err
 					}
 					y, err := linear(gate, []*G.Node{x, n[1], n[2]})
 					if err != nil {
 						return nil, err
 					}
-					return Dropout(y, pOut, dropoutState(2, 0), Tied())
+					return Dropout(y, pOut, newMasks(2, 0), Tied())
 				})
 				if act == ActGELU || act == ActTanh { // with a derivative of its own, and without
 					testutil.Check(t, fused, in...)
 				}
 				sameResults(t, fused, apart, in...)
-				for _, s := range []*tensor.Dense{sIn, sOut} {
-					if c := s.Data().([]int64)[1]; c != 1 {
+				for _, m := range []*Masks{mIn, mOut} {
+					if c := m.shared.state[1]; c != 1 {
 						t.Errorf("the counter of the masks is %d after a step, want 1", c)
 					}
 				}
@@ -156,7 +156,7 @@ func TestLinearFused(t *testing.T) {
 func TestLinearFusedEvaluation(t *testing.T) {
 	const B, I, H, L = 2, 5, 3, 300
 	d := linearDims{b: B, i: I, o: 2 * H, l: L, bias: 2}
-	o := linearOptions{act: ActSiLU, dropInput: dropoutConfig{p: 0.5, state: dropoutState(1, 0)}, dropOutput: dropoutConfig{p: 0.5, state: dropoutState(2, 0)}}
+	o := linearOptions{act: ActSiLU, dropInput: dropoutConfig{p: 0.5, masks: newMasks(1, 0)}, dropOutput: dropoutConfig{p: 0.5, masks: newMasks(2, 0)}}
 	for name, core := range map[string]func(o linearOptions) graphop.Core[float64]{
 		"linear": func(o linearOptions) graphop.Core[float64] { return newLinear[float64](d, o) },
 		"gated":  func(o linearOptions) graphop.Core[float64] { return newLinearGLU[float64](d, o) },
@@ -217,7 +217,8 @@ func TestLinearCores(t *testing.T) {
 	checkPass(t, newPass[float32](newLinear[float32](d, linearOptions{act: ActIdentity}), B*O*L, append([]int{B * I * L}, params...)), once)
 	checkPass(t, newPass[float32](newLinearGLU[float32](d, linearOptions{act: ActIdentity}), B*O/2*L, append([]int{B * I * L}, params...)), once)
 	state := dropoutState(1, 0)
-	o := linearOptions{act: ActGELU, dropInput: dropoutConfig{p: 0.2, state: state}, dropOutput: dropoutConfig{p: 0.2, state: state}}
+	masks := masksOf(state)
+	o := linearOptions{act: ActGELU, dropInput: dropoutConfig{p: 0.2, masks: masks}, dropOutput: dropoutConfig{p: 0.2, masks: masks}}
 	again := func() { state.Data().([]int64)[1] = 0 }
 	checkPass(t, newPass[float32](newLinear[float32](d, o), B*O*L, append([]int{B * I * L}, params...)), again)
 	checkPass(t, newPass[float32](newLinearGLU[float32](d, o), B*O/2*L, append([]int{B * I * L}, params...)), again)
@@ -267,7 +268,7 @@ func feature(x, w, b *G.Node) (*G.Node, error) { return FeatureLinear(x, w, b) }
 func TestLinearOptionErrors(t *testing.T) {
 	g := newGraph()
 	x, w := g.f64("x", 2, 3, 5), g.f64("w", 4, 3)
-	state := dropoutState(1, 0)
+	masks := newMasks(1, 0)
 	const only = ": want Activated, DropInput and DropOutput with x (B, I, L) only"
 	for _, c := range []struct {
 		f    func(opts ...LinearOption) (*G.Node, error)
@@ -275,10 +276,10 @@ func TestLinearOptionErrors(t *testing.T) {
 		want string
 	}{
 		{func(o ...LinearOption) (*G.Node, error) { return Linear(g.f64("v", 2, 3), w, nil, o...) }, Activated(ActGELU), "ops.Linear" + only},
-		{func(o ...LinearOption) (*G.Node, error) { return FeatureLinear(x, g.f64("w5", 4, 5), nil, o...) }, DropInput(0.1, state), "ops.FeatureLinear" + only},
+		{func(o ...LinearOption) (*G.Node, error) { return FeatureLinear(x, g.f64("w5", 4, 5), nil, o...) }, DropInput(0.1, masks), "ops.FeatureLinear" + only},
 		{func(o ...LinearOption) (*G.Node, error) { return Linear(x, w, nil, o...) }, Activated("swish"), `ops.Linear: want an activation of`},
-		{func(o ...LinearOption) (*G.Node, error) { return Linear(x, w, nil, o...) }, DropInput(1, state), "ops.Linear: want p in [0, 1), got 1"},
-		{func(o ...LinearOption) (*G.Node, error) { return LinearGLU(x, w, nil, o...) }, DropOutput(0.5, nil), "ops.LinearGLU: want state (2), got nil"},
+		{func(o ...LinearOption) (*G.Node, error) { return Linear(x, w, nil, o...) }, DropInput(1, masks), "ops.Linear: want p in [0, 1), got 1"},
+		{func(o ...LinearOption) (*G.Node, error) { return LinearGLU(x, w, nil, o...) }, DropOutput(0.5, nil), "ops.LinearGLU: want masks that NewMasks made, got none"},
 	} {
 		_, err := c.f(c.opt)
 		wantError(t, err, c.want)
@@ -321,7 +322,7 @@ func BenchmarkLinearGLU(b *testing.B) {
 func BenchmarkLinearGLUFused(b *testing.B) {
 	const B, I, H, L = 50, 128, 128, 1024
 	d := linearDims{b: B, i: I, o: 2 * H, l: L, bias: 2}
-	drop := dropoutConfig{p: 0.1, state: dropoutState(1, 0)}
+	drop := dropoutConfig{p: 0.1, masks: newMasks(1, 0)}
 	core := newLinearGLU[float32](d, linearOptions{act: ActGELU, dropInput: drop, dropOutput: drop})
 	bench(b, newPass[float32](core, B*H*L, []int{B * I * L, 2 * H * I, 2 * H}))
 }

@@ -25,7 +25,7 @@ func TestModel(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		state := dropoutState(1, 0)
+		masks := newMasks(1, 0)
 		for _, block := range []func(*G.Node) (*G.Node, error){
 			func(x *G.Node) (*G.Node, error) { return LayerNorm(x, weight, bias, 1e-5) },
 			func(x *G.Node) (*G.Node, error) {
@@ -37,10 +37,10 @@ func TestModel(t *testing.T) {
 			}
 			for _, f := range []func(*G.Node) (*G.Node, error){
 				GELU,
-				func(x *G.Node) (*G.Node, error) { return Dropout(x, 0.3, state) },
+				func(x *G.Node) (*G.Node, error) { return Dropout(x, 0.3, masks) },
 				SwapHL, SwapHL,
 				func(x *G.Node) (*G.Node, error) { return LinearGLU(x, mix, mixBias) },
-				func(x *G.Node) (*G.Node, error) { return Dropout(x, 0.3, state, Tied()) },
+				func(x *G.Node) (*G.Node, error) { return Dropout(x, 0.3, masks, Tied()) },
 				func(x *G.Node) (*G.Node, error) { return Mask(x, lengths) },
 			} {
 				if y, err = f(y); err != nil {

@@ -14,7 +14,7 @@ type Param struct {
 	// parameter's key in a checkpoint ("blocks.0.layer.kernel.log_dt").
 	Name string
 	// Node is the parameter on one graph. The clones of a layer have nodes of
-	// their own, bound to the same tensor.
+	// their own, bound to tensors of the same memory.
 	Node *G.Node
 	// LR is the peak learning rate of this parameter; nil means the
 	// optimiser's own.

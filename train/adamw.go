@@ -249,7 +249,7 @@ func (o *AdamW) find(n *G.Node) (slot, error) {
 		return s, nil
 	}
 	for _, s := range o.slots {
-		if s.header().Node.Value() == n.Value() {
+		if weights.Same(s.header().Node.Value(), n.Value()) {
 			o.byNode[n] = s
 			return s, nil
 		}

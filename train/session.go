@@ -97,7 +97,7 @@ func (s *session) checkParams(m Model) error {
 		switch {
 		case p.Name != params[i].Name:
 			return fmt.Errorf("want parameter %d to be %q, got %q", i, params[i].Name, p.Name)
-		case p.Node == nil || p.Node.Value() == nil || p.Node.Value() != params[i].Node.Value():
+		case p.Node == nil || p.Node.Value() == nil || !weights.Same(p.Node.Value(), params[i].Node.Value()):
 			return fmt.Errorf("want parameter %q to share the model's tensor", p.Name)
 		}
 	}

@@ -29,6 +29,23 @@ func Memory[T num.Float](v G.Value) (s []T, ok bool) {
 	return s, ok
 }
 
+// Share returns another tensor of the same memory: what is written to one is read
+// from the other. (Making a virtual machine writes to every tensor of its graph,
+// though not to their elements, and running some does; so two graphs that are to
+// run at the same time cannot have one.) A tensor that is not contiguous and
+// row-major is returned itself.
+func Share(t *tensor.Dense) *tensor.Dense {
+	if t.IsScalar() || t.RequiresIterator() || t.DataOrder().IsColMajor() {
+		return t
+	}
+	return tensor.New(tensor.WithShape(t.Shape()...), tensor.WithBacking(t.Data()))
+}
+
+// Same reports whether two values are one array in memory.
+func Same(a, b G.Value) bool {
+	return a != nil && b != nil && a.Dtype() == b.Dtype() && a.Uintptr() == b.Uintptr() && a.MemSize() == b.MemSize()
+}
+
 // Unordered returns the elements of a tensor in place, in whatever order they
 // lie, and appends them to dst in row-major order. ok is false if v is not a
 // tensor of type T, or a view of a part of one.
