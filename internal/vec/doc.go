@@ -5,7 +5,7 @@
 // par.Blocks. There is one implementation in portable Go and, on x86-64, one
 // for AVX2 with FMA and one for AVX-512, chosen at run time by package cpu.
 // They agree to rounding; the two in assembly agree bit for bit, but for Sum,
-// SumSq and Dot. An element does not depend on its place: splitting a slice in
+// SumSq, RoughSumSq and Dot. An element does not depend on its place: splitting a slice in
 // other blocks changes no element of an elementwise result, but may change the
 // rounding of a reduction.
 //
@@ -31,7 +31,8 @@
 //
 // GELUBoth is as accurate as GELU and GELUGrad. The functions of normalisations
 // round every operation, but for the sum that follows a product. Sum, SumSq and
-// Dot add up in float64 and round once, Sum64, SumSqDiff and DotDiff not at all.
+// Dot add up in float64 and round once, Sum64, SumSq64, SumSqDiff and DotDiff not
+// at all. RoughSumSq is good to a few digits.
 //
 // # Special values
 //

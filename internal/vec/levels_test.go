@@ -393,6 +393,10 @@ func testReductions[T num.Float](t *testing.T) {
 		}
 		check("Sum", sum, float64(Sum(a)), sumSize)
 		check("SumSq", sumSq, float64(SumSq(a)), sumSq)
+		check("SumSq64", sumSq, SumSq64(a), sumSq)
+		if got := RoughSumSq(a); !(math.Abs(got-sumSq) <= 1e-5*sumSq) {
+			t.Errorf("RoughSumSq of %d elements: want about %v, got %v", n, sumSq, got)
+		}
 		check("Dot", dot, float64(Dot(a, b)), dotSize)
 		check("SumSqDiff", sqDiff, SumSqDiff(a, c), sqDiff)
 		check("DotDiff", dotDiff, DotDiff(a, b, c), dotDiffSize)
@@ -416,6 +420,9 @@ func TestReductionSpecial(t *testing.T) {
 					one[j] = 1
 				}
 				x[i] = float32(math.Inf(-1))
+				if q := RoughSumSq(x); !math.IsInf(q, 1) {
+					t.Fatalf("-Inf at %d of %d: RoughSumSq is %v", i, n, q)
+				}
 				if s, d := Sum(x), Dot(one, x); !math.IsInf(float64(s), -1) || !math.IsInf(float64(d), -1) {
 					t.Fatalf("-Inf at %d of %d: Sum is %v, Dot is %v", i, n, s, d)
 				}

@@ -16,6 +16,13 @@ func SumSq[T num.Float](x []T) T {
 	return T(active[T]().dot(x, x))
 }
 
+// SumSq64 is SumSq without the rounding.
+func SumSq64[T num.Float](x []T) float64 { return active[T]().dot(x, x) }
+
+// RoughSumSq is SumSq for those who ask for the size of x alone, in less time: it
+// is accumulated in T, where squares overflow and underflow.
+func RoughSumSq[T num.Float](x []T) float64 { return active[T]().roughSumSq(x) }
+
 // Dot returns the sum of a[i] b[i], accumulated in float64 and rounded once.
 func Dot[T num.Float](a, b []T) T {
 	want("Dot", "b", len(a), len(b))

@@ -26,6 +26,7 @@ type kernels[T num.Float] struct {
 	dotDiff                             func(g, x []T, c float64) float64
 	sum                                 func(x []T) float64
 	dot                                 func(a, b []T) float64
+	roughSumSq                          func(x []T) float64
 	adamW                               func(p, g, m, v []T, decay, beta1, gain1, beta2, gain2, rate, root, eps T)
 }
 

@@ -37,6 +37,7 @@ var (
 			dotDiff:       dotDiffAVX2F32,
 			sum:           sumAVX2F32,
 			dot:           dotAVX2F32,
+			roughSumSq:    roughSumSqAVX2F32,
 			adamW:         adamWAVX2F32,
 		},
 		cpu.AVX512: {
@@ -69,6 +70,7 @@ var (
 			dotDiff:       dotDiffAVX512F32,
 			sum:           sumAVX512F32,
 			dot:           dotAVX512F32,
+			roughSumSq:    roughSumSqAVX512F32,
 			adamW:         adamWAVX512F32,
 		},
 	}
@@ -104,6 +106,7 @@ var (
 			dotDiff:       dotDiffAVX2F64,
 			sum:           sumAVX2F64,
 			dot:           dotAVX2F64,
+			roughSumSq:    roughSumSqAVX2F64,
 			adamW:         adamWAVX2F64,
 		},
 		cpu.AVX512: {
@@ -136,6 +139,7 @@ var (
 			dotDiff:       dotDiffAVX512F64,
 			sum:           sumAVX512F64,
 			dot:           dotAVX512F64,
+			roughSumSq:    roughSumSqAVX512F64,
 			adamW:         adamWAVX512F64,
 		},
 	}

@@ -149,6 +149,11 @@ func sumSqDiffAVX2F32(x []float32, c float64) float64
 //go:noescape
 func dotDiffAVX2F32(g []float32, x []float32, c float64) float64
 
+// roughSumSqAVX2F32 is kernels.roughSumSq.
+//
+//go:noescape
+func roughSumSqAVX2F32(x []float32) float64
+
 // adamWAVX2F32 is kernels.adamW.
 //
 //go:noescape
@@ -298,6 +303,11 @@ func sumSqDiffAVX2F64(x []float64, c float64) float64
 //
 //go:noescape
 func dotDiffAVX2F64(g []float64, x []float64, c float64) float64
+
+// roughSumSqAVX2F64 is kernels.roughSumSq.
+//
+//go:noescape
+func roughSumSqAVX2F64(x []float64) float64
 
 // adamWAVX2F64 is kernels.adamW.
 //

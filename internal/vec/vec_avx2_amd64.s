@@ -2821,6 +2821,74 @@ end5:
 	VZEROUPPER
 	RET
 
+// func roughSumSqAVX2F32(x []float32) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·roughSumSqAVX2F32(SB), NOSPLIT, $0-32
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), CX
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	XORQ   DX, DX
+	SUBQ   $0x00000020, CX
+	JL     done2
+
+loop1:
+	VMOVUPS     (AX)(DX*1), Y4
+	VFMADD231PS Y4, Y4, Y0
+	VMOVUPS     32(AX)(DX*1), Y4
+	VFMADD231PS Y4, Y4, Y1
+	VMOVUPS     64(AX)(DX*1), Y4
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     96(AX)(DX*1), Y4
+	VFMADD231PS Y4, Y4, Y3
+	ADDQ        $0x00000080, DX
+	SUBQ        $0x00000020, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPS     (AX)(DX*1), Y4
+	VFMADD231PS Y4, Y4, Y0
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000008, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000008, CX
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), BX
+	MOVQ        $0x00000008, SI
+	SUBQ        CX, SI
+	VMOVUPS     (BX)(SI*4), Y4
+	VMASKMOVPS  (AX)(DX*1), Y4, Y4
+	VFMADD231PS Y4, Y4, Y0
+
+end5:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X2, Y2
+	VCVTPS2PD    X0, Y0
+	VEXTRACTF128 $0x01, Y1, X3
+	VCVTPS2PD    X3, Y3
+	VCVTPS2PD    X1, Y1
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	MOVSD        X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
 // func adamWAVX2F32(p []float32, g []float32, m []float32, v []float32, decay float32, beta1 float32, gain1 float32, beta2 float32, gain2 float32, rate float32, root float32, eps float32)
 // Requires: AVX, FMA3
 TEXT ·adamWAVX2F32(SB), NOSPLIT, $0-128
@@ -5858,6 +5926,66 @@ end5:
 	VUNPCKHPD    X0, X0, X1
 	VADDSD       X1, X0, X0
 	MOVSD        X0, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func roughSumSqAVX2F64(x []float64) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·roughSumSqAVX2F64(SB), NOSPLIT, $0-32
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), CX
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	XORQ   DX, DX
+	SUBQ   $0x00000010, CX
+	JL     done2
+
+loop1:
+	VMOVUPD     (AX)(DX*1), Y4
+	VFMADD231PD Y4, Y4, Y0
+	VMOVUPD     32(AX)(DX*1), Y4
+	VFMADD231PD Y4, Y4, Y1
+	VMOVUPD     64(AX)(DX*1), Y4
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     96(AX)(DX*1), Y4
+	VFMADD231PD Y4, Y4, Y3
+	ADDQ        $0x00000080, DX
+	SUBQ        $0x00000010, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000010, CX
+	SUBQ $0x00000004, CX
+	JL   done4
+
+loop3:
+	VMOVUPD     (AX)(DX*1), Y4
+	VFMADD231PD Y4, Y4, Y0
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000004, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000004, CX
+	JZ          end5
+	LEAQ        lanes_then_none<>+0(SB), BX
+	MOVQ        $0x00000004, SI
+	SUBQ        CX, SI
+	VMOVUPS     (BX)(SI*8), Y4
+	VMASKMOVPD  (AX)(DX*1), Y4, Y4
+	VFMADD231PD Y4, Y4, Y0
+
+end5:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	MOVSD        X0, ret+24(FP)
 	VZEROUPPER
 	RET
 

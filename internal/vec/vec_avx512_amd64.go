@@ -149,6 +149,11 @@ func sumSqDiffAVX512F32(x []float32, c float64) float64
 //go:noescape
 func dotDiffAVX512F32(g []float32, x []float32, c float64) float64
 
+// roughSumSqAVX512F32 is kernels.roughSumSq.
+//
+//go:noescape
+func roughSumSqAVX512F32(x []float32) float64
+
 // adamWAVX512F32 is kernels.adamW.
 //
 //go:noescape
@@ -298,6 +303,11 @@ func sumSqDiffAVX512F64(x []float64, c float64) float64
 //
 //go:noescape
 func dotDiffAVX512F64(g []float64, x []float64, c float64) float64
+
+// roughSumSqAVX512F64 is kernels.roughSumSq.
+//
+//go:noescape
+func roughSumSqAVX512F64(x []float64) float64
 
 // adamWAVX512F64 is kernels.adamW.
 //

@@ -2524,6 +2524,76 @@ end5:
 	VZEROUPPER
 	RET
 
+// func roughSumSqAVX512F32(x []float32) float64
+// Requires: AVX, AVX512F, SSE2
+TEXT ·roughSumSqAVX512F32(SB), NOSPLIT, $0-32
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), CX
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	XORQ   DX, DX
+	SUBQ   $0x00000040, CX
+	JL     done2
+
+loop1:
+	VMOVUPS     (AX)(DX*1), Z4
+	VFMADD231PS Z4, Z4, Z0
+	VMOVUPS     64(AX)(DX*1), Z4
+	VFMADD231PS Z4, Z4, Z1
+	VMOVUPS     128(AX)(DX*1), Z4
+	VFMADD231PS Z4, Z4, Z2
+	VMOVUPS     192(AX)(DX*1), Z4
+	VFMADD231PS Z4, Z4, Z3
+	ADDQ        $0x00000100, DX
+	SUBQ        $0x00000040, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000040, CX
+	SUBQ $0x00000010, CX
+	JL   done4
+
+loop3:
+	VMOVUPS     (AX)(DX*1), Z4
+	VFMADD231PS Z4, Z4, Z0
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000010, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000010, CX
+	JZ          end5
+	MOVQ        $0x00000001, BX
+	SHLQ        CL, BX
+	DECQ        BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   (AX)(DX*1), K1, Z4
+	VFMADD231PS Z4, Z4, Z0
+
+end5:
+	VADDPS        Z2, Z0, Z0
+	VADDPS        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VCVTPS2PD     Y2, Z2
+	VCVTPS2PD     Y0, Z0
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	VCVTPS2PD     Y3, Z3
+	VCVTPS2PD     Y1, Z1
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VUNPCKHPD     X0, X0, X1
+	VADDSD        X1, X0, X0
+	MOVSD         X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
 // func adamWAVX512F32(p []float32, g []float32, m []float32, v []float32, decay float32, beta1 float32, gain1 float32, beta2 float32, gain2 float32, rate float32, root float32, eps float32)
 // Requires: AVX, AVX512F
 TEXT ·adamWAVX512F32(SB), NOSPLIT, $0-128
@@ -5370,6 +5440,68 @@ end5:
 	VUNPCKHPD     X0, X0, X1
 	VADDSD        X1, X0, X0
 	MOVSD         X0, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func roughSumSqAVX512F64(x []float64) float64
+// Requires: AVX, AVX512F, SSE2
+TEXT ·roughSumSqAVX512F64(SB), NOSPLIT, $0-32
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), CX
+	VXORPS X0, X0, X0
+	VXORPS X1, X1, X1
+	VXORPS X2, X2, X2
+	VXORPS X3, X3, X3
+	XORQ   DX, DX
+	SUBQ   $0x00000020, CX
+	JL     done2
+
+loop1:
+	VMOVUPD     (AX)(DX*1), Z4
+	VFMADD231PD Z4, Z4, Z0
+	VMOVUPD     64(AX)(DX*1), Z4
+	VFMADD231PD Z4, Z4, Z1
+	VMOVUPD     128(AX)(DX*1), Z4
+	VFMADD231PD Z4, Z4, Z2
+	VMOVUPD     192(AX)(DX*1), Z4
+	VFMADD231PD Z4, Z4, Z3
+	ADDQ        $0x00000100, DX
+	SUBQ        $0x00000020, CX
+	JGE         loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPD     (AX)(DX*1), Z4
+	VFMADD231PD Z4, Z4, Z0
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000008, CX
+	JGE         loop3
+
+done4:
+	ADDQ        $0x00000008, CX
+	JZ          end5
+	MOVQ        $0x00000001, BX
+	SHLQ        CL, BX
+	DECQ        BX
+	KMOVW       BX, K1
+	VMOVUPD.Z   (AX)(DX*1), K1, Z4
+	VFMADD231PD Z4, Z4, Z0
+
+end5:
+	VADDPD        Z2, Z0, Z0
+	VADDPD        Z3, Z1, Z1
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VUNPCKHPD     X0, X0, X1
+	VADDSD        X1, X0, X0
+	MOVSD         X0, ret+24(FP)
 	VZEROUPPER
 	RET
 

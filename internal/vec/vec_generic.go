@@ -39,6 +39,7 @@ func generic[T num.Float]() kernels[T] {
 		dotDiff:       dotDiffGeneric[T],
 		sum:           sumGeneric[T],
 		dot:           dotGeneric[T],
+		roughSumSq:    roughSumSqGeneric[T],
 		adamW:         adamWGeneric[T],
 	}
 }
@@ -197,6 +198,20 @@ func dotDiffGeneric[T num.Float](g, x []T, c float64) float64 {
 		s[i&3] += float64(g[i]) * (float64(v) - c)
 	}
 	return (s[0] + s[1]) + (s[2] + s[3])
+}
+
+func roughSumSqGeneric[T num.Float](x []T) float64 {
+	var s [4]T
+	for ; len(x) >= 4; x = x[4:] {
+		s[0] += x[0] * x[0]
+		s[1] += x[1] * x[1]
+		s[2] += x[2] * x[2]
+		s[3] += x[3] * x[3]
+	}
+	for i, v := range x {
+		s[i] += v * v
+	}
+	return (float64(s[0]) + float64(s[1])) + (float64(s[2]) + float64(s[3]))
 }
 
 func sumGeneric[T num.Float](x []T) float64 {

@@ -13,6 +13,11 @@ type Inputs[T num.Float] struct {
 	U []T // (B, H, L)
 	K []T // (CH, H, LK); in both bidirectional modes (2 CH, H, LK), the causal kernels first
 	D []T // (CH, H), or nil for none
+
+	// Lengths (B), or nil for L, are the numbers of samples of the rows that
+	// count: the others of u, and of dy, are not read, and those of y, and of the
+	// gradient of u, are 0. Gradients have none.
+	Lengths []int
 }
 
 // Plan computes convolutions of one size, and their gradients. It owns its
@@ -30,6 +35,14 @@ type Plan[T num.Float] struct {
 type call[T num.Float] struct {
 	in, grad Inputs[T]
 	y        []T // (B, CH, H, L): output, or its gradient
+}
+
+// length returns how many of the l samples of row b count.
+func (a *call[T]) length(b, l int) int {
+	if a.in.Lengths == nil {
+		return l
+	}
+	return a.in.Lengths[b]
 }
 
 // method is one way to convolve, and the scratch memory for it.
@@ -97,7 +110,18 @@ func (p *Plan[T]) check(y []T, name string, in Inputs[T]) error {
 	if want := g.B * g.CH * g.H * g.L; len(y) != want {
 		return fmt.Errorf("%s: want B CH H L = %d elements, got %d", name, want, len(y))
 	}
-	return p.checkInputs(in, "", false)
+	if err := p.checkInputs(in, "", false); err != nil {
+		return err
+	}
+	if in.Lengths != nil && len(in.Lengths) != g.B {
+		return fmt.Errorf("Lengths: want B = %d elements, got %d", g.B, len(in.Lengths))
+	}
+	for b, n := range in.Lengths {
+		if n < 0 || n > g.L {
+			return fmt.Errorf("lengths[%d]: want a length in [0, %d], got %d", b, g.L, n)
+		}
+	}
+	return nil
 }
 
 // checkInputs is check for inputs or, where any may be nil, gradients.

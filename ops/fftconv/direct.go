@@ -51,6 +51,7 @@ func (f *direct[T]) lag(dir, m int) int {
 // delayed cuts y and u, of equal length, to the samples y[l] and u[l-lag] that
 // a tap joins.
 func delayed[T num.Float](y, u []T, lag int) (yl, ul []T) {
+	lag = max(min(lag, len(y)), -len(y))
 	if lag >= 0 {
 		return y[lag:], u[:len(u)-lag]
 	}
@@ -61,18 +62,26 @@ func (f *direct[T]) forwardTask(_, h int) {
 	for b := range f.B {
 		for c := range f.CH {
 			y := row(f.call.y, f.L, f.yRow(b, c, h))
-			f.convolve(y, b, c, h)
+			n := f.call.length(b, f.L)
+			clear(y[n:])
+			f.convolve(y[:n], b, c, h)
 			if f.activation == ops.ActGELU {
-				vec.GELU(y, y)
+				vec.GELU(y[:n], y[:n])
 			}
 		}
 	}
 }
 
-// convolve sets y to the output before the activation.
+// u returns the samples of a row of u that count.
+func (f *direct[T]) u(b, h int) []T {
+	return row(f.call.in.U, f.L, f.uRow(b, h))[:f.call.length(b, f.L)]
+}
+
+// convolve sets y to the output before the activation, of the samples that
+// count.
 func (f *direct[T]) convolve(y []T, b, c, h int) {
 	in := &f.call.in
-	u := row(in.U, f.L, f.uRow(b, h))
+	u := f.u(b, h)
 	clear(y)
 	if in.D != nil {
 		vec.Axpy(y, in.D[f.dAt(c, h)], u)
@@ -87,11 +96,11 @@ func (f *direct[T]) convolve(y []T, b, c, h int) {
 }
 
 func (f *direct[T]) backwardTask(worker, h int) {
-	dy := func(b, c int) []T { return row(f.call.y, f.L, f.yRow(b, c, h)) }
+	dy := func(b, c int) []T { return row(f.call.y, f.L, f.yRow(b, c, h))[:f.call.length(b, f.L)] }
 	if f.activation == ops.ActGELU {
 		s := num.Grow(f.slope[worker], f.B*f.CH*f.L)
 		f.slope[worker] = s
-		at := func(b, c int) []T { return row(s, f.L, b*f.CH+c) }
+		at := func(b, c int) []T { return row(s, f.L, b*f.CH+c)[:f.call.length(b, f.L)] }
 		for b := range f.B {
 			for c := range f.CH {
 				f.convolve(at(b, c), b, c, h)
@@ -119,11 +128,12 @@ func (f *direct[T]) backwardTask(worker, h int) {
 }
 
 // gradU writes a row of the gradient of u. dy returns a row of the gradient of
-// the output before the activation.
+// the output before the activation, of the samples that count.
 func (f *direct[T]) gradU(dy func(b, c int) []T, b, h int) {
 	in := &f.call.in
 	du := row(f.call.grad.U, f.L, f.uRow(b, h))
 	clear(du)
+	du = du[:f.call.length(b, f.L)]
 	for c := range f.CH {
 		g := dy(b, c)
 		if in.D != nil {
@@ -151,7 +161,7 @@ func (f *direct[T]) gradK(dy func(b, c int) []T, dir, c, h int) {
 func (f *direct[T]) correlation(dy func(b, c int) []T, c, h, lag int) T {
 	var s T
 	for b := range f.B {
-		yl, ul := delayed(dy(b, c), row(f.call.in.U, f.L, f.uRow(b, h)), lag)
+		yl, ul := delayed(dy(b, c), f.u(b, h), lag)
 		s += vec.Dot(yl, ul)
 	}
 	return s

@@ -32,12 +32,14 @@ type spectral[T num.Float] struct {
 
 // scratch is the memory of one worker.
 type scratch[T num.Float] struct {
-	row   []T             // (n) kernels of both directions, or their gradients
-	z     fft.Spectrum[T] // a result on its way
-	u     fft.Spectrum[T] // bins of u
-	sum   fft.Spectrum[T] // bins of the gradient of u, with more than one channel
-	dy    fft.Planes[T]   // bins of the gradient of y, with more than one channel
-	slope fft.Planes[T]   // rows before the activation, then the gradients there
+	row            []T             // (n) kernels of both directions, or their gradients
+	z              fft.Spectrum[T] // a result on its way
+	u              fft.Spectrum[T] // bins of u
+	sum            fft.Spectrum[T] // bins of the gradient of u, with more than one channel
+	dy             fft.Planes[T]   // bins of the gradient of y, with more than one channel
+	uRoom, dyRoom  room[T]         // rows of u and of the gradient of y
+	dyA, dyB       [][]T           // (CH) rows of the gradient of y before the activation
+	slopeA, slopeB []T             // (CH L) rows before the activation, then the gradients there
 }
 
 // halves of a transform.
@@ -78,7 +80,7 @@ func newSpectralPieces[T num.Float](g geometry, pieces int) *spectral[T] {
 	}
 	for i := range s.workers {
 		z := plan.NewSpectra(2)
-		s.workers[i] = &scratch[T]{row: num.Aligned[T](s.n), z: z[0], u: z[1]}
+		s.workers[i] = &scratch[T]{row: num.Aligned[T](s.n), z: z[0], u: z[1], uRoom: newRoom[T](g.L)}
 	}
 	for i := range s.k {
 		s.k[i] = plan.NewSpectra(g.CH)
@@ -108,8 +110,10 @@ func (s *spectral[T]) growBackward() {
 		if s.CH > 1 {
 			w.sum, w.dy = s.fft.NewSpectra(1)[0], s.fft.NewPlanes(1)[0]
 		}
+		w.dyRoom = newRoom[T](s.L)
+		w.dyA, w.dyB = make([][]T, s.CH), make([][]T, s.CH)
 		if s.activation != ops.ActIdentity {
-			w.slope = fft.Planes[T]{Re: num.Aligned[T](s.L), Im: num.Aligned[T](s.L)}
+			w.slopeA, w.slopeB = num.Aligned[T](s.CH*s.L), num.Aligned[T](s.CH*s.L)
 		}
 	}
 }
@@ -152,28 +156,53 @@ func (s *spectral[T]) forwardTask(worker, i int) {
 	w := s.workers[worker]
 	h, k, lo, hi := s.task(worker, i)
 	for b := lo; b < hi; b += 2 {
-		ua, ub := s.pairU(s.call.in.U, b, h)
-		if s.CH > 1 {
-			s.binsOfU(w, ua, ub)
-		}
+		s.forwardRows(w, k, b, s.partner(b), h)
+	}
+}
+
+// partner returns the row that row i of the batch is paired with, none if there
+// is none.
+func (s *spectral[T]) partner(i int) int {
+	if i+1 < s.B {
+		return i + 1
+	}
+	return none
+}
+
+// forwardRows writes the output of rows i and j of the batch, of feature h. j
+// may be none.
+func (s *spectral[T]) forwardRows(w *scratch[T], k []fft.Spectrum[T], i, j, h int) {
+	a := s.call
+	u, ok := w.uRoom.pair(s.counting(s.pairU(a.in.U, i, j, h)))
+	switch {
+	case !ok:
+		s.forwardRows(w, k, i, none, h)
+		s.forwardRows(w, k, j, none, h)
+		return
+	case len(u.a) == 0:
 		for c := range s.CH {
-			ya, yb := s.pairY(s.call.y, b, c, h)
-			for _, half := range halves {
-				if s.CH == 1 {
-					s.fft.Convolve(half, w.z[half], ua, ub, k[c][half])
-				} else {
-					s.fft.Multiply(half, w.z[half], k[c][half], w.u[half])
-				}
-				if half == fft.Cyclic {
-					s.fft.Prefetch(ya, yb)
-				}
-			}
-			if b+2 < hi {
-				s.fft.Prefetch(s.pairU(s.call.in.U, b+2, h))
-			}
-			s.fft.Store(ya, yb, w.z)
-			s.activate(ya, yb)
+			s.pairY(a.y, i, j, c, h).clear()
 		}
+		return
+	}
+	if s.CH > 1 {
+		s.binsOfU(w, u)
+	}
+	for c := range s.CH {
+		y := s.pairY(a.y, i, j, c, h)
+		for _, half := range halves {
+			if s.CH == 1 {
+				s.fft.Convolve(half, w.z[half], u.a, u.b, k[c][half])
+			} else {
+				s.fft.Multiply(half, w.z[half], k[c][half], w.u[half])
+			}
+			if half == fft.Cyclic {
+				s.fft.Prefetch(y.a, y.b)
+			}
+		}
+		s.prefetchU(i+2, h)
+		s.store(y, w.z, u)
+		s.activate(s.counting(y))
 	}
 }
 
@@ -187,10 +216,41 @@ func (s *spectral[T]) activate(a, b []T) {
 }
 
 // binsOfU sets both halves of u.
-func (s *spectral[T]) binsOfU(w *scratch[T], ua, ub []T) {
+func (s *spectral[T]) binsOfU(w *scratch[T], u pair[T]) {
 	for _, half := range halves {
-		s.fft.Forward(half, w.u[half], ua, ub)
+		s.fft.Forward(half, w.u[half], u.a, u.b)
 	}
+}
+
+// prefetchU brings the rows of u that are next into the cache.
+func (s *spectral[T]) prefetchU(i, h int) {
+	if i < s.B {
+		u := s.pairU(s.call.in.U, i, s.partner(i), h)
+		s.fft.Prefetch(u.a, u.b)
+	}
+}
+
+// store writes the result z of rows that were scaled as p is to the rows x, and
+// zeros behind their lengths.
+func (s *spectral[T]) store(x rows[T], z fft.Spectrum[T], p pair[T]) {
+	n := len(p.a)
+	if x.b == nil {
+		s.fft.Store(x.a[:n], nil, z)
+	} else {
+		s.fft.Store(x.a[:n], x.b[:n], z)
+		s.finish(x.b, x.j, p.eb)
+	}
+	s.finish(x.a, x.i, p.ea)
+}
+
+// finish undoes the scale of a row just written, and clears what is behind its
+// length.
+func (s *spectral[T]) finish(x []T, i, e int) {
+	n := s.call.length(i, s.L)
+	if e != 0 {
+		scale(x[:n], x[:n], -e)
+	}
+	clear(x[n:])
 }
 
 func (s *spectral[T]) backwardTask(worker, i int) {
@@ -205,11 +265,7 @@ func (s *spectral[T]) backwardTask(worker, i int) {
 	}
 	w := s.workers[worker]
 	for b := lo; b < hi; b += 2 {
-		if s.CH == 1 {
-			s.backwardPair(w, k[0], acc[0], b, h)
-		} else {
-			s.backwardChannels(w, k, acc, b, h)
-		}
+		s.backwardRows(w, k, acc, b, s.partner(b), h)
 	}
 	if !s.split() {
 		s.gradients(w, acc, h)
@@ -234,60 +290,123 @@ func (s *spectral[T]) finalTask(worker, h int) {
 func (a *call[T]) toU() bool { return a.grad.U != nil }
 func (a *call[T]) toK() bool { return a.grad.K != nil || a.grad.D != nil }
 
-// backwardPair adds the correlations of the rows b and b+1 to acc and writes
-// their part of the gradient of u, as asked for. There is one channel.
-func (s *spectral[T]) backwardPair(w *scratch[T], k, acc fft.Spectrum[T], b, h int) {
-	a := s.call
-	u := w.u
-	ua, ub := s.pairU(a.in.U, b, h)
-	ga, gb := s.pairY(a.y, b, 0, h)
-	s.fft.Prefetch(ga, gb)
-	if s.activation == ops.ActIdentity {
-		u[fft.Negacyclic] = u[fft.Cyclic] // one half at a time: less of the cache
-	} else {
-		s.binsOfU(w, ua, ub)
-		ga, gb = s.beforeActivation(w, k, ga, gb)
-	}
-	for _, half := range halves {
-		if a.toK() && s.activation == ops.ActIdentity {
-			s.fft.Forward(half, u[half], ua, ub)
-		}
-		switch {
-		case !a.toU():
-			s.fft.Forward(half, w.z[half], ga, gb)
-			fft.MulAddConj(acc[half], u[half], w.z[half])
-		case a.toK():
-			s.fft.Backward(half, w.z[half], ga, gb, k[half], u[half], acc[half])
-		default:
-			s.fft.Correlate(half, w.z[half], ga, gb, k[half])
-		}
-		if half == fft.Cyclic && a.toU() {
-			s.fft.Prefetch(s.pairU(a.grad.U, b, h))
-		}
-	}
-	if b+2 < s.B {
-		s.fft.Prefetch(s.pairU(a.in.U, b+2, h))
-	}
-	if a.toU() {
-		da, db := s.pairU(a.grad.U, b, h)
-		s.fft.Store(da, db, w.z)
+// backwardRows adds the correlations of rows i and j of the batch to acc and
+// writes their part of the gradient of u, as asked for. j may be none.
+func (s *spectral[T]) backwardRows(w *scratch[T], k, acc []fft.Spectrum[T], i, j, h int) {
+	if !s.backwardPair(w, k, acc, i, j, h) {
+		s.backwardPair(w, k, acc, i, none, h)
+		s.backwardPair(w, k, acc, j, none, h)
 	}
 }
 
-// backwardChannels is backwardPair for more than one channel.
-func (s *spectral[T]) backwardChannels(w *scratch[T], k, acc []fft.Spectrum[T], b, h int) {
+// backwardPair is backwardRows for rows that may share a transform. Where they
+// may not, it returns false and adds nothing.
+//
+// The gradient of a kernel is the real part of what conj(u) dy transforms to,
+// the products of each row with its own gradient. Those with the gradient of the
+// other row are the imaginary part, but their rounding is in both. So u is
+// scaled by the inverse of what brings dy to one size: the real part is what it
+// was, and the imaginary part no larger.
+func (s *spectral[T]) backwardPair(w *scratch[T], k, acc []fft.Spectrum[T], i, j, h int) bool {
 	a := s.call
-	ua, ub := s.pairU(a.in.U, b, h)
-	s.binsOfU(w, ua, ub)
+	ua, ub := s.counting(s.pairU(a.in.U, i, j, h))
+	var du rows[T]
+	if a.toU() {
+		du = s.pairU(a.grad.U, i, j, h)
+	}
+	if max(len(ua), len(ub)) == 0 {
+		du.clear()
+		return true
+	}
+	hasBins, ok := s.gradientsOfY(w, k, i, j, h)
+	if !ok {
+		return false
+	}
+	ea, eb, ok := exponents(w.dyA, w.dyB)
+	if !ok {
+		return false
+	}
+	var u pair[T] // not set where w.u has its bins
+	if a.toK() && !(hasBins && ea == 0 && eb == 0) {
+		u = w.uRoom.fit(ua, ub, -ea, -eb)
+	}
+	z, dy := w.z, w.dyRoom.fit(w.dyA[0], w.dyB[0], ea, eb)
+	if s.CH == 1 {
+		s.backwardChannel(w, k[0], acc[0], u, dy, du)
+	} else {
+		z = w.sum
+		s.backwardChannels(w, k, acc, u, dy)
+	}
+	s.prefetchU(i+2, h)
+	if a.toU() {
+		s.store(du, z, dy)
+	}
+	return true
+}
+
+// gradientsOfY sets dyA and dyB to the gradients of rows i and j before the
+// activation. With one, it leaves the bins of u in w.u, if hasBins as they are,
+// and returns false for rows that may not share a transform.
+func (s *spectral[T]) gradientsOfY(w *scratch[T], k []fft.Spectrum[T], i, j, h int) (hasBins, ok bool) {
+	a := s.call
+	for c := range s.CH {
+		w.dyA[c], w.dyB[c] = s.counting(s.pairY(a.y, i, j, c, h))
+	}
+	s.fft.Prefetch(w.dyA[0], w.dyB[0])
+	if s.activation == ops.ActIdentity {
+		return false, true
+	}
+	u, ok := w.uRoom.pair(s.counting(s.pairU(a.in.U, i, j, h)))
+	if !ok {
+		return false, false
+	}
+	s.binsOfU(w, u)
+	for c := range s.CH {
+		s.beforeActivation(w, k[c], c, i, j, u)
+	}
+	return !u.scaled(), true
+}
+
+// backwardChannel adds the correlation of u and dy to acc and sets w.z to the
+// gradient of u, which is to be stored in du, as asked for. There is one channel.
+func (s *spectral[T]) backwardChannel(w *scratch[T], k, acc fft.Spectrum[T], u, dy pair[T], du rows[T]) {
+	a := s.call
+	bins := w.u
+	if u.a != nil {
+		bins[fft.Negacyclic] = bins[fft.Cyclic] // one half at a time: less of the cache
+	}
+	for _, half := range halves {
+		if u.a != nil {
+			s.fft.Forward(half, bins[half], u.a, u.b)
+		}
+		switch {
+		case !a.toU():
+			s.fft.Forward(half, w.z[half], dy.a, dy.b)
+			fft.MulAddConj(acc[half], bins[half], w.z[half])
+		case a.toK():
+			s.fft.Backward(half, w.z[half], dy.a, dy.b, k[half], bins[half], acc[half])
+		default:
+			s.fft.Correlate(half, w.z[half], dy.a, dy.b, k[half])
+		}
+		if half == fft.Cyclic {
+			s.fft.Prefetch(du.a, du.b)
+		}
+	}
+}
+
+// backwardChannels is backwardChannel for more than one, into w.sum. dy is that
+// of the first, and the others are scaled as it is.
+func (s *spectral[T]) backwardChannels(w *scratch[T], k, acc []fft.Spectrum[T], u, dy pair[T]) {
+	a := s.call
+	if u.a != nil {
+		s.binsOfU(w, u)
+	}
 	w.sum[fft.Cyclic].Clear()
 	w.sum[fft.Negacyclic].Clear()
 	for c := range s.CH {
-		ga, gb := s.pairY(a.y, b, c, h)
-		if s.activation != ops.ActIdentity {
-			ga, gb = s.beforeActivation(w, k[c], ga, gb)
-		}
+		dy = w.dyRoom.fit(w.dyA[c], w.dyB[c], dy.ea, dy.eb)
 		for _, half := range halves {
-			s.fft.Forward(half, w.dy, ga, gb)
+			s.fft.Forward(half, w.dy, dy.a, dy.b)
 			if a.toK() {
 				fft.MulAddConj(acc[c][half], w.u[half], w.dy)
 			}
@@ -300,45 +419,68 @@ func (s *spectral[T]) backwardChannels(w *scratch[T], k, acc []fft.Spectrum[T], 
 		for _, half := range halves {
 			s.fft.Inverse(half, w.sum[half])
 		}
-		da, db := s.pairU(a.grad.U, b, h)
-		s.fft.Store(da, db, w.sum)
 	}
 }
 
-// beforeActivation returns the gradients before the activation, given those after
-// it, of a pair of rows of which u has the bins. The rows are computed again: to
-// keep them from the forward pass would take longer, besides the memory.
-func (s *spectral[T]) beforeActivation(w *scratch[T], k fft.Spectrum[T], ga, gb []T) (a, b []T) {
+// beforeActivation replaces the gradients after the activation, of rows i and j
+// of channel c, by those before it. w.u has the bins of u, scaled as u is. The
+// rows are computed again: to keep them from the forward pass would take longer,
+// besides the memory.
+func (s *spectral[T]) beforeActivation(w *scratch[T], k fft.Spectrum[T], c, i, j int, u pair[T]) {
 	for _, half := range halves {
 		s.fft.Multiply(half, w.z[half], k[half], w.u[half])
 	}
-	a = w.slope.Re
-	if gb != nil {
-		b = w.slope.Im
+	y := rows[T]{a: row(w.slopeA, s.L, c), i: i, j: j}
+	if j != none {
+		y.b = row(w.slopeB, s.L, c)
 	}
-	s.fft.Store(a, b, w.z)
-	vec.GELUGrad(a, a, ga)
-	vec.GELUGrad(b, b, gb)
-	return a, b
+	s.store(y, w.z, u)
+	a, b := s.counting(y)
+	vec.GELUGrad(a, a, w.dyA[c])
+	vec.GELUGrad(b, b, w.dyB[c])
+	w.dyA[c], w.dyB[c] = a, b
 }
 
-// pairU returns rows b and b+1 of an array like u; the second is nil where
-// there is none.
-func (s *spectral[T]) pairU(x []T, b, h int) (first, second []T) {
-	first = row(x, s.L, s.uRow(b, h))
-	if b+1 < s.B {
-		second = row(x, s.L, s.uRow(b+1, h))
+// none is the number of a row that there is not.
+const none = -1
+
+// rows is rows i and j of the batch of an array; b is nil where j is none.
+type rows[T num.Float] struct {
+	a, b []T
+	i, j int
+}
+
+// clear sets the rows to zero.
+func (r rows[T]) clear() {
+	clear(r.a)
+	clear(r.b)
+}
+
+// pairU returns rows i and j of an array like u.
+func (s *spectral[T]) pairU(x []T, i, j, h int) rows[T] {
+	r := rows[T]{a: row(x, s.L, s.uRow(i, h)), i: i, j: j}
+	if j != none {
+		r.b = row(x, s.L, s.uRow(j, h))
 	}
-	return first, second
+	return r
 }
 
 // pairY is pairU for an array like y.
-func (s *spectral[T]) pairY(x []T, b, c, h int) (first, second []T) {
-	first = row(x, s.L, s.yRow(b, c, h))
-	if b+1 < s.B {
-		second = row(x, s.L, s.yRow(b+1, c, h))
+func (s *spectral[T]) pairY(x []T, i, j, c, h int) rows[T] {
+	r := rows[T]{a: row(x, s.L, s.yRow(i, c, h)), i: i, j: j}
+	if j != none {
+		r.b = row(x, s.L, s.yRow(j, c, h))
 	}
-	return first, second
+	return r
+}
+
+// counting returns the samples of the rows that count.
+func (s *spectral[T]) counting(r rows[T]) (a, b []T) {
+	a = r.a[:s.call.length(r.i, s.L)]
+	if r.j != none {
+		b = r.b[:s.call.length(r.j, s.L)]
+	}
+	return a, b
 }
 
 // kernelsOf sets k to the spectra of the kernels of feature h with d at lag zero,

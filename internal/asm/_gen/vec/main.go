@@ -470,6 +470,45 @@ func (g *gen) reductions() {
 		g.op64("VSUB", c, x[1], x[1])
 		g.op64("VFMADD231", x[0], x[1], acc)
 	})
+	g.roughSumSq()
+}
+
+// roughSumSq writes the sum of squares that keeps its sums in the type of the
+// elements and only adds their lanes up in float64.
+func (g *gen) roughSumSq() {
+	g.begin("roughSumSq", "func(x []T) float64")
+	x, n := g.BaseParam("x"), g.LenParam("x")
+	var acc [accumulators]vec
+	for i := range acc {
+		acc[i] = g.Zero()
+	}
+	g.Elementwise(n, accumulators, func(i int, s simd.Span) {
+		v := s.Load(x)
+		g.AddMul(acc[i], v, v)
+	})
+	if g.Elem == 4 {
+		g.Op("VADD", acc[2], acc[0], acc[0])
+		g.Op("VADD", acc[3], acc[1], acc[1])
+		for i := range 2 {
+			low, high := g.halves(acc[i])
+			acc[2+i] = g.New()
+			g.VCVTPS2PD(high, acc[2+i])
+			g.VCVTPS2PD(low, acc[i])
+		}
+	}
+	g.total(acc)
+}
+
+// halves returns the halves of x, the upper one in a new register.
+func (g *gen) halves(x vec) (low, high operand.Op) {
+	if g.Bits == 512 {
+		h := g.YMM()
+		g.VEXTRACTF64X4(operand.Imm(1), x, h)
+		return x.AsY(), h
+	}
+	h := g.XMM()
+	g.VEXTRACTF128(operand.Imm(1), x, h)
+	return x.AsX(), h
 }
 
 // op64 appends an instruction on float64.
