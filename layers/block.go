@@ -181,8 +181,10 @@ func (b *builder) frozenInside(c BlockConfig) BlockConfig {
 // Fwd maps x (B, DModel, L) to (B, DModel, L).
 func (l *Block) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }
 
-// FwdLengths is Fwd for sequences padded on the right, of which only the first
-// lengths[b] steps of row b count. lengths is (B) of dtype int, or nil.
+// FwdLengths is Fwd for sequences padded on the right: only the first lengths[b]
+// steps of row b are read, in x and in the gradient of the output, whatever
+// stands behind them. The output is 0 there, and so is the gradient of x. lengths
+// is (B) of dtype int, or nil.
 func (l *Block) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	return l.around(x, lengths, func(u *G.Node) (*G.Node, error) { return l.layer.fwdDropped(u, lengths, l.drop) })
 }
@@ -210,7 +212,7 @@ func (l *Block) around(x, lengths *G.Node, layer func(u *G.Node) (*G.Node, error
 	}
 	y := x
 	var err error
-	if l.cfg.PreNorm {
+	if l.cfg.PreNorm && l.cfg.Norm != NoNorm {
 		if y, err = l.norm.FwdLengths(y, lengths); err != nil {
 			return nil, err
 		}
@@ -222,6 +224,6 @@ func (l *Block) around(x, lengths *G.Node, layer func(u *G.Node) (*G.Node, error
 		y, err = l.norm.fwdSum(x, y, lengths)
 		return l.made(y, x, lengths), err
 	}
-	y, err = ops.Add(x, y)
+	y, err = ops.Add(x, y, ops.Lengths(lengths), ops.At(l.place("Fwd")))
 	return l.made(y, x, lengths), l.wrap("Fwd", err)
 }

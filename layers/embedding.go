@@ -76,7 +76,13 @@ func (l *Embedding) CloneTo(g *G.ExprGraph) (*Embedding, error) {
 
 // Fwd maps token ids (B, L), dtype int, to (B, DModel, L). An id outside
 // [0, Vocab) is an error when the graph runs.
-func (l *Embedding) Fwd(ids *G.Node) (*G.Node, error) {
+func (l *Embedding) Fwd(ids *G.Node) (*G.Node, error) { return l.FwdLengths(ids, nil) }
+
+// FwdLengths is Fwd for sequences padded on the right: only the first lengths[b]
+// ids of row b are read, and only they have to be ids; the output is 0 behind
+// them. lengths is (B) of dtype int, or nil. A length that is not in [0, L] is an
+// error when the graph runs.
+func (l *Embedding) FwdLengths(ids, lengths *G.Node) (*G.Node, error) {
 	if l.base == nil {
 		return nil, l.wrap("Fwd", errNotMade)
 	}
@@ -93,7 +99,10 @@ func (l *Embedding) Fwd(ids *G.Node) (*G.Node, error) {
 	if err := l.checkSize("the output (B, DModel, L)", tensor.Shape{s[0], l.cfg.DModel, s[1]}); err != nil {
 		return nil, err
 	}
-	var opts []ops.EmbeddingOption
+	if err := l.checkLengths(ids, lengths); err != nil {
+		return nil, err
+	}
+	opts := []ops.EmbeddingOption{ops.Lengths(lengths), ops.At(l.place("Fwd"))}
 	if l.cfg.Padding != nil {
 		opts = append(opts, ops.Padding(*l.cfg.Padding))
 	}

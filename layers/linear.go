@@ -74,12 +74,19 @@ func (l *Linear) CloneTo(g *G.ExprGraph) (*Linear, error) {
 
 // Fwd maps x (B, In, L) to (B, Out, L), or (B, In) to (B, Out); with
 // Config.Features, (B, L, In) to (B, Out, L).
-func (l *Linear) Fwd(x *G.Node) (*G.Node, error) {
+func (l *Linear) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }
+
+// FwdLengths is Fwd for sequences padded on the right: only the first lengths[b]
+// steps of row b are read, in x and in the gradient of the output, whatever
+// stands behind them. The output is 0 there, and so is the gradient of x. lengths
+// is (B) of dtype int, or nil, as it must be for x (B, In). A length that is not
+// in [0, L] is an error when the graph runs.
+func (l *Linear) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	if l.base == nil {
 		return nil, l.wrap("Fwd", errNotMade)
 	}
 	if l.cfg.Features {
-		return l.fwdFeatures(x)
+		return l.fwdFeatures(x, lengths)
 	}
 	if err := l.checkInput(x, l.cfg.In, true); err != nil {
 		return nil, err
@@ -89,11 +96,14 @@ func (l *Linear) Fwd(x *G.Node) (*G.Node, error) {
 	if err := l.checkSize("the output (B, Out, L)", out); err != nil {
 		return nil, err
 	}
-	y, err := ops.Linear(x, l.w, l.b)
-	return l.made(y, x), l.wrap("Fwd", err)
+	if err := l.checkLengths(x, lengths); err != nil {
+		return nil, err
+	}
+	y, err := ops.Linear(x, l.w, l.b, ops.Lengths(lengths), ops.At(l.place("Fwd")))
+	return l.made(y, x, lengths), l.wrap("Fwd", err)
 }
 
-func (l *Linear) fwdFeatures(x *G.Node) (*G.Node, error) {
+func (l *Linear) fwdFeatures(x, lengths *G.Node) (*G.Node, error) {
 	if x == nil {
 		return nil, l.errorf("Fwd", "want x (B, L, %d), got nil", l.cfg.In)
 	}
@@ -112,6 +122,9 @@ func (l *Linear) fwdFeatures(x *G.Node) (*G.Node, error) {
 			return nil, err
 		}
 	}
-	y, err := ops.FeatureLinear(x, l.w, l.b)
-	return l.made(y, x), l.wrap("Fwd", err)
+	if err := l.checkLengths(x, lengths); err != nil {
+		return nil, err
+	}
+	y, err := ops.FeatureLinear(x, l.w, l.b, ops.Lengths(lengths), ops.At(l.place("Fwd")))
+	return l.made(y, x, lengths), l.wrap("Fwd", err)
 }

@@ -124,55 +124,44 @@ func (l *Norm) CloneTo(g *G.ExprGraph) (*Norm, error) { return buildNorm(l.clone
 // Fwd normalises x (B, DModel, L) or (B, DModel).
 func (l *Norm) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }
 
-// FwdLengths is Fwd for sequences padded on the right: the statistics of a
-// BatchNorm are over the first lengths[b] steps of row b only. lengths is (B)
-// of dtype int, or nil; one that is not in [0, L] is an error when the graph
-// runs. A LayerNorm, which looks at each step by itself, does not need them: it
-// checks them, and NoNorm does not read them, nor does a LayerNorm without
-// weight.
+// FwdLengths is Fwd for sequences padded on the right: only the first lengths[b]
+// steps of row b are read, in x and in the gradient of the output, and enter the
+// statistics of a BatchNorm. The output is 0 behind them, and so is the gradient
+// of x. lengths is (B) of dtype int, or nil; one that is not in [0, L] is an error
+// when the graph runs.
 func (l *Norm) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	if err := l.checkInput(x, l.cfg.DModel, true); err != nil {
 		return nil, err
 	}
-	weight := l.weight
+	if err := l.checkLengths(x, lengths); err != nil {
+		return nil, err
+	}
+	counted, at := ops.Lengths(lengths), ops.At(l.place("Fwd"))
 	var y *G.Node
 	var err error
-	if lengths != nil && weight != nil {
-		if err := l.checkLengths(x, lengths); err != nil {
-			return nil, err
-		}
-		if weight, err = ops.CheckLengths(l.place("Fwd"), weight, lengths, stepsOf(x)); err != nil {
-			return nil, err
-		}
-	}
-	switch l.cfg.Kind {
-	case NoNorm:
+	switch {
+	case l.cfg.Kind == LayerNorm:
+		y, err = ops.LayerNorm(x, l.weight, l.bias, l.cfg.Eps, counted, at)
+	case l.cfg.Kind == BatchNorm:
+		y, err = ops.BatchNorm(x, l.weight, l.bias, &l.stats, ops.Eps(l.cfg.Eps), ops.Momentum(l.cfg.Momentum), counted, at)
+	case lengths != nil:
+		y, err = ops.Mask(x, lengths, at)
+	default:
 		return x, nil
-	case LayerNorm: // each step by itself: padding does not matter
-		y, err = ops.LayerNorm(x, weight, l.bias, l.cfg.Eps)
-	case BatchNorm:
-		y, err = ops.BatchNorm(x, weight, l.bias, &l.stats, ops.Eps(l.cfg.Eps), ops.Momentum(l.cfg.Momentum), ops.Lengths(lengths))
 	}
 	return l.made(y, x, lengths), l.wrap("Fwd", err)
 }
 
-// stepsOf returns the number of steps of x (B, H, L) or (B, H).
-func stepsOf(x *G.Node) int {
-	if s := x.Shape(); len(s) == 3 {
-		return s[2]
-	}
-	return 1
-}
-
 // fwdSum is FwdLengths(x + y, lengths).
 func (l *Norm) fwdSum(x, y, lengths *G.Node) (*G.Node, error) {
+	counted, at := ops.Lengths(lengths), ops.At(l.place("Fwd"))
 	if l.cfg.Kind == LayerNorm {
-		z, err := ops.AddLayerNorm(x, y, l.weight, l.bias, l.cfg.Eps)
+		z, err := ops.AddLayerNorm(x, y, l.weight, l.bias, l.cfg.Eps, counted, at)
 		return l.made(z, x, y, lengths), l.wrap("Fwd", err)
 	}
-	z, err := ops.Add(x, y)
-	if err != nil {
-		return nil, l.wrap("Fwd", err)
+	z, err := ops.Add(x, y, counted, at)
+	if err != nil || l.cfg.Kind == NoNorm {
+		return l.made(z, x, y, lengths), l.wrap("Fwd", err)
 	}
 	return l.FwdLengths(z, lengths)
 }

@@ -431,10 +431,10 @@ func (l *ssmLayer) kernel(seqLen int) (*G.Node, error) {
 // Fwd maps x (B, DModel, L) to (B, DOut, L).
 func (l *ssmLayer) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }
 
-// FwdLengths is Fwd for sequences padded on the right: only the first
-// lengths[b] steps of row b are read, so that padding does not leak into a
-// bidirectional layer. lengths is (B) of dtype int, or nil. The output at
-// padded steps is unspecified. A length that is not in [0, L] is an error when
+// FwdLengths is Fwd for sequences padded on the right: only the first lengths[b]
+// steps of row b are read, in x and in the gradient of the output, whatever
+// stands behind them. The output is 0 there, and so is the gradient of x. lengths
+// is (B) of dtype int, or nil. A length that is not in [0, L] is an error when
 // the graph runs.
 func (l *ssmLayer) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	return l.fwdDropped(x, lengths, nil)
@@ -448,7 +448,7 @@ func (l *ssmLayer) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, erro
 	if err := l.checkLengths(x, lengths); err != nil {
 		return nil, err
 	}
-	u, err := l.squeeze(x)
+	u, err := l.squeeze(x, lengths)
 	if err != nil {
 		return nil, l.wrap("Fwd", err)
 	}
@@ -456,7 +456,7 @@ func (l *ssmLayer) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, erro
 	if err != nil {
 		return nil, l.wrap("Fwd", err)
 	}
-	if y, err = l.mixFeatures(y, x, after); err != nil {
+	if y, err = l.mixFeatures(y, x, lengths, after); err != nil {
 		return nil, err
 	}
 	return l.made(y, x, lengths), nil
@@ -480,7 +480,7 @@ func (l *ssmLayer) fwdState(x, x0 *G.Node, after *Dropout) (y, state *G.Node, er
 	if err := l.checkState(x, x0); err != nil {
 		return nil, nil, err
 	}
-	u, err := l.squeeze(x)
+	u, err := l.squeeze(x, nil)
 	if err == nil {
 		y, err = l.conv(u, nil)
 	}
@@ -493,7 +493,7 @@ func (l *ssmLayer) fwdState(x, x0 *G.Node, after *Dropout) (y, state *G.Node, er
 	if err != nil {
 		return nil, nil, l.wrap("FwdState", err)
 	}
-	if y, err = l.mixFeatures(y, x, after); err != nil {
+	if y, err = l.mixFeatures(y, x, nil, after); err != nil {
 		return nil, nil, err
 	}
 	return l.made(y, x, x0), l.made(state, x, x0), nil
@@ -535,11 +535,11 @@ func (l *ssmLayer) StateShape(batch int) tensor.Shape {
 }
 
 // squeeze maps the input x to that of the state space model.
-func (l *ssmLayer) squeeze(x *G.Node) (*G.Node, error) {
+func (l *ssmLayer) squeeze(x, lengths *G.Node) (*G.Node, error) {
 	if l.inputLinear == nil {
 		return x, nil
 	}
-	return ops.Linear(x, l.inputLinear.w, l.inputLinear.b)
+	return ops.Linear(x, l.inputLinear.w, l.inputLinear.b, ops.Lengths(lengths), ops.At(l.place("Fwd")))
 }
 
 // conv is the state space model alone: y = K * u + D u, (B, Channels*H, L).
@@ -552,25 +552,14 @@ func (l *ssmLayer) conv(u, lengths *G.Node) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := l.d
-	if lengths != nil {
-		if d, err = ops.CheckLengths(l.place("Fwd"), d, lengths, s[2]); err != nil {
-			return nil, err
-		}
-	}
 	mode := fftconv.Causal
 	if l.common.bidirectional {
-		if lengths != nil { // a causal kernel cannot see the padding on the right
-			if u, err = ops.Mask(u, lengths, ops.At(l.place("Fwd"))); err != nil {
-				return nil, err
-			}
-		}
 		mode = fftconv.Bidirectional
 		if l.common.offByOne {
 			mode = fftconv.BidirectionalReference
 		}
 	}
-	return fftconv.Conv(u, k, d, fftconv.WithMode(mode))
+	return fftconv.Conv(u, k, l.d, fftconv.WithMode(mode), fftconv.WithLengths(lengths), fftconv.At(l.place("Fwd")))
 }
 
 // mixFeatures is all that follows the state space model at every step of its
@@ -578,16 +567,16 @@ func (l *ssmLayer) conv(u, lengths *G.Node) (*G.Node, error) {
 // dropout, or nil, after it. Where the dropouts are tied, they and the
 // activation are parts of the mixing, so that nothing is in memory between the
 // convolution and the result but the gates.
-func (l *ssmLayer) mixFeatures(y, x *G.Node, after *Dropout) (*G.Node, error) {
+func (l *ssmLayer) mixFeatures(y, x, lengths *G.Node, after *Dropout) (*G.Node, error) {
 	act := l.common.activation
 	var err error
 	if l.inputGate != nil {
-		if y, err = l.applyGate(y, x); err != nil {
+		if y, err = l.applyGate(y, x, lengths); err != nil {
 			return nil, l.wrap("Fwd", err)
 		}
 		act = l.common.multActivation
 	}
-	var opts []ops.LinearOption
+	opts := []ops.LinearOption{ops.Lengths(lengths), ops.At(l.place("Fwd"))}
 	if l.mix != nil && l.drop.tied() {
 		opts = append(opts, ops.Activated(act), ops.DropInput(l.drop.cfg.P, l.drop.masks))
 	} else {
@@ -607,6 +596,10 @@ func (l *ssmLayer) mixFeatures(y, x *G.Node, after *Dropout) (*G.Node, error) {
 		y, err = ops.LinearGLU(y, l.mix.w, l.mix.b, opts...)
 	case MixLinear:
 		y, err = ops.Linear(y, l.mix.w, l.mix.b, opts...)
+	case MixNone:
+		if lengths != nil && act == ops.ActSigmoid { // which makes a half of 0
+			y, err = ops.Mask(y, lengths, ops.At(l.place("Fwd")))
+		}
 	}
 	if err != nil || after == nil {
 		return y, l.wrap("Fwd", err)
@@ -616,15 +609,16 @@ func (l *ssmLayer) mixFeatures(y, x *G.Node, after *Dropout) (*G.Node, error) {
 
 // applyGate activates y, maps it to the gated features and multiplies it by the
 // gate, which x opens.
-func (l *ssmLayer) applyGate(y, x *G.Node) (*G.Node, error) {
-	v, err := ops.Linear(x, l.inputGate.w, l.inputGate.b)
+func (l *ssmLayer) applyGate(y, x, lengths *G.Node) (*G.Node, error) {
+	counted, at := ops.Lengths(lengths), ops.At(l.place("Fwd"))
+	v, err := ops.Linear(x, l.inputGate.w, l.inputGate.b, counted, at)
 	if err != nil {
 		return nil, err
 	}
 	if v, err = ops.Activate(l.common.gateActivation, v); err != nil {
 		return nil, err
 	}
-	if y, err = ops.Linear(y, l.outputGate.w, l.outputGate.b, ops.Activated(l.common.activation)); err != nil {
+	if y, err = ops.Linear(y, l.outputGate.w, l.outputGate.b, ops.Activated(l.common.activation), counted, at); err != nil {
 		return nil, err
 	}
 	return G.HadamardProd(y, v)

@@ -233,14 +233,14 @@ const title = "models: Classifier"
 
 // Fwd maps x, token ids (B, L) of dtype int or features (B, L, F), to logits
 // (B, Classes). lengths (B) of dtype int, or nil, says how many steps of each
-// sequence are not padding.
+// sequence are not padding; nothing behind them is read.
 func (m *Classifier) Fwd(x, lengths *G.Node) (*G.Node, error) {
 	var y *G.Node
 	var err error
 	if m.tokens != nil {
-		y, err = m.tokens.Fwd(x)
+		y, err = m.tokens.FwdLengths(x, lengths)
 	} else {
-		y, err = m.feats.Fwd(x)
+		y, err = m.feats.FwdLengths(x, lengths)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("models: Classifier: %w", err)
@@ -250,8 +250,10 @@ func (m *Classifier) Fwd(x, lengths *G.Node) (*G.Node, error) {
 			return nil, fmt.Errorf("models: Classifier: %w", err)
 		}
 	}
-	if y, err = m.norm.FwdLengths(y, lengths); err != nil {
-		return nil, fmt.Errorf("models: Classifier: %w", err)
+	if m.norm.Config().Kind != layers.NoNorm { // else it would mask what has been
+		if y, err = m.norm.FwdLengths(y, lengths); err != nil {
+			return nil, fmt.Errorf("models: Classifier: %w", err)
+		}
 	}
 	if y, err = ops.Pool(m.cfg.pool(), y, lengths); err != nil {
 		return nil, fmt.Errorf("models: Classifier: %w", err)

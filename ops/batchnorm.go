@@ -26,28 +26,30 @@ func NewBatchNormStats(dt tensor.Dtype, h int) *BatchNormStats {
 	}
 }
 
-// BatchNormOption changes how BatchNorm works.
-type BatchNormOption func(*batchNormOptions)
+// BatchNormOption changes how BatchNorm works: Eps, Momentum or an Option.
+type BatchNormOption interface{ setBatchNorm(*batchNormOptions) }
 
 type batchNormOptions struct {
+	sequenceOptions
 	eps, momentum float64
-	lengths       *G.Node
 }
+
+func (f Option) setBatchNorm(o *batchNormOptions) { f(&o.sequenceOptions) }
+
+type batchNormOption func(*batchNormOptions)
+
+func (f batchNormOption) setBatchNorm(o *batchNormOptions) { f(o) }
 
 // Eps sets what is added to the variance, finite and at least 0. The default
 // is 1e-5.
-func Eps(eps float64) BatchNormOption { return func(o *batchNormOptions) { o.eps = eps } }
+func Eps(eps float64) BatchNormOption {
+	return batchNormOption(func(o *batchNormOptions) { o.eps = eps })
+}
 
 // Momentum sets the weight, in [0, 1], of a batch in the running statistics:
 // running = (1-momentum) running + momentum batch. The default is 0.1.
-func Momentum(m float64) BatchNormOption { return func(o *batchNormOptions) { o.momentum = m } }
-
-// Lengths makes only the first lengths[b] steps of row b count: the others do
-// not enter the statistics, come out as zero and get no gradient. lengths is
-// (B), of dtype int; a length that is not in [0, L] is an error when the graph
-// runs, and a row of length 0 is padding. nil is no option.
-func Lengths(lengths *G.Node) BatchNormOption {
-	return func(o *batchNormOptions) { o.lengths = lengths }
+func Momentum(m float64) BatchNormOption {
+	return batchNormOption(func(o *batchNormOptions) { o.momentum = m })
 }
 
 // BatchNorm normalises every feature over batch and steps,
@@ -59,7 +61,8 @@ func Lengths(lengths *G.Node) BatchNormOption {
 // the batch, gradients flow through them, and the running statistics are
 // updated with mean and the unbiased variance; fewer than two values per
 // feature are an error. In evaluation they are the running statistics. The
-// virtual machine says which: gorgonia.EvalMode makes it evaluation.
+// virtual machine says which: gorgonia.EvalMode makes it evaluation. With Lengths
+// the statistics are those of the steps that count.
 //
 // Ioffe, Szegedy 2015, "Batch Normalization", arXiv:1502.03167.
 func BatchNorm(x, weight, bias *G.Node, stats *BatchNormStats, opts ...BatchNormOption) (*G.Node, error) {
@@ -85,7 +88,7 @@ func BatchNorm(x, weight, bias *G.Node, stats *BatchNormStats, opts ...BatchNorm
 	}
 	o := batchNormOptions{eps: 1e-5, momentum: 0.1}
 	for _, opt := range opts {
-		opt(&o)
+		opt.setBatchNorm(&o)
 	}
 	if err := checkEps(op, o.eps); err != nil {
 		return nil, err
@@ -99,7 +102,7 @@ func BatchNorm(x, weight, bias *G.Node, stats *BatchNormStats, opts ...BatchNorm
 	in := inputs{x}
 	d := normDims{b: b, h: h, l: l, weight: in.add(weight), bias: in.add(bias), eps: o.eps}
 	ints := []int{in.add(o.lengths)}
-	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Carried: oneStep(x), Ints: ints},
+	return graphop.Apply(graphop.Spec{Name: o.name(op), Out: x.Shape(), Carried: oneStep(x), Ints: ints},
 		func() graphop.Core[float32] { return newBatchNorm[float32](d, o.momentum, *stats) },
 		func() graphop.Core[float64] { return newBatchNorm[float64](d, o.momentum, *stats) }, in...)
 }

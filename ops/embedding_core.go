@@ -36,17 +36,29 @@ func (d embeddingDims) isPadding(id int) bool { return d.padded && id == d.paddi
 // Forward transposes while it looks up: a few steps at a time, whose rows of
 // the table are read side by side.
 func (c *embedding[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	ids, w := in[0].I, in[1].F
-	for i, id := range ids {
-		if id < 0 || id >= c.v {
-			return fmt.Errorf("ids[%d, %d]: want an id in [0, %d), got %d", i/c.l, i%c.l, c.v, id)
+	ids, w, lens := in[0].I, in[1].F, lastInts(in)
+	if err := validLengths(lens, c.l); err != nil {
+		return err
+	}
+	for b := range c.b {
+		for l, id := range c.row(ids, lens, b) {
+			if id < 0 || id >= c.v {
+				return fmt.Errorf("ids[%d, %d]: want an id in [0, %d), got %d", b, l, c.v, id)
+			}
 		}
 	}
 	par.For(c.cols.units(), func(_, u int) {
-		b, lo, hi := c.cols.unit(u)
-		c.lookUp(out[b*c.h*c.l+lo:], w, ids[b*c.l+lo:b*c.l+hi])
+		b, lo, end, hi := c.cols.counting(u, lens)
+		y := out[b*c.h*c.l+lo:]
+		c.lookUp(y, w, ids[b*c.l+lo:b*c.l+end])
+		clearColumns(y, c.h, c.l, end-lo, hi-lo)
 	})
 	return nil
+}
+
+// row returns the ids of sequence b that count.
+func (c *embedding[T]) row(ids, lens []int, b int) []int {
+	return ids[b*c.l:][:length(lens, b, c.l)]
 }
 
 // lookUp writes the rows of w that ids name to the columns of y, (H, steps).
@@ -75,7 +87,7 @@ func (c *embedding[T]) lookUp(y, w []T, ids []int) {
 // A piece of work is a few features of all steps, so that no two pieces write
 // to the same element.
 func (c *embedding[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
-	ids, dw := in[0].I, grad[1]
+	ids, dw, lens := in[0].I, grad[1], lastInts(in)
 	par.Blocks(c.h, embeddingWidth, func(worker, lo, hi int) {
 		n := hi - lo
 		c.sums[worker] = num.Grow(c.sums[worker], c.v*embeddingWidth)
@@ -83,7 +95,7 @@ func (c *embedding[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) er
 		clear(sums)
 		for b := range c.b {
 			g := gout[(b*c.h+lo)*c.l:]
-			for l, id := range ids[b*c.l : (b+1)*c.l] {
+			for l, id := range c.row(ids, lens, b) {
 				for h := range sums[id*n : id*n+n] {
 					sums[id*n+h] += float64(g[h*c.l+l])
 				}

@@ -19,14 +19,14 @@ import (
 // eps must be finite and at least 0.
 //
 // Ba, Kiros, Hinton 2016, "Layer Normalization", arXiv:1607.06450.
-func LayerNorm(x, weight, bias *G.Node, eps float64) (*G.Node, error) {
-	return applyLayerNorm("ops.LayerNorm", inputs{x}, weight, bias, eps)
+func LayerNorm(x, weight, bias *G.Node, eps float64, opts ...Option) (*G.Node, error) {
+	return applyLayerNorm("ops.LayerNorm", inputs{x}, weight, bias, eps, opts)
 }
 
-// AddLayerNorm is LayerNorm(Add(x, y), weight, bias, eps) in one op, without
+// AddLayerNorm is LayerNorm(Add(x, y), weight, bias, eps, ...) in one op, without
 // the sum in memory: the end of a residual block that normalises last. y has
 // the shape of x.
-func AddLayerNorm(x, y, weight, bias *G.Node, eps float64) (*G.Node, error) {
+func AddLayerNorm(x, y, weight, bias *G.Node, eps float64, opts ...Option) (*G.Node, error) {
 	const op = "ops.AddLayerNorm"
 	if err := checkFloat(op, "x", x, formBHL, formBH); err != nil {
 		return nil, err
@@ -34,11 +34,11 @@ func AddLayerNorm(x, y, weight, bias *G.Node, eps float64) (*G.Node, error) {
 	if err := checkShape(op, "y", y, x.Dtype(), x.Shape()...); err != nil {
 		return nil, err
 	}
-	return applyLayerNorm(op, inputs{x, y}, weight, bias, eps)
+	return applyLayerNorm(op, inputs{x, y}, weight, bias, eps, opts)
 }
 
 // applyLayerNorm normalises the one node in in, or the sum of the two.
-func applyLayerNorm(op string, in inputs, weight, bias *G.Node, eps float64) (*G.Node, error) {
+func applyLayerNorm(op string, in inputs, weight, bias *G.Node, eps float64, opts []Option) (*G.Node, error) {
 	x, sum := in[0], len(in) == 2
 	if err := checkFloat(op, "x", x, formBHL, formBH); err != nil {
 		return nil, err
@@ -54,8 +54,13 @@ func applyLayerNorm(op string, in inputs, weight, bias *G.Node, eps float64) (*G
 	if err := checkEps(op, eps); err != nil {
 		return nil, err
 	}
+	o, err := readOptions(op, b, opts)
+	if err != nil {
+		return nil, err
+	}
 	dims := normDims{b: b, h: h, l: l, weight: in.add(weight), bias: in.add(bias), eps: eps}
-	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Carried: carried, Residual: sum},
+	ints := []int{in.add(o.lengths)}
+	return graphop.Apply(graphop.Spec{Name: o.name(op), Out: x.Shape(), Carried: carried, Ints: ints, Residual: sum},
 		func() graphop.Core[float32] { return newLayerNorm[float32](dims, sum) },
 		func() graphop.Core[float64] { return newLayerNorm[float64](dims, sum) }, in...)
 }

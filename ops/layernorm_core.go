@@ -51,14 +51,22 @@ func newLayerNorm[T num.Float](d normDims, sum bool) *layerNorm[T] {
 }
 
 func (c *layerNorm[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	lens := lastInts(in)
+	if err := validLengths(lens, c.l); err != nil {
+		return err
+	}
 	par.For(c.cols.units(), func(worker, u int) {
-		b, lo, hi := c.cols.unit(u)
-		x := c.input(out, in, b, lo, hi)
-		mean, rstd := c.mean[b*c.l+lo:b*c.l+hi], c.rstd[b*c.l+lo:b*c.l+hi]
-		c.moments(&c.rows[worker], mean, rstd, x)
+		b, lo, end, hi := c.cols.counting(u, lens)
 		y := out[b*c.h*c.l+lo:]
+		clearColumns(y, c.h, c.l, end-lo, hi-lo)
+		if end == lo {
+			return
+		}
+		x := c.input(out, in, b, lo, end)
+		mean, rstd := c.mean[b*c.l+lo:b*c.l+end], c.rstd[b*c.l+lo:b*c.l+end]
+		c.moments(&c.rows[worker], mean, rstd, x)
 		for h := range c.h {
-			vec.Normalise(c.row(y, h, hi-lo), c.row(x, h, hi-lo), mean, rstd, scale(c.normDims, in, h), shift(c.normDims, in, h))
+			vec.Normalise(c.row(y, h, end-lo), c.row(x, h, end-lo), mean, rstd, scale(c.normDims, in, h), shift(c.normDims, in, h))
 		}
 	})
 	return nil
@@ -130,10 +138,14 @@ func (c *layerNorm[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) er
 // backwardUnit writes dx of unit u, by way of xh in the same place, and adds its
 // part of the gradients of weight and bias to part (2, H).
 func (c *layerNorm[T]) backwardUnit(r *rows[T], part []float64, dx []T, in []graphop.Arg[T], gout []T, u int) {
-	b, lo, hi := c.cols.unit(u)
-	n := hi - lo
-	x := c.input(dx, in, b, lo, hi)
-	mean, rstd := c.mean[b*c.l+lo:b*c.l+hi], c.rstd[b*c.l+lo:b*c.l+hi]
+	b, lo, end, hi := c.cols.counting(u, lastInts(in))
+	n := end - lo
+	clearColumns(dx[b*c.h*c.l+lo:], c.h, c.l, n, hi-lo)
+	if n == 0 {
+		return
+	}
+	x := c.input(dx, in, b, lo, end)
+	mean, rstd := c.mean[b*c.l+lo:b*c.l+end], c.rstd[b*c.l+lo:b*c.l+end]
 	dx, gout = dx[b*c.h*c.l+lo:], gout[b*c.h*c.l+lo:]
 	sg, sgx, gx := r.a[:n], r.b[:n], r.c[:n] // sums over H of gw and gw*xh
 	clear(sg)

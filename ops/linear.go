@@ -9,28 +9,38 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 )
 
-// LinearOption changes how Linear, FeatureLinear or LinearGLU works.
-type LinearOption func(*linearOptions)
+// LinearOption changes how Linear, FeatureLinear or LinearGLU works: one of those
+// below or an Option.
+type LinearOption interface{ setLinear(*linearOptions) }
+
+func (f Option) setLinear(o *linearOptions) { f(&o.sequenceOptions) }
+
+type linearOption func(*linearOptions)
+
+func (f linearOption) setLinear(o *linearOptions) { f(o) }
 
 type linearOptions struct {
+	sequenceOptions
 	act                   Activation
 	dropInput, dropOutput dropoutConfig
 }
 
 // Activated makes Linear or LinearGLU of sequences map Activate(kind, x) in the
 // place of x, which is not written to memory.
-func Activated(kind Activation) LinearOption { return func(o *linearOptions) { o.act = kind } }
+func Activated(kind Activation) LinearOption {
+	return linearOption(func(o *linearOptions) { o.act = kind })
+}
 
 // DropInput makes Linear or LinearGLU of sequences apply Dropout(_, p, masks,
 // Tied()), and after Activated, to what they map. It is not written to memory.
 func DropInput(p float64, masks *Masks) LinearOption {
-	return func(o *linearOptions) { o.dropInput = dropoutConfig{p: p, masks: masks, tied: true} }
+	return linearOption(func(o *linearOptions) { o.dropInput = dropoutConfig{p: p, masks: masks, tied: true} })
 }
 
 // DropOutput makes Linear or LinearGLU of sequences apply Dropout(_, p, masks,
 // Tied()) to their result, as it is written to memory.
 func DropOutput(p float64, masks *Masks) LinearOption {
-	return func(o *linearOptions) { o.dropOutput = dropoutConfig{p: p, masks: masks, tied: true} }
+	return linearOption(func(o *linearOptions) { o.dropOutput = dropoutConfig{p: p, masks: masks, tied: true} })
 }
 
 // fuses reports whether an option is set that is for sequences alone.
@@ -38,14 +48,18 @@ func (o linearOptions) fuses() bool {
 	return o.act != ActIdentity || o.dropInput.p != 0 || o.dropOutput.p != 0
 }
 
-// readLinearOptions checks the options. onSequences says that x is (B, I, L).
-func readLinearOptions(op string, opts []LinearOption, onSequences bool) (linearOptions, error) {
+// readLinearOptions checks the options for batches of b. onSequences says that x
+// is (B, I, L).
+func readLinearOptions(op string, opts []LinearOption, b int, onSequences bool) (linearOptions, error) {
 	o := linearOptions{act: ActIdentity}
 	for _, opt := range opts {
-		opt(&o)
+		opt.setLinear(&o)
 	}
 	if !onSequences && o.fuses() {
 		return o, fmt.Errorf("%s: want Activated, DropInput and DropOutput with x (B, I, L) only", op)
+	}
+	if err := checkLengths(op, o.lengths, b); err != nil {
+		return o, err
 	}
 	if err := o.act.Validate(); err != nil {
 		return o, fmt.Errorf("%s: %w", op, err)
@@ -70,17 +84,20 @@ func Linear(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := readLinearOptions(op, opts, len(s) == 3)
+	o, err := readLinearOptions(op, opts, d.b, len(s) == 3)
 	if err != nil {
 		return nil, err
 	}
 	if len(s) == 2 {
-		return applyLinear(op, tensor.Shape{d.b, d.o}, in,
+		if o.lengths != nil {
+			return nil, fmt.Errorf("%s: want Lengths with x (B, I, L) only, got x %v", op, s)
+		}
+		return applyLinear(op, tensor.Shape{d.b, d.o}, in, o,
 			func() graphop.Core[float32] { return newLinearVector[float32](d) },
 			func() graphop.Core[float64] { return newLinearVector[float64](d) })
 	}
 	d.l = s[2]
-	return applyLinear(op, tensor.Shape{d.b, d.o, d.l}, in,
+	return applyLinear(op, tensor.Shape{d.b, d.o, d.l}, in, o,
 		func() graphop.Core[float32] { return newLinear[float32](d, o) },
 		func() graphop.Core[float64] { return newLinear[float64](d, o) })
 }
@@ -98,11 +115,11 @@ func FeatureLinear(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := readLinearOptions(op, opts, false)
+	o, err := readLinearOptions(op, opts, d.b, false)
 	if err != nil {
 		return nil, err
 	}
-	return applyLinear(op, tensor.Shape{d.b, d.o, d.l}, in,
+	return applyLinear(op, tensor.Shape{d.b, d.o, d.l}, in, o,
 		func() graphop.Core[float32] { return newLinear[float32](d, o) },
 		func() graphop.Core[float64] { return newLinear[float64](d, o) })
 }
@@ -131,11 +148,11 @@ func LinearGLU(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
 	if d.o%2 != 0 {
 		return nil, fmt.Errorf("%s: want w (2H, %d), got %v", op, d.i, w.Shape())
 	}
-	o, err := readLinearOptions(op, opts, true)
+	o, err := readLinearOptions(op, opts, d.b, true)
 	if err != nil {
 		return nil, err
 	}
-	return applyLinear(op, tensor.Shape{d.b, d.o / 2, d.l}, in,
+	return applyLinear(op, tensor.Shape{d.b, d.o / 2, d.l}, in, o,
 		func() graphop.Core[float32] { return newLinearGLU[float32](d, o) },
 		func() graphop.Core[float64] { return newLinearGLU[float64](d, o) })
 }
@@ -157,7 +174,9 @@ func (d *linearDims) params(op string, x, w, b *G.Node) (inputs, error) {
 	return in, nil
 }
 
-func applyLinear(op string, out tensor.Shape, in inputs,
+func applyLinear(op string, out tensor.Shape, in inputs, o linearOptions,
 	core32 func() graphop.Core[float32], core64 func() graphop.Core[float64]) (*G.Node, error) {
-	return graphop.Apply(graphop.Spec{Name: op, Out: out, Optional: []int{0}, Carried: oneStep(in[0])}, core32, core64, in...)
+	ints := []int{in.add(o.lengths)}
+	spec := graphop.Spec{Name: o.name(op), Out: out, Optional: []int{0}, Carried: oneStep(in[0]), Ints: ints}
+	return graphop.Apply(spec, core32, core64, in...)
 }

@@ -70,11 +70,14 @@ func (c *linear[T]) room(worker int) []T {
 }
 
 func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	c.begin(in)
+	if err := c.begin(in); err != nil {
+		return err
+	}
 	par.For(c.cols.units(), func(worker, u int) {
-		b, lo, hi := c.cols.unit(u)
+		b, lo, end, hi := c.cols.counting(u, lastInts(in))
 		y := out[b*c.o*c.l+lo:]
-		c.product(worker, y, c.l, in, b, lo, hi, func(j0, j1 int) {
+		clearColumns(y, c.o, c.l, end-lo, hi-lo)
+		c.product(worker, y, c.l, in, b, lo, end, func(j0, j1 int) {
 			if !c.after.dropped {
 				return
 			}
@@ -87,8 +90,12 @@ func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	return nil
 }
 
-// begin lays w and the bias out for product, and draws the masks.
-func (c *linear[T]) begin(in []graphop.Arg[T]) {
+// begin checks the lengths, lays w and the bias out for product, and draws the
+// masks.
+func (c *linear[T]) begin(in []graphop.Arg[T]) error {
+	if err := validLengths(lastInts(in), c.l); err != nil {
+		return err
+	}
 	var bias []T
 	if c.bias >= 0 {
 		bias = in[c.bias].F
@@ -98,6 +105,7 @@ func (c *linear[T]) begin(in []graphop.Arg[T]) {
 		c.before.drop.draw()
 	}
 	c.after.draw()
+	return nil
 }
 
 // product writes w x + bias of the steps [lo, hi) of sequence b to y, which is
@@ -126,8 +134,8 @@ func (c *linear[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error
 }
 
 // backward computes the gradients of x, w and the bias from that of w x + b,
-// which dy returns for the steps [lo, hi) of sequence b as a matrix (O, hi-lo)
-// and its leading dimension.
+// which dy returns for the steps [lo, hi) of sequence b, all of which count, as a
+// matrix (O, hi-lo) and its leading dimension.
 func (c *linear[T]) backward(grad [][]T, in []graphop.Arg[T], dy func(worker, b, lo, hi int) ([]T, int)) {
 	size := c.o * c.i
 	c.dw = num.Grow(c.dw, (c.grps.n-1)*size)
@@ -143,18 +151,19 @@ func (c *linear[T]) backward(grad [][]T, in []graphop.Arg[T], dy func(worker, b,
 		clear(db)
 		first, last := c.grps.group(g)
 		for u := first; u < last; u++ {
-			b, lo, hi := c.cols.unit(u)
-			m, ld := dy(worker, b, lo, hi)
+			b, lo, end, hi := c.cols.counting(u, lastInts(in))
+			m, ld := dy(worker, b, lo, end)
 			x, ldx, trans := c.x(in[0].F, b, lo)
 			var dx []T // by x, of what is mapped
 			if c.before != nil {
-				x, dx = c.before.compute(worker, in[0].F, b, lo, hi, grad[0] != nil)
+				x, dx = c.before.compute(worker, in[0].F, b, lo, end, grad[0] != nil)
 				ldx = linearWidth
 			}
-			c.backwardWeight(worker, dw, db, x, ldx, trans, m, ld, hi-lo, u > first)
+			c.backwardWeight(worker, dw, db, x, ldx, trans, m, ld, end-lo, u > first)
 			if grad[0] != nil {
-				c.backwardInput(worker, grad[0], in[1].F, m, ld, b, lo, hi)
-				c.chain(grad[0], dx, b, lo, hi)
+				c.backwardInput(worker, grad[0], in[1].F, m, ld, b, lo, end)
+				c.chain(grad[0], dx, b, lo, end)
+				c.clearInput(grad[0], b, end, hi)
 			}
 		}
 	})
@@ -201,6 +210,15 @@ func (c *linear[T]) backwardInput(worker int, dx, w, dy []T, ld, b, lo, hi int) 
 		return
 	}
 	gemm.GemmPacked(&c.ws[worker], &c.wt, false, hi-lo, dy, ld, m, ldx, false, nil)
+}
+
+// clearInput sets the steps [lo, hi) of sequence b of dx to zero.
+func (c *linear[T]) clearInput(dx []T, b, lo, hi int) {
+	if c.featuresLast {
+		clear(dx[(b*c.l+lo)*c.i : (b*c.l+hi)*c.i])
+		return
+	}
+	clearColumns(dx[b*c.i*c.l:], c.i, c.l, lo, hi)
 }
 
 // sumRows sets dst to the sum of the rows of src, in order.

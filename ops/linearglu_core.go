@@ -34,16 +34,19 @@ func (c *linearGLU[T]) SetTraining(training bool) {
 }
 
 func (c *linearGLU[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	c.begin(in)
+	if err := c.begin(in); err != nil {
+		return err
+	}
 	c.kept = c.training
 	if c.kept {
 		c.z = num.Grow(c.z, c.b*c.o*c.l)
 	}
 	half := c.o / 2
 	par.For(c.cols.units(), func(worker, u int) {
-		b, lo, hi := c.cols.unit(u)
+		b, lo, end, hi := c.cols.counting(u, lastInts(in))
+		clearColumns(out[b*half*c.l+lo:], half, c.l, end-lo, hi-lo)
 		z, ld := c.gates(worker, b, lo)
-		c.product(worker, z, ld, in, b, lo, hi, func(j0, j1 int) {
+		c.product(worker, z, ld, in, b, lo, end, func(j0, j1 int) {
 			for h := range half {
 				r := b*half + h
 				y := out[r*c.l+lo:][j0:j1]

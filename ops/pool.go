@@ -58,35 +58,28 @@ func Pool(mode PoolMode, x, lengths *G.Node) (*G.Node, error) {
 		func() graphop.Core[float64] { return newPool[float64](mode, b, h, l) }, in...)
 }
 
-// MaskOption changes how Mask works.
-type MaskOption func(*maskOptions)
-
-type maskOptions struct{ place string }
-
-// At sets what the errors of the run begin with, a layer as a rule. The default
-// is the op's own name.
-func At(place string) MaskOption { return func(o *maskOptions) { o.place = place } }
-
-// Mask returns x (B, H, L) with the steps at and beyond lengths[b] of row b set
+// Mask returns x (B, H, L), or (B, H) with L = 1, with the steps at and beyond lengths[b] of row b set
 // to zero, so that padding does not leak into what follows. lengths is (B), of
 // dtype int; a length that is not in [0, L] is an error when the graph runs.
-func Mask(x, lengths *G.Node, opts ...MaskOption) (*G.Node, error) {
+//
+// Most ops that read x with lengths do not need it: see Lengths.
+func Mask(x, lengths *G.Node, opts ...Option) (*G.Node, error) {
 	const op = "ops.Mask"
-	o := maskOptions{place: op}
-	for _, f := range opts {
-		f(&o)
-	}
-	if err := checkFloat(op, "x", x, formBHL); err != nil {
+	if err := checkFloat(op, "x", x, formBHL, formBH); err != nil {
 		return nil, err
 	}
 	b, h, l := bhl(x)
+	o, err := readOptions(op, b, opts)
+	if err != nil {
+		return nil, err
+	}
 	if lengths == nil {
 		return nil, fmt.Errorf("%s: want lengths (B), got nil", op)
 	}
 	if err := checkLengths(op, lengths, b); err != nil {
 		return nil, err
 	}
-	return graphop.Apply(graphop.Spec{Name: o.place, Out: x.Shape(), Ints: []int{1}},
+	return graphop.Apply(graphop.Spec{Name: o.name(op), Out: x.Shape(), Ints: []int{1}},
 		func() graphop.Core[float32] { return mask[float32]{h: h, l: l} },
 		func() graphop.Core[float64] { return mask[float64]{h: h, l: l} }, x, lengths)
 }

@@ -22,9 +22,6 @@ func newPool[T num.Float](mode PoolMode, b, h, l int) *pool[T] {
 	return c
 }
 
-// lastInts returns the last input of an op if it is an integer one, else nil.
-func lastInts[T num.Float](in []graphop.Arg[T]) []int { return in[len(in)-1].I }
-
 // rows runs f for every row r, with the number of its steps that count.
 func (c *pool[T]) rows(in []graphop.Arg[T], f func(r, n int)) {
 	lens := lastInts(in)
@@ -139,10 +136,18 @@ func (c mask[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 
 // keep copies the steps that count and clears the others.
 func (c mask[T]) keep(dst, src []T, lens []int) {
-	par.Blocks(len(dst)/c.l, max(1, elementGrain/c.l), func(_, lo, hi int) {
+	c.rows(len(dst), lens, func(at, n int) {
+		row := dst[at : at+c.l]
+		clear(row[copy(row, src[at:at+n]):])
+	})
+}
+
+// rows runs f for every row of an array of size elements, with its place and the
+// number of its steps that count.
+func (c mask[T]) rows(size int, lens []int, f func(at, n int)) {
+	par.Blocks(size/c.l, max(1, elementGrain/c.l), func(_, lo, hi int) {
 		for r := lo; r < hi; r++ {
-			row := dst[r*c.l : (r+1)*c.l]
-			clear(row[copy(row, src[r*c.l:r*c.l+lens[r/c.h]]):])
+			f(r*c.l, lens[r/c.h])
 		}
 	})
 }

@@ -154,7 +154,7 @@ func TestPoolErrors(t *testing.T) {
 	_, err := Mask(x, nil)
 	wantError(t, err, "ops.Mask: want lengths (B), got nil")
 	_, err = Mask(n, n)
-	wantError(t, err, "ops.Mask: want x (B, H, L) of dtype float32 or float64, got dtype int")
+	wantError(t, err, "ops.Mask: want x (B, H, L) or (B, H) of dtype float32 or float64, got dtype int")
 	_, err = Mask(x, g.ints("n4", 4))
 	wantError(t, err, "ops.Mask: want lengths (2), got (4)")
 

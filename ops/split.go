@@ -1,5 +1,7 @@
 package ops
 
+import "github.com/gorgonia-s4/s4/internal/num"
+
 // columns cuts a batch of B sequences of L steps into units of at most width
 // consecutive steps of one sequence: the pieces of work of the ops that mix
 // features, small enough that a unit's features stay in the cache. How it cuts
@@ -16,6 +18,23 @@ func (c columns) unit(u int) (b, lo, hi int) {
 	n := c.perSequence()
 	b, lo = u/n, u%n*c.width
 	return b, lo, min(lo+c.width, c.l)
+}
+
+// counting is unit with end, the first of the steps [lo, hi) that is at or behind
+// the length of its sequence.
+func (c columns) counting(u int, lens []int) (b, lo, end, hi int) {
+	b, lo, hi = c.unit(u)
+	return b, lo, max(lo, min(hi, length(lens, b, c.l))), hi
+}
+
+// clearColumns sets columns [lo, hi) of x to zero, which has rows spaced by ld.
+func clearColumns[T num.Float](x []T, rows, ld, lo, hi int) {
+	if lo == hi {
+		return
+	}
+	for r := range rows {
+		clear(x[r*ld+lo : r*ld+hi])
+	}
 }
 
 // groups deals a number of units out to n tasks, in order: a sum over units is

@@ -200,7 +200,7 @@ func (b *backOp[T]) computeResidual(out, gout []T) error {
 	from := lender[T](b.gout)
 	// Both are lent one place, unless something is to be added to one of them.
 	lend := b.readers[0] > 0 && b.readers[1] > 0 && len(b.skips) == 0
-	if o.gradIsGout && from != nil && lend {
+	if o.gradIsGout && from != nil && lend && b.trimmed(from) {
 		from.readers += b.readers[0] + b.readers[1]
 		b.share(from)
 		return nil
@@ -217,6 +217,20 @@ func (b *backOp[T]) computeResidual(out, gout []T) error {
 	}
 	copyTo(b.room(1), b.grad[0])
 	return nil
+}
+
+// trimmed makes the gradient of the output, where it is lent, that of the sum. It
+// returns false if that would change it for others.
+func (b *backOp[T]) trimmed(gout *block[T]) bool {
+	t, ok := b.of.core.(Trimmer[T])
+	switch {
+	case !ok || t.IsWhole(b.of.args):
+		return true
+	case gout.readers > 1:
+		return false
+	}
+	t.Trim(gout.d, b.of.args)
+	return true
 }
 
 // share makes a lent block the gradient of both summands.

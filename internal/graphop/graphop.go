@@ -54,6 +54,15 @@ type Core[T num.Float] interface {
 // TrainModer is a core that behaves differently in training and evaluation.
 type TrainModer interface{ SetTraining(training bool) }
 
+// Trimmer is a core of a Spec.GradIsGout that has a gradient of zero at some of
+// the elements, whatever that of the output is there.
+type Trimmer[T num.Float] interface {
+	// IsWhole reports that there are no such elements.
+	IsWhole(in []Arg[T]) bool
+	// Trim sets them to zero.
+	Trim(gout []T, in []Arg[T])
+}
+
 // Spec describes an op to Apply.
 type Spec struct {
 	Name      string       // package and function: "ops.LayerNorm". Prefixes every error

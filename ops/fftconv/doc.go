@@ -9,6 +9,10 @@
 //
 // [Conv] is the Gorgonia op; [Plan] is the same arithmetic on slices.
 //
+// Rows are apart: a row of the output, or of a gradient, is what it would be
+// alone, to rounding of its own size, whatever the other rows hold. With
+// [WithLengths] nothing behind the length of a row is read.
+//
 // # How
 //
 // Convolutions are exact, not periodic: the transform is long enough for

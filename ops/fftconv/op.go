@@ -12,14 +12,30 @@ import (
 )
 
 // Option changes what Conv does.
-type Option func(*Config)
+type Option func(*options)
+
+type options struct {
+	Config
+	lengths *G.Node
+	place   string
+}
 
 // WithMode sets the mode. The default is Causal.
-func WithMode(m Mode) Option { return func(c *Config) { c.Mode = m } }
+func WithMode(m Mode) Option { return func(o *options) { o.Mode = m } }
 
 // WithActivation applies an activation to the output, while it is in the cache,
 // and lets the gradient through it. The default is ops.ActIdentity.
-func WithActivation(a ops.Activation) Option { return func(c *Config) { c.Activation = a } }
+func WithActivation(a ops.Activation) Option { return func(o *options) { o.Activation = a } }
+
+// WithLengths makes only the first lengths[b] samples of the rows b count, as
+// Inputs.Lengths does: it is for sequences padded on the right, and what they are
+// padded with does not matter. lengths is (B), of dtype int; a length that is not
+// in [0, L] is an error when the graph runs. nil is no option.
+func WithLengths(lengths *G.Node) Option { return func(o *options) { o.lengths = lengths } }
+
+// At sets what the errors of the run begin with, a layer as a rule. The default
+// is the op's own name.
+func At(place string) Option { return func(o *options) { o.place = place } }
 
 // Conv adds the convolution of u with the kernels k, and a skip d, to their
 // graph and returns it, (B, C*H, L), channels before features. See the package
@@ -36,10 +52,11 @@ func WithActivation(a ops.Activation) Option { return func(c *Config) { c.Activa
 // The op owns its buffers: a graph with it may be run by one VM at a time.
 func Conv(u, k, d *G.Node, opts ...Option) (*G.Node, error) {
 	const name = "fftconv.Conv"
-	var cfg Config
-	for _, o := range opts {
-		o(&cfg)
+	o := options{place: name}
+	for _, f := range opts {
+		f(&o)
 	}
+	cfg := o.Config
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -51,8 +68,15 @@ func Conv(u, k, d *G.Node, opts ...Option) (*G.Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{size.B, size.CH * size.H, size.L}},
+	spec := graphop.Spec{Name: o.place, Out: tensor.Shape{size.B, size.CH * size.H, size.L}}
+	if o.lengths != nil {
+		if s := o.lengths.Shape(); o.lengths.Dtype() != tensor.Int || !s.Eq(tensor.Shape{size.B}) {
+			return nil, fmt.Errorf("%s: want lengths (%d) of dtype int, got %v of dtype %v", name, size.B, s, o.lengths.Dtype())
+		}
+		spec.Ints = []int{len(in)}
+		in = append(in, o.lengths)
+	}
+	return graphop.Apply(spec,
 		func() graphop.Core[float32] { return newCore[float32](cfg, size) },
 		func() graphop.Core[float64] { return newCore[float64](cfg, size) },
 		in...)
@@ -99,7 +123,8 @@ func kernelShape(cfg Config, h int, ks tensor.Shape) (tensor.Shape, error) {
 	return nil, fmt.Errorf("k: want (2C, %d, Lk) for mode %s, C and Lk at least 1, got %v", h, cfg.mode(), ks)
 }
 
-// core is a Plan behind graphop: inputs u, k and, if there are three, d.
+// core is a Plan behind graphop: inputs u, k, d if there is one, and lengths if
+// there are any.
 type core[T num.Float] struct{ plan *Plan[T] }
 
 // newCore takes what Conv has checked: NewPlan cannot fail on it.
@@ -118,15 +143,19 @@ func (c core[T]) Forward(out []T, in []graphop.Arg[T]) error {
 func (c core[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 	g := Inputs[T]{U: grad[0], K: grad[1]}
 	if len(grad) > 2 {
-		g.D = grad[2]
+		g.D = grad[2] // nil where the input is lengths
 	}
 	return c.plan.Backward(g, coreInputs(in), gout)
 }
 
 func coreInputs[T num.Float](in []graphop.Arg[T]) Inputs[T] {
 	x := Inputs[T]{U: in[0].F, K: in[1].F}
-	if len(in) > 2 {
-		x.D = in[2].F
+	for _, a := range in[2:] {
+		if a.I != nil {
+			x.Lengths = a.I
+		} else {
+			x.D = a.F
+		}
 	}
 	return x
 }
