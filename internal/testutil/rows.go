@@ -17,7 +17,9 @@ type Runner func(vm VM, dt tensor.Dtype, w []float64, in ...Input) (*Result, err
 
 // RunnerOf returns the runner of a function.
 func RunnerOf(f Build) Runner {
-	return func(vm VM, dt tensor.Dtype, w []float64, in ...Input) (*Result, error) { return Run(vm, dt, f, w, in...) }
+	return func(vm VM, dt tensor.Dtype, w []float64, in ...Input) (*Result, error) {
+		return Run(vm, dt, f, w, in...)
+	}
 }
 
 // Tolerances of CheckRows: relative to the norm of a row, beside twice the error
