@@ -1,0 +1,237 @@
+package layers_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/layers/hippo"
+	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/ops/vandermonde"
+)
+
+// layerRunner runs a layer that make puts on a graph: fwd is what is run of it.
+// The gradients are by the inputs, then by these and the parameters. eval makes it
+// evaluation, on the TapeMachine, with gradients by the inputs alone.
+func layerRunner[L layers.Layer](eval bool, make func(g *G.ExprGraph, dt tensor.Dtype) L, fwd func(l L, n []*G.Node) (*G.Node, error)) testutil.Runner {
+	return func(vm testutil.VM, dt tensor.Dtype, w []float64, in ...testutil.Input) (*testutil.Result, error) {
+		g := G.NewGraph()
+		layer := make(g, dt)
+		var nodes, wrt G.Nodes
+		res := &testutil.Result{}
+		for _, x := range in {
+			n := G.NewTensor(g, typeOf(dt, x), x.Shape.Dims(), G.WithShape(x.Shape...), G.WithName(x.Name), G.WithValue(x.Tensor(dt)))
+			nodes = append(nodes, n)
+			if x.I == nil {
+				wrt = append(wrt, n)
+			}
+		}
+		out, err := fwd(layer, nodes)
+		if err != nil {
+			return nil, err
+		}
+		res.Shape = out.Shape().Clone()
+		if w == nil {
+			w = ones(res.Shape.TotalSize())
+		}
+		loss := G.Must(G.Sum(G.Must(G.HadamardProd(out, node(g, dt, testutil.Input{Name: "test.w", Shape: res.Shape, F: w})))))
+		if !eval {
+			wrt = append(wrt, layer.Learnables()...)
+		}
+		value, err := runLoss(vm, g, eval, out, loss, wrt)
+		if err != nil {
+			return nil, err
+		}
+		res.Out = value
+		for _, n := range append(nodes, wrt...) {
+			if n.Dtype() == tensor.Int {
+				res.Grads = append(res.Grads, nil)
+				continue
+			}
+			gv, err := n.Grad()
+			if err != nil {
+				return nil, err
+			}
+			res.Grads = append(res.Grads, testutil.Floats(gv))
+		}
+		return res, nil
+	}
+}
+
+func typeOf(dt tensor.Dtype, x testutil.Input) tensor.Dtype {
+	if x.I != nil {
+		return tensor.Int
+	}
+	return dt
+}
+
+func ones(n int) []float64 {
+	w := make([]float64, n)
+	for i := range w {
+		w[i] = 1
+	}
+	return w
+}
+
+// runLoss runs a graph with gradients of loss and returns the value of out.
+func runLoss(vm testutil.VM, g *G.ExprGraph, eval bool, out, loss *G.Node, wrt G.Nodes) ([]float64, error) {
+	if vm == testutil.Lisp {
+		m := G.NewLispMachine(g)
+		defer m.Close()
+		if err := m.RunAll(); err != nil {
+			return nil, err
+		}
+		return testutil.Floats(out.Value()), nil
+	}
+	var v G.Value
+	G.Read(out, &v)
+	if _, err := G.Grad(loss, wrt...); err != nil {
+		return nil, err
+	}
+	opts := []G.VMOpt{G.BindDualValues(wrt...)}
+	if eval {
+		opts = append(opts, G.EvalMode())
+	}
+	m := G.NewTapeMachine(g, opts...)
+	defer m.Close()
+	if err := m.RunAll(); err != nil {
+		return nil, err
+	}
+	return testutil.Floats(v), nil
+}
+
+// bothWays is layers that look both ways, and mixings and gates of all kinds.
+func bothWays() []variant {
+	return []variant{
+		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, Bidirectional: true}),
+		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, Bidirectional: true, OffByOne: true, Mixing: layers.MixNone, Channels: 2, Activation: ops.ActSigmoid}),
+		s4Variant(layers.S4Config{DModel: 4, DState: 4, LMax: familyLength, Bidirectional: true, Gate: 2, Bottleneck: 2, Channels: 2, GateActivation: ops.ActSiLU}),
+		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, Bidirectional: true, LMax: 20, UntiedDropout: true, Dropout: 0.2}),
+		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, Measure: hippo.LegS, Bidirectional: true}),
+		blockVariant(layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 4, Bidirectional: true}, Norm: layers.BatchNorm, PreNorm: true}),
+		blockVariant(layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 4}, Norm: layers.NoNorm, PreNorm: true}),
+		blockVariant(layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 4, Dropout: 0.2}, PreNorm: true, Dropout: 0.2, UntiedDropout: true}),
+	}
+}
+
+// No row of a batch changes another, in Fwd and FwdState and their gradients.
+func TestRowsAreApart(t *testing.T) {
+	for _, v := range append(family(), bothWays()...) {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			make := func(g *G.ExprGraph, dt tensor.Dtype) sequenceLayer {
+				l := v.on(t, g, dt)
+				inside(l)
+				return l
+			}
+			fwd := layerRunner(true, make, func(l sequenceLayer, n []*G.Node) (*G.Node, error) { return l.Fwd(n[0]) })
+			rng := rand.New(rand.NewPCG(8, 1))
+			for _, l := range []int{5, 59} {
+				x := testutil.Normal(rng, "x", 3, v.dModel, l)
+				testutil.CheckRows(t, fmt.Sprintf("Fwd, L = %d", l), fwd, 1, x)
+			}
+			shape := make(G.NewGraph(), tensor.Float64).StateShape(3)
+			if shape == nil {
+				return
+			}
+			x, x0 := testutil.Normal(rng, "x", 3, v.dModel, 23), testutil.Normal(rng, "x0", shape...)
+			for k, what := range []string{"FwdState: output", "FwdState: state"} {
+				f := layerRunner(true, make, func(l sequenceLayer, n []*G.Node) (*G.Node, error) {
+					y, state, err := l.FwdState(n[0], n[1])
+					return []*G.Node{y, state}[k], err
+				})
+				testutil.CheckRows(t, what, f, 2, x, x0)
+			}
+		})
+	}
+}
+
+// Nor does it in the steps of a recurrence.
+func TestStepsOfRowsAreApart(t *testing.T) {
+	eachVariant(t, func(t *testing.T, v variant) {
+		const batch, l = 3, 9
+		for dt, tol := range map[tensor.Dtype]float64{tensor.Float64: 1e-13, tensor.Float32: 1e-6} {
+			layer := v.on(t, G.NewGraph(), dt)
+			for _, factor := range []float64{1e8, 1e20, 1e-20, math.Inf(1), math.NaN()} {
+				x := testutil.Normal(rand.New(rand.NewPCG(8, 2)), "x", batch, v.dModel, l)
+				n := v.dModel * l
+				one := testutil.Input{Name: "x", Shape: tensor.Shape{1, v.dModel, l}, F: append([]float64(nil), x.F[n:2*n]...)}
+				for i := range n {
+					x.F[i] *= factor
+				}
+				all, alone := recurrence(t, layer, batch), recurrence(t, layer, 1)
+				y, want := stepAll(t, all, dt, x), stepAll(t, alone, dt, one)
+				if e := testutil.RelErr(y[len(want):2*len(want)], want); !(e <= tol) {
+					t.Errorf("%v, row 0 times %v: output of row 1 is off by %.3g", dt, factor, e)
+				}
+				s, want := testutil.Floats(all.State()), testutil.Floats(alone.State())
+				if e := testutil.RelErr(s[len(want):2*len(want)], want); !(e <= tol) {
+					t.Errorf("%v, row 0 times %v: state of row 1 is off by %.3g", dt, factor, e)
+				}
+			}
+		}
+	})
+}
+
+func recurrence(t *testing.T, l sequenceLayer, batch int) layers.Recurrence {
+	t.Helper()
+	r, err := l.Recurrence(batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Nothing behind a length is read, in layers and blocks and their gradients.
+func TestPaddingIsNotRead(t *testing.T) {
+	for _, v := range append(family(), bothWays()...) {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			f := layerRunner(false, func(g *G.ExprGraph, dt tensor.Dtype) sequenceLayer { return v.on(t, g, dt) },
+				func(l sequenceLayer, n []*G.Node) (*G.Node, error) { return l.FwdLengths(n[0], n[1]) })
+			for _, lengths := range [][]int{{51, 7, 0, 44}, {12, 3, 9}} {
+				x := testutil.Normal(rand.New(rand.NewPCG(8, 3)), "x", len(lengths), v.dModel, lengths[0])
+				testutil.CheckPadding(t, fmt.Sprint("lengths ", lengths), f, []int{2}, x, testutil.Ints("lengths", lengths, len(lengths)))
+			}
+		})
+	}
+}
+
+// Nor is it in norms, encoders and what follows them.
+func TestNormsAndEncodersDoNotReadPadding(t *testing.T) {
+	lengths := []int{5, 0, 9, 2}
+	n := testutil.Ints("lengths", lengths, len(lengths))
+	rng := rand.New(rand.NewPCG(8, 4))
+	x := testutil.Normal(rng, "x", 4, 3, 9)
+	for _, cfg := range []layers.NormConfig{{DModel: 3}, {DModel: 3, NoAffine: true}, {DModel: 3, Kind: layers.BatchNorm}, {DModel: 3, Kind: layers.NoNorm}} {
+		f := layerRunner(false, func(g *G.ExprGraph, dt tensor.Dtype) *layers.Norm { return must(layers.NewNorm(g, dt, cfg)) },
+			func(l *layers.Norm, n []*G.Node) (*G.Node, error) { return l.FwdLengths(n[0], n[1]) })
+		testutil.CheckPadding(t, fmt.Sprintf("%+v", cfg), f, []int{2}, x, n)
+	}
+	linear := func(cfg layers.LinearConfig) testutil.Runner {
+		return layerRunner(false, func(g *G.ExprGraph, dt tensor.Dtype) *layers.Linear { return must(layers.NewLinear(g, dt, cfg)) },
+			func(l *layers.Linear, n []*G.Node) (*G.Node, error) { return l.FwdLengths(n[0], n[1]) })
+	}
+	testutil.CheckPadding(t, "Linear", linear(layers.LinearConfig{In: 3, Out: 2}), []int{2}, x, n)
+	embedding := layerRunner(false, func(g *G.ExprGraph, dt tensor.Dtype) *layers.Embedding {
+		return must(layers.NewEmbedding(g, dt, layers.EmbeddingConfig{Vocab: 5, DModel: 3}))
+	}, func(l *layers.Embedding, n []*G.Node) (*G.Node, error) { return l.FwdLengths(n[0], n[1]) })
+	ids := make([]int, 4*9)
+	for i := range ids {
+		ids[i] = i % 5
+	}
+	testutil.CheckPadding(t, "Embedding", embedding, []int{1}, testutil.Ints("ids", ids, 4, 9), n)
+}
+
+func must[L any](l L, err error) L {
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
