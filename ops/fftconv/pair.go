@@ -10,8 +10,9 @@ import (
 // Rows that share a transform share its rounding, which is relative to the
 // Euclidean norm of both. So that none is heard in the other, the rows of a pair
 // are of one size: within a factor of 2^alikeBits, or scaled by powers of two,
-// which is exact and undone where their result is stored. A row that has no
-// size, as it is zero or not finite, is transformed alone.
+// which is exact and undone where their result is stored. A row that is not
+// finite has no size and is transformed alone; one of zeros, such as a dropped
+// feature or padding, is not transformed at all.
 
 const (
 	// alikeBits: norms within this many bits of one another are of one size.
@@ -38,7 +39,7 @@ type room[T num.Float] [2][]T
 func newRoom[T num.Float](l int) room[T] { return room[T]{num.Aligned[T](l), num.Aligned[T](l)} }
 
 // pair returns the rows a and b, which may be nil, at one size. It is false
-// where they have to be transformed one by one.
+// where they may not share a transform.
 func (r *room[T]) pair(a, b []T) (pair[T], bool) {
 	ea, eb, ok := exponents([][]T{a}, [][]T{b})
 	if !ok {
@@ -96,11 +97,8 @@ func exponents[T num.Float](as, bs [][]T) (ea, eb int, ok bool) {
 func unlike[T num.Float](as, bs [][]T) (ea, eb int, ok bool) {
 	sizeA, okA := largest(as)
 	sizeB, okB := largest(bs)
-	switch {
-	case !okA || !okB:
+	if !okA || !okB || sizeA == zeroSize || sizeB == zeroSize {
 		return 0, 0, false
-	case sizeA == zeroSize || sizeB == zeroSize:
-		return 0, 0, sizeA == sizeB
 	}
 	common := max(sizeA, sizeB)
 	if common < -commonBits || common > commonBits {
@@ -115,6 +113,12 @@ func unlike[T num.Float](as, bs [][]T) (ea, eb int, ok bool) {
 		}
 	}
 	return ea, eb, true
+}
+
+// areZero reports whether all rows are zero, or empty.
+func areZero[T num.Float](rows [][]T) bool {
+	e, ok := largest(rows)
+	return ok && e == zeroSize
 }
 
 // largest returns the largest exponent of the rows, false where one is not

@@ -179,7 +179,7 @@ func (s *spectral[T]) forwardRows(w *scratch[T], k []fft.Spectrum[T], i, j, h in
 		s.forwardRows(w, k, i, none, h)
 		s.forwardRows(w, k, j, none, h)
 		return
-	case len(u.a) == 0:
+	case j == none && areZero([][]T{u.a}):
 		for c := range s.CH {
 			s.pairY(a.y, i, j, c, h).clear()
 		}
@@ -314,17 +314,17 @@ func (s *spectral[T]) backwardPair(w *scratch[T], k, acc []fft.Spectrum[T], i, j
 	if a.toU() {
 		du = s.pairU(a.grad.U, i, j, h)
 	}
-	if max(len(ua), len(ub)) == 0 {
-		du.clear()
-		return true
-	}
 	hasBins, ok := s.gradientsOfY(w, k, i, j, h)
 	if !ok {
 		return false
 	}
 	ea, eb, ok := exponents(w.dyA, w.dyB)
-	if !ok {
+	switch {
+	case !ok:
 		return false
+	case j == none && areZero(w.dyA):
+		du.clear()
+		return true
 	}
 	var u pair[T] // not set where w.u has its bins
 	if a.toK() && !(hasBins && ea == 0 && eb == 0) {
@@ -353,7 +353,7 @@ func (s *spectral[T]) gradientsOfY(w *scratch[T], k []fft.Spectrum[T], i, j, h i
 		w.dyA[c], w.dyB[c] = s.counting(s.pairY(a.y, i, j, c, h))
 	}
 	s.fft.Prefetch(w.dyA[0], w.dyB[0])
-	if s.activation == ops.ActIdentity {
+	if s.activation == ops.ActIdentity || len(w.dyA[0]) == 0 && j == none {
 		return false, true
 	}
 	u, ok := w.uRoom.pair(s.counting(s.pairU(a.in.U, i, j, h)))
