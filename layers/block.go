@@ -224,6 +224,6 @@ func (l *Block) around(x, lengths *G.Node, layer func(u *G.Node) (*G.Node, error
 		y, err = l.norm.fwdSum(x, y, lengths)
 		return l.made(y, x, lengths), err
 	}
-	y, err = ops.Add(x, y, ops.Lengths(lengths), ops.At(l.place("Fwd")))
+	y, err = ops.Add(x, y, ops.Lengths(lengths))
 	return l.made(y, x, lengths), l.wrap("Fwd", err)
 }

@@ -102,7 +102,7 @@ func (l *Embedding) FwdLengths(ids, lengths *G.Node) (*G.Node, error) {
 	if err := l.checkLengths(ids, lengths); err != nil {
 		return nil, err
 	}
-	opts := []ops.EmbeddingOption{ops.Lengths(lengths), ops.At(l.place("Fwd"))}
+	opts := []ops.EmbeddingOption{ops.Lengths(lengths)}
 	if l.cfg.Padding != nil {
 		opts = append(opts, ops.Padding(*l.cfg.Padding))
 	}

@@ -48,7 +48,7 @@ func TestWrongLengthsFailTheRun(t *testing.T) {
 			"lengths[1]: want a length in [0, 8], got 9223372036854775807": {1, math.MaxInt},
 		} {
 			_, err := testutil.Run(testutil.Tape, tensor.Float64, fwdLengths(t, v), nil, x, testutil.Ints("lengths", lengths, batch))
-			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "layers: ") || !strings.Contains(err.Error(), ": Fwd: ") {
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "layers: ") {
 				t.Errorf("%s: got error %v, want %q", v.name, err, want)
 			}
 		}

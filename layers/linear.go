@@ -99,7 +99,7 @@ func (l *Linear) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	if err := l.checkLengths(x, lengths); err != nil {
 		return nil, err
 	}
-	y, err := ops.Linear(x, l.w, l.b, ops.Lengths(lengths), ops.At(l.place("Fwd")))
+	y, err := ops.Linear(x, l.w, l.b, ops.Lengths(lengths))
 	return l.made(y, x, lengths), l.wrap("Fwd", err)
 }
 
@@ -125,6 +125,6 @@ func (l *Linear) fwdFeatures(x, lengths *G.Node) (*G.Node, error) {
 	if err := l.checkLengths(x, lengths); err != nil {
 		return nil, err
 	}
-	y, err := ops.FeatureLinear(x, l.w, l.b, ops.Lengths(lengths), ops.At(l.place("Fwd")))
+	y, err := ops.FeatureLinear(x, l.w, l.b, ops.Lengths(lengths))
 	return l.made(y, x, lengths), l.wrap("Fwd", err)
 }

@@ -136,16 +136,16 @@ func (l *Norm) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	if err := l.checkLengths(x, lengths); err != nil {
 		return nil, err
 	}
-	counted, at := ops.Lengths(lengths), ops.At(l.place("Fwd"))
+	counted := ops.Lengths(lengths)
 	var y *G.Node
 	var err error
 	switch {
 	case l.cfg.Kind == LayerNorm:
-		y, err = ops.LayerNorm(x, l.weight, l.bias, l.cfg.Eps, counted, at)
+		y, err = ops.LayerNorm(x, l.weight, l.bias, l.cfg.Eps, counted)
 	case l.cfg.Kind == BatchNorm:
-		y, err = ops.BatchNorm(x, l.weight, l.bias, &l.stats, ops.Eps(l.cfg.Eps), ops.Momentum(l.cfg.Momentum), counted, at)
+		y, err = ops.BatchNorm(x, l.weight, l.bias, &l.stats, ops.Eps(l.cfg.Eps), ops.Momentum(l.cfg.Momentum), counted)
 	case lengths != nil:
-		y, err = ops.Mask(x, lengths, at)
+		y, err = ops.Mask(x, lengths)
 	default:
 		return x, nil
 	}
@@ -154,12 +154,12 @@ func (l *Norm) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 
 // fwdSum is FwdLengths(x + y, lengths).
 func (l *Norm) fwdSum(x, y, lengths *G.Node) (*G.Node, error) {
-	counted, at := ops.Lengths(lengths), ops.At(l.place("Fwd"))
+	counted := ops.Lengths(lengths)
 	if l.cfg.Kind == LayerNorm {
-		z, err := ops.AddLayerNorm(x, y, l.weight, l.bias, l.cfg.Eps, counted, at)
+		z, err := ops.AddLayerNorm(x, y, l.weight, l.bias, l.cfg.Eps, counted)
 		return l.made(z, x, y, lengths), l.wrap("Fwd", err)
 	}
-	z, err := ops.Add(x, y, counted, at)
+	z, err := ops.Add(x, y, counted)
 	if err != nil || l.cfg.Kind == NoNorm {
 		return l.made(z, x, y, lengths), l.wrap("Fwd", err)
 	}

@@ -539,7 +539,7 @@ func (l *ssmLayer) squeeze(x, lengths *G.Node) (*G.Node, error) {
 	if l.inputLinear == nil {
 		return x, nil
 	}
-	return ops.Linear(x, l.inputLinear.w, l.inputLinear.b, ops.Lengths(lengths), ops.At(l.place("Fwd")))
+	return ops.Linear(x, l.inputLinear.w, l.inputLinear.b, ops.Lengths(lengths))
 }
 
 // conv is the state space model alone: y = K * u + D u, (B, Channels*H, L).
@@ -559,7 +559,7 @@ func (l *ssmLayer) conv(u, lengths *G.Node) (*G.Node, error) {
 			mode = fftconv.BidirectionalReference
 		}
 	}
-	return fftconv.Conv(u, k, l.d, fftconv.WithMode(mode), fftconv.WithLengths(lengths), fftconv.At(l.place("Fwd")))
+	return fftconv.Conv(u, k, l.d, fftconv.WithMode(mode), fftconv.WithLengths(lengths))
 }
 
 // mixFeatures is all that follows the state space model at every step of its
@@ -576,7 +576,7 @@ func (l *ssmLayer) mixFeatures(y, x, lengths *G.Node, after *Dropout) (*G.Node, 
 		}
 		act = l.common.multActivation
 	}
-	opts := []ops.LinearOption{ops.Lengths(lengths), ops.At(l.place("Fwd"))}
+	opts := []ops.LinearOption{ops.Lengths(lengths)}
 	if l.mix != nil && l.drop.tied() {
 		opts = append(opts, ops.Activated(act), ops.DropInput(l.drop.cfg.P, l.drop.masks))
 	} else {
@@ -598,7 +598,7 @@ func (l *ssmLayer) mixFeatures(y, x, lengths *G.Node, after *Dropout) (*G.Node, 
 		y, err = ops.Linear(y, l.mix.w, l.mix.b, opts...)
 	case MixNone:
 		if lengths != nil && act == ops.ActSigmoid { // which makes a half of 0
-			y, err = ops.Mask(y, lengths, ops.At(l.place("Fwd")))
+			y, err = ops.Mask(y, lengths)
 		}
 	}
 	if err != nil || after == nil {
@@ -610,15 +610,15 @@ func (l *ssmLayer) mixFeatures(y, x, lengths *G.Node, after *Dropout) (*G.Node, 
 // applyGate activates y, maps it to the gated features and multiplies it by the
 // gate, which x opens.
 func (l *ssmLayer) applyGate(y, x, lengths *G.Node) (*G.Node, error) {
-	counted, at := ops.Lengths(lengths), ops.At(l.place("Fwd"))
-	v, err := ops.Linear(x, l.inputGate.w, l.inputGate.b, counted, at)
+	counted := ops.Lengths(lengths)
+	v, err := ops.Linear(x, l.inputGate.w, l.inputGate.b, counted)
 	if err != nil {
 		return nil, err
 	}
 	if v, err = ops.Activate(l.common.gateActivation, v); err != nil {
 		return nil, err
 	}
-	if y, err = ops.Linear(y, l.outputGate.w, l.outputGate.b, ops.Activated(l.common.activation), counted, at); err != nil {
+	if y, err = ops.Linear(y, l.outputGate.w, l.outputGate.b, ops.Activated(l.common.activation), counted); err != nil {
 		return nil, err
 	}
 	return G.HadamardProd(y, v)

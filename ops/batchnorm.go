@@ -102,7 +102,7 @@ func BatchNorm(x, weight, bias *G.Node, stats *BatchNormStats, opts ...BatchNorm
 	in := inputs{x}
 	d := normDims{b: b, h: h, l: l, weight: in.add(weight), bias: in.add(bias), eps: o.eps}
 	ints := []int{in.add(o.lengths)}
-	return graphop.Apply(graphop.Spec{Name: o.name(op), Out: x.Shape(), Carried: oneStep(x), Ints: ints},
+	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Carried: oneStep(x), Ints: ints},
 		func() graphop.Core[float32] { return newBatchNorm[float32](d, o.momentum, *stats) },
 		func() graphop.Core[float64] { return newBatchNorm[float64](d, o.momentum, *stats) }, in...)
 }

@@ -55,7 +55,7 @@ func Embedding(ids, w *G.Node, opts ...EmbeddingOption) (*G.Node, error) {
 	}
 	in := inputs{ids, w}
 	ints := []int{0, in.add(o.lengths)}
-	return graphop.Apply(graphop.Spec{Name: o.name(op), Out: tensor.Shape{d.b, d.h, d.l}, Ints: ints},
+	return graphop.Apply(graphop.Spec{Name: op, Out: tensor.Shape{d.b, d.h, d.l}, Ints: ints},
 		func() graphop.Core[float32] { return newEmbedding[float32](d) },
 		func() graphop.Core[float64] { return newEmbedding[float64](d) }, in...)
 }

@@ -60,7 +60,7 @@ func applyLayerNorm(op string, in inputs, weight, bias *G.Node, eps float64, opt
 	}
 	dims := normDims{b: b, h: h, l: l, weight: in.add(weight), bias: in.add(bias), eps: eps}
 	ints := []int{in.add(o.lengths)}
-	return graphop.Apply(graphop.Spec{Name: o.name(op), Out: x.Shape(), Carried: carried, Ints: ints, Residual: sum},
+	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Carried: carried, Ints: ints, Residual: sum},
 		func() graphop.Core[float32] { return newLayerNorm[float32](dims, sum) },
 		func() graphop.Core[float64] { return newLayerNorm[float64](dims, sum) }, in...)
 }

@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"cmp"
 	"fmt"
 
 	G "gorgonia.org/gorgonia"
@@ -13,10 +12,7 @@ import (
 // Option is an option of every op on sequences that takes options.
 type Option func(*sequenceOptions)
 
-type sequenceOptions struct {
-	lengths *G.Node
-	place   string
-}
+type sequenceOptions struct{ lengths *G.Node }
 
 // Lengths makes only the first lengths[b] steps of row b count: the others are
 // not read, in x or in the gradient of the output, whatever they hold, come out
@@ -24,10 +20,6 @@ type sequenceOptions struct {
 // in [0, L] is an error when the graph runs, and a row of length 0 is padding. nil
 // is no option.
 func Lengths(lengths *G.Node) Option { return func(o *sequenceOptions) { o.lengths = lengths } }
-
-// At sets what the errors of the run begin with, a layer as a rule. The default
-// is the op's own name.
-func At(place string) Option { return func(o *sequenceOptions) { o.place = place } }
 
 // readOptions returns the options of an op of batches of b.
 func readOptions(op string, b int, opts []Option) (sequenceOptions, error) {
@@ -37,9 +29,6 @@ func readOptions(op string, b int, opts []Option) (sequenceOptions, error) {
 	}
 	return o, checkLengths(op, o.lengths, b)
 }
-
-// name returns what the errors of the run begin with.
-func (o *sequenceOptions) name(op string) string { return cmp.Or(o.place, op) }
 
 // checkLengths returns an error unless lengths is nil or an integer node (B).
 func checkLengths(op string, lengths *G.Node, b int) error {

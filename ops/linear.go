@@ -177,6 +177,6 @@ func (d *linearDims) params(op string, x, w, b *G.Node) (inputs, error) {
 func applyLinear(op string, out tensor.Shape, in inputs, o linearOptions,
 	core32 func() graphop.Core[float32], core64 func() graphop.Core[float64]) (*G.Node, error) {
 	ints := []int{in.add(o.lengths)}
-	spec := graphop.Spec{Name: o.name(op), Out: out, Optional: []int{0}, Carried: oneStep(in[0]), Ints: ints}
+	spec := graphop.Spec{Name: op, Out: out, Optional: []int{0}, Carried: oneStep(in[0]), Ints: ints}
 	return graphop.Apply(spec, core32, core64, in...)
 }

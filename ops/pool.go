@@ -63,23 +63,19 @@ func Pool(mode PoolMode, x, lengths *G.Node) (*G.Node, error) {
 // dtype int; a length that is not in [0, L] is an error when the graph runs.
 //
 // Most ops that read x with lengths do not need it: see Lengths.
-func Mask(x, lengths *G.Node, opts ...Option) (*G.Node, error) {
+func Mask(x, lengths *G.Node) (*G.Node, error) {
 	const op = "ops.Mask"
 	if err := checkFloat(op, "x", x, formBHL, formBH); err != nil {
 		return nil, err
 	}
 	b, h, l := bhl(x)
-	o, err := readOptions(op, b, opts)
-	if err != nil {
-		return nil, err
-	}
 	if lengths == nil {
 		return nil, fmt.Errorf("%s: want lengths (B), got nil", op)
 	}
 	if err := checkLengths(op, lengths, b); err != nil {
 		return nil, err
 	}
-	return graphop.Apply(graphop.Spec{Name: o.name(op), Out: x.Shape(), Ints: []int{1}},
+	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Ints: []int{1}},
 		func() graphop.Core[float32] { return mask[float32]{h: h, l: l} },
 		func() graphop.Core[float64] { return mask[float64]{h: h, l: l} }, x, lengths)
 }

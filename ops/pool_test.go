@@ -166,7 +166,5 @@ func TestPoolErrors(t *testing.T) {
 		wantError(t, err, "ops.Pool: "+want)
 		_, err = testutil.Forward(tensor.Float64, build(func(n []*G.Node) (*G.Node, error) { return Mask(n[0], n[1]) }), xv, lens)
 		wantError(t, err, "ops.Mask: "+want)
-		_, err = testutil.Forward(tensor.Float64, build(func(n []*G.Node) (*G.Node, error) { return Mask(n[0], n[1], At("layer x")) }), xv, lens)
-		wantError(t, err, "layer x: "+want)
 	}
 }

@@ -17,7 +17,6 @@ type Option func(*options)
 type options struct {
 	Config
 	lengths *G.Node
-	place   string
 }
 
 // WithMode sets the mode. The default is Causal.
@@ -32,10 +31,6 @@ func WithActivation(a ops.Activation) Option { return func(o *options) { o.Activ
 // padded with does not matter. lengths is (B), of dtype int; a length that is not
 // in [0, L] is an error when the graph runs. nil is no option.
 func WithLengths(lengths *G.Node) Option { return func(o *options) { o.lengths = lengths } }
-
-// At sets what the errors of the run begin with, a layer as a rule. The default
-// is the op's own name.
-func At(place string) Option { return func(o *options) { o.place = place } }
 
 // Conv adds the convolution of u with the kernels k, and a skip d, to their
 // graph and returns it, (B, C*H, L), channels before features. See the package
@@ -52,7 +47,7 @@ func At(place string) Option { return func(o *options) { o.place = place } }
 // The op owns its buffers: a graph with it may be run by one VM at a time.
 func Conv(u, k, d *G.Node, opts ...Option) (*G.Node, error) {
 	const name = "fftconv.Conv"
-	o := options{place: name}
+	var o options
 	for _, f := range opts {
 		f(&o)
 	}
@@ -68,7 +63,7 @@ func Conv(u, k, d *G.Node, opts ...Option) (*G.Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	spec := graphop.Spec{Name: o.place, Out: tensor.Shape{size.B, size.CH * size.H, size.L}}
+	spec := graphop.Spec{Name: name, Out: tensor.Shape{size.B, size.CH * size.H, size.L}}
 	if o.lengths != nil {
 		if s := o.lengths.Shape(); o.lengths.Dtype() != tensor.Int || !s.Eq(tensor.Shape{size.B}) {
 			return nil, fmt.Errorf("%s: want lengths (%d) of dtype int, got %v of dtype %v", name, size.B, s, o.lengths.Dtype())
