@@ -14,21 +14,22 @@ import (
 )
 
 // A layer under test is made with h features and states of n dimensions.
-type makeLayer func(g *G.ExprGraph, h, n int) (layers.Layer, error)
+// makeLayer makes a layer of h features and n states for l steps.
+type makeLayer func(g *G.ExprGraph, h, n, l int) (layers.Layer, error)
 
-func makeS4D(g *G.ExprGraph, h, n int) (layers.Layer, error) {
+func makeS4D(g *G.ExprGraph, h, n, _ int) (layers.Layer, error) {
 	return layers.NewS4D(g, tensor.Float32, layers.S4DConfig{DModel: h, DState: n, FixedB: true})
 }
 
-func makeS4(g *G.ExprGraph, h, n int) (layers.Layer, error) {
-	return layers.NewS4(g, tensor.Float32, layers.S4Config{DModel: h, DState: n})
+func makeS4(g *G.ExprGraph, h, n, l int) (layers.Layer, error) {
+	return layers.NewS4(g, tensor.Float32, layers.S4Config{DModel: h, DState: n, LMax: l})
 }
 
-func makeDSS(g *G.ExprGraph, h, n int) (layers.Layer, error) {
+func makeDSS(g *G.ExprGraph, h, n, _ int) (layers.Layer, error) {
 	return layers.NewDSS(g, tensor.Float32, layers.DSSConfig{DModel: h, DState: n})
 }
 
-func makeLSSL(g *G.ExprGraph, h, n int) (layers.Layer, error) {
+func makeLSSL(g *G.ExprGraph, h, n, _ int) (layers.Layer, error) {
 	return layers.NewLSSL(g, tensor.Float32, layers.LSSLConfig{DModel: h, DState: n})
 }
 
@@ -75,7 +76,7 @@ func BenchmarkFwdState(b *testing.B) {
 	for _, c := range []struct {
 		name  string
 		layer makeLayer
-	}{{"S4D", makeS4D}, {"S4", makeS4}, {"DSS", func(g *G.ExprGraph, h, n int) (layers.Layer, error) {
+	}{{"S4D", makeS4D}, {"S4", makeS4}, {"DSS", func(g *G.ExprGraph, h, n, l int) (layers.Layer, error) {
 		return layers.NewDSS(g, tensor.Float32, layers.DSSConfig{DModel: h, DState: n, LMax: l})
 	}}, {"LSSL", makeLSSL}} {
 		size := fmt.Sprintf("%s/B%d_H%d_N%d_L%d", c.name, batch, h, n, l)
@@ -104,7 +105,7 @@ func BenchmarkFwdState(b *testing.B) {
 func buildStateLayer(b *testing.B, layer makeLayer, batch, h, n, l int) (lay layers.StateSpaceLayer, in, out G.Nodes) {
 	b.Helper()
 	g := G.NewGraph()
-	made, err := layer(g, h, n)
+	made, err := layer(g, h, n, l)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func buildStateLayer(b *testing.B, layer makeLayer, batch, h, n, l int) (lay lay
 func buildLayer(b *testing.B, layer makeLayer, batch, h, n, l int) (lay layers.Layer, x, y *G.Node) {
 	b.Helper()
 	g := G.NewGraph()
-	lay, err := layer(g, h, n)
+	lay, err := layer(g, h, n, l)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -178,6 +178,15 @@ func (b *builder) frozenInside(c BlockConfig) BlockConfig {
 	return c
 }
 
+// Settle makes the block consistent after values from elsewhere were put into its
+// parameters and buffers: see S4.
+func (l *Block) Settle() error {
+	if s, ok := l.layer.(interface{ Settle() error }); ok {
+		return s.Settle()
+	}
+	return nil
+}
+
 // Fwd maps x (B, DModel, L) to (B, DModel, L).
 func (l *Block) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }
 

@@ -33,8 +33,9 @@ type S4Config struct {
 	NSSM     int `json:"n_ssm,omitempty"`
 	Channels int `json:"channels,omitempty"` // kernels per feature; 0 means 1
 	// LMax is the number of steps that kernel.C is tuned to: the longest sequence
-	// that the layer takes at once. 0 means the length of the first sequence it
-	// is built for. Longer ones go in parts, see FwdState, or through a copy, see
+	// that the layer takes at once. 0 means 1024. A kernel costs as much as one of
+	// LMax steps, however short the sequence: it should be the length of the
+	// longest. Longer ones go in parts, see FwdState, or through a copy, see
 	// ForLength.
 	LMax int `json:"l_max,omitempty"`
 
@@ -85,6 +86,7 @@ func (c S4Config) withDefaults() S4Config {
 	def(&c.NSSM, c.common().inner())
 	def(&c.Init, hippo.InitLegS)
 	def(&c.Rank, leastRank(c.Init))
+	def(&c.LMax, defaultLMax)
 	def(&c.DtMin, 0.001)
 	def(&c.DtMax, 0.1)
 	def(&c.DtTransform, ssm.Exp)
@@ -101,6 +103,10 @@ func (c S4Config) withDefaults() S4Config {
 	def(&c.LRB, c.LR)
 	return c
 }
+
+// defaultLMax is what LMax 0 means: the length of a CIFAR image read pixel by
+// pixel, the shortest of the Long Range Arena but for padded text.
+const defaultLMax = 1024
 
 // leastRank is the least rank in which an initialisation can be written.
 func leastRank(init hippo.Init) int {
@@ -128,7 +134,7 @@ func (c S4Config) validate() error {
 	case c.DState < 2 || c.DState%2 != 0:
 		return fmt.Errorf("want an even DState >= 2 (conjugate pairs), got %d", c.DState)
 	case c.LMax < 0:
-		return fmt.Errorf("want LMax >= 1, or 0 for the length of the first sequence, got %d", c.LMax)
+		return fmt.Errorf("want LMax >= 1, or 0 for %d, got %d", defaultLMax, c.LMax)
 	case slices.Contains(hippo.DiagInits(), c.Init) && !slices.Contains(hippo.DPLRInits(), c.Init):
 		return fmt.Errorf("init %q is diagonal, which needs no low-rank part: want an S4D layer, or one of %v", c.Init, hippo.DPLRInits())
 	case c.Rank < leastRank(c.Init):
@@ -161,12 +167,8 @@ func (c S4Config) validateSize() error {
 	if err := size.Field("Rank", c.Rank); err != nil {
 		return err
 	}
-	if c.LMax > 0 {
-		if err := size.Length("LMax", c.LMax); err != nil {
-			return err
-		}
-	}
 	return size.First(
+		size.Length("LMax", c.LMax),
 		c.common().validateOutput("kernel.C (kernels, H, DState)", c.DState),
 		size.Tensor("kernel.P (Rank, NSSM, DState)", c.Rank, c.NSSM, c.DState),
 		size.Tensor("the state matrices (NSSM, DState, DState)", c.NSSM, c.DState, c.DState),
@@ -210,9 +212,12 @@ func (c S4Config) common() common {
 //	D             (Channels, H)
 //	output_linear.weight (2 DModel, ...), .bias
 //
-// and the buffer kernel.l_kernel (1): the length l that kernel.C is tuned to, 0
-// before the first sequence, when kernel.C is C. Whoever replaces kernel.C has
-// to replace kernel.l_kernel with it, before the layer is put on a graph.
+// and the buffer kernel.l_kernel (1): the length l that kernel.C is tuned to. It
+// is LMax when the layer is made, and nothing but loading changes it. Whoever
+// replaces kernel.C has to replace kernel.l_kernel with it; graphs that exist
+// follow at their next run. Files of the reference implementation may have an
+// l_kernel of 0 and C itself in kernel.C: loading a model tunes that to LMax, see
+// Settle.
 type S4 struct {
 	ssmLayer
 	cfg S4Config
@@ -239,27 +244,38 @@ func buildS4(b *builder, cfg S4Config) (*S4, error) {
 	if l.base, err = b.done(); err != nil {
 		return nil, err
 	}
-	if first := l.firstLength(b.length); l.tuned() == 0 && first > 0 {
-		err = l.wrap("LMax", l.tune(first))
+	if b.from == nil {
+		err = l.Settle()
 	}
 	return l, err
 }
 
-// firstLength is what kernel.C is first tuned to, in steps at rate 1, for
-// sequences of length seqLen.
-func (l *S4) firstLength(seqLen int) int {
-	return max(l.cfg.LMax, steps(math.Ceil(float64(seqLen)*l.rate)))
+// Settle makes the layer consistent after values from elsewhere were put into its
+// parameters and buffers, as loading a model does: where kernel.l_kernel is 0,
+// which says that kernel.C is C itself, it tunes kernel.C to LMax. It returns an
+// error, and changes nothing, if kernel.l_kernel is no length or C cannot be
+// tuned.
+func (l *S4) Settle() error {
+	if l == nil || l.base == nil {
+		return errNotMade
+	}
+	if l.tuned() == 0 {
+		return l.wrap("Settle", l.tune(l.cfg.LMax))
+	}
+	return l.wrap("Settle", l.checkTuned())
 }
 
 // steps returns a number of steps as an int. Above size.MaxLength they are all
 // too many.
 func steps(n float64) int { return int(min(n, size.MaxLength+1)) }
 
-// checkTuned checks the value of the buffer kernel.l_kernel, which a file may
-// have brought.
+// checkTuned checks the value of the buffer kernel.l_kernel, which others may
+// have set.
+func (l *S4) checkTuned() error { return checkTuned(l.tuned()) }
+
 func checkTuned(n int) error {
-	if n < 0 || n > size.MaxLength {
-		return fmt.Errorf("buffer kernel.l_kernel: want a length in [1, %d], or 0 before the first sequence, got %d", size.MaxLength, n)
+	if n < 1 || n > size.MaxLength {
+		return fmt.Errorf("buffer kernel.l_kernel, the length that kernel.C is tuned to: want one in [1, %d], got %d (0 says that kernel.C is C itself, which Settle tunes)", size.MaxLength, n)
 	}
 	return nil
 }
@@ -334,8 +350,7 @@ func (l *S4) disc() cauchy.Config {
 	return cauchy.Config{DtTransform: l.cfg.DtTransform, ATransform: l.cfg.ATransform, Rate: l.rate, LKernel: l.tuned()}
 }
 
-// tuned returns the length that kernel.C is tuned to, 0 before the first
-// sequence.
+// tuned returns the length that kernel.C is tuned to; 0 where it is C.
 func (l *S4) tuned() int { return int(l.lKernel.Data().([]int64)[0]) }
 
 // tune turns kernel.C from C to C~ for length n.
@@ -392,7 +407,7 @@ func (b *builder) lengthen(l *S4) {
 		b.fail(err)
 		return
 	}
-	if from == 0 || from >= want {
+	if from >= want {
 		return
 	}
 	c, n := b.from[name("C")].Clone().(*tensor.Dense), from
@@ -430,16 +445,10 @@ func doubleC[T num.Float](ts map[string]*tensor.Dense, name func(string) string,
 	return n, nil
 }
 
-// reach tunes kernel.C if this is the first sequence, and reports a length
-// beyond what it is tuned to.
+// reach reports a length beyond what kernel.C is tuned to.
 func (l *S4) reach(seqLen int) error {
-	if err := checkTuned(l.tuned()); err != nil {
+	if err := l.checkTuned(); err != nil {
 		return err
-	}
-	if l.tuned() == 0 {
-		if err := l.tune(l.firstLength(seqLen)); err != nil {
-			return err
-		}
 	}
 	longest := steps(math.RoundToEven(float64(l.tuned()) / l.rate))
 	if longest > size.MaxLength {
@@ -463,7 +472,7 @@ func (l *S4) kernels(seqLen int) (*G.Node, error) {
 	}
 	cfg := l.disc()
 	cfg.L = seqLen
-	return cauchy.Kernel(cfg, l.logDt, l.aReal, l.aImag, l.p, l.b, l.c)
+	return cauchy.Kernel(cfg, l.logDt, l.aReal, l.aImag, l.p, l.b, l.c, cauchy.TunedTo(l.lKernel))
 }
 
 func (l *S4) stateShape(batch int) tensor.Shape {
@@ -474,7 +483,7 @@ func (l *S4) stateShape(batch int) tensor.Shape {
 func (l *S4) stateKernel(x0 *G.Node, seqLen int) (*G.Node, error) {
 	cfg := l.disc()
 	cfg.L = seqLen
-	return cauchy.StateOutput(cfg, l.logDt, l.aReal, l.aImag, l.p, l.c, x0)
+	return cauchy.StateOutput(cfg, l.logDt, l.aReal, l.aImag, l.p, l.c, x0, cauchy.TunedTo(l.lKernel))
 }
 
 func (l *S4) finalState(u, x0 *G.Node) (*G.Node, error) {

@@ -5,10 +5,6 @@ import (
 	"github.com/gorgonia-s4/s4/ops/cauchy"
 )
 
-// untunedLength is what kernel.C is tuned to by a recurrence that comes before
-// the first sequence.
-const untunedLength = 1024
-
 // Recurrence returns the layer as a recurrent network for batches of the given
 // size: Step maps (batch, DModel) to (batch, DOut) in O(DState Rank) per
 // feature, by the Woodbury identity. Its state is (batch, H, DState/2, 2): re
@@ -48,13 +44,8 @@ func denseStep[T num.Float](cfg cauchy.Config, size cauchy.Size, p cauchy.Params
 // parameters.
 func recurrenceOfS4[T num.Float](l *S4, newStep func(cauchy.Config, cauchy.Size, cauchy.Params[T]) (stateModel[T], error)) func() (stateModel[T], error) {
 	return func() (stateModel[T], error) {
-		if err := checkTuned(l.tuned()); err != nil {
+		if err := l.checkTuned(); err != nil {
 			return nil, err
-		}
-		if l.tuned() == 0 {
-			if err := l.tune(max(l.cfg.LMax, untunedLength)); err != nil {
-				return nil, err
-			}
 		}
 		if err := checkDecay(l.cfg.ATransform, l.aReal); err != nil {
 			return nil, err

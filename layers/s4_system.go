@@ -13,7 +13,7 @@ import (
 )
 
 func (l *S4) system(kernel, feature int) (*System, error) {
-	if err := errors.Join(checkDecay(l.cfg.ATransform, l.aReal), checkTuned(l.tuned())); err != nil {
+	if err := errors.Join(checkDecay(l.cfg.ATransform, l.aReal), l.checkTuned()); err != nil {
 		return nil, err
 	}
 	c, size := l.cfg, l.size()
@@ -41,11 +41,9 @@ func (l *S4) system(kernel, feature int) (*System, error) {
 		dt, _ := c.DtTransform.Eval(raw)
 		dts[i] = dt * l.rate
 	}
-	if tuned := l.tuned(); tuned > 0 {
-		one := cauchy.Size{CH: 1, H: 1, S: 1, N: n, R: size.R, DtPerState: c.UntiedDt}
-		if err := cauchy.RecoverC(p.C, l.disc(), one, p, int(math.RoundToEven(float64(tuned)/l.rate))); err != nil {
-			return nil, err
-		}
+	one := cauchy.Size{CH: 1, H: 1, S: 1, N: n, R: size.R, DtPerState: c.UntiedDt}
+	if err := cauchy.RecoverC(p.C, l.disc(), one, p, int(math.RoundToEven(float64(l.tuned())/l.rate))); err != nil {
+		return nil, err
 	}
 	out, dt := complexes(p.C), dts[0]
 	if c.UntiedDt {

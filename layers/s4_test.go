@@ -81,41 +81,46 @@ func TestS4Hints(t *testing.T) {
 	}
 }
 
-// Without LMax, the first sequence decides what kernel.C is tuned to; with it,
-// construction does. Either way the recurrence is the same.
-func TestS4IsTunedByTheFirstSequence(t *testing.T) {
+// Construction tunes kernel.C, to LMax or its default, and no sequence tunes it
+// again. What it is tuned to does not matter to shorter ones.
+func TestS4IsTunedByConstruction(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 1))
 	x := testutil.Normal(rng, "x", 1, 2, 30)
-	cfg := layers.S4Config{DModel: 2, DState: 4}
-	late := newS4(t, G.NewGraph(), tensor.Float64, cfg)
-	if n := lKernel(t, late); n != 0 {
-		t.Errorf("before the first sequence kernel.C is tuned to %d", n)
-	}
-	g := G.NewGraph()
-	c, err := late.CloneTo(g)
-	if err != nil {
-		t.Fatal(err)
-	}
-	y := forward(t, c, g, tensor.Float64, x)
-	if n := lKernel(t, late); n != 30 {
-		t.Errorf("after it, to %d, want 30", n)
-	}
-	cfg.LMax = 100
-	g = G.NewGraph()
-	early := newS4(t, g, tensor.Float64, cfg)
-	if n := lKernel(t, early); n != 100 {
-		t.Errorf("with LMax 100, kernel.C is tuned to %d", n)
-	}
-	if e := testutil.RelErr(forward(t, early, g, tensor.Float64, x), y); !(e <= 1e-10) {
-		t.Errorf("tuned to another length: relative error %.3g", e)
-	}
-	untuned := newS4(t, G.NewGraph(), tensor.Float64, layers.S4Config{DModel: 2, DState: 4})
-	r, err := untuned.Recurrence(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if e := testutil.RelErr(stepAll(t, r, tensor.Float64, x), y); !(e <= 1e-10) {
-		t.Errorf("recurrence before the first sequence: relative error %.3g", e)
+	var want []float64
+	for _, lMax := range []int{0, 30, 100} {
+		g := G.NewGraph()
+		layer := newS4(t, g, tensor.Float64, layers.S4Config{DModel: 2, DState: 4, LMax: lMax})
+		tuned := layer.Config().LMax
+		if n := lKernel(t, layer); n != tuned || lMax > 0 && n != lMax || lMax == 0 && n != 1024 {
+			t.Errorf("LMax %d: Config has %d, kernel.C is tuned to %d", lMax, tuned, n)
+		}
+		r, err := layer.Recurrence(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := forward(t, layer, g, tensor.Float64, x)
+		if want == nil {
+			want = y
+		}
+		for what, got := range map[string][]float64{"Fwd": y, "Recurrence": stepAll(t, r, tensor.Float64, x)} {
+			if e := testutil.RelErr(got, want); !(e <= 1e-10) {
+				t.Errorf("LMax %d: %s: relative error %.3g", lMax, what, e)
+			}
+		}
+		// A sequence that is longer than one before it.
+		g = G.NewGraph()
+		c, err := layer.CloneTo(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range []int{1, tuned} {
+			if _, err := c.Kernel(l); err != nil {
+				t.Errorf("LMax %d: %v", lMax, err)
+			}
+		}
+		if n := lKernel(t, layer); n != tuned {
+			t.Errorf("LMax %d: afterwards kernel.C is tuned to %d", lMax, n)
+		}
 	}
 }
 
@@ -158,14 +163,6 @@ func TestS4ForLength(t *testing.T) {
 				t.Errorf("%s: a copy for no more steps does not share %s", init, p.Name)
 			}
 		}
-	}
-	// A copy of a layer before its first sequence tunes both.
-	untuned := newS4(t, G.NewGraph(), tensor.Float64, layers.S4Config{DModel: 2, DState: 4})
-	if _, err := untuned.CloneTo(G.NewGraph(), layers.ForLength(30), layers.AtRate(1.5)); err != nil {
-		t.Fatal(err)
-	}
-	if n := lKernel(t, untuned); n != 45 {
-		t.Errorf("30 steps at rate 1.5: tuned to %d, want 45", n)
 	}
 	// In a block, and at a rate: 40 steps at twice the speed reach back 80.
 	block, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{S4: &layers.S4Config{DModel: 2, DState: 4, LMax: 20}})

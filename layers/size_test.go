@@ -201,14 +201,14 @@ func TestTunedLengthOutOfRange(t *testing.T) {
 	if _, err := layer.CloneTo(G.NewGraph(), layers.AtRate(1e300), layers.ForLength(8)); err == nil || !strings.Contains(err.Error(), "ForLength") {
 		t.Errorf("a length of 8e300 steps: got error %v", err)
 	}
-	for _, n := range []int64{math.MinInt64, -1, 1<<30 + 1, math.MaxInt64} {
+	for _, n := range []int64{math.MinInt64, -1, 0, 1<<30 + 1, math.MaxInt64} {
 		g := G.NewGraph()
 		c, err := layer.CloneTo(g)
 		if err != nil {
 			t.Fatal(err)
 		}
 		layer.Buffers()[0].Value.Data().([]int64)[0] = n
-		want := fmt.Sprintf(`layers: S4 "s4": Fwd: buffer kernel.l_kernel: want a length in [1, 1073741824], or 0 before the first sequence, got %d`, n)
+		want := fmt.Sprintf(`layers: S4 "s4": Fwd: buffer kernel.l_kernel, the length that kernel.C is tuned to: want one in [1, 1073741824], got %d`, n)
 		if err := fwd(c, g); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)
 		}

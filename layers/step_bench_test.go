@@ -24,7 +24,7 @@ func BenchmarkStep(b *testing.B) {
 			return layers.NewS4D(g, tensor.Float32, layers.S4DConfig{DModel: h, DState: n, FixedB: true})
 		}},
 		{"s4", func(g *G.ExprGraph) (recurrent, error) {
-			return layers.NewS4(g, tensor.Float32, layers.S4Config{DModel: h, DState: n})
+			return layers.NewS4(g, tensor.Float32, layers.S4Config{DModel: h, DState: n, LMax: 1024})
 		}},
 		{"dss", func(g *G.ExprGraph) (recurrent, error) {
 			return layers.NewDSS(g, tensor.Float32, layers.DSSConfig{DModel: h, DState: n, LMax: 1024})

@@ -24,7 +24,7 @@ func BenchmarkTrainStep(b *testing.B) {
 		block layers.BlockConfig
 	}{
 		{"s4d", layers.BlockConfig{S4D: &layers.S4DConfig{DModel: h, DState: n, FixedB: true, Dropout: 0.1}}},
-		{"s4", layers.BlockConfig{S4: &layers.S4Config{DModel: h, DState: n, Dropout: 0.1}}},
+		{"s4", layers.BlockConfig{S4: &layers.S4Config{DModel: h, DState: n, LMax: l, Dropout: 0.1}}},
 	} {
 		c.block.Dropout = 0.1
 		b.Run(fmt.Sprintf("%s/B%d_H%d_N%d_L%d_x%d", c.name, batch, h, n, l, blocks), func(b *testing.B) {

@@ -224,6 +224,19 @@ func (m *Classifier) Buffers() []param.Buffer {
 	return bs
 }
 
+// Settle makes the model consistent after values from elsewhere were put into its
+// parameters and buffers: where an S4 layer has C itself in kernel.C, with a
+// kernel.l_kernel of 0, it tunes it. Loading a model ends with it. It returns the
+// first error, with the blocks before it settled.
+func (m *Classifier) Settle() error {
+	for _, b := range m.blocks {
+		if err := b.Settle(); err != nil {
+			return fmt.Errorf("models: Classifier: %w", err)
+		}
+	}
+	return nil
+}
+
 // Config returns the configuration, a ClassifierConfig.
 func (m *Classifier) Config() any { return m.cfg }
 

@@ -73,7 +73,8 @@ func As(dt tensor.Dtype) LoadOption { return func(l *loading) { l.dt = dt } }
 // model: that of config.json, or of [As]. A file that is missing, truncated or
 // of another model is an error, and so is a number in it that is no parameter
 // of a working model: a NaN, an infinity, one that overflows the type, a
-// negative variance.
+// negative variance. S4 layers of a file where kernel.C is not tuned are tuned:
+// see Classifier.Settle.
 func LoadClassifier(g *G.ExprGraph, dir string, opts ...LoadOption) (*Classifier, error) {
 	var l loading
 	for _, o := range opts {
@@ -121,7 +122,7 @@ func (l loading) classifier(g *G.ExprGraph, dir string) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := weights.Load(f.Tensors, vars); err != nil {
+	if err := weights.LoadAndSettle(f.Tensors, vars, m.Settle); err != nil {
 		return nil, fmt.Errorf("%s: %w", tensorFile, err)
 	}
 	return m, nil

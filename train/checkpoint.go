@@ -199,6 +199,9 @@ func (c *Checkpoint) loadTensors(m Model) error {
 			ts = append(ts, t)
 		}
 	}
+	if s, ok := m.(settler); ok {
+		return weights.LoadAndSettle(ts, modelVars(m), s.Settle)
+	}
 	return weights.Load(ts, modelVars(m))
 }
 

@@ -357,3 +357,41 @@ func TestRunDoesNotReplaceAnother(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 }
+
+// settled is a model that has the last word on what is loaded into it.
+type settled struct {
+	*tinyModel
+	settle func() error
+}
+
+func (m settled) Settle() error { return m.settle() }
+
+func TestLoadModelSettles(t *testing.T) {
+	_, mc, _, _, path := saved(t)
+	c, err := ReadCheckpoint(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := settled{tinyModel: newTinyModel(mc, tensor.Float32)}
+	weight := func() []float64 { return floats(m.Params()[2].Node.Value()) }
+	fresh := slices.Clone(weight())
+	m.settle = func() error {
+		if slices.Equal(weight(), fresh) {
+			t.Error("Settle was called before the values were loaded")
+		}
+		return errors.New("they do not fit")
+	}
+	if err := c.LoadModel(m); err == nil || !strings.Contains(err.Error(), "train: checkpoint "+path+": they do not fit") {
+		t.Errorf("got error %v", err)
+	}
+	if !slices.Equal(weight(), fresh) || m.counter.Int64s()[0] != 0 {
+		t.Error("a refused checkpoint changed the model")
+	}
+	m.settle = func() error { m.counter.Int64s()[0]++; return nil }
+	if err := c.LoadModel(m); err != nil {
+		t.Fatal(err)
+	}
+	if m.counter.Int64s()[0] != tinySteps+1 {
+		t.Errorf("the buffer is %d, want %d", m.counter.Int64s()[0], tinySteps+1)
+	}
+}

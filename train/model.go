@@ -60,7 +60,10 @@ type Graph struct {
 }
 
 // Model is what the trainer needs of a model. All graphs of a model share its
-// parameter and buffer tensors, so that an update is seen by all of them.
+// parameter and buffer tensors, so that an update is seen by all of them. Where it
+// has a method Settle() error besides, as one with layers.S4 should, that is
+// called when a checkpoint has been loaded into it, and an error undoes the
+// loading.
 type Model interface {
 	// Params returns the parameters, frozen ones included, in the order in
 	// which checkpoints list them. Their nodes hold the values.
@@ -74,3 +77,8 @@ type Model interface {
 	// rows and (padded) length. It does not differentiate the graph.
 	Build(mode Mode, batch, length int) (*Graph, error)
 }
+
+// settler is a Model whose parameters and buffers have to fit together: Settle is
+// called when new values have been loaded into them, and makes them do so or
+// returns an error.
+type settler interface{ Settle() error }

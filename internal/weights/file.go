@@ -64,6 +64,13 @@ func Elements(v G.Value) (any, error) {
 	return nil, fmt.Errorf("want a row-major tensor of float32, float64, int64 or int, got %v of shape %v", v.Dtype(), v.Shape())
 }
 
+// tunedLength ends the names of tensors without which another one, whose name
+// ends in tunedMatrix, means nothing: the steps that it is tuned to.
+const (
+	tunedLength = "kernel.l_kernel"
+	tunedMatrix = "kernel.C"
+)
+
 // runningVariance ends the names of tensors that hold variances.
 const runningVariance = "running_var"
 
@@ -121,7 +128,7 @@ func Load(ts []safetensors.Tensor, vars []Var) error {
 	for i, v := range vars {
 		t, ok := byName[v.Name]
 		if !ok {
-			add("%s is missing", v.Name)
+			add("%s is missing%s", v.Name, whyNeeded(v.Name))
 			continue
 		}
 		delete(byName, v.Name)
@@ -158,6 +165,54 @@ func Load(ts []safetensors.Tensor, vars []Var) error {
 		assign(dst[i], byName[v.Name].Data)
 	}
 	return nil
+}
+
+// whyNeeded says why a tensor cannot be left as it is while others are replaced.
+func whyNeeded(name string) string {
+	if layer, ok := strings.CutSuffix(name, tunedLength); ok {
+		return ", the length that " + layer + tunedMatrix + " is tuned to"
+	}
+	return ""
+}
+
+// LoadAndSettle is Load, and then settle, which makes the model consistent. Where
+// that fails, the values are what they were before.
+func LoadAndSettle(ts []safetensors.Tensor, vars []Var, settle func() error) error {
+	before, err := Tensors(vars)
+	if err != nil {
+		return err
+	}
+	for i, t := range before {
+		before[i].Data = cloneData(t.Data)
+	}
+	if err := Load(ts, vars); err != nil {
+		return err
+	}
+	if err := settle(); err != nil {
+		for i, v := range vars {
+			dst, undo := Elements(v.Value)
+			if undo != nil {
+				err = errors.Join(err, undo)
+				continue
+			}
+			assign(dst, before[i].Data)
+		}
+		return err
+	}
+	return nil
+}
+
+// cloneData returns a copy of the elements of a tensor of a model.
+func cloneData(data any) any {
+	switch d := data.(type) {
+	case []float32:
+		return slices.Clone(d)
+	case []float64:
+		return slices.Clone(d)
+	case []int64:
+		return slices.Clone(d)
+	}
+	return data
 }
 
 // typeOf names the element type of a slice of elements as a file has it.

@@ -25,12 +25,17 @@ import (
 //
 // with S a divisor of H. All are float32 or all float64. Gradients are exact
 // and go to all of them, that of p from both of its places. An error names the
-// parameter, the wanted shape or value and what came.
+// parameter, the wanted shape or value and what came. The length that C~ is
+// tuned to is that of cfg unless [TunedTo] says where to read it.
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
-func Kernel(cfg Config, dt, aReal, aImag, p, b, c *G.Node) (*G.Node, error) {
+func Kernel(cfg Config, dt, aReal, aImag, p, b, c *G.Node, opts ...Option) (*G.Node, error) {
 	const name = "cauchy.Kernel"
-	if err := cfg.Validate(); err != nil {
+	o, err := newOptions(opts)
+	if err == nil {
+		err = cfg.Validate()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	in, err := graphop.Floats(name, append(matrix(dt, aReal, aImag, p), graphop.Named("b", b), graphop.Named("c", c))...)
@@ -46,8 +51,8 @@ func Kernel(cfg Config, dt, aReal, aImag, p, b, c *G.Node) (*G.Node, error) {
 	}
 	return graphop.Apply(
 		graphop.Spec{Name: name, Out: tensor.Shape{size.CH, size.H, cfg.L}},
-		func() graphop.Core[float32] { return newKernelCore[float32](cfg, size) },
-		func() graphop.Core[float64] { return newKernelCore[float64](cfg, size) },
+		func() graphop.Core[float32] { return newTunedCore(cfg, o, kernelPlanner[float32](size)) },
+		func() graphop.Core[float64] { return newTunedCore(cfg, o, kernelPlanner[float64](size)) },
 		in...)
 }
 
@@ -122,13 +127,16 @@ func leading(n *G.Node, others ...int) (first int, ok bool) {
 // kernelCore is a Plan behind graphop: inputs dt, aReal, aImag, p, b, c.
 type kernelCore[T num.Float] struct{ plan *Plan[T] }
 
-// newKernelCore takes what Kernel has checked: NewPlan cannot fail on it.
-func newKernelCore[T num.Float](cfg Config, size Size) kernelCore[T] {
-	plan, err := NewPlan[T](cfg, size)
-	if err != nil {
-		panic(err)
+// kernelPlanner makes cores of what Kernel has checked: NewPlan cannot fail on
+// it.
+func kernelPlanner[T num.Float](size Size) func(Config) graphop.Core[T] {
+	return func(cfg Config) graphop.Core[T] {
+		plan, err := NewPlan[T](cfg, size)
+		if err != nil {
+			panic(err)
+		}
+		return kernelCore[T]{plan}
 	}
-	return kernelCore[T]{plan}
 }
 
 func (k kernelCore[T]) Forward(out []T, in []graphop.Arg[T]) error {

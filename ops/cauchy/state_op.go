@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/linrec"
+	"github.com/gorgonia-s4/s4/internal/num"
 )
 
 // StateOutput adds what an initial state contributes to the output of the
@@ -22,13 +23,17 @@ import (
 // feature costs O(N^3 log LKernel + N^2 (B L/T + T) + N B L) for blocks of T
 // steps, T such that the terms balance.
 //
-// C is recovered from C~ as by [RecoverC]. A run returns an error where that
-// does.
+// C is recovered from C~ as by [RecoverC], with the length that C~ is tuned to
+// as in Kernel. A run returns an error where RecoverC does.
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
-func StateOutput(cfg Config, dt, aReal, aImag, p, c, x0 *G.Node) (*G.Node, error) {
+func StateOutput(cfg Config, dt, aReal, aImag, p, c, x0 *G.Node, opts ...Option) (*G.Node, error) {
 	const name = "cauchy.StateOutput"
-	if err := cfg.Validate(); err != nil {
+	o, err := newOptions(opts)
+	if err == nil {
+		err = cfg.Validate()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	in, err := graphop.Floats(name, append(matrix(dt, aReal, aImag, p), graphop.Named("c", c), graphop.Named("x0", x0))...)
@@ -43,12 +48,20 @@ func StateOutput(cfg Config, dt, aReal, aImag, p, c, x0 *G.Node) (*G.Node, error
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	s := linrec.Size{B: batch, CH: size.CH, H: size.H, N: 2 * size.N, L: cfg.L, Complex: true, Tuned: cfg.nodes()}
 	return graphop.Apply(
 		graphop.Spec{Name: name, Out: tensor.Shape{batch, size.CH * size.H, cfg.L}, Carried: []*G.Node{x0}},
-		func() graphop.Core[float32] { return linrec.NewOutput(newStateBank[float32](cfg, size, false), s) },
-		func() graphop.Core[float64] { return linrec.NewOutput(newStateBank[float64](cfg, size, false), s) },
+		func() graphop.Core[float32] { return newTunedCore(cfg, o, outputPlanner[float32](size, batch)) },
+		func() graphop.Core[float64] { return newTunedCore(cfg, o, outputPlanner[float64](size, batch)) },
 		in...)
+}
+
+// outputPlanner makes cores of what StateOutput has checked.
+func outputPlanner[T num.Float](size Size, batch int) func(Config) graphop.Core[T] {
+	return func(cfg Config) graphop.Core[T] {
+		return linrec.NewOutput(newStateBank[T](cfg, size, false), linrec.Size{
+			B: batch, CH: size.CH, H: size.H, N: 2 * size.N, L: cfg.L, Complex: true, Tuned: cfg.nodes(),
+		})
+	}
 }
 
 // FinalState adds the state that the models whose kernels [Kernel] computes
