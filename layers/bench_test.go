@@ -13,8 +13,8 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 )
 
-// A layer under test is made with h features and states of n dimensions.
-// makeLayer makes a layer of h features and n states for l steps.
+// A layer under test is made with h features and states of n dimensions, for l
+// steps.
 type makeLayer func(g *G.ExprGraph, h, n, l int) (layers.Layer, error)
 
 func makeS4D(g *G.ExprGraph, h, n, _ int) (layers.Layer, error) {

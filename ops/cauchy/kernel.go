@@ -26,6 +26,7 @@ type Plan[T num.Float] struct {
 	// gradients does without.
 	saved [][]row
 	parts []*gradient // (H) gradients by the model of each feature
+	errs  []error     // (H) of the call in progress
 
 	// The call in progress, for the two loop bodies, which are made once.
 	k, gk             []T
@@ -52,6 +53,7 @@ func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
 		cfg: cfg, size: size,
 		workers: make([]kernelWorker[T], min(par.Workers(), size.H)),
 		parts:   newGradients(&size),
+		errs:    make([]error, size.H),
 	}
 	for i := range p.workers {
 		p.workers[i] = kernelWorker[T]{
@@ -63,7 +65,9 @@ func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
 }
 
 // Forward writes the kernels (CH, H, L) to k. It returns an error if a length
-// is wrong.
+// is wrong, or if a kernel does not follow from C~: where the input reaches, and C
+// sees, a mode that repeats itself in the steps that C~ is tuned to. The error
+// names the feature and the pole.
 func (p *Plan[T]) Forward(k []T, prm Params[T]) error {
 	if err := prm.check(p.size, false); err != nil {
 		return fmt.Errorf("cauchy: Plan.Forward: %w", err)
@@ -74,11 +78,14 @@ func (p *Plan[T]) Forward(k []T, prm Params[T]) error {
 	p.k, p.prm = k, prm
 	par.For(p.size.H, p.forward)
 	p.k, p.prm = nil, Params[T]{}
-	return nil
+	return named("Plan.Forward", firstError(p.errs))
 }
 
 func (p *Plan[T]) forwardFeature(worker, h int) {
 	w := p.load(worker, h)
+	if p.errs[h] = w.gen.f.singular(p.cfg.nodes()); p.errs[h] != nil {
+		return
+	}
 	w.gen.values(w.bins, p.savedOf(h))
 	if p.k == nil {
 		return

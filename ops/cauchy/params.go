@@ -141,13 +141,10 @@ const shiftRatio = 1e-6
 func (f *feature) shift() float64 {
 	y := math.Inf(1)
 	for n, a := range f.a {
-		var p2 float64
-		for _, p := range f.p {
-			p2 += 2 * (real(p[n])*real(p[n]) + imag(p[n])*imag(p[n]))
-		}
-		if cmplx.Abs(a) > max(zeroRatio*p2, zeroEigenvalue) {
+		if !f.isZero(n, a) {
 			continue
 		}
+		p2 := f.low(n)
 		if p2 == 0 {
 			p2 = 1
 		}
