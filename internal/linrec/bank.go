@@ -17,9 +17,10 @@ type Bank[T num.Float] interface {
 	// gradients go: grad is nil in a forward pass. It returns how many inputs
 	// those are.
 	Bind(in []graphop.Arg[T], grad [][]T) (int, error)
-	// Discretize writes e = A - I (N, N) and b (N) of feature h. The bank may read
-	// them until it is called by the same worker again.
-	Discretize(worker, h int, e, b []float64) error
+	// Discretize writes e = A - I (N, N) and b (N) of feature h, and with Size.Tuned
+	// plus = A + I (N, N), which is nil otherwise. The bank may read e and b until it
+	// is called by the same worker again.
+	Discretize(worker, h int, e, plus, b []float64) error
 	// Carry takes the gradients of A and b of feature h to its parameters, after
 	// Discretize by the same worker. It may overwrite them.
 	Carry(worker, h int, ga, gb []float64)

@@ -123,7 +123,7 @@ func (f *Final[T]) Forward(out []T, in []graphop.Arg[T]) error {
 // start computes the states of feature h.
 func (f *Final[T]) start(worker, h int) error {
 	w, s := f.workers[worker], &f.size
-	if err := f.bank.Discretize(worker, h, w.e[0], w.table.q[:s.N]); err != nil {
+	if err := f.bank.Discretize(worker, h, w.e[0], nil, w.table.q[:s.N]); err != nil {
 		return err
 	}
 	f.eachRun(w, h, func(u []T, block []float64) {

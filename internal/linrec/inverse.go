@@ -9,6 +9,8 @@ import (
 	"gonum.org/v1/gonum/lapack"
 	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
 // maxCond is the largest condition number of a matrix that is inverted; beyond
@@ -30,7 +32,20 @@ type Inverse struct {
 	iwork      []int          // (N)
 	pseudo     mat.Dense      // (N, N), where there is no other inverse
 	degenerate bool           // there is none
+	u, v       [][]float64    // the singular vectors that the pseudoinverse leaves out
+
+	// Factors of the rows and columns of the matrix in lu, powers of 2, where it is
+	// not as badly conditioned with them as without. nil: 1.
+	rows, cols []float64
 }
+
+// N returns the order of the matrix.
+func (v *Inverse) N() int { return v.lu.Rows }
+
+// LostLeft and LostRight return the directions x, unit vectors, in which the latest
+// matrix m has no inverse: x m and m x are zero but for rounding.
+func (v *Inverse) LostLeft() [][]float64  { return v.u }
+func (v *Inverse) LostRight() [][]float64 { return v.v }
 
 // NewInverse makes room for the inverse of an (n, n) matrix.
 func NewInverse(n int) *Inverse {
@@ -43,22 +58,79 @@ func NewInverse(n int) *Inverse {
 // Set inverts m (N, N). It allocates where the condition number is too large,
 // and returns an error if m is not finite.
 func (v *Inverse) Set(m []float64) error {
-	copy(v.lu.Data, m)
-	norm := lapack64.Lange(lapack.MaxColumnSum, v.lu, v.work)
-	if math.IsNaN(norm) || math.IsInf(norm, 0) {
+	v.rows, v.cols, v.u, v.v = nil, nil, nil, nil
+	if sum := vec.Sum(m); math.IsNaN(sum) || math.IsInf(sum, 0) {
 		return errors.New("want a finite matrix to invert")
 	}
-	v.degenerate = !lapack64.Getrf(v.lu, v.pivot) || v.pivotRatio() < safePivot &&
-		lapack64.Gecon(lapack.MaxColumnSum, v.lu, norm, v.work, v.iwork) < 1/maxCond
-	if !v.degenerate {
+	copy(v.lu.Data, m)
+	if v.degenerate = !v.factor(); !v.degenerate {
 		return nil
 	}
+	v.balance(m)
+	if v.degenerate = !v.factor(); !v.degenerate {
+		return nil
+	}
+	return v.decompose(m)
+}
+
+// factor factorises the matrix in lu and reports whether it has an inverse.
+func (v *Inverse) factor() bool {
+	norm := lapack64.Lange(lapack.MaxColumnSum, v.lu, v.work)
+	return lapack64.Getrf(v.lu, v.pivot) && !(v.pivotRatio() < safePivot &&
+		lapack64.Gecon(lapack.MaxColumnSum, v.lu, norm, v.work, v.iwork) < 1/maxCond)
+}
+
+// balance puts m into lu with rows and columns scaled to a largest element near 1:
+// modes of very different speeds are no reason to give one of them up.
+func (v *Inverse) balance(m []float64) {
 	n := v.lu.Rows
+	v.rows, v.cols = make([]float64, n), make([]float64, n)
+	copy(v.lu.Data, m)
+	for i := range n {
+		row := v.lu.Data[i*n:][:n]
+		for _, x := range row {
+			v.rows[i] = max(v.rows[i], math.Abs(x))
+		}
+		v.rows[i] = reciprocal(v.rows[i])
+		vec.Scale(row, v.rows[i], row)
+		for j, x := range row {
+			v.cols[j] = max(v.cols[j], math.Abs(x))
+		}
+	}
+	for j, size := range v.cols {
+		v.cols[j] = reciprocal(size)
+	}
+	for i := range n {
+		row := v.lu.Data[i*n:][:n]
+		vec.Mul(row, row, v.cols)
+	}
+}
+
+// reciprocal returns a power of 2 near 1/x, 1 for 0.
+func reciprocal(x float64) float64 {
+	if x == 0 {
+		return 1
+	}
+	_, exp := math.Frexp(x)
+	return math.Ldexp(1, max(-1000, min(1000, -exp)))
+}
+
+// decompose makes the pseudoinverse of m.
+func (v *Inverse) decompose(m []float64) error {
+	n := v.lu.Rows
+	v.rows, v.cols = nil, nil
 	var svd mat.SVD
 	if !svd.Factorize(mat.NewDense(n, n, m), mat.SVDThin) {
 		return errors.New("no singular value decomposition of the matrix to invert")
 	}
 	rank := svd.Rank(1 / maxCond)
+	var left, right mat.Dense
+	svd.UTo(&left)
+	svd.VTo(&right)
+	for i := rank; i < n; i++ {
+		v.u = append(v.u, mat.Col(nil, i, &left))
+		v.v = append(v.v, mat.Col(nil, i, &right))
+	}
 	v.pseudo.Reset()
 	if rank == 0 {
 		v.pseudo.ReuseAs(n, n)
@@ -85,8 +157,15 @@ func (v *Inverse) pivotRatio() float64 {
 // Rows replaces every row x (N) of x by x m^-1, or with trans by x m^-T.
 func (v *Inverse) Rows(x []float64, trans bool) {
 	n := v.lu.Rows
+	before, after := v.cols, v.rows // m^-1 = cols lu^-1 rows
+	if trans {
+		before, after = after, before
+	}
 	for ; len(x) > 0; x = x[n:] {
 		column := blas64.General{Rows: n, Cols: 1, Stride: 1, Data: x[:n]}
+		if before != nil {
+			vec.Mul(x[:n], x[:n], before)
+		}
 		switch {
 		case v.degenerate:
 			v.pseudoRow(x[:n], trans)
@@ -94,6 +173,9 @@ func (v *Inverse) Rows(x []float64, trans bool) {
 			lapack64.Getrs(blas.NoTrans, v.lu, column, v.pivot)
 		default:
 			lapack64.Getrs(blas.Trans, v.lu, column, v.pivot)
+		}
+		if after != nil {
+			vec.Mul(x[:n], x[:n], after)
 		}
 	}
 }

@@ -35,9 +35,15 @@ func (p *plain[T]) Bind(in []graphop.Arg[T], grad [][]T) (int, error) {
 	return 2, p.bind
 }
 
-func (p *plain[T]) Discretize(_, h int, e, b []float64) error {
+func (p *plain[T]) Discretize(_, h int, e, plus, b []float64) error {
 	for i := range e {
 		e[i] = float64(p.e[h*len(e)+i])
+	}
+	copy(plus, e)
+	for i := range b {
+		if plus != nil {
+			plus[i*len(b)+i] += 2
+		}
 	}
 	for i := range b {
 		b[i] = float64(p.b[h*len(b)+i])
@@ -257,7 +263,7 @@ func TestSlowMode(t *testing.T) {
 			t.Errorf("step %d: got %.15g, want %.15g", l, y, want)
 		}
 	}
-	if got := linrec.Power([]float64{-loss}, 1, s.Tuned)[0]; !(math.Abs(got+tilted) <= tol*tilted) {
+	if got := linrec.Power([]float64{-loss}, nil, 1, s.Tuned)[0]; !(math.Abs(got+tilted) <= tol*tilted) {
 		t.Errorf("Power: got %.15g, want %.15g", got, -tilted)
 	}
 }

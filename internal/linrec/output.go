@@ -50,6 +50,7 @@ func newOutputWorker(s *Size) *outputWorker {
 	blocks := (s.L + 1<<m - 1) >> m
 	w := &outputWorker{powers: newPowers(s.N, max(m, bits.Len(uint(s.Tuned))-1))}
 	if s.Tuned > 0 {
+		w.plus = make([]float64, s.N*s.N)
 		w.untilt = newUntilt(w.powers, s.Tuned)
 	}
 	w.states = newChain(w.powers, s.B, blocks-1, m, nil)
@@ -86,7 +87,7 @@ func (o *Output[T]) Forward(out []T, in []graphop.Arg[T]) error {
 // start computes all that the outputs of feature h are products of.
 func (o *Output[T]) start(worker, h int) error {
 	w, s := o.workers[worker], &o.size
-	if err := o.bank.Discretize(worker, h, w.e[0], w.b); err != nil {
+	if err := o.bank.Discretize(worker, h, w.e[0], w.plus, w.b); err != nil {
 		return err
 	}
 	w.square()

@@ -11,10 +11,13 @@ import (
 //	E_k = A^(2^k) - I,  E_{k+1} = E_k (I + E_k) + E_k
 //
 // in which a mode of A that hardly decays, and the step size, keep their digits.
-// It is scratch memory for one goroutine, and multiplies for it.
+// One with an eigenvalue near -1, as long steps give the bilinear transform, does so
+// where A + I is known too: E_1 = E_0 (A + I). It is scratch memory for one
+// goroutine, and multiplies for it.
 type powers struct {
 	n    int
 	e, g [][]float64 // (N, N) each
+	plus []float64   // (N, N) A + I; nil: not known
 	ws   gemm.Workspace[float64]
 }
 
@@ -30,9 +33,14 @@ func rows(count, n int) [][]float64 {
 	return r
 }
 
-// square computes all from A - I, which is e[0].
+// square computes all from A - I, which is e[0], and A + I.
 func (w *powers) square() {
-	for k := 1; k < len(w.e); k++ {
+	first := 1
+	if w.plus != nil && len(w.e) > 1 {
+		gemm.Gemm(&w.ws, false, false, w.n, w.n, w.n, w.e[0], w.n, w.plus, w.n, w.e[1], w.n, false)
+		first = 2
+	}
+	for k := first; k < len(w.e); k++ {
 		w.times(w.e[k], w.e[k-1], false, k-1, w.n, false)
 		vec.Add(w.e[k], w.e[k], w.e[k-1])
 	}
@@ -76,8 +84,12 @@ func (w *powers) clear() {
 func (w *powers) squareGrad() []float64 {
 	for k := len(w.e) - 1; k > 0; k-- {
 		g := w.g[k]
-		w.timesGrad(w.g[k-1], g, false, k-1, w.n)
 		w.collect(w.e[k-1], g, false, k-1, w.n)
+		if k == 1 && w.plus != nil {
+			gemm.Gemm(&w.ws, false, true, w.n, w.n, w.n, g, w.n, w.plus, w.n, w.g[0], w.n, true)
+			continue
+		}
+		w.timesGrad(w.g[k-1], g, false, k-1, w.n)
 		vec.Add(w.g[k-1], w.g[k-1], g)
 	}
 	return w.g[0]

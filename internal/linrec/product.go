@@ -6,11 +6,13 @@ import (
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
-// Power returns A^count - I, count >= 1, given e = A - I (n, n). It loses no
-// digits where A is close to I.
-func Power(e []float64, n, count int) []float64 {
+// Power returns A^count - I, count >= 1, given e = A - I and plus = A + I (n, n).
+// It loses no digits where A, or a mode of it, is close to I or -I. plus may be nil:
+// then it does near -I.
+func Power(e, plus []float64, n, count int) []float64 {
 	w := newPowers(n, bits.Len(uint(count))-1)
 	copy(w.e[0], e)
+	w.plus = plus
 	w.square()
 	p := newProduct(w, count)
 	p.run()

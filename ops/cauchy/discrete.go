@@ -21,6 +21,7 @@ import (
 type discrete struct {
 	pole []complex128   // (N) 2g - 1
 	diff []complex128   // (N) 2g - 2 = dt Lambda g
+	plus []complex128   // (N) 2g
 	q, e [][]complex128 // (R, N)
 	b    []complex128   // (N) Bb
 
@@ -30,7 +31,7 @@ type discrete struct {
 
 func newDiscrete(s *Size) *discrete {
 	return &discrete{
-		pole: make([]complex128, s.N), diff: make([]complex128, s.N), q: newMatrix(s.R, s.N), e: newMatrix(s.R, s.N), b: make([]complex128, s.N),
+		pole: make([]complex128, s.N), diff: make([]complex128, s.N), plus: make([]complex128, s.N), q: newMatrix(s.R, s.N), e: newMatrix(s.R, s.N), b: make([]complex128, s.N),
 		w: newLU(s.R), row: make([]complex128, s.R),
 	}
 }
@@ -46,7 +47,7 @@ func (d *discrete) set(f *feature) {
 		dt := complex(f.dt[n], 0)
 		z := dt / 2 * a
 		g := 1 / (1 - z)
-		d.pole[n], d.diff[n] = (1+z)*g, 2*z*g
+		d.pole[n], d.diff[n], d.plus[n] = (1+z)*g, 2*z*g, 2*g
 		d.b[n] = dt * g * f.b[n]
 		for r := range rank {
 			d.q[r][n] = g * cmplx.Conj(f.p[r][n])
@@ -84,6 +85,9 @@ func (d *discrete) matrix(dst []float64) { d.dense(dst, d.pole) }
 // change writes Ab - I as matrix writes Ab, without loss where dt Lambda is
 // small.
 func (d *discrete) change(dst []float64) { d.dense(dst, d.diff) }
+
+// sum writes Ab + I likewise, without loss where dt Lambda is large.
+func (d *discrete) sum(dst []float64) { d.dense(dst, d.plus) }
 
 // dense writes diag(poles) - sum_r e_r q_r as a real matrix.
 func (d *discrete) dense(dst []float64, poles []complex128) {

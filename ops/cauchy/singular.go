@@ -40,6 +40,44 @@ func (f *feature) singular(n int) error {
 	return nil
 }
 
+// lost is singular by the dense matrix p.e = Ab^l - I: an error if a direction in
+// which that has no inverse is one that the input reaches, of which the rows of C
+// have a part. b is Bb.
+func (f *feature) lost(p *power, b []float64) error {
+	at := -1
+	for _, u := range p.inv.LostLeft() {
+		if part(u, b) > noPart {
+			at = largest(u) % len(f.a)
+		}
+	}
+	if at < 0 {
+		return nil
+	}
+	c := make([]float64, len(b))
+	for _, row := range f.c {
+		realRow(c, row)
+		for _, v := range p.inv.LostRight() {
+			if part(c, v) > noPart {
+				return fmt.Errorf("Ab^%d has the eigenvalue 1 to rounding, in a mode nearest to pole %d: Lambda = %g, %s", p.l, at, f.a[at], keepsNone)
+			}
+		}
+	}
+	return nil
+}
+
+// part returns |x y|, relative to its terms.
+func part(x, y []float64) float64 {
+	var sum, size float64
+	for i, v := range x {
+		sum += v * y[i]
+		size += math.Abs(v * y[i])
+	}
+	if size == 0 {
+		return 0
+	}
+	return math.Abs(sum) / size
+}
+
 // corrected reports whether pole i has a part in P.
 func (f *feature) corrected(i int) bool {
 	for _, p := range f.p {

@@ -24,7 +24,7 @@ type stateBank[T num.Float] struct {
 type stateWorker struct {
 	f      *feature
 	d      *discrete
-	e, bb  []float64 // (n, n), (n) Ab - I and Bb of the latest feature, in the caller's memory
+	bb     []float64 // (n) Bb of the latest feature, in the caller's memory
 	z, g   []float64 // (n, n)
 	y, col []float64 // (n)
 	ws     gemm.Workspace[float64]
@@ -65,13 +65,16 @@ func (s *stateBank[T]) Bind(in []graphop.Arg[T], grad [][]T) (int, error) {
 }
 
 // Discretize implements linrec.Bank.
-func (s *stateBank[T]) Discretize(worker, h int, e, bb []float64) error {
+func (s *stateBank[T]) Discretize(worker, h int, e, plus, bb []float64) error {
 	w := &s.workers[worker]
 	load(w.f, &s.prm, &s.cfg, &s.size, h)
 	w.d.set(w.f)
 	w.d.change(e)
+	if plus != nil {
+		w.d.sum(plus)
+	}
 	realColumn(bb, w.d.b)
-	w.e, w.bb = e, bb
+	w.bb = bb
 	return nil
 }
 
@@ -84,7 +87,7 @@ func (s *stateBank[T]) Carry(worker, h int, gab, gbb []float64) {
 func (s *stateBank[T]) Store() { store(&s.grad, &s.prm, &s.cfg, &s.size, s.parts) }
 
 // modelGrad carries the gradients of Ab and Bb to the model. With Z = (I - dt/2
-// M)^-1 = I + (Ab - I)/2,
+// M)^-1 = (Ab + I)/2,
 //
 //	dAb = 2 Z d(dt/2 M) Z,  dBb = Z (d(dt/2 M) Bb + d(dt b))
 //
@@ -93,10 +96,8 @@ func (s *stateBank[T]) Store() { store(&s.grad, &s.prm, &s.cfg, &s.size, s.parts
 func (w *stateWorker) modelGrad(dst *gradient, gab, gbb []float64) {
 	n, f := len(w.y), w.f
 	half := n / 2
-	vec.Scale(w.z, 0.5, w.e)
-	for i := range n {
-		w.z[i*n+i]++
-	}
+	w.d.sum(w.z)
+	vec.Scale(w.z, 0.5, w.z)
 	// g = 2 Z^T gAb Z^T + Z^T gBb Bb^T is the gradient by dt/2 M.
 	gemm.Gemm(&w.ws, false, false, 1, n, n, gbb, n, w.z, n, w.y, n, false)
 	gemm.Gemm(&w.ws, true, false, n, n, n, w.z, n, gab, n, w.g, n, false)

@@ -34,8 +34,8 @@ func (s stateBank[T]) Bind(in []graphop.Arg[T], grad [][]T) (int, error) {
 	return own, s.load()
 }
 
-// Discretize implements linrec.Bank.
-func (s stateBank[T]) Discretize(worker, h int, e, bb []float64) error {
+// Discretize implements linrec.Bank. C is never tuned to a length here.
+func (s stateBank[T]) Discretize(worker, h int, e, _, bb []float64) error {
 	err := s.workers[worker].step(e, bb, s.model(s.theta, h), s.dt[h])
 	for i := range bb {
 		e[i*len(bb)+i]--
