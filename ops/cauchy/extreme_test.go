@@ -36,7 +36,7 @@ func exactModel(s cauchy.Size, p params64, h, ch int) *exact.Model {
 }
 
 // Kernel, C~ and back, twice the length, and the recurrence at steps of every
-// length, against numbers of 700 bits.
+// length, against numbers of 400 bits.
 func TestEveryStepSize(t *testing.T) {
 	const tol = 1e-10
 	cfg := cauchy.Config{DtTransform: ssm.None, ATransform: ssm.None}

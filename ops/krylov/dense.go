@@ -11,8 +11,8 @@ import (
 type dense struct {
 	n    int
 	s    float64
-	y    []float64 // (N, N) of the latest yosida
-	e, t []float64 // (N, N) scratch
+	y, z []float64 // (N, N) of the latest yosida
+	t    []float64 // (N, N) scratch
 	work gemm.Workspace[float64]
 
 	eigen *symmetric // scratch of stabilise
@@ -22,45 +22,68 @@ var denseKind = kind{minN: 1, parts: denseParts, form: newDense}
 
 func newDense(n int) form {
 	m := func() []float64 { return make([]float64, n*n) }
-	return &dense{n: n, e: m(), y: m(), t: m(), eigen: newSymmetric(n)}
+	return &dense{n: n, y: m(), z: m(), t: m(), eigen: newSymmetric(n)}
 }
 
 // denseParts are the parameters of the form, in the order of theta.
 func denseParts(n int) []part { return []part{{"A", n * n}, {"B", n}} }
 
-// yosida solves (I - s F) Y = F. A product of F with the inverse would lose
-// digits: for LegS the entries of F grow with N and cancel.
-func (f *dense) yosida(y, theta []float64, s float64) error {
+// longStep is the size of s F from which on Z is found first.
+const longStep = 1e3
+
+// yosida solves (I - s F) Y = F, from which Z = I + s Y. A product of F with the
+// inverse would lose digits: for LegS the entries of F grow with N and cancel. At
+// long steps, where Z is small, it solves for Z, from which Y = (Z - I)/s.
+func (f *dense) yosida(y, z, theta []float64, s float64) error {
 	n, a := f.n, theta[:f.n*f.n]
 	f.s = s
 	copy(y, a)
+	setIdentity(z, n)
 	if s != 0 {
 		vec.Scale(f.t, -s, a)
 		for i := range n {
 			f.t[i*n+i]++
 		}
-		if !solve(f.t, y, n) {
+		long := s*math.Sqrt(vec.Dot(a, a)) > longStep
+		x := y
+		if long {
+			x = z
+		}
+		if !solve(f.t, x, n) {
 			return errSingular
+		}
+		if long {
+			vec.Scale(y, 1/s, z)
+			for i := range n {
+				y[i*n+i] -= 1 / s
+			}
+		} else {
+			vec.Axpy(z, s, y)
 		}
 	}
 	copy(f.y, y)
+	copy(f.z, z)
 	return nil
 }
 
-// yosidaGrad follows, with E = (I - s F)^-1 = I + s Y, from
+// setIdentity sets m (n, n) to the identity.
+func setIdentity(m []float64, n int) {
+	clear(m)
+	for i := range n {
+		m[i*n+i] = 1
+	}
+}
+
+// yosidaGrad follows from
 //
-//	dY = E dF E + ds Y^2,  gF = E^T gY E^T
+//	dY = Z dF Z + ds Y^2,  gF = Z^T gY Z^T
 func (f *dense) yosidaGrad(gTheta, gy []float64) (gs float64) {
 	n, ga := f.n, gTheta[:f.n*f.n]
 	if f.s == 0 {
 		vec.Add(ga, ga, gy)
 	} else {
-		vec.Scale(f.e, f.s, f.y)
-		for i := range n {
-			f.e[i*n+i]++
-		}
-		gemm.Gemm(&f.work, true, false, n, n, n, f.e, n, gy, n, f.t, n, false)
-		gemm.Gemm(&f.work, false, true, n, n, n, f.t, n, f.e, n, ga, n, true)
+		gemm.Gemm(&f.work, true, false, n, n, n, f.z, n, gy, n, f.t, n, false)
+		gemm.Gemm(&f.work, false, true, n, n, n, f.t, n, f.z, n, ga, n, true)
 	}
 	gemm.Gemm(&f.work, false, false, n, n, n, f.y, n, f.y, n, f.t, n, false)
 	return vec.Dot(gy, f.t)

@@ -10,9 +10,11 @@ import (
 // form is a parametrisation of the continuous model x' = F x + B u of N
 // states: its parameters are a row of numbers, theta. One goroutine at a time.
 type form interface {
-	// yosida writes Y_s = F (I - s F)^-1, (N, N), the operator with which every
-	// discretisation here is made: see discretizer. Y_0 = F.
-	yosida(y, theta []float64, s float64) error
+	// yosida writes Y_s = F (I - s F)^-1 and Z_s = (I - s F)^-1 = I + s Y_s, (N, N),
+	// with which every discretisation here is made: see discretizer. Y_0 = F. Both
+	// are right in all their digits, also where the two terms of Z nearly cancel, as
+	// they do at long steps.
+	yosida(y, z, theta []float64, s float64) error
 	// yosidaGrad carries gy, the gradient of the latest Y_s, to theta, adding to
 	// gTheta, and returns the derivative by s.
 	yosidaGrad(gTheta, gy []float64) (gs float64)
@@ -31,25 +33,26 @@ type form interface {
 // discretizer turns the continuous model into x_l = Ab x_{l-1} + Bb u_l. With
 // s = alpha dt the generalised bilinear transform is
 //
-//	Ab = (I - s F)^-1 (I + (1-alpha) dt F) = I + dt Y_s
-//	Bb = dt (I - s F)^-1 B                 = dt (B + s Y_s B)
+//	Ab = (I - s F)^-1 (I + (1-alpha) dt F) = I + dt Y_s = Z_s + (1-alpha) dt Y_s
+//	Bb = dt (I - s F)^-1 B                 = dt Z_s B
 //
+// The second form of Ab is that for alpha > 1/2, where it can be much less than I,
 // and zero-order hold takes F = Y_0 to the matrix exponential.
 type discretizer struct {
 	form  form
 	alpha float64
 	hold  *exponential // zero-order hold; nil: the bilinear transform
 
-	dt        float64 // of the latest step
-	y, gy     []float64
-	b, gb, yb []float64
+	dt            float64 // of the latest step
+	y, z, gy      []float64
+	b, gb, yb, zb []float64
 }
 
 func newDiscretizer(f form, cfg Config, n int) *discretizer {
 	d := &discretizer{
 		form: f, alpha: cfg.alpha(),
-		y: make([]float64, n*n), gy: make([]float64, n*n),
-		b: make([]float64, n), gb: make([]float64, n), yb: make([]float64, n),
+		y: make([]float64, n*n), z: make([]float64, n*n), gy: make([]float64, n*n),
+		b: make([]float64, n), gb: make([]float64, n), yb: make([]float64, n), zb: make([]float64, n),
 	}
 	if cfg.disc() == ssm.ZOH {
 		d.hold = newExponential(n)
@@ -61,7 +64,7 @@ func newDiscretizer(f form, cfg Config, n int) *discretizer {
 func (d *discretizer) step(ab, bb, theta []float64, dt float64) error {
 	d.dt = dt
 	s := d.alpha * dt
-	if err := d.form.yosida(d.y, theta, s); err != nil {
+	if err := d.form.yosida(d.y, d.z, theta, s); err != nil {
 		return err
 	}
 	d.form.input(d.b, theta)
@@ -70,11 +73,19 @@ func (d *discretizer) step(ab, bb, theta []float64, dt float64) error {
 		return nil
 	}
 	n := len(d.b)
-	vec.Scale(ab, dt, d.y)
+	if d.alpha > 0.5 {
+		vec.Scale(ab, (1-d.alpha)*dt, d.y)
+		vec.Add(ab, ab, d.z)
+	} else {
+		vec.Scale(ab, dt, d.y)
+		for i := range n {
+			ab[i*n+i]++
+		}
+	}
 	for i := range n {
-		ab[i*n+i]++
 		d.yb[i] = vec.Dot(row(d.y, i, n), d.b)
-		bb[i] = dt * (d.b[i] + s*d.yb[i])
+		d.zb[i] = vec.Dot(row(d.z, i, n), d.b)
+		bb[i] = dt * d.zb[i]
 	}
 	return nil
 }
@@ -100,7 +111,7 @@ func (d *discretizer) bilinearGrad(gab, gbb []float64) (gDt float64) {
 	vec.Scale(d.gy, d.dt, gab)
 	vec.Scale(d.gb, d.dt, gbb)
 	for i, g := range gbb {
-		gDt += g * (d.b[i] + 2*s*d.yb[i]) // s contains dt
+		gDt += g * (d.zb[i] + s*d.yb[i]) // s contains dt
 		vec.Axpy(row(d.gy, i, n), d.dt*s*g, d.b)
 		vec.Axpy(d.gb, d.dt*s*g, row(d.y, i, n))
 	}

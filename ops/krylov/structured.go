@@ -20,7 +20,12 @@ import (
 // To see it, solve (I + s A) x = v with pr x = T w: times pr that reads
 // T w + s p (w + c T w) = M w = pr v, and A x = pl (w + c T w).
 //
-// Nothing is divided by p or c, and N solves with M are O(N^2).
+// Its companion is Z = (I + s A)^-1 = I - s A Z, and diag(pr) Z = T M^-1 diag(pr).
+// Where s A is large, the former is a small difference; where T and an element of pr
+// nearly cancel, or pr is 0, the latter is. Each element of Z is taken from that
+// which has the smaller terms.
+//
+// Nothing else is divided by pr, nothing by p or c, and N solves with M are O(N^2).
 type structured struct {
 	n     int
 	s     float64
@@ -58,7 +63,7 @@ func splitTheta(theta []float64, n int) (t ssm.Tridiagonal[[]float64]) {
 	return t
 }
 
-func (f *structured) yosida(y, theta []float64, s float64) error {
+func (f *structured) yosida(y, z, theta []float64, s float64) error {
 	n, t := f.n, splitTheta(theta, f.n)
 	f.s, f.theta = s, t
 	for i := range n {
@@ -79,13 +84,41 @@ func (f *structured) yosida(y, theta []float64, s float64) error {
 	}
 	f.lu.solve(f.z)
 	for i := range n {
-		z, tz := row(f.z, i, n), row(f.tz, i, n)
-		f.timesT(tz, f.z, i)
+		w, tw := row(f.z, i, n), row(f.tz, i, n)
+		f.timesT(tw, f.z, i)
 		yi := row(y, i, n)
-		vec.Scale(yi, -t.Pl[i], z)
-		vec.Axpy(yi, -t.Pl[i]*t.C[i], tz)
+		vec.Scale(yi, -t.Pl[i], w)
+		vec.Axpy(yi, -t.Pl[i]*t.C[i], tw)
+		f.inverse(z, yi, i)
 	}
 	return nil
+}
+
+// inverse writes row i of Z, given that of Y.
+func (f *structured) inverse(z, y []float64, i int) {
+	n, t := f.n, &f.theta
+	zi := row(z, i, n)
+	vec.Scale(zi, f.s, y)
+	zi[i]++
+	if f.s == 0 || t.Pr[i] == 0 {
+		return
+	}
+	for j, tw := range row(f.tz, i, n) {
+		first := math.Abs(f.s * y[j]) // the terms of the difference
+		if i == j {
+			first = max(first, 1)
+		}
+		second := math.Abs(t.D[i] * f.z[i*n+j])
+		if i > 0 {
+			second = max(second, math.Abs(t.Dl[i-1]*f.z[(i-1)*n+j]))
+		}
+		if i+1 < n {
+			second = max(second, math.Abs(t.Du[i]*f.z[(i+1)*n+j]))
+		}
+		if second < first*math.Abs(t.Pr[i]) {
+			zi[j] = tw / t.Pr[i]
+		}
+	}
 }
 
 // timesT writes row i of T x, x (N, N).

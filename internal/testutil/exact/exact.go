@@ -1,5 +1,5 @@
 // Package exact computes discretised state space models and their kernels with
-// numbers of 700 bits, by dense linear algebra: the oracle where float64 itself is
+// numbers of 400 bits, by dense linear algebra: the oracle where float64 itself is
 // in question. It is for tests and takes no care of time.
 package exact
 
@@ -9,7 +9,7 @@ import (
 	"math/big"
 )
 
-const prec = 700
+const prec = 400
 
 // Real is a real number.
 type Real = *big.Float
@@ -17,8 +17,21 @@ type Real = *big.Float
 // Num returns x.
 func Num(x float64) Real { return new(big.Float).SetPrec(prec).SetFloat64(x) }
 
-func add(x, y Real) Real { return Num(0).Add(x, y) }
-func sub(x, y Real) Real { return Num(0).Sub(x, y) }
+// add returns x + y. Package big would align the two bit by bit, however far apart
+// they are.
+func add(x, y Real) Real {
+	if x.Sign() != 0 && y.Sign() != 0 {
+		switch apart := x.MantExp(nil) - y.MantExp(nil); {
+		case apart > prec+1:
+			return Num(0).Set(x)
+		case apart < -prec-1:
+			return Num(0).Set(y)
+		}
+	}
+	return Num(0).Add(x, y)
+}
+
+func sub(x, y Real) Real { return add(x, Num(0).Neg(y)) }
 func mul(x, y Real) Real { return Num(0).Mul(x, y) }
 
 // Model is the continuous model x' = dt (A x + B u), y = C x of one feature, where
@@ -136,14 +149,14 @@ func (m *Model) ZOH() *Step {
 			size = max(size, math.Abs(f)*float64(n+1))
 		}
 	}
-	squares := max(0, math.Ilogb(size+1)+2)
+	squares := math.Ilogb(size+1) + 16
 	for _, row := range x {
 		for j := range row {
 			row[j] = Num(0).SetMantExp(row[j], -squares)
 		}
 	}
 	e := identity(n + 1)
-	for k := 120; k >= 1; k-- { // Horner, to 2^-700
+	for k := 26; k >= 1; k-- { // Horner, to 2^-400
 		e = times(x, e)
 		for i, row := range e {
 			for j := range row {
@@ -252,4 +265,31 @@ func (s *Step) Kernel(c []Real, l int) []float64 {
 		x = next
 	}
 	return k
+}
+
+// Structured returns the model of ssm.Tridiagonal at one step size: A = -diag(pl)
+// (T^-1 + diag(c)) diag(pr), with T of the diagonals dl, d and du, and B = diag(pl)
+// b. out is the row of the output.
+func Structured(pl, dl, d, du, pr, c, b, out []float64, dt float64) (*Model, error) {
+	n := len(pl)
+	t, inv := make([][]Real, n), identity(n)
+	for i := range t {
+		t[i] = zeros(n)
+		t[i][i] = Num(d[i])
+		if i > 0 {
+			t[i][i-1], t[i-1][i] = Num(dl[i-1]), Num(du[i-1])
+		}
+	}
+	if err := solve(t, inv); err != nil {
+		return nil, err
+	}
+	m := New(n)
+	for i := range n {
+		inv[i][i] = add(inv[i][i], Num(c[i]))
+		for j := range n {
+			m.A[i][j] = mul(Num(-pl[i]), mul(inv[i][j], Num(pr[j])))
+		}
+		m.B[i], m.C[i], m.Dt[i] = mul(Num(pl[i]), Num(b[i])), Num(out[i]), Num(dt)
+	}
+	return m, nil
 }
