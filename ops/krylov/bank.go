@@ -286,11 +286,7 @@ func widen[T num.Float](dst []float64, src []T) int {
 // it does not need.
 func (b *bank[T]) discretize() (ab, bb []float64, err error) {
 	n := b.size.N
-	b.prm.c = make([]T, b.size.CH*b.size.H*n)
-	if err := b.check(&b.prm, false); err != nil {
-		return nil, nil, err
-	}
-	if err := b.load(); err != nil {
+	if err := b.loadModels(); err != nil {
 		return nil, nil, err
 	}
 	ab, bb = make([]float64, b.size.H*n*n), make([]float64, b.size.H*n)
@@ -300,4 +296,31 @@ func (b *bank[T]) discretize() (ab, bb []float64, err error) {
 		}
 	}
 	return ab, bb, nil
+}
+
+// loadModels checks and loads all parameters but C.
+func (b *bank[T]) loadModels() error {
+	b.prm.c = make([]T, b.size.CH*b.size.H*b.size.N)
+	if err := b.check(&b.prm, false); err != nil {
+		return err
+	}
+	return b.load()
+}
+
+// continuous returns the models (S, N, N) and (S, N) that discretize takes.
+func (b *bank[T]) continuous() (a, in []float64, err error) {
+	n := b.size.N
+	if err := b.loadModels(); err != nil {
+		return nil, nil, err
+	}
+	a, in = make([]float64, b.size.S*n*n), make([]float64, b.size.S*n)
+	f, z := b.workers[0].form, make([]float64, n*n)
+	for s := range b.size.S {
+		theta := b.model(b.theta, s)
+		if err := f.yosida(a[s*n*n:][:n*n], z, theta, 0); err != nil {
+			return nil, nil, fmt.Errorf("state matrix %d: %w", s, err)
+		}
+		f.input(in[s*n:][:n], theta)
+	}
+	return a, in, nil
 }

@@ -89,6 +89,22 @@ func Discretize[T num.Float](cfg Config, size Size, prm Params[T]) (ab, bb []flo
 	return ab, bb, nil
 }
 
+// Continuous returns the models that [Discretize] discretises, x' = a_s x + b_s u,
+// in float64 whatever T: a is (S, N, N), b (S, N), with Config.Stable after it has
+// moved them. It returns an error if the configuration or a length is wrong, and
+// where T is singular.
+func Continuous[T num.Float](cfg Config, size Size, prm Params[T]) (a, b []float64, err error) {
+	bank, err := newStepBank[T](cfg, size, structuredKind)
+	if err == nil {
+		prm.to(&bank.prm)
+		a, b, err = bank.continuous()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("krylov: Continuous: %w", err)
+	}
+	return a, b, nil
+}
+
 // newStepBank returns a bank for one step: the fields of cfg and size that only
 // matter for kernels are not looked at.
 func newStepBank[T num.Float](cfg Config, size Size, kind kind) (*bank[T], error) {
