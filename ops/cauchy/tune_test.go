@@ -9,6 +9,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/ops/cauchy"
+	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
 // tilted returns C (I - Ab^l) by matrix powers.
@@ -91,15 +92,78 @@ func TestRecoverCOfAModeThatDoesNotDecay(t *testing.T) {
 	if e := testutil.RelErr(p.C, want); !(e <= tol) {
 		t.Errorf("C = %v, want %v", p.C, want)
 	}
-	// Without P nothing decays.
-	clear(p.P)
-	if err := cauchy.RecoverC(p.C, cfg, size, p, cfg.L); err != nil {
-		t.Fatal(err)
+}
+
+// A mode of which C~ cannot hold anything is an error that names it, of the kernel
+// and of all that goes from C to C~ or back, and nothing is written.
+func TestModesThatAreLost(t *testing.T) {
+	zero, zeroSize, _ := zeroPair()
+	none := cauchy.Config{DtTransform: ssm.None, ATransform: ssm.None, L: 16}
+	two := cauchy.Size{CH: 1, H: 2, S: 2, N: 2, R: 1}
+	model := func(aImag, p, b []float64) params64 {
+		return params64{
+			Dt: []float64{0.5, 1}, AReal: []float64{1, 2, 3, 0}, AImag: append([]float64{0, 0, 0}, aImag...),
+			P: append(make([]float64, 6), p...), B: append([]float64{1, 0, 1, 0, 1, 0}, b...), C: []float64{1, 2, 3, 4, 5, 6, 7, 8},
+		}
 	}
-	if p.C[0] != 0 || p.C[1] != 0 {
-		t.Errorf("C = %v, want 0", p.C)
+	_, _, reached := zeroPair()
+	reached.B = []float64{0.6, -0.8}
+	reached.C = []float64{1, 1}
+	for _, c := range []struct {
+		cfg  cauchy.Config
+		size cauchy.Size
+		p    params64
+		want string // "": it is none
+	}{
+		{none, two, model([]float64{0}, []float64{0, 0}, []float64{1, 1}), "feature 1: pole 1: Lambda = (-0-0i) is 0"},
+		{none, two, model([]float64{0}, []float64{0, 0}, []float64{0, 0}), ""}, // not reached
+		{none, two, model([]float64{0}, []float64{1, 0}, []float64{0, 1}), "feature 1: pole 1: Lambda = (-0-0i) is 0"},
+		{none, two, model([]float64{0}, []float64{1, 0}, []float64{2, 0}), ""}, // P is along B
+		{none, two, model([]float64{2}, []float64{0, 0}, []float64{1, 1}), "feature 1: pole 1: Lambda = (-0-2i) does not decay"},
+		{none, two, model([]float64{-2}, []float64{0, 0}, []float64{1, 1}), "feature 1: pole 1: Lambda = (-0+2i) does not decay"},
+		{none, two, model([]float64{2 * math.Tan(math.Pi/32)}, []float64{0, 0}, []float64{1, 1}), ""}, // between nodes
+		{none, two, model([]float64{1e13}, []float64{0, 0}, []float64{1, 1}), ""},                     // near w = -1
+		{none, two, model([]float64{1e-13}, []float64{0, 0}, []float64{1, 1}), ""},                    // near w = 1
+		{zero, zeroSize, reached, "feature 0: pole 0: Lambda = (-0-0i) is 0"},
+	} {
+		out := slices.Clone(c.p.C)
+		plan, err := cauchy.NewPlan[float64](c.cfg, c.size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, err := range map[string]error{
+			"SetupC":       cauchy.SetupC(out, c.cfg, c.size, c.p, c.cfg.L),
+			"Double":       cauchy.Double(slices.Clone(out), c.cfg, c.size, c.p, c.cfg.L),
+			"RecoverC":     cauchy.RecoverC(slices.Clone(out), c.cfg, c.size, c.p, c.cfg.L),
+			"NewStep":      second(cauchy.NewStep(c.cfg, c.size, c.p)),
+			"NewDenseStep": second(cauchy.NewDenseStep(c.cfg, c.size, c.p)),
+			"Plan.Forward": plan.Forward(make([]float64, c.size.CH*c.size.H*c.cfg.L), c.p),
+		} {
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), "cauchy: "+what+": "+c.want) || !strings.Contains(err.Error(), "keeps nothing")) {
+				t.Errorf("%s: got error %v, want %q", what, err, c.want)
+			}
+		}
+		if c.want != "" && !slices.Equal(out, c.p.C) {
+			t.Errorf("%s: C changed from %v to %v", c.want, c.p.C, out)
+		}
 	}
 }
+
+// What float32 cannot hold is an error, and not 0 or an infinity.
+func TestTuningOutOfRange(t *testing.T) {
+	cfg := cauchy.Config{DtTransform: ssm.None, ATransform: ssm.None, L: 4}
+	size := cauchy.Size{CH: 1, H: 1, S: 1, N: 1, R: 1}
+	p := params32{Dt: []float32{1e-10}, AReal: []float32{1e-38}, AImag: []float32{0}, P: []float32{0, 0}, B: []float32{1, 0}, C: []float32{1, 1}}
+	const want = "C becomes"
+	if err := cauchy.SetupC(slices.Clone(p.C), cfg, size, p, 4); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("SetupC: got error %v, want %q", err, want)
+	}
+	if err := cauchy.RecoverC(slices.Clone(p.C), cfg, size, p, 4); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("RecoverC: got error %v, want %q", err, want)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
 
 func TestTuningErrors(t *testing.T) {
 	size := cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 1}
