@@ -51,8 +51,15 @@ type base struct {
 func (l *base) Name() string { return l.name }
 
 // Params returns the layer's parameters, frozen ones included, in the order in
-// which checkpoints list them.
-func (l *base) Params() []param.Param { return slices.Clone(l.params) }
+// which checkpoints list them. Their nodes are the layer's own, their hints to
+// an optimiser are copies.
+func (l *base) Params() []param.Param {
+	ps := make([]param.Param, len(l.params))
+	for i, p := range l.params {
+		ps[i] = p.Clone()
+	}
+	return ps
+}
 
 // Learnables returns the nodes of the parameters that are not frozen.
 func (l *base) Learnables() G.Nodes {

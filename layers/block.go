@@ -7,6 +7,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/ops"
 )
 
@@ -124,7 +125,7 @@ func buildBlock(b *builder, cfg BlockConfig) (*Block, error) {
 		b.fail(err)
 		return nil, b.err
 	}
-	l := &Block{cfg: cfg}
+	l := &Block{cfg: deepcopy.Of(cfg)}
 	if l.layer, err = seq.build(b); err != nil {
 		return nil, err
 	}
@@ -144,7 +145,7 @@ func buildBlock(b *builder, cfg BlockConfig) (*Block, error) {
 }
 
 // Config returns the block's configuration.
-func (l *Block) Config() BlockConfig { return l.cfg }
+func (l *Block) Config() BlockConfig { return deepcopy.Of(l.cfg) }
 
 // Layer returns the state space layer inside.
 func (l *Block) Layer() StateSpaceLayer { return l.layer }

@@ -64,7 +64,8 @@ func ForLength(l int) CloneOption {
 // the configuration, so that a layer with LRA set and A frozen has a copy that
 // learns A at that rate.
 func WithFrozen(names ...string) CloneOption {
-	return func(b *builder) { b.refreeze, b.frozen = true, slices.Clone(names) }
+	names = slices.Clone(names)
+	return func(b *builder) { b.refreeze, b.frozen = true, names }
 }
 
 // OnStream makes a copy whose dropouts draw from stream i of their masks. Copies

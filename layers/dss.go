@@ -10,6 +10,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
@@ -192,7 +193,7 @@ func buildDSS(b *builder, cfg DSSConfig) (*DSS, error) {
 		b.fail(err)
 		return nil, b.err
 	}
-	l := &DSS{cfg: cfg.withDefaults()}
+	l := &DSS{cfg: deepcopy.Of(cfg.withDefaults())}
 	l.ssmLayer = ssmLayer{common: l.cfg.common(), model: l}
 	l.build(b, l.buildKernel)
 	var err error
@@ -264,7 +265,7 @@ func (c DSSConfig) poles(rng *rand.Rand) ([]complex128, error) {
 }
 
 // Config returns the layer's configuration with its defaults filled in.
-func (l *DSS) Config() DSSConfig { return l.cfg }
+func (l *DSS) Config() DSSConfig { return deepcopy.Of(l.cfg) }
 
 // CloneTo returns a layer on another graph that shares this one's tensors: for
 // evaluation, or for sequences of another length or rate.

@@ -8,6 +8,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/ops"
 )
@@ -54,7 +55,7 @@ func buildEmbedding(b *builder, cfg EmbeddingConfig) (*Embedding, error) {
 		b.fail(err)
 		return nil, b.err
 	}
-	l := &Embedding{cfg: cfg}
+	l := &Embedding{cfg: deepcopy.Of(cfg)}
 	l.w = b.param("weight", hint{}, func(rng *rand.Rand, dst []float64) {
 		normal(1)(rng, dst)
 		if cfg.Padding != nil {
@@ -67,7 +68,7 @@ func buildEmbedding(b *builder, cfg EmbeddingConfig) (*Embedding, error) {
 }
 
 // Config returns the layer's configuration.
-func (l *Embedding) Config() EmbeddingConfig { return l.cfg }
+func (l *Embedding) Config() EmbeddingConfig { return deepcopy.Of(l.cfg) }
 
 // CloneTo returns a layer on another graph that shares this one's tensors.
 func (l *Embedding) CloneTo(g *G.ExprGraph) (*Embedding, error) {

@@ -9,6 +9,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
@@ -181,7 +182,7 @@ func buildLSSL(b *builder, cfg LSSLConfig) (*LSSL, error) {
 		b.fail(err)
 		return nil, b.err
 	}
-	l := &LSSL{cfg: cfg.withDefaults()}
+	l := &LSSL{cfg: deepcopy.Of(cfg.withDefaults())}
 	l.ssmLayer = ssmLayer{common: l.cfg.common(), model: l}
 	l.build(b, l.buildKernel)
 	var err error
@@ -218,7 +219,7 @@ func copies(v []float64) func(*rand.Rand, []float64) {
 }
 
 // Config returns the layer's configuration with its defaults filled in.
-func (l *LSSL) Config() LSSLConfig { return l.cfg }
+func (l *LSSL) Config() LSSLConfig { return deepcopy.Of(l.cfg) }
 
 // CloneTo returns a layer on another graph that shares this one's tensors: for
 // evaluation, or for sequences of another length or rate.

@@ -9,6 +9,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/internal/weights"
@@ -237,7 +238,7 @@ func buildS4(b *builder, cfg S4Config) (*S4, error) {
 		b.fail(err)
 		return nil, b.err
 	}
-	l := &S4{cfg: cfg.withDefaults()}
+	l := &S4{cfg: deepcopy.Of(cfg.withDefaults())}
 	l.ssmLayer = ssmLayer{common: l.cfg.common(), model: l}
 	l.build(b, l.buildKernel)
 	var err error
@@ -321,7 +322,7 @@ func stack(models []*hippo.DPLR, rank int) (a, p, b []complex128) {
 }
 
 // Config returns the layer's configuration with its defaults filled in.
-func (l *S4) Config() S4Config { return l.cfg }
+func (l *S4) Config() S4Config { return deepcopy.Of(l.cfg) }
 
 // CloneTo returns a layer on another graph that shares this one's tensors, but
 // see ForLength: for evaluation, or for sequences of another length or rate.

@@ -8,6 +8,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
@@ -182,7 +183,7 @@ func buildS4D(b *builder, cfg S4DConfig) (*S4D, error) {
 		b.fail(err)
 		return nil, b.err
 	}
-	l := &S4D{cfg: cfg.withDefaults()}
+	l := &S4D{cfg: deepcopy.Of(cfg.withDefaults())}
 	l.ssmLayer = ssmLayer{common: l.cfg.common(), model: l}
 	l.build(b, l.buildKernel)
 	var err error
@@ -213,7 +214,7 @@ func (l *S4D) buildKernel(b *builder) {
 }
 
 // Config returns the layer's configuration with its defaults filled in.
-func (l *S4D) Config() S4DConfig { return l.cfg }
+func (l *S4D) Config() S4DConfig { return deepcopy.Of(l.cfg) }
 
 // CloneTo returns a layer on another graph that shares this one's tensors: for
 // evaluation, or for sequences of another length or rate.

@@ -8,6 +8,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
@@ -116,6 +117,7 @@ func NewClassifier(g *G.ExprGraph, dt tensor.Dtype, cfg ClassifierConfig, seed u
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("models: %w", err)
 	}
+	cfg = deepcopy.Of(cfg)
 	m := &Classifier{cfg: cfg, g: g, dt: dt}
 	opts := func(name string) []layers.Option {
 		return []layers.Option{layers.WithName(name), layers.WithSeed(seed)}
@@ -238,7 +240,7 @@ func (m *Classifier) Settle() error {
 }
 
 // Config returns the configuration, a ClassifierConfig.
-func (m *Classifier) Config() any { return m.cfg }
+func (m *Classifier) Config() any { return deepcopy.Of(m.cfg) }
 
 // title is how the errors of ops that are in none of the layers begin, when a
 // graph runs.

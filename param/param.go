@@ -36,6 +36,22 @@ type Buffer struct {
 	Value *tensor.Dense
 }
 
+// Clone returns a parameter of the same node with hints of its own: what LR and
+// WeightDecay point to is copied.
+func (p Param) Clone() Param {
+	p.LR, p.WeightDecay = copied(p.LR), copied(p.WeightDecay)
+	return p
+}
+
+// copied returns a pointer to a copy, or nil.
+func copied(v *float64) *float64 {
+	if v == nil {
+		return nil
+	}
+	c := *v
+	return &c
+}
+
 // Value returns the tensor that holds the parameter. It is an error if the node
 // has none: something else was bound to it.
 func (p Param) Value() (*tensor.Dense, error) {

@@ -8,6 +8,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
@@ -16,7 +17,9 @@ import (
 )
 
 // Group is one parameter with its own optimiser settings. [Groups] makes the
-// groups of a layer or model; groups with other settings can be appended.
+// groups of a layer or model; groups with other settings can be appended. There
+// are no defaults here: a group without a rate, which would never learn, is
+// refused unless it is frozen.
 type Group struct {
 	Name        string  // of the parameter
 	Node        *G.Node // holds the value and the gradient
@@ -295,9 +298,12 @@ type Moments struct {
 	M, V any
 }
 
-// State returns the state of every parameter that has been updated, in the
-// order of the groups. The slices are the solver's own memory.
-func (o *AdamW) State() []Moments {
+// State returns a copy of the state of every parameter that has been updated, in
+// the order of the groups.
+func (o *AdamW) State() []Moments { return deepcopy.Of(o.moments()) }
+
+// moments is State with the memory of the solver itself.
+func (o *AdamW) moments() []Moments {
 	var ms []Moments
 	for _, s := range o.slots {
 		if s.header().step > 0 {
@@ -386,6 +392,8 @@ func newSlot(g Group) (slot, error) {
 	switch {
 	case !(g.LR >= 0) || !finite(g.LR):
 		return nil, fmt.Errorf("want LR >= 0, got %g", g.LR)
+	case g.LR == 0 && !g.Frozen:
+		return nil, errors.New("want LR > 0, or Frozen for a parameter that does not learn, got 0")
 	case !(g.WeightDecay >= 0) || !finite(g.WeightDecay):
 		return nil, fmt.Errorf("want WeightDecay >= 0, got %g", g.WeightDecay)
 	case g.Node == nil:

@@ -313,8 +313,10 @@ func TestAdamWRejects(t *testing.T) {
 		`"p0": want WeightDecay >= 0, got NaN`:   NewAdamW(Groups(b.params, WeightDecay(math.NaN()))),
 		`two parameters are named "p0"`:          NewAdamW(append(Groups(b.params), Groups(b.params)...)),
 		`"x": want a node, got nil`:              NewAdamW([]Group{{Name: "x", LR: 1}}),
-		`"x": the node has no value`:             NewAdamW([]Group{{Name: "x", Node: noValue}}),
-		`want dtype float32 or float64, got int`: NewAdamW([]Group{{Name: "x", Node: ints}}),
+		`"x": the node has no value`:             NewAdamW([]Group{{Name: "x", Node: noValue, LR: 1}}),
+		`want dtype float32 or float64, got int`: NewAdamW([]Group{{Name: "x", Node: ints, LR: 1}}),
+		`"x": want LR > 0, or Frozen for`:        NewAdamW([]Group{{Name: "x", Node: b.params[0].Node}}),
+		`"p0": want LR > 0, or Frozen for`:       NewAdamW(Groups(b.params, LR(0))),
 	} {
 		if err := opt.Err(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want one with %q", err, want)
@@ -322,6 +324,11 @@ func TestAdamWRejects(t *testing.T) {
 		if err := opt.Step(b.grads(t, ones)); err == nil || err != opt.Err() {
 			t.Errorf("Step returns %v, want %v", err, opt.Err())
 		}
+	}
+	frozen := Groups(b.params)
+	frozen[0].LR, frozen[0].Frozen = 0, true
+	if err := NewAdamW(frozen).Err(); err != nil {
+		t.Errorf("a frozen parameter without a rate: got error %v", err)
 	}
 	opt := NewAdamW(Groups(b.params))
 	vg := b.grads(t, ones)
@@ -363,10 +370,6 @@ func TestAdamWStateContinues(t *testing.T) {
 	opt := NewAdamW(Groups(first.params))
 	run(first, opt, 0, 4)
 	saved := opt.State()
-	for i := range saved {
-		saved[i].M = slices.Clone(saved[i].M.([]float32))
-		saved[i].V = slices.Clone(saved[i].V.([]float32))
-	}
 	rest := NewAdamW(Groups(first.params))
 	if err := rest.SetState(saved); err != nil {
 		t.Fatal(err)

@@ -9,12 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"sort"
 	"strconv"
 	"strings"
 
 	"github.com/gorgonia-s4/s4/internal/atomicfile"
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/safetensors"
 	"github.com/gorgonia-s4/s4/internal/strictjson"
 	"github.com/gorgonia-s4/s4/internal/weights"
@@ -489,7 +489,7 @@ func (t *Trainer) checkpoint() (*Checkpoint, error) {
 		return nil, err
 	}
 	steps := make(map[string]int)
-	for _, m := range t.opt.State() {
+	for _, m := range t.opt.moments() {
 		steps[m.Name] = m.Step
 		ts = append(ts,
 			safetensors.Tensor{Name: firstMoment + m.Name, Shape: m.Shape, Data: m.M},
@@ -559,7 +559,7 @@ func (t *Trainer) resume(c *Checkpoint) error {
 	if _, err := t.opt.match(ms); err != nil {
 		return err
 	}
-	st := c.State
+	st := deepcopy.Of(c.State)
 	if c.Train.MaxDuration != t.cfg.MaxDuration || c.Train.Steps != t.cfg.Steps || c.Train.Epochs != t.cfg.Epochs {
 		st.Limit, st.Paced = 0, false
 	}
@@ -571,7 +571,6 @@ func (t *Trainer) resume(c *Checkpoint) error {
 		return err
 	}
 	schedule.SetState(st.Schedule)
-	st.History = slices.Clone(st.History)
 	t.state, t.schedule = st, schedule
 	t.safe, t.from, t.fromTensors = safetyNet{c.path, st.Step}, c.home, c.Tensors
 	return t.opt.SetState(ms)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/ops"
 )
@@ -138,6 +139,7 @@ func newLoader(ds Dataset, cfg LoaderConfig) (*Loader, error) {
 	if ds == nil {
 		return nil, errors.New("want a data set, got nil")
 	}
+	cfg = deepcopy.Of(cfg)
 	if cfg.Prefetch == 0 {
 		cfg.Prefetch = 2
 	}

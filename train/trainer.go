@@ -8,7 +8,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
+
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
 )
 
 // Trainer trains a model. It is not safe for concurrent use.
@@ -123,7 +126,7 @@ func New(cfg Config, m Model, train, val Dataset, hooks ...Hook) (*Trainer, erro
 	if m == nil {
 		return nil, errors.New("train: want a model, got nil")
 	}
-	t := &Trainer{cfg: cfg, model: m, hooks: hooks, sessions: make(map[sessionKey]*session),
+	t := &Trainer{cfg: deepcopy.Of(cfg), model: m, hooks: slices.Clone(hooks), sessions: make(map[sessionKey]*session),
 		dir: newCheckpointDir(cfg.CheckpointDir), now: time.Now}
 	for _, p := range m.Params() {
 		if p.Node == nil || p.Node.Value() == nil {
@@ -174,8 +177,8 @@ func (t *Trainer) loaderConfig(training bool) LoaderConfig {
 // an earlier step stays.
 func (t *Trainer) Fit(ctx context.Context) (*Result, error) {
 	result, err := t.fit(ctx)
-	end := EndEvent{Result: result, Err: err}
 	for _, h := range t.hooks {
+		end := EndEvent{Result: deepcopy.Of(result), Err: err}
 		if e := h.OnEnd(end); e != nil && err == nil {
 			result, err = nil, fmt.Errorf("train: at the end of the run: %w", e)
 		}
@@ -264,9 +267,10 @@ func (t *Trainer) start() error {
 		}
 		t.begun = t.now() // writing the first checkpoint says nothing of the pace
 	}
-	e := StartEvent{Config: t.cfg, Model: t.model, Resumed: resumed, Moved: moved, Replaces: t.replaces,
+	e := StartEvent{Model: t.model, Resumed: resumed, Moved: moved, Replaces: t.replaces,
 		Step: t.state.Step, Evaluated: t.state.Evaluated, Steps: t.steps(), StepsPerEpoch: t.train.Batches()}
 	for _, h := range t.hooks {
+		e.Config = deepcopy.Of(t.cfg)
 		if err := h.OnStart(e); err != nil {
 			return fmt.Errorf("train: at the start of the run: %w", err)
 		}
@@ -663,7 +667,8 @@ func (t *Trainer) over() StopReason {
 }
 
 func (t *Trainer) result(reason StopReason) *Result {
-	return &Result{Reason: reason, Steps: t.state.Step, Best: t.state.Best, History: t.state.History, Elapsed: t.elapsed()}
+	st := deepcopy.Of(t.state)
+	return &Result{Reason: reason, Steps: st.Step, Best: st.Best, History: st.History, Elapsed: t.elapsed()}
 }
 
 // LoadBest puts the parameters and buffers of the best checkpoint into the

@@ -2,6 +2,7 @@ package hippo
 
 import (
 	"fmt"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
@@ -31,7 +32,7 @@ func (s *SSM) Discretize(dt float64, disc ssm.Disc, alpha float64) (*Recurrence,
 	if err != nil {
 		return nil, err
 	}
-	return &Recurrence{A: ab, B: bb, C: s.C, D: s.D}, nil
+	return &Recurrence{A: ab, B: bb, C: slices.Clone(s.C), D: s.D}, nil
 }
 
 // Recurrence is a discretised SSM,

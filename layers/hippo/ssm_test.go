@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
 // normals returns n numbers drawn from N(0, 1).
@@ -145,6 +148,20 @@ func TestSSMErrors(t *testing.T) {
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", c.err, c.want)
+		}
+	}
+}
+
+// A discrete model has matrices of its own.
+func TestDiscretizedModelSharesNoMemory(t *testing.T) {
+	s := measureSSM(t, rand.New(rand.NewPCG(1, 7)), LegS, 3)
+	for _, disc := range []ssm.Disc{ssm.ZOH, ssm.Bilinear} {
+		r, err := s.Discretize(0.1, disc, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if shared := testutil.SharedMemory(s, r); shared != nil {
+			t.Errorf("%s: %q", disc, shared)
 		}
 	}
 }

@@ -1,0 +1,127 @@
+package layers_test
+
+import (
+	"reflect"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/ops/vandermonde"
+)
+
+// configured is a layer with the configuration that it was made of.
+type configured[C any] interface {
+	layers.Layer
+	Config() C
+}
+
+// keeper makes a layer of cfg and says what it keeps and hands out.
+func keeper[C any, L configured[C]](t *testing.T, cfg C, newLayer func(*G.ExprGraph, tensor.Dtype, C, ...layers.Option) (L, error)) func() (given, kept any, out []any) {
+	return func() (given, kept any, out []any) {
+		l, err := newLayer(G.NewGraph(), tensor.Float32, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg, l, []any{l.Config(), l.Config(), l.Params(), l.Params(), l.Buffers(), l.Buffers()}
+	}
+}
+
+// No layer has memory in common with the configuration it is made of, nor with
+// those and the parameters that it returns, but for nodes and tensors.
+func TestLayersShareNoMemoryWithTheirCaller(t *testing.T) {
+	block := func(set func(c *layers.BlockConfig)) func() (given, kept any, out []any) {
+		var c layers.BlockConfig
+		set(&c)
+		return keeper(t, c, layers.NewBlock)
+	}
+	padding := 1
+	s4 := layers.S4Config{DModel: 2, DState: 4, LMax: 8, Frozen: []string{"A", "D"}}
+	s4d := layers.S4DConfig{DModel: 2, DState: 4, Frozen: []string{"A", "B"}}
+	dss := layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, Frozen: []string{"W"}}
+	lssl := layers.LSSLConfig{DModel: 2, DState: 4, Frozen: []string{"dt", "A", "B"}}
+	testutil.CheckConfigs(t, map[string][]func() (given, kept any, out []any){
+		"S4Config":        {keeper(t, s4, layers.NewS4)},
+		"S4DConfig":       {keeper(t, s4d, layers.NewS4D)},
+		"DSSConfig":       {keeper(t, dss, layers.NewDSS)},
+		"LSSLConfig":      {keeper(t, lssl, layers.NewLSSL)},
+		"LinearConfig":    {keeper(t, layers.LinearConfig{In: 2, Out: 3}, layers.NewLinear)},
+		"NormConfig":      {keeper(t, layers.NormConfig{DModel: 2, Kind: layers.BatchNorm}, layers.NewNorm)},
+		"DropoutConfig":   {keeper(t, layers.DropoutConfig{P: 0.5}, layers.NewDropout)},
+		"EmbeddingConfig": {keeper(t, layers.EmbeddingConfig{Vocab: 3, DModel: 2, Padding: &padding}, layers.NewEmbedding)},
+		"BlockConfig": {
+			block(func(c *layers.BlockConfig) { c.S4 = &s4 }), block(func(c *layers.BlockConfig) { c.S4D = &s4d }),
+			block(func(c *layers.BlockConfig) { c.DSS = &dss }), block(func(c *layers.BlockConfig) { c.LSSL = &lssl }),
+		},
+	})
+}
+
+// What the caller does to a configuration afterwards, or to one that was handed
+// out, does not reach the layer, nor its clones.
+func TestConfigurationsOfTheCallerAreNotRead(t *testing.T) {
+	cfg := layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 4, Frozen: []string{"A"}}}
+	want := deepcopy.Of(cfg)
+	b, err := layers.NewBlock(G.NewGraph(), tensor.Float32, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"B"}
+	refrozen := layers.WithFrozen(names...)
+	names[0] = "nothing"
+	params := b.Params()
+	for _, c := range []layers.BlockConfig{cfg, b.Config()} {
+		c.S4D.Frozen[0], c.S4D.DModel = "nothing", -1
+	}
+	for _, p := range params {
+		if p.LR != nil {
+			*p.LR = -1
+		}
+	}
+	if got := b.Config(); !reflect.DeepEqual(got, want) {
+		t.Errorf("want %+v, got %+v", want, got)
+	}
+	for _, p := range b.Params() {
+		if p.LR != nil && *p.LR < 0 {
+			t.Errorf("%s: got LR %g", p.Name, *p.LR)
+		}
+	}
+	if _, err := b.CloneTo(G.NewGraph()); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.CloneTo(G.NewGraph(), refrozen); err != nil {
+		t.Error(err)
+	}
+}
+
+// A System shares no memory with its layer, nor the continuous one with the
+// discrete one.
+func TestSystemsShareNoMemory(t *testing.T) {
+	eachVariant(t, func(t *testing.T, v variant) {
+		l := stateSpace(t, v.on(t, G.NewGraph(), tensor.Float64))
+		var systems [2]*layers.System
+		for i := range systems {
+			s, err := l.System(0, 0)
+			if err != nil {
+				t.Skip(err)
+			}
+			systems[i] = s
+			if shared := testutil.SharedMemory(s.Continuous, s.Discrete); shared != nil {
+				t.Errorf("continuous and discrete: %q", shared)
+			}
+			if shared := testutil.SharedMemory(s, l); shared != nil {
+				t.Errorf("with the layer: %q", shared)
+			}
+			for _, p := range l.Params() {
+				if d, ok := p.Node.Value().Data().([]float64); ok && testutil.SharedMemory(s, d) != nil {
+					t.Errorf("with %s", p.Name)
+				}
+			}
+		}
+		if shared := testutil.SharedMemory(systems[0], systems[1]); shared != nil {
+			t.Errorf("with another: %q", shared)
+		}
+	})
+}

@@ -1,0 +1,94 @@
+package models_test
+
+import (
+	"reflect"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// ofEach returns one configuration for each layer that a block can hold, with
+// everything set that refers to memory.
+func ofEach() []models.ClassifierConfig {
+	var cfgs []models.ClassifierConfig
+	for _, b := range []layers.BlockConfig{
+		{S4: &layers.S4Config{DModel: 2, DState: 4, LMax: 8, Frozen: []string{"A"}}},
+		{S4D: &layers.S4DConfig{DModel: 2, DState: 4, Frozen: []string{"A"}}},
+		{DSS: &layers.DSSConfig{DModel: 2, DState: 4, Frozen: []string{"W"}}},
+		{LSSL: &layers.LSSLConfig{DModel: 2, DState: 4, Frozen: []string{"A"}}},
+	} {
+		padding := 1
+		cfgs = append(cfgs, models.ClassifierConfig{Vocab: 5, Padding: &padding, Classes: 2, NLayers: 2, Block: b})
+	}
+	return cfgs
+}
+
+func classifierOf(t *testing.T, cfg models.ClassifierConfig) *models.Classifier {
+	t.Helper()
+	m, err := models.NewClassifier(G.NewGraph(), tensor.Float32, cfg, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestModelsShareNoMemoryWithTheirCaller(t *testing.T) {
+	var makers []func() (given, kept any, out []any)
+	for _, cfg := range ofEach() {
+		makers = append(makers, func() (given, kept any, out []any) {
+			m := classifierOf(t, cfg)
+			c, err := m.CloneTo(G.NewGraph())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return cfg, []any{m, c}, []any{m.Config(), m.Config(), m.Params(), m.Params(), m.Buffers(), c.Config(), c.Params()}
+		})
+	}
+	testutil.CheckConfigs(t, map[string][]func() (given, kept any, out []any){"ClassifierConfig": makers})
+}
+
+// What the caller does to its configuration afterwards changes neither the
+// model, nor the graphs it builds, nor what it saves.
+func TestConfigurationsOfTheCallerAreNotRead(t *testing.T) {
+	for _, cfg := range ofEach() {
+		want := deepcopy.Of(cfg)
+		m := classifierOf(t, cfg)
+		for _, c := range []models.ClassifierConfig{cfg, m.Config().(models.ClassifierConfig)} {
+			*c.Padding = 99
+			switch b := c.Block; {
+			case b.S4 != nil:
+				b.S4.Frozen[0], b.S4.DModel = "x", -1
+			case b.S4D != nil:
+				b.S4D.Frozen[0], b.S4D.DModel = "x", -1
+			case b.DSS != nil:
+				b.DSS.Frozen[0], b.DSS.DModel = "x", -1
+			case b.LSSL != nil:
+				b.LSSL.Frozen[0], b.LSSL.DModel = "x", -1
+			}
+		}
+		if got := m.Config(); !reflect.DeepEqual(got, want) {
+			t.Errorf("want %+v, got %+v", want, got)
+		}
+		if _, err := m.Build(train.Training, 2, 8); err != nil {
+			t.Error(err)
+		}
+		dir := t.TempDir()
+		if err := m.Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := models.LoadClassifier(G.NewGraph(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := loaded.Config(); !reflect.DeepEqual(got, want) {
+			t.Errorf("loaded: want %+v, got %+v", want, got)
+		}
+	}
+}
