@@ -211,9 +211,14 @@ func (l *Block) FwdState(x, x0 *G.Node) (y, state *G.Node, err error) {
 	return y, state, err
 }
 
-// StateShape returns the shape of the state of a batch, nil if the layer inside is
-// bidirectional.
-func (l *Block) StateShape(batch int) tensor.Shape { return l.layer.StateShape(batch) }
+// StateShape returns the shape of the state of a batch, nil if the layer inside has
+// no state.
+func (l *Block) StateShape(batch int) tensor.Shape {
+	if l.layer == nil {
+		return nil
+	}
+	return l.layer.StateShape(batch)
+}
 
 // around is the block around its layer, which includes the dropout.
 func (l *Block) around(x, lengths *G.Node, layer func(u *G.Node) (*G.Node, error)) (*G.Node, error) {

@@ -1,13 +1,16 @@
 package layers
 
 import (
+	"fmt"
 	"math"
+	"slices"
 
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/vec"
 	"github.com/gorgonia-s4/s4/internal/weights"
+	"github.com/gorgonia-s4/s4/ops"
 )
 
 // Recurrence returns the block as a recurrent network for batches of the given
@@ -31,7 +34,7 @@ type blockRecurrence[T num.Float] struct {
 	l     *Block
 	batch int
 	h     int // features
-	norm  stepNorm[T]
+	norm  *normWeights[T]
 	in    *tensor.Dense // (B, H) of the layer inside
 	out   *tensor.Dense // (B, H)
 
@@ -45,20 +48,28 @@ func newBlockRecurrence[T num.Float](l *Block, batch int) (Recurrence, error) {
 	}
 	h := l.cfg.DModel()
 	r := &blockRecurrence[T]{
-		Recurrence: inner, l: l, batch: batch, h: h, norm: stepNorm[T]{l: l.norm},
+		Recurrence: inner, l: l, batch: batch, h: h,
 		inData: num.Aligned[T](batch * h), outData: num.Aligned[T](batch * h),
 	}
 	r.in = tensor.New(tensor.WithShape(batch, h), tensor.WithBacking(r.inData))
 	r.out = tensor.New(tensor.WithShape(batch, h), tensor.WithBacking(r.outData))
-	return r, l.wrap("Recurrence", r.norm.refresh())
+	if r.norm, err = newNormWeights[T](l.norm); err != nil {
+		return nil, l.wrap("Recurrence", err)
+	}
+	return r, nil
 }
 
 // Refresh implements Recurrence.
 func (r *blockRecurrence[T]) Refresh() error {
-	if err := r.norm.refresh(); err != nil {
+	norm, err := newNormWeights[T](r.l.norm)
+	if err != nil {
 		return r.l.wrap("Recurrence", err)
 	}
-	return r.Recurrence.Refresh()
+	if err := r.Recurrence.Refresh(); err != nil {
+		return r.l.wrap("Recurrence", err)
+	}
+	r.norm = norm
+	return nil
 }
 
 // Step implements Recurrence.
@@ -84,67 +95,76 @@ func (r *blockRecurrence[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	return r.out, nil
 }
 
-// stepNorm is a Norm in evaluation, at one step.
-type stepNorm[T num.Float] struct {
-	l            *Norm
-	weight, bias []T // nil if not affine
+// normWeights are one snapshot of a Norm for steps in evaluation, with which they
+// share no memory. They are only read.
+type normWeights[T num.Float] struct {
+	cfg          NormConfig
+	weight, bias []T // (H), nil if not affine
 
 	// Of a BatchNorm: the running mean, and the inverse deviation times the
 	// weight.
 	mean, scale []T
 }
 
-func (s *stepNorm[T]) refresh() error {
-	if err := read(&s.weight, s.l.weight); err != nil {
-		return err
+// newNormWeights takes a snapshot.
+func newNormWeights[T num.Float](l *Norm) (*normWeights[T], error) {
+	w := &normWeights[T]{cfg: l.cfg}
+	for _, err := range []error{readCopy(&w.weight, l.weight), readCopy(&w.bias, l.bias)} {
+		if err != nil {
+			return nil, l.wrap("Recurrence", err)
+		}
 	}
-	if s.l.cfg.Kind == BatchNorm {
-		s.readStats()
+	if l.cfg.Kind != BatchNorm {
+		return w, nil
 	}
-	return read(&s.bias, s.l.bias)
+	return w, l.wrap("Recurrence", w.readStats(l.stats))
 }
 
 // readStats reads the running statistics.
-func (s *stepNorm[T]) readStats() {
-	mean, _ := weights.Memory[T](s.l.stats.Mean)
-	variance, _ := weights.Memory[T](s.l.stats.Var)
-	s.mean = append(s.mean[:0], mean...)
-	s.scale = num.Grow(s.scale, len(variance))
-	for i, v := range variance {
-		scale := 1 / math.Sqrt(float64(v)+s.l.cfg.Eps)
-		if s.weight != nil {
-			scale *= float64(s.weight[i])
-		}
-		s.scale[i] = T(scale)
+func (w *normWeights[T]) readStats(stats ops.BatchNormStats) error {
+	mean, ok1 := weights.Memory[T](stats.Mean)
+	variance, ok2 := weights.Memory[T](stats.Var)
+	if h := w.cfg.DModel; !ok1 || !ok2 || len(mean) != h || len(variance) != h {
+		return fmt.Errorf("want running statistics (%d) of dtype %T, contiguous, got mean %v of %v and variance %v of %v",
+			h, *new(T), stats.Mean.Shape(), stats.Mean.Dtype(), stats.Var.Shape(), stats.Var.Dtype())
 	}
+	w.mean, w.scale = slices.Clone(mean), num.Aligned[T](len(variance))
+	for i, v := range variance {
+		scale := 1 / math.Sqrt(float64(v)+w.cfg.Eps)
+		if w.weight != nil {
+			scale *= float64(w.weight[i])
+		}
+		w.scale[i] = T(scale)
+	}
+	return nil
 }
 
 // apply normalises x (B, H) to dst, which may be x.
-func (s *stepNorm[T]) apply(dst, x []T) {
-	h := s.l.cfg.DModel
+func (w *normWeights[T]) apply(dst, x []T) {
+	h := w.cfg.DModel
 	for lo := 0; lo < len(x); lo += h {
-		s.row(dst[lo:lo+h], x[lo:lo+h])
+		w.row(dst[lo:lo+h], x[lo:lo+h])
 	}
 }
 
 // row normalises one example.
-func (s *stepNorm[T]) row(dst, x []T) {
-	switch s.l.cfg.Kind {
+func (w *normWeights[T]) row(dst, x []T) {
+	switch w.cfg.Kind {
 	case NoNorm:
 		copy(dst, x)
 		return
 	case BatchNorm:
-		vec.Sub(dst, x, s.mean)
-		vec.Mul(dst, dst, s.scale)
+		vec.Sub(dst, x, w.mean)
+		vec.Mul(dst, dst, w.scale)
 	case LayerNorm:
-		mean, rstd := moments(x, s.l.cfg.Eps)
+		mean, rstd := moments(x, w.cfg.Eps)
 		vec.Affine(dst, x, T(mean), T(rstd), 0)
-		if s.weight != nil {
-			vec.Mul(dst, dst, s.weight)
+		if w.weight != nil {
+			vec.Mul(dst, dst, w.weight)
 		}
 	}
-	if s.bias != nil {
-		vec.Add(dst, dst, s.bias)
+	if w.bias != nil {
+		vec.Add(dst, dst, w.bias)
 	}
 }
 

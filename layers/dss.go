@@ -275,6 +275,22 @@ func (l *DSS) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*DSS, error) {
 	return buildDSS(b, cfg)
 }
 
+// Kernel adds the convolution kernels for sequences of length seqLen to the graph,
+// as those of all state space layers do: (CH, H, seqLen), where CH is Channels, or
+// twice that if bidirectional. It is what Fwd computes with for that length.
+// Beyond LMax, where Fwd takes it to be 0, it is an error.
+func (l *DSS) Kernel(seqLen int) (*G.Node, error) { return l.ssmLayer.Kernel(seqLen) }
+
+// StateShape returns the shape of the state of a batch, for FwdState and
+// Recurrence: nil for a layer that has none, because it is bidirectional or the
+// softmax version without LMax.
+func (l *DSS) StateShape(batch int) tensor.Shape {
+	if l.checkRecurrent() != nil {
+		return nil
+	}
+	return l.ssmLayer.StateShape(batch)
+}
+
 // window returns the length of the kernel for sequences of length seqLen.
 func (l *DSS) window(seqLen int) int {
 	switch {

@@ -21,19 +21,13 @@ func (l *DSS) Recurrence(batch int) (Recurrence, error) {
 	if err := l.checkRecurrent(); err != nil {
 		return nil, l.wrap("Recurrence", err)
 	}
-	return l.newRecurrence(batch,
-		func() stepper[float32] {
-			return &modelStepper[float32]{read: recurrenceOfDSS[float32](l), batch: batch}
-		},
-		func() stepper[float64] {
-			return &modelStepper[float64]{read: recurrenceOfDSS[float64](l), batch: batch}
-		})
+	return l.newRecurrence(batch, recurrenceOfDSS[float32](l), recurrenceOfDSS[float64](l))
 }
 
-// recurrenceOfDSS returns what reads the recurrence off the parameters. Its
-// output is Re(W x).
-func recurrenceOfDSS[T num.Float](l *DSS) func() (stateModel[T], error) {
-	return func() (stateModel[T], error) {
+// recurrenceOfDSS returns what reads the weights off the parameters. The output is
+// Re(W x).
+func recurrenceOfDSS[T num.Float](l *DSS) func() (stateWeights[T], error) {
+	return func() (stateWeights[T], error) {
 		var p vandermonde.DSSParams[T]
 		for _, err := range []error{read(&p.LogDt, l.logDt), read(&p.Lambda, l.lambda), read(&p.W, l.w)} {
 			if err != nil {
@@ -45,6 +39,6 @@ func recurrenceOfDSS[T num.Float](l *DSS) func() (stateModel[T], error) {
 		if err != nil {
 			return nil, err
 		}
-		return diagonalModel(&l.ssmLayer, ab, bb, p.W, 1), nil
+		return diagonalWeights(&l.ssmLayer, ab, bb, p.W, 1), nil
 	}
 }

@@ -12,59 +12,45 @@ import (
 // size: Step maps (batch, DModel) to (batch, DOut) in O(DState^2) per feature.
 // Its state is (batch, DModel, DState). A bidirectional layer has none.
 func (l *LSSL) Recurrence(batch int) (Recurrence, error) {
-	return l.newRecurrence(batch,
-		func() stepper[float32] { return newLSSLStepper[float32](l, batch) },
-		func() stepper[float64] { return newLSSLStepper[float64](l, batch) })
+	return l.newRecurrence(batch, recurrenceOfLSSL[float32](l), recurrenceOfLSSL[float64](l))
 }
 
-// lsslStepper steps x = Ab x + Bb u, y = C x for dense Ab. States are (H, B, N+1):
-// those of a feature together, each followed by the input, so that a step of a
-// feature is a product with one matrix.
-type lsslStepper[T num.Float] struct {
-	l     *LSSL
-	batch int
-
-	ab      []gemm.PackedB[T] // (H), each (N+1, N): Ab and Bb transposed
-	c       []T               // (CH, H, N)
-	x, next []T               // states and their successors
-	work    []gemm.Workspace[T]
-
-	// The step in progress, for the body of the loop over the features.
-	y, u     []T
-	features *par.Loop
+// lsslWeights are the weights of x = Ab x + Bb u, y = C x for dense Ab.
+type lsslWeights[T num.Float] struct {
+	ch, h, n int
+	ab       []gemm.PackedB[T] // (H), each (N+1, N): Ab and Bb transposed
+	c        []T               // (CH, H, N)
 }
 
-func newLSSLStepper[T num.Float](l *LSSL, batch int) *lsslStepper[T] {
-	h, n := l.cfg.DModel, l.cfg.DState
-	s := &lsslStepper[T]{
-		l: l, batch: batch,
-		ab: make([]gemm.PackedB[T], h),
-		x:  num.Aligned[T](h * batch * (n + 1)), next: num.Aligned[T](h * batch * (n + 1)),
-		work: make([]gemm.Workspace[T], min(par.Workers(), h)),
-	}
-	s.features = par.NewLoop(s.feature)
-	return s
-}
-
-func (s *lsslStepper[T]) refresh() error {
-	l := s.l
-	p := krylov.Params[T]{}
-	for _, err := range []error{
-		read(&p.Dt, l.logDt), read(&p.C, l.c),
-		read(&p.A.Pl, l.a.Pl), read(&p.A.Dl, l.a.Dl), read(&p.A.D, l.a.D), read(&p.A.Du, l.a.Du),
-		read(&p.A.Pr, l.a.Pr), read(&p.A.C, l.a.C), read(&p.A.B, l.a.B),
-	} {
-		if err != nil {
-			return err
+// recurrenceOfLSSL returns what reads the weights off the parameters.
+func recurrenceOfLSSL[T num.Float](l *LSSL) func() (stateWeights[T], error) {
+	return func() (stateWeights[T], error) {
+		p := krylov.Params[T]{}
+		for _, err := range []error{
+			read(&p.Dt, l.logDt), readCopy(&p.C, l.c),
+			read(&p.A.Pl, l.a.Pl), read(&p.A.Dl, l.a.Dl), read(&p.A.D, l.a.D), read(&p.A.Du, l.a.Du),
+			read(&p.A.Pr, l.a.Pr), read(&p.A.C, l.a.C), read(&p.A.B, l.a.B),
+		} {
+			if err != nil {
+				return nil, err
+			}
 		}
+		a, b, err := krylov.Discretize(l.disc(1), l.size(), p)
+		if err != nil {
+			return nil, err
+		}
+		w := &lsslWeights[T]{ch: l.cfg.Channels, h: l.cfg.DModel, n: l.cfg.DState, c: p.C}
+		w.pack(a, b)
+		return w, nil
 	}
-	a, b, err := krylov.Discretize(l.disc(1), l.size(), p)
-	if err != nil {
-		return err
-	}
-	n := l.cfg.DState
+}
+
+// pack sets the matrices to Ab (H, N, N) and Bb (H, N).
+func (w *lsslWeights[T]) pack(a, b []float64) {
+	n := w.n
+	w.ab = make([]gemm.PackedB[T], w.h)
 	m := make([]T, n*(n+1))
-	for h := range s.ab {
+	for h := range w.ab {
 		for i := range n {
 			row := m[i*(n+1):][:n+1]
 			for j, v := range a[(h*n+i)*n:][:n] {
@@ -72,14 +58,37 @@ func (s *lsslStepper[T]) refresh() error {
 			}
 			row[n] = T(b[h*n+i])
 		}
-		s.ab[h].Pack(true, n+1, n, m, n+1, nil)
+		w.ab[h].Pack(true, n+1, n, m, n+1, nil)
 	}
-	s.c = p.C
-	return nil
+}
+
+func (w *lsslWeights[T]) start(batch int) stepper[T] {
+	s := &lsslStepper[T]{
+		w: w, batch: batch,
+		x: num.Aligned[T](w.h * batch * (w.n + 1)), next: num.Aligned[T](w.h * batch * (w.n + 1)),
+		work: make([]gemm.Workspace[T], min(par.Workers(), w.h)),
+	}
+	s.features = par.NewLoop(s.feature)
+	return s
+}
+
+// lsslStepper steps by lsslWeights. States are (H, B, N+1): those of a feature
+// together, each followed by the input, so that a step of a feature is a product
+// with one matrix.
+type lsslStepper[T num.Float] struct {
+	w     *lsslWeights[T]
+	batch int
+
+	x, next []T // states and their successors
+	work    []gemm.Workspace[T]
+
+	// The step in progress, for the body of the loop over the features.
+	y, u     []T
+	features *par.Loop
 }
 
 func (s *lsslStepper[T]) state() []T {
-	dst := make([]T, s.l.stateShape(s.batch).TotalSize())
+	dst := make([]T, s.batch*s.w.h*s.w.n)
 	s.eachState(func(at int, x []T) { copy(dst[at:], x) })
 	return dst
 }
@@ -91,7 +100,7 @@ func (s *lsslStepper[T]) setState(src []T) error {
 
 // eachState calls f with every state, and where it is in (B, H, N).
 func (s *lsslStepper[T]) eachState(f func(at int, x []T)) {
-	h, n := s.l.cfg.DModel, s.l.cfg.DState
+	h, n := s.w.h, s.w.n
 	for i := range h {
 		for b := range s.batch {
 			f((b*h+i)*n, s.x[(i*s.batch+b)*(n+1):][:n])
@@ -102,7 +111,7 @@ func (s *lsslStepper[T]) eachState(f func(at int, x []T)) {
 func (s *lsslStepper[T]) reset() { clear(s.x) }
 
 func (s *lsslStepper[T]) step(y, u []T) error {
-	h, n := s.l.cfg.DModel, s.l.cfg.DState
+	h, n := s.w.h, s.w.n
 	s.y, s.u = y, u
 	if s.batch*h*n*n < parallelProducts {
 		for i := range h {
@@ -118,15 +127,15 @@ func (s *lsslStepper[T]) step(y, u []T) error {
 
 // feature advances the states of feature i.
 func (s *lsslStepper[T]) feature(worker, i int) {
-	h, n, ch := s.l.cfg.DModel, s.l.cfg.DState, s.l.cfg.Channels
+	h, n, ch := s.w.h, s.w.n, s.w.ch
 	x, next := s.x[i*s.batch*(n+1):], s.next[i*s.batch*(n+1):]
 	for b := range s.batch {
 		x[b*(n+1)+n] = s.u[b*h+i]
 	}
-	gemm.GemmPackedB(&s.work[worker], s.batch, x, n+1, &s.ab[i], 0, n, next, n+1)
+	gemm.GemmPackedB(&s.work[worker], s.batch, x, n+1, &s.w.ab[i], 0, n, next, n+1)
 	for b := range s.batch {
 		for k := range ch {
-			s.y[(b*ch+k)*h+i] = vec.Dot(s.c[(k*h+i)*n:][:n], next[b*(n+1):][:n])
+			s.y[(b*ch+k)*h+i] = vec.Dot(s.w.c[(k*h+i)*n:][:n], next[b*(n+1):][:n])
 		}
 	}
 }

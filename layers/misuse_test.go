@@ -54,13 +54,32 @@ func TestInputsOnAnotherGraph(t *testing.T) {
 	}
 }
 
-func TestBidirectionalLayersHaveNoStateShape(t *testing.T) {
-	for _, v := range []variant{
+// A layer has the shape of a state where it has a state: where it is a recurrence,
+// and where FwdState accepts it.
+func TestStateShapeIsThatOfAState(t *testing.T) {
+	vs := family()
+	stateless := []variant{
+		s4Variant(layers.S4Config{DModel: 2, DState: 4, Bidirectional: true}),
 		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, Bidirectional: true}),
+		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, LMax: 8, Bidirectional: true}),
+		dssVariant(layers.DSSConfig{DModel: 2, DState: 4}),
+		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, Bidirectional: true}),
+		blockVariant(layers.BlockConfig{DSS: &layers.DSSConfig{DModel: 2, DState: 4}}),
 		blockVariant(layers.BlockConfig{LSSL: &layers.LSSLConfig{DModel: 2, DState: 4, Bidirectional: true}}),
-	} {
-		if s := v.on(t, G.NewGraph(), tensor.Float64).StateShape(3); s != nil {
-			t.Errorf("%s: got state shape %v, want nil", v.name, s)
+	}
+	for i, v := range append(vs, stateless...) {
+		g := G.NewGraph()
+		l := v.on(t, g, tensor.Float64)
+		want := i < len(vs)
+		if s := l.StateShape(3); (s != nil) != want {
+			t.Errorf("%s: got state shape %v", v.name, s)
+		}
+		if _, err := l.Recurrence(3); (err == nil) != want {
+			t.Errorf("%s: Recurrence: got error %v", v.name, err)
+		}
+		x := node(g, tensor.Float64, testutil.Input{Name: "x", Shape: tensor.Shape{3, v.dModel, 2}, F: make([]float64, 3*v.dModel*2)})
+		if _, _, err := l.FwdState(x, nil); (err == nil) != want {
+			t.Errorf("%s: FwdState: got error %v", v.name, err)
 		}
 	}
 }
@@ -87,6 +106,11 @@ func TestZeroValuesOfLayers(t *testing.T) {
 		}); ok {
 			_, err := l.Recurrence(1)
 			check(fmt.Sprintf("%T.Recurrence", l), err)
+		}
+		if l, ok := l.(interface{ StateShape(batch int) tensor.Shape }); ok {
+			if s := l.StateShape(1); s != nil {
+				t.Errorf("%T.StateShape: got %v, want nil", l, s)
+			}
 		}
 		if l, ok := l.(layers.StateSpaceLayer); ok {
 			_, err := l.Kernel(3)

@@ -2,8 +2,8 @@ package layers
 
 import "github.com/gorgonia-s4/s4/internal/num"
 
-// stateModel is a recurrence without skip, whose states have a layout of its
-// own.
+// stateModel is a recurrence without skip, with scratch memory for one session,
+// whose states have a layout of its own.
 type stateModel[T num.Float] interface {
 	// Advance replaces the states x by their successors for the input u (B, H)
 	// and writes C x (B, CH, H) to y.
@@ -16,24 +16,19 @@ type stateModel[T num.Float] interface {
 	Store(x []T) []T
 }
 
-// modelStepper is the stepper of a stateModel.
-type modelStepper[T num.Float] struct {
-	read  func() (stateModel[T], error) // from the parameters
-	model stateModel[T]
-	batch int
-	x     []T
+// modelWeights are the weights of a stateModel: a function that returns a model
+// that steps by them, with scratch memory of its own.
+type modelWeights[T num.Float] func() stateModel[T]
+
+func (w modelWeights[T]) start(batch int) stepper[T] {
+	m := w()
+	return &modelStepper[T]{model: m, x: num.Aligned[T](m.StateLen(batch))}
 }
 
-func (s *modelStepper[T]) refresh() error {
-	m, err := s.read()
-	if err != nil {
-		return err
-	}
-	s.model = m
-	if s.x == nil {
-		s.x = num.Aligned[T](m.StateLen(s.batch))
-	}
-	return nil
+// modelStepper is the stepper of a stateModel.
+type modelStepper[T num.Float] struct {
+	model stateModel[T]
+	x     []T
 }
 
 func (s *modelStepper[T]) step(y, u []T) error { return s.model.Advance(y, s.x, u) }

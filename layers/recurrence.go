@@ -20,8 +20,10 @@ import (
 // sequence in evaluation mode, up to rounding. A step costs the same at any
 // position; the state has a fixed size.
 //
-// The parameters are read when the Recurrence is made. A Recurrence is not
-// safe for concurrent use.
+// A Recurrence is a snapshot: all parameters and running statistics are copied
+// when it is made and at Refresh, and nothing that happens to the layer in
+// between, such as training, changes what it computes. It is not safe for
+// concurrent use; nor may the layer change while its parameters are read.
 type Recurrence interface {
 	// Step consumes one step u (B, DModel) and returns the output (B, DOut). The
 	// tensor returned is overwritten by the next Step. u is contiguous and of
@@ -34,19 +36,24 @@ type Recurrence interface {
 	SetState(x *tensor.Dense) error
 	// Reset sets the state to zero, the start of a sequence.
 	Reset()
-	// Refresh reads the layer's parameters again, after a training step. The
-	// state is kept.
+	// Refresh takes a new snapshot of the layer, after a training step. The
+	// state is kept. After an error the Recurrence goes on with the old one.
 	Refresh() error
 }
 
+// stateWeights are the weights of the state space model of a layer as a
+// recurrence. They are only read: any number of steppers can share them.
+type stateWeights[T num.Float] interface {
+	// start returns a stepper by these weights for a batch, in the state zero.
+	start(batch int) stepper[T]
+}
+
 // stepper is the state space model of a layer as a recurrence, for a batch of
-// B rows.
+// B rows: a state, and scratch memory.
 type stepper[T num.Float] interface {
 	// step advances the state by u (B, H) and writes C x to y (B, CH, H). It
 	// does not allocate.
 	step(y, u []T) error
-	// refresh reads the parameters.
-	refresh() error
 	// state returns a copy of the state in the layout of stateSpace.stateShape.
 	state() []T
 	// setState sets the state to a copy of src, in the same layout.
@@ -55,14 +62,43 @@ type stepper[T num.Float] interface {
 	reset()
 }
 
+// ssmWeights are one snapshot of the parameters of a state space layer, with which
+// they share no memory. They are only read: any number of recurrences can share
+// them.
+type ssmWeights[T num.Float] struct {
+	d                                []T // (Channels, H)
+	squeeze, openGate, passGate, mix *linearWeights[T]
+	model                            stateWeights[T]
+}
+
+// newSSMWeights takes a snapshot. model reads the parameters of the state space
+// model.
+func newSSMWeights[T num.Float](l *ssmLayer, model func() (stateWeights[T], error)) (*ssmWeights[T], error) {
+	w := &ssmWeights[T]{}
+	for _, err := range []error{
+		readCopy(&w.d, l.d),
+		readLinear(&w.squeeze, l.inputLinear), readLinear(&w.openGate, l.inputGate),
+		readLinear(&w.passGate, l.outputGate), readLinear(&w.mix, l.mix),
+	} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	w.model, err = model()
+	return w, err
+}
+
 // recurrence is a state space layer as a recurrence: the model of a stepper,
-// the skip D, activation, gate and mixing.
+// the skip D, activation, gate and mixing. What it has of its own beside the
+// weights is the state, in the stepper, and scratch memory.
 type recurrence[T num.Float] struct {
 	l     *ssmLayer
 	batch int
-	model stepper[T]
+	read  func() (stateWeights[T], error) // the parameters of the model
+	w     *ssmWeights[T]
+	model stepper[T] // by w.model
 
-	d                                []T
 	squeeze, openGate, passGate, mix stepLinear[T]
 	act, gateAct, multAct            func(dst, x []T)
 	y                                []T // (B, CH*H) of the model
@@ -71,8 +107,9 @@ type recurrence[T num.Float] struct {
 }
 
 // newRecurrence checks that the layer has a recurrence and makes it. The
-// model is made by one of the functions, for the layer's dtype.
-func (l *ssmLayer) newRecurrence(batch int, model32 func() stepper[float32], model64 func() stepper[float64]) (Recurrence, error) {
+// parameters of the model are read by one of the functions, for the layer's
+// dtype.
+func (l *ssmLayer) newRecurrence(batch int, read32 func() (stateWeights[float32], error), read64 func() (stateWeights[float64], error)) (Recurrence, error) {
 	if l.base == nil {
 		return nil, l.wrap("Recurrence", errNotMade)
 	}
@@ -86,9 +123,9 @@ func (l *ssmLayer) newRecurrence(batch int, model32 func() stepper[float32], mod
 		return nil, l.wrap("Recurrence", err)
 	}
 	if l.dt == tensor.Float32 {
-		return makeRecurrence(l, batch, model32())
+		return makeRecurrence(l, batch, read32)
 	}
-	return makeRecurrence(l, batch, model64())
+	return makeRecurrence(l, batch, read64)
 }
 
 // checkStates checks the sizes of the states of a batch and of what a step
@@ -100,12 +137,10 @@ func (l *ssmLayer) checkStates(batch int) error {
 	return l.common.checkSize(batch, 1)
 }
 
-func makeRecurrence[T num.Float](l *ssmLayer, batch int, model stepper[T]) (Recurrence, error) {
+func makeRecurrence[T num.Float](l *ssmLayer, batch int, read func() (stateWeights[T], error)) (Recurrence, error) {
 	c := l.common
 	r := &recurrence[T]{
-		l: l, batch: batch, model: model,
-		squeeze: stepLinear[T]{layer: l.inputLinear}, openGate: stepLinear[T]{layer: l.inputGate},
-		passGate: stepLinear[T]{layer: l.outputGate}, mix: stepLinear[T]{layer: l.mix},
+		l: l, batch: batch, read: read,
 		act:     ops.ActivationFunc[T](c.activation),
 		y:       num.Aligned[T](batch * c.channels * c.inner()),
 		outData: num.Aligned[T](batch * c.dOut()),
@@ -114,7 +149,10 @@ func makeRecurrence[T num.Float](l *ssmLayer, batch int, model stepper[T]) (Recu
 		r.gateAct, r.multAct = ops.ActivationFunc[T](c.gateActivation), ops.ActivationFunc[T](c.multActivation)
 	}
 	r.out = tensor.New(tensor.WithShape(batch, c.dOut()), tensor.WithBacking(r.outData))
-	return r, r.Refresh()
+	if err := r.Refresh(); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // read points dst at the values of a parameter; a nil node leaves it nil.
@@ -122,11 +160,27 @@ func read[T num.Float](dst *[]T, n *G.Node) error {
 	if n == nil {
 		return nil
 	}
-	d, ok := weights.Memory[T](n.Value())
+	v := n.Value()
+	d, ok := weights.Memory[T](v)
 	if !ok {
-		return fmt.Errorf("parameter %s: want a contiguous row-major tensor of dtype %T, its node holds %T", n.Name(), *new(T), n.Value())
+		return fmt.Errorf("parameter %s: want a contiguous row-major tensor of dtype %T, its node holds %T", n.Name(), *new(T), v)
+	}
+	if !v.Shape().Eq(n.Shape()) {
+		return fmt.Errorf("parameter %s: want a tensor of shape %v, its node holds one of %v", n.Name(), n.Shape(), v.Shape())
 	}
 	*dst = d
+	return nil
+}
+
+// readCopy sets dst to a copy of the values of a parameter; a nil node leaves it
+// nil.
+func readCopy[T num.Float](dst *[]T, n *G.Node) error {
+	var v []T
+	if err := read(&v, n); err != nil || n == nil {
+		return err
+	}
+	*dst = num.Aligned[T](len(v))
+	copy(*dst, v)
 	return nil
 }
 
@@ -135,73 +189,92 @@ func read[T num.Float](dst *[]T, n *G.Node) error {
 // wake one.
 const parallelProducts = 1 << 22
 
-// stepLinear is a linear layer of a recurrence; the zero value, without a
-// layer, returns its input.
-type stepLinear[T num.Float] struct {
-	layer *Linear
-	w     gemm.PackedB[T]
-	ws    []gemm.Workspace[T] // of each worker
-	spans *par.Loop           // over spans of ColumnStep outputs
-
-	batch int // of the product under way
-	x, y  []T // (B, in) and (B, out)
+// linearWeights are one snapshot of a linear layer, only read.
+type linearWeights[T num.Float] struct {
+	in, out int
+	w       gemm.PackedB[T]
 }
 
-func (s *stepLinear[T]) refresh() error {
-	if s.layer == nil {
+// readLinear takes a snapshot of a linear layer; nil leaves dst nil.
+func readLinear[T num.Float](dst **linearWeights[T], l *Linear) error {
+	if l == nil {
 		return nil
 	}
 	var w, bias []T
-	if err := read(&w, s.layer.w); err != nil {
-		return err
+	for _, err := range []error{read(&w, l.w), read(&bias, l.b)} {
+		if err != nil {
+			return err
+		}
 	}
-	if err := read(&bias, s.layer.b); err != nil {
-		return err
+	s := &linearWeights[T]{in: l.cfg.In, out: l.cfg.Out}
+	s.w.Pack(true, s.in, s.out, w, s.in, bias)
+	*dst = s
+	return nil
+}
+
+// stepLinear is the scratch memory of a linear layer of a recurrence.
+type stepLinear[T num.Float] struct {
+	ws    []gemm.Workspace[T] // of each worker
+	spans *par.Loop           // over spans of ColumnStep outputs
+
+	// Of the product under way.
+	w     *linearWeights[T]
+	batch int
+	x, y  []T // (B, in) and (B, out)
+}
+
+// apply maps x (batch, in) to (batch, out), which the next call overwrites;
+// without weights it returns x.
+func (s *stepLinear[T]) apply(w *linearWeights[T], x []T, batch int) []T {
+	if w == nil {
+		return x
 	}
-	in, out := s.layer.cfg.In, s.layer.cfg.Out
-	s.w.Pack(true, in, out, w, in, bias)
+	s.prepare(w, x, batch)
+	if batch*w.in*w.out < parallelProducts {
+		s.multiply(0, 0, w.out)
+	} else {
+		s.spans.Run((w.out + gemm.ColumnStep - 1) / gemm.ColumnStep)
+	}
+	s.w, s.x = nil, nil
+	return s.y
+}
+
+// prepare sets the operands of a product.
+func (s *stepLinear[T]) prepare(w *linearWeights[T], x []T, batch int) {
+	s.w, s.batch, s.x, s.y = w, batch, x, num.Grow(s.y, batch*w.out)
 	if s.spans == nil {
 		s.ws = make([]gemm.Workspace[T], par.Workers())
 		s.spans = par.NewLoop(func(worker, i int) {
 			lo := i * gemm.ColumnStep
-			s.multiply(worker, lo, min(lo+gemm.ColumnStep, out))
+			s.multiply(worker, lo, min(lo+gemm.ColumnStep, s.w.out))
 		})
 	}
-	return nil
-}
-
-// apply maps x (batch, in) to (batch, out), which the next call overwrites.
-func (s *stepLinear[T]) apply(x []T, batch int) []T {
-	if s.layer == nil {
-		return x
-	}
-	in, out := s.layer.cfg.In, s.layer.cfg.Out
-	s.batch, s.x, s.y = batch, x, num.Grow(s.y, batch*out)
-	if batch*in*out < parallelProducts {
-		s.multiply(0, 0, out)
-	} else {
-		s.spans.Run((out + gemm.ColumnStep - 1) / gemm.ColumnStep)
-	}
-	s.x = nil
-	return s.y
 }
 
 // multiply computes outputs [lo, hi).
 func (s *stepLinear[T]) multiply(worker, lo, hi int) {
-	in, out := s.layer.cfg.In, s.layer.cfg.Out
-	gemm.GemmPackedB(&s.ws[worker], s.batch, s.x, in, &s.w, lo, hi, s.y, out)
+	gemm.GemmPackedB(&s.ws[worker], s.batch, s.x, s.w.in, &s.w.w, lo, hi, s.y, s.w.out)
 }
 
 // Refresh implements Recurrence.
 func (r *recurrence[T]) Refresh() error {
-	l := r.l
-	for _, err := range []error{
-		read(&r.d, l.d), r.squeeze.refresh(), r.openGate.refresh(), r.passGate.refresh(), r.mix.refresh(), r.model.refresh(),
-	} {
-		if err != nil {
-			return l.wrap("Recurrence", err)
+	w, err := newSSMWeights(r.l, r.read)
+	if err == nil {
+		err = r.use(w)
+	}
+	return r.l.wrap("Recurrence", err)
+}
+
+// use goes on with other weights, from the state it is in. After an error it has
+// changed nothing.
+func (r *recurrence[T]) use(w *ssmWeights[T]) error {
+	model := w.model.start(r.batch)
+	if r.model != nil {
+		if err := model.setState(r.model.state()); err != nil {
+			return err
 		}
 	}
+	r.w, r.model = w, model
 	return nil
 }
 
@@ -211,7 +284,7 @@ func (r *recurrence[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := r.squeeze.apply(x, r.batch)
+	v := r.squeeze.apply(r.w.squeeze, x, r.batch)
 	if err := r.model.step(r.y, v); err != nil {
 		return nil, r.l.wrap("Step", err)
 	}
@@ -245,7 +318,7 @@ func (r *recurrence[T]) skip(u []T) {
 	h, ch := r.l.common.inner(), r.l.common.channels
 	for b := range r.batch {
 		for k := range ch {
-			vec.AddMul(r.y[(b*ch+k)*h:][:h], r.d[k*h:][:h], u[b*h:][:h])
+			vec.AddMul(r.y[(b*ch+k)*h:][:h], r.w.d[k*h:][:h], u[b*h:][:h])
 		}
 	}
 }
@@ -255,9 +328,9 @@ func (r *recurrence[T]) gate(y, x []T) []T {
 	if r.gateAct == nil {
 		return y
 	}
-	v := r.openGate.apply(x, r.batch)
+	v := r.openGate.apply(r.w.openGate, x, r.batch)
 	r.gateAct(v, v)
-	y = r.passGate.apply(y, r.batch)
+	y = r.passGate.apply(r.w.passGate, y, r.batch)
 	vec.Mul(y, y, v)
 	r.multAct(y, y)
 	return y
@@ -265,7 +338,7 @@ func (r *recurrence[T]) gate(y, x []T) []T {
 
 // mixing maps y (B, features) to the output (B, DOut).
 func (r *recurrence[T]) mixing(y []T) {
-	z := r.mix.apply(y, r.batch)
+	z := r.mix.apply(r.w.mix, y, r.batch)
 	if r.l.common.mixing != MixGLU {
 		copy(r.outData, z)
 		return

@@ -12,38 +12,30 @@ import (
 // tuned to. A bidirectional layer has none.
 func (l *S4) Recurrence(batch int) (Recurrence, error) {
 	return l.newRecurrence(batch,
-		func() stepper[float32] {
-			return &modelStepper[float32]{read: recurrenceOfS4(l, woodburyStep[float32]), batch: batch}
-		},
-		func() stepper[float64] {
-			return &modelStepper[float64]{read: recurrenceOfS4(l, woodburyStep[float64]), batch: batch}
-		})
+		recurrenceOfS4(l, woodburyWeights[float32]), recurrenceOfS4(l, woodburyWeights[float64]))
 }
 
 // DenseRecurrence is Recurrence by dense matrices: O(DState^2) per feature and
 // step, whatever the rank.
 func (l *S4) DenseRecurrence(batch int) (Recurrence, error) {
 	return l.newRecurrence(batch,
-		func() stepper[float32] {
-			return &modelStepper[float32]{read: recurrenceOfS4(l, denseStep[float32]), batch: batch}
-		},
-		func() stepper[float64] {
-			return &modelStepper[float64]{read: recurrenceOfS4(l, denseStep[float64]), batch: batch}
-		})
+		recurrenceOfS4(l, denseWeights[float32]), recurrenceOfS4(l, denseWeights[float64]))
 }
 
-func woodburyStep[T num.Float](cfg cauchy.Config, size cauchy.Size, p cauchy.Params[T]) (stateModel[T], error) {
-	return cauchy.NewStep(cfg, size, p)
+func woodburyWeights[T num.Float](cfg cauchy.Config, size cauchy.Size, p cauchy.Params[T]) (modelWeights[T], error) {
+	w, err := cauchy.NewStepWeights(cfg, size, p)
+	return func() stateModel[T] { return w.Step() }, err
 }
 
-func denseStep[T num.Float](cfg cauchy.Config, size cauchy.Size, p cauchy.Params[T]) (stateModel[T], error) {
-	return cauchy.NewDenseStep(cfg, size, p)
+func denseWeights[T num.Float](cfg cauchy.Config, size cauchy.Size, p cauchy.Params[T]) (modelWeights[T], error) {
+	w, err := cauchy.NewDenseWeights(cfg, size, p)
+	return func() stateModel[T] { return w.Step() }, err
 }
 
-// recurrenceOfS4 returns what reads the recurrence that newStep makes off the
+// recurrenceOfS4 returns what reads the weights that newWeights makes off the
 // parameters.
-func recurrenceOfS4[T num.Float](l *S4, newStep func(cauchy.Config, cauchy.Size, cauchy.Params[T]) (stateModel[T], error)) func() (stateModel[T], error) {
-	return func() (stateModel[T], error) {
+func recurrenceOfS4[T num.Float](l *S4, newWeights func(cauchy.Config, cauchy.Size, cauchy.Params[T]) (modelWeights[T], error)) func() (stateWeights[T], error) {
+	return func() (stateWeights[T], error) {
 		if err := l.checkTuned(); err != nil {
 			return nil, err
 		}
@@ -54,6 +46,6 @@ func recurrenceOfS4[T num.Float](l *S4, newStep func(cauchy.Config, cauchy.Size,
 		if err != nil {
 			return nil, err
 		}
-		return newStep(l.disc(), l.size(), p)
+		return newWeights(l.disc(), l.size(), p)
 	}
 }

@@ -11,19 +11,13 @@ import (
 // Its state is (batch, DModel, DState/2, 2): re and im of each stored pair.
 // A bidirectional layer has none.
 func (l *S4D) Recurrence(batch int) (Recurrence, error) {
-	return l.newRecurrence(batch,
-		func() stepper[float32] {
-			return &modelStepper[float32]{read: recurrenceOfS4D[float32](l), batch: batch}
-		},
-		func() stepper[float64] {
-			return &modelStepper[float64]{read: recurrenceOfS4D[float64](l), batch: batch}
-		})
+	return l.newRecurrence(batch, recurrenceOfS4D[float32](l), recurrenceOfS4D[float64](l))
 }
 
-// recurrenceOfS4D returns what reads the recurrence off the parameters. Its
-// output is 2 Re(C x).
-func recurrenceOfS4D[T num.Float](l *S4D) func() (stateModel[T], error) {
-	return func() (stateModel[T], error) {
+// recurrenceOfS4D returns what reads the weights off the parameters. The output is
+// 2 Re(C x).
+func recurrenceOfS4D[T num.Float](l *S4D) func() (stateWeights[T], error) {
+	return func() (stateWeights[T], error) {
 		var p vandermonde.Params[T]
 		for _, err := range []error{
 			checkDecay(l.cfg.ATransform, l.aReal),
@@ -37,16 +31,16 @@ func recurrenceOfS4D[T num.Float](l *S4D) func() (stateModel[T], error) {
 		if err != nil {
 			return nil, err
 		}
-		return diagonalModel(&l.ssmLayer, ab, bb, p.C, 2), nil
+		return diagonalWeights(&l.ssmLayer, ab, bb, p.C, 2), nil
 	}
 }
 
-// diagonalModel returns the recurrence x = Ab x + Bb u, y = gain Re(C x) of
-// diagonal Ab and Bb (H, N) and C (CH, H, N, 2).
-func diagonalModel[T num.Float](l *ssmLayer, ab, bb []complex128, c []T, gain float64) *dplr.Recurrence[T] {
+// diagonalWeights returns the weights of the recurrence x = Ab x + Bb u, y = gain
+// Re(C x) of diagonal Ab and Bb (H, N) and C (CH, H, N, 2).
+func diagonalWeights[T num.Float](l *ssmLayer, ab, bb []complex128, c []T, gain float64) modelWeights[T] {
 	h, channels := l.common.inner(), l.common.channels
 	n := len(ab) / h
-	r := dplr.New[T](dplr.Size{H: h, N: n, Channels: channels})
+	w := dplr.NewWeights[T](dplr.Size{H: h, N: n, Channels: channels})
 	f := dplr.Feature{C: make([][]complex128, channels), Gain: gain}
 	for ch := range f.C {
 		f.C[ch] = make([]complex128, n)
@@ -59,7 +53,7 @@ func diagonalModel[T num.Float](l *ssmLayer, ab, bb []complex128, c []T, gain fl
 				row[k] = complex(float64(pair[0]), float64(pair[1]))
 			}
 		}
-		r.Set(i, f)
+		w.Set(i, f)
 	}
-	return r
+	return func() stateModel[T] { return dplr.New(w) }
 }

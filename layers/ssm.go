@@ -388,14 +388,13 @@ func (b *builder) linear(name string, in, out int) *Linear {
 }
 
 // DOut returns the number of features of the output: DModel, or with MixNone
-// Channels*H, where H is DModel or, of an S4 with a bottleneck,
-// DModel/Bottleneck.
+// Channels*H, where H is the number of features of the state space model.
 func (l *ssmLayer) DOut() int { return l.common.dOut() }
 
 // Kernel adds the convolution kernels for sequences of length seqLen to the
 // graph: (CH, H, seqLen), where CH is Channels, or twice that if bidirectional.
-// It is what Fwd computes with for that length. Beyond DSSConfig.LMax, where Fwd
-// takes it to be 0, it is an error.
+// It is what Fwd computes with for that length. A length that the layer is not
+// made for is an error.
 func (l *ssmLayer) Kernel(seqLen int) (*G.Node, error) {
 	k, err := l.kernel(seqLen)
 	if err != nil {
@@ -528,7 +527,7 @@ func (l *ssmLayer) checkState(x, x0 *G.Node) error {
 // StateShape returns the shape of the state of a batch, for FwdState and
 // Recurrence: nil for a bidirectional layer, which has none.
 func (l *ssmLayer) StateShape(batch int) tensor.Shape {
-	if l.common.bidirectional {
+	if l.base == nil || l.common.bidirectional {
 		return nil
 	}
 	return l.model.stateShape(batch)

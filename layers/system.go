@@ -1,13 +1,11 @@
 package layers
 
 import (
-	"fmt"
 	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
@@ -49,8 +47,8 @@ type StateSpaceLayer interface {
 	FwdLengths(x, lengths *G.Node) (*G.Node, error)
 	// FwdState is Fwd from a state, which may be nil for zero, and to a state.
 	FwdState(x, x0 *G.Node) (y, state *G.Node, err error)
-	// StateShape returns the shape of the state of a batch, nil if the layer is
-	// bidirectional.
+	// StateShape returns the shape of the state of a batch, nil if the layer has no
+	// state.
 	StateShape(batch int) tensor.Shape
 	// Recurrence returns the layer as a recurrent network for a batch size.
 	Recurrence(batch int) (Recurrence, error)
@@ -62,7 +60,7 @@ type StateSpaceLayer interface {
 }
 
 // System returns a kernel of a feature as a linear system: the kernel number in
-// [0, CH), the feature in [0, H), as in the shape of kernel.C. The second half
+// [0, CH), the feature in [0, H), as in the shape of Kernel. The second half
 // of the kernels of a bidirectional layer reads the future: there time runs
 // backwards, and D, which is in the first half, is zero.
 func (l *ssmLayer) System(kernel, feature int) (*System, error) {
@@ -93,12 +91,14 @@ func floats(n *G.Node) ([]float64, error) {
 	if n == nil {
 		return nil, nil
 	}
-	if v, ok := weights.Memory[float64](n.Value()); ok {
-		return slices.Clone(v), nil
+	if n.Dtype() == tensor.Float64 {
+		var v []float64
+		err := read(&v, n)
+		return slices.Clone(v), err
 	}
-	v, ok := weights.Memory[float32](n.Value())
-	if !ok {
-		return nil, fmt.Errorf("parameter %s: want a contiguous row-major tensor of floats, its node holds %T", n.Name(), n.Value())
+	var v []float32
+	if err := read(&v, n); err != nil {
+		return nil, err
 	}
 	f := make([]float64, len(v))
 	for i, x := range v {

@@ -10,7 +10,7 @@
 // The features are side by side in the lanes of vector registers: a block of 64
 // bytes of them, the same for every instruction set, goes through the states
 // together, and no sum runs across a register. Parameters and states are laid
-// out for that: [Recurrence.Load] and [Recurrence.Store] turn states from and to
+// out for that: [Weights.Load] and [Weights.Store] turn states from and to
 // the layout of the layers, (B, H, N, 2).
 //
 // There is one kernel in portable Go and, on x86-64, one for AVX2 with FMA and

@@ -53,7 +53,8 @@
 // is what an initial state adds to the output and [FinalState] the state at the
 // end of it, both Gorgonia ops too, by products of dense matrices. [Step] and
 // [DenseStep] are the recurrence whose impulse response the kernel is, without a
-// graph, and [Discretize] gives its matrices.
+// graph, and [Discretize] gives its matrices. Any number of them share their
+// constants, [StepWeights] and [DenseWeights].
 //
 // Shapes: CH channels (kernels of one feature), H features, N stored states
 // (half the state size), R rank, S state matrices shared by the features

@@ -38,7 +38,7 @@ func mul(x, y Real) Real { return Num(0).Mul(x, y) }
 // dt is diagonal: n states.
 type Model struct {
 	A    [][]Real // (n, n)
-	B, C    []Real   // (n)
+	B, C []Real   // (n)
 	Dt   []Real   // (n)
 }
 
