@@ -1,7 +1,10 @@
 package models_test
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	G "gorgonia.org/gorgonia"
@@ -11,6 +14,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/ops/ssm"
 	"github.com/gorgonia-s4/s4/train"
 )
 
@@ -90,5 +94,49 @@ func TestConfigurationsOfTheCallerAreNotRead(t *testing.T) {
 		if got := loaded.Config(); !reflect.DeepEqual(got, want) {
 			t.Errorf("loaded: want %+v, got %+v", want, got)
 		}
+	}
+}
+
+// The files of two models are not loaded as one, which would be a model that
+// never was: here the shapes of all tensors are the same. One whose configuration
+// was edited after it was saved is loaded, and so is one saved again.
+func TestFilesOfTwoModelsAreNotOne(t *testing.T) {
+	save := func(dir string, disc ssm.Disc) {
+		t.Helper()
+		b := layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 4, Disc: disc}}
+		if err := classifierOf(t, models.ClassifierConfig{Vocab: 5, Classes: 2, NLayers: 1, Block: b}).Save(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	load := func(dir string) error {
+		_, err := models.LoadClassifier(G.NewGraph(), dir)
+		return err
+	}
+	a, b := t.TempDir(), t.TempDir()
+	save(a, ssm.ZOH)
+	save(b, ssm.Bilinear)
+	config, err := os.ReadFile(filepath.Join(a, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(b, "config.json"), config, 0o666); err != nil { // as if Save had stopped half-way
+		t.Fatal(err)
+	}
+	if err := load(b); err == nil || !strings.Contains(err.Error(), "config.json and model.safetensors are of two models") {
+		t.Errorf("got error %v", err)
+	}
+	save(b, ssm.ZOH)
+	if err := load(b); err != nil {
+		t.Error(err)
+	}
+	edited := strings.Replace(string(config), `"disc": "zoh"`, `"disc": "bilinear"`, 1)
+	if edited == string(config) {
+		t.Fatalf("nothing to edit in %s", config)
+	}
+	if err := os.WriteFile(filepath.Join(a, "config.json"), []byte(edited), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := load(a); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,8 @@
 package models
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -27,12 +29,27 @@ type savedConfig struct {
 	Model  string           `json:"model"`
 	Dtype  string           `json:"dtype"`
 	Config ClassifierConfig `json:"config"`
+	// Saved is the digest of the configuration that was saved with the tensors,
+	// which have it too. It tells files of two models apart.
+	Saved string `json:"saved,omitempty"`
+}
+
+// savedKey is the digest in the metadata of the tensor file.
+const savedKey = "config"
+
+// digest identifies a configuration.
+func digest(c ClassifierConfig) (string, error) {
+	b, err := json.Marshal(c)
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8]), err
 }
 
 const classifierName = "classifier"
 
 // Save writes the model to a directory, which is made if need be: config.json
-// and model.safetensors, each written to a temporary file and renamed.
+// and model.safetensors, each written to a temporary file and renamed. Where it
+// replaces a model of another configuration and is interrupted between the two,
+// what is left is refused by LoadClassifier.
 func (m *Classifier) Save(dir string) error {
 	vars, err := m.vars()
 	if err != nil {
@@ -42,16 +59,21 @@ func (m *Classifier) Save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("models: save %s: %w", dir, err)
 	}
+	saved, err := digest(m.cfg)
+	if err != nil {
+		return fmt.Errorf("models: save %s: %w", dir, err)
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("models: save: %w", err)
 	}
-	if err := safetensors.WriteFile(filepath.Join(dir, tensorFile), &safetensors.File{Tensors: ts}); err != nil {
+	f := &safetensors.File{Tensors: ts, Metadata: map[string]string{savedKey: saved}}
+	if err := safetensors.WriteFile(filepath.Join(dir, tensorFile), f); err != nil {
 		return fmt.Errorf("models: save: %w", err)
 	}
 	err = atomicfile.Write(filepath.Join(dir, configFile), 0o666, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return e.Encode(savedConfig{Model: classifierName, Dtype: m.dt.String(), Config: m.cfg})
+		return e.Encode(savedConfig{Model: classifierName, Dtype: m.dt.String(), Config: m.cfg, Saved: saved})
 	})
 	if err != nil {
 		return fmt.Errorf("models: save: %w", err)
@@ -113,6 +135,9 @@ func (l loading) classifier(g *G.ExprGraph, dir string) (*Classifier, error) {
 	f, err := safetensors.ReadFile(filepath.Join(dir, tensorFile))
 	if err != nil {
 		return nil, err
+	}
+	if of := f.Metadata[savedKey]; of != c.Saved && of != "" && c.Saved != "" {
+		return nil, fmt.Errorf("%s and %s are of two models: a Save was interrupted", configFile, tensorFile)
 	}
 	m, err := NewClassifier(g, dt, c.Config, 0)
 	if err != nil {
