@@ -41,8 +41,8 @@
 //
 // Each is three things with the same parameters. Fwd is a convolution with the
 // kernels that Kernel returns, for training and for whole sequences. Recurrence
-// is a recurrent network, for one step at a time without a graph; ScanStates
-// collects its states. FwdState is the convolution again, but starts from a
+// is a recurrent network, for one step at a time without a graph and with the
+// parameters of one moment; ScanStates collects its states. FwdState is the convolution again, but starts from a
 // state and returns the last one: for sequences in parts, with gradients through
 // the state, or, where a Carry hands the state over from one run of the graph to
 // the next, with gradients that end where the part begins. Copies read another sampling rate (AtRate) or longer sequences

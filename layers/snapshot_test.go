@@ -21,6 +21,17 @@ func snapshots() []variant {
 	vs := append(family(), s4Variant(layers.S4Config{
 		DModel: 4, DState: 4, LMax: familyLength, Gate: 2, Bottleneck: 2, Channels: 2, Activation: ops.ActReLU, MultActivation: ops.ActTanh,
 	}))
+	dense := vs[len(vs)-1]
+	dense.name = "dense " + dense.name
+	make := dense.make
+	dense.make = func(g *G.ExprGraph, dt tensor.Dtype, opts ...layers.Option) (sequenceLayer, error) {
+		l, err := make(g, dt, opts...)
+		if err != nil {
+			return nil, err
+		}
+		return denseS4{l.(*layers.S4)}, nil
+	}
+	vs = append(vs, dense)
 	for _, norm := range []layers.NormKind{layers.LayerNorm, layers.BatchNorm, layers.NoNorm} {
 		for _, pre := range []bool{false, true} {
 			for _, b := range []layers.BlockConfig{
@@ -36,6 +47,11 @@ func snapshots() []variant {
 	}
 	return vs
 }
+
+// denseS4 is an S4 whose recurrence is the dense one.
+type denseS4 struct{ *layers.S4 }
+
+func (l denseS4) Recurrence(batch int) (layers.Recurrence, error) { return l.DenseRecurrence(batch) }
 
 // held is a tensor of a layer, a parameter or a buffer.
 type held struct {
