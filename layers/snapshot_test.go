@@ -79,9 +79,9 @@ func heldBy(t *testing.T, l layers.Layer) []held {
 func nudge(h held) (undo func()) {
 	switch d := h.value.Data().(type) {
 	case []float32:
-		return moved(d)
+		return perturbed(d)
 	case []float64:
-		return moved(d)
+		return perturbed(d)
 	case []int64:
 		old := slices.Clone(d)
 		for i := range d {
@@ -92,7 +92,7 @@ func nudge(h held) (undo func()) {
 	panic(h.name)
 }
 
-func moved[T float32 | float64](d []T) (undo func()) {
+func perturbed[T float32 | float64](d []T) (undo func()) {
 	old := slices.Clone(d)
 	for i := range d {
 		d[i] += T(0.01 + 0.001*float64(i))
