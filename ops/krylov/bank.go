@@ -314,10 +314,10 @@ func (b *bank[T]) continuous() (a, in []float64, err error) {
 		return nil, nil, err
 	}
 	a, in = make([]float64, b.size.S*n*n), make([]float64, b.size.S*n)
-	f, z := b.workers[0].form, make([]float64, n*n)
+	f := b.workers[0].form
 	for s := range b.size.S {
 		theta := b.model(b.theta, s)
-		if err := f.yosida(a[s*n*n:][:n*n], z, theta, 0); err != nil {
+		if err := f.yosida(a[s*n*n:][:n*n], theta, 0); err != nil {
 			return nil, nil, fmt.Errorf("state matrix %d: %w", s, err)
 		}
 		f.input(in[s*n:][:n], theta)

@@ -11,8 +11,9 @@ import (
 type dense struct {
 	n    int
 	s    float64
-	y, z []float64 // (N, N) of the latest yosida
-	t    []float64 // (N, N) scratch
+	y    []float64 // (N, N) of the latest yosida
+	long bool      // it was a long step: z is Z; otherwise scratch
+	z, t []float64 // (N, N) scratch
 	work gemm.Workspace[float64]
 
 	eigen *symmetric // scratch of stabilise
@@ -31,39 +32,59 @@ func denseParts(n int) []part { return []part{{"A", n * n}, {"B", n}} }
 // longStep is the size of s F from which on Z is found first.
 const longStep = 1e3
 
-// yosida solves (I - s F) Y = F, from which Z = I + s Y. A product of F with the
-// inverse would lose digits: for LegS the entries of F grow with N and cancel. At
-// long steps, where Z is small, it solves for Z, from which Y = (Z - I)/s.
-func (f *dense) yosida(y, z, theta []float64, s float64) error {
+// yosida solves (I - s F) Y = F. A product of F with the inverse would lose
+// digits: for LegS the entries of F grow with N and cancel. At long steps, where I +
+// s Y would, it solves for Z, from which Y = (Z - I)/s.
+func (f *dense) yosida(y, theta []float64, s float64) error {
 	n, a := f.n, theta[:f.n*f.n]
 	f.s = s
-	copy(y, a)
-	setIdentity(z, n)
+	f.long = s*math.Sqrt(vec.Dot(a, a)) > longStep
+	x := f.y
+	if f.long {
+		x = f.z
+		setIdentity(x, n)
+	} else {
+		copy(x, a)
+	}
 	if s != 0 {
 		vec.Scale(f.t, -s, a)
 		for i := range n {
 			f.t[i*n+i]++
 		}
-		long := s*math.Sqrt(vec.Dot(a, a)) > longStep
-		x := y
-		if long {
-			x = z
-		}
 		if !solve(f.t, x, n) {
 			return errSingular
 		}
-		if long {
-			vec.Scale(y, 1/s, z)
-			for i := range n {
-				y[i*n+i] -= 1 / s
-			}
-		} else {
-			vec.Axpy(z, s, y)
+	}
+	if f.long {
+		vec.Scale(f.y, 1/s, f.z)
+		for i := range n {
+			f.y[i*n+i] -= 1 / s
 		}
 	}
-	copy(f.y, y)
-	copy(f.z, z)
+	copy(y, f.y)
 	return nil
+}
+
+func (f *dense) inverse(z []float64) {
+	if f.long {
+		copy(z, f.z)
+		return
+	}
+	vec.Scale(z, f.s, f.y)
+	for i := range f.n {
+		z[i*f.n+i]++
+	}
+}
+
+func (f *dense) solve(x, b, y []float64) {
+	if f.long {
+		for i := range x {
+			x[i] = vec.Dot(row(f.z, i, f.n), b)
+		}
+		return
+	}
+	copy(x, b)
+	vec.Axpy(x, f.s, y)
 }
 
 // setIdentity sets m (n, n) to the identity.
@@ -82,6 +103,9 @@ func (f *dense) yosidaGrad(gTheta, gy []float64) (gs float64) {
 	if f.s == 0 {
 		vec.Add(ga, ga, gy)
 	} else {
+		if !f.long {
+			f.inverse(f.z)
+		}
 		gemm.Gemm(&f.work, true, false, n, n, n, f.z, n, gy, n, f.t, n, false)
 		gemm.Gemm(&f.work, false, true, n, n, n, f.t, n, f.z, n, ga, n, true)
 	}

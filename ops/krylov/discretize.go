@@ -10,11 +10,14 @@ import (
 // form is a parametrisation of the continuous model x' = F x + B u of N
 // states: its parameters are a row of numbers, theta. One goroutine at a time.
 type form interface {
-	// yosida writes Y_s = F (I - s F)^-1 and Z_s = (I - s F)^-1 = I + s Y_s, (N, N),
-	// with which every discretisation here is made: see discretizer. Y_0 = F. Both
-	// are right in all their digits, also where the two terms of Z nearly cancel, as
-	// they do at long steps.
-	yosida(y, z, theta []float64, s float64) error
+	// yosida writes Y_s = F (I - s F)^-1, (N, N), the operator with which every
+	// discretisation here is made: see discretizer. Y_0 = F.
+	yosida(y, theta []float64, s float64) error
+	// inverse writes Z_s = (I - s F)^-1 = I + s Y_s, (N, N), and solve writes Z_s b,
+	// given y = Y_s b, for the latest Y_s. Both are right where the two terms nearly
+	// cancel, as they do at long steps.
+	inverse(z []float64)
+	solve(x, b, y []float64)
 	// yosidaGrad carries gy, the gradient of the latest Y_s, to theta, adding to
 	// gTheta, and returns the derivative by s.
 	yosidaGrad(gTheta, gy []float64) (gs float64)
@@ -44,14 +47,14 @@ type discretizer struct {
 	hold  *exponential // zero-order hold; nil: the bilinear transform
 
 	dt            float64 // of the latest step
-	y, z, gy      []float64
+	y, gy         []float64
 	b, gb, yb, zb []float64
 }
 
 func newDiscretizer(f form, cfg Config, n int) *discretizer {
 	d := &discretizer{
 		form: f, alpha: cfg.alpha(),
-		y: make([]float64, n*n), z: make([]float64, n*n), gy: make([]float64, n*n),
+		y: make([]float64, n*n), gy: make([]float64, n*n),
 		b: make([]float64, n), gb: make([]float64, n), yb: make([]float64, n), zb: make([]float64, n),
 	}
 	if cfg.disc() == ssm.ZOH {
@@ -64,7 +67,7 @@ func newDiscretizer(f form, cfg Config, n int) *discretizer {
 func (d *discretizer) step(ab, bb, theta []float64, dt float64) error {
 	d.dt = dt
 	s := d.alpha * dt
-	if err := d.form.yosida(d.y, d.z, theta, s); err != nil {
+	if err := d.form.yosida(d.y, theta, s); err != nil {
 		return err
 	}
 	d.form.input(d.b, theta)
@@ -74,8 +77,8 @@ func (d *discretizer) step(ab, bb, theta []float64, dt float64) error {
 	}
 	n := len(d.b)
 	if d.alpha > 0.5 {
-		vec.Scale(ab, (1-d.alpha)*dt, d.y)
-		vec.Add(ab, ab, d.z)
+		d.form.inverse(ab)
+		vec.Axpy(ab, (1-d.alpha)*dt, d.y)
 	} else {
 		vec.Scale(ab, dt, d.y)
 		for i := range n {
@@ -84,9 +87,9 @@ func (d *discretizer) step(ab, bb, theta []float64, dt float64) error {
 	}
 	for i := range n {
 		d.yb[i] = vec.Dot(row(d.y, i, n), d.b)
-		d.zb[i] = vec.Dot(row(d.z, i, n), d.b)
-		bb[i] = dt * d.zb[i]
 	}
+	d.form.solve(d.zb, d.b, d.yb)
+	vec.Scale(bb, dt, d.zb)
 	return nil
 }
 

@@ -63,7 +63,7 @@ func splitTheta(theta []float64, n int) (t ssm.Tridiagonal[[]float64]) {
 	return t
 }
 
-func (f *structured) yosida(y, z, theta []float64, s float64) error {
+func (f *structured) yosida(y, theta []float64, s float64) error {
 	n, t := f.n, splitTheta(theta, f.n)
 	f.s, f.theta = s, t
 	for i := range n {
@@ -84,41 +84,67 @@ func (f *structured) yosida(y, z, theta []float64, s float64) error {
 	}
 	f.lu.solve(f.z)
 	for i := range n {
-		w, tw := row(f.z, i, n), row(f.tz, i, n)
-		f.timesT(tw, f.z, i)
+		z, tz := row(f.z, i, n), row(f.tz, i, n)
+		f.timesT(tz, f.z, i)
 		yi := row(y, i, n)
-		vec.Scale(yi, -t.Pl[i], w)
-		vec.Axpy(yi, -t.Pl[i]*t.C[i], tw)
-		f.inverse(z, yi, i)
+		vec.Scale(yi, -t.Pl[i], z)
+		vec.Axpy(yi, -t.Pl[i]*t.C[i], tz)
 	}
 	return nil
 }
 
-// inverse writes row i of Z, given that of Y.
-func (f *structured) inverse(z, y []float64, i int) {
+func (f *structured) inverse(z []float64) {
 	n, t := f.n, &f.theta
-	zi := row(z, i, n)
-	vec.Scale(zi, f.s, y)
-	zi[i]++
-	if f.s == 0 || t.Pr[i] == 0 {
+	for i := range n {
+		zi, w, tw := row(z, i, n), row(f.z, i, n), row(f.tz, i, n)
+		for j := range zi {
+			var at float64
+			if i == j {
+				at = 1
+			}
+			y := -t.Pl[i] * (w[j] + t.C[i]*tw[j])
+			zi[j] = f.resolve(i, at, y, tw[j], f.z[j:], n)
+		}
+	}
+}
+
+// mayLose is how much less than one of its terms a difference may be before another
+// form of it is looked at.
+const mayLose = 0.1
+
+func (f *structured) solve(x, b, y []float64) {
+	n, w := f.n, f.q[:f.n]
+	lost := false
+	for i, bi := range b {
+		x[i] = bi + f.s*y[i]
+		lost = lost || math.Abs(x[i]) < mayLose*math.Abs(bi)
+	}
+	if !lost {
 		return
 	}
-	for j, tw := range row(f.tz, i, n) {
-		first := math.Abs(f.s * y[j]) // the terms of the difference
-		if i == j {
-			first = max(first, 1)
-		}
-		second := math.Abs(t.D[i] * f.z[i*n+j])
-		if i > 0 {
-			second = max(second, math.Abs(t.Dl[i-1]*f.z[(i-1)*n+j]))
-		}
-		if i+1 < n {
-			second = max(second, math.Abs(t.Du[i]*f.z[(i+1)*n+j]))
-		}
-		if second < first*math.Abs(t.Pr[i]) {
-			zi[j] = tw / t.Pr[i]
-		}
+	for i := range w {
+		w[i] = vec.Dot(row(f.z, i, n), b)
 	}
+	for i := range x {
+		x[i] = f.resolve(i, b[i], y[i], vec.Dot(row(f.tz, i, n), b), w, 1)
+	}
+}
+
+// resolve returns element i of Z b, given those of b, of y = Y b and of T w, and
+// all of w = M^-1 diag(pr) b, whose elements are stride apart.
+func (f *structured) resolve(i int, b, y, tw float64, w []float64, stride int) float64 {
+	t := &f.theta
+	terms := math.Abs(t.D[i] * w[i*stride])
+	if i > 0 {
+		terms = max(terms, math.Abs(t.Dl[i-1]*w[(i-1)*stride]))
+	}
+	if i+1 < f.n {
+		terms = max(terms, math.Abs(t.Du[i]*w[(i+1)*stride]))
+	}
+	if terms < max(math.Abs(b), math.Abs(f.s*y))*math.Abs(t.Pr[i]) {
+		return tw / t.Pr[i]
+	}
+	return b + f.s*y
 }
 
 // timesT writes row i of T x, x (N, N).
