@@ -105,8 +105,8 @@ func (c S4Config) withDefaults() S4Config {
 	return c
 }
 
-// defaultLMax is what LMax 0 means: the length of a CIFAR image read pixel by
-// pixel, the shortest of the Long Range Arena but for padded text.
+// defaultLMax is what LMax 0 means: the images of the Long Range Arena have as many
+// pixels.
 const defaultLMax = 1024
 
 // leastRank is the least rank in which an initialisation can be written.

@@ -39,7 +39,10 @@
 // agrees with the recurrence to about 1e-13 at any length; the float32 one is
 // the float64 one, rounded. An eigenvalue 0, and eigenvalues on the imaginary
 // axis, are allowed. A nearly undamped one costs digits: the relative error
-// grows to 1e-16 |p|^2/|Re Lambda|.
+// grows to 1e-16 |p|^2/|Re Lambda|. Steps may be as short or long as they like. A
+// mode that Ab^n takes to itself, such as that of an eigenvalue 0 without P, has no
+// part in C~: where input and output reach it, kernels and conversions are errors
+// that name the pole.
 //
 // Speed: the sums over poles and nodes, and their adjoint, run in AVX-512 or AVX2
 // registers where the machine has them, in float64 for both element types: near

@@ -28,7 +28,7 @@ import (
 // (S4, section 3.3 and algorithm 1, step 1.)
 func SetupC[T num.Float](dst []T, cfg Config, size Size, prm Params[T], l int) error {
 	return retune("SetupC", dst, cfg, size, prm, l, func(dst, c []float64, p *power) {
-		times(dst, c, p.e)
+		times(dst, c, p.e, p.inv.N())
 		vec.Scale(dst, -1, dst)
 	})
 }
@@ -39,7 +39,7 @@ func SetupC[T num.Float](dst []T, cfg Config, size Size, prm Params[T], l int) e
 // l more. dst may be prm.C. See [SetupC] for the rest.
 func Double[T num.Float](dst []T, cfg Config, size Size, prm Params[T], l int) error {
 	return retune("Double", dst, cfg, size, prm, l, func(dst, c []float64, p *power) {
-		times(dst, c, p.plus())
+		times(dst, c, p.plus(), p.inv.N())
 	})
 }
 
@@ -171,9 +171,8 @@ func (f *feature) retune(l int, convert conversion) error {
 	return nil
 }
 
-// times sets the rows dst to c m.
-func times(dst, c, m []float64) {
-	n := int(math.Sqrt(float64(len(m))))
+// times sets the rows dst to c m, m (n, n).
+func times(dst, c, m []float64, n int) {
 	var ws gemm.Workspace[float64]
 	gemm.Gemm(&ws, false, false, len(c)/n, n, n, c, n, m, n, dst, n, false)
 }
