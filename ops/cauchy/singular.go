@@ -113,7 +113,7 @@ func onNode(freq float64, n int) bool {
 // zeroPoles lists the eigenvalues that are 0.
 func (f *feature) zeroPoles() (z []int) {
 	for n, a := range f.a {
-		if cmplx.Abs(a) <= zeroEigenvalue {
+		if math.Abs(real(a)) <= zeroEigenvalue && math.Abs(imag(a)) <= zeroEigenvalue {
 			z = append(z, n)
 		}
 	}
