@@ -10,7 +10,6 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/size"
-	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/param"
 )
@@ -34,26 +33,28 @@ type Layer interface {
 // errNotMade is what the zero value of a layer returns.
 var errNotMade = errors.New("want a layer that its New function made, got the zero value")
 
-// base is what all layers have in common.
-type base struct {
+// Base is what all layers have in common, and embed: name, parameters, buffers.
+// Builder.Done makes it.
+type Base struct {
 	kind    string
 	name    string
 	g       *G.ExprGraph
 	dt      tensor.Dtype
 	seed    uint64
 	rate    float64 // see AtRate
+	cfg     Config
 	params  []param.Param
 	buffers []param.Buffer
 	masks   map[string]*ops.Masks // of its dropouts, by the names of those
 }
 
 // Name returns the layer's name, the prefix of its parameters' names.
-func (l *base) Name() string { return l.name }
+func (l *Base) Name() string { return l.name }
 
 // Params returns the layer's parameters, frozen ones included, in the order in
 // which checkpoints list them. Their nodes are the layer's own, their hints to
 // an optimiser are copies.
-func (l *base) Params() []param.Param {
+func (l *Base) Params() []param.Param {
 	ps := make([]param.Param, len(l.params))
 	for i, p := range l.params {
 		ps[i] = p.Clone()
@@ -62,7 +63,7 @@ func (l *base) Params() []param.Param {
 }
 
 // Learnables returns the nodes of the parameters that are not frozen.
-func (l *base) Learnables() G.Nodes {
+func (l *Base) Learnables() G.Nodes {
 	var ns G.Nodes
 	for _, p := range l.params {
 		if !p.Frozen {
@@ -74,45 +75,21 @@ func (l *base) Learnables() G.Nodes {
 
 // Buffers returns the layer's state that is saved with the model but not
 // learned.
-func (l *base) Buffers() []param.Buffer { return slices.Clone(l.buffers) }
+func (l *Base) Buffers() []param.Buffer { return slices.Clone(l.buffers) }
 
 // addMasks adds the masks of a dropout.
-func (l *base) addMasks(name string, m *ops.Masks) {
+func (l *Base) addMasks(name string, m *ops.Masks) {
 	if l.masks == nil {
 		l.masks = map[string]*ops.Masks{}
 	}
 	l.masks[name] = m
 }
 
-// inner returns the layer itself, for those it is embedded in.
-func (l *base) inner() *base { return l }
-
-// cloneBuilder starts a copy of the layer on another graph that shares its
-// tensors.
-func (l *base) cloneBuilder(g *G.ExprGraph, opts ...CloneOption) *builder {
-	b := &builder{g: g, dt: l.dt, kind: l.kind, path: l.name, seed: l.seed, rate: l.rate, from: make(map[string]*tensor.Dense), fromMasks: l.masks}
-	for _, o := range opts {
-		o(b)
-	}
-	for _, p := range l.params {
-		t, err := p.Value()
-		if err != nil {
-			b.fail(err)
-			continue
-		}
-		b.from[p.Name] = weights.Share(t)
-	}
-	for _, v := range l.buffers {
-		b.from[v.Name] = v.Value
-	}
-	if b.err == nil {
-		b.start()
-	}
-	return b
-}
+// inner returns the base of a layer that embeds it.
+func (l *Base) inner() *Base { return l }
 
 // place names the layer and a method, as errors begin.
-func (l *base) place(method string) string {
+func (l *Base) place(method string) string {
 	if l == nil {
 		return "layers: " + method
 	}
@@ -120,22 +97,22 @@ func (l *base) place(method string) string {
 }
 
 // title names the layer.
-func (l *base) title() string { return fmt.Sprintf("layers: %s %q", l.kind, l.name) }
+func (l *Base) title() string { return fmt.Sprintf("layers: %s %q", l.kind, l.name) }
 
 // made returns y, which the layer made of the nodes from. Errors of its ops at run
 // time name the layer.
-func (l *base) made(y *G.Node, from ...*G.Node) *G.Node {
+func (l *Base) made(y *G.Node, from ...*G.Node) *G.Node {
 	graphop.InLayer(l.title(), y, from...)
 	return y
 }
 
 // errorf returns an error that names the layer and the method.
-func (l *base) errorf(method, format string, args ...any) error {
+func (l *Base) errorf(method, format string, args ...any) error {
 	return fmt.Errorf("%s: %w", l.place(method), fmt.Errorf(format, args...))
 }
 
 // wrap adds the layer and the method to an error.
-func (l *base) wrap(method string, err error) error {
+func (l *Base) wrap(method string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -143,7 +120,7 @@ func (l *base) wrap(method string, err error) error {
 }
 
 // checkInput checks a (B, H, L) input, or a (B, H) one if flat is allowed.
-func (l *base) checkInput(x *G.Node, h int, flat bool) error {
+func (l *Base) checkInput(x *G.Node, h int, flat bool) error {
 	if l == nil {
 		return l.wrap("Fwd", errNotMade)
 	}
@@ -168,7 +145,7 @@ func (l *base) checkInput(x *G.Node, h int, flat bool) error {
 }
 
 // checkGraph checks that an input of the layer is on its graph.
-func (l *base) checkGraph(name string, n *G.Node) error {
+func (l *Base) checkGraph(name string, n *G.Node) error {
 	if n.Graph() != l.g {
 		return l.errorf("Fwd", "%s is on another graph than the layer: make a copy of the layer there with CloneTo", name)
 	}
@@ -177,7 +154,7 @@ func (l *base) checkGraph(name string, n *G.Node) error {
 
 // checkSize checks the size of a tensor (B, H, L) or (B, H) that Fwd reads or
 // makes.
-func (l *base) checkSize(name string, s tensor.Shape) error {
+func (l *Base) checkSize(name string, s tensor.Shape) error {
 	if len(s) == 3 {
 		if err := size.Length("L", s[2]); err != nil {
 			return l.wrap("Fwd", err)
@@ -187,7 +164,7 @@ func (l *base) checkSize(name string, s tensor.Shape) error {
 }
 
 // checkLengths checks the lengths of the rows of x, which may be nil.
-func (l *base) checkLengths(x, lengths *G.Node) error {
+func (l *Base) checkLengths(x, lengths *G.Node) error {
 	if lengths == nil {
 		return nil
 	}

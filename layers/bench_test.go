@@ -110,12 +110,12 @@ func buildStateLayer(b *testing.B, layer makeLayer, batch, h, n, l int) (lay lay
 		b.Fatal(err)
 	}
 	lay = made.(layers.StateSpaceLayer)
-	in = G.Nodes{normalNode(g, "x", batch, h, l), normalNode(g, "x0", lay.StateShape(batch)...)}
-	y, state, err := lay.FwdState(in[0], in[1])
+	in = G.Nodes{normalNode(g, "x", batch, h, l), normalNode(g, "x0", lay.StateShapes(batch)[0].Shape...)}
+	y, state, err := lay.FwdState(in[0], G.Nodes{in[1]})
 	if err != nil {
 		b.Fatal(err)
 	}
-	return lay, in, G.Nodes{y, state}
+	return lay, in, append(G.Nodes{y}, state...)
 }
 
 // buildLayer puts a layer on a graph of its own, with an input.

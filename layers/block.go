@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -8,17 +9,16 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/deepcopy"
+	"github.com/gorgonia-s4/s4/internal/strictjson"
 	"github.com/gorgonia-s4/s4/ops"
 )
 
 // BlockConfig configures a Block.
 type BlockConfig struct {
-	// One of these configures the sequence layer inside. Its DModel is the
-	// block's.
-	S4   *S4Config   `json:"s4,omitempty"`
-	S4D  *S4DConfig  `json:"s4d,omitempty"`
-	DSS  *DSSConfig  `json:"dss,omitempty"`
-	LSSL *LSSLConfig `json:"lssl,omitempty"`
+	// Mixer configures the sequence layer inside, which keeps the number of
+	// features. In JSON it is an object with the fields of the configuration and
+	// its "kind": see RegisterMixer.
+	Mixer MixerConfig `json:"mixer"`
 
 	Norm    NormKind `json:"norm,omitempty"`    // "" means LayerNorm
 	PreNorm bool     `json:"prenorm,omitempty"` // normalise before the layer, not after the sum
@@ -27,59 +27,51 @@ type BlockConfig struct {
 	UntiedDropout bool `json:"untied_dropout,omitempty"`
 }
 
-// sequenceConfig is the configuration of a layer that a Block can hold.
-type sequenceConfig interface {
-	Validate() error
-	// features returns the number of features of input and output.
-	features() (in, out int)
-	// build makes the layer inside the builder's, under the name "layer".
-	build(b *builder) (sequenceLayer, error)
+// blockFields is BlockConfig without its methods.
+type blockFields BlockConfig
+
+// blockJSON is a BlockConfig in JSON. Its Mixer takes the place of the other.
+type blockJSON struct {
+	Mixer mixerJSON `json:"mixer"`
+	blockFields
 }
 
-// sequence returns the configuration of the layer inside. It is an error
-// unless there is exactly one.
-func (c BlockConfig) sequence() (sequenceConfig, error) {
-	var found []sequenceConfig
-	if c.S4 != nil {
-		found = append(found, *c.S4)
-	}
-	if c.S4D != nil {
-		found = append(found, *c.S4D)
-	}
-	if c.DSS != nil {
-		found = append(found, *c.DSS)
-	}
-	if c.LSSL != nil {
-		found = append(found, *c.LSSL)
-	}
-	if len(found) != 1 {
-		return nil, fmt.Errorf("BlockConfig: want one sequence layer, S4, S4D, DSS or LSSL, got %d", len(found))
-	}
-	return found[0], nil
+// MarshalJSON implements json.Marshaler.
+func (c BlockConfig) MarshalJSON() ([]byte, error) {
+	return json.Marshal(blockJSON{mixerJSON{c.Mixer}, blockFields(c)})
 }
 
-// DModel returns the number of features of the block, 0 if it has no one
-// sequence layer.
+// UnmarshalJSON implements json.Unmarshaler. A field that no block or mixer has
+// is an error.
+func (c *BlockConfig) UnmarshalJSON(text []byte) error {
+	var v blockJSON
+	if err := strictjson.Decode(text, &v); err != nil {
+		return fmt.Errorf("block: %w", err)
+	}
+	*c = BlockConfig(v.blockFields)
+	c.Mixer = v.Mixer.MixerConfig
+	return nil
+}
+
+// DModel returns the number of features of the block, 0 without a mixer.
 func (c BlockConfig) DModel() int {
-	s, err := c.sequence()
-	if err != nil {
+	if c.Mixer == nil {
 		return 0
 	}
-	in, _ := s.features()
+	in, _ := c.Mixer.Features()
 	return in
 }
 
 // Validate reports the first field that is out of range.
 func (c BlockConfig) Validate() error {
-	s, err := c.sequence()
-	if err != nil {
-		return err
+	if c.Mixer == nil {
+		return fmt.Errorf("BlockConfig: want a Mixer, got none")
 	}
-	if err := s.Validate(); err != nil {
+	if err := c.Mixer.Validate(); err != nil {
 		return fmt.Errorf("BlockConfig: %w", err)
 	}
-	if in, out := s.features(); in != out {
-		return fmt.Errorf("BlockConfig: a residual block keeps its %d features: want Channels 1 or a mixing, got a layer with %d features of output", in, out)
+	if in, out := c.Mixer.Features(); in != out {
+		return fmt.Errorf("BlockConfig: a residual block keeps its %d features: want Channels 1 or a mixing, got a mixer with %d features of output", in, out)
 	}
 	if err := errors.Join(c.Norm.Validate(), DropoutConfig{P: c.Dropout}.Validate()); err != nil {
 		return fmt.Errorf("BlockConfig: %w", err)
@@ -87,102 +79,63 @@ func (c BlockConfig) Validate() error {
 	return nil
 }
 
-// sequenceLayer is a layer that a Block can hold.
-type sequenceLayer interface {
-	StateSpaceLayer
-	fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, error)
-	fwdState(x, x0 *G.Node, after *Dropout) (y, state *G.Node, err error)
-	inner() *base
-}
-
-// Block is a residual block, the unit that S4 models stack:
+// Block is a residual block, the unit that sequence models stack:
 //
-//	x + dropout(layer(norm(x)))    with PreNorm
-//	norm(x + dropout(layer(x)))    without
+//	x + dropout(mixer(norm(x)))    with PreNorm
+//	norm(x + dropout(mixer(x)))    without
 //
-// where layer is a state space model with activation and mixing. Its
-// parameters are those of the layer under "layer" and of the norm under "norm".
+// Its parameters are those of the mixer under "layer" and of the norm under
+// "norm".
 type Block struct {
-	*base
+	*Base
 	cfg   BlockConfig
-	layer sequenceLayer
+	mixer Mixer
 	norm  *Norm
 	drop  *Dropout
 }
 
 // NewBlock makes a residual block.
 func NewBlock(g *G.ExprGraph, dt tensor.Dtype, cfg BlockConfig, opts ...Option) (*Block, error) {
-	return buildBlock(newBuilder(g, dt, "Block", "block", opts), cfg)
+	return newLayer[*Block](g, dt, cfg, opts)
 }
 
-func buildBlock(b *builder, cfg BlockConfig) (*Block, error) {
-	if err := cfg.Validate(); err != nil {
-		b.fail(err)
-		return nil, b.err
-	}
-	seq, err := cfg.sequence()
-	if err != nil {
-		b.fail(err)
-		return nil, b.err
-	}
-	l := &Block{cfg: deepcopy.Of(cfg)}
-	if l.layer, err = seq.build(b); err != nil {
-		return nil, err
-	}
-	b.adopt(l.layer.inner())
-	if l.norm, err = buildNorm(b.child("Norm", "norm"), NormConfig{Kind: cfg.Norm, DModel: cfg.DModel()}); err != nil {
-		return nil, err
-	}
-	b.adopt(l.norm.base)
-	drop, err := buildDropout(b.child("Dropout", "dropout"), DropoutConfig{P: cfg.Dropout, Untied: cfg.UntiedDropout})
+// Build implements Config.
+func (c BlockConfig) Build(b *Builder) (Layer, error) {
+	c.Mixer = b.refrozen(c.Mixer).(MixerConfig)
+	inner, err := b.Child("layer", c.Mixer)
 	if err != nil {
 		return nil, err
 	}
-	l.drop = drop
-	b.adopt(drop.base)
-	l.base, err = b.done()
+	mixer, ok := inner.(Mixer)
+	if !ok {
+		return nil, b.errorf("want a mixer, which has FwdLengths, got a %T", inner)
+	}
+	norm, _ := child[*Norm](b, "norm", NormConfig{Kind: c.Norm, DModel: c.DModel()})
+	drop, _ := child[*Dropout](b, "dropout", DropoutConfig{P: c.Dropout, Untied: c.UntiedDropout})
+	l := &Block{cfg: c, mixer: mixer, norm: norm, drop: drop}
+	b.base.cfg = c
+	l.Base, err = b.Done()
 	return l, err
 }
 
 // Config returns the block's configuration.
 func (l *Block) Config() BlockConfig { return deepcopy.Of(l.cfg) }
 
-// Layer returns the state space layer inside.
-func (l *Block) Layer() StateSpaceLayer { return l.layer }
+// Mixer returns the sequence layer inside.
+func (l *Block) Mixer() Mixer { return l.mixer }
 
 // CloneTo returns a block on another graph that shares this one's tensors.
 func (l *Block) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*Block, error) {
-	b := l.cloneBuilder(g, opts...)
-	return buildBlock(b, b.frozenInside(l.cfg))
-}
-
-// frozenInside returns the configuration of a copy, given that of the original.
-func (b *builder) frozenInside(c BlockConfig) BlockConfig {
-	switch {
-	case c.S4 != nil:
-		s := *c.S4
-		s.Frozen = b.frozenInstead(s.Frozen)
-		c.S4 = &s
-	case c.S4D != nil:
-		s := *c.S4D
-		s.Frozen = b.frozenInstead(s.Frozen)
-		c.S4D = &s
-	case c.DSS != nil:
-		s := *c.DSS
-		s.Frozen = b.frozenInstead(s.Frozen)
-		c.DSS = &s
-	case c.LSSL != nil:
-		s := *c.LSSL
-		s.Frozen = b.frozenInstead(s.Frozen)
-		c.LSSL = &s
-	}
-	return c
+	return Clone(l, g, opts...)
 }
 
 // Settle makes the block consistent after values from elsewhere were put into its
 // parameters and buffers: see S4.
-func (l *Block) Settle() error {
-	if s, ok := l.layer.(interface{ Settle() error }); ok {
+func (l *Block) Settle() error { return settle(l.mixer) }
+
+// settle settles a layer that has something to settle.
+func settle(l Layer) error {
+	if s, ok := l.(interface{ Settle() error }); ok {
 		return s.Settle()
 	}
 	return nil
@@ -196,32 +149,73 @@ func (l *Block) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }
 // stands behind them. The output is 0 there, and so is the gradient of x. lengths
 // is (B) of dtype int, or nil.
 func (l *Block) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
-	return l.around(x, lengths, func(u *G.Node) (*G.Node, error) { return l.layer.fwdDropped(u, lengths, l.drop) })
+	return l.around(x, lengths, func(u *G.Node) (*G.Node, error) {
+		if m, ok := l.mixer.(dropping); ok {
+			return m.fwdDropped(u, lengths, l.drop)
+		}
+		y, err := l.mixer.FwdLengths(u, lengths)
+		if err != nil {
+			return nil, err
+		}
+		return l.dropped(u, y)
+	})
+}
+
+// dropping is a mixer that can take a dropout of its output into its last
+// operation.
+type dropping interface {
+	fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, error)
+	fwdState(x *G.Node, x0 G.Nodes, after *Dropout) (y *G.Node, x1 G.Nodes, err error)
+}
+
+// dropped is what the block does to the output y of its mixer for the input u.
+func (l *Block) dropped(u, y *G.Node) (*G.Node, error) {
+	switch {
+	case y == nil:
+		return nil, l.errorf("Fwd", "want its mixer, a %T, to return a node, got nil", l.mixer)
+	case !y.Shape().Eq(u.Shape()) || y.Dtype() != u.Dtype():
+		return nil, l.errorf("Fwd", "want its mixer, a %T, to keep shape and dtype, %v of %v, got %v of %v", l.mixer, u.Shape(), u.Dtype(), y.Shape(), y.Dtype())
+	case y.Graph() != u.Graph():
+		return nil, l.errorf("Fwd", "want its mixer, a %T, to return a node of the graph of its input", l.mixer)
+	}
+	return l.drop.Fwd(y)
 }
 
 // FwdState is Fwd for a sequence that goes on from a state: x0 is the state of
-// the layer inside before the first step of x, nil for zero, and the state
-// returned is that after the last one, both of the shape that StateShape
-// returns. A Carry hands it over from one run to the next.
-func (l *Block) FwdState(x, x0 *G.Node) (y, state *G.Node, err error) {
-	y, err = l.around(x, nil, func(u *G.Node) (y *G.Node, err error) {
-		y, state, err = l.layer.fwdState(u, x0, l.drop)
-		return y, err
-	})
-	return y, state, err
-}
-
-// StateShape returns the shape of the state of a batch, nil if the layer inside has
-// no state.
-func (l *Block) StateShape(batch int) tensor.Shape {
-	if l.layer == nil {
-		return nil
+// the mixer before the first step of x, nil for zero, and x1 that after the last
+// one, both as StateShapes describes them. A Carry hands it over from one run to
+// the next.
+func (l *Block) FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err error) {
+	if l.Base == nil {
+		return nil, nil, l.wrap("FwdState", errNotMade)
 	}
-	return l.layer.StateShape(batch)
+	m, err := ability[Stateful](l.mixer, "go on from a state")
+	if err != nil {
+		return nil, nil, l.wrap("FwdState", err)
+	}
+	y, err = l.around(x, nil, func(u *G.Node) (y *G.Node, err error) {
+		if d, ok := l.mixer.(dropping); ok {
+			y, x1, err = d.fwdState(u, x0, l.drop)
+			return y, err
+		}
+		if y, x1, err = m.FwdState(u, x0); err != nil {
+			return nil, err
+		}
+		return l.dropped(u, y)
+	})
+	return y, x1, err
 }
 
-// around is the block around its layer, which includes the dropout.
-func (l *Block) around(x, lengths *G.Node, layer func(u *G.Node) (*G.Node, error)) (*G.Node, error) {
+// StateShapes describes the state of a batch: that of the mixer.
+func (l *Block) StateShapes(batch int) []StateShape {
+	if m, ok := l.mixer.(Stateful); ok {
+		return m.StateShapes(batch)
+	}
+	return nil
+}
+
+// around is the block around its mixer, which includes the dropout.
+func (l *Block) around(x, lengths *G.Node, mixer func(u *G.Node) (*G.Node, error)) (*G.Node, error) {
 	if err := l.checkInput(x, l.cfg.DModel(), false); err != nil {
 		return nil, err
 	}
@@ -232,7 +226,7 @@ func (l *Block) around(x, lengths *G.Node, layer func(u *G.Node) (*G.Node, error
 			return nil, err
 		}
 	}
-	if y, err = layer(y); err != nil {
+	if y, err = mixer(y); err != nil {
 		return nil, err
 	}
 	if !l.cfg.PreNorm {

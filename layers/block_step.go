@@ -1,176 +1,95 @@
 package layers
 
 import (
-	"fmt"
-	"math"
-	"slices"
-
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/vec"
 	"github.com/gorgonia-s4/s4/internal/weights"
-	"github.com/gorgonia-s4/s4/ops"
 )
 
 // Recurrence returns the block as a recurrent network for batches of the given
 // size: Step maps (batch, DModel) to (batch, DModel). Its state is that of the
-// layer inside; a BatchNorm normalises by its running statistics. A block
-// around a bidirectional layer has none.
-func (l *Block) Recurrence(batch int) (Recurrence, error) {
-	if l.base == nil {
+// mixer inside; a BatchNorm normalises by its running statistics. A block around a
+// mixer that cannot step, a bidirectional one for example, has none.
+func (l *Block) Recurrence(batch int) (*Recurrence, error) { return NewRecurrence(l, batch) }
+
+// Snapshot implements Stepper.
+func (l *Block) Snapshot() (Snapshot, error) {
+	if l.Base == nil {
 		return nil, l.wrap("Recurrence", errNotMade)
 	}
 	if l.dt == tensor.Float32 {
-		return newBlockRecurrence[float32](l, batch)
+		return newBlockSnapshot[float32](l)
 	}
-	return newBlockRecurrence[float64](l, batch)
+	return newBlockSnapshot[float64](l)
 }
 
-// blockRecurrence is the recurrence of the layer inside, whose state it has,
-// with norm and residual around it.
-type blockRecurrence[T num.Float] struct {
-	Recurrence
-	l     *Block
-	batch int
-	h     int // features
-	norm  *normWeights[T]
-	in    *tensor.Dense // (B, H) of the layer inside
-	out   *tensor.Dense // (B, H)
-
-	inData, outData []T
+// blockSnapshot is a block as its steps see it.
+type blockSnapshot[T num.Float] struct {
+	l       *Base
+	h       int
+	preNorm bool
+	mixer   Snapshot
+	norm    *normSnapshot[T]
 }
 
-func newBlockRecurrence[T num.Float](l *Block, batch int) (Recurrence, error) {
-	inner, err := l.layer.Recurrence(batch)
+func newBlockSnapshot[T num.Float](l *Block) (Snapshot, error) {
+	stepper, err := ability[Stepper](l.mixer, "step")
 	if err != nil {
 		return nil, l.wrap("Recurrence", err)
 	}
-	h := l.cfg.DModel()
-	r := &blockRecurrence[T]{
-		Recurrence: inner, l: l, batch: batch, h: h,
-		inData: num.Aligned[T](batch * h), outData: num.Aligned[T](batch * h),
-	}
-	r.in = tensor.New(tensor.WithShape(batch, h), tensor.WithBacking(r.inData))
-	r.out = tensor.New(tensor.WithShape(batch, h), tensor.WithBacking(r.outData))
-	if r.norm, err = newNormWeights[T](l.norm); err != nil {
+	s := &blockSnapshot[T]{l: l.Base, h: l.cfg.DModel(), preNorm: l.cfg.PreNorm}
+	if s.mixer, err = stepper.Snapshot(); err != nil {
 		return nil, l.wrap("Recurrence", err)
 	}
-	return r, nil
+	s.norm, err = newNormSnapshot[T](l.norm)
+	return s, err
 }
 
-// Refresh implements Recurrence.
-func (r *blockRecurrence[T]) Refresh() error {
-	norm, err := newNormWeights[T](r.l.norm)
+// NewSession implements Snapshot.
+func (s *blockSnapshot[T]) NewSession(batch int) (Session, error) {
+	if err := s.l.checkStep(batch, s.h); err != nil {
+		return nil, err
+	}
+	mixer, err := s.mixer.NewSession(batch)
 	if err != nil {
-		return r.l.wrap("Recurrence", err)
+		return nil, s.l.wrap("Recurrence", err)
 	}
-	if err := r.Recurrence.Refresh(); err != nil {
-		return r.l.wrap("Recurrence", err)
-	}
-	r.norm = norm
-	return nil
+	return &blockSession[T]{mixer, s, batch, newStepOutput[T](batch, s.h), newStepOutput[T](batch, s.h)}, nil
 }
 
-// Step implements Recurrence.
-func (r *blockRecurrence[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
-	x, err := stepInput[T](r.l.base, u, r.batch, r.h)
+// blockSession is a batch of sequences in a block: that of the mixer, whose state
+// it has, with norm and residual around it.
+type blockSession[T num.Float] struct {
+	Session
+	s       *blockSnapshot[T]
+	batch   int
+	in, out stepOutput[T] // of the mixer, and of the block
+}
+
+// Step implements Session.
+func (r *blockSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
+	x, err := stepInput[T](r.s.l, u, r.batch, r.s.h)
 	if err != nil {
 		return nil, err
 	}
-	if r.l.cfg.PreNorm {
-		r.norm.apply(r.inData, x)
+	if r.s.preNorm {
+		r.s.norm.rows(r.in.data, x)
 	} else {
-		copy(r.inData, x)
+		copy(r.in.data, x)
 	}
-	y, err := r.Recurrence.Step(r.in)
+	y, err := r.Session.Step(r.in.t)
 	if err != nil {
 		return nil, err
 	}
-	yData, _ := weights.Memory[T](y)
-	vec.Add(r.outData, x, yData)
-	if !r.l.cfg.PreNorm {
-		r.norm.apply(r.outData, r.outData)
+	v, ok := weights.Memory[T](y)
+	if !ok || len(v) != len(x) {
+		return nil, r.s.l.errorf("Step", "want its mixer to return (%d, %d) of dtype %v, contiguous, got %s", r.batch, r.s.h, r.s.l.dt, describe(y))
 	}
-	return r.out, nil
-}
-
-// normWeights are one snapshot of a Norm for steps in evaluation, with which they
-// share no memory. They are only read.
-type normWeights[T num.Float] struct {
-	cfg          NormConfig
-	weight, bias []T // (H), nil if not affine
-
-	// Of a BatchNorm: the running mean, and the inverse deviation times the
-	// weight.
-	mean, scale []T
-}
-
-// newNormWeights takes a snapshot.
-func newNormWeights[T num.Float](l *Norm) (*normWeights[T], error) {
-	w := &normWeights[T]{cfg: l.cfg}
-	for _, err := range []error{readCopy(&w.weight, l.weight), readCopy(&w.bias, l.bias)} {
-		if err != nil {
-			return nil, l.wrap("Recurrence", err)
-		}
+	vec.Add(r.out.data, x, v)
+	if !r.s.preNorm {
+		r.s.norm.rows(r.out.data, r.out.data)
 	}
-	if l.cfg.Kind != BatchNorm {
-		return w, nil
-	}
-	return w, l.wrap("Recurrence", w.readStats(l.stats))
-}
-
-// readStats reads the running statistics.
-func (w *normWeights[T]) readStats(stats ops.BatchNormStats) error {
-	mean, ok1 := weights.Memory[T](stats.Mean)
-	variance, ok2 := weights.Memory[T](stats.Var)
-	if h := w.cfg.DModel; !ok1 || !ok2 || len(mean) != h || len(variance) != h {
-		return fmt.Errorf("want running statistics (%d) of dtype %T, contiguous, got mean %v of %v and variance %v of %v",
-			h, *new(T), stats.Mean.Shape(), stats.Mean.Dtype(), stats.Var.Shape(), stats.Var.Dtype())
-	}
-	w.mean, w.scale = slices.Clone(mean), num.Aligned[T](len(variance))
-	for i, v := range variance {
-		scale := 1 / math.Sqrt(float64(v)+w.cfg.Eps)
-		if w.weight != nil {
-			scale *= float64(w.weight[i])
-		}
-		w.scale[i] = T(scale)
-	}
-	return nil
-}
-
-// apply normalises x (B, H) to dst, which may be x.
-func (w *normWeights[T]) apply(dst, x []T) {
-	h := w.cfg.DModel
-	for lo := 0; lo < len(x); lo += h {
-		w.row(dst[lo:lo+h], x[lo:lo+h])
-	}
-}
-
-// row normalises one example.
-func (w *normWeights[T]) row(dst, x []T) {
-	switch w.cfg.Kind {
-	case NoNorm:
-		copy(dst, x)
-		return
-	case BatchNorm:
-		vec.Sub(dst, x, w.mean)
-		vec.Mul(dst, dst, w.scale)
-	case LayerNorm:
-		mean, rstd := moments(x, w.cfg.Eps)
-		vec.Affine(dst, x, T(mean), T(rstd), 0)
-		if w.weight != nil {
-			vec.Mul(dst, dst, w.weight)
-		}
-	}
-	if w.bias != nil {
-		vec.Add(dst, dst, w.bias)
-	}
-}
-
-// moments returns the mean of x and 1/sqrt(variance + eps).
-func moments[T num.Float](x []T, eps float64) (mean, rstd float64) {
-	n := float64(len(x))
-	mean = vec.Sum64(x) / n
-	return mean, 1 / math.Sqrt(vec.SumSqDiff(x, mean)/n+eps)
+	return r.out.t, nil
 }

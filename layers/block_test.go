@@ -25,7 +25,7 @@ func TestBlockGradients(t *testing.T) {
 		{PreNorm: true},
 		{Norm: layers.NoNorm},
 	} {
-		cfg.S4D = &layers.S4DConfig{DModel: 3, DState: 4}
+		cfg.Mixer = layers.S4DConfig{DModel: 3, DState: 4}
 		testutil.Check(t, func(g *G.ExprGraph, n []*G.Node) (*G.Node, error) {
 			b, err := layers.NewBlock(g, n[0].Dtype(), cfg)
 			if err != nil {
@@ -38,18 +38,17 @@ func TestBlockGradients(t *testing.T) {
 
 func TestBlockErrors(t *testing.T) {
 	for want, cfg := range map[string]layers.BlockConfig{
-		"want one sequence layer, S4, S4D, DSS or LSSL, got 0": {},
-		"want one sequence layer, S4, S4D, DSS or LSSL, got 2": {S4: &layers.S4Config{DModel: 2}, S4D: &layers.S4DConfig{DModel: 2}},
-		"S4DConfig: want DModel >= 1":                          {S4D: &layers.S4DConfig{}},
-		"want Channels 1 or a mixing":                          {S4D: &layers.S4DConfig{DModel: 2, Channels: 2, Mixing: layers.MixNone}},
-		`want norm "layer"`:                                    {S4D: &layers.S4DConfig{DModel: 2}, Norm: "x"},
-		"want P in [0, 1), got -0.1":                           {S4D: &layers.S4DConfig{DModel: 2}, Dropout: -0.1},
+		"want a Mixer, got none":      {},
+		"S4DConfig: want DModel >= 1": {Mixer: layers.S4DConfig{}},
+		"want Channels 1 or a mixing": {Mixer: layers.S4DConfig{DModel: 2, SSM: layers.SSM{Channels: 2, Mixing: layers.MixNone}}},
+		`want norm "layer"`:           {Mixer: layers.S4DConfig{DModel: 2}, Norm: "x"},
+		"want P in [0, 1), got -0.1":  {Mixer: layers.S4DConfig{DModel: 2}, Dropout: -0.1},
 	} {
 		if _, err := layers.NewBlock(G.NewGraph(), tensor.Float32, cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)
 		}
 	}
-	b, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2}})
+	b, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +58,7 @@ func TestBlockErrors(t *testing.T) {
 }
 
 func TestBlockParameterNames(t *testing.T) {
-	b, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, Dropout: 0.1}, Norm: layers.BatchNorm, Dropout: 0.1}, layers.WithName("blocks.3"))
+	b, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, SSM: layers.SSM{Dropout: 0.1}}, Norm: layers.BatchNorm, Dropout: 0.1}, layers.WithName("blocks.3"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,10 +79,10 @@ func TestBlockParameterNames(t *testing.T) {
 
 func TestBlockConfigJSONRoundTrip(t *testing.T) {
 	for _, cfg := range []layers.BlockConfig{
-		{S4: &layers.S4Config{DModel: 4, DState: 8, Rank: 2, NSSM: 2, LMax: 100, Init: hippo.InitLegT, Bottleneck: 2, Gate: 4, GateActivation: ops.ActSiLU, Frozen: []string{"P"}}, PreNorm: true},
-		{S4D: &layers.S4DConfig{DModel: 4, Bidirectional: true, OffByOne: true}, Norm: layers.BatchNorm},
-		{DSS: &layers.DSSConfig{DModel: 4, Version: vandermonde.DSSExp, TiedDt: true, DetachShift: true, LRW: 0.1}, Dropout: 0.5},
-		{LSSL: &layers.LSSLConfig{DModel: 4, Measure: hippo.LagT, Alpha: 1, Channels: 3, LRA: -1}},
+		{Mixer: layers.S4Config{DModel: 4, DState: 8, Rank: 2, NSSM: 2, LMax: 100, Init: hippo.InitLegT, SSM: layers.SSM{Bottleneck: 2, Gate: 4, GateActivation: ops.ActSiLU, Frozen: []string{"A"}}}, PreNorm: true},
+		{Mixer: layers.S4DConfig{DModel: 4, SSM: layers.SSM{Bidirectional: true, OffByOne: true}}, Norm: layers.BatchNorm},
+		{Mixer: layers.DSSConfig{DModel: 4, Version: vandermonde.DSSExp, TiedDt: true, DetachShift: true, SSM: layers.SSM{LRC: 0.1}}, Dropout: 0.5},
+		{Mixer: layers.LSSLConfig{DModel: 4, Measure: hippo.LagT, Alpha: 1, SSM: layers.SSM{Channels: 3, FollowLR: []string{"A"}}}},
 	} {
 		b, err := json.Marshal(cfg)
 		if err != nil {

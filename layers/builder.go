@@ -6,11 +6,14 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
+	"strings"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/param"
@@ -18,22 +21,22 @@ import (
 
 // An Option sets what a configuration does not store: a layer's name, the seed
 // of its initial parameters.
-type Option func(*builder)
+type Option func(*Builder)
 
 // WithName gives the layer its name, the prefix of the names of its parameters
 // ("blocks.0" gives "blocks.0.layer.kernel.C"). Two layers on one graph need
 // different names; the default is the kind of layer in lower case.
-func WithName(name string) Option { return func(b *builder) { b.path = name } }
+func WithName(name string) Option { return func(b *Builder) { b.path = name } }
 
 // WithSeed seeds the initial parameters and the dropout masks of the layer.
 // Every parameter draws from a stream of its own, chosen by the seed and the
 // parameter's name, so that adding a layer does not change the others. The
 // default seed is 0.
-func WithSeed(seed uint64) Option { return func(b *builder) { b.seed = seed } }
+func WithSeed(seed uint64) Option { return func(b *Builder) { b.seed = seed } }
 
 // A CloneOption changes what a copy of a layer computes. Layers that it does
 // not concern ignore it.
-type CloneOption func(*builder)
+type CloneOption func(*Builder)
 
 // AtRate makes a copy that reads sequences sampled differently from those the
 // layer was trained on: every state space layer in it multiplies its step sizes
@@ -41,16 +44,16 @@ type CloneOption func(*builder)
 // of what the layer itself reads; at 1/2, twice the frequency. The rate is
 // relative to training, not to the layer that is copied; a copy without the
 // option has the rate of its original.
-func AtRate(rate float64) CloneOption { return func(b *builder) { b.rate = rate } }
+func AtRate(rate float64) CloneOption { return func(b *Builder) { b.rate = rate } }
 
 // ForLength makes a copy for sequences of up to l steps. It concerns S4 alone,
 // whose parameter kernel.C is tuned to a length: where l is more than that, the
 // copy has a kernel.C and a kernel.l_kernel of its own, which give the same
 // recurrence, and shares all other tensors.
 func ForLength(l int) CloneOption {
-	return func(b *builder) {
+	return func(b *Builder) {
 		if err := size.Length("a length", l); err != nil {
-			b.fail(fmt.Errorf("ForLength: %w", err))
+			b.Fail(fmt.Errorf("ForLength: %w", err))
 			return
 		}
 		b.length = l
@@ -65,7 +68,7 @@ func ForLength(l int) CloneOption {
 // learns A at that rate.
 func WithFrozen(names ...string) CloneOption {
 	names = slices.Clone(names)
-	return func(b *builder) { b.refreeze, b.frozen = true, names }
+	return func(b *Builder) { b.refreeze, b.frozen = true, names }
 }
 
 // OnStream makes a copy whose dropouts draw from stream i of their masks. Copies
@@ -74,22 +77,28 @@ func WithFrozen(names ...string) CloneOption {
 // original is 0. Without the option copies take the streams 1, 2, ... in the
 // order in which they are made, which is that of nothing where goroutines make
 // them.
-func OnStream(i uint64) CloneOption { return func(b *builder) { b.stream, b.turns = &i, false } }
+func OnStream(i uint64) CloneOption { return func(b *Builder) { b.stream, b.turns = &i, false } }
 
 // InTurn makes a copy that runs in turn with its original, never at the same
 // time: its dropouts go on with the masks of the original, wherever that is. It
 // is for training on several lengths, with a graph for each.
-func InTurn() CloneOption { return func(b *builder) { b.stream, b.turns = nil, true } }
+func InTurn() CloneOption { return func(b *Builder) { b.stream, b.turns = nil, true } }
 
-// hint is what a layer recommends to an optimiser about a parameter.
-type hint struct {
-	lr, decay *float64
-	frozen    bool
-}
-
-// builder makes the parameters and buffers of a layer and of the layers inside
-// it. The first error sticks and is reported by done.
-type builder struct {
+// Builder makes the parameters and buffers of a layer, and the layers inside it,
+// on a graph: new ones, or for a copy ([Clone]) nodes that share the tensors of
+// the original. A configuration's Build gets one; whoever writes a mixer of their
+// own makes all parameters with it, and ends with Done:
+//
+//	func (c LeakyConfig) Build(b *layers.Builder) (layers.Layer, error) {
+//		l := &Leaky{cfg: c, decay: b.Param("decay", param.Hint{}, layers.Zeros, c.DModel)}
+//		var err error
+//		l.Base, err = b.Done()
+//		return l, err
+//	}
+//
+// The first error sticks and is what Done returns; the methods do nothing after
+// it.
+type Builder struct {
 	g      *G.ExprGraph
 	dt     tensor.Dtype
 	kind   string // of layer, for errors
@@ -108,13 +117,15 @@ type builder struct {
 	stream *uint64 // see OnStream
 	turns  bool    // see InTurn
 
-	base *base
+	cfg  Config // of the layer
+	base *Base
 	err  error
 }
 
-// newBuilder starts a layer. def is its name unless an option says otherwise.
-func newBuilder(g *G.ExprGraph, dt tensor.Dtype, kind, def string, opts []Option) *builder {
-	b := &builder{g: g, dt: dt, kind: kind, path: def, rate: 1}
+// newBuilder starts a layer of a configuration.
+func newBuilder(g *G.ExprGraph, dt tensor.Dtype, cfg Config, opts []Option) *Builder {
+	kind := kindOf(cfg)
+	b := &Builder{g: g, dt: dt, kind: kind, path: strings.ToLower(kind), rate: 1, cfg: cfg}
 	for _, o := range opts {
 		o(b)
 	}
@@ -122,70 +133,156 @@ func newBuilder(g *G.ExprGraph, dt tensor.Dtype, kind, def string, opts []Option
 	return b
 }
 
+// kindOf names the kind of layer that a configuration makes: S4D for an
+// S4DConfig.
+func kindOf(cfg any) string {
+	t := reflect.TypeOf(cfg)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return strings.TrimSuffix(t.Name(), "Config")
+}
+
+// build validates a configuration and makes its layer.
+func build(b *Builder, cfg Config) (Layer, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	cfg = deepcopy.Of(b.refrozen(cfg)) // the caller may change what it has
+	b.base.cfg = cfg
+	if err := cfg.Validate(); err != nil {
+		b.Fail(err)
+		return nil, b.err
+	}
+	l, err := cfg.Build(b)
+	if err == nil && (l == nil || l.Name() != b.path) {
+		err = b.errorf("want its Build to return a layer named %q", b.path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
 // start makes the base of the layer at the builder's path.
-func (b *builder) start() {
-	b.base = &base{kind: b.kind, name: b.path, g: b.g, dt: b.dt, seed: b.seed, rate: b.rate}
+func (b *Builder) start() {
+	b.base = &Base{kind: b.kind, name: b.path, g: b.g, dt: b.dt, seed: b.seed, rate: b.rate, cfg: b.cfg}
 	switch {
 	case b.g == nil:
-		b.fail(errors.New("want a graph, got nil"))
+		b.Fail(errors.New("want a graph, got nil"))
 	case b.dt != tensor.Float32 && b.dt != tensor.Float64:
-		b.fail(fmt.Errorf("want dtype float32 or float64, got %v", b.dt))
+		b.Fail(fmt.Errorf("want dtype float32 or float64, got %v", b.dt))
 	case b.path == "":
-		b.fail(errors.New("want a name, got an empty one"))
+		b.Fail(errors.New("want a name, got an empty one"))
 	case !(b.rate > 0 && b.rate < math.Inf(1)):
-		b.fail(fmt.Errorf("AtRate: want a finite rate > 0, got %g", b.rate))
+		b.Fail(fmt.Errorf("AtRate: want a finite rate > 0, got %g", b.rate))
 	}
 }
 
-// child starts a layer inside this one.
-func (b *builder) child(kind, name string) *builder {
-	c := &builder{g: b.g, dt: b.dt, kind: kind, path: b.path + "." + name, seed: b.seed, rate: b.rate, length: b.length,
-		from: b.from, fromMasks: b.fromMasks, stream: b.stream, turns: b.turns}
-	if b.err != nil {
-		c.err = b.err
-		return c
+// Graph returns the graph that the layer is made on.
+func (b *Builder) Graph() *G.ExprGraph { return b.g }
+
+// Dtype returns the float type of the parameters.
+func (b *Builder) Dtype() tensor.Dtype { return b.dt }
+
+// Name returns the name of the layer, the prefix of its parameters' names.
+func (b *Builder) Name() string { return b.path }
+
+// Rate returns the factor of all step sizes, 1 but in a copy made with AtRate.
+func (b *Builder) Rate() float64 { return b.rate }
+
+// Child makes a layer inside the one that b makes, under a name of its own, and
+// adds its parameters and buffers to those of b.
+func (b *Builder) Child(name string, cfg Config) (Layer, error) { return child[Layer](b, name, cfg) }
+
+// child is Child for a configuration whose layers are of type L.
+func child[L Layer](b *Builder, name string, cfg Config) (L, error) {
+	var none L
+	c := &Builder{
+		g: b.g, dt: b.dt, kind: kindOf(cfg), path: b.path + "." + name, seed: b.seed, rate: b.rate, length: b.length,
+		refreeze: b.refreeze, frozen: b.frozen, from: b.from, fromMasks: b.fromMasks, stream: b.stream, turns: b.turns, cfg: cfg, err: b.err,
 	}
-	c.start()
-	return c
+	if c.err == nil {
+		c.start()
+	}
+	l, err := build(c, cfg)
+	if err == nil {
+		b.adopt(l)
+		err = b.err
+	}
+	if b.err == nil {
+		b.err = err
+	}
+	if err != nil {
+		return none, err
+	}
+	return l.(L), nil
 }
 
 // adopt makes the parameters and buffers of an inner layer those of this one.
-func (b *builder) adopt(inner *base) {
-	b.base.params = append(b.base.params, inner.params...)
-	b.base.buffers = append(b.base.buffers, inner.buffers...)
-	for name, m := range inner.masks {
-		b.base.addMasks(name, m)
+func (b *Builder) adopt(inner Layer) {
+	taken := map[string]bool{}
+	for _, p := range b.base.params {
+		taken[p.Name] = true
+	}
+	for _, v := range b.base.buffers {
+		taken[v.Name] = true
+	}
+	claim := func(name string) {
+		if taken[name] {
+			b.Fail(fmt.Errorf("want parameters and buffers of different names, got %q twice", name))
+		}
+		taken[name] = true
+	}
+	for _, p := range inner.Params() {
+		claim(p.Name)
+		b.base.params = append(b.base.params, p)
+	}
+	for _, v := range inner.Buffers() {
+		claim(v.Name)
+		b.base.buffers = append(b.base.buffers, v)
+	}
+	if l, ok := inner.(interface{ inner() *Base }); ok {
+		for name, m := range l.inner().masks {
+			b.base.addMasks(name, m)
+		}
 	}
 }
 
-func (b *builder) fail(err error) {
-	if b.err == nil {
-		b.err = fmt.Errorf("layers: %s %q: %w", b.kind, b.path, err)
+// Fail records an error, which Done returns with the name of the layer.
+func (b *Builder) Fail(err error) {
+	if b.err == nil && err != nil {
+		b.err = b.errorf("%w", err)
 	}
 }
 
-// frozenInstead returns the names of the parameters that a copy does not learn,
-// given those of the original.
-func (b *builder) frozenInstead(of []string) []string {
-	if b.refreeze {
-		return b.frozen
-	}
-	return of
+// errorf returns an error that names the layer.
+func (b *Builder) errorf(format string, args ...any) error {
+	return fmt.Errorf("layers: %s %q: %w", b.kind, b.path, fmt.Errorf(format, args...))
 }
 
-// done returns the finished base, or the first error.
-func (b *builder) done() (*base, error) {
+// refrozen returns a configuration with what WithFrozen asked for.
+func (b *Builder) refrozen(cfg Config) Config {
+	if f, ok := cfg.(Freezable); ok && b.refreeze {
+		return f.WithFrozen(b.frozen...)
+	}
+	return cfg
+}
+
+// Done returns what the finished layer has to embed, or the first error.
+func (b *Builder) Done() (*Base, error) {
 	if b.err != nil {
 		return nil, b.err
 	}
 	return b.base, nil
 }
 
-// param adds a parameter: the tensor to share, or a new one that init fills.
-func (b *builder) param(name string, h hint, init func(rng *rand.Rand, dst []float64), shape ...int) *G.Node {
+// Param adds a parameter of the layer's float type and returns its node: of the
+// tensor to share or, where there is none, of a new one that init fills.
+func (b *Builder) Param(name string, h param.Hint, init Init, shape ...int) *G.Node {
 	full := b.path + "." + name
 	if b.err == nil && len(b.g.ByName(full)) > 0 {
-		b.fail(fmt.Errorf("the graph already has a node named %q: give the layer another name with WithName", full))
+		b.Fail(fmt.Errorf("the graph already has a node named %q: give the layer another name with WithName", full))
 	}
 	t := b.value(full, shape, func() *tensor.Dense {
 		d := make([]float64, tensor.Shape(shape).TotalSize())
@@ -196,12 +293,13 @@ func (b *builder) param(name string, h hint, init func(rng *rand.Rand, dst []flo
 		return nil
 	}
 	n := G.NewTensor(b.g, b.dt, len(shape), G.WithShape(shape...), G.WithName(full), G.WithValue(t))
-	b.base.params = append(b.base.params, param.Param{Name: full, Node: n, LR: h.lr, WeightDecay: h.decay, Frozen: h.frozen})
+	b.base.params = append(b.base.params, param.Param{Name: full, Node: n, Hint: h})
 	return n
 }
 
-// buffer adds a buffer: the tensor to share, or the one that init makes.
-func (b *builder) buffer(name string, init func() *tensor.Dense, shape ...int) *tensor.Dense {
+// Buffer adds state that is saved but not learned: the tensor to share, or the
+// one that init makes.
+func (b *Builder) Buffer(name string, init func() *tensor.Dense, shape ...int) *tensor.Dense {
 	full := b.path + "." + name
 	t := b.value(full, shape, init)
 	if b.err != nil {
@@ -213,7 +311,7 @@ func (b *builder) buffer(name string, init func() *tensor.Dense, shape ...int) *
 
 // masks adds the masks of a dropout: new ones with the state given, or those of
 // a copy.
-func (b *builder) masks(state *tensor.Dense) *ops.Masks {
+func (b *Builder) masks(state *tensor.Dense) *ops.Masks {
 	if b.err != nil {
 		return nil
 	}
@@ -222,7 +320,7 @@ func (b *builder) masks(state *tensor.Dense) *ops.Masks {
 	case !ok:
 		var err error
 		if m, err = ops.NewMasks(state); err != nil {
-			b.fail(err)
+			b.Fail(err)
 			return nil
 		}
 	case b.stream != nil:
@@ -234,7 +332,7 @@ func (b *builder) masks(state *tensor.Dense) *ops.Masks {
 	return m
 }
 
-func (b *builder) value(full string, shape tensor.Shape, init func() *tensor.Dense) *tensor.Dense {
+func (b *Builder) value(full string, shape tensor.Shape, init func() *tensor.Dense) *tensor.Dense {
 	if b.err != nil {
 		return nil
 	}
@@ -243,18 +341,18 @@ func (b *builder) value(full string, shape tensor.Shape, init func() *tensor.Den
 	}
 	t, ok := b.from[full]
 	if !ok {
-		b.fail(fmt.Errorf("want a tensor named %q to share, got none", full))
+		b.Fail(fmt.Errorf("want a tensor named %q to share, got none", full))
 		return nil
 	}
 	if !t.Shape().Eq(shape) {
-		b.fail(fmt.Errorf("%s: want shape %v, got %v", full, shape, t.Shape()))
+		b.Fail(fmt.Errorf("%s: want shape %v, got %v", full, shape, t.Shape()))
 		return nil
 	}
 	return t
 }
 
 // rng returns the random stream of one parameter.
-func (b *builder) rng(full string) *rand.Rand {
+func (b *Builder) rng(full string) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(full))
 	return rand.New(rand.NewPCG(b.seed, h.Sum64()))
@@ -272,18 +370,22 @@ func dense(dt tensor.Dtype, v []float64, shape []int) *tensor.Dense {
 	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(f))
 }
 
-// Initial values of parameters.
+// Init fills the initial value of a parameter, in row-major order, from its own
+// random stream.
+type Init func(rng *rand.Rand, dst []float64)
 
-func ones(_ *rand.Rand, dst []float64) {
+// Ones fills with 1.
+func Ones(_ *rand.Rand, dst []float64) {
 	for i := range dst {
 		dst[i] = 1
 	}
 }
 
-func zeros(_ *rand.Rand, dst []float64) { clear(dst) }
+// Zeros fills with 0.
+func Zeros(_ *rand.Rand, dst []float64) { clear(dst) }
 
-// normal draws from N(0, std^2).
-func normal(std float64) func(*rand.Rand, []float64) {
+// Normal draws from N(0, std^2).
+func Normal(std float64) Init {
 	return func(rng *rand.Rand, dst []float64) {
 		for i := range dst {
 			dst[i] = std * rng.NormFloat64()
@@ -291,9 +393,9 @@ func normal(std float64) func(*rand.Rand, []float64) {
 	}
 }
 
-// uniformFanIn draws from U(-1/sqrt(fanIn), 1/sqrt(fanIn)), the usual start of
+// UniformFanIn draws from U(-1/sqrt(fanIn), 1/sqrt(fanIn)), the usual start of
 // weights and biases of a linear layer with fanIn inputs.
-func uniformFanIn(fanIn int) func(*rand.Rand, []float64) {
+func UniformFanIn(fanIn int) Init {
 	bound := 1 / math.Sqrt(float64(fanIn))
 	return func(rng *rand.Rand, dst []float64) {
 		for i := range dst {

@@ -28,7 +28,7 @@ func weighed(g *G.ExprGraph, y *G.Node, w testutil.Input) *G.Node {
 
 // stateNode adds the state before part p.
 func stateNode(g *G.ExprGraph, l sequenceLayer, dt tensor.Dtype, p int, values []float64) *G.Node {
-	shape := l.StateShape(carryBatch)
+	shape := l.StateShapes(carryBatch)[0].Shape
 	if values == nil {
 		values = make([]float64, shape.TotalSize())
 	}
@@ -51,11 +51,11 @@ func unrolled(t *testing.T, v variant, dt tensor.Dtype) [][]float64 {
 				state = stateNode(g, l, dt, p, states[p])
 			}
 			x, _ := part(v, 1, p)
-			y, s, err := l.FwdState(node(g, dt, x), state)
+			y, s, err := l.FwdState(node(g, dt, x), G.Nodes{state})
 			if err != nil {
 				t.Fatal(err)
 			}
-			state = s
+			state = s[0]
 			G.Read(state, &read[p+1])
 			_, w := part(v, y.Shape()[1], p)
 			if c := weighed(g, y, w); cost == nil {
@@ -102,10 +102,11 @@ func inParts(t *testing.T, v variant, dt tensor.Dtype, vm testutil.VM, how strin
 	x0 := stateNode(g, l, dt, 0, nil)
 	first, _ := part(v, 1, 0)
 	xn := node(g, dt, first)
-	y, state, err := l.FwdState(xn, x0)
+	y, x1, err := l.FwdState(xn, G.Nodes{x0})
 	if err != nil {
 		t.Fatal(err)
 	}
+	state := x1[0]
 	_, w := part(v, y.Shape()[1], 0)
 	weights := node(g, dt, w)
 	cost := G.Must(G.Sum(G.Must(G.HadamardProd(y, weights))))
@@ -118,7 +119,7 @@ func inParts(t *testing.T, v variant, dt tensor.Dtype, vm testutil.VM, how strin
 	var read G.Value
 	switch how {
 	case "Carry":
-		if carry, err = layers.NewCarry(x0, state); err != nil {
+		if carry, err = layers.NewCarry(G.Nodes{x0}, x1); err != nil {
 			t.Fatal(err)
 		}
 	default:
@@ -193,7 +194,7 @@ func TestCarry(t *testing.T) {
 	g := G.NewGraph()
 	x0, y := placeholder(g, tensor.Float32, "x0", 2, 3), placeholder(g, tensor.Float32, "y", 2, 3)
 	state := G.Must(G.Add(x0, y))
-	c, err := layers.NewCarry(x0, state)
+	c, err := layers.NewCarry(G.Nodes{x0}, G.Nodes{state})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,13 +229,13 @@ func TestCarryErrors(t *testing.T) {
 	a, b := placeholder(g, tensor.Float32, "a", 2, 3), placeholder(g, tensor.Float32, "b", 2, 3)
 	sum := G.Must(G.Add(a, b))
 	for want, in := range map[string][2]*G.Node{
-		"layers: NewCarry: want nodes x0 and state, got nil":                                                      {a, nil},
-		"layers: NewCarry: want an input x0, got the result of + false":                                           {sum, sum},
-		"layers: NewCarry: want x0 and state on one graph, got two":                                               {a, placeholder(G.NewGraph(), tensor.Float32, "c", 2, 3)},
-		"layers: NewCarry: want x0 and state of one shape and dtype, got (2, 3) of float32 and (3) of float32":    {a, placeholder(g, tensor.Float32, "d", 3)},
-		"layers: NewCarry: want x0 and state of one shape and dtype, got (2, 3) of float32 and (2, 3) of float64": {a, placeholder(g, tensor.Float64, "e", 2, 3)},
+		"layers: NewCarry: want nodes x0 and x1, got nil":                                                      {a, nil},
+		"layers: NewCarry: want an input x0, got the result of + false":                                        {sum, sum},
+		"layers: NewCarry: want x0 and x1 on one graph, got two":                                               {a, placeholder(G.NewGraph(), tensor.Float32, "c", 2, 3)},
+		"layers: NewCarry: want x0 and x1 of one shape and dtype, got (2, 3) of float32 and (3) of float32":    {a, placeholder(g, tensor.Float32, "d", 3)},
+		"layers: NewCarry: want x0 and x1 of one shape and dtype, got (2, 3) of float32 and (2, 3) of float64": {a, placeholder(g, tensor.Float64, "e", 2, 3)},
 	} {
-		_, err := layers.NewCarry(in[0], in[1])
+		_, err := layers.NewCarry(G.Nodes{in[0]}, G.Nodes{in[1]})
 		wantError(t, err, want)
 	}
 }

@@ -37,7 +37,7 @@ func TestAtRateScalesStepSizes(t *testing.T) {
 		s4dVariant(layers.S4DConfig{DModel: 3, DState: 6, UntiedDt: true}),
 		dssVariant(layers.DSSConfig{DModel: 3, DState: 4, Version: vandermonde.DSSExp}),
 		lsslVariant(layers.LSSLConfig{DModel: 3, DState: 5}),
-		blockVariant(layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 3, DState: 6}}),
+		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 3, DState: 6}}),
 	} {
 		x := testutil.Normal(rng, "x", 2, 3, 25)
 		layer := v.on(t, G.NewGraph(), tensor.Float64)
@@ -84,10 +84,10 @@ func TestAtRateResamples(t *testing.T) {
 		}
 	}
 	for _, v := range []variant{
-		s4Variant(layers.S4Config{DModel: 2, DState: 8, LMax: steps, DtMax: 0.01, Mixing: layers.MixNone, Activation: ops.ActIdentity}),
-		s4dVariant(layers.S4DConfig{DModel: 2, DState: 8, DtMax: 0.01, Mixing: layers.MixNone, Activation: ops.ActIdentity}),
-		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, DtMax: 0.01, Version: vandermonde.DSSExp, Mixing: layers.MixNone, Activation: ops.ActIdentity}),
-		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 8, DtMax: 0.01, Mixing: layers.MixNone, Activation: ops.ActIdentity}),
+		s4Variant(layers.S4Config{DModel: 2, DState: 8, LMax: steps, DtMax: 0.01, SSM: layers.SSM{Mixing: layers.MixNone, Activation: ops.ActIdentity}}),
+		s4dVariant(layers.S4DConfig{DModel: 2, DState: 8, DtMax: 0.01, SSM: layers.SSM{Mixing: layers.MixNone, Activation: ops.ActIdentity}}),
+		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, DtMax: 0.01, Version: vandermonde.DSSExp, SSM: layers.SSM{Mixing: layers.MixNone, Activation: ops.ActIdentity}}),
+		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 8, DtMax: 0.01, SSM: layers.SSM{Mixing: layers.MixNone, Activation: ops.ActIdentity}}),
 	} {
 		g := G.NewGraph()
 		layer := v.on(t, g, tensor.Float64)

@@ -33,31 +33,28 @@ func (c DropoutConfig) Validate() error {
 // there is one graph, or copies run in turn (InTurn), or all copies run as often
 // as each other.
 type Dropout struct {
-	*base
+	*Base
 	cfg   DropoutConfig
 	masks *ops.Masks // nil without dropout
 }
 
 // NewDropout makes a dropout layer.
 func NewDropout(g *G.ExprGraph, dt tensor.Dtype, cfg DropoutConfig, opts ...Option) (*Dropout, error) {
-	return buildDropout(newBuilder(g, dt, "Dropout", "dropout", opts), cfg)
+	return newLayer[*Dropout](g, dt, cfg, opts)
 }
 
-func buildDropout(b *builder, cfg DropoutConfig) (*Dropout, error) {
-	if err := cfg.Validate(); err != nil {
-		b.fail(err)
-		return nil, b.err
-	}
-	l := &Dropout{cfg: cfg}
-	if cfg.P > 0 {
-		l.masks = b.masks(b.buffer("rng", func() *tensor.Dense {
+// Build implements Config.
+func (c DropoutConfig) Build(b *Builder) (Layer, error) {
+	l := &Dropout{cfg: c}
+	if c.P > 0 {
+		l.masks = b.masks(b.Buffer("rng", func() *tensor.Dense {
 			h := fnv.New64a()
 			_, _ = h.Write([]byte(b.path)) // layers draw from different streams
 			return tensor.New(tensor.WithShape(2), tensor.WithBacking([]int64{int64(b.seed ^ h.Sum64()), 0}))
 		}, 2))
 	}
 	var err error
-	l.base, err = b.done()
+	l.Base, err = b.Done()
 	return l, err
 }
 
@@ -67,12 +64,12 @@ func (l *Dropout) Config() DropoutConfig { return l.cfg }
 // CloneTo returns a layer on another graph that shares this one's buffer. It
 // draws masks of its own: see OnStream and InTurn.
 func (l *Dropout) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*Dropout, error) {
-	return buildDropout(l.cloneBuilder(g, opts...), l.cfg)
+	return Clone(l, g, opts...)
 }
 
 // Fwd drops elements of x (B, H, L) or (B, H). With P = 0 it returns x itself.
 func (l *Dropout) Fwd(x *G.Node) (*G.Node, error) {
-	if l.base == nil {
+	if l.Base == nil {
 		return nil, l.wrap("Fwd", errNotMade)
 	}
 	if x == nil {

@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/cmplx"
@@ -13,7 +12,6 @@ import (
 	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/layers/hippo"
-	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 	"github.com/gorgonia-s4/s4/ops/vandermonde"
 )
@@ -35,9 +33,8 @@ const (
 // DSSConfig configures a DSS layer. The zero value of every field but DModel is
 // the default of the paper and its published code.
 type DSSConfig struct {
-	DModel   int `json:"d_model"`            // features (H)
-	DState   int `json:"d_state,omitempty"`  // states (N), which come without conjugates; 0 means 64
-	Channels int `json:"channels,omitempty"` // kernels per feature; 0 means 1
+	DModel int `json:"d_model"`           // features (H)
+	DState int `json:"d_state,omitempty"` // states (N), which come without conjugates; 0 means 64
 
 	Version vandermonde.DSSVersion `json:"version,omitempty"` // "" means vandermonde.DSSSoftmax
 	Init    DSSInit                `json:"init,omitempty"`    // start of Lambda; "" means DSSInitLegS
@@ -54,40 +51,18 @@ type DSSConfig struct {
 	DtMax  float64 `json:"dt_max,omitempty"`  // largest initial step size; 0 means 0.1
 	TiedDt bool    `json:"tied_dt,omitempty"` // one step size for Re Lambda and Im Lambda, not one each
 
-	Bidirectional bool `json:"bidirectional,omitempty"` // see S4DConfig
-	OffByOne      bool `json:"off_by_one,omitempty"`    // see S4DConfig
-
-	Activation    ops.Activation `json:"activation,omitempty"`     // after the SSM; "" means ops.ActGELU
-	Mixing        Mixing         `json:"mixing,omitempty"`         // "" means MixGLU
-	Dropout       float64        `json:"dropout,omitempty"`        // after the activation
-	UntiedDropout bool           `json:"untied_dropout,omitempty"` // see DropoutConfig.Untied
-
-	// LR is the learning rate of dt, Lambda and W: 0 means 0.001, a negative
-	// value the optimiser's own. LRDt, LRLambda and LRW override it for one
-	// parameter each. These parameters are never decayed. D and the mixing
-	// follow the optimiser.
-	LR       float64 `json:"lr,omitempty"`
-	LRDt     float64 `json:"lr_dt,omitempty"`
-	LRLambda float64 `json:"lr_lambda,omitempty"`
-	LRW      float64 `json:"lr_w,omitempty"`
-	// Frozen lists parameters that are not learned: "dt", "Lambda", "W", "D".
-	Frozen []string `json:"frozen,omitempty"`
+	SSM // channels, directions, gate, activation, mixing, dropout, learning rates, what is frozen
 }
 
 // withDefaults replaces zero values by what they stand for.
 func (c DSSConfig) withDefaults() DSSConfig {
 	def(&c.DState, 64)
-	def(&c.Channels, 1)
+	c.SSM = c.SSM.withDefaults().rates(defaultRate)
+	def(&c.LRC, c.LR)
 	def(&c.Version, vandermonde.DSSSoftmax)
 	def(&c.Init, DSSInitLegS)
 	def(&c.DtMin, 0.001)
 	def(&c.DtMax, 0.1)
-	def(&c.Activation, ops.ActGELU)
-	def(&c.Mixing, MixGLU)
-	def(&c.LR, 0.001)
-	def(&c.LRDt, c.LR)
-	def(&c.LRLambda, c.LR)
-	def(&c.LRW, c.LR)
 	return c
 }
 
@@ -115,19 +90,10 @@ func (c DSSConfig) validate() error {
 	if err := (vandermonde.DSSConfig{Version: c.Version, L: 1}).Validate(); err != nil {
 		return err
 	}
-	if err := errors.Join(
-		validateDt(c.DtMin, c.DtMax, ssm.Exp),
-		validateRate("LR", c.LR),
-		validateRate("LRDt", c.LRDt),
-		validateRate("LRLambda", c.LRLambda),
-		validateRate("LRW", c.LRW),
-	); err != nil {
+	if err := validateDt(c.DtMin, c.DtMax, ssm.Exp); err != nil {
 		return err
 	}
-	if err := c.validateSize(); err != nil {
-		return err
-	}
-	return validateFrozen(c.Frozen, []string{"dt", "Lambda", "W", "D"})
+	return c.validateSize()
 }
 
 // validateSize checks the sizes of what the kernels are made of.
@@ -146,20 +112,16 @@ func (c DSSConfig) validateSize() error {
 	return nil
 }
 
-// features returns DModel and the number of features of the output.
-func (c DSSConfig) features() (in, out int) { return c.DModel, c.withDefaults().common().dOut() }
+// Features implements MixerConfig.
+func (c DSSConfig) Features() (in, out int) { return c.DModel, c.withDefaults().common().dOut() }
 
-func (c DSSConfig) build(b *builder) (sequenceLayer, error) {
-	return buildDSS(b.child("DSS", "layer"), c)
+// WithFrozen implements Freezable.
+func (c DSSConfig) WithFrozen(names ...string) MixerConfig {
+	c.Frozen = names
+	return c
 }
 
-func (c DSSConfig) common() common {
-	return common{
-		dModel: c.DModel, channels: c.Channels, bidirectional: c.Bidirectional, offByOne: c.OffByOne,
-		activation: c.Activation, mixing: c.Mixing, dropout: c.Dropout, untiedDropout: c.UntiedDropout,
-		frozen: c.Frozen,
-	}
-}
+func (c DSSConfig) common() common { return common{c.DModel, c.SSM, withoutB} }
 
 // DSS is a layer of diagonal state spaces: H independent sequence maps with
 // diagonal state matrices that all features share, computed as one long
@@ -177,6 +139,12 @@ func (c DSSConfig) common() common {
 //	output_linear.weight (2H, Channels*H), output_linear.bias (2H)
 type DSS struct {
 	ssmLayer
+	model dssModel
+}
+
+// dssModel is the state space model of a DSS layer.
+type dssModel struct {
+	*Base
 	cfg DSSConfig
 
 	logDt, lambda, w *G.Node
@@ -185,31 +153,28 @@ type DSS struct {
 // NewDSS makes a DSS layer on graph g with parameters of type dt (float32 or
 // float64).
 func NewDSS(g *G.ExprGraph, dt tensor.Dtype, cfg DSSConfig, opts ...Option) (*DSS, error) {
-	return buildDSS(newBuilder(g, dt, "DSS", "dss", opts), cfg)
+	return newLayer[*DSS](g, dt, cfg, opts)
 }
 
-func buildDSS(b *builder, cfg DSSConfig) (*DSS, error) {
-	if err := cfg.Validate(); err != nil {
-		b.fail(err)
-		return nil, b.err
-	}
-	l := &DSS{cfg: deepcopy.Of(cfg.withDefaults())}
-	l.ssmLayer = ssmLayer{common: l.cfg.common(), model: l}
-	l.build(b, l.buildKernel)
+// Build implements Config.
+func (c DSSConfig) Build(b *Builder) (Layer, error) {
+	c = c.withDefaults()
+	l := &DSS{model: dssModel{Base: b.base, cfg: c}}
 	var err error
-	l.base, err = b.done()
+	l.ssmLayer, err = buildSSM(b, c.common(), &l.model)
 	return l, err
 }
 
-func (l *DSS) buildKernel(b *builder) {
-	c, com := l.cfg, l.common
+// build makes the parameters. Lambda is A, and W is C, as B is 1.
+func (m *dssModel) build(b *Builder) {
+	c, h := m.cfg, m.cfg.common().inner()
 	cols := 2
 	if c.TiedDt {
 		cols = 1
 	}
-	l.logDt = b.param("kernel.log_dt", com.ssmHint("dt", c.LRDt), repeated(cols, initDt(b, ssm.Exp, c.DtMin, c.DtMax)), c.DModel, cols)
-	l.lambda = b.param("kernel.Lambda", com.ssmHint("Lambda", c.LRLambda), c.initLambda(b), c.DState, 2)
-	l.w = b.param("kernel.W", com.ssmHint("W", c.LRW), normal(math.Sqrt(0.5)), com.kernels(), c.DModel, c.DState, 2)
+	m.logDt = b.Param("kernel.log_dt", c.dynamic("dt", c.LRDt), repeated(cols, initDt(b, ssm.Exp, c.DtMin, c.DtMax)), h, cols)
+	m.lambda = b.Param("kernel.Lambda", c.dynamic("A", c.LRA), c.initLambda(b), c.DState, 2)
+	m.w = b.Param("kernel.W", c.dynamic("C", c.LRC), Normal(math.Sqrt(0.5)), c.common().kernels(), h, c.DState, 2)
 }
 
 // repeated draws rows of n equal values.
@@ -224,11 +189,11 @@ func repeated(n int, init func(*rand.Rand, []float64)) func(*rand.Rand, []float6
 }
 
 // initLambda stores the initial Lambda as the raw parameters of the version.
-func (c DSSConfig) initLambda(b *builder) func(*rand.Rand, []float64) {
+func (c DSSConfig) initLambda(b *Builder) func(*rand.Rand, []float64) {
 	return func(rng *rand.Rand, dst []float64) {
 		lambda, err := c.poles(rng)
 		if err != nil {
-			b.fail(err)
+			b.Fail(err)
 			return
 		}
 		for i, v := range lambda {
@@ -265,14 +230,12 @@ func (c DSSConfig) poles(rng *rand.Rand) ([]complex128, error) {
 }
 
 // Config returns the layer's configuration with its defaults filled in.
-func (l *DSS) Config() DSSConfig { return deepcopy.Of(l.cfg) }
+func (l *DSS) Config() DSSConfig { return deepcopy.Of(l.model.cfg) }
 
 // CloneTo returns a layer on another graph that shares this one's tensors: for
 // evaluation, or for sequences of another length or rate.
 func (l *DSS) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*DSS, error) {
-	b, cfg := l.cloneBuilder(g, opts...), l.cfg
-	cfg.Frozen = b.frozenInstead(cfg.Frozen)
-	return buildDSS(b, cfg)
+	return Clone(l, g, opts...)
 }
 
 // Kernel adds the convolution kernels for sequences of length seqLen to the graph,
@@ -281,67 +244,67 @@ func (l *DSS) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*DSS, error) {
 // Beyond LMax, where Fwd takes it to be 0, it is an error.
 func (l *DSS) Kernel(seqLen int) (*G.Node, error) { return l.ssmLayer.Kernel(seqLen) }
 
-// StateShape returns the shape of the state of a batch, for FwdState and
-// Recurrence: nil for a layer that has none, because it is bidirectional or the
-// softmax version without LMax.
-func (l *DSS) StateShape(batch int) tensor.Shape {
-	if l.checkRecurrent() != nil {
+// StateShapes describes the state of a batch, for FwdState and Recurrence: one
+// tensor, but none for a layer that has no state, because it is bidirectional or
+// the softmax version without LMax.
+func (l *DSS) StateShapes(batch int) []StateShape {
+	if l.model.checkRecurrent() != nil {
 		return nil
 	}
-	return l.ssmLayer.StateShape(batch)
+	return l.ssmLayer.StateShapes(batch)
 }
 
 // window returns the length of the kernel for sequences of length seqLen.
-func (l *DSS) window(seqLen int) int {
+func (m *dssModel) window(seqLen int) int {
 	switch {
-	case l.cfg.LMax == 0:
+	case m.cfg.LMax == 0:
 		return seqLen
-	case l.cfg.Version == vandermonde.DSSSoftmax:
-		return l.cfg.LMax
+	case m.cfg.Version == vandermonde.DSSSoftmax:
+		return m.cfg.LMax
 	}
-	return min(seqLen, l.cfg.LMax)
+	return min(seqLen, m.cfg.LMax)
 }
 
 // disc says how the kernel of length window follows from the parameters.
-func (l *DSS) disc(window int) vandermonde.DSSConfig {
-	return vandermonde.DSSConfig{Version: l.cfg.Version, DetachShift: l.cfg.DetachShift, Rate: l.rate, L: window}
+func (m *dssModel) disc(window int) vandermonde.DSSConfig {
+	return vandermonde.DSSConfig{Version: m.cfg.Version, DetachShift: m.cfg.DetachShift, Rate: m.rate, L: window}
 }
 
-func (l *DSS) kernels(seqLen int) (*G.Node, error) {
-	return vandermonde.DSSKernel(l.disc(l.window(seqLen)), l.logDt, l.lambda, l.w)
+func (m *dssModel) kernels(seqLen int) (*G.Node, error) {
+	return vandermonde.DSSKernel(m.disc(m.window(seqLen)), m.logDt, m.lambda, m.w)
 }
 
-func (l *DSS) stateShape(batch int) tensor.Shape {
-	return tensor.Shape{batch, l.cfg.DModel, l.cfg.DState, 2}
+func (m *dssModel) stateShape(batch int) tensor.Shape {
+	return tensor.Shape{batch, m.cfg.common().inner(), m.cfg.DState, 2}
 }
 
 // checkRecurrent reports why the layer is no recurrence, if it is none.
-func (l *DSS) checkRecurrent() error {
-	if l.cfg.Version == vandermonde.DSSSoftmax && l.cfg.LMax == 0 {
-		return fmt.Errorf("version %q without LMax is another model at every length, so it has no state: want LMax, or one of the other versions", l.cfg.Version)
+func (m *dssModel) checkRecurrent() error {
+	if m.cfg.Version == vandermonde.DSSSoftmax && m.cfg.LMax == 0 {
+		return fmt.Errorf("version %q without LMax is another model at every length, so it has no state: want LMax, or one of the other versions", m.cfg.Version)
 	}
 	return nil
 }
 
-// checkReach reports a sequence that is longer than the kernel.
-func (l *DSS) checkReach(seqLen int) error {
-	if err := l.checkRecurrent(); err != nil {
+// checkReach reports a sequence that is longer than the kernem.
+func (m *dssModel) checkReach(seqLen int) error {
+	if err := m.checkRecurrent(); err != nil {
 		return err
 	}
-	if l.cfg.LMax > 0 && seqLen > l.cfg.LMax {
-		return fmt.Errorf("want at most LMax = %d steps, beyond which the kernel is cut off and the state is not, got %d", l.cfg.LMax, seqLen)
+	if m.cfg.LMax > 0 && seqLen > m.cfg.LMax {
+		return fmt.Errorf("want at most LMax = %d steps, beyond which the kernel is cut off and the state is not, got %d", m.cfg.LMax, seqLen)
 	}
 	return nil
 }
 
-func (l *DSS) stateKernel(x0 *G.Node, seqLen int) (*G.Node, error) {
-	return vandermonde.DSSStateKernel(l.disc(l.window(seqLen)), seqLen, l.logDt, l.lambda, l.w, x0)
+func (m *dssModel) stateKernel(x0 *G.Node, seqLen int) (*G.Node, error) {
+	return vandermonde.DSSStateKernel(m.disc(m.window(seqLen)), seqLen, m.logDt, m.lambda, m.w, x0)
 }
 
-func (l *DSS) finalState(u, x0 *G.Node) (*G.Node, error) {
+func (m *dssModel) finalState(u, x0 *G.Node) (*G.Node, error) {
 	seqLen := u.Shape()[2]
-	if err := l.checkReach(seqLen); err != nil {
+	if err := m.checkReach(seqLen); err != nil {
 		return nil, err
 	}
-	return vandermonde.DSSFinalState(l.disc(l.window(seqLen)), l.logDt, l.lambda, u, x0)
+	return vandermonde.DSSFinalState(m.disc(m.window(seqLen)), m.logDt, m.lambda, u, x0)
 }

@@ -1,44 +1,45 @@
 package layers
 
 import (
+	"gorgonia.org/tensor"
+
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/ops/vandermonde"
 )
 
 // Recurrence returns the layer as a recurrent network for batches of the given
 // size: Step maps (batch, DModel) to (batch, DOut) in O(DState) per feature.
-// Its state is (batch, DModel, DState, 2), re and im. With LMax, it returns
-// what Fwd does for the first LMax steps: the recurrence does not forget where
-// the kernel ends. A bidirectional layer has none, nor has the softmax version
-// without LMax.
+// Its state is (batch, H, DState, 2), re and im. With LMax, it returns what Fwd
+// does for the first LMax steps: the recurrence does not forget where the kernel
+// ends. A bidirectional layer has none, nor has the softmax version without LMax.
 //
 // In the softmax version, states with Re Lambda > 0 grow from step to step, and
 // their rounding errors with them: after LMax steps up to about 2 LMax machine
 // epsilons, where other layers are off by a few. Those that grow over LMax by
 // more than e^80 (float64: e^700) are out of the range of the state and left
 // out: see vandermonde.DiscretizeDSS. The same holds of FwdState.
-func (l *DSS) Recurrence(batch int) (Recurrence, error) {
+func (l *DSS) Recurrence(batch int) (*Recurrence, error) { return NewRecurrence(l, batch) }
+
+// Snapshot implements Stepper.
+func (l *DSS) Snapshot() (Snapshot, error) {
 	if err := l.checkRecurrent(); err != nil {
-		return nil, l.wrap("Recurrence", err)
+		return nil, err
 	}
-	return l.newRecurrence(batch, recurrenceOfDSS[float32](l), recurrenceOfDSS[float64](l))
+	if l.dt == tensor.Float32 {
+		return snapshotOf[float32](&l.ssmLayer, func() (*vandermonde.Step[float32], error) { return stepOfDSS[float32](&l.model) })
+	}
+	return snapshotOf[float64](&l.ssmLayer, func() (*vandermonde.Step[float64], error) { return stepOfDSS[float64](&l.model) })
 }
 
-// recurrenceOfDSS returns what reads the weights off the parameters. The output is
-// Re(W x).
-func recurrenceOfDSS[T num.Float](l *DSS) func() (stateWeights[T], error) {
-	return func() (stateWeights[T], error) {
-		var p vandermonde.DSSParams[T]
-		for _, err := range []error{read(&p.LogDt, l.logDt), read(&p.Lambda, l.lambda), read(&p.W, l.w)} {
-			if err != nil {
-				return nil, err
-			}
-		}
-		size := vandermonde.DSSSize{CH: l.common.kernels(), H: l.cfg.DModel, N: l.cfg.DState, SeparateDt: !l.cfg.TiedDt}
-		ab, bb, err := vandermonde.DiscretizeDSS(l.disc(l.window(1)), size, p)
+// stepOfDSS reads the recurrence off the parameters.
+func stepOfDSS[T num.Float](m *dssModel) (*vandermonde.Step[T], error) {
+	var p vandermonde.DSSParams[T]
+	for _, err := range []error{m.checkRecurrent(), read(&p.LogDt, m.logDt), read(&p.Lambda, m.lambda), read(&p.W, m.w)} {
 		if err != nil {
 			return nil, err
 		}
-		return diagonalWeights(&l.ssmLayer, ab, bb, p.W, 1), nil
 	}
+	c := m.cfg.common()
+	size := vandermonde.DSSSize{CH: c.kernels(), H: c.inner(), N: m.cfg.DState, SeparateDt: !m.cfg.TiedDt}
+	return vandermonde.NewDSSStep(m.disc(m.window(1)), size, p)
 }

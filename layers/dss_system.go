@@ -7,19 +7,19 @@ import (
 
 // system of DSS has a continuous B that its zero-order hold turns into the
 // scaled one of the recurrence: B = 1 but for the scale of the version.
-func (l *DSS) system(kernel, feature int) (*System, error) {
-	if err := l.checkRecurrent(); err != nil {
+func (m *dssModel) system(kernel, feature int) (*System, error) {
+	if err := m.checkRecurrent(); err != nil {
 		return nil, err
 	}
-	c, n := l.cfg, l.cfg.DState
-	cols := l.logDt.Shape()[1]
+	c, n := m.cfg, m.cfg.DState
+	cols := m.logDt.Shape()[1]
 	var r rows
-	p := vandermonde.DSSParams[float64]{LogDt: r.of(l.logDt, feature, cols), Lambda: r.of(l.lambda, 0, 2*n)}
-	w := complexes(r.of(l.w, kernel*c.DModel+feature, 2*n))
+	p := vandermonde.DSSParams[float64]{LogDt: r.of(m.logDt, feature, cols), Lambda: r.of(m.lambda, 0, 2*n)}
+	w := complexes(r.of(m.w, kernel*c.common().inner()+feature, 2*n))
 	if r.err != nil {
 		return nil, r.err
 	}
-	cfg := l.disc(l.window(1))
+	cfg := m.disc(m.window(1))
 	ab, bb, err := vandermonde.DiscretizeDSS(cfg, vandermonde.DSSSize{CH: 1, H: 1, N: n, SeparateDt: !c.TiedDt}, p)
 	if err != nil {
 		return nil, err

@@ -13,13 +13,13 @@ import (
 
 func TestDSSErrors(t *testing.T) {
 	for want, cfg := range map[string]layers.DSSConfig{
-		"want DModel >= 1, got 0":                 {},
-		"want DState >= 1, got -2":                {DModel: 2, DState: -2},
-		"want LMax >= 1":                          {DModel: 2, LMax: -1},
-		`got "x"`:                                 {DModel: 2, Version: "x"},
-		`want Init "legs" or "random", got "lin"`: {DModel: 2, Init: "lin"},
-		"want 0 < DtMin <= DtMax":                 {DModel: 2, DtMin: 1},
-		`want Frozen to name some of dt, Lambda, W, D, got "A"`: {DModel: 2, Frozen: []string{"A"}},
+		"want DModel >= 1, got 0":                          {},
+		"want DState >= 1, got -2":                         {DModel: 2, DState: -2},
+		"want LMax >= 1":                                   {DModel: 2, LMax: -1},
+		`got "x"`:                                          {DModel: 2, Version: "x"},
+		`want Init "legs" or "random", got "lin"`:          {DModel: 2, Init: "lin"},
+		"want 0 < DtMin <= DtMax":                          {DModel: 2, DtMin: 1},
+		`want Frozen to name some of dt, A, C, D, got "B"`: {DModel: 2, SSM: layers.SSM{Frozen: []string{"B"}}},
 	} {
 		_, err := layers.NewDSS(G.NewGraph(), tensor.Float32, cfg)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), `layers: DSS "dss": DSSConfig: `) {

@@ -11,6 +11,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/param"
 )
 
 // EmbeddingConfig configures an Embedding layer.
@@ -39,7 +40,7 @@ func (c EmbeddingConfig) Validate() error {
 
 // Embedding looks token ids up in a table, parameter weight (Vocab, DModel).
 type Embedding struct {
-	*base
+	*Base
 	cfg EmbeddingConfig
 	w   *G.Node
 }
@@ -47,23 +48,20 @@ type Embedding struct {
 // NewEmbedding makes an embedding layer. The table starts as N(0, 1), the row
 // of the padding id as zero.
 func NewEmbedding(g *G.ExprGraph, dt tensor.Dtype, cfg EmbeddingConfig, opts ...Option) (*Embedding, error) {
-	return buildEmbedding(newBuilder(g, dt, "Embedding", "embedding", opts), cfg)
+	return newLayer[*Embedding](g, dt, cfg, opts)
 }
 
-func buildEmbedding(b *builder, cfg EmbeddingConfig) (*Embedding, error) {
-	if err := cfg.Validate(); err != nil {
-		b.fail(err)
-		return nil, b.err
-	}
-	l := &Embedding{cfg: deepcopy.Of(cfg)}
-	l.w = b.param("weight", hint{}, func(rng *rand.Rand, dst []float64) {
-		normal(1)(rng, dst)
-		if cfg.Padding != nil {
-			clear(dst[*cfg.Padding*cfg.DModel : (*cfg.Padding+1)*cfg.DModel])
+// Build implements Config.
+func (c EmbeddingConfig) Build(b *Builder) (Layer, error) {
+	l := &Embedding{cfg: c}
+	l.w = b.Param("weight", param.Hint{}, func(rng *rand.Rand, dst []float64) {
+		Normal(1)(rng, dst)
+		if c.Padding != nil {
+			clear(dst[*c.Padding*c.DModel : (*c.Padding+1)*c.DModel])
 		}
-	}, cfg.Vocab, cfg.DModel)
+	}, c.Vocab, c.DModel)
 	var err error
-	l.base, err = b.done()
+	l.Base, err = b.Done()
 	return l, err
 }
 
@@ -71,8 +69,8 @@ func buildEmbedding(b *builder, cfg EmbeddingConfig) (*Embedding, error) {
 func (l *Embedding) Config() EmbeddingConfig { return deepcopy.Of(l.cfg) }
 
 // CloneTo returns a layer on another graph that shares this one's tensors.
-func (l *Embedding) CloneTo(g *G.ExprGraph) (*Embedding, error) {
-	return buildEmbedding(l.cloneBuilder(g), l.cfg)
+func (l *Embedding) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*Embedding, error) {
+	return Clone(l, g, opts...)
 }
 
 // Fwd maps token ids (B, L), dtype int, to (B, DModel, L). An id outside
@@ -84,7 +82,7 @@ func (l *Embedding) Fwd(ids *G.Node) (*G.Node, error) { return l.FwdLengths(ids,
 // them. lengths is (B) of dtype int, or nil. A length that is not in [0, L] is an
 // error when the graph runs.
 func (l *Embedding) FwdLengths(ids, lengths *G.Node) (*G.Node, error) {
-	if l.base == nil {
+	if l.Base == nil {
 		return nil, l.wrap("Fwd", errNotMade)
 	}
 	if ids == nil {

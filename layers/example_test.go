@@ -21,8 +21,18 @@ func ExampleS4D() {
 	x := G.NewMatrix(g, tensor.Float32, G.WithShape(batch*steps, 1), G.WithName("x"))
 	target := G.NewMatrix(g, tensor.Float32, G.WithShape(batch, classes), G.WithName("target"))
 
+	rng := rand.New(rand.NewPCG(1, 1))
+	uniform := func(dt tensor.Dtype, shape ...int) any { // as G.GlorotU(1), but the same in every run
+		v := make([]float32, tensor.Shape(shape).TotalSize())
+		bound := math.Sqrt(6 / float64(shape[0]+shape[1]))
+		for i := range v {
+			v[i] = float32(bound * (2*rng.Float64() - 1))
+		}
+		return v
+	}
+
 	// An encoder of built-in ops: one channel to 8, then (B, H, L).
-	w := G.NewMatrix(g, tensor.Float32, G.WithShape(1, features), G.WithName("w"), G.WithInit(G.GlorotU(1)))
+	w := G.NewMatrix(g, tensor.Float32, G.WithShape(1, features), G.WithName("w"), G.WithInit(uniform))
 	h := G.Must(G.Reshape(G.Must(G.Mul(x, w)), tensor.Shape{batch, steps, features}))
 	h = G.Must(G.Transpose(h, 0, 2, 1))
 
@@ -34,7 +44,7 @@ func ExampleS4D() {
 	h = G.Must(s4d.Fwd(h))
 
 	// A decoder of built-in ops: mean over the steps, linear, cross-entropy.
-	v := G.NewMatrix(g, tensor.Float32, G.WithShape(features, classes), G.WithName("v"), G.WithInit(G.GlorotU(1)))
+	v := G.NewMatrix(g, tensor.Float32, G.WithShape(features, classes), G.WithName("v"), G.WithInit(uniform))
 	logits := G.Must(G.Mul(G.Must(G.Mean(h, 2)), v))
 	logp := G.Must(G.LogSoftMax(logits))
 	loss := G.Must(G.Neg(G.Must(G.Mean(G.Must(G.HadamardProd(logp, target))))))
@@ -50,7 +60,6 @@ func ExampleS4D() {
 	defer vm.Close()
 	solver := G.NewAdamSolver(G.WithLearnRate(0.01))
 
-	rng := rand.New(rand.NewPCG(1, 1))
 	var first, last float32
 	for step := range 60 {
 		xs, ys := make([]float32, batch*steps), make([]float32, batch*classes)
@@ -108,7 +117,7 @@ func ExampleS4D_Recurrence() {
 			return
 		}
 	}
-	fmt.Println("state", rnn.State().Shape())
+	fmt.Println("state", rnn.State()[0].Value.Shape())
 	// Output: state (1, 2, 2, 2)
 }
 
@@ -171,22 +180,22 @@ func ExampleS4_FwdState() {
 func ExampleCarry() {
 	const batch, steps, parts = 8, 16, 8
 	g := G.NewGraph()
-	s4d, err := layers.NewS4D(g, tensor.Float32, layers.S4DConfig{DModel: 1, DState: 4, Mixing: layers.MixNone, Activation: ops.ActIdentity})
+	s4d, err := layers.NewS4D(g, tensor.Float32, layers.S4DConfig{DModel: 1, DState: 4, SSM: layers.SSM{Mixing: layers.MixNone, Activation: ops.ActIdentity}})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	x := G.NewTensor(g, tensor.Float32, 3, G.WithShape(batch, 1, steps), G.WithName("x"))
 	target := G.NewTensor(g, tensor.Float32, 3, G.WithShape(batch, 1, steps), G.WithName("target"))
-	shape := s4d.StateShape(batch)
+	shape := s4d.StateShapes(batch)[0].Shape
 	x0 := G.NewTensor(g, tensor.Float32, shape.Dims(), G.WithShape(shape...), G.WithName("x0"))
-	y, state, err := s4d.FwdState(x, x0)
+	y, x1, err := s4d.FwdState(x, G.Nodes{x0})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	loss := G.Must(G.Mean(G.Must(G.Square(G.Must(G.Sub(y, target))))))
-	carry, err := layers.NewCarry(x0, state)
+	carry, err := layers.NewCarry(G.Nodes{x0}, x1)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -22,19 +22,19 @@ func extremes() []variant {
 	var vs []variant
 	for _, init := range []hippo.Init{hippo.InitLegS, hippo.InitLegT, hippo.InitFouT} {
 		for _, lMax := range []int{l, l + 1} {
-			vs = append(vs, s4Variant(layers.S4Config{DModel: h, DState: n, Init: init, LMax: lMax, Mixing: layers.MixNone, Activation: "identity"}))
+			vs = append(vs, s4Variant(layers.S4Config{DModel: h, DState: n, Init: init, LMax: lMax, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}))
 		}
 	}
-	vs = append(vs, s4Variant(layers.S4Config{DModel: h, DState: n, LMax: l, UntiedDt: true, Mixing: layers.MixNone, Activation: "identity"}))
+	vs = append(vs, s4Variant(layers.S4Config{DModel: h, DState: n, LMax: l, UntiedDt: true, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}))
 	for _, disc := range []ssm.Disc{ssm.ZOH, ssm.Bilinear} {
-		vs = append(vs, s4dVariant(layers.S4DConfig{DModel: h, DState: n, Disc: disc, Mixing: layers.MixNone, Activation: "identity"}))
+		vs = append(vs, s4dVariant(layers.S4DConfig{DModel: h, DState: n, Disc: disc, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}))
 	}
 	for _, v := range vandermonde.DSSVersions() {
-		vs = append(vs, dssVariant(layers.DSSConfig{DModel: h, DState: n, Version: v, LMax: l, Mixing: layers.MixNone, Activation: "identity"}))
+		vs = append(vs, dssVariant(layers.DSSConfig{DModel: h, DState: n, Version: v, LMax: l, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}))
 	}
 	for _, m := range []hippo.Measure{hippo.LegS, hippo.LegT, hippo.LagT} {
 		for _, alpha := range []float64{0.5, 0.75, 1} {
-			vs = append(vs, lsslVariant(layers.LSSLConfig{DModel: h, DState: n, Measure: m, Alpha: alpha, Mixing: layers.MixNone, Activation: "identity"}))
+			vs = append(vs, lsslVariant(layers.LSSLConfig{DModel: h, DState: n, Measure: m, Alpha: alpha, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}))
 		}
 	}
 	return vs

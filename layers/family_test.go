@@ -23,9 +23,9 @@ import (
 type sequenceLayer interface {
 	layers.Layer
 	FwdLengths(x, lengths *G.Node) (*G.Node, error)
-	FwdState(x, x0 *G.Node) (y, state *G.Node, err error)
-	StateShape(batch int) tensor.Shape
-	Recurrence(batch int) (layers.Recurrence, error)
+	FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err error)
+	StateShapes(batch int) []layers.StateShape
+	Recurrence(batch int) (*layers.Recurrence, error)
 }
 
 // variant is one configuration of one kind of layer.
@@ -89,30 +89,30 @@ func family() []variant {
 		vs = append(vs, s4Variant(layers.S4Config{DModel: 4, DState: 6, Init: init, LMax: familyLength}))
 	}
 	vs = append(vs,
-		s4Variant(layers.S4Config{DModel: 4, DState: 2, NSSM: 2, Rank: 3, Channels: 3, LMax: familyLength, DtTransform: ssm.Softplus}),
+		s4Variant(layers.S4Config{DModel: 4, DState: 2, NSSM: 2, Rank: 3, LMax: familyLength, DtTransform: ssm.Softplus, SSM: layers.SSM{Channels: 3}}),
 		s4Variant(layers.S4Config{DModel: 3, DState: 16, NSSM: 1, ATransform: ssm.ReLU, LMax: familyLength}),
-		s4Variant(layers.S4Config{DModel: 2, DState: 4, LMax: 2 * familyLength, Mixing: layers.MixNone, Activation: ops.ActIdentity, Channels: 2}),
-		s4Variant(layers.S4Config{DModel: 4, DState: 4, LMax: familyLength, Gate: 3, Bottleneck: 2, MultActivation: ops.ActGELU, Dropout: 0.2}),
-		s4Variant(layers.S4Config{DModel: 3, DState: 4, LMax: familyLength, Gate: 1, GateActivation: ops.ActSigmoid, Mixing: layers.MixLinear}),
+		s4Variant(layers.S4Config{DModel: 2, DState: 4, LMax: 2 * familyLength, SSM: layers.SSM{Mixing: layers.MixNone, Activation: ops.ActIdentity, Channels: 2}}),
+		s4Variant(layers.S4Config{DModel: 4, DState: 4, LMax: familyLength, SSM: layers.SSM{Gate: 3, Bottleneck: 2, MultActivation: ops.ActGELU, Dropout: 0.2}}),
+		s4Variant(layers.S4Config{DModel: 3, DState: 4, LMax: familyLength, SSM: layers.SSM{Gate: 1, GateActivation: ops.ActSigmoid, Mixing: layers.MixLinear}}),
 		s4Variant(layers.S4Config{DModel: 4, DState: 6, NSSM: 2, Rank: 2, LMax: familyLength, UntiedDt: true}),
-		s4dVariant(layers.S4DConfig{DModel: 4, DState: 8, Init: hippo.InitLegS, Disc: ssm.Bilinear, NSSM: 2, Channels: 2}),
+		s4dVariant(layers.S4DConfig{DModel: 4, DState: 8, Init: hippo.InitLegS, Disc: ssm.Bilinear, NSSM: 2, SSM: layers.SSM{Channels: 2}}),
 		s4dVariant(layers.S4DConfig{DModel: 3, DState: 6, NSSM: 1, UntiedDt: true, FixedB: true}),
 	)
 	for _, v := range vandermonde.DSSVersions() {
-		vs = append(vs, dssVariant(layers.DSSConfig{DModel: 3, DState: 5, Version: v, LMax: familyLength, Channels: 2}))
+		vs = append(vs, dssVariant(layers.DSSConfig{DModel: 3, DState: 5, Version: v, LMax: familyLength, SSM: layers.SSM{Channels: 2}}))
 	}
 	for _, m := range []hippo.Measure{hippo.LegS, hippo.LegT, hippo.LagT} {
-		vs = append(vs, lsslVariant(layers.LSSLConfig{DModel: 4, DState: 7, Measure: m, NSSM: 2, Channels: 3}))
+		vs = append(vs, lsslVariant(layers.LSSLConfig{DModel: 4, DState: 7, Measure: m, NSSM: 2, SSM: layers.SSM{Channels: 3}}))
 	}
 	return append(vs,
-		lsslVariant(layers.LSSLConfig{DModel: 3, DState: 8, Alpha: 1, Frozen: []string{"dt", "A", "B"}}),
-		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 2, Alpha: 0.75, DtTransform: ssm.Softplus, Frozen: []string{"A"}}),
-		blockVariant(layers.BlockConfig{LSSL: &layers.LSSLConfig{DModel: 3, DState: 5}}),
+		lsslVariant(layers.LSSLConfig{DModel: 3, DState: 8, Alpha: 1, SSM: layers.SSM{Frozen: []string{"dt", "A", "B"}}}),
+		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 2, Alpha: 0.75, DtTransform: ssm.Softplus, SSM: layers.SSM{Frozen: []string{"A"}}}),
+		blockVariant(layers.BlockConfig{Mixer: layers.LSSLConfig{DModel: 3, DState: 5}}),
 		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, TiedDt: true, Init: layers.DSSInitRandom}),
-		blockVariant(layers.BlockConfig{S4: &layers.S4Config{DModel: 4, DState: 4, LMax: familyLength}, PreNorm: true, Dropout: 0.1}),
-		blockVariant(layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 3, DState: 4}, Norm: layers.BatchNorm}),
-		blockVariant(layers.BlockConfig{DSS: &layers.DSSConfig{DModel: 3, DState: 4, Version: vandermonde.DSSExp}, Norm: layers.NoNorm}),
-		blockVariant(layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 3, DState: 4}}),
+		blockVariant(layers.BlockConfig{Mixer: layers.S4Config{DModel: 4, DState: 4, LMax: familyLength}, PreNorm: true, Dropout: 0.1}),
+		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 3, DState: 4}, Norm: layers.BatchNorm}),
+		blockVariant(layers.BlockConfig{Mixer: layers.DSSConfig{DModel: 3, DState: 4, Version: vandermonde.DSSExp}, Norm: layers.NoNorm}),
+		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 3, DState: 4}}),
 	)
 }
 
@@ -153,15 +153,15 @@ func node(g *G.ExprGraph, dt tensor.Dtype, in testutil.Input) *G.Node {
 
 // states draws a state of a layer for a batch.
 func states(rng *rand.Rand, l sequenceLayer, batch int) testutil.Input {
-	return testutil.Normal(rng, "x0", l.StateShape(batch)...)
+	return testutil.Normal(rng, "x0", l.StateShapes(batch)[0].Shape...)
 }
 
 // fwdState runs FwdState from x0, nil for zero, in evaluation mode.
 func fwdState(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, x testutil.Input, x0 []float64) (y, state []float64) {
 	t.Helper()
-	var x0n *G.Node
+	var x0n G.Nodes
 	if x0 != nil {
-		x0n = node(g, dt, testutil.Input{Name: "x0", Shape: l.StateShape(x.Shape[0]), F: x0})
+		x0n = G.Nodes{node(g, dt, testutil.Input{Name: "x0", Shape: l.StateShapes(x.Shape[0])[0].Shape, F: x0})}
 	}
 	yn, sn, err := l.FwdState(node(g, dt, x), x0n)
 	if err != nil {
@@ -169,7 +169,7 @@ func fwdState(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, x 
 	}
 	var yv, sv G.Value
 	G.Read(yn, &yv)
-	G.Read(sn, &sv)
+	G.Read(sn[0], &sv)
 	vm := G.NewTapeMachine(g, G.EvalMode())
 	defer vm.Close()
 	if err := vm.RunAll(); err != nil {
@@ -210,7 +210,7 @@ func TestS4DenseRecurrenceIsConvolution(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := forward(t, layer, g, dt, x)
-			r, err := layer.DenseRecurrence(2)
+			r, err := layers.NewRecurrence(layer.Dense(), 2)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -260,13 +260,13 @@ func TestFwdStateInParts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := r.SetState(x0.Tensor(dt)); err != nil {
+			if err := r.SetState(layers.State{{Name: "x", Value: x0.Tensor(dt)}}); err != nil {
 				t.Fatal(err)
 			}
 			if e := testutil.RelErr(stepAll(t, r, dt, x), whole); !(e <= tol) {
 				t.Errorf("%v: recurrence from a state off by %.3g > %.3g", dt, e, tol)
 			}
-			if e := testutil.RelErr(testutil.Floats(r.State()), end); !(e <= tol) {
+			if e := testutil.RelErr(testutil.Floats(r.State()[0].Value), end); !(e <= tol) {
 				t.Errorf("%v: state of the recurrence off by %.3g > %.3g", dt, e, tol)
 			}
 
@@ -324,12 +324,12 @@ func TestCausality(t *testing.T) {
 // it, whether the layer looks ahead or not.
 func TestPaddingDoesNotLeak(t *testing.T) {
 	vs := append(family(),
-		s4Variant(layers.S4Config{DModel: 2, DState: 4, Bidirectional: true}),
-		s4Variant(layers.S4Config{DModel: 4, DState: 4, Bidirectional: true, OffByOne: true, Bottleneck: 2, Gate: 2}),
-		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, Bidirectional: true}),
-		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Bidirectional: true}),
-		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, Bidirectional: true}),
-		blockVariant(layers.BlockConfig{S4: &layers.S4Config{DModel: 2, DState: 4, Bidirectional: true}, Norm: layers.BatchNorm, PreNorm: true}),
+		s4Variant(layers.S4Config{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}),
+		s4Variant(layers.S4Config{DModel: 4, DState: 4, SSM: layers.SSM{Bidirectional: true, OffByOne: true, Bottleneck: 2, Gate: 2}}),
+		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}),
+		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}),
+		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}),
+		blockVariant(layers.BlockConfig{Mixer: layers.S4Config{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}, Norm: layers.BatchNorm, PreNorm: true}),
 	)
 	const batch, l = 2, 12
 	lengths := []int{5, l}
@@ -395,7 +395,7 @@ func TestOutputPrefixIsIndependentOfLength(t *testing.T) {
 func gradients(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, in []testutil.Input, w, ws []float64) (loss float64, grads [][]float64) {
 	t.Helper()
 	x, x0 := node(g, dt, in[0]), node(g, dt, in[1])
-	y, state, err := l.FwdState(x, x0)
+	y, state, err := l.FwdState(x, G.Nodes{x0})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -403,7 +403,7 @@ func gradients(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, i
 		wn := node(g, dt, testutil.Input{Name: name, Shape: n.Shape(), F: w[:n.Shape().TotalSize()]})
 		return G.Must(G.Sum(G.Must(G.HadamardProd(n, wn))))
 	}
-	total := G.Must(G.Add(sum(y, w, "w"), sum(state, ws, "ws")))
+	total := G.Must(G.Add(sum(y, w, "w"), sum(state[0], ws, "ws")))
 	wrt := append(l.Learnables(), x, x0)
 	if _, err := G.Grad(total, wrt...); err != nil {
 		t.Fatal(err)

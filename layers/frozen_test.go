@@ -72,7 +72,7 @@ func TestWithFrozen(t *testing.T) {
 }
 
 func TestWithFrozenIsInTheConfiguration(t *testing.T) {
-	cfg := layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 2, Frozen: []string{"A"}}}
+	cfg := layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 2, SSM: layers.SSM{Frozen: []string{"A"}}}}
 	b, err := layers.NewBlock(G.NewGraph(), tensor.Float32, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -81,10 +81,10 @@ func TestWithFrozenIsInTheConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Config().S4D.Frozen; !slices.Equal(got, []string{"B"}) {
+	if got := c.Config().Mixer.(layers.S4DConfig).Frozen; !slices.Equal(got, []string{"B"}) {
 		t.Errorf("configuration of the copy: frozen %q, want B", got)
 	}
-	if got := b.Config().S4D.Frozen; !slices.Equal(got, []string{"A"}) {
+	if got := b.Config().Mixer.(layers.S4DConfig).Frozen; !slices.Equal(got, []string{"A"}) {
 		t.Errorf("configuration of the original: frozen %q, want A", got)
 	}
 }

@@ -18,12 +18,12 @@ import (
 func TestKernelIsTheImpulseResponse(t *testing.T) {
 	const h, lMax = 2, 4
 	for _, v := range []variant{
-		s4dVariant(layers.S4DConfig{DModel: h, DState: 4, Mixing: layers.MixNone, Activation: "identity"}),
-		s4Variant(layers.S4Config{DModel: h, DState: 4, LMax: lMax, Mixing: layers.MixNone, Activation: "identity"}),
-		dssVariant(layers.DSSConfig{DModel: h, DState: 4, LMax: lMax, Mixing: layers.MixNone, Activation: "identity"}),
-		dssVariant(layers.DSSConfig{DModel: h, DState: 4, Mixing: layers.MixNone, Activation: "identity"}),
-		dssVariant(layers.DSSConfig{DModel: h, DState: 4, LMax: lMax, Version: vandermonde.DSSExp, Mixing: layers.MixNone, Activation: "identity"}),
-		lsslVariant(layers.LSSLConfig{DModel: h, DState: 4, Mixing: layers.MixNone, Activation: "identity"}),
+		s4dVariant(layers.S4DConfig{DModel: h, DState: 4, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}),
+		s4Variant(layers.S4Config{DModel: h, DState: 4, LMax: lMax, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}),
+		dssVariant(layers.DSSConfig{DModel: h, DState: 4, LMax: lMax, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}),
+		dssVariant(layers.DSSConfig{DModel: h, DState: 4, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}),
+		dssVariant(layers.DSSConfig{DModel: h, DState: 4, LMax: lMax, Version: vandermonde.DSSExp, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}),
+		lsslVariant(layers.LSSLConfig{DModel: h, DState: 4, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}),
 	} {
 		for l := 1; l <= lMax; l++ {
 			g := G.NewGraph()

@@ -19,13 +19,13 @@ import (
 func lengthsVariants() []variant {
 	return []variant{
 		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4}),
-		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, Bidirectional: true, Frozen: []string{"D"}}),
-		s4Variant(layers.S4Config{DModel: 2, DState: 4, Gate: 2, Bottleneck: 2}),
+		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true, Frozen: []string{"D"}}}),
+		s4Variant(layers.S4Config{DModel: 2, DState: 4, SSM: layers.SSM{Gate: 2, Bottleneck: 2}}),
 		dssVariant(layers.DSSConfig{DModel: 2, DState: 4}),
 		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, LMax: 4}),
 		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4}),
-		blockVariant(layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 4}}),
-		blockVariant(layers.BlockConfig{S4: &layers.S4Config{DModel: 2, DState: 4}, Norm: layers.BatchNorm, PreNorm: true}),
+		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4}}),
+		blockVariant(layers.BlockConfig{Mixer: layers.S4Config{DModel: 2, DState: 4}, Norm: layers.BatchNorm, PreNorm: true}),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/param"
 )
 
 // LinearConfig configures a Linear layer.
@@ -16,9 +17,9 @@ type LinearConfig struct {
 	In     int  `json:"in"`                // features of the input
 	Out    int  `json:"out"`               // features of the output
 	NoBias bool `json:"no_bias,omitempty"` // y = W x instead of W x + b
-	// Features makes the layer an encoder of channels-last data: the input is
+	// ChannelsLast makes the layer an encoder of channels-last data: the input is
 	// (B, L, In), and the output is (B, Out, L).
-	Features bool `json:"features,omitempty"`
+	ChannelsLast bool `json:"channels_last,omitempty"`
 }
 
 // Validate reports the first field that is out of range.
@@ -38,7 +39,7 @@ func (c LinearConfig) Validate() error {
 // Linear is a position-wise linear layer, y = W x + b at every step, with
 // parameters weight (Out, In) and bias (Out).
 type Linear struct {
-	*base
+	*Base
 	cfg  LinearConfig
 	w, b *G.Node
 }
@@ -46,34 +47,34 @@ type Linear struct {
 // NewLinear makes a linear layer. Weight and bias start uniform in
 // +-1/sqrt(In).
 func NewLinear(g *G.ExprGraph, dt tensor.Dtype, cfg LinearConfig, opts ...Option) (*Linear, error) {
-	return buildLinear(newBuilder(g, dt, "Linear", "linear", opts), cfg)
+	return newLayer[*Linear](g, dt, cfg, opts)
 }
 
-func buildLinear(b *builder, cfg LinearConfig) (*Linear, error) {
-	if err := cfg.Validate(); err != nil {
-		b.fail(err)
-		return nil, b.err
-	}
-	l := &Linear{cfg: cfg}
-	l.w = b.param("weight", hint{}, uniformFanIn(cfg.In), cfg.Out, cfg.In)
-	if !cfg.NoBias {
-		l.b = b.param("bias", hint{}, uniformFanIn(cfg.In), cfg.Out)
+// Build implements Config.
+func (c LinearConfig) Build(b *Builder) (Layer, error) {
+	l := &Linear{cfg: c}
+	l.w = b.Param("weight", param.Hint{}, UniformFanIn(c.In), c.Out, c.In)
+	if !c.NoBias {
+		l.b = b.Param("bias", param.Hint{}, UniformFanIn(c.In), c.Out)
 	}
 	var err error
-	l.base, err = b.done()
+	l.Base, err = b.Done()
 	return l, err
 }
+
+// Features implements MixerConfig.
+func (c LinearConfig) Features() (in, out int) { return c.In, c.Out }
 
 // Config returns the layer's configuration.
 func (l *Linear) Config() LinearConfig { return l.cfg }
 
 // CloneTo returns a layer on another graph that shares this one's tensors.
-func (l *Linear) CloneTo(g *G.ExprGraph) (*Linear, error) {
-	return buildLinear(l.cloneBuilder(g), l.cfg)
+func (l *Linear) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*Linear, error) {
+	return Clone(l, g, opts...)
 }
 
 // Fwd maps x (B, In, L) to (B, Out, L), or (B, In) to (B, Out); with
-// Config.Features, (B, L, In) to (B, Out, L).
+// Config.ChannelsLast, (B, L, In) to (B, Out, L).
 func (l *Linear) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }
 
 // FwdLengths is Fwd for sequences padded on the right: only the first lengths[b]
@@ -82,10 +83,10 @@ func (l *Linear) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }
 // is (B) of dtype int, or nil, as it must be for x (B, In). A length that is not
 // in [0, L] is an error when the graph runs.
 func (l *Linear) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
-	if l.base == nil {
+	if l.Base == nil {
 		return nil, l.wrap("Fwd", errNotMade)
 	}
-	if l.cfg.Features {
+	if l.cfg.ChannelsLast {
 		return l.fwdFeatures(x, lengths)
 	}
 	if err := l.checkInput(x, l.cfg.In, true); err != nil {

@@ -45,7 +45,7 @@ func TestLinearFeaturesGradients(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 1))
 	for _, behind := range []bool{false, true} {
 		testutil.Check(t, func(g *G.ExprGraph, in []*G.Node) (*G.Node, error) {
-			l, err := layers.NewLinear(g, in[0].Dtype(), layers.LinearConfig{In: 3, Out: 4, Features: true})
+			l, err := layers.NewLinear(g, in[0].Dtype(), layers.LinearConfig{In: 3, Out: 4, ChannelsLast: true})
 			if err != nil {
 				return nil, err
 			}
@@ -75,7 +75,7 @@ func TestLinearFeaturesIsLinear(t *testing.T) {
 	}
 	out := func(x testutil.Input, features bool) []float64 {
 		g := G.NewGraph()
-		lin, err := layers.NewLinear(g, tensor.Float64, layers.LinearConfig{In: in, Out: 4, Features: features})
+		lin, err := layers.NewLinear(g, tensor.Float64, layers.LinearConfig{In: in, Out: 4, ChannelsLast: features})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestLinearErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	feats, err := layers.NewLinear(g, tensor.Float32, layers.LinearConfig{In: 3, Out: 2, Features: true}, layers.WithName("encoder"))
+	feats, err := layers.NewLinear(g, tensor.Float32, layers.LinearConfig{In: 3, Out: 2, ChannelsLast: true}, layers.WithName("encoder"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,14 +46,14 @@ type moved struct {
 // gradients of its parameters.
 func stateGraph(t *testing.T, l *layers.S4, g *G.ExprGraph, dt tensor.Dtype, x, x0 testutil.Input, lisp bool) *moved {
 	t.Helper()
-	y, s, err := l.FwdState(node(g, dt, x), node(g, dt, x0))
+	y, s, err := l.FwdState(node(g, dt, x), G.Nodes{node(g, dt, x0)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := &moved{}
 	G.Read(y, &m.out)
-	G.Read(s, &m.state)
-	cost := G.Must(G.Add(G.Must(G.Sum(G.Must(G.Square(y)))), G.Must(G.Sum(G.Must(G.Square(s))))))
+	G.Read(s[0], &m.state)
+	cost := G.Must(G.Add(G.Must(G.Sum(G.Must(G.Square(y)))), G.Must(G.Sum(G.Must(G.Square(s[0]))))))
 	if lisp {
 		m.run = func() error {
 			zeroGrads(l)
@@ -143,7 +143,7 @@ func TestLoadingAfterFwd(t *testing.T) {
 // later, of every layer, running statistics and LSSL's frozen parameters
 // included.
 func TestGraphsFollowWhatIsLoaded(t *testing.T) {
-	vs := append(family(), blockVariant(layers.BlockConfig{S4: &layers.S4Config{DModel: 2, DState: 4, LMax: 12}, Norm: layers.BatchNorm, PreNorm: true, Dropout: 0.1}))
+	vs := append(family(), blockVariant(layers.BlockConfig{Mixer: layers.S4Config{DModel: 2, DState: 4, LMax: 12}, Norm: layers.BatchNorm, PreNorm: true, Dropout: 0.1}))
 	for _, v := range vs {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()

@@ -10,32 +10,32 @@ import (
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
-func (l *LSSL) system(kernel, feature int) (*System, error) {
-	c, n := l.cfg, l.cfg.DState
+func (m *lsslModel) system(kernel, feature int) (*System, error) {
+	c, n := m.cfg, m.cfg.DState
 	s := ssm.Row(feature, c.NSSM)
 	var r rows
 	p := krylov.Params[float64]{ // of this feature and kernel alone
-		Dt: r.of(l.logDt, feature, 1), C: r.of(l.c, kernel*c.DModel+feature, n),
+		Dt: r.of(m.logDt, feature, 1), C: r.of(m.c, kernel*c.common().inner()+feature, n),
 		A: ssm.Tridiagonal[[]float64]{
-			Pl: r.of(l.a.Pl, s, n), Dl: r.of(l.a.Dl, s, n-1), D: r.of(l.a.D, s, n), Du: r.of(l.a.Du, s, n-1),
-			Pr: r.of(l.a.Pr, s, n), C: r.of(l.a.C, s, n), B: r.of(l.a.B, s, n),
+			Pl: r.of(m.a.Pl, s, n), Dl: r.of(m.a.Dl, s, n-1), D: r.of(m.a.D, s, n), Du: r.of(m.a.Du, s, n-1),
+			Pr: r.of(m.a.Pr, s, n), C: r.of(m.a.C, s, n), B: r.of(m.a.B, s, n),
 		},
 	}
 	if r.err != nil {
 		return nil, r.err
 	}
 	one := krylov.Size{CH: 1, H: 1, S: 1, N: n}
-	ab, bb, err := krylov.Discretize(l.disc(1), one, p)
+	ab, bb, err := krylov.Discretize(m.disc(1), one, p)
 	if err != nil {
 		return nil, err
 	}
-	a, b, err := krylov.Continuous(l.disc(1), one, p)
+	a, b, err := krylov.Continuous(m.disc(1), one, p)
 	if err != nil {
 		return nil, err
 	}
 	dt, _ := c.DtTransform.Eval(p.Dt[0])
 	return &System{
-		Dt: dt * l.rate, Disc: ssm.GBT, Alpha: c.Alpha,
+		Dt: dt * m.rate, Disc: ssm.GBT, Alpha: c.Alpha,
 		Continuous: &hippo.SSM{A: mat.NewDense(n, n, a), B: b, C: p.C},
 		Discrete:   &hippo.Recurrence{A: mat.NewDense(n, n, ab), B: bb, C: slices.Clone(p.C)},
 	}, nil

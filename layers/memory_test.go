@@ -33,16 +33,14 @@ func keeper[C any, L configured[C]](t *testing.T, cfg C, newLayer func(*G.ExprGr
 // No layer has memory in common with the configuration it is made of, nor with
 // those and the parameters that it returns, but for nodes and tensors.
 func TestLayersShareNoMemoryWithTheirCaller(t *testing.T) {
-	block := func(set func(c *layers.BlockConfig)) func() (given, kept any, out []any) {
-		var c layers.BlockConfig
-		set(&c)
-		return keeper(t, c, layers.NewBlock)
+	block := func(mixer layers.MixerConfig) func() (given, kept any, out []any) {
+		return keeper(t, layers.BlockConfig{Mixer: mixer}, layers.NewBlock)
 	}
 	padding := 1
-	s4 := layers.S4Config{DModel: 2, DState: 4, LMax: 8, Frozen: []string{"A", "D"}}
-	s4d := layers.S4DConfig{DModel: 2, DState: 4, Frozen: []string{"A", "B"}}
-	dss := layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, Frozen: []string{"W"}}
-	lssl := layers.LSSLConfig{DModel: 2, DState: 4, Frozen: []string{"dt", "A", "B"}}
+	s4 := layers.S4Config{DModel: 2, DState: 4, LMax: 8, SSM: layers.SSM{Frozen: []string{"A", "D"}, FollowLR: []string{"A"}}}
+	s4d := layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Frozen: []string{"A", "B"}, FollowLR: []string{"A"}}}
+	dss := layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, SSM: layers.SSM{Frozen: []string{"C"}, FollowLR: []string{"A"}}}
+	lssl := layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Frozen: []string{"dt", "A", "B"}, FollowLR: []string{"A"}}}
 	testutil.CheckConfigs(t, map[string][]func() (given, kept any, out []any){
 		"S4Config":        {keeper(t, s4, layers.NewS4)},
 		"S4DConfig":       {keeper(t, s4d, layers.NewS4D)},
@@ -52,9 +50,9 @@ func TestLayersShareNoMemoryWithTheirCaller(t *testing.T) {
 		"NormConfig":      {keeper(t, layers.NormConfig{DModel: 2, Kind: layers.BatchNorm}, layers.NewNorm)},
 		"DropoutConfig":   {keeper(t, layers.DropoutConfig{P: 0.5}, layers.NewDropout)},
 		"EmbeddingConfig": {keeper(t, layers.EmbeddingConfig{Vocab: 3, DModel: 2, Padding: &padding}, layers.NewEmbedding)},
+		"StackConfig":     {keeper(t, layers.StackConfig{Blocks: []layers.BlockConfig{{Mixer: s4d}, {Mixer: s4}}, Repeat: 2}, layers.NewStack)},
 		"BlockConfig": {
-			block(func(c *layers.BlockConfig) { c.S4 = &s4 }), block(func(c *layers.BlockConfig) { c.S4D = &s4d }),
-			block(func(c *layers.BlockConfig) { c.DSS = &dss }), block(func(c *layers.BlockConfig) { c.LSSL = &lssl }),
+			block(s4), block(s4d), block(dss), block(lssl),
 		},
 	})
 }
@@ -62,7 +60,7 @@ func TestLayersShareNoMemoryWithTheirCaller(t *testing.T) {
 // What the caller does to a configuration afterwards, or to one that was handed
 // out, does not reach the layer, nor its clones.
 func TestConfigurationsOfTheCallerAreNotRead(t *testing.T) {
-	cfg := layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 4, Frozen: []string{"A"}}}
+	cfg := layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Frozen: []string{"A"}, FollowLR: []string{"A"}}}}
 	want := deepcopy.Of(cfg)
 	b, err := layers.NewBlock(G.NewGraph(), tensor.Float32, cfg)
 	if err != nil {
@@ -73,7 +71,7 @@ func TestConfigurationsOfTheCallerAreNotRead(t *testing.T) {
 	names[0] = "nothing"
 	params := b.Params()
 	for _, c := range []layers.BlockConfig{cfg, b.Config()} {
-		c.S4D.Frozen[0], c.S4D.DModel = "nothing", -1
+		c.Mixer.(layers.S4DConfig).Frozen[0] = "nothing"
 	}
 	for _, p := range params {
 		if p.LR != nil {

@@ -45,7 +45,7 @@ func TestInputsOnAnotherGraph(t *testing.T) {
 	g, away := G.NewGraph(), G.NewGraph()
 	layer := newS4D(t, g, tensor.Float64, layers.S4DConfig{DModel: 2, DState: 4})
 	x := node(g, tensor.Float64, testutil.Input{Name: "x", Shape: tensor.Shape{1, 2, 3}, F: make([]float64, 6)})
-	_, _, state := layer.FwdState(x, node(away, tensor.Float64, testutil.Input{Name: "x0", Shape: tensor.Shape{1, 2, 2, 2}, F: make([]float64, 8)}))
+	_, _, state := layer.FwdState(x, G.Nodes{node(away, tensor.Float64, testutil.Input{Name: "x0", Shape: tensor.Shape{1, 2, 2, 2}, F: make([]float64, 8)})})
 	_, lengths := layer.FwdLengths(x, G.NewVector(away, tensor.Int, G.WithShape(1), G.WithName("n")))
 	for want, err := range map[string]error{"x0 is on another graph than the layer": state, "lengths is on another graph than the layer": lengths} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -59,19 +59,19 @@ func TestInputsOnAnotherGraph(t *testing.T) {
 func TestStateShapeIsThatOfAState(t *testing.T) {
 	vs := family()
 	stateless := []variant{
-		s4Variant(layers.S4Config{DModel: 2, DState: 4, Bidirectional: true}),
-		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, Bidirectional: true}),
-		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, LMax: 8, Bidirectional: true}),
+		s4Variant(layers.S4Config{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}),
+		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}),
+		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, LMax: 8, SSM: layers.SSM{Bidirectional: true}}),
 		dssVariant(layers.DSSConfig{DModel: 2, DState: 4}),
-		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, Bidirectional: true}),
-		blockVariant(layers.BlockConfig{DSS: &layers.DSSConfig{DModel: 2, DState: 4}}),
-		blockVariant(layers.BlockConfig{LSSL: &layers.LSSLConfig{DModel: 2, DState: 4, Bidirectional: true}}),
+		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}),
+		blockVariant(layers.BlockConfig{Mixer: layers.DSSConfig{DModel: 2, DState: 4}}),
+		blockVariant(layers.BlockConfig{Mixer: layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}}),
 	}
 	for i, v := range append(vs, stateless...) {
 		g := G.NewGraph()
 		l := v.on(t, g, tensor.Float64)
 		want := i < len(vs)
-		if s := l.StateShape(3); (s != nil) != want {
+		if s := l.StateShapes(3); (s != nil) != want {
 			t.Errorf("%s: got state shape %v", v.name, s)
 		}
 		if _, err := l.Recurrence(3); (err == nil) != want {
@@ -102,14 +102,16 @@ func TestZeroValuesOfLayers(t *testing.T) {
 		_, err := l.Fwd(x)
 		check(fmt.Sprintf("%T.Fwd", l), err)
 		if l, ok := l.(interface {
-			Recurrence(batch int) (layers.Recurrence, error)
+			Recurrence(batch int) (*layers.Recurrence, error)
 		}); ok {
 			_, err := l.Recurrence(1)
 			check(fmt.Sprintf("%T.Recurrence", l), err)
 		}
-		if l, ok := l.(interface{ StateShape(batch int) tensor.Shape }); ok {
-			if s := l.StateShape(1); s != nil {
-				t.Errorf("%T.StateShape: got %v, want nil", l, s)
+		if l, ok := l.(interface {
+			StateShapes(batch int) []layers.StateShape
+		}); ok {
+			if s := l.StateShapes(1); s != nil {
+				t.Errorf("%T.StateShapes: got %v, want nil", l, s)
 			}
 		}
 		if l, ok := l.(layers.StateSpaceLayer); ok {

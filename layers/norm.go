@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/param"
 )
 
 // NormKind names a normalisation.
@@ -75,7 +76,7 @@ func (c NormConfig) withDefaults() NormConfig {
 // pass in training writes those, and copies share them: no other copy may run at
 // the same time, and what they become depends on the order in which copies run.
 type Norm struct {
-	*base
+	*Base
 	cfg          NormConfig
 	weight, bias *G.Node            // nil with NoAffine
 	stats        ops.BatchNormStats // of a BatchNorm
@@ -84,19 +85,16 @@ type Norm struct {
 // NewNorm makes a normalisation: weight 1, bias 0, running mean 0, running
 // variance 1.
 func NewNorm(g *G.ExprGraph, dt tensor.Dtype, cfg NormConfig, opts ...Option) (*Norm, error) {
-	return buildNorm(newBuilder(g, dt, "Norm", "norm", opts), cfg)
+	return newLayer[*Norm](g, dt, cfg, opts)
 }
 
-func buildNorm(b *builder, cfg NormConfig) (*Norm, error) {
-	if err := cfg.Validate(); err != nil {
-		b.fail(err)
-		return nil, b.err
-	}
-	l := &Norm{cfg: cfg.withDefaults()}
-	h := cfg.DModel
-	if l.cfg.Kind != NoNorm && !cfg.NoAffine {
-		l.weight = b.param("weight", hint{}, ones, h)
-		l.bias = b.param("bias", hint{}, zeros, h)
+// Build implements Config.
+func (c NormConfig) Build(b *Builder) (Layer, error) {
+	l := &Norm{cfg: c.withDefaults()}
+	h := c.DModel
+	if l.cfg.Kind != NoNorm && !c.NoAffine {
+		l.weight = b.Param("weight", param.Hint{}, Ones, h)
+		l.bias = b.Param("bias", param.Hint{}, Zeros, h)
 	}
 	if l.cfg.Kind == BatchNorm {
 		filled := func(init func(*rand.Rand, []float64)) func() *tensor.Dense {
@@ -106,11 +104,11 @@ func buildNorm(b *builder, cfg NormConfig) (*Norm, error) {
 				return dense(b.dt, d, []int{h})
 			}
 		}
-		l.stats.Mean = b.buffer("running_mean", filled(zeros), h)
-		l.stats.Var = b.buffer("running_var", filled(ones), h)
+		l.stats.Mean = b.Buffer("running_mean", filled(Zeros), h)
+		l.stats.Var = b.Buffer("running_var", filled(Ones), h)
 	}
 	var err error
-	l.base, err = b.done()
+	l.Base, err = b.Done()
 	return l, err
 }
 
@@ -119,7 +117,9 @@ func (l *Norm) Config() NormConfig { return l.cfg }
 
 // CloneTo returns a layer on another graph that shares this one's tensors,
 // running statistics included.
-func (l *Norm) CloneTo(g *G.ExprGraph) (*Norm, error) { return buildNorm(l.cloneBuilder(g), l.cfg) }
+func (l *Norm) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*Norm, error) {
+	return Clone(l, g, opts...)
+}
 
 // Fwd normalises x (B, DModel, L) or (B, DModel).
 func (l *Norm) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }

@@ -59,7 +59,7 @@ func configOf(t *testing.T, l layers.Layer) string {
 func readings(t *testing.T, v variant, l sequenceLayer, n int) map[string]func() {
 	var inner any = l
 	if b, ok := l.(*layers.Block); ok {
-		inner = b.Layer()
+		inner = b.Mixer()
 	}
 	onClone := func(build func(c sequenceLayer, x *G.Node) *G.Node, opts ...layers.CloneOption) func() {
 		return func() {
@@ -84,9 +84,9 @@ func readings(t *testing.T, v variant, l sequenceLayer, n int) map[string]func()
 		"Fwd AtRate":  onClone(fwd, layers.AtRate(0.5)),
 		"Fwd longer":  onClone(fwd, layers.ForLength(4*n)),
 		"FwdLengths":  onClone(func(c sequenceLayer, x *G.Node) *G.Node { y, _ := c.FwdLengths(x, nil); return y }),
-		"FwdState":    onClone(func(c sequenceLayer, x *G.Node) *G.Node { _, s, _ := c.FwdState(x, nil); return s }),
+		"FwdState":    onClone(func(c sequenceLayer, x *G.Node) *G.Node { y, _, _ := c.FwdState(x, nil); return y }),
 		"WithFrozen":  onClone(fwd, layers.WithFrozen("D")),
-		"StateShape":  func() { l.StateShape(3) },
+		"StateShape":  func() { l.StateShapes(3) },
 		"Params":      func() { l.Params(); l.Learnables(); l.Buffers() },
 		"Recurrence":  func() { stepOnce(l.Recurrence(2)) },
 		"Config":      func() { configOf(t, l) },
@@ -103,13 +103,13 @@ func readings(t *testing.T, v variant, l sequenceLayer, n int) map[string]func()
 		calls["System"] = func() { _, _ = s.System(0, 0) }
 	}
 	if d, ok := inner.(*layers.S4); ok {
-		calls["DenseKernel"] = func() { stepOnce(d.DenseRecurrence(2)) }
+		calls["DenseKernel"] = func() { stepOnce(layers.NewRecurrence(d.Dense(), 2)) }
 	}
 	return calls
 }
 
 // stepOnce puts a recurrence through all that it can do.
-func stepOnce(r layers.Recurrence, err error) {
+func stepOnce(r *layers.Recurrence, err error) {
 	if err != nil {
 		return
 	}
@@ -124,8 +124,8 @@ func stepOnce(r layers.Recurrence, err error) {
 func TestReadingDoesNotWrite(t *testing.T) {
 	vs := append(family(),
 		s4Variant(layers.S4Config{DModel: 2, DState: 4}),
-		s4Variant(layers.S4Config{DModel: 2, DState: 4, Bidirectional: true}),
-		blockVariant(layers.BlockConfig{S4: &layers.S4Config{DModel: 2, DState: 4}, Norm: layers.BatchNorm, PreNorm: true, Dropout: 0.1}),
+		s4Variant(layers.S4Config{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}),
+		blockVariant(layers.BlockConfig{Mixer: layers.S4Config{DModel: 2, DState: 4}, Norm: layers.BatchNorm, PreNorm: true, Dropout: 0.1}),
 	)
 	for _, v := range vs {
 		t.Run(v.name, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 )
 
 // recurrenceOf returns the recurrence of a layer with the weights of seed 0.
-func recurrenceOf(t *testing.T, layer func(g *G.ExprGraph) (recurrent, error), batch int) layers.Recurrence {
+func recurrenceOf(t *testing.T, layer func(g *G.ExprGraph) (recurrent, error), batch int) *layers.Recurrence {
 	t.Helper()
 	l, err := layer(G.NewGraph())
 	if err != nil {
@@ -26,7 +26,7 @@ func recurrenceOf(t *testing.T, layer func(g *G.ExprGraph) (recurrent, error), b
 	return r
 }
 
-func step(t *testing.T, r layers.Recurrence, u *tensor.Dense) []float32 {
+func step(t *testing.T, r *layers.Recurrence, u *tensor.Dense) []float32 {
 	t.Helper()
 	y, err := r.Step(u)
 	if err != nil {
@@ -83,11 +83,11 @@ func testStepOfManyRows(t *testing.T, layer func(g *G.ExprGraph) (recurrent, err
 // again, and that nothing does before.
 func TestBlockRefresh(t *testing.T) {
 	const h = 6
-	block, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{S4D: &layers.S4DConfig{DModel: h, DState: 4}, Norm: layers.BatchNorm, PreNorm: true})
+	block, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{Mixer: layers.S4DConfig{DModel: h, DState: 4}, Norm: layers.BatchNorm, PreNorm: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	recurrence := func() layers.Recurrence {
+	recurrence := func() *layers.Recurrence {
 		r, err := block.Recurrence(1)
 		if err != nil {
 			t.Fatal(err)

@@ -109,14 +109,14 @@ func runLoss(vm testutil.VM, g *G.ExprGraph, eval bool, out, loss *G.Node, wrt G
 // bothWays is layers that look both ways, and mixings and gates of all kinds.
 func bothWays() []variant {
 	return []variant{
-		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, Bidirectional: true}),
-		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, Bidirectional: true, OffByOne: true, Mixing: layers.MixNone, Channels: 2, Activation: ops.ActSigmoid}),
-		s4Variant(layers.S4Config{DModel: 4, DState: 4, LMax: familyLength, Bidirectional: true, Gate: 2, Bottleneck: 2, Channels: 2, GateActivation: ops.ActSiLU}),
-		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, Bidirectional: true, LMax: 20, UntiedDropout: true, Dropout: 0.2}),
-		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, Measure: hippo.LegS, Bidirectional: true}),
-		blockVariant(layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 4, Bidirectional: true}, Norm: layers.BatchNorm, PreNorm: true}),
-		blockVariant(layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 4}, Norm: layers.NoNorm, PreNorm: true}),
-		blockVariant(layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 4, Dropout: 0.2}, PreNorm: true, Dropout: 0.2, UntiedDropout: true}),
+		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}),
+		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true, OffByOne: true, Mixing: layers.MixNone, Channels: 2, Activation: ops.ActSigmoid}}),
+		s4Variant(layers.S4Config{DModel: 4, DState: 4, LMax: familyLength, SSM: layers.SSM{Bidirectional: true, Gate: 2, Bottleneck: 2, Channels: 2, GateActivation: ops.ActSiLU}}),
+		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, LMax: 20, SSM: layers.SSM{Bidirectional: true, UntiedDropout: true, Dropout: 0.2}}),
+		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, Measure: hippo.LegS, SSM: layers.SSM{Bidirectional: true}}),
+		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}, Norm: layers.BatchNorm, PreNorm: true}),
+		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4}, Norm: layers.NoNorm, PreNorm: true}),
+		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Dropout: 0.2}}, PreNorm: true, Dropout: 0.2, UntiedDropout: true}),
 	}
 }
 
@@ -136,15 +136,18 @@ func TestRowsAreApart(t *testing.T) {
 				x := testutil.Normal(rng, "x", 3, v.dModel, l)
 				testutil.CheckRows(t, fmt.Sprintf("Fwd, L = %d", l), fwd, 1, x)
 			}
-			shape := make(G.NewGraph(), tensor.Float64).StateShape(3)
-			if shape == nil {
+			shapes := make(G.NewGraph(), tensor.Float64).StateShapes(3)
+			if shapes == nil {
 				return
 			}
-			x, x0 := testutil.Normal(rng, "x", 3, v.dModel, 23), testutil.Normal(rng, "x0", shape...)
+			x, x0 := testutil.Normal(rng, "x", 3, v.dModel, 23), testutil.Normal(rng, "x0", shapes[0].Shape...)
 			for k, what := range []string{"FwdState: output", "FwdState: state"} {
 				f := layerRunner(true, make, func(l sequenceLayer, n []*G.Node) (*G.Node, error) {
-					y, state, err := l.FwdState(n[0], n[1])
-					return []*G.Node{y, state}[k], err
+					y, x1, err := l.FwdState(n[0], G.Nodes{n[1]})
+					if err != nil {
+						return nil, err
+					}
+					return []*G.Node{y, x1[0]}[k], nil
 				})
 				testutil.CheckRows(t, what, f, 2, x, x0)
 			}
@@ -170,7 +173,7 @@ func TestStepsOfRowsAreApart(t *testing.T) {
 				if e := testutil.RelErr(y[len(want):2*len(want)], want); !(e <= tol) {
 					t.Errorf("%v, row 0 times %v: output of row 1 is off by %.3g", dt, factor, e)
 				}
-				s, want := testutil.Floats(all.State()), testutil.Floats(alone.State())
+				s, want := testutil.Floats(all.State()[0].Value), testutil.Floats(alone.State()[0].Value)
 				if e := testutil.RelErr(s[len(want):2*len(want)], want); !(e <= tol) {
 					t.Errorf("%v, row 0 times %v: state of row 1 is off by %.3g", dt, factor, e)
 				}
@@ -179,7 +182,7 @@ func TestStepsOfRowsAreApart(t *testing.T) {
 	})
 }
 
-func recurrence(t *testing.T, l sequenceLayer, batch int) layers.Recurrence {
+func recurrence(t *testing.T, l sequenceLayer, batch int) *layers.Recurrence {
 	t.Helper()
 	r, err := l.Recurrence(batch)
 	if err != nil {

@@ -14,7 +14,6 @@ import (
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/layers/hippo"
-	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/cauchy"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
@@ -31,8 +30,7 @@ type S4Config struct {
 	Rank int `json:"rank,omitempty"`
 	// NSSM is the number of independent state matrices (n_ssm, S), a divisor of
 	// the number of features H; feature h uses matrix h mod NSSM. 0 means H.
-	NSSM     int `json:"n_ssm,omitempty"`
-	Channels int `json:"channels,omitempty"` // kernels per feature; 0 means 1
+	NSSM int `json:"n_ssm,omitempty"`
 	// LMax is the number of steps that kernel.C is tuned to: the longest sequence
 	// that the layer takes at once. 0 means 1024. A kernel costs as much as one of
 	// LMax steps, however short the sequence: it should be the length of the
@@ -48,42 +46,13 @@ type S4Config struct {
 	DtTransform ssm.Transform `json:"dt_transform,omitempty"` // dt = transform(log_dt); "" means ssm.Exp
 	ATransform  ssm.Transform `json:"a_transform,omitempty"`  // Re A = -transform(A_real); "" means ssm.Exp
 
-	Bidirectional bool `json:"bidirectional,omitempty"` // see S4DConfig
-	OffByOne      bool `json:"off_by_one,omitempty"`    // see S4DConfig
-
-	// Bottleneck divides the number of features that the state space model has,
-	// H = DModel/Bottleneck, by a linear map before it. 0 means none.
-	Bottleneck int `json:"bottleneck,omitempty"`
-	// Gate multiplies what comes out of the state space model, mapped to
-	// Gate*DModel features, by as many gates that the input opens: the gated
-	// state spaces of Mehta et al. 2022, arXiv:2206.13947, have Gate 4 and
-	// Bottleneck 4. 0 means none.
-	Gate           int            `json:"gate,omitempty"`
-	GateActivation ops.Activation `json:"gate_activation,omitempty"` // of the gates; "" means ops.ActGELU
-	MultActivation ops.Activation `json:"mult_activation,omitempty"` // of the product; "" means ops.ActIdentity
-
-	Activation    ops.Activation `json:"activation,omitempty"`     // after the SSM; "" means ops.ActGELU
-	Mixing        Mixing         `json:"mixing,omitempty"`         // "" means MixGLU
-	Dropout       float64        `json:"dropout,omitempty"`        // before the mixing
-	UntiedDropout bool           `json:"untied_dropout,omitempty"` // see DropoutConfig.Untied
-
-	// LR is the learning rate of dt, A, P and B: 0 means 0.001, the reference's
-	// default for state space parameters; a negative value means the optimiser's
-	// own. LRDt, LRA (for A and P) and LRB override it. These parameters are
-	// never decayed. C, D and the linear maps follow the optimiser.
-	LR   float64 `json:"lr,omitempty"`
-	LRDt float64 `json:"lr_dt,omitempty"`
-	LRA  float64 `json:"lr_a,omitempty"`
-	LRB  float64 `json:"lr_b,omitempty"`
-	// Frozen lists parameters that are not learned: "dt", "A", "P", "B", "C",
-	// "D".
-	Frozen []string `json:"frozen,omitempty"`
+	SSM // channels, directions, gate, activation, mixing, dropout, learning rates, what is frozen
 }
 
 // withDefaults replaces zero values by what they stand for.
 func (c S4Config) withDefaults() S4Config {
 	def(&c.DState, 64)
-	def(&c.Channels, 1)
+	c.SSM = c.SSM.withDefaults().rates(defaultRate)
 	def(&c.NSSM, c.common().inner())
 	def(&c.Init, hippo.InitLegS)
 	def(&c.Rank, leastRank(c.Init))
@@ -92,16 +61,6 @@ func (c S4Config) withDefaults() S4Config {
 	def(&c.DtMax, 0.1)
 	def(&c.DtTransform, ssm.Exp)
 	def(&c.ATransform, ssm.Exp)
-	if c.Gate > 0 {
-		def(&c.GateActivation, ops.ActGELU)
-		def(&c.MultActivation, ops.ActIdentity)
-	}
-	def(&c.Activation, ops.ActGELU)
-	def(&c.Mixing, MixGLU)
-	def(&c.LR, 0.001)
-	def(&c.LRDt, c.LR)
-	def(&c.LRA, c.LR)
-	def(&c.LRB, c.LR)
 	return c
 }
 
@@ -147,17 +106,10 @@ func (c S4Config) validate() error {
 		validateDt(c.DtMin, c.DtMax, c.DtTransform),
 		inField("Init", c.Init.Validate(hippo.DPLRInits()...)),
 		inField("ATransform", c.ATransform.Validate()),
-		validateRate("LR", c.LR),
-		validateRate("LRDt", c.LRDt),
-		validateRate("LRA", c.LRA),
-		validateRate("LRB", c.LRB),
 	); err != nil {
 		return err
 	}
-	if err := c.validateSize(); err != nil {
-		return err
-	}
-	return validateFrozen(c.Frozen, []string{"dt", "A", "P", "B", "C", "D"})
+	return c.validateSize()
 }
 
 // validateSize checks the sizes of what the kernels are made of.
@@ -176,19 +128,16 @@ func (c S4Config) validateSize() error {
 	)
 }
 
-// features returns DModel and the number of features of the output.
-func (c S4Config) features() (in, out int) { return c.DModel, c.withDefaults().common().dOut() }
+// Features implements MixerConfig.
+func (c S4Config) Features() (in, out int) { return c.DModel, c.withDefaults().common().dOut() }
 
-func (c S4Config) build(b *builder) (sequenceLayer, error) { return buildS4(b.child("S4", "layer"), c) }
-
-func (c S4Config) common() common {
-	return common{
-		dModel: c.DModel, channels: c.Channels, bidirectional: c.Bidirectional, offByOne: c.OffByOne,
-		gate: c.Gate, bottleneck: c.Bottleneck, gateActivation: c.GateActivation, multActivation: c.MultActivation,
-		activation: c.Activation, mixing: c.Mixing, dropout: c.Dropout, untiedDropout: c.UntiedDropout,
-		frozen: c.Frozen,
-	}
+// WithFrozen implements Freezable.
+func (c S4Config) WithFrozen(names ...string) MixerConfig {
+	c.Frozen = names
+	return c
 }
+
+func (c S4Config) common() common { return common{c.DModel, c.SSM, ssmParams} }
 
 // S4 is a layer of structured state space models: H independent sequence maps
 // with N-dimensional states, x' = A x + B u, y = C x + D u, whose state
@@ -221,6 +170,12 @@ func (c S4Config) common() common {
 // Settle.
 type S4 struct {
 	ssmLayer
+	model s4Model
+}
+
+// s4Model is the state space model of an S4 layer.
+type s4Model struct {
+	*Base
 	cfg S4Config
 
 	logDt, aReal, aImag, p, b, c *G.Node
@@ -230,19 +185,15 @@ type S4 struct {
 // NewS4 makes an S4 layer on graph g with parameters of type dt (float32 or
 // float64).
 func NewS4(g *G.ExprGraph, dt tensor.Dtype, cfg S4Config, opts ...Option) (*S4, error) {
-	return buildS4(newBuilder(g, dt, "S4", "s4", opts), cfg)
+	return newLayer[*S4](g, dt, cfg, opts)
 }
 
-func buildS4(b *builder, cfg S4Config) (*S4, error) {
-	if err := cfg.Validate(); err != nil {
-		b.fail(err)
-		return nil, b.err
-	}
-	l := &S4{cfg: deepcopy.Of(cfg.withDefaults())}
-	l.ssmLayer = ssmLayer{common: l.cfg.common(), model: l}
-	l.build(b, l.buildKernel)
+// Build implements Config.
+func (c S4Config) Build(b *Builder) (Layer, error) {
+	c = c.withDefaults()
+	l := &S4{model: s4Model{Base: b.base, cfg: c}}
 	var err error
-	if l.base, err = b.done(); err != nil {
+	if l.ssmLayer, err = buildSSM(b, c.common(), &l.model); err != nil {
 		return nil, err
 	}
 	if b.from == nil {
@@ -257,13 +208,13 @@ func buildS4(b *builder, cfg S4Config) (*S4, error) {
 // error, and changes nothing, if kernel.l_kernel is no length or C cannot be
 // tuned.
 func (l *S4) Settle() error {
-	if l == nil || l.base == nil {
+	if l == nil || l.Base == nil {
 		return errNotMade
 	}
-	if l.tuned() == 0 {
-		return l.wrap("Settle", l.tune(l.cfg.LMax))
+	if l.model.tuned() == 0 {
+		return l.wrap("Settle", l.model.tune(l.model.cfg.LMax))
 	}
-	return l.wrap("Settle", l.checkTuned())
+	return l.wrap("Settle", l.model.checkTuned())
 }
 
 // steps returns a number of steps as an int. Above size.MaxLength they are all
@@ -272,7 +223,7 @@ func steps(n float64) int { return int(min(n, size.MaxLength+1)) }
 
 // checkTuned checks the value of the buffer kernel.l_kernel, which others may
 // have set.
-func (l *S4) checkTuned() error { return checkTuned(l.tuned()) }
+func (m *s4Model) checkTuned() error { return checkTuned(m.tuned()) }
 
 func checkTuned(n int) error {
 	if n < 1 || n > size.MaxLength {
@@ -281,25 +232,26 @@ func checkTuned(n int) error {
 	return nil
 }
 
-func (l *S4) buildKernel(b *builder) {
-	c, com, size := l.cfg, l.common, l.size()
+// build makes the parameters.
+func (m *s4Model) build(b *Builder) {
+	c, size := m.cfg, m.size()
 	models, err := hippo.DPLRInit(c.Init, c.DState, c.Rank, hippo.DPLROptions{Copies: c.NSSM})
 	if err != nil {
-		b.fail(err)
+		b.Fail(err)
 		return
 	}
 	if b.from != nil && b.length > 0 {
-		b.lengthen(l)
+		b.lengthen(m)
 	}
 	a, p, bb := stack(models, c.Rank)
-	aHint := com.ssmHint("A", c.LRA)
-	l.logDt = b.param("kernel.log_dt", com.ssmHint("dt", c.LRDt), initDt(b, c.DtTransform, c.DtMin, c.DtMax), size.H, l.dtCols())
-	l.aReal = b.param("kernel.A_real", aHint, initAReal(b, c.ATransform, a), size.S, size.N)
-	l.aImag = b.param("kernel.A_imag", aHint, initAImag(a), size.S, size.N)
-	l.p = b.param("kernel.P", com.ssmHint("P", c.LRA), initComplex(p), size.R, size.S, size.N, 2)
-	l.b = b.param("kernel.B", com.ssmHint("B", c.LRB), initComplex(bb), size.S, size.N, 2)
-	l.c = b.param("kernel.C", com.hint("C"), normal(math.Sqrt(0.5)), size.CH, size.H, size.N, 2)
-	l.lKernel = b.buffer("kernel.l_kernel", func() *tensor.Dense { return lengthTensor(0) }, 1)
+	aHint := c.dynamic("A", c.LRA)
+	m.logDt = b.Param("kernel.log_dt", c.dynamic("dt", c.LRDt), initDt(b, c.DtTransform, c.DtMin, c.DtMax), size.H, m.dtCols())
+	m.aReal = b.Param("kernel.A_real", aHint, initAReal(b, c.ATransform, a), size.S, size.N)
+	m.aImag = b.Param("kernel.A_imag", aHint, initAImag(a), size.S, size.N)
+	m.p = b.Param("kernel.P", aHint, initComplex(p), size.R, size.S, size.N, 2)
+	m.b = b.Param("kernel.B", c.dynamic("B", c.LRB), initComplex(bb), size.S, size.N, 2)
+	m.c = b.Param("kernel.C", c.hint("C", c.LRC), Normal(math.Sqrt(0.5)), size.CH, size.H, size.N, 2)
+	m.lKernel = b.Buffer("kernel.l_kernel", func() *tensor.Dense { return lengthTensor(0) }, 1)
 }
 
 // lengthTensor is the value of a buffer that holds a length.
@@ -322,70 +274,68 @@ func stack(models []*hippo.DPLR, rank int) (a, p, b []complex128) {
 }
 
 // Config returns the layer's configuration with its defaults filled in.
-func (l *S4) Config() S4Config { return deepcopy.Of(l.cfg) }
+func (l *S4) Config() S4Config { return deepcopy.Of(l.model.cfg) }
 
 // CloneTo returns a layer on another graph that shares this one's tensors, but
 // see ForLength: for evaluation, or for sequences of another length or rate.
 func (l *S4) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*S4, error) {
-	b, cfg := l.cloneBuilder(g, opts...), l.cfg
-	cfg.Frozen = b.frozenInstead(cfg.Frozen)
-	return buildS4(b, cfg)
+	return Clone(l, g, opts...)
 }
 
 // size is the shape of the layer's kernels.
-func (l *S4) size() cauchy.Size {
-	c := l.cfg
-	return cauchy.Size{CH: l.common.kernels(), H: l.common.inner(), S: c.NSSM, N: c.DState / 2, R: c.Rank, DtPerState: c.UntiedDt}
+func (m *s4Model) size() cauchy.Size {
+	c := m.cfg
+	return cauchy.Size{CH: m.cfg.common().kernels(), H: m.cfg.common().inner(), S: c.NSSM, N: c.DState / 2, R: c.Rank, DtPerState: c.UntiedDt}
 }
 
 // dtCols is the number of step sizes of a feature.
-func (l *S4) dtCols() int {
-	if l.cfg.UntiedDt {
-		return l.cfg.DState / 2
+func (m *s4Model) dtCols() int {
+	if m.cfg.UntiedDt {
+		return m.cfg.DState / 2
 	}
 	return 1
 }
 
 // disc says how the kernel follows from the parameters, but for its length.
-func (l *S4) disc() cauchy.Config {
-	return cauchy.Config{DtTransform: l.cfg.DtTransform, ATransform: l.cfg.ATransform, Rate: l.rate, LKernel: l.tuned()}
+func (m *s4Model) disc() cauchy.Config {
+	return cauchy.Config{DtTransform: m.cfg.DtTransform, ATransform: m.cfg.ATransform, Rate: m.rate, LKernel: m.tuned()}
 }
 
 // tuned returns the length that kernel.C is tuned to; 0 where it is C.
-func (l *S4) tuned() int { return int(l.lKernel.Data().([]int64)[0]) }
+func (m *s4Model) tuned() int { return int(m.lKernel.Data().([]int64)[0]) }
 
 // tune turns kernel.C from C to C~ for length n.
-func (l *S4) tune(n int) error {
+func (m *s4Model) tune(n int) error {
 	err := size.Length("the number of steps that kernel.C is tuned to", n)
 	if err != nil {
 		return err
 	}
-	if l.dt == tensor.Float32 {
-		err = tuneC[float32](l, n)
+	if m.dt == tensor.Float32 {
+		err = tuneC[float32](m, n)
 	} else {
-		err = tuneC[float64](l, n)
+		err = tuneC[float64](m, n)
 	}
 	if err == nil {
-		l.lKernel.Data().([]int64)[0] = int64(n)
+		m.lKernel.Data().([]int64)[0] = int64(n)
 	}
 	return err
 }
 
-func tuneC[T num.Float](l *S4, n int) error {
-	p, err := s4Params[T](l)
+func tuneC[T num.Float](m *s4Model, n int) error {
+	p, err := s4Params[T](m)
 	if err != nil {
 		return err
 	}
-	cfg := l.disc()
+	cfg := m.disc()
 	cfg.Rate = 1
-	return cauchy.SetupC(p.C, cfg, l.size(), p, n)
+	return cauchy.SetupC(p.C, cfg, m.size(), p, n)
 }
 
 // s4Params returns the values of the parameters of the kernel.
-func s4Params[T num.Float](l *S4) (p cauchy.Params[T], err error) {
+func s4Params[T num.Float](m *s4Model) (p cauchy.Params[T], err error) {
 	for _, err := range []error{
-		read(&p.Dt, l.logDt), read(&p.AReal, l.aReal), read(&p.AImag, l.aImag),
-		read(&p.P, l.p), read(&p.B, l.b), read(&p.C, l.c),
+		read(&p.Dt, m.logDt), read(&p.AReal, m.aReal), read(&p.AImag, m.aImag),
+		read(&p.P, m.p), read(&p.B, m.b), read(&p.C, m.c),
 	} {
 		if err != nil {
 			return p, err
@@ -396,7 +346,7 @@ func s4Params[T num.Float](l *S4) (p cauchy.Params[T], err error) {
 
 // lengthen gives the copy l a kernel.C of its own where that of the original is
 // not tuned to as many steps as the copy is for.
-func (b *builder) lengthen(l *S4) {
+func (b *Builder) lengthen(m *s4Model) {
 	if b.err != nil {
 		return
 	}
@@ -405,22 +355,22 @@ func (b *builder) lengthen(l *S4) {
 	from := int(lKernel.Data().([]int64)[0])
 	want := steps(math.Ceil(float64(b.length) * b.rate))
 	if err := errors.Join(checkTuned(from), size.Length("ForLength times AtRate", want)); err != nil {
-		b.fail(err)
+		b.Fail(err)
 		return
 	}
 	if from >= want {
 		return
 	}
 	c, n := b.from[name("C")].Clone().(*tensor.Dense), from
-	cfg := cauchy.Config{DtTransform: l.cfg.DtTransform, ATransform: l.cfg.ATransform}
+	cfg := cauchy.Config{DtTransform: m.cfg.DtTransform, ATransform: m.cfg.ATransform}
 	var err error
 	if b.dt == tensor.Float32 {
-		n, err = doubleC[float32](b.from, name, c, cfg, l.size(), from, want)
+		n, err = doubleC[float32](b.from, name, c, cfg, m.size(), from, want)
 	} else {
-		n, err = doubleC[float64](b.from, name, c, cfg, l.size(), from, want)
+		n, err = doubleC[float64](b.from, name, c, cfg, m.size(), from, want)
 	}
 	if err != nil {
-		b.fail(fmt.Errorf("ForLength: %w", err))
+		b.Fail(fmt.Errorf("ForLength: %w", err))
 		return
 	}
 	b.from[name("C")], b.from[name("l_kernel")] = c, lengthTensor(n)
@@ -447,15 +397,15 @@ func doubleC[T num.Float](ts map[string]*tensor.Dense, name func(string) string,
 }
 
 // reach reports a length beyond what kernel.C is tuned to.
-func (l *S4) reach(seqLen int) error {
-	if err := l.checkTuned(); err != nil {
+func (m *s4Model) reach(seqLen int) error {
+	if err := m.checkTuned(); err != nil {
 		return err
 	}
-	longest := steps(math.RoundToEven(float64(l.tuned()) / l.rate))
+	longest := steps(math.RoundToEven(float64(m.tuned()) / m.rate))
 	if longest > size.MaxLength {
-		return fmt.Errorf("AtRate: want a rate at which kernel.C, tuned to %d steps at rate 1, has at most %d steps, got %g", l.tuned(), size.MaxLength, l.rate)
+		return fmt.Errorf("AtRate: want a rate at which kernel.C, tuned to %d steps at rate 1, has at most %d steps, got %g", m.tuned(), size.MaxLength, m.rate)
 	}
-	if err := l.common.checkSize(1, longest); err != nil {
+	if err := m.cfg.common().checkSize(1, longest); err != nil {
 		return err
 	}
 	if seqLen > longest {
@@ -464,29 +414,29 @@ func (l *S4) reach(seqLen int) error {
 	return nil
 }
 
-func (l *S4) kernels(seqLen int) (*G.Node, error) {
-	if err := l.reach(seqLen); err != nil {
+func (m *s4Model) kernels(seqLen int) (*G.Node, error) {
+	if err := m.reach(seqLen); err != nil {
 		return nil, err
 	}
-	if err := checkDecay(l.cfg.ATransform, l.aReal); err != nil {
+	if err := checkDecay(m.cfg.ATransform, m.aReal); err != nil {
 		return nil, err
 	}
-	cfg := l.disc()
+	cfg := m.disc()
 	cfg.L = seqLen
-	return cauchy.Kernel(cfg, l.logDt, l.aReal, l.aImag, l.p, l.b, l.c, cauchy.TunedTo(l.lKernel))
+	return cauchy.Kernel(cfg, m.logDt, m.aReal, m.aImag, m.p, m.b, m.c, cauchy.TunedTo(m.lKernel))
 }
 
-func (l *S4) stateShape(batch int) tensor.Shape {
-	s := l.size()
+func (m *s4Model) stateShape(batch int) tensor.Shape {
+	s := m.size()
 	return tensor.Shape{batch, s.H, s.N, 2}
 }
 
-func (l *S4) stateKernel(x0 *G.Node, seqLen int) (*G.Node, error) {
-	cfg := l.disc()
+func (m *s4Model) stateKernel(x0 *G.Node, seqLen int) (*G.Node, error) {
+	cfg := m.disc()
 	cfg.L = seqLen
-	return cauchy.StateOutput(cfg, l.logDt, l.aReal, l.aImag, l.p, l.c, x0, cauchy.TunedTo(l.lKernel))
+	return cauchy.StateOutput(cfg, m.logDt, m.aReal, m.aImag, m.p, m.c, x0, cauchy.TunedTo(m.lKernel))
 }
 
-func (l *S4) finalState(u, x0 *G.Node) (*G.Node, error) {
-	return cauchy.FinalState(l.disc(), l.logDt, l.aReal, l.aImag, l.p, l.b, u, x0)
+func (m *s4Model) finalState(u, x0 *G.Node) (*G.Node, error) {
+	return cauchy.FinalState(m.disc(), m.logDt, m.aReal, m.aImag, m.p, m.b, u, x0)
 }

@@ -1,6 +1,8 @@
 package layers
 
 import (
+	"gorgonia.org/tensor"
+
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/ops/cauchy"
 )
@@ -10,42 +12,58 @@ import (
 // feature, by the Woodbury identity. Its state is (batch, H, DState/2, 2): re
 // and im of each stored pair. It goes on beyond the length that kernel.C is
 // tuned to. A bidirectional layer has none.
-func (l *S4) Recurrence(batch int) (Recurrence, error) {
-	return l.newRecurrence(batch,
-		recurrenceOfS4(l, woodburyWeights[float32]), recurrenceOfS4(l, woodburyWeights[float64]))
-}
+func (l *S4) Recurrence(batch int) (*Recurrence, error) { return NewRecurrence(l, batch) }
 
-// DenseRecurrence is Recurrence by dense matrices: O(DState^2) per feature and
-// step, whatever the rank.
-func (l *S4) DenseRecurrence(batch int) (Recurrence, error) {
-	return l.newRecurrence(batch,
-		recurrenceOfS4(l, denseWeights[float32]), recurrenceOfS4(l, denseWeights[float64]))
-}
-
-func woodburyWeights[T num.Float](cfg cauchy.Config, size cauchy.Size, p cauchy.Params[T]) (modelWeights[T], error) {
-	w, err := cauchy.NewStepWeights(cfg, size, p)
-	return func() stateModel[T] { return w.Step() }, err
-}
-
-func denseWeights[T num.Float](cfg cauchy.Config, size cauchy.Size, p cauchy.Params[T]) (modelWeights[T], error) {
-	w, err := cauchy.NewDenseWeights(cfg, size, p)
-	return func() stateModel[T] { return w.Step() }, err
-}
-
-// recurrenceOfS4 returns what reads the weights that newWeights makes off the
-// parameters.
-func recurrenceOfS4[T num.Float](l *S4, newWeights func(cauchy.Config, cauchy.Size, cauchy.Params[T]) (modelWeights[T], error)) func() (stateWeights[T], error) {
-	return func() (stateWeights[T], error) {
-		if err := l.checkTuned(); err != nil {
-			return nil, err
-		}
-		if err := checkDecay(l.cfg.ATransform, l.aReal); err != nil {
-			return nil, err
-		}
-		p, err := s4Params[T](l)
-		if err != nil {
-			return nil, err
-		}
-		return newWeights(l.disc(), l.size(), p)
+// Snapshot implements Stepper.
+func (l *S4) Snapshot() (Snapshot, error) {
+	if err := l.checkRecurrent(); err != nil {
+		return nil, err
 	}
+	if l.dt == tensor.Float32 {
+		return snapshotOf[float32](&l.ssmLayer, func() (*cauchy.Step[float32], error) {
+			return stepOfS4(&l.model, cauchy.NewStep[float32])
+		})
+	}
+	return snapshotOf[float64](&l.ssmLayer, func() (*cauchy.Step[float64], error) {
+		return stepOfS4(&l.model, cauchy.NewStep[float64])
+	})
+}
+
+// Dense returns the layer as a Stepper by dense matrices: O(DState^2) per feature
+// and step, whatever the rank.
+func (l *S4) Dense() Stepper { return denseS4{l} }
+
+// denseS4 is an S4 layer that steps by dense matrices.
+type denseS4 struct{ *S4 }
+
+// Snapshot implements Stepper.
+func (d denseS4) Snapshot() (Snapshot, error) {
+	l := d.S4
+	if err := l.checkRecurrent(); err != nil {
+		return nil, err
+	}
+	if l.dt == tensor.Float32 {
+		return snapshotOf[float32](&l.ssmLayer, func() (*cauchy.DenseStep[float32], error) {
+			return stepOfS4(&l.model, cauchy.NewDenseStep[float32])
+		})
+	}
+	return snapshotOf[float64](&l.ssmLayer, func() (*cauchy.DenseStep[float64], error) {
+		return stepOfS4(&l.model, cauchy.NewDenseStep[float64])
+	})
+}
+
+// stepOfS4 reads the recurrence that newStep makes off the parameters.
+func stepOfS4[T num.Float, S any](m *s4Model, newStep func(cauchy.Config, cauchy.Size, cauchy.Params[T]) (S, error)) (S, error) {
+	var none S
+	if err := m.checkTuned(); err != nil {
+		return none, err
+	}
+	if err := checkDecay(m.cfg.ATransform, m.aReal); err != nil {
+		return none, err
+	}
+	p, err := s4Params[T](m)
+	if err != nil {
+		return none, err
+	}
+	return newStep(m.disc(), m.size(), p)
 }

@@ -12,20 +12,20 @@ import (
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
-func (l *S4) system(kernel, feature int) (*System, error) {
-	if err := errors.Join(checkDecay(l.cfg.ATransform, l.aReal), l.checkTuned()); err != nil {
+func (m *s4Model) system(kernel, feature int) (*System, error) {
+	if err := errors.Join(checkDecay(m.cfg.ATransform, m.aReal), m.checkTuned()); err != nil {
 		return nil, err
 	}
-	c, size := l.cfg, l.size()
+	c, size := m.cfg, m.size()
 	n, s := size.N, ssm.Row(feature, size.S)
 	var r rows
 	p := cauchy.Params[float64]{ // of this feature and kernel alone
-		Dt: r.of(l.logDt, feature, l.dtCols()), AReal: r.of(l.aReal, s, n), AImag: r.of(l.aImag, s, n),
-		B: r.of(l.b, s, 2*n), C: r.of(l.c, kernel*size.H+feature, 2*n),
+		Dt: r.of(m.logDt, feature, m.dtCols()), AReal: r.of(m.aReal, s, n), AImag: r.of(m.aImag, s, n),
+		B: r.of(m.b, s, 2*n), C: r.of(m.c, kernel*size.H+feature, 2*n),
 	}
 	d := &hippo.DPLR{Lambda: make([]complex128, n), B: complexes(p.B)}
 	for k := range size.R {
-		row := r.of(l.p, k*size.S+s, 2*n)
+		row := r.of(m.p, k*size.S+s, 2*n)
 		p.P = append(p.P, row...)
 		d.P = append(d.P, complexes(row))
 	}
@@ -39,10 +39,10 @@ func (l *S4) system(kernel, feature int) (*System, error) {
 	dts := make([]float64, len(p.Dt))
 	for i, raw := range p.Dt {
 		dt, _ := c.DtTransform.Eval(raw)
-		dts[i] = dt * l.rate
+		dts[i] = dt * m.rate
 	}
 	one := cauchy.Size{CH: 1, H: 1, S: 1, N: n, R: size.R, DtPerState: c.UntiedDt}
-	if err := cauchy.RecoverC(p.C, l.disc(), one, p, int(math.RoundToEven(float64(l.tuned())/l.rate))); err != nil {
+	if err := cauchy.RecoverC(p.C, m.disc(), one, p, int(math.RoundToEven(float64(m.tuned())/m.rate))); err != nil {
 		return nil, err
 	}
 	out, dt := complexes(p.C), dts[0]

@@ -45,12 +45,12 @@ func TestS4ParameterNamesAndShapes(t *testing.T) {
 		}
 		return strings.Join(s, " ")
 	}
-	plain := newS4(t, G.NewGraph(), tensor.Float32, layers.S4Config{DModel: 4, DState: 6, NSSM: 2, Rank: 3, Channels: 5, Bidirectional: true})
+	plain := newS4(t, G.NewGraph(), tensor.Float32, layers.S4Config{DModel: 4, DState: 6, NSSM: 2, Rank: 3, SSM: layers.SSM{Channels: 5, Bidirectional: true}})
 	want := "kernel.log_dt(4, 1) kernel.A_real(2, 3) kernel.A_imag(2, 3) kernel.P(3, 2, 3, 2) kernel.B(2, 3, 2) kernel.C(10, 4, 3, 2) D(5, 4) output_linear.weight(8, 20) output_linear.bias(8)"
 	if got := shapes(plain); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	gated := newS4(t, G.NewGraph(), tensor.Float32, layers.S4Config{DModel: 4, DState: 2, Bottleneck: 2, Gate: 3})
+	gated := newS4(t, G.NewGraph(), tensor.Float32, layers.S4Config{DModel: 4, DState: 2, SSM: layers.SSM{Bottleneck: 2, Gate: 3}})
 	want = "input_linear.weight(2, 4) input_linear.bias(2) input_gate.weight(12, 4) input_gate.bias(12) output_gate.weight(12, 2) output_gate.bias(12) " +
 		"kernel.log_dt(2, 1) kernel.A_real(2, 1) kernel.A_imag(2, 1) kernel.P(1, 2, 1, 2) kernel.B(2, 1, 2) kernel.C(1, 2, 1, 2) D(1, 2) output_linear.weight(8, 12) output_linear.bias(8)"
 	if got := shapes(gated); got != want {
@@ -59,7 +59,7 @@ func TestS4ParameterNamesAndShapes(t *testing.T) {
 }
 
 func TestS4Hints(t *testing.T) {
-	layer := newS4(t, G.NewGraph(), tensor.Float32, layers.S4Config{DModel: 2, LRA: 1e-4, LRDt: -1, Frozen: []string{"P", "B"}})
+	layer := newS4(t, G.NewGraph(), tensor.Float32, layers.S4Config{DModel: 2, SSM: layers.SSM{LRA: 1e-4, FollowLR: []string{"dt"}, Frozen: []string{"A", "B"}}})
 	got := map[string]string{}
 	for _, p := range layer.Params() {
 		lr, decay := "-", "-"
@@ -72,7 +72,7 @@ func TestS4Hints(t *testing.T) {
 		got[strings.TrimPrefix(p.Name, "s4.")] = fmt.Sprint(lr, " ", decay, " ", p.Frozen)
 	}
 	for name, want := range map[string]string{
-		"kernel.log_dt": "- 0 false", "kernel.A_real": "0.0001 0 false", "kernel.A_imag": "0.0001 0 false",
+		"kernel.log_dt": "- 0 false", "kernel.A_real": "0.0001 0 true", "kernel.A_imag": "0.0001 0 true",
 		"kernel.P": "0.0001 0 true", "kernel.B": "0.001 0 true", "kernel.C": "- - false", "D": "- - false",
 	} {
 		if got[name] != want {
@@ -165,7 +165,7 @@ func TestS4ForLength(t *testing.T) {
 		}
 	}
 	// In a block, and at a rate: 40 steps at twice the speed reach back 80.
-	block, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{S4: &layers.S4Config{DModel: 2, DState: 4, LMax: 20}})
+	block, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{Mixer: layers.S4Config{DModel: 2, DState: 4, LMax: 20}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,15 +186,15 @@ func TestS4ConfigErrors(t *testing.T) {
 		"want Rank >= 2 for init \"legt\", whose state matrix":   {DModel: 4, Rank: 1, Init: hippo.InitLegT},
 		"init \"lin\" is diagonal, which needs no low-rank part": {DModel: 4, Init: hippo.InitLin},
 		"got \"x\"": {DModel: 4, Init: "x"},
-		"want NSSM a divisor of the number of features H = 2, got 4": {DModel: 4, Bottleneck: 2, NSSM: 4},
+		"want NSSM a divisor of the number of features H = 2, got 4": {DModel: 4, NSSM: 4, SSM: layers.SSM{Bottleneck: 2}},
 		"want LMax >= 1": {DModel: 4, LMax: -1},
-		"want 0 < DtMin <= DtMax, got DtMin = 1, DtMax = 0.1":    {DModel: 4, DtMin: 1},
-		"OffByOne is about the second kernel":                    {DModel: 4, OffByOne: true},
-		"want Bottleneck a divisor of DModel = 4":                {DModel: 4, Bottleneck: 3},
-		"want Gate >= 1, or 0 for none, got -1":                  {DModel: 4, Gate: -1},
-		"a gated layer maps its Gate*DModel features back":       {DModel: 4, Gate: 2, Mixing: layers.MixNone},
-		"GateActivation and MultActivation are about a gate":     {DModel: 4, MultActivation: ops.ActGELU},
-		`want Frozen to name some of dt, A, P, B, C, D, got "W"`: {DModel: 4, Frozen: []string{"W"}},
+		"want 0 < DtMin <= DtMax, got DtMin = 1, DtMax = 0.1": {DModel: 4, DtMin: 1},
+		"OffByOne is about the second kernel":                 {DModel: 4, SSM: layers.SSM{OffByOne: true}},
+		"want Bottleneck a divisor of DModel = 4":             {DModel: 4, SSM: layers.SSM{Bottleneck: 3}},
+		"want Gate >= 1, or 0 for none, got -1":               {DModel: 4, SSM: layers.SSM{Gate: -1}},
+		"a gated layer maps its Gate*DModel features back":    {DModel: 4, SSM: layers.SSM{Gate: 2, Mixing: layers.MixNone}},
+		"GateActivation and MultActivation are about a gate":  {DModel: 4, SSM: layers.SSM{MultActivation: ops.ActGELU}},
+		`want Frozen to name some of dt, A, B, C, D, got "W"`: {DModel: 4, SSM: layers.SSM{Frozen: []string{"W"}}},
 	} {
 		_, err := layers.NewS4(G.NewGraph(), tensor.Float32, cfg)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), `layers: S4 "s4": S4Config: `) {

@@ -5,17 +5,17 @@ import (
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
-func (l *S4D) system(kernel, feature int) (*System, error) {
-	if err := checkDecay(l.cfg.ATransform, l.aReal); err != nil {
+func (m *s4dModel) system(kernel, feature int) (*System, error) {
+	if err := checkDecay(m.cfg.ATransform, m.aReal); err != nil {
 		return nil, err
 	}
-	c, n := l.cfg, l.cfg.DState/2
+	c, n := m.cfg, m.cfg.DState/2
 	s := ssm.Row(feature, c.NSSM)
 	var r rows
-	aReal, aImag := r.of(l.aReal, s, n), r.of(l.aImag, s, n)
-	b := complexes(r.of(l.b, s, 2*n))
-	out := complexes(r.of(l.c, kernel*c.DModel+feature, 2*n))
-	dts := r.of(l.logDt, feature, l.logDt.Shape()[1])
+	aReal, aImag := r.of(m.aReal, s, n), r.of(m.aImag, s, n)
+	b := complexes(r.of(m.b, s, 2*n))
+	out := complexes(r.of(m.c, kernel*c.common().inner()+feature, 2*n))
+	dts := r.of(m.logDt, feature, m.logDt.Shape()[1])
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -27,7 +27,7 @@ func (l *S4D) system(kernel, feature int) (*System, error) {
 	}
 	for i, raw := range dts {
 		dt, _ := c.DtTransform.Eval(raw)
-		dts[i] = l.rate * dt
+		dts[i] = m.rate * dt
 	}
 	lambda := make([]complex128, n)
 	for i := range lambda {

@@ -60,7 +60,7 @@ func newS4D(t testing.TB, g *G.ExprGraph, dt tensor.Dtype, cfg layers.S4DConfig,
 }
 
 // stepAll feeds x (B, H, L) to a recurrence and returns the outputs (B, Hout, L).
-func stepAll(t testing.TB, r layers.Recurrence, dt tensor.Dtype, x testutil.Input) []float64 {
+func stepAll(t testing.TB, r *layers.Recurrence, dt tensor.Dtype, x testutil.Input) []float64 {
 	t.Helper()
 	b, h, l := x.Shape[0], x.Shape[1], x.Shape[2]
 	var out []float64
@@ -93,11 +93,11 @@ func TestS4DRecurrenceIsConvolution(t *testing.T) {
 		}
 	}
 	cfgs = append(cfgs,
-		layers.S4DConfig{DModel: 4, DState: 2, NSSM: 2, Channels: 3},
+		layers.S4DConfig{DModel: 4, DState: 2, NSSM: 2, SSM: layers.SSM{Channels: 3}},
 		layers.S4DConfig{DModel: 3, DState: 6, NSSM: 1, UntiedDt: true, DtTransform: ssm.Softplus, ATransform: ssm.ReLU},
-		layers.S4DConfig{DModel: 1, DState: 64, FixedB: true, Mixing: layers.MixLinear, Activation: ops.ActTanh},
-		layers.S4DConfig{DModel: 2, Channels: 2, Mixing: layers.MixNone, Activation: ops.ActIdentity, ATransform: ssm.Softplus},
-		layers.S4DConfig{DModel: 5, DState: 4, Activation: ops.ActSiLU, ATransform: ssm.None, Dropout: 0.5},
+		layers.S4DConfig{DModel: 1, DState: 64, FixedB: true, SSM: layers.SSM{Mixing: layers.MixLinear, Activation: ops.ActTanh}},
+		layers.S4DConfig{DModel: 2, ATransform: ssm.Softplus, SSM: layers.SSM{Channels: 2, Mixing: layers.MixNone, Activation: ops.ActIdentity}},
+		layers.S4DConfig{DModel: 5, DState: 4, ATransform: ssm.None, SSM: layers.SSM{Activation: ops.ActSiLU, Dropout: 0.5}},
 	)
 	for _, cfg := range cfgs {
 		for _, l := range []int{1, 2, 17, 100} {
@@ -127,7 +127,7 @@ func TestS4DStateCarriesOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := stepAll(t, r, tensor.Float64, x)
-	end := testutil.Floats(r.State())
+	end := testutil.Floats(r.State()[0].Value)
 	r.Reset()
 	if again := stepAll(t, r, tensor.Float64, x); testutil.RelErr(again, whole) != 0 {
 		t.Error("after Reset the outputs differ")
@@ -145,10 +145,10 @@ func TestS4DStateCarriesOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	stepAll(t, other, tensor.Float64, second)
-	if e := testutil.RelErr(testutil.Floats(other.State()), end); e != 0 {
+	if e := testutil.RelErr(testutil.Floats(other.State()[0].Value), end); e != 0 {
 		t.Errorf("two halves end in another state: relative error %.3g", e)
 	}
-	if err := r.SetState(testutil.Dense(tensor.Float64, make([]float64, 6), 2, 3)); err == nil || !strings.Contains(err.Error(), "want a state (2, 3, 4, 2), got (2, 3)") {
+	if err := r.SetState(layers.State{{Name: "x", Value: testutil.Dense(tensor.Float64, make([]float64, 6), 2, 3)}}); err == nil || !strings.Contains(err.Error(), "want a state (2, 3, 4, 2), got (2, 3)") {
 		t.Errorf("state of the wrong shape: got error %v", err)
 	}
 }
@@ -206,7 +206,7 @@ func TestS4DIsCausalAndBidirectionalIsNot(t *testing.T) {
 	moved.F = append([]float64(nil), x.F...)
 	const at = 20
 	moved.F[at]++ // feature 0
-	for _, cfg := range []layers.S4DConfig{{DModel: 2, DState: 4}, {DModel: 2, DState: 4, Bidirectional: true}} {
+	for _, cfg := range []layers.S4DConfig{{DModel: 2, DState: 4}, {DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}} {
 		var y [2][]float64
 		for i, in := range []testutil.Input{x, moved} {
 			g := G.NewGraph()
@@ -239,7 +239,7 @@ func TestS4DPaddingDoesNotLeak(t *testing.T) {
 		var y [2][]float64
 		for k, in := range []testutil.Input{x, junk} {
 			g := G.NewGraph()
-			layer := newS4D(t, g, tensor.Float64, layers.S4DConfig{DModel: h, DState: 4, Bidirectional: bi})
+			layer := newS4D(t, g, tensor.Float64, layers.S4DConfig{DModel: h, DState: 4, SSM: layers.SSM{Bidirectional: bi}})
 			xn := G.NewTensor(g, tensor.Float64, 3, G.WithShape(b, h, l), G.WithName("x"), G.WithValue(in.Tensor(tensor.Float64)))
 			ln := G.NewVector(g, tensor.Int, G.WithShape(b), G.WithName("lengths"), G.WithValue(tensor.New(tensor.WithShape(b), tensor.WithBacking(append([]int(nil), lengths...)))))
 			out, err := layer.FwdLengths(xn, ln)
@@ -355,7 +355,7 @@ func TestS4DInitialParameters(t *testing.T) {
 }
 
 func TestS4DHints(t *testing.T) {
-	layer := newS4D(t, G.NewGraph(), tensor.Float32, layers.S4DConfig{DModel: 2, LRA: 1e-4, LRB: -1, Frozen: []string{"dt", "C"}})
+	layer := newS4D(t, G.NewGraph(), tensor.Float32, layers.S4DConfig{DModel: 2, SSM: layers.SSM{LRA: 1e-4, FollowLR: []string{"B"}, Frozen: []string{"dt", "C"}}})
 	text := func(v *float64) string {
 		if v == nil {
 			return "-"
@@ -380,7 +380,7 @@ func TestS4DHints(t *testing.T) {
 }
 
 func TestS4DConfigJSONRoundTrip(t *testing.T) {
-	cfg := layers.S4DConfig{DModel: 4, DState: 8, NSSM: 2, Init: hippo.InitInv, Disc: ssm.Bilinear, Bidirectional: true, OffByOne: true, Frozen: []string{"A"}, LRA: 0.01}
+	cfg := layers.S4DConfig{DModel: 4, DState: 8, NSSM: 2, Init: hippo.InitInv, Disc: ssm.Bilinear, SSM: layers.SSM{Bidirectional: true, OffByOne: true, Frozen: []string{"A"}, LRA: 0.01}}
 	b, err := json.Marshal(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -396,23 +396,23 @@ func TestS4DConfigJSONRoundTrip(t *testing.T) {
 
 func TestS4DConfigErrors(t *testing.T) {
 	for want, cfg := range map[string]layers.S4DConfig{
-		"want DModel >= 1, got 0":                             {},
-		"want an even DState >= 2 (conjugate pairs), got 7":   {DModel: 4, DState: 7},
-		"want NSSM a divisor of DModel = 4, got 3":            {DModel: 4, NSSM: 3},
-		"want Channels >= 1, got -1":                          {DModel: 4, Channels: -1},
-		"want 0 < DtMin <= DtMax, got DtMin = 1, DtMax = 0.1": {DModel: 4, DtMin: 1},
-		"OffByOne is about the second kernel":                 {DModel: 4, OffByOne: true},
-		`want Mixing "glu", "linear" or "none", got "x"`:      {DModel: 4, Mixing: "x"},
-		`want Frozen to name some of dt, A, B, C, D, got "P"`: {DModel: 4, Frozen: []string{"P"}},
-		`want Frozen to name some of dt, A, C, D, got "B"`:    {DModel: 4, FixedB: true, Frozen: []string{"B"}},
-		"S4DConfig: Init: ":                                   {DModel: 4, Init: hippo.InitLegT},
-		`got "euler"`:                                         {DModel: 4, Disc: ssm.Euler},
-		"S4DConfig: DtTransform: ":                            {DModel: 4, DtTransform: ssm.ReLU},
-		"S4DConfig: ATransform: ":                             {DModel: 4, ATransform: "x"},
-		"S4DConfig: Activation: ":                             {DModel: 4, Activation: "x"},
-		"want P in [0, 1), got 1":                             {DModel: 4, Dropout: 1},
-		"want a finite LR, got NaN":                           {DModel: 4, LR: math.NaN()},
-		"want a finite LRA, got +Inf":                         {DModel: 4, LRA: math.Inf(1)},
+		"want DModel >= 1, got 0":                                    {},
+		"want an even DState >= 2 (conjugate pairs), got 7":          {DModel: 4, DState: 7},
+		"want NSSM a divisor of the number of features H = 4, got 3": {DModel: 4, NSSM: 3},
+		"want Channels >= 1, got -1":                                 {DModel: 4, SSM: layers.SSM{Channels: -1}},
+		"want 0 < DtMin <= DtMax, got DtMin = 1, DtMax = 0.1":        {DModel: 4, DtMin: 1},
+		"OffByOne is about the second kernel":                        {DModel: 4, SSM: layers.SSM{OffByOne: true}},
+		`want Mixing "glu", "linear" or "none", got "x"`:             {DModel: 4, SSM: layers.SSM{Mixing: "x"}},
+		`want Frozen to name some of dt, A, B, C, D, got "P"`:        {DModel: 4, SSM: layers.SSM{Frozen: []string{"P"}}},
+		`want Frozen to name some of dt, A, C, D, got "B"`:           {DModel: 4, FixedB: true, SSM: layers.SSM{Frozen: []string{"B"}}},
+		"S4DConfig: Init: ":                                          {DModel: 4, Init: hippo.InitLegT},
+		`got "euler"`:                                                {DModel: 4, Disc: ssm.Euler},
+		"S4DConfig: DtTransform: ":                                   {DModel: 4, DtTransform: ssm.ReLU},
+		"S4DConfig: ATransform: ":                                    {DModel: 4, ATransform: "x"},
+		"S4DConfig: Activation: ":                                    {DModel: 4, SSM: layers.SSM{Activation: "x"}},
+		"want P in [0, 1), got 1":                                    {DModel: 4, SSM: layers.SSM{Dropout: 1}},
+		"want a finite LR, got NaN":                                  {DModel: 4, SSM: layers.SSM{LR: math.NaN()}},
+		"want a finite LRA, got +Inf":                                {DModel: 4, SSM: layers.SSM{LRA: math.Inf(1)}},
 	} {
 		_, err := layers.NewS4D(G.NewGraph(), tensor.Float32, cfg)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), `layers: S4D "s4d": S4DConfig: `) {
@@ -457,7 +457,7 @@ func TestS4DForwardErrors(t *testing.T) {
 			t.Errorf("got error %v, want %q", err, want)
 		}
 	}
-	bi := newS4D(t, g, tensor.Float32, layers.S4DConfig{DModel: 4, Bidirectional: true}, layers.WithName("bi"))
+	bi := newS4D(t, g, tensor.Float32, layers.S4DConfig{DModel: 4, SSM: layers.SSM{Bidirectional: true}}, layers.WithName("bi"))
 	if _, err := bi.Recurrence(1); err == nil || !strings.Contains(err.Error(), "a bidirectional layer needs the future") {
 		t.Errorf("bidirectional recurrence: got error %v", err)
 	}

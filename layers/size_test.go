@@ -45,10 +45,12 @@ func newLayer(cfg any) (layers.Layer, error) {
 func TestHugeFields(t *testing.T) {
 	for _, newConfig := range []func() any{
 		func() any { return &layers.S4DConfig{DModel: 4, DState: 4} },
-		func() any { return &layers.S4DConfig{DModel: 4, DState: 4, Init: hippo.InitLegS, Bidirectional: true} },
-		func() any { return &layers.S4DConfig{DModel: 4, DState: 4, Mixing: layers.MixNone} },
+		func() any {
+			return &layers.S4DConfig{DModel: 4, DState: 4, Init: hippo.InitLegS, SSM: layers.SSM{Bidirectional: true}}
+		},
+		func() any { return &layers.S4DConfig{DModel: 4, DState: 4, SSM: layers.SSM{Mixing: layers.MixNone}} },
 		func() any { return &layers.S4Config{DModel: 4, DState: 4, LMax: 8} },
-		func() any { return &layers.S4Config{DModel: 4, DState: 4, Gate: 2, Bottleneck: 2} },
+		func() any { return &layers.S4Config{DModel: 4, DState: 4, SSM: layers.SSM{Gate: 2, Bottleneck: 2}} },
 		func() any { return &layers.DSSConfig{DModel: 4, DState: 4, LMax: 8} },
 		func() any { return &layers.DSSConfig{DModel: 4, DState: 4, Init: layers.DSSInitRandom} },
 		func() any { return &layers.LSSLConfig{DModel: 4, DState: 4, NSSM: 2} },
@@ -80,16 +82,16 @@ func TestHugeFields(t *testing.T) {
 func TestHugeTensors(t *testing.T) {
 	for want, cfg := range map[string]any{
 		"output_linear.weight (2*DModel, features), got 2 x 65536 x 65536":     &layers.S4DConfig{DModel: 1 << 16},
-		"output_linear.weight (DModel, features), got 65536 x 65536":           &layers.S4DConfig{DModel: 1 << 16, Mixing: layers.MixLinear},
-		"kernel.C (kernels, H, DState), got 2 x 65536 x 65536":                 &layers.S4DConfig{DModel: 1 << 16, DState: 1 << 16, Mixing: layers.MixNone, Bidirectional: true},
-		"D (Channels, H), got 2147483647 x 4":                                  &layers.S4DConfig{DModel: 4, Channels: math.MaxInt32},
+		"output_linear.weight (DModel, features), got 65536 x 65536":           &layers.S4DConfig{DModel: 1 << 16, SSM: layers.SSM{Mixing: layers.MixLinear}},
+		"kernel.C (kernels, H, DState), got 2 x 65536 x 65536":                 &layers.S4DConfig{DModel: 1 << 16, DState: 1 << 16, SSM: layers.SSM{Mixing: layers.MixNone, Bidirectional: true}},
+		"D (Channels, H), got 2147483647 x 4":                                  &layers.S4DConfig{DModel: 4, SSM: layers.SSM{Channels: math.MaxInt32}},
 		`want DState at most 32768 for init "legs", which makes a dense matri`: &layers.S4DConfig{DModel: 1, DState: 1 << 17, Init: hippo.InitLegS},
 		"want DState at most 16384 for init":                                   &layers.DSSConfig{DModel: 1, DState: 1 << 17},
 		"want DState at most 32768, got 131072":                                &layers.S4Config{DModel: 1, DState: 1 << 17},
 		"kernel.P (Rank, NSSM, DState), got 16777216 x 4 x 64":                 &layers.S4Config{DModel: 4, Rank: 1 << 24},
 		"the state matrices (NSSM, DState, DState), got 1024 x 4096 x 4096":    &layers.S4Config{DModel: 1024, DState: 1 << 12},
-		"input_gate.weight (Gate*DModel, DModel), got 33554432 x 64 x 64":      &layers.S4Config{DModel: 64, Gate: 1 << 25},
-		"kernel.W (kernels, H, 2*DState), got 1 x 65536 x 65536":               &layers.DSSConfig{DModel: 1 << 16, DState: 1 << 15, Mixing: layers.MixNone, Init: layers.DSSInitRandom},
+		"input_gate.weight (Gate*DModel, DModel), got 33554432 x 64 x 64":      &layers.S4Config{DModel: 64, SSM: layers.SSM{Gate: 1 << 25}},
+		"kernel.W (kernels, H, 2*DState), got 1 x 65536 x 65536":               &layers.DSSConfig{DModel: 1 << 16, DState: 1 << 15, Init: layers.DSSInitRandom, SSM: layers.SSM{Mixing: layers.MixNone}},
 		"the kernels (kernels, H, LMax), got 1 x 64 x 1073741824":              &layers.DSSConfig{DModel: 64, LMax: 1 << 30},
 		"the discretised state matrices (H, DState, DState), got 1024 x 4096":  &layers.LSSLConfig{DModel: 1024, DState: 1 << 12},
 		"weight (Out, In), got 65536 x 65536":                                  &layers.LinearConfig{In: 1 << 16, Out: 1 << 16},
@@ -107,11 +109,11 @@ func TestHugeInputs(t *testing.T) {
 	for _, v := range []variant{
 		s4dVariant(layers.S4DConfig{DModel: 4, DState: 4}),
 		s4Variant(layers.S4Config{DModel: 4, DState: 4}),
-		s4Variant(layers.S4Config{DModel: 4, DState: 4, LMax: 8, Gate: 2, Bottleneck: 2}),
+		s4Variant(layers.S4Config{DModel: 4, DState: 4, LMax: 8, SSM: layers.SSM{Gate: 2, Bottleneck: 2}}),
 		dssVariant(layers.DSSConfig{DModel: 4, DState: 4, Version: vandermonde.DSSExp}),
 		dssVariant(layers.DSSConfig{DModel: 4, DState: 4, LMax: 8}),
 		lsslVariant(layers.LSSLConfig{DModel: 4, DState: 4}),
-		blockVariant(layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 4, DState: 4}, Norm: layers.BatchNorm}),
+		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 4, DState: 4}, Norm: layers.BatchNorm}),
 	} {
 		g := G.NewGraph()
 		layer, err := v.make(g, tensor.Float64, layers.WithName("x"))
@@ -152,7 +154,7 @@ func TestHugeInputsOfSimpleLayers(t *testing.T) {
 	const n = 1 << 40
 	for _, cfg := range []any{
 		&layers.LinearConfig{In: 4, Out: 2}, &layers.NormConfig{DModel: 4}, &layers.LinearConfig{In: 1, Out: 1 << 10},
-		&layers.LinearConfig{In: 1, Out: 1 << 10, Features: true}, &layers.EmbeddingConfig{Vocab: 2, DModel: 1 << 10},
+		&layers.LinearConfig{In: 1, Out: 1 << 10, ChannelsLast: true}, &layers.EmbeddingConfig{Vocab: 2, DModel: 1 << 10},
 	} {
 		layer, err := newLayer(cfg)
 		if err != nil {
@@ -166,7 +168,7 @@ func TestHugeInputsOfSimpleLayers(t *testing.T) {
 				G.NewMatrix(g, tensor.Int, G.WithShape(2, 1<<24), G.WithName("large")))
 		case *layers.LinearConfig:
 			shape, large := []int{2, c.In, n}, []int{2, c.In, 1 << 30}
-			if c.Features {
+			if c.ChannelsLast {
 				shape, large = []int{2, n, c.In}, []int{2, 1 << 24, c.In}
 			}
 			xs = append(xs, G.NewTensor(g, tensor.Float64, 3, G.WithShape(shape...), G.WithName("long")),

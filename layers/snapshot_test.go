@@ -18,9 +18,7 @@ import (
 // snapshots are the layers whose recurrences are looked at as snapshots: those of
 // the family and blocks of every norm on either side, of every layer.
 func snapshots() []variant {
-	vs := append(family(), s4Variant(layers.S4Config{
-		DModel: 4, DState: 4, LMax: familyLength, Gate: 2, Bottleneck: 2, Channels: 2, Activation: ops.ActReLU, MultActivation: ops.ActTanh,
-	}))
+	vs := append(family(), s4Variant(layers.S4Config{DModel: 4, DState: 4, LMax: familyLength, SSM: layers.SSM{Gate: 2, Bottleneck: 2, Channels: 2, Activation: ops.ActReLU, MultActivation: ops.ActTanh}}))
 	dense := vs[len(vs)-1]
 	dense.name = "dense " + dense.name
 	make := dense.make
@@ -35,10 +33,10 @@ func snapshots() []variant {
 	for _, norm := range []layers.NormKind{layers.LayerNorm, layers.BatchNorm, layers.NoNorm} {
 		for _, pre := range []bool{false, true} {
 			for _, b := range []layers.BlockConfig{
-				{S4: &layers.S4Config{DModel: 4, DState: 4, LMax: familyLength}},
-				{S4D: &layers.S4DConfig{DModel: 4, DState: 4}},
-				{DSS: &layers.DSSConfig{DModel: 4, DState: 4, LMax: familyLength}},
-				{LSSL: &layers.LSSLConfig{DModel: 4, DState: 4}},
+				{Mixer: layers.S4Config{DModel: 4, DState: 4, LMax: familyLength}},
+				{Mixer: layers.S4DConfig{DModel: 4, DState: 4}},
+				{Mixer: layers.DSSConfig{DModel: 4, DState: 4, LMax: familyLength}},
+				{Mixer: layers.LSSLConfig{DModel: 4, DState: 4}},
 			} {
 				b.Norm, b.PreNorm = norm, pre
 				vs = append(vs, blockVariant(b))
@@ -51,7 +49,9 @@ func snapshots() []variant {
 // denseS4 is an S4 whose recurrence is the dense one.
 type denseS4 struct{ *layers.S4 }
 
-func (l denseS4) Recurrence(batch int) (layers.Recurrence, error) { return l.DenseRecurrence(batch) }
+func (l denseS4) Recurrence(batch int) (*layers.Recurrence, error) {
+	return layers.NewRecurrence(l.Dense(), batch)
+}
 
 // held is a tensor of a layer, a parameter or a buffer.
 type held struct {
@@ -102,10 +102,10 @@ func perturbed[T float32 | float64](d []T) (undo func()) {
 
 // outputs steps a recurrence from the zero state and returns all outputs and the
 // last state.
-func outputs(t *testing.T, r layers.Recurrence, dt tensor.Dtype, x testutil.Input) []float64 {
+func outputs(t *testing.T, r *layers.Recurrence, dt tensor.Dtype, x testutil.Input) []float64 {
 	t.Helper()
 	r.Reset()
-	return append(stepAll(t, r, dt, x), testutil.Floats(r.State())...)
+	return append(stepAll(t, r, dt, x), testutil.Floats(r.State()[0].Value)...)
 }
 
 // immaterial says of a tensor that no step depends on it.
@@ -129,7 +129,7 @@ func TestRecurrenceIsASnapshot(t *testing.T) {
 
 func testSnapshot(t *testing.T, l sequenceLayer, dt tensor.Dtype, dModel int) {
 	x := testutil.Normal(rand.New(rand.NewPCG(6, 1)), "x", 2, dModel, 5)
-	make := func() layers.Recurrence {
+	make := func() *layers.Recurrence {
 		r, err := l.Recurrence(2)
 		if err != nil {
 			t.Fatal(err)
@@ -178,18 +178,18 @@ func TestRefreshKeepsTheState(t *testing.T) {
 				t.Fatal(err)
 			}
 			stepAll(t, r, tensor.Float32, x)
-			state := testutil.Floats(r.State())
-			want := append(stepAll(t, r, tensor.Float32, x), testutil.Floats(r.State())...)
-			if err := r.SetState(testutil.Dense(tensor.Float32, state, r.State().Shape()...)); err != nil {
+			state := testutil.Floats(r.State()[0].Value)
+			want := append(stepAll(t, r, tensor.Float32, x), testutil.Floats(r.State()[0].Value)...)
+			if err := r.SetState(layers.State{{Name: "x", Value: testutil.Dense(tensor.Float32, state, r.State()[0].Value.Shape()...)}}); err != nil {
 				t.Fatal(err)
 			}
 			if err := r.Refresh(); err != nil {
 				t.Fatal(err)
 			}
-			if got := testutil.Floats(r.State()); !slices.Equal(got, state) {
+			if got := testutil.Floats(r.State()[0].Value); !slices.Equal(got, state) {
 				t.Error("the state changed")
 			}
-			if got := append(stepAll(t, r, tensor.Float32, x), testutil.Floats(r.State())...); !slices.Equal(got, want) {
+			if got := append(stepAll(t, r, tensor.Float32, x), testutil.Floats(r.State()[0].Value)...); !slices.Equal(got, want) {
 				t.Error("it goes on differently")
 			}
 		})
@@ -240,7 +240,7 @@ func testFailedRefresh(t *testing.T, l sequenceLayer, dModel int) {
 		t.Fatal(err)
 	}
 	first := outputs(t, r, tensor.Float32, x)
-	want := append(stepAll(t, r, tensor.Float32, x), testutil.Floats(r.State())...)
+	want := append(stepAll(t, r, tensor.Float32, x), testutil.Floats(r.State()[0].Value)...)
 	hs := heldBy(t, l)
 	for _, p := range l.Params() {
 		if p.Node.Shape().TotalSize() == 1 {
@@ -262,7 +262,7 @@ func testFailedRefresh(t *testing.T, l sequenceLayer, dModel int) {
 			if r, err := l.Recurrence(2); err == nil || r != nil {
 				t.Errorf("%s: Recurrence: got %v and error %v", text, r, err)
 			}
-			if got := append(stepAll(t, r, tensor.Float32, x), testutil.Floats(r.State())...); !slices.Equal(got, want) {
+			if got := append(stepAll(t, r, tensor.Float32, x), testutil.Floats(r.State()[0].Value)...); !slices.Equal(got, want) {
 				t.Errorf("%s: after a Refresh that failed the recurrence is another", text)
 			}
 			for _, f := range undo {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
-	"strings"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -28,36 +26,27 @@ const (
 	MixNone   Mixing = "none"   // nothing: the output has Channels*H features, see DOut
 )
 
-// common is what the configurations of all state space layers share: the
-// convolution with its skip, the activation and the mixing after it, and the
-// hints to the optimiser. Its fields are those of the configurations.
+// common is what all state space layers are around their models: what their
+// configurations share, the number of features, and the names of the parameters
+// that configurations speak of.
 type common struct {
-	dModel, channels        int
-	bidirectional, offByOne bool
-	activation              ops.Activation
-	mixing                  Mixing
-	dropout                 float64
-	untiedDropout           bool
-	frozen                  []string
-
-	// Of a gated layer; 0 means without.
-	gate, bottleneck int
-	gateActivation   ops.Activation // of the gate
-	multActivation   ops.Activation // of the product with the gate
+	dModel int
+	SSM
+	params []string
 }
 
 func (c common) validate() error {
 	switch {
 	case c.dModel < 1:
 		return fmt.Errorf("want DModel >= 1, got %d", c.dModel)
-	case c.channels < 1:
-		return fmt.Errorf("want Channels >= 1, got %d", c.channels)
-	case c.offByOne && !c.bidirectional:
+	case c.Channels < 1:
+		return fmt.Errorf("want Channels >= 1, got %d", c.Channels)
+	case c.OffByOne && !c.Bidirectional:
 		return errors.New("OffByOne is about the second kernel of a bidirectional layer: want Bidirectional too")
-	case c.mixing != MixGLU && c.mixing != MixLinear && c.mixing != MixNone:
-		return fmt.Errorf("want Mixing %q, %q or %q, got %q", MixGLU, MixLinear, MixNone, c.mixing)
+	case c.Mixing != MixGLU && c.Mixing != MixLinear && c.Mixing != MixNone:
+		return fmt.Errorf("want Mixing %q, %q or %q, got %q", MixGLU, MixLinear, MixNone, c.Mixing)
 	}
-	if err := size.First(size.Field("DModel", c.dModel), size.Field("Channels", c.channels), size.Field("Gate", c.gate)); err != nil {
+	if err := size.First(size.Field("DModel", c.dModel), size.Field("Channels", c.Channels), size.Field("Gate", c.Gate)); err != nil {
 		return err
 	}
 	if err := c.validateGate(); err != nil {
@@ -66,45 +55,45 @@ func (c common) validate() error {
 	if err := c.validateSize(); err != nil {
 		return err
 	}
-	return errors.Join(inField("Activation", c.activation.Validate()), inField("Dropout", DropoutConfig{P: c.dropout}.Validate()))
+	return errors.Join(inField("Activation", c.Activation.Validate()), inField("Dropout", DropoutConfig{P: c.Dropout}.Validate()), c.validateRates())
 }
 
 func (c common) validateGate() error {
 	switch {
-	case c.bottleneck < 0 || c.bottleneck > 0 && c.dModel%c.bottleneck != 0:
-		return fmt.Errorf("want Bottleneck a divisor of DModel = %d, or 0 for none, got %d", c.dModel, c.bottleneck)
-	case c.gate < 0:
-		return fmt.Errorf("want Gate >= 1, or 0 for none, got %d", c.gate)
-	case c.gate > 0 && c.mixing == MixNone:
-		return fmt.Errorf("a gated layer maps its Gate*DModel features back to DModel: want Mixing %q or %q, got %q", MixGLU, MixLinear, c.mixing)
-	case c.gate == 0 && (c.gateActivation != "" || c.multActivation != ""):
+	case c.Bottleneck < 0 || c.Bottleneck > 0 && c.dModel%c.Bottleneck != 0:
+		return fmt.Errorf("want Bottleneck a divisor of DModel = %d, or 0 for none, got %d", c.dModel, c.Bottleneck)
+	case c.Gate < 0:
+		return fmt.Errorf("want Gate >= 1, or 0 for none, got %d", c.Gate)
+	case c.Gate > 0 && c.Mixing == MixNone:
+		return fmt.Errorf("a gated layer maps its Gate*DModel features back to DModel: want Mixing %q or %q, got %q", MixGLU, MixLinear, c.Mixing)
+	case c.Gate == 0 && (c.GateActivation != "" || c.MultActivation != ""):
 		return errors.New("GateActivation and MultActivation are about a gate: want Gate >= 1 too")
-	case c.gate == 0:
+	case c.Gate == 0:
 		return nil
 	}
-	return errors.Join(inField("GateActivation", c.gateActivation.Validate()), inField("MultActivation", c.multActivation.Validate()))
+	return errors.Join(inField("GateActivation", c.GateActivation.Validate()), inField("MultActivation", c.MultActivation.Validate()))
 }
 
 // validateSize checks the sizes of all parameters but those of the kernels.
 func (c common) validateSize() error {
 	h := c.inner()
-	if err := size.Tensor("D (Channels, H)", c.channels, h); err != nil {
+	if err := size.Tensor("D (Channels, H)", c.Channels, h); err != nil {
 		return err
 	}
-	if c.bottleneck > 0 {
+	if c.Bottleneck > 0 {
 		if err := size.Tensor("input_linear.weight (H, DModel)", h, c.dModel); err != nil {
 			return err
 		}
 	}
-	if c.gate > 0 {
+	if c.Gate > 0 {
 		if err := size.First(
-			size.Tensor("input_gate.weight (Gate*DModel, DModel)", c.gate, c.dModel, c.dModel),
-			size.Tensor("output_gate.weight (Gate*DModel, Channels*H)", c.gate, c.dModel, c.channels, h),
+			size.Tensor("input_gate.weight (Gate*DModel, DModel)", c.Gate, c.dModel, c.dModel),
+			size.Tensor("output_gate.weight (Gate*DModel, Channels*H)", c.Gate, c.dModel, c.Channels, h),
 		); err != nil {
 			return err
 		}
 	}
-	switch c.mixing {
+	switch c.Mixing {
 	case MixGLU:
 		return size.Tensor("output_linear.weight (2*DModel, features)", 2, c.dModel, c.mixed())
 	case MixLinear:
@@ -126,69 +115,44 @@ func (c common) checkSize(batch, seqLen int) error {
 	h := c.inner()
 	if err := size.First(
 		size.Tensor("the kernels (kernels, H, L)", c.kernels(), h, seqLen),
-		size.Tensor("the output of the state space model (B, Channels*H, L)", batch, c.channels, h, seqLen),
+		size.Tensor("the output of the state space model (B, Channels*H, L)", batch, c.Channels, h, seqLen),
 		size.Tensor("the output (B, DOut, L)", batch, c.dOut(), seqLen),
-	); err != nil || c.gate == 0 {
+	); err != nil || c.Gate == 0 {
 		return err
 	}
-	return size.Tensor("the gates (B, Gate*DModel, L)", batch, c.gate, c.dModel, seqLen)
+	return size.Tensor("the gates (B, Gate*DModel, L)", batch, c.Gate, c.dModel, seqLen)
 }
 
 // kernels is the number of kernels of each feature.
 func (c common) kernels() int {
-	if c.bidirectional {
-		return 2 * c.channels
+	if c.Bidirectional {
+		return 2 * c.Channels
 	}
-	return c.channels
+	return c.Channels
 }
 
 // inner is the number of features of the state space model itself (H).
 func (c common) inner() int {
-	if c.bottleneck > 0 {
-		return c.dModel / c.bottleneck
+	if c.Bottleneck > 0 {
+		return c.dModel / c.Bottleneck
 	}
 	return c.dModel
 }
 
 // mixed is the number of features that the mixing reads.
 func (c common) mixed() int {
-	if c.gate > 0 {
-		return c.gate * c.dModel
+	if c.Gate > 0 {
+		return c.Gate * c.dModel
 	}
-	return c.channels * c.inner()
+	return c.Channels * c.inner()
 }
 
 // dOut is the number of features of the output.
 func (c common) dOut() int {
-	if c.mixing == MixNone {
+	if c.Mixing == MixNone {
 		return c.mixed()
 	}
 	return c.dModel
-}
-
-// hint is that of a parameter that follows the optimiser: C, D.
-func (c common) hint(name string) hint { return hint{frozen: slices.Contains(c.frozen, name)} }
-
-// ssmHint is the hint for a parameter of the dynamics (dt, A, B): a learning
-// rate of its own, unless it is negative, and no decay.
-func (c common) ssmHint(name string, lr float64) hint {
-	zero := 0.0
-	h := c.hint(name)
-	h.decay = &zero
-	if lr > 0 {
-		h.lr = &lr
-	}
-	return h
-}
-
-// validateFrozen reports a name that is not a parameter.
-func validateFrozen(frozen, allowed []string) error {
-	for _, f := range frozen {
-		if !slices.Contains(allowed, f) {
-			return fmt.Errorf("want Frozen to name some of %s, got %q", strings.Join(allowed, ", "), f)
-		}
-	}
-	return nil
 }
 
 // def sets a zero value to its default.
@@ -197,14 +161,6 @@ func def[T comparable](v *T, d T) {
 	if *v == zero {
 		*v = d
 	}
-}
-
-// validateRate checks a learning rate; a negative one is the optimiser's own.
-func validateRate(field string, lr float64) error {
-	if math.IsNaN(lr) || math.IsInf(lr, 0) {
-		return fmt.Errorf("want a finite %s, got %g", field, lr)
-	}
-	return nil
 }
 
 // inField names the field of a configuration that an error is about.
@@ -230,14 +186,14 @@ func validateDt(lo, hi float64, t ssm.Transform) error {
 }
 
 // initDt draws step sizes log-uniformly from [lo, hi].
-func initDt(b *builder, t ssm.Transform, lo, hi float64) func(*rand.Rand, []float64) {
+func initDt(b *Builder, t ssm.Transform, lo, hi float64) func(*rand.Rand, []float64) {
 	return func(rng *rand.Rand, dst []float64) {
 		for i := range dst {
 			dt := math.Exp(math.Log(lo) + rng.Float64()*(math.Log(hi)-math.Log(lo)))
 			dt = min(max(dt, lo), hi) // rounding
 			raw, err := t.Inverse(dt)
 			if err != nil {
-				b.fail(fmt.Errorf("step size: %w", err))
+				b.Fail(fmt.Errorf("step size: %w", err))
 			}
 			dst[i] = raw
 		}
@@ -252,7 +208,7 @@ const minDecay = 1e-4
 // whose derivative is 0 at its floor, starts at least a floor above it, where
 // the reference starts what decays as slowly as minDecay: a state could not
 // learn its decay otherwise.
-func initAReal(b *builder, t ssm.Transform, a []complex128) func(*rand.Rand, []float64) {
+func initAReal(b *Builder, t ssm.Transform, a []complex128) func(*rand.Rand, []float64) {
 	least := minDecay
 	if t == ssm.ReLU {
 		least = max(least, 2*ssm.ReLUFloor)
@@ -261,7 +217,7 @@ func initAReal(b *builder, t ssm.Transform, a []complex128) func(*rand.Rand, []f
 		for i, v := range a {
 			raw, err := t.Inverse(max(-real(v), least))
 			if err != nil {
-				b.fail(fmt.Errorf("real part of A: %w", err))
+				b.Fail(fmt.Errorf("real part of A: %w", err))
 			}
 			dst[i] = raw
 		}
@@ -314,6 +270,8 @@ func initComplex(z []complex128) func(*rand.Rand, []float64) {
 // stateSpace is the state space model of a layer: what differs between the
 // layers. H is the number of its features.
 type stateSpace interface {
+	// build makes the parameters.
+	build(b *Builder)
 	// kernels adds the kernels for sequences of a given length to the graph,
 	// (kernels, H, seqLen) or longer, or shorter where the rest is 0.
 	kernels(seqLen int) (*G.Node, error)
@@ -337,7 +295,7 @@ type stateSpace interface {
 // gate, a linear map of the activated y is multiplied by an activated linear
 // map of the input.
 type ssmLayer struct {
-	*base
+	*Base
 	common common
 	model  stateSpace
 	d      *G.Node
@@ -348,42 +306,36 @@ type ssmLayer struct {
 	inputGate, outputGate *Linear // nil without a gate
 }
 
-// build adds the parameters of the layer; model adds those of the kernels.
-func (l *ssmLayer) build(b *builder, model func(b *builder)) {
-	c := l.common
-	gated := c.gate * c.dModel
-	if c.bottleneck > 0 {
+// buildSSM makes the layer around a model.
+func buildSSM(b *Builder, c common, model stateSpace) (ssmLayer, error) {
+	l := ssmLayer{common: c, model: model}
+	gated := c.Gate * c.dModel
+	if c.Bottleneck > 0 {
 		l.inputLinear = b.linear("input_linear", c.dModel, c.inner())
 	}
-	if c.gate > 0 {
+	if c.Gate > 0 {
 		l.inputGate = b.linear("input_gate", c.dModel, gated)
-		l.outputGate = b.linear("output_gate", c.channels*c.inner(), gated)
+		l.outputGate = b.linear("output_gate", c.Channels*c.inner(), gated)
 	}
-	model(b)
-	l.d = b.param("D", c.hint("D"), normal(1), c.channels, c.inner())
-	drop, err := buildDropout(b.child("Dropout", "dropout"), DropoutConfig{P: c.dropout, Untied: c.untiedDropout})
-	if err != nil {
-		b.err = err
-		return
+	if b.err == nil {
+		model.build(b)
 	}
-	b.adopt(drop.base)
-	l.drop = drop
-	switch c.mixing {
+	l.d = b.Param("D", c.hint("D", 0), Normal(1), c.Channels, c.inner())
+	l.drop, _ = child[*Dropout](b, "dropout", DropoutConfig{P: c.Dropout, Untied: c.UntiedDropout})
+	switch c.Mixing {
 	case MixGLU:
 		l.mix = b.linear("output_linear", c.mixed(), 2*c.dModel)
 	case MixLinear:
 		l.mix = b.linear("output_linear", c.mixed(), c.dModel)
 	}
+	var err error
+	l.Base, err = b.Done()
+	return l, err
 }
 
-// linear adds a linear layer, or nil after an error.
-func (b *builder) linear(name string, in, out int) *Linear {
-	l, err := buildLinear(b.child("Linear", name), LinearConfig{In: in, Out: out})
-	if err != nil {
-		b.err = err
-		return nil
-	}
-	b.adopt(l.base)
+// linear makes a linear layer inside. An error sticks to the builder.
+func (b *Builder) linear(name string, in, out int) *Linear {
+	l, _ := child[*Linear](b, name, LinearConfig{In: in, Out: out})
 	return l
 }
 
@@ -405,7 +357,7 @@ func (l *ssmLayer) Kernel(seqLen int) (*G.Node, error) {
 
 // kernel is Kernel without the name of the layer in its errors.
 func (l *ssmLayer) kernel(seqLen int) (*G.Node, error) {
-	if l.base == nil {
+	if l.Base == nil {
 		return nil, errNotMade
 	}
 	if err := size.Length("seqLen", seqLen); err != nil {
@@ -462,23 +414,24 @@ func (l *ssmLayer) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, erro
 }
 
 // FwdState is Fwd for a sequence that goes on from a state: x0 is the state
-// before the first step of x, nil for zero, and the state returned is that
-// after the last one. Both have the shape that StateShape returns, and
-// gradients go through them. A sequence fed in parts gives the output of the
-// whole; a Carry hands the state over from one run to the next. A bidirectional
-// layer has no state.
-func (l *ssmLayer) FwdState(x, x0 *G.Node) (y, state *G.Node, err error) {
+// before the first step of x, nil for zero, and x1 that after the last one. Both
+// are the one tensor that StateShapes describes, and gradients go through them. A
+// sequence fed in parts gives the output of the whole; a Carry hands the state over
+// from one run to the next. A bidirectional layer has no state.
+func (l *ssmLayer) FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err error) {
 	return l.fwdState(x, x0, nil)
 }
 
 // fwdState is FwdState with a dropout, or nil, after it.
-func (l *ssmLayer) fwdState(x, x0 *G.Node, after *Dropout) (y, state *G.Node, err error) {
+func (l *ssmLayer) fwdState(x *G.Node, start G.Nodes, after *Dropout) (y *G.Node, x1 G.Nodes, err error) {
 	if err := l.checkInput(x, l.common.dModel, false); err != nil {
 		return nil, nil, err
 	}
-	if err := l.checkState(x, x0); err != nil {
+	x0, err := l.checkState(x, start)
+	if err != nil {
 		return nil, nil, err
 	}
+	var state *G.Node
 	u, err := l.squeeze(x, nil)
 	if err == nil {
 		y, err = l.conv(u, nil)
@@ -495,7 +448,7 @@ func (l *ssmLayer) fwdState(x, x0 *G.Node, after *Dropout) (y, state *G.Node, er
 	if y, err = l.mixFeatures(y, x, nil, after); err != nil {
 		return nil, nil, err
 	}
-	return l.made(y, x, x0), l.made(state, x, x0), nil
+	return l.made(y, x, x0), G.Nodes{l.made(state, x, x0)}, nil
 }
 
 // addState adds to the output y what the state x0 contributes.
@@ -507,30 +460,35 @@ func (l *ssmLayer) addState(y, x0 *G.Node) (*G.Node, error) {
 	return ops.Add(y, k)
 }
 
-// checkState checks the initial state x0 for the input x.
-func (l *ssmLayer) checkState(x, x0 *G.Node) error {
-	if l.common.bidirectional {
-		return l.errorf("FwdState", "a bidirectional layer has no state, its output depends on the future: want Bidirectional false")
+// checkState returns the tensor of the initial state x0 for the input x, nil for
+// zero.
+func (l *ssmLayer) checkState(x *G.Node, x0 G.Nodes) (*G.Node, error) {
+	if l.common.Bidirectional {
+		return nil, l.errorf("FwdState", "a bidirectional layer has no state, its output depends on the future: want Bidirectional false")
 	}
-	if x0 == nil {
-		return nil
+	if len(x0) == 0 {
+		return nil, nil
 	}
-	if want := l.model.stateShape(x.Shape()[0]); !x0.Shape().Eq(want) {
-		return l.errorf("FwdState", "want a state %v, got %v", want, x0.Shape())
+	if len(x0) != 1 || x0[0] == nil {
+		return nil, l.errorf("FwdState", "want a state of one tensor, or none for zero, got %v", x0)
 	}
-	if x0.Dtype() != l.dt {
-		return l.errorf("FwdState", "want a state of dtype %v, got %v", l.dt, x0.Dtype())
+	n := x0[0]
+	if want := l.model.stateShape(x.Shape()[0]); !n.Shape().Eq(want) {
+		return nil, l.errorf("FwdState", "want a state %v, got %v", want, n.Shape())
 	}
-	return l.checkGraph("x0", x0)
+	if n.Dtype() != l.dt {
+		return nil, l.errorf("FwdState", "want a state of dtype %v, got %v", l.dt, n.Dtype())
+	}
+	return n, l.checkGraph("x0", n)
 }
 
-// StateShape returns the shape of the state of a batch, for FwdState and
-// Recurrence: nil for a bidirectional layer, which has none.
-func (l *ssmLayer) StateShape(batch int) tensor.Shape {
-	if l.base == nil || l.common.bidirectional {
+// StateShapes describes the state of a batch, for FwdState and Recurrence: one
+// tensor, but none for a bidirectional layer.
+func (l *ssmLayer) StateShapes(batch int) []StateShape {
+	if l.Base == nil || l.common.Bidirectional {
 		return nil
 	}
-	return l.model.stateShape(batch)
+	return []StateShape{{stateName, l.model.stateShape(batch)}}
 }
 
 // squeeze maps the input x to that of the state space model.
@@ -552,9 +510,9 @@ func (l *ssmLayer) conv(u, lengths *G.Node) (*G.Node, error) {
 		return nil, err
 	}
 	mode := fftconv.Causal
-	if l.common.bidirectional {
+	if l.common.Bidirectional {
 		mode = fftconv.Bidirectional
-		if l.common.offByOne {
+		if l.common.OffByOne {
 			mode = fftconv.BidirectionalReference
 		}
 	}
@@ -567,13 +525,13 @@ func (l *ssmLayer) conv(u, lengths *G.Node) (*G.Node, error) {
 // activation are parts of the mixing, so that nothing is in memory between the
 // convolution and the result but the gates.
 func (l *ssmLayer) mixFeatures(y, x, lengths *G.Node, after *Dropout) (*G.Node, error) {
-	act := l.common.activation
+	act := l.common.Activation
 	var err error
 	if l.inputGate != nil {
 		if y, err = l.applyGate(y, x, lengths); err != nil {
 			return nil, l.wrap("Fwd", err)
 		}
-		act = l.common.multActivation
+		act = l.common.MultActivation
 	}
 	opts := []ops.LinearOption{ops.Lengths(lengths)}
 	if l.mix != nil && l.drop.tied() {
@@ -590,7 +548,7 @@ func (l *ssmLayer) mixFeatures(y, x, lengths *G.Node, after *Dropout) (*G.Node, 
 		opts = append(opts, ops.DropOutput(after.cfg.P, after.masks))
 		after = nil
 	}
-	switch l.common.mixing {
+	switch l.common.Mixing {
 	case MixGLU:
 		y, err = ops.LinearGLU(y, l.mix.w, l.mix.b, opts...)
 	case MixLinear:
@@ -614,10 +572,10 @@ func (l *ssmLayer) applyGate(y, x, lengths *G.Node) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v, err = ops.Activate(l.common.gateActivation, v); err != nil {
+	if v, err = ops.Activate(l.common.GateActivation, v); err != nil {
 		return nil, err
 	}
-	if y, err = ops.Linear(y, l.outputGate.w, l.outputGate.b, ops.Activated(l.common.activation), counted); err != nil {
+	if y, err = ops.Linear(y, l.outputGate.w, l.outputGate.b, ops.Activated(l.common.Activation), counted); err != nil {
 		return nil, err
 	}
 	return G.HadamardProd(y, v)

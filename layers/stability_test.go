@@ -24,7 +24,7 @@ import (
 // finite.
 func spectralRadius(t *testing.T, l sequenceLayer) float64 {
 	t.Helper()
-	shape := l.StateShape(1)
+	shape := l.StateShapes(1)[0].Shape
 	h := shape[1]
 	n := shape.TotalSize() / h
 	r, err := l.Recurrence(n)
@@ -37,11 +37,11 @@ func spectralRadius(t *testing.T, l sequenceLayer) float64 {
 			unit[(i*h+f)*n+i] = 1
 		}
 	}
-	if err := r.SetState(testutil.Dense(tensor.Float64, unit, l.StateShape(n)...)); err != nil {
+	if err := r.SetState(layers.State{{Name: "x", Value: testutil.Dense(tensor.Float64, unit, l.StateShapes(n)[0].Shape...)}}); err != nil {
 		t.Fatal(err)
 	}
 	stepAll(t, r, tensor.Float64, testutil.Input{Shape: tensor.Shape{n, h, 1}, F: make([]float64, n*h)})
-	next := testutil.Floats(r.State())
+	next := testutil.Floats(r.State()[0].Value)
 	var radius float64
 	for f := range h {
 		a := mat.NewDense(n, n, nil)

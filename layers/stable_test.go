@@ -32,22 +32,22 @@ func stableByDesign() []trainable {
 	for _, tr := range []ssm.Transform{ssm.Exp, ssm.Softplus, ssm.ReLU, ssm.Sigmoid} {
 		ls = append(ls,
 			trainable{"S4D " + string(tr), func(g *G.ExprGraph, dt tensor.Dtype, lr float64) (layers.StateSpaceLayer, error) {
-				return layers.NewS4D(g, dt, layers.S4DConfig{DModel: 3, DState: 4, ATransform: tr, LRA: lr})
+				return layers.NewS4D(g, dt, layers.S4DConfig{DModel: 3, DState: 4, ATransform: tr, SSM: layers.SSM{LRA: lr}})
 			}},
 			trainable{"S4 " + string(tr), func(g *G.ExprGraph, dt tensor.Dtype, lr float64) (layers.StateSpaceLayer, error) {
-				return layers.NewS4(g, dt, layers.S4Config{DModel: 3, DState: 4, ATransform: tr, LRA: lr})
+				return layers.NewS4(g, dt, layers.S4Config{DModel: 3, DState: 4, ATransform: tr, SSM: layers.SSM{LRA: lr}})
 			}})
 	}
 	for _, v := range []vandermonde.DSSVersion{vandermonde.DSSExp, vandermonde.DSSExpReIm, vandermonde.DSSExpNoScale} {
 		ls = append(ls, trainable{"DSS " + string(v), func(g *G.ExprGraph, dt tensor.Dtype, lr float64) (layers.StateSpaceLayer, error) {
-			return layers.NewDSS(g, dt, layers.DSSConfig{DModel: 3, DState: 4, Version: v, LRLambda: lr})
+			return layers.NewDSS(g, dt, layers.DSSConfig{DModel: 3, DState: 4, Version: v, SSM: layers.SSM{LRA: lr}})
 		}})
 	}
 	ls = append(ls, trainable{"S4 untied dt", func(g *G.ExprGraph, dt tensor.Dtype, lr float64) (layers.StateSpaceLayer, error) {
-		return layers.NewS4(g, dt, layers.S4Config{DModel: 3, DState: 4, UntiedDt: true, LRA: lr})
+		return layers.NewS4(g, dt, layers.S4Config{DModel: 3, DState: 4, UntiedDt: true, SSM: layers.SSM{LRA: lr}})
 	}})
 	return append(ls, trainable{"LSSL", func(g *G.ExprGraph, dt tensor.Dtype, lr float64) (layers.StateSpaceLayer, error) {
-		return layers.NewLSSL(g, dt, layers.LSSLConfig{DModel: 3, DState: 4, LRA: lr})
+		return layers.NewLSSL(g, dt, layers.LSSLConfig{DModel: 3, DState: 4, SSM: layers.SSM{LRA: lr}})
 	}})
 }
 

@@ -48,13 +48,13 @@ func TestStateErrorsOfLayers(t *testing.T) {
 	double := node(g, tensor.Float64, testutil.Input{Name: "double", Shape: tensor.Shape{2, 3, 2, 2}, F: make([]float64, 24)})
 	away := node(G.NewGraph(), tensor.Float32, testutil.Input{Name: "away", Shape: tensor.Shape{2, 3, 2, 2}, F: make([]float64, 24)})
 	layer := newS4(t, g, tensor.Float32, layers.S4Config{DModel: 3, DState: 4}, layers.WithName("a"))
-	bi := newS4(t, g, tensor.Float32, layers.S4Config{DModel: 3, DState: 4, Bidirectional: true}, layers.WithName("b"))
-	for want, f := range map[string]func() (*G.Node, *G.Node, error){
-		`layers: S4 "a": FwdState: want a state (2, 3, 2, 2), got (1, 3, 2, 2)`: func() (*G.Node, *G.Node, error) { return layer.FwdState(x, wrong) },
-		`layers: S4 "a": FwdState: want a state of dtype float32, got float64`:  func() (*G.Node, *G.Node, error) { return layer.FwdState(x, double) },
-		`x0 is on another graph than the layer`:                                 func() (*G.Node, *G.Node, error) { return layer.FwdState(x, away) },
-		`layers: S4 "b": FwdState: a bidirectional layer has no state`:          func() (*G.Node, *G.Node, error) { return bi.FwdState(x, nil) },
-		`layers: S4 "a": Fwd: want x (B, 3, L), got nil`:                        func() (*G.Node, *G.Node, error) { return layer.FwdState(nil, nil) },
+	bi := newS4(t, g, tensor.Float32, layers.S4Config{DModel: 3, DState: 4, SSM: layers.SSM{Bidirectional: true}}, layers.WithName("b"))
+	for want, f := range map[string]func() (*G.Node, G.Nodes, error){
+		`layers: S4 "a": FwdState: want a state (2, 3, 2, 2), got (1, 3, 2, 2)`: func() (*G.Node, G.Nodes, error) { return layer.FwdState(x, G.Nodes{wrong}) },
+		`layers: S4 "a": FwdState: want a state of dtype float32, got float64`:  func() (*G.Node, G.Nodes, error) { return layer.FwdState(x, G.Nodes{double}) },
+		`x0 is on another graph than the layer`:                                 func() (*G.Node, G.Nodes, error) { return layer.FwdState(x, G.Nodes{away}) },
+		`layers: S4 "b": FwdState: a bidirectional layer has no state`:          func() (*G.Node, G.Nodes, error) { return bi.FwdState(x, nil) },
+		`layers: S4 "a": Fwd: want x (B, 3, L), got nil`:                        func() (*G.Node, G.Nodes, error) { return layer.FwdState(nil, nil) },
 	} {
 		if _, _, err := f(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)
@@ -90,17 +90,17 @@ func TestScanStates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := append(tensor.Shape{l}, layer.StateShape(2)...)
-		if !states.Shape().Eq(want) {
-			t.Fatalf("states %v, want %v", states.Shape(), want)
+		want := append(tensor.Shape{l}, layer.StateShapes(2)[0].Shape...)
+		if !states[0].Value.Shape().Eq(want) {
+			t.Fatalf("states %v, want %v", states[0].Value.Shape(), want)
 		}
 		r.Reset()
 		if e := testutil.RelErr(testutil.Floats(y), stepAll(t, r, tensor.Float64, x)); e != 0 {
 			t.Errorf("outputs differ from those of Step by %.3g", e)
 		}
-		n := layer.StateShape(2).TotalSize()
-		all := testutil.Floats(states)
-		if e := testutil.RelErr(all[(l-1)*n:], testutil.Floats(r.State())); e != 0 {
+		n := layer.StateShapes(2)[0].Shape.TotalSize()
+		all := testutil.Floats(states[0].Value)
+		if e := testutil.RelErr(all[(l-1)*n:], testutil.Floats(r.State()[0].Value)); e != 0 {
 			t.Errorf("the last state differs from that of Step by %.3g", e)
 		}
 		r.Reset()
@@ -109,7 +109,7 @@ func TestScanStates(t *testing.T) {
 			first.F = append(first.F, x.F[i*l])
 		}
 		stepAll(t, r, tensor.Float64, first)
-		if e := testutil.RelErr(all[:n], testutil.Floats(r.State())); e != 0 {
+		if e := testutil.RelErr(all[:n], testutil.Floats(r.State()[0].Value)); e != 0 {
 			t.Errorf("the first state differs from that of Step by %.3g", e)
 		}
 	})

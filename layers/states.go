@@ -12,13 +12,13 @@ import (
 
 // ScanStates feeds a whole sequence u (B, DModel, L) to a recurrence, from the
 // state it is in, and returns the outputs y (B, DOut, L) and the state after
-// every step, (L, B, ...) with the shape of Recurrence.State after L. The
-// recurrence is left in the last of them. u is contiguous and of the layer's
-// dtype.
+// every step, whose tensors are (L, B, ...) with the shape of those of
+// Recurrence.State after L. The recurrence is left in the last of them. u is
+// contiguous and of the layer's dtype.
 //
 // The states take L times the memory of one. FwdState returns the last one
 // alone, in a graph and with gradients.
-func ScanStates(r Recurrence, u *tensor.Dense) (y, states *tensor.Dense, err error) {
+func ScanStates(r Session, u *tensor.Dense) (y *tensor.Dense, states State, err error) {
 	if r == nil {
 		return nil, nil, errors.New("layers: ScanStates: want a recurrence, got nil")
 	}
@@ -35,7 +35,7 @@ func ScanStates(r Recurrence, u *tensor.Dense) (y, states *tensor.Dense, err err
 	return nil, nil, fmt.Errorf("layers: ScanStates: want u of dtype float32 or float64, got %v", u.Dtype())
 }
 
-func scanStates[T num.Float](r Recurrence, u *tensor.Dense) (y, states *tensor.Dense, err error) {
+func scanStates[T num.Float](r Session, u *tensor.Dense) (y *tensor.Dense, states State, err error) {
 	in, ok := weights.Memory[T](u)
 	if !ok {
 		return nil, nil, fmt.Errorf("layers: ScanStates: want u contiguous and row-major, got strides %v", u.Strides())
@@ -43,7 +43,8 @@ func scanStates[T num.Float](r Recurrence, u *tensor.Dense) (y, states *tensor.D
 	b, h, l := u.Shape()[0], u.Shape()[1], u.Shape()[2]
 	step := make([]T, b*h)
 	ut := tensor.New(tensor.WithShape(b, h), tensor.WithBacking(step))
-	var out, xs []T
+	var out []T
+	all := make([]State, l)
 	shape := tensor.Shape{b, 0, l}
 	for t := range l {
 		for i := range step {
@@ -61,9 +62,16 @@ func scanStates[T num.Float](r Recurrence, u *tensor.Dense) (y, states *tensor.D
 		for i, x := range v {
 			out[i*l+t] = x
 		}
-		xs = append(xs, r.State().Data().([]T)...)
+		all[t] = r.State()
 	}
-	y = tensor.New(tensor.WithShape(shape...), tensor.WithBacking(out))
-	states = tensor.New(tensor.WithShape(append(tensor.Shape{l}, r.State().Shape()...)...), tensor.WithBacking(xs))
-	return y, states, nil
+	states, err = JoinStates(all...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("layers: ScanStates: a state that keeps its shape: %w", err)
+	}
+	for i, t := range states { // (L*B, ...)
+		if err := t.Value.Reshape(append(tensor.Shape{l}, all[0][i].Value.Shape()...)...); err != nil {
+			return nil, nil, fmt.Errorf("layers: ScanStates: %w", err)
+		}
+	}
+	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(out)), states, nil
 }

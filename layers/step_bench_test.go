@@ -33,7 +33,7 @@ func BenchmarkStep(b *testing.B) {
 			return layers.NewLSSL(g, tensor.Float32, layers.LSSLConfig{DModel: h, DState: n})
 		}},
 		{"block", func(g *G.ExprGraph) (recurrent, error) {
-			return layers.NewBlock(g, tensor.Float32, layers.BlockConfig{S4D: &layers.S4DConfig{DModel: h, DState: n, FixedB: true}, PreNorm: true})
+			return layers.NewBlock(g, tensor.Float32, layers.BlockConfig{Mixer: layers.S4DConfig{DModel: h, DState: n, FixedB: true}, PreNorm: true})
 		}},
 	} {
 		for _, batch := range []int{1, 16} {
@@ -58,5 +58,5 @@ func BenchmarkStep(b *testing.B) {
 
 // recurrent is a layer that can run step by step.
 type recurrent interface {
-	Recurrence(batch int) (layers.Recurrence, error)
+	Recurrence(batch int) (*layers.Recurrence, error)
 }

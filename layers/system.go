@@ -42,21 +42,11 @@ type System struct {
 
 // StateSpaceLayer is what S4, S4D, DSS and LSSL have in common.
 type StateSpaceLayer interface {
-	Layer
-	// FwdLengths is Fwd for sequences padded on the right, (B) lengths or nil.
-	FwdLengths(x, lengths *G.Node) (*G.Node, error)
-	// FwdState is Fwd from a state, which may be nil for zero, and to a state.
-	FwdState(x, x0 *G.Node) (y, state *G.Node, err error)
-	// StateShape returns the shape of the state of a batch, nil if the layer has no
-	// state.
-	StateShape(batch int) tensor.Shape
-	// Recurrence returns the layer as a recurrent network for a batch size.
-	Recurrence(batch int) (Recurrence, error)
-	// Kernel adds the kernels for a sequence length to the graph, (CH, H, L).
-	Kernel(seqLen int) (*G.Node, error)
-	// System returns a kernel, in [0, CH), of a feature, in [0, H), as a linear
-	// system.
-	System(kernel, feature int) (*System, error)
+	Mixer
+	Stateful
+	Stepper
+	Kernels
+	Systems
 }
 
 // System returns a kernel of a feature as a linear system: the kernel number in
@@ -64,7 +54,7 @@ type StateSpaceLayer interface {
 // of the kernels of a bidirectional layer reads the future: there time runs
 // backwards, and D, which is in the first half, is zero.
 func (l *ssmLayer) System(kernel, feature int) (*System, error) {
-	if l.base == nil {
+	if l.Base == nil {
 		return nil, l.wrap("System", errNotMade)
 	}
 	c := l.common
@@ -75,7 +65,7 @@ func (l *ssmLayer) System(kernel, feature int) (*System, error) {
 	if err != nil {
 		return nil, l.wrap("System", err)
 	}
-	if kernel < c.channels {
+	if kernel < c.Channels {
 		d, err := floats(l.d)
 		if err != nil {
 			return nil, l.wrap("System", err)

@@ -20,7 +20,7 @@ import (
 func stateSpace(t testing.TB, l sequenceLayer) layers.StateSpaceLayer {
 	t.Helper()
 	if b, ok := l.(*layers.Block); ok {
-		return b.Layer()
+		return b.Mixer().(layers.StateSpaceLayer)
 	}
 	s, ok := l.(layers.StateSpaceLayer)
 	if !ok {
@@ -136,7 +136,7 @@ func TestSystemOfFloat32IsThatOfItsParameters(t *testing.T) {
 func TestSystemOfBothDirections(t *testing.T) {
 	const tol = 1e-10
 	g := G.NewGraph()
-	l, err := layers.NewS4D(g, tensor.Float64, layers.S4DConfig{DModel: 3, DState: 4, Channels: 2, Bidirectional: true})
+	l, err := layers.NewS4D(g, tensor.Float64, layers.S4DConfig{DModel: 3, DState: 4, SSM: layers.SSM{Channels: 2, Bidirectional: true}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestSystemOfUntunedS4(t *testing.T) {
 
 func TestSystemErrors(t *testing.T) {
 	g := G.NewGraph()
-	s4d, err := layers.NewS4D(g, tensor.Float32, layers.S4DConfig{DModel: 3, DState: 2, Channels: 2})
+	s4d, err := layers.NewS4D(g, tensor.Float32, layers.S4DConfig{DModel: 3, DState: 2, SSM: layers.SSM{Channels: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}

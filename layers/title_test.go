@@ -35,8 +35,12 @@ func TestOpsNameTheirLayer(t *testing.T) {
 			var y, state *G.Node
 			var err error
 			if withState {
-				shape := l.StateShape(1)
-				y, state, err = l.FwdState(x, node(g, tensor.Float64, testutil.Input{Name: "x0", Shape: shape, F: make([]float64, shape.TotalSize())}))
+				shape := l.StateShapes(1)[0].Shape
+				var x1 G.Nodes
+				y, x1, err = l.FwdState(x, G.Nodes{node(g, tensor.Float64, testutil.Input{Name: "x0", Shape: shape, F: make([]float64, shape.TotalSize())})})
+				if err == nil {
+					state = x1[0]
+				}
 			} else {
 				y, err = l.FwdLengths(x, node(g, tensor.Int, testutil.Ints("lengths", []int{4}, 1)))
 			}
@@ -73,7 +77,7 @@ func TestOpsNameTheInnermostLayer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	block, err := layers.NewBlock(g, tensor.Float64, layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 4}, PreNorm: true}, layers.WithName("blocks.0"))
+	block, err := layers.NewBlock(g, tensor.Float64, layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4}, PreNorm: true}, layers.WithName("blocks.0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +103,7 @@ func TestRunTimeErrorsNameTheLayer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := layers.NewBlock(g, tensor.Float32, layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 4}}, layers.WithName("blocks.1"))
+		b, err := layers.NewBlock(g, tensor.Float32, layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4}}, layers.WithName("blocks.1"))
 		if err != nil {
 			t.Fatal(err)
 		}

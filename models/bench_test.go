@@ -23,8 +23,8 @@ func BenchmarkTrainStep(b *testing.B) {
 		name  string
 		block layers.BlockConfig
 	}{
-		{"s4d", layers.BlockConfig{S4D: &layers.S4DConfig{DModel: h, DState: n, FixedB: true, Dropout: 0.1}}},
-		{"s4", layers.BlockConfig{S4: &layers.S4Config{DModel: h, DState: n, LMax: l, Dropout: 0.1}}},
+		{"s4d", layers.BlockConfig{Mixer: layers.S4DConfig{DModel: h, DState: n, FixedB: true, SSM: layers.SSM{Dropout: 0.1}}}},
+		{"s4", layers.BlockConfig{Mixer: layers.S4Config{DModel: h, DState: n, LMax: l, SSM: layers.SSM{Dropout: 0.1}}}},
 	} {
 		c.block.Dropout = 0.1
 		b.Run(fmt.Sprintf("%s/B%d_H%d_N%d_L%d_x%d", c.name, batch, h, n, l, blocks), func(b *testing.B) {

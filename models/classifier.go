@@ -3,7 +3,6 @@ package models
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -25,15 +24,11 @@ type ClassifierConfig struct {
 	// Padding, if not nil, is the token id that reads as zero.
 	Padding *int `json:"padding,omitempty"`
 
-	Classes int                `json:"classes"`  // number of classes
-	NLayers int                `json:"n_layers"` // number of blocks
-	Block   layers.BlockConfig `json:"block"`    // each block; its DModel is the width of the model
+	Classes int                `json:"classes"` // number of classes
+	Stack   layers.StackConfig `json:"stack"`   // the blocks; their DModel is the width of the model
 
 	Pool ops.PoolMode `json:"pool,omitempty"` // over the steps; "" means ops.PoolMean
 }
-
-// MaxLayers is the largest number of blocks.
-const MaxLayers = 4096
 
 // Validate reports the first field that is out of range.
 func (c ClassifierConfig) Validate() error {
@@ -44,10 +39,8 @@ func (c ClassifierConfig) Validate() error {
 		return errors.New("ClassifierConfig: Padding is a token id: want Vocab too")
 	case c.Classes < 2:
 		return fmt.Errorf("ClassifierConfig: want Classes >= 2, got %d", c.Classes)
-	case c.NLayers < 1 || c.NLayers > MaxLayers:
-		return fmt.Errorf("ClassifierConfig: want NLayers in [1, %d], got %d", MaxLayers, c.NLayers)
 	}
-	if err := errors.Join(c.Block.Validate(), c.pool().Validate()); err != nil {
+	if err := errors.Join(c.Stack.Validate(), c.pool().Validate()); err != nil {
 		return fmt.Errorf("ClassifierConfig: %w", err)
 	}
 	return c.validateEnds()
@@ -72,15 +65,15 @@ func (c ClassifierConfig) validateEnds() error {
 
 // tokens, feats and decoder configure the parts of those names.
 func (c ClassifierConfig) tokens() layers.EmbeddingConfig {
-	return layers.EmbeddingConfig{Vocab: c.Vocab, DModel: c.Block.DModel(), Padding: c.Padding}
+	return layers.EmbeddingConfig{Vocab: c.Vocab, DModel: c.Stack.DModel(), Padding: c.Padding}
 }
 
 func (c ClassifierConfig) feats() layers.LinearConfig {
-	return layers.LinearConfig{In: c.Features, Out: c.Block.DModel(), Features: true}
+	return layers.LinearConfig{In: c.Features, Out: c.Stack.DModel(), ChannelsLast: true}
 }
 
 func (c ClassifierConfig) decoder() layers.LinearConfig {
-	return layers.LinearConfig{In: c.Block.DModel(), Out: c.Classes}
+	return layers.LinearConfig{In: c.Stack.DModel(), Out: c.Classes}
 }
 
 func (c ClassifierConfig) pool() ops.PoolMode {
@@ -94,20 +87,17 @@ func (c ClassifierConfig) pool() ops.PoolMode {
 //
 //	tokens (B, L) or features (B, L, F)
 //	encoder   (B, H, L)
-//	blocks    (B, H, L)
-//	norm      (B, H, L), if the blocks normalise before their layer
+//	blocks    (B, H, L), a layers.Stack
 //	pool      (B, H)
 //	decoder   (B, Classes)
 //
-// The parameters are named encoder.*, blocks.I.*, norm.* and decoder.*.
+// The parameters are named encoder.*, blocks.I.*, blocks.norm.* and decoder.*.
 type Classifier struct {
 	cfg     ClassifierConfig
 	g       *G.ExprGraph
 	dt      tensor.Dtype
-	tokens  *layers.Embedding // one of tokens and feats
-	feats   *layers.Linear
-	blocks  []*layers.Block
-	norm    *layers.Norm // does nothing unless the blocks normalise first
+	encoder encoder // of tokens an Embedding, of features a Linear
+	stack   *layers.Stack
 	decoder *layers.Linear
 }
 
@@ -122,33 +112,27 @@ func NewClassifier(g *G.ExprGraph, dt tensor.Dtype, cfg ClassifierConfig, seed u
 	opts := func(name string) []layers.Option {
 		return []layers.Option{layers.WithName(name), layers.WithSeed(seed)}
 	}
-	var err error
-	if cfg.Vocab > 0 {
-		m.tokens, err = layers.NewEmbedding(g, dt, cfg.tokens(), opts("encoder")...)
-	} else {
-		m.feats, err = layers.NewLinear(g, dt, cfg.feats(), opts("encoder")...)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("models: Classifier: %w", err)
-	}
-	for i := range cfg.NLayers {
-		b, err := layers.NewBlock(g, dt, cfg.Block, opts(fmt.Sprintf("blocks.%d", i))...)
-		if err != nil {
-			return nil, fmt.Errorf("models: Classifier: %w", err)
-		}
-		m.blocks = append(m.blocks, b)
-	}
-	norm := layers.NoNorm
-	if cfg.Block.PreNorm {
-		norm = cfg.Block.Norm
-	}
-	if m.norm, err = layers.NewNorm(g, dt, layers.NormConfig{Kind: norm, DModel: cfg.Block.DModel()}, opts("norm")...); err != nil {
-		return nil, fmt.Errorf("models: Classifier: %w", err)
-	}
-	if m.decoder, err = layers.NewLinear(g, dt, cfg.decoder(), opts("decoder")...); err != nil {
+	var err1, err2, err3 error
+	m.encoder, err1 = newEncoder(g, dt, cfg, opts("encoder"))
+	m.stack, err2 = layers.NewStack(g, dt, cfg.Stack, opts("blocks")...)
+	m.decoder, err3 = layers.NewLinear(g, dt, cfg.decoder(), opts("decoder")...)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, fmt.Errorf("models: Classifier: %w", err)
 	}
 	return m, nil
+}
+
+// encoder is the layer that reads the input.
+type encoder interface {
+	layers.Layer
+	FwdLengths(x, lengths *G.Node) (*G.Node, error)
+}
+
+func newEncoder(g *G.ExprGraph, dt tensor.Dtype, cfg ClassifierConfig, opts []layers.Option) (encoder, error) {
+	if cfg.Vocab > 0 {
+		return layers.NewEmbedding(g, dt, cfg.tokens(), opts...)
+	}
+	return layers.NewLinear(g, dt, cfg.feats(), opts...)
 }
 
 // CloneTo returns a model on another graph that shares this one's tensors. The
@@ -156,48 +140,22 @@ func NewClassifier(g *G.ExprGraph, dt tensor.Dtype, cfg ClassifierConfig, seed u
 // learns other parameters, as for fine-tuning.
 func (m *Classifier) CloneTo(g *G.ExprGraph, opts ...layers.CloneOption) (*Classifier, error) {
 	c := &Classifier{cfg: m.cfg, g: g, dt: m.dt}
-	var err error
-	if m.tokens != nil {
-		c.tokens, err = m.tokens.CloneTo(g)
-	} else {
-		c.feats, err = m.feats.CloneTo(g)
-	}
-	if err != nil {
+	var err1, err2, err3 error
+	c.encoder, err1 = layers.Clone(m.encoder, g, opts...)
+	c.stack, err2 = layers.Clone(m.stack, g, opts...)
+	c.decoder, err3 = layers.Clone(m.decoder, g, opts...)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, fmt.Errorf("models: Classifier: %w", err)
 	}
-	for _, b := range m.blocks {
-		nb, err := b.CloneTo(g, opts...)
-		if err != nil {
-			return nil, fmt.Errorf("models: Classifier: %w", err)
-		}
-		c.blocks = append(c.blocks, nb)
-		c.cfg.Block = nb.Config()
-	}
-	if c.norm, err = m.norm.CloneTo(g); err != nil {
-		return nil, fmt.Errorf("models: Classifier: %w", err)
-	}
-	if c.decoder, err = m.decoder.CloneTo(g); err != nil {
-		return nil, fmt.Errorf("models: Classifier: %w", err)
-	}
+	c.cfg.Stack = c.stack.Config()
 	return c, nil
 }
 
 // Blocks returns the blocks in order.
-func (m *Classifier) Blocks() []*layers.Block { return slices.Clone(m.blocks) }
+func (m *Classifier) Blocks() []*layers.Block { return m.stack.Blocks() }
 
 // parts lists the layers in order.
-func (m *Classifier) parts() []layers.Layer {
-	var ls []layers.Layer
-	if m.tokens != nil {
-		ls = append(ls, m.tokens)
-	} else {
-		ls = append(ls, m.feats)
-	}
-	for _, b := range m.blocks {
-		ls = append(ls, b)
-	}
-	return append(ls, m.norm, m.decoder)
-}
+func (m *Classifier) parts() []layers.Layer { return []layers.Layer{m.encoder, m.stack, m.decoder} }
 
 // Params returns the parameters in checkpoint order.
 func (m *Classifier) Params() []param.Param {
@@ -231,44 +189,29 @@ func (m *Classifier) Buffers() []param.Buffer {
 // kernel.l_kernel of 0, it tunes it. Loading a model ends with it. It returns the
 // first error, with the blocks before it settled.
 func (m *Classifier) Settle() error {
-	for _, b := range m.blocks {
-		if err := b.Settle(); err != nil {
-			return fmt.Errorf("models: Classifier: %w", err)
-		}
+	if err := m.stack.Settle(); err != nil {
+		return fmt.Errorf("models: Classifier: %w", err)
 	}
 	return nil
 }
-
-// Config returns the configuration, a ClassifierConfig.
-func (m *Classifier) Config() any { return deepcopy.Of(m.cfg) }
 
 // title is how the errors of ops that are in none of the layers begin, when a
 // graph runs.
 const title = "models: Classifier"
 
+// Config returns the configuration, a ClassifierConfig.
+func (m *Classifier) Config() any { return deepcopy.Of(m.cfg) }
+
 // Fwd maps x, token ids (B, L) of dtype int or features (B, L, F), to logits
 // (B, Classes). lengths (B) of dtype int, or nil, says how many steps of each
 // sequence are not padding; nothing behind them is read.
 func (m *Classifier) Fwd(x, lengths *G.Node) (*G.Node, error) {
-	var y *G.Node
-	var err error
-	if m.tokens != nil {
-		y, err = m.tokens.FwdLengths(x, lengths)
-	} else {
-		y, err = m.feats.FwdLengths(x, lengths)
+	y, err := m.encoder.FwdLengths(x, lengths)
+	if err == nil {
+		y, err = m.stack.FwdLengths(y, lengths)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("models: Classifier: %w", err)
-	}
-	for _, b := range m.blocks {
-		if y, err = b.FwdLengths(y, lengths); err != nil {
-			return nil, fmt.Errorf("models: Classifier: %w", err)
-		}
-	}
-	if m.norm.Config().Kind != layers.NoNorm { // else it would mask what has been
-		if y, err = m.norm.FwdLengths(y, lengths); err != nil {
-			return nil, fmt.Errorf("models: Classifier: %w", err)
-		}
 	}
 	if y, err = ops.Pool(m.cfg.pool(), y, lengths); err != nil {
 		return nil, fmt.Errorf("models: Classifier: %w", err)
@@ -295,7 +238,7 @@ func (m *Classifier) Build(_ train.Mode, batch, length int) (*train.Graph, error
 		return nil, err
 	}
 	var x *G.Node
-	if m.tokens != nil {
+	if m.cfg.Vocab > 0 {
 		x = G.NewMatrix(g, tensor.Int, G.WithShape(batch, length), G.WithName("x"))
 	} else {
 		x = G.NewTensor(g, m.dt, 3, G.WithShape(batch, length, m.cfg.Features), G.WithName("x"))

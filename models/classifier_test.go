@@ -26,9 +26,18 @@ import (
 
 func tokens() models.ClassifierConfig {
 	return models.ClassifierConfig{
-		Vocab: 7, Classes: 3, NLayers: 2,
-		Block: layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 4, DState: 4}, PreNorm: true, Norm: layers.BatchNorm, Dropout: 0.2},
+		Vocab: 7, Classes: 3,
+		Stack: layers.StackConfig{Repeat: 2, Blocks: []layers.BlockConfig{
+			{Mixer: layers.S4DConfig{DModel: 4, DState: 4}, PreNorm: true, Norm: layers.BatchNorm, Dropout: 0.2},
+		}},
 	}
+}
+
+// editS4D changes the configuration of the first block's mixer.
+func editS4D(c *models.ClassifierConfig, edit func(*layers.S4DConfig)) {
+	s := c.Stack.Blocks[0].Mixer.(layers.S4DConfig)
+	edit(&s)
+	c.Stack.Blocks[0].Mixer = s
 }
 
 func newClassifier(t testing.TB, cfg models.ClassifierConfig, dt tensor.Dtype) *models.Classifier {
@@ -72,7 +81,7 @@ func TestClassifierPaddingDoesNotMatter(t *testing.T) {
 		for _, bi := range []bool{false, true} {
 			cfg := tokens()
 			cfg.Pool = pool
-			cfg.Block.S4D.Bidirectional = bi
+			editS4D(&cfg, func(c *layers.S4DConfig) { c.Bidirectional = bi })
 			m := newClassifier(t, cfg, tensor.Float64)
 			ids := []int{1, 2, 3, 4, 5, 6, 1, 2, 3, 4}
 			short := logits(t, m, append([]int(nil), ids[:5]...), []int{5})
@@ -167,8 +176,8 @@ func TestLoadErrors(t *testing.T) {
 		"other model":       {edit("config.json", replace(`"classes": 3`, `"classes": 4`)), "decoder.weight: want shape (4, 4), got (3, 4)"},
 		"other kind":        {edit("config.json", replace(`"classifier"`, `"retrieval"`)), `want model "classifier", got "retrieval"`},
 		"bad dtype":         {edit("config.json", replace(`"float32"`, `"int"`)), "want dtype float32 or float64"},
-		"too many layers":   {edit("config.json", replace(`"n_layers": 2`, `"n_layers": 1000000000`)), "want NLayers in [1, 4096], got 1000000000"},
-		"out of range":      {edit("config.json", replace(`"n_layers": 2`, `"n_layers": -2`)), "want NLayers in [1, 4096], got -2"},
+		"too many layers":   {edit("config.json", replace(`"repeat": 2`, `"repeat": 1000000000`)), "want Repeat >= 0 and at most 4096 blocks in all, got 1 blocks and Repeat 1000000000"},
+		"out of range":      {edit("config.json", replace(`"repeat": 2`, `"repeat": -2`)), "want Repeat >= 0 and at most 4096 blocks in all, got 1 blocks and Repeat -2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -299,18 +308,18 @@ func TestLoadConverts(t *testing.T) {
 
 func TestConfigErrors(t *testing.T) {
 	for want, change := range map[string]func(*models.ClassifierConfig){
-		"want one of Vocab and Features positive":      func(c *models.ClassifierConfig) { c.Vocab = 0 },
-		"got Vocab 7 and Features 2":                   func(c *models.ClassifierConfig) { c.Features = 2 },
-		"want Classes >= 2, got 1":                     func(c *models.ClassifierConfig) { c.Classes = 1 },
-		"want NLayers in [1, 4096], got 0":             func(c *models.ClassifierConfig) { c.NLayers = 0 },
-		"want NLayers in [1, 4096], got 1099511627776": func(c *models.ClassifierConfig) { c.NLayers = 1 << 40 },
+		"want one of Vocab and Features positive": func(c *models.ClassifierConfig) { c.Vocab = 0 },
+		"got Vocab 7 and Features 2":              func(c *models.ClassifierConfig) { c.Features = 2 },
+		"want Classes >= 2, got 1":                func(c *models.ClassifierConfig) { c.Classes = 1 },
+		"want at least one of Blocks, got none":   func(c *models.ClassifierConfig) { c.Stack.Blocks = nil },
+		"got 1 blocks and Repeat 1099511627776":   func(c *models.ClassifierConfig) { c.Stack.Repeat = 1 << 40 },
 		"ClassifierConfig: decoder, with Out = Classes: LinearConfig: want Out at most 2147483647, got 4611686018427387904": func(c *models.ClassifierConfig) { c.Classes = 1 << 62 },
 		"ClassifierConfig: encoder: EmbeddingConfig: want Vocab at most 2147483647, got 4611686018427387904":                func(c *models.ClassifierConfig) { c.Vocab = 1 << 62 },
 		"ClassifierConfig: encoder, with In = Features: LinearConfig: want In at most 2147483647, got 1099511627776":        func(c *models.ClassifierConfig) { c.Vocab, c.Features = 0, 1<<40 },
 		"want at most 2147483647 elements in weight (Out, In), got 1073741824 x 4":                                          func(c *models.ClassifierConfig) { c.Classes = 1 << 30 },
 		"want a pooling mode":            func(c *models.ClassifierConfig) { c.Pool = "x" },
 		"want Padding in [0, 7), got 7":  func(c *models.ClassifierConfig) { p := 7; c.Padding = &p },
-		"S4DConfig: want an even DState": func(c *models.ClassifierConfig) { c.Block.S4D.DState = 3 },
+		"S4DConfig: want an even DState": func(c *models.ClassifierConfig) { editS4D(c, func(c *layers.S4DConfig) { c.DState = 3 }) },
 	} {
 		cfg := tokens()
 		change(&cfg)
@@ -344,7 +353,7 @@ func TestConfigJSONRoundTrip(t *testing.T) {
 
 func TestSummaryCountsParameters(t *testing.T) {
 	cfg := tokens()
-	cfg.Block.S4D.Frozen = []string{"A"}
+	editS4D(&cfg, func(c *layers.S4DConfig) { c.Frozen = []string{"A"} })
 	m := newClassifier(t, cfg, tensor.Float32)
 	s := m.Summary()
 	n := 0
@@ -391,7 +400,7 @@ func TestBlocksHoldTheStateSpaceLayers(t *testing.T) {
 	if len(blocks) != 2 {
 		t.Fatalf("%d blocks, want 2", len(blocks))
 	}
-	if got := blocks[1].Layer().Name(); got != "blocks.1.layer" {
+	if got := blocks[1].Mixer().Name(); got != "blocks.1.layer" {
 		t.Errorf("got layer %q", got)
 	}
 	blocks[0] = nil
@@ -402,7 +411,7 @@ func TestBlocksHoldTheStateSpaceLayers(t *testing.T) {
 
 func TestCloneWithOtherParametersFrozen(t *testing.T) {
 	cfg := tokens()
-	cfg.Block.S4D.Frozen = []string{"A"}
+	editS4D(&cfg, func(c *layers.S4DConfig) { c.Frozen = []string{"A"} })
 	m := newClassifier(t, cfg, tensor.Float32)
 	learns := func(m *models.Classifier, name string) bool {
 		for _, p := range m.Params() {
@@ -451,7 +460,7 @@ func TestFeatureInput(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	cfg := tokens()
 	cfg.Vocab, cfg.Features = 0, 2
-	cfg.Block.Dropout, cfg.Block.Norm = 0, layers.LayerNorm
+	cfg.Stack.Blocks[0].Dropout, cfg.Stack.Blocks[0].Norm = 0, layers.LayerNorm
 	x := testutil.Normal(rng, "x", 2, 5, 2)
 	x.Fixed = true
 	testutil.Check(t, func(g *G.ExprGraph, n []*G.Node) (*G.Node, error) {

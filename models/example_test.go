@@ -31,8 +31,8 @@ func (d firstToken) Example(i int) (train.Example, error) {
 // A classifier is configured, trained, saved and loaded.
 func ExampleClassifier() {
 	cfg := models.ClassifierConfig{
-		Vocab: 2, Classes: 2, NLayers: 1, Pool: ops.PoolLast,
-		Block: layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 8, DState: 8, DtMin: 0.05, DtMax: 0.5}},
+		Vocab: 2, Classes: 2, Pool: ops.PoolLast,
+		Stack: layers.StackConfig{Blocks: []layers.BlockConfig{{Mixer: layers.S4DConfig{DModel: 8, DState: 8, DtMin: 0.05, DtMax: 0.5}}}},
 	}
 	model, err := models.NewClassifier(G.NewGraph(), tensor.Float32, cfg, 1)
 	if err != nil {

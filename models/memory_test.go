@@ -23,10 +23,10 @@ import (
 func ofEach() []models.ClassifierConfig {
 	var cfgs []models.ClassifierConfig
 	for _, b := range []layers.BlockConfig{
-		{S4: &layers.S4Config{DModel: 2, DState: 4, LMax: 8, Frozen: []string{"A"}}},
-		{S4D: &layers.S4DConfig{DModel: 2, DState: 4, Frozen: []string{"A"}}},
-		{DSS: &layers.DSSConfig{DModel: 2, DState: 4, Frozen: []string{"W"}}},
-		{LSSL: &layers.LSSLConfig{DModel: 2, DState: 4, Frozen: []string{"A"}}},
+		{Mixer: layers.S4Config{DModel: 2, DState: 4, LMax: 8, SSM: layers.SSM{Frozen: []string{"A"}}}},
+		{Mixer: layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Frozen: []string{"A"}}}},
+		{Mixer: layers.DSSConfig{DModel: 2, DState: 4, SSM: layers.SSM{Frozen: []string{"C"}}}},
+		{Mixer: layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Frozen: []string{"A"}}}},
 	} {
 		padding := 1
 		cfgs = append(cfgs, models.ClassifierConfig{Vocab: 5, Padding: &padding, Classes: 2, NLayers: 2, Block: b})
@@ -103,7 +103,7 @@ func TestConfigurationsOfTheCallerAreNotRead(t *testing.T) {
 func TestFilesOfTwoModelsAreNotOne(t *testing.T) {
 	save := func(dir string, disc ssm.Disc) {
 		t.Helper()
-		b := layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 4, Disc: disc}}
+		b := layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4, Disc: disc}}
 		if err := classifierOf(t, models.ClassifierConfig{Vocab: 5, Classes: 2, NLayers: 1, Block: b}).Save(dir); err != nil {
 			t.Fatal(err)
 		}

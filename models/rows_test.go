@@ -84,12 +84,12 @@ func runner(cfg models.ClassifierConfig, eval bool) testutil.Runner {
 func classifiers() []models.ClassifierConfig {
 	var list []models.ClassifierConfig
 	for _, block := range []layers.BlockConfig{
-		{S4D: &layers.S4DConfig{DModel: 4, DState: 4}},
-		{S4D: &layers.S4DConfig{DModel: 4, DState: 4, Bidirectional: true}, PreNorm: true},
-		{S4D: &layers.S4DConfig{DModel: 4, DState: 4}, PreNorm: true, Norm: layers.BatchNorm, Dropout: 0.2},
-		{S4: &layers.S4Config{DModel: 4, DState: 4, LMax: 40, Gate: 2, Bottleneck: 2}, PreNorm: true, Norm: layers.NoNorm},
-		{DSS: &layers.DSSConfig{DModel: 4, DState: 4}, Norm: layers.NoNorm},
-		{S4D: &layers.S4DConfig{DModel: 4, DState: 4, Bidirectional: true, Dropout: 0.1, UntiedDropout: true}, Norm: layers.BatchNorm},
+		{Mixer: layers.S4DConfig{DModel: 4, DState: 4}},
+		{Mixer: layers.S4DConfig{DModel: 4, DState: 4, SSM: layers.SSM{Bidirectional: true}}, PreNorm: true},
+		{Mixer: layers.S4DConfig{DModel: 4, DState: 4}, PreNorm: true, Norm: layers.BatchNorm, Dropout: 0.2},
+		{Mixer: layers.S4Config{DModel: 4, DState: 4, LMax: 40, SSM: layers.SSM{Gate: 2, Bottleneck: 2}}, PreNorm: true, Norm: layers.NoNorm},
+		{Mixer: layers.DSSConfig{DModel: 4, DState: 4}, Norm: layers.NoNorm},
+		{Mixer: layers.S4DConfig{DModel: 4, DState: 4, SSM: layers.SSM{Bidirectional: true, Dropout: 0.1, UntiedDropout: true}}, Norm: layers.BatchNorm},
 	} {
 		c := models.ClassifierConfig{Classes: 3, NLayers: 2, Block: block, Features: 2}
 		list = append(list, c)

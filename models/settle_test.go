@@ -17,7 +17,7 @@ import (
 
 func s4Tokens(lMax int) models.ClassifierConfig {
 	cfg := tokens()
-	cfg.Block = layers.BlockConfig{S4: &layers.S4Config{DModel: 4, DState: 4, LMax: lMax}, PreNorm: true}
+	cfg.Block = layers.BlockConfig{Mixer: layers.S4Config{DModel: 4, DState: 4, LMax: lMax}, PreNorm: true}
 	return cfg
 }
 

@@ -16,11 +16,15 @@ type Param struct {
 	// Node is the parameter on one graph. The clones of a layer have nodes of
 	// their own, bound to tensors of the same memory.
 	Node *G.Node
-	// LR is the peak learning rate of this parameter; nil means the
-	// optimiser's own.
+	Hint
+}
+
+// Hint is what a layer recommends to an optimiser about a parameter. The zero
+// value leaves everything to the optimiser.
+type Hint struct {
+	// LR is the peak learning rate; nil means the optimiser's own.
 	LR *float64
-	// WeightDecay is the decoupled weight decay of this parameter; nil means
-	// the optimiser's own.
+	// WeightDecay is the decoupled weight decay; nil means the optimiser's own.
 	WeightDecay *float64
 	// Frozen parameters are saved with the model and never updated.
 	Frozen bool

@@ -271,6 +271,14 @@ func decodeAny(b []byte) (v any, err error) {
 }
 
 func diff(out []string, path string, a, b any) []string {
+	if la, ok := a.([]any); ok {
+		if lb, ok := b.([]any); ok && len(la) == len(lb) {
+			for i := range la {
+				out = diff(out, fmt.Sprintf("%s.%d", path, i), la[i], lb[i])
+			}
+			return out
+		}
+	}
 	ma, okA := a.(map[string]any)
 	mb, okB := b.(map[string]any)
 	if !okA || !okB {

@@ -78,8 +78,10 @@ func fitClassifier(t *testing.T, dt train.DType, stop int) (left []any, steps in
 		Schedule: train.Schedule{Kind: train.Cosine, WarmUp: 2}, EvalEvery: 3, CheckpointDir: t.TempDir(),
 	}
 	mc := models.ClassifierConfig{
-		Vocab: 6, Classes: 2, NLayers: 2,
-		Block: layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 6, DState: 4, Bidirectional: true}, Norm: layers.BatchNorm, PreNorm: true, Dropout: 0.2},
+		Vocab: 6, Classes: 2,
+		Stack: layers.StackConfig{Repeat: 2, Blocks: []layers.BlockConfig{
+			{Mixer: layers.S4DConfig{DModel: 6, DState: 4, SSM: layers.SSM{Bidirectional: true}}, Norm: layers.BatchNorm, PreNorm: true, Dropout: 0.2},
+		}},
 	}
 	part := func(ctx context.Context, resume bool, hooks ...train.Hook) (*models.Classifier, *train.Result, error) {
 		m, err := models.NewClassifier(G.NewGraph(), dt.Tensor(), mc, 3)

@@ -160,14 +160,16 @@ func (o *options) checkReal() error {
 // model is the configuration of the model that is trained first: one block, in
 // which A is as it starts.
 func (o *options) model() models.ClassifierConfig {
-	c := models.ClassifierConfig{Features: 1, Classes: o.classes, NLayers: 1}
+	var mixer layers.MixerConfig
 	if o.layer == "s4d" {
-		c.Block.S4D = &layers.S4DConfig{DModel: o.dModel, DState: o.dState, NSSM: o.nSSM, DtMin: o.dtMin, DtMax: o.dtMax, LR: o.lrSSM, LRA: o.lrA, Frozen: []string{"A"}}
+		mixer = layers.S4DConfig{DModel: o.dModel, DState: o.dState, NSSM: o.nSSM, DtMin: o.dtMin, DtMax: o.dtMax, SSM: layers.SSM{LR: o.lrSSM, LRA: o.lrA, Frozen: []string{"A"}}}
 	} else {
-		// A = Lambda - P P^H
-		c.Block.S4 = &layers.S4Config{DModel: o.dModel, DState: o.dState, NSSM: o.nSSM, DtMin: o.dtMin, DtMax: o.dtMax, LMax: o.length, LR: o.lrSSM, LRA: o.lrA, Frozen: []string{"A", "P"}}
+		mixer = layers.S4Config{DModel: o.dModel, DState: o.dState, NSSM: o.nSSM, DtMin: o.dtMin, DtMax: o.dtMax, LMax: o.length, SSM: layers.SSM{LR: o.lrSSM, LRA: o.lrA, Frozen: []string{"A"}}}
 	}
-	return c
+	return models.ClassifierConfig{
+		Features: 1, Classes: o.classes,
+		Stack: layers.StackConfig{Blocks: []layers.BlockConfig{{Mixer: mixer}}},
+	}
 }
 
 // training is the configuration of each training.

@@ -75,7 +75,7 @@ func (o *options) readA(m *models.Classifier) ([]*hippo.DPLR, error) {
 // values returns a parameter of the kernel of the model's one block. It is an
 // error if a value is not finite.
 func values(m *models.Classifier, name string) ([]float64, error) {
-	name = m.Blocks()[0].Layer().Name() + ".kernel." + name
+	name = m.Blocks()[0].Mixer().Name() + ".kernel." + name
 	for _, p := range m.Params() {
 		if p.Name != name {
 			continue

@@ -9,6 +9,7 @@ import (
 
 	G "gorgonia.org/gorgonia"
 
+	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/train"
@@ -36,7 +37,7 @@ func TestReadAIsThatOfTheLayer(t *testing.T) {
 			t.Fatal(err)
 		}
 		for h := range o.dModel {
-			sys, err := m.Blocks()[0].Layer().System(0, h)
+			sys, err := m.Blocks()[0].Mixer().(layers.Systems).System(0, h)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -43,12 +43,5 @@ func (o *options) subjects() ([]subject, error) {
 	if o.model == "" {
 		return makeStarts(o.start, o.length)
 	}
-	subjects, err := loadModel(o.model, o.length)
-	if err != nil || o.layer < 0 {
-		return subjects, err
-	}
-	if o.layer >= len(subjects) {
-		return nil, fmt.Errorf("-layer: want one of the model's blocks 0 to %d, got %d", len(subjects)-1, o.layer)
-	}
-	return subjects[o.layer : o.layer+1], nil
+	return loadModel(o.model, o.length, o.layer)
 }

@@ -154,7 +154,7 @@ func TestPicturesAreThoseOfBefore(t *testing.T) {
 // classifier returns a small model of two blocks.
 func classifier(t *testing.T, block layers.BlockConfig) *models.Classifier {
 	t.Helper()
-	m, err := models.NewClassifier(G.NewGraph(), tensor.Float32, models.ClassifierConfig{Features: 1, Classes: 2, NLayers: 2, Block: block}, 1)
+	m, err := models.NewClassifier(G.NewGraph(), tensor.Float32, models.ClassifierConfig{Features: 1, Classes: 2, Stack: layers.StackConfig{Repeat: 2, Blocks: []layers.BlockConfig{block}}}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,10 +163,10 @@ func classifier(t *testing.T, block layers.BlockConfig) *models.Classifier {
 
 func TestSavedModel(t *testing.T) {
 	for name, block := range map[string]layers.BlockConfig{
-		"one":  {S4D: &layers.S4DConfig{DModel: 1, DState: 2}},
-		"s4d":  {S4D: &layers.S4DConfig{DModel: 4, DState: 4, Bidirectional: true, UntiedDt: true}},
-		"s4":   {S4: &layers.S4Config{DModel: 4, DState: 4, LMax: 32, Bottleneck: 2, Gate: 2}},
-		"lssl": {LSSL: &layers.LSSLConfig{DModel: 3, DState: 4}},
+		"one":  {Mixer: layers.S4DConfig{DModel: 1, DState: 2}},
+		"s4d":  {Mixer: layers.S4DConfig{DModel: 4, DState: 4, UntiedDt: true, SSM: layers.SSM{Bidirectional: true}}},
+		"s4":   {Mixer: layers.S4Config{DModel: 4, DState: 4, LMax: 32, SSM: layers.SSM{Bottleneck: 2, Gate: 2}}},
+		"lssl": {Mixer: layers.LSSLConfig{DModel: 3, DState: 4}},
 	} {
 		dir := t.TempDir()
 		if err := classifier(t, block).Save(dir); err != nil {
@@ -191,10 +191,10 @@ func TestSavedModel(t *testing.T) {
 // What a training that diverged leaves behind is an error that names the layer.
 func TestParametersThatAreNotFinite(t *testing.T) {
 	for name, block := range map[string]layers.BlockConfig{
-		"S4D":  {S4D: &layers.S4DConfig{DModel: 2, DState: 2}},
-		"S4":   {S4: &layers.S4Config{DModel: 2, DState: 2}},
-		"DSS":  {DSS: &layers.DSSConfig{DModel: 2, DState: 2}},
-		"LSSL": {LSSL: &layers.LSSLConfig{DModel: 2, DState: 2}},
+		"S4D":  {Mixer: layers.S4DConfig{DModel: 2, DState: 2}},
+		"S4":   {Mixer: layers.S4Config{DModel: 2, DState: 2}},
+		"DSS":  {Mixer: layers.DSSConfig{DModel: 2, DState: 2}},
+		"LSSL": {Mixer: layers.LSSLConfig{DModel: 2, DState: 2}},
 	} {
 		for i, p := range classifier(t, block).Params() {
 			if !strings.HasPrefix(p.Name, "blocks.1.layer.kernel.") {
@@ -224,7 +224,7 @@ func TestParametersThatAreNotFinite(t *testing.T) {
 // A DSS layer that is no system still has kernels.
 func TestLayerWithoutSystem(t *testing.T) {
 	dir := t.TempDir()
-	if err := classifier(t, layers.BlockConfig{DSS: &layers.DSSConfig{DModel: 2, DState: 3}}).Save(dir); err != nil {
+	if err := classifier(t, layers.BlockConfig{Mixer: layers.DSSConfig{DModel: 2, DState: 3}}).Save(dir); err != nil {
 		t.Fatal(err)
 	}
 	kernels(t, "-model", dir, "-length", "40")
@@ -242,7 +242,7 @@ func (noise) Example(i int) (train.Example, error) {
 
 func TestCheckpointAndRun(t *testing.T) {
 	dir := t.TempDir()
-	m := classifier(t, layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 2}})
+	m := classifier(t, layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 2}})
 	cfg := train.Config{Steps: 2, BatchSize: 2, LR: 0.01, CheckpointDir: dir}
 	tr, err := train.New(cfg, m, noise{}, noise{})
 	if err != nil {
@@ -265,7 +265,7 @@ func TestCheckpointAndRun(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	empty, saved := t.TempDir(), t.TempDir()
-	if err := classifier(t, layers.BlockConfig{S4D: &layers.S4DConfig{DModel: 2, DState: 2}}).Save(saved); err != nil {
+	if err := classifier(t, layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 2}}).Save(saved); err != nil {
 		t.Fatal(err)
 	}
 	broken := filepath.Join(empty, "broken.json")

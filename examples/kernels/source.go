@@ -24,9 +24,9 @@ type subject struct {
 	layer layers.StateSpaceLayer
 }
 
-// loadModel returns the state space layers of a trained model, for sequences of
-// the given length.
-func loadModel(path string, length int) ([]subject, error) {
+// loadModel returns the state space layers of a trained model, or the one of the
+// block whose number is not negative, for sequences of the given length.
+func loadModel(path string, length, only int) ([]subject, error) {
 	m, err := findModel(path)
 	if err != nil {
 		return nil, err
@@ -35,11 +35,24 @@ func loadModel(path string, length int) ([]subject, error) {
 	if m, err = m.CloneTo(g, layers.ForLength(length)); err != nil {
 		return nil, err
 	}
+	if n := len(m.Blocks()); only >= n {
+		return nil, fmt.Errorf("-layer: want one of the model's blocks 0 to %d, got %d", n-1, only)
+	}
 	var subjects []subject
 	for i, b := range m.Blocks() {
+		if only >= 0 && i != only {
+			continue
+		}
+		l, ok := b.Mixer().(layers.StateSpaceLayer)
+		if !ok && only < 0 { // nothing to draw
+			continue
+		}
+		if !ok {
+			return nil, fmt.Errorf("-layer: want a block around a state space layer, got number %d around a %T", i, b.Mixer())
+		}
 		subjects = append(subjects, subject{
 			name: fmt.Sprintf("layer-%d", i), title: fmt.Sprintf("layer %d", i),
-			graph: g, layer: b.Layer(),
+			graph: g, layer: l,
 		})
 	}
 	return subjects, nil

@@ -6,12 +6,12 @@ import "github.com/gorgonia-s4/s4/examples/internal/option"
 // with one is told in their terms.
 var (
 	modelFields = option.Fields{
-		"NLayers": "-layers", "Pool": "-pool", "Norm": "-norm", "PreNorm": "-prenorm", "Dropout": "-dropout",
+		"Repeat": "-layers", "Pool": "-pool", "Norm": "-norm", "PreNorm": "-prenorm", "Dropout": "-dropout",
 		"DModel": "-d-model", "DState": "-d-state", "NSSM": "-n-ssm", "Channels": "-channels", "Init": "-init", "Rank": "-rank",
 		"Disc": "-disc", "FixedB": "-fixed-b", "Bidirectional": "-bidirectional", "OffByOne": "-off-by-one",
 		"DtMin": "-dt-min", "DtMax": "-dt-max", "UntiedDt": "-untied-dt", "DtTransform": "-dt-transform", "ATransform": "-a-transform",
 		"Activation": "-activation", "Mixing": "-mixing", "LMax": "-buckets",
-		"LR": "-lr-ssm", "LRDt": "-lr-dt", "LRA": "-lr-a", "LRB": "-lr-b", "Frozen": "-freeze",
+		"LR": "-lr-ssm", "LRDt": "-lr-dt", "LRA": "-lr-a", "LRB": "-lr-b", "Frozen": "-freeze", "FollowLR": "-follow-lr",
 	}
 	trainFields = option.Fields{
 		"Steps": "-steps", "Epochs": "-epochs", "MaxDuration": "-max-time", "BatchSize": "-batch", "EvalBatchSize": "-eval-batch",
@@ -26,13 +26,13 @@ var (
 	// resumeFields are the fields as checkpoints have them, and what is said of
 	// the data.
 	resumeFields = option.Fields{
-		"n_layers": "-layers", "pool": "-pool", "norm": "-norm", "prenorm": "-prenorm", "dropout": "-dropout",
+		"repeat": "-layers", "pool": "-pool", "norm": "-norm", "prenorm": "-prenorm", "dropout": "-dropout",
 		"d_model": "-d-model", "d_state": "-d-state", "n_ssm": "-n-ssm", "channels": "-channels", "init": "-init", "rank": "-rank",
 		"disc": "-disc", "fixed_b": "-fixed-b", "bidirectional": "-bidirectional", "off_by_one": "-off-by-one",
 		"dt_min": "-dt-min", "dt_max": "-dt-max", "untied_dt": "-untied-dt", "dt_transform": "-dt-transform", "a_transform": "-a-transform",
-		"activation": "-activation", "mixing": "-mixing", "l_max": "-buckets", "frozen": "-freeze",
-		"block.s4d.lr": "-lr-ssm", "block.s4.lr": "-lr-ssm", "lr_dt": "-lr-dt", "lr_a": "-lr-a", "lr_b": "-lr-b",
-		"block.s4d": "-layer", "block.s4": "-layer",
+		"activation": "-activation", "mixing": "-mixing", "l_max": "-buckets", "frozen": "-freeze", "follow_lr": "-follow-lr",
+		"mixer.lr": "-lr-ssm", "lr_dt": "-lr-dt", "lr_a": "-lr-a", "lr_b": "-lr-b",
+		"mixer.kind": "-layer",
 		"batch_size": "-batch", "eval_batch_size": "-eval-batch", "buckets": "-buckets", "seed": "-seed", "dtype": "-dtype",
 		"lr": "-lr", "weight_decay": "-wd", "clip": "-clip", "schedule.kind": "-schedule", "schedule.warm_up": "-warmup",
 		"schedule.drop": "-drop", "schedule.patience": "-drop-patience", "eval_every": "-eval-every",

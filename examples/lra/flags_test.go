@@ -40,9 +40,9 @@ var values = map[string][]string{
 	"layers": {"1", "7"}, "d-model": {"1", "5", "64", "96"}, "dropout": {"0", "0.3"},
 	"d-state": {"2", "16", "256"}, "n-ssm": {"0", "1", "2"}, "channels": {"1", "2"}, "rank": {"0", "1", "3"},
 	"dt-min": {"1e-6", "0.01"}, "dt-max": {"0.01", "3"},
-	"lr-ssm": {"0.1", "-1"}, "lr-dt": {"0", "0.1"}, "lr-a": {"0", "0.1"}, "lr-b": {"0", "0.1"},
-	"freeze": {"", "A", "A, dt", " B ,C,D"},
-	"steps":  {"1", "2", "50", "100000"}, "epochs": {"1", "1000"}, "max-time": {"0s", "1us", "9m30s"},
+	"lr-ssm": {"0.1", "1"}, "lr-dt": {"0", "0.1"}, "lr-a": {"0", "0.1"}, "lr-b": {"0", "0.1"},
+	"freeze": {"", "A", "A, dt", " B ,C,D"}, "follow-lr": {"", "dt, A"},
+	"steps": {"1", "2", "50", "100000"}, "epochs": {"1", "1000"}, "max-time": {"0s", "1us", "9m30s"},
 	"batch": {"1", "7", "5000"}, "eval-batch": {"0", "1", "1000"}, "buckets": {"", "2048", "32, 64 ,4096"},
 	"lr": {"1e-6", "1"}, "wd": {"0", "0.3"}, "clip": {"0", "1"}, "warmup": {"0", "1"},
 	"drop": {"0.5"}, "drop-patience": {"0", "3"}, "eval-every": {"0", "1"}, "patience": {"0", "1"},
@@ -169,14 +169,14 @@ func TestTurningOffWhatThePresetTurnsOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s := o.model.Block.S4D; s.Bidirectional || s.OffByOne {
+		if s := o.s4d; s.Bidirectional || s.OffByOne {
 			t.Errorf("%s: bidirectional %v, off by one %v, want neither", task, s.Bidirectional, s.OffByOne)
 		}
 		o, err = parseOptions([]string{"-task", task, "-data", "x", "-preset", "paper", "-off-by-one=false"}, &bytes.Buffer{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s := o.model.Block.S4D; !s.Bidirectional || s.OffByOne {
+		if s := o.s4d; !s.Bidirectional || s.OffByOne {
 			t.Errorf("%s: bidirectional %v, off by one %v, want the first alone", task, s.Bidirectional, s.OffByOne)
 		}
 	}

@@ -33,9 +33,11 @@ type options struct {
 	minLen, maxLen    int // ListOps: bounds of the length of an expression
 
 	model models.ClassifierConfig
-	layer string           // one of layerNames
-	s4d   layers.S4DConfig // of either layer; S4 takes from it what it has
-	rank  int              // S4
+	block layers.BlockConfig // each of the blocks, but for its mixer
+	depth int                // number of blocks
+	layer string             // one of layerNames
+	s4d   layers.S4DConfig   // of either layer; S4 takes from it what it has
+	rank  int                // S4
 	train train.Config
 
 	cpuProfile string
@@ -83,7 +85,7 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 
 // positive are the options that cannot be 0. In a configuration 0 stands for a
 // default, which is not what someone who writes 0 here has in mind.
-var positive = []string{"d-model", "d-state", "channels", "dt-min", "dt-max", "lr-ssm", "train-examples", "test-examples", "min-length", "max-length"}
+var positive = []string{"layers", "d-model", "d-state", "channels", "dt-min", "dt-max", "lr-ssm", "train-examples", "test-examples", "min-length", "max-length"}
 
 // checkPositive reports an option that is set to 0 and cannot be.
 func checkPositive(fs *flag.FlagSet) (err error) {
@@ -202,7 +204,7 @@ func find(args []string, name, def string) string {
 var sections = []struct{ title, names string }{
 	{"What to train", "task preset data cache out resume overwrite seed cpuprofile"},
 	{"Model", "layer layers d-model norm prenorm dropout pool activation mixing"},
-	{"State space model", "d-state n-ssm channels init rank disc fixed-b bidirectional off-by-one dt-min dt-max untied-dt dt-transform a-transform lr-ssm lr-dt lr-a lr-b freeze"},
+	{"State space model", "d-state n-ssm channels init rank disc fixed-b bidirectional off-by-one dt-min dt-max untied-dt dt-transform a-transform lr-ssm lr-dt lr-a lr-b follow-lr freeze"},
 	{"Training", "steps epochs max-time batch eval-batch buckets lr wd clip schedule warmup drop drop-patience eval-every patience dtype"},
 	{"ListOps data", "train-examples test-examples min-length max-length"},
 }
@@ -210,7 +212,7 @@ var sections = []struct{ title, names string }{
 // flags declares the options with o's values as defaults.
 func (o *options) flags() *flag.FlagSet {
 	fs := flag.NewFlagSet("lra", flag.ContinueOnError)
-	b, s, m, t := &o.model.Block, &o.s4d, &o.model, &o.train
+	b, s, m, t := &o.block, &o.s4d, &o.model, &o.train
 
 	option.Choice(fs, "task", &o.task, "the task", taskNames)
 	option.Choice(fs, "preset", &o.preset, "defaults of the options below (quick: for two cores and ten minutes; paper: the published configuration; smoke: ends in seconds and learns nothing)", presetNames)
@@ -224,7 +226,7 @@ func (o *options) flags() *flag.FlagSet {
 	fs.StringVar(&o.cpuProfile, "cpuprofile", "", "write a CPU profile of the training to this `file`")
 
 	option.Choice(fs, "layer", &o.layer, "the state space layer: diagonal (S4D), or diagonal plus low rank (S4)", layerNames)
-	fs.IntVar(&m.NLayers, "layers", m.NLayers, "number of blocks")
+	fs.IntVar(&o.depth, "layers", o.depth, "number of blocks")
 	fs.IntVar(&s.DModel, "d-model", s.DModel, "features (H)")
 	option.Choice(fs, "norm", &b.Norm, "normalisation", []layers.NormKind{layers.LayerNorm, layers.BatchNorm, layers.NoNorm})
 	fs.BoolVar(&b.PreNorm, "prenorm", b.PreNorm, "normalise before the layer of a block, not after the sum")
@@ -247,11 +249,12 @@ func (o *options) flags() *flag.FlagSet {
 	fs.BoolVar(&s.UntiedDt, "untied-dt", s.UntiedDt, "a step size for each state")
 	option.Choice(fs, "dt-transform", &s.DtTransform, "step size from its parameter", []ssm.Transform{ssm.Exp, ssm.Softplus})
 	option.Choice(fs, "a-transform", &s.ATransform, "decay rate from its parameter", ssm.Transforms())
-	fs.Float64Var(&s.LR, "lr-ssm", s.LR, "learning rate of dt, A and B; negative: that of -lr")
+	fs.Float64Var(&s.LR, "lr-ssm", s.LR, "learning rate of dt, A and B")
 	fs.Float64Var(&s.LRDt, "lr-dt", s.LRDt, "learning rate of dt; 0: -lr-ssm")
 	fs.Float64Var(&s.LRA, "lr-a", s.LRA, "learning rate of A; 0: -lr-ssm")
 	fs.Float64Var(&s.LRB, "lr-b", s.LRB, "learning rate of B; 0: -lr-ssm")
-	option.Strings(fs, "freeze", &s.Frozen, "comma-separated `list` of dt, A, B, C, D, and P of S4, that are not learned")
+	option.Strings(fs, "follow-lr", &s.FollowLR, "comma-separated `list` of dt, A, B whose learning rate is that of -lr")
+	option.Strings(fs, "freeze", &s.Frozen, "comma-separated `list` of dt, A, B, C, D that are not learned")
 
 	fs.IntVar(&t.Steps, "steps", t.Steps, "optimiser steps; 0: as many as -epochs give")
 	fs.IntVar(&t.Epochs, "epochs", t.Epochs, "passes over the data; 0: as many as -steps give")
@@ -279,7 +282,7 @@ func (o *options) flags() *flag.FlagSet {
 
 // finish fills in what follows from other options and checks the result.
 func (o *options) finish() error {
-	o.s4d.Dropout = o.model.Block.Dropout
+	o.s4d.Dropout = o.block.Dropout
 	o.setLayer()
 	o.train.Seed = o.seed
 	o.train.Overwrite = o.overwrite
@@ -326,20 +329,19 @@ func inits() []hippo.Init {
 	return all
 }
 
-// setLayer puts the chosen layer into the configuration of the block.
+// setLayer puts blocks around the chosen layer into the configuration of the
+// model.
 func (o *options) setLayer() {
 	c := o.s4d
-	if o.layer == "s4d" {
-		o.model.Block.S4D = &o.s4d
-		return
+	o.block.Mixer = c
+	if o.layer == "s4" {
+		o.block.Mixer = layers.S4Config{
+			DModel: c.DModel, DState: c.DState, Rank: o.rank, NSSM: c.NSSM, LMax: o.longest(),
+			Init: c.Init, DtMin: c.DtMin, DtMax: c.DtMax, UntiedDt: c.UntiedDt, DtTransform: c.DtTransform, ATransform: c.ATransform,
+			SSM: c.SSM,
+		}
 	}
-	o.model.Block.S4 = &layers.S4Config{
-		DModel: c.DModel, DState: c.DState, Rank: o.rank, NSSM: c.NSSM, Channels: c.Channels, LMax: o.longest(),
-		Init: c.Init, DtMin: c.DtMin, DtMax: c.DtMax, UntiedDt: c.UntiedDt, DtTransform: c.DtTransform, ATransform: c.ATransform,
-		Bidirectional: c.Bidirectional, OffByOne: c.OffByOne,
-		Activation: c.Activation, Mixing: c.Mixing, Dropout: c.Dropout, UntiedDropout: c.UntiedDropout,
-		LR: c.LR, LRDt: c.LRDt, LRA: c.LRA, LRB: c.LRB, Frozen: c.Frozen,
-	}
+	o.model.Stack = layers.StackConfig{Blocks: []layers.BlockConfig{o.block}, Repeat: o.depth}
 }
 
 // longest is the length of the longest batch.

@@ -45,12 +45,9 @@ func defaults(task, preset string) (*options, error) {
 // base is what all presets have in common.
 func base(task, preset string) *options {
 	o := &options{task: task, preset: preset, layer: layerNames[0]}
-	o.s4d = layers.S4DConfig{
-		Init: hippo.InitLegS, Disc: ssm.ZOH, Channels: 1, DtMin: 0.001, DtMax: 0.1,
-		DtTransform: ssm.Exp, ATransform: ssm.Exp, LR: 0.001,
-		Activation: ops.ActGELU, Mixing: layers.MixGLU,
-	}
-	o.model = models.ClassifierConfig{Pool: ops.PoolMean, Block: layers.BlockConfig{Norm: layers.BatchNorm}}
+	o.s4d = layers.S4DConfig{Init: hippo.InitLegS, Disc: ssm.ZOH, DtMin: 0.001, DtMax: 0.1, DtTransform: ssm.Exp, ATransform: ssm.Exp, SSM: layers.SSM{Channels: 1, LR: 0.001, Activation: ops.ActGELU, Mixing: layers.MixGLU}}
+	o.model = models.ClassifierConfig{Pool: ops.PoolMean}
+	o.block = layers.BlockConfig{Norm: layers.BatchNorm}
 	o.train = train.Config{DType: train.Float32, WeightDecay: 0.05, Schedule: train.Schedule{Kind: train.Cosine, Drop: 0.2, Patience: 5}}
 	switch task {
 	case "listops":
@@ -70,7 +67,7 @@ func base(task, preset string) *options {
 // listopsQuick learns the published task as far as two cores get in ten
 // minutes.
 func (o *options) listopsQuick() {
-	o.model.NLayers, o.s4d.DModel, o.s4d.DState = 4, 64, 32
+	o.depth, o.s4d.DModel, o.s4d.DState = 4, 64, 32
 	o.train.Steps, o.train.BatchSize, o.train.LR = 6000, 32, 0.01
 	o.train.Schedule.WarmUp, o.train.EvalEvery = 200, 500
 	o.train.MaxDuration = train.Duration(9 * time.Minute)
@@ -78,7 +75,7 @@ func (o *options) listopsQuick() {
 
 // listopsPaper is S4D-LegS on ListOps: Gu et al. 2022 (S4D), appendix.
 func (o *options) listopsPaper() {
-	o.model.NLayers, o.s4d.DModel, o.s4d.DState = 8, 128, 64
+	o.depth, o.s4d.DModel, o.s4d.DState = 8, 128, 64
 	o.s4d.Bidirectional, o.s4d.OffByOne = true, true
 	o.train.Epochs, o.train.BatchSize, o.train.LR = 40, 50, 0.01
 	o.train.Schedule.WarmUp = 1920 // one epoch
@@ -86,7 +83,7 @@ func (o *options) listopsPaper() {
 
 // listopsSmoke runs every part on a toy data set.
 func (o *options) listopsSmoke() {
-	o.model.NLayers, o.s4d.DModel, o.s4d.DState = 2, 16, 8
+	o.depth, o.s4d.DModel, o.s4d.DState = 2, 16, 8
 	o.trainExamples, o.testExamples, o.minLen, o.maxLen = 200, 50, 10, 60
 	o.train.Buckets = []int{32, 64}
 	o.train.Steps, o.train.BatchSize, o.train.LR, o.train.EvalEvery = 20, 16, 0.01, 10
@@ -95,8 +92,8 @@ func (o *options) listopsSmoke() {
 
 // imageQuick is a small model for a few epochs on two cores.
 func (o *options) imageQuick() {
-	o.model.NLayers, o.s4d.DModel, o.s4d.DState = 4, 64, 64
-	o.model.Block.Norm, o.model.Block.Dropout = layers.LayerNorm, 0.1
+	o.depth, o.s4d.DModel, o.s4d.DState = 4, 64, 64
+	o.block.Norm, o.block.Dropout = layers.LayerNorm, 0.1
 	o.s4d.Init = hippo.InitLin
 	o.train.Epochs, o.train.BatchSize, o.train.LR, o.train.WeightDecay = 5, 50, 0.01, 0.01
 	o.train.Schedule.WarmUp = 100
@@ -105,8 +102,8 @@ func (o *options) imageQuick() {
 // imagePaper is S4D-LegS on Image (grey CIFAR-10): Gu et al. 2022 (S4D),
 // appendix.
 func (o *options) imagePaper() {
-	o.model.NLayers, o.s4d.DModel, o.s4d.DState, o.s4d.NSSM = 6, 512, 64, 2
-	o.model.Block.Norm, o.model.Block.Dropout = layers.LayerNorm, 0.1
+	o.depth, o.s4d.DModel, o.s4d.DState, o.s4d.NSSM = 6, 512, 64, 2
+	o.block.Norm, o.block.Dropout = layers.LayerNorm, 0.1
 	o.s4d.Bidirectional, o.s4d.OffByOne = true, true
 	o.train.Epochs, o.train.BatchSize, o.train.LR = 200, 50, 0.01
 	o.train.Schedule.WarmUp = 900 // one epoch
@@ -114,7 +111,7 @@ func (o *options) imagePaper() {
 
 // imageSmoke runs every part for a few steps.
 func (o *options) imageSmoke() {
-	o.model.NLayers, o.s4d.DModel, o.s4d.DState = 2, 8, 8
+	o.depth, o.s4d.DModel, o.s4d.DState = 2, 8, 8
 	o.train.Steps, o.train.BatchSize, o.train.LR, o.train.EvalEvery = 4, 4, 0.01, 2
 	o.train.Schedule.WarmUp = 1
 }

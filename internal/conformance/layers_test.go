@@ -137,12 +137,7 @@ func s4dConfig(c *golden.Case, prefix string, h int) (layers.S4DConfig, error) {
 	if err != nil {
 		return layers.S4DConfig{}, err
 	}
-	cfg := layers.S4DConfig{
-		DModel: h, NSSM: a.Shape[0], DState: 2 * a.Shape[1], Channels: len(d.F) / h,
-		UntiedDt: len(dt.F) > h && len(dt.F) == len(a.F),
-		FixedB:   !c.Has(arrayName(c, prefix, "kernel.B")),
-		Disc:     ssm.ZOH,
-	}
+	cfg := layers.S4DConfig{DModel: h, NSSM: a.Shape[0], DState: 2 * a.Shape[1], UntiedDt: len(dt.F) > h && len(dt.F) == len(a.F), FixedB: !c.Has(arrayName(c, prefix, "kernel.B")), Disc: ssm.ZOH, SSM: layers.SSM{Channels: len(d.F) / h}}
 	desc := c.String("desc")
 	if strings.Contains(desc, "bilinear") {
 		cfg.Disc = ssm.Bilinear
@@ -164,10 +159,7 @@ func s4Config(c *golden.Case, prefix string, h int) (layers.S4Config, error) {
 	if err != nil {
 		return layers.S4Config{}, err
 	}
-	return layers.S4Config{
-		DModel: diag.DModel, NSSM: diag.NSSM, DState: diag.DState, Channels: diag.Channels, Rank: p.Shape[0],
-		LMax: c.Arrays["x"].Shape[2],
-	}, nil
+	return layers.S4Config{DModel: diag.DModel, NSSM: diag.NSSM, DState: diag.DState, Rank: p.Shape[0], LMax: c.Arrays["x"].Shape[2], SSM: layers.SSM{Channels: diag.Channels}}, nil
 }
 
 // isDPLR reports whether a layer has a low-rank part.
@@ -241,7 +233,7 @@ func goldenLayer(g *G.ExprGraph, dt tensor.Dtype, c *golden.Case) (layers.Layer,
 	if err != nil {
 		return nil, err
 	}
-	return layers.NewBlock(g, dt, layers.BlockConfig{S4D: &cfg, PreNorm: strings.Contains(c.Name, "prenorm")})
+	return layers.NewBlock(g, dt, layers.BlockConfig{Mixer: cfg, PreNorm: strings.Contains(c.Name, "prenorm")})
 }
 
 // backward runs y and the gradients of sum(w*y) and returns y.
@@ -280,8 +272,8 @@ func (o *outcome) gradient(dt tensor.Dtype, array string, n *G.Node, sign float6
 // recurrentLayer is a layer that is a recurrence too.
 type recurrentLayer interface {
 	layers.Layer
-	FwdState(x, x0 *G.Node) (y, state *G.Node, err error)
-	Recurrence(batch int) (layers.Recurrence, error)
+	FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err error)
+	Recurrence(batch int) (*layers.Recurrence, error)
 }
 
 // recurrence makes the layer of a case of kind recurrence, without mixing.
@@ -305,16 +297,10 @@ func recurrence(g *G.ExprGraph, dt tensor.Dtype, c *golden.Case) (recurrentLayer
 	var l recurrentLayer
 	switch mode := c.String("mode"); mode {
 	case "diag":
-		l, err = layers.NewS4D(g, dt, layers.S4DConfig{
-			DModel: h, NSSM: a.Shape[0], DState: 2 * a.Shape[1], Disc: ssm.Disc(c.String("disc")),
-			Activation: ops.ActIdentity, Mixing: layers.MixNone,
-		})
+		l, err = layers.NewS4D(g, dt, layers.S4DConfig{DModel: h, NSSM: a.Shape[0], DState: 2 * a.Shape[1], Disc: ssm.Disc(c.String("disc")), SSM: layers.SSM{Activation: ops.ActIdentity, Mixing: layers.MixNone}})
 	case "dplr":
 		values["P"], values["C"] = c.Arrays["P"].F, c.Arrays["Ct"].F
-		l, err = layers.NewS4(g, dt, layers.S4Config{
-			DModel: h, NSSM: a.Shape[0], DState: 2 * a.Shape[1], Rank: c.Arrays["P"].Shape[0], LMax: c.Int("L", 0),
-			Activation: ops.ActIdentity, Mixing: layers.MixNone,
-		})
+		l, err = layers.NewS4(g, dt, layers.S4Config{DModel: h, NSSM: a.Shape[0], DState: 2 * a.Shape[1], Rank: c.Arrays["P"].Shape[0], LMax: c.Int("L", 0), SSM: layers.SSM{Activation: ops.ActIdentity, Mixing: layers.MixNone}})
 	default:
 		err = fmt.Errorf("unknown mode %q", mode)
 	}
@@ -371,7 +357,7 @@ func runRecurrence(o *outcome, dt tensor.Dtype) error {
 	if err := o.steps(dt, rec, u, "y_zero_state", "x_final_zero", ""); err != nil {
 		return err
 	}
-	if err := rec.SetState(testutil.Dense(dt, x0.F, x0.Shape...)); err != nil {
+	if err := rec.SetState(layers.State{{Name: "x", Value: testutil.Dense(dt, x0.F, x0.Shape...)}}); err != nil {
 		return err
 	}
 	all := "x_all_with_state"
@@ -393,9 +379,9 @@ func (o *outcome) fwdState(dt tensor.Dtype, u golden.Array, x0 *golden.Array, y,
 	node := func(name string, a golden.Array) *G.Node {
 		return G.NewTensor(g, dt, len(a.Shape), G.WithShape(a.Shape...), G.WithName(name), G.WithValue(testutil.Dense(dt, a.F, a.Shape...)))
 	}
-	var start *G.Node
+	var start G.Nodes
 	if x0 != nil {
-		start = node("x0", *x0)
+		start = G.Nodes{node("x0", *x0)}
 	}
 	yn, xn, err := layer.FwdState(node("u", u), start)
 	if err != nil {
@@ -403,7 +389,7 @@ func (o *outcome) fwdState(dt tensor.Dtype, u golden.Array, x0 *golden.Array, y,
 	}
 	var yv, xv G.Value
 	G.Read(yn, &yv)
-	G.Read(xn, &xv)
+	G.Read(xn[0], &xv)
 	vm := G.NewTapeMachine(g, G.EvalMode())
 	defer vm.Close()
 	if err := vm.RunAll(); err != nil {
@@ -420,7 +406,7 @@ func (o *outcome) fwdState(dt tensor.Dtype, u golden.Array, x0 *golden.Array, y,
 
 // steps feeds u (B, H, L) to a recurrence and compares the outputs, the final
 // state and, if all is not empty, every state (B, H, N, L, 2).
-func (o *outcome) steps(dt tensor.Dtype, rec layers.Recurrence, u golden.Array, y, final, all string) error {
+func (o *outcome) steps(dt tensor.Dtype, rec *layers.Recurrence, u golden.Array, y, final, all string) error {
 	b, h, l := u.Shape[0], u.Shape[1], u.Shape[2]
 	ys := make([]float64, len(u.F))
 	var states []float64
@@ -437,7 +423,7 @@ func (o *outcome) steps(dt tensor.Dtype, rec layers.Recurrence, u golden.Array, 
 			ys[i*l+t] = v
 		}
 		if all != "" {
-			x := testutil.Floats(rec.State())
+			x := testutil.Floats(rec.State()[0].Value)
 			if states == nil {
 				states = make([]float64, len(x)*l)
 			}
@@ -454,7 +440,7 @@ func (o *outcome) steps(dt tensor.Dtype, rec layers.Recurrence, u golden.Array, 
 	if err := o.against(dt, y, ys, 0); err != nil {
 		return err
 	}
-	return o.against(dt, final, testutil.Floats(rec.State()), 0)
+	return o.against(dt, final, testutil.Floats(rec.State()[0].Value), 0)
 }
 
 // runModel trains the classifier of example.py for a few AdamW steps.
@@ -465,8 +451,8 @@ func runModel(o *outcome, dt tensor.Dtype) error {
 		return err
 	}
 	m, err := models.NewClassifier(G.NewGraph(), dt, models.ClassifierConfig{
-		Features: c.Int("d_input", 0), Classes: c.Int("d_output", 0), NLayers: c.Int("n_layers", 0),
-		Block: layers.BlockConfig{S4D: &cfg},
+		Features: c.Int("d_input", 0), Classes: c.Int("d_output", 0),
+		Stack: layers.StackConfig{Repeat: c.Int("n_layers", 0), Blocks: []layers.BlockConfig{{Mixer: cfg}}},
 	}, 0)
 	if err != nil {
 		return err

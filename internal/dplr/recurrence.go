@@ -30,11 +30,12 @@ type Feature struct {
 	Gain float64
 }
 
-// Weights are the parameters of a recurrence, rounded to T. Once they are set
-// they are only read, by any number of Recurrences at the same time.
-type Weights[T num.Float] struct {
+// Recurrence is a recurrence with its parameters, rounded to T. Its scratch memory
+// is for one goroutine, but its own work is spread over package par; Fork shares
+// the parameters.
+type Recurrence[T num.Float] struct {
 	size   Size
-	lanes  int // of a block
+	w      int // lanes
 	blocks int
 
 	// Rows of lanes, for each block
@@ -45,49 +46,49 @@ type Weights[T num.Float] struct {
 	//
 	// Q and C are times the gain and conjugated: a row times Re x and one
 	// times Im x are added.
-	p []T
-}
+	p   []T
+	phi []T // (blocks, Rank, w)
 
-// Recurrence steps by Weights. It is scratch memory for one goroutine, but its
-// own work is spread over package par.
-type Recurrence[T num.Float] struct {
-	*Weights[T]
-	phi []T // (blocks, Rank, lanes)
-
-	u, y []T // (B, lanes) and (B, Channels, lanes) of a block that H does not fill
+	u, y []T // (B, w) and (B, Channels, w) of a block that H does not fill
 
 	batch    int       // of the step under way, with its operands:
 	yt, x, v []T       // output, state, input
 	each     *par.Loop // advances every block
 }
 
-// NewWeights returns parameters that are 0.
-func NewWeights[T num.Float](size Size) *Weights[T] {
+// New returns a recurrence whose parameters are 0.
+func New[T num.Float](size Size) *Recurrence[T] {
 	w := laneCount[T]()
-	p := &Weights[T]{size: size, lanes: w, blocks: (size.H + w - 1) / w}
-	p.p = num.Aligned[T](p.blocks * p.paramLen())
-	return p
+	r := &Recurrence[T]{size: size, w: w, blocks: (size.H + w - 1) / w}
+	r.p = num.Aligned[T](r.blocks * r.paramLen())
+	return r.scratch()
 }
 
-// New returns a recurrence by the parameters p, which it shares.
-func New[T num.Float](p *Weights[T]) *Recurrence[T] {
-	r := &Recurrence[T]{Weights: p, phi: num.Aligned[T](p.blocks * p.size.Rank * p.lanes)}
+// scratch makes the memory of a goroutine.
+func (r *Recurrence[T]) scratch() *Recurrence[T] {
+	r.phi = num.Aligned[T](r.blocks * r.size.Rank * r.w)
 	r.each = par.NewLoop(func(_, blk int) { r.advance(blk) })
 	return r
+}
+
+// Fork returns the same recurrence, whose parameters are not to be set any more,
+// with scratch memory of its own.
+func (r *Recurrence[T]) Fork() *Recurrence[T] {
+	return (&Recurrence[T]{size: r.size, w: r.w, blocks: r.blocks, p: r.p}).scratch()
 }
 
 // rows is the number of rows of a block's parameters for each state.
 func (s Size) rows() int { return 2 * (2 + 2*s.Rank + s.Channels) }
 
 // paramLen is the length of the parameters of a block.
-func (w *Weights[T]) paramLen() int { return w.size.N * w.size.rows() * w.lanes }
+func (r *Recurrence[T]) paramLen() int { return r.size.N * r.size.rows() * r.w }
 
 // Set sets the parameters of feature h. It may run at the same time as Set of
 // another feature.
-func (w *Weights[T]) Set(h int, f Feature) {
-	s, lanes := w.size, w.lanes
-	p := w.p[h/lanes*w.paramLen()+h%lanes:]
-	put := func(row int, re, im float64) { p[row*lanes], p[(row+1)*lanes] = T(re), T(im) }
+func (r *Recurrence[T]) Set(h int, f Feature) {
+	s := r.size
+	p := r.p[h/r.w*r.paramLen()+h%r.w:]
+	put := func(row int, re, im float64) { p[row*r.w], p[(row+1)*r.w] = T(re), T(im) }
 	column := func(row int, z complex128) { put(row, real(z), imag(z)) }
 	covector := func(row int, z complex128) { put(row, f.Gain*real(z), -f.Gain*imag(z)) }
 	for n := range s.N {
@@ -108,49 +109,49 @@ func (w *Weights[T]) Set(h int, f Feature) {
 }
 
 // StateLen returns the length of the states of a batch.
-func (w *Weights[T]) StateLen(batch int) int { return batch * w.blocks * w.blockLen() }
+func (r *Recurrence[T]) StateLen(batch int) int { return batch * r.blocks * r.blockLen() }
 
 // blockLen is the length of the state of one block and row.
-func (w *Weights[T]) blockLen() int { return w.size.N * 2 * w.lanes }
+func (r *Recurrence[T]) blockLen() int { return r.size.N * 2 * r.w }
 
 // Load sets the states x to src (B, H, N, 2). It returns an error if a length is
 // wrong.
-func (w *Weights[T]) Load(x, src []T) error {
-	h, n := w.size.H, w.size.N
+func (r *Recurrence[T]) Load(x, src []T) error {
+	h, n := r.size.H, r.size.N
 	batch := len(src) / (2 * h * n)
 	if len(src) != batch*h*n*2 {
 		return fmt.Errorf("want states (B, %d, %d, 2), got %d elements", h, n, len(src))
 	}
-	if err := w.checkState(x, batch); err != nil {
+	if err := r.checkState(x, batch); err != nil {
 		return err
 	}
 	for i := range len(src) / 2 {
-		lane := x[w.at(i, batch):]
-		lane[0], lane[w.lanes] = src[2*i], src[2*i+1]
+		lane := x[r.at(i, batch):]
+		lane[0], lane[r.w] = src[2*i], src[2*i+1]
 	}
 	return nil
 }
 
 // Store returns the states x as (B, H, N, 2), where len(x) = StateLen(B).
-func (w *Weights[T]) Store(x []T) []T {
-	batch := len(x) / w.StateLen(1)
-	dst := make([]T, batch*w.size.H*w.size.N*2)
+func (r *Recurrence[T]) Store(x []T) []T {
+	batch := len(x) / r.StateLen(1)
+	dst := make([]T, batch*r.size.H*r.size.N*2)
 	for i := range len(dst) / 2 {
-		lane := x[w.at(i, batch):]
-		dst[2*i], dst[2*i+1] = lane[0], lane[w.lanes]
+		lane := x[r.at(i, batch):]
+		dst[2*i], dst[2*i+1] = lane[0], lane[r.w]
 	}
 	return dst
 }
 
 // at returns the place of the real part of state i of (B, H, N).
-func (w *Weights[T]) at(i, batch int) int {
-	row, k := i/w.size.N, i%w.size.N
-	b, h := row/w.size.H, row%w.size.H
-	return ((h/w.lanes*batch+b)*w.size.N+k)*2*w.lanes + h%w.lanes
+func (r *Recurrence[T]) at(i, batch int) int {
+	row, k := i/r.size.N, i%r.size.N
+	b, h := row/r.size.H, row%r.size.H
+	return ((h/r.w*batch+b)*r.size.N+k)*2*r.w + h%r.w
 }
 
-func (w *Weights[T]) checkState(x []T, batch int) error {
-	if want := w.StateLen(batch); len(x) != want {
+func (r *Recurrence[T]) checkState(x []T, batch int) error {
+	if want := r.StateLen(batch); len(x) != want {
 		return fmt.Errorf("x: want StateLen(%d) = %d elements, got %d", batch, want, len(x))
 	}
 	return nil
@@ -171,8 +172,8 @@ func (r *Recurrence[T]) Advance(y, x, u []T) error {
 		return nil
 	}
 	r.batch = len(u) / r.size.H
-	if rest := r.size.H % r.lanes; rest != 0 {
-		r.u, r.y = num.Grow(r.u, r.batch*r.lanes), num.Grow(r.y, r.batch*r.size.Channels*r.lanes)
+	if rest := r.size.H % r.w; rest != 0 {
+		r.u, r.y = num.Grow(r.u, r.batch*r.w), num.Grow(r.y, r.batch*r.size.Channels*r.w)
 	}
 	r.yt, r.x, r.v = y, x, u
 	if len(x) >= parallelLen {
@@ -202,16 +203,16 @@ func (r *Recurrence[T]) check(y, x, u []T) error {
 // advance is Advance for a block of features.
 func (r *Recurrence[T]) advance(blk int) {
 	size, n := r.size, r.batch*r.blockLen()
-	x, p, phi := r.x[blk*n:][:n], r.p[blk*r.paramLen():], r.phi[blk*size.Rank*r.lanes:]
-	lo := blk * r.lanes
+	x, p, phi := r.x[blk*n:][:n], r.p[blk*r.paramLen():], r.phi[blk*size.Rank*r.w:]
+	lo := blk * r.w
 	step := active[T]()
-	if lo+r.lanes <= size.H {
+	if lo+r.w <= size.H {
 		step(x, r.yt[lo:], r.v[lo:], p, phi, size.N, size.Rank, size.Channels, r.batch, size.H)
 		return
 	}
-	copyRows(r.u, r.lanes, r.v[lo:], size.H, r.batch, size.H-lo)
-	step(x, r.y, r.u, p, phi, size.N, size.Rank, size.Channels, r.batch, r.lanes)
-	copyRows(r.yt[lo:], size.H, r.y, r.lanes, r.batch*size.Channels, size.H-lo)
+	copyRows(r.u, r.w, r.v[lo:], size.H, r.batch, size.H-lo)
+	step(x, r.y, r.u, p, phi, size.N, size.Rank, size.Channels, r.batch, r.w)
+	copyRows(r.yt[lo:], size.H, r.y, r.w, r.batch*size.Channels, size.H-lo)
 }
 
 // copyRows copies rows of n elements, spaced from in src, to dst, spaced to.

@@ -118,51 +118,101 @@ const maxDifferences = 8
 // copied and the error lists the differences, or names the tensor and the
 // element.
 func Load(ts []safetensors.Tensor, vars []Var) error {
+	m, err := Compare(ts, vars)
+	if err != nil {
+		return err
+	}
+	if err := m.Err(); err != nil {
+		return err
+	}
+	return m.Copy()
+}
+
+// Match says which tensor of a file is which value of a model.
+type Match struct {
+	Missing []string // values without a tensor, in the order of the model
+	Left    []string // tensors without a value, in the order of the file
+
+	pairs []pair
+	wrong []string // of the pairs, that are not of one shape and kind
+}
+
+// pair is a tensor and the elements that it is for.
+type pair struct {
+	from safetensors.Tensor
+	to   any
+}
+
+// Compare matches tensors and values by their names.
+func Compare(ts []safetensors.Tensor, vars []Var) (*Match, error) {
 	byName := make(map[string]safetensors.Tensor, len(ts))
 	for _, t := range ts {
 		byName[t.Name] = t
 	}
-	var diff []string
-	add := func(format string, args ...any) { diff = append(diff, fmt.Sprintf(format, args...)) }
-	dst := make([]any, len(vars))
-	for i, v := range vars {
+	m := &Match{}
+	for _, v := range vars {
 		t, ok := byName[v.Name]
 		if !ok {
-			add("%s is missing%s", v.Name, whyNeeded(v.Name))
+			m.Missing = append(m.Missing, v.Name)
 			continue
 		}
 		delete(byName, v.Name)
-		var err error
-		if dst[i], err = Elements(v.Value); err != nil {
-			return fmt.Errorf("%q: %w", v.Name, err)
+		to, err := Elements(v.Value)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", v.Name, err)
 		}
-		if !convertible(dst[i], t.Data) {
-			add("%s: want %s, got %s", v.Name, typeOf(dst[i]), typeOf(t.Data))
+		if !convertible(to, t.Data) {
+			m.wrong = append(m.wrong, fmt.Sprintf("%s: want %s, got %s", v.Name, typeOf(to), typeOf(t.Data)))
 		} else if !slices.Equal([]int(v.Value.Shape()), t.Shape) {
-			add("%s: want shape %v, got %v", v.Name, v.Value.Shape(), tensor.Shape(t.Shape))
+			m.wrong = append(m.wrong, fmt.Sprintf("%s: want shape %v, got %v", v.Name, v.Value.Shape(), tensor.Shape(t.Shape)))
 		}
+		m.pairs = append(m.pairs, pair{t, to})
 	}
 	for _, t := range ts {
 		if _, left := byName[t.Name]; left {
-			add("%s is not in the model", t.Name)
+			m.Left = append(m.Left, t.Name)
 		}
 	}
+	return m, nil
+}
+
+// Err lists all differences; nil if there are none.
+func (m *Match) Err() error {
+	var diff []string
+	for _, name := range m.Missing {
+		diff = append(diff, name+" is missing"+whyNeeded(name))
+	}
+	diff = append(diff, m.wrong...)
+	for _, name := range m.Left {
+		diff = append(diff, name+" is not in the model")
+	}
+	return listed(diff)
+}
+
+// listed returns an error that lists differences, the first of many.
+func listed(diff []string) error {
+	if len(diff) == 0 {
+		return nil
+	}
 	if len(diff) > maxDifferences {
-		diff = append(diff[:maxDifferences], fmt.Sprintf("and %d more", len(diff)-maxDifferences))
+		diff = append(diff[:maxDifferences:maxDifferences], fmt.Sprintf("and %d more", len(diff)-maxDifferences))
 	}
-	if len(diff) > 0 {
-		return fmt.Errorf("the tensors are not those of the model: %s", strings.Join(diff, "; "))
+	return fmt.Errorf("the tensors are not those of the model: %s", strings.Join(diff, "; "))
+}
+
+// Copy copies the tensors that have a value, all of them, or none if one does not
+// fit or has a number that is not allowed.
+func (m *Match) Copy() error {
+	if err := listed(m.wrong); err != nil {
+		return err
 	}
-	for _, t := range ts {
-		byName[t.Name] = t
-	}
-	for i, v := range vars {
-		if err := check(byName[v.Name], dst[i]); err != nil {
+	for _, p := range m.pairs {
+		if err := check(p.from, p.to); err != nil {
 			return err
 		}
 	}
-	for i, v := range vars {
-		assign(dst[i], byName[v.Name].Data)
+	for _, p := range m.pairs {
+		assign(p.to, p.from.Data)
 	}
 	return nil
 }
@@ -178,6 +228,16 @@ func whyNeeded(name string) string {
 // LoadAndSettle is Load, and then settle, which makes the model consistent. Where
 // that fails, the values are what they were before.
 func LoadAndSettle(ts []safetensors.Tensor, vars []Var, settle func() error) error {
+	return OrAsBefore(vars, func() error {
+		if err := Load(ts, vars); err != nil {
+			return err
+		}
+		return settle()
+	})
+}
+
+// OrAsBefore calls f. Where that fails, the values are what they were before.
+func OrAsBefore(vars []Var, f func() error) error {
 	before, err := Tensors(vars)
 	if err != nil {
 		return err
@@ -185,21 +245,18 @@ func LoadAndSettle(ts []safetensors.Tensor, vars []Var, settle func() error) err
 	for i, t := range before {
 		before[i].Data = cloneData(t.Data)
 	}
-	if err := Load(ts, vars); err != nil {
-		return err
+	if err = f(); err == nil {
+		return nil
 	}
-	if err := settle(); err != nil {
-		for i, v := range vars {
-			dst, undo := Elements(v.Value)
-			if undo != nil {
-				err = errors.Join(err, undo)
-				continue
-			}
-			assign(dst, before[i].Data)
+	for i, v := range vars {
+		dst, undo := Elements(v.Value)
+		if undo != nil {
+			err = errors.Join(err, undo)
+			continue
 		}
-		return err
+		assign(dst, before[i].Data)
 	}
-	return nil
+	return err
 }
 
 // cloneData returns a copy of the elements of a tensor of a model.

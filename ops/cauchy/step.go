@@ -14,67 +14,45 @@ import (
 //	x_l = Ab x_{l-1} + Bb u_l,  y_l = 2 Re(C x_l)
 //
 // by the Woodbury identity: O(N R) per feature and step. States are in the order
-// that suits vector registers: [StepWeights.Load] and [StepWeights.Store] turn them from and
+// that suits vector registers: [Step.Load] and [Step.Store] turn them from and
 // to (B, H, N, 2).
 //
-// It is scratch memory for one goroutine, and shares its constants.
-type Step[T num.Float] struct {
-	*StepWeights[T]
-	r *dplr.Recurrence[T]
-}
+// Its constants are prepared in float64 and rounded once; none is much larger
+// than Ab itself, whatever dt and A. Its parameters do not change; its scratch
+// memory is for one goroutine. [Step.Fork] shares the parameters.
+type Step[T num.Float] struct{ r *dplr.Recurrence[T] }
 
-// NewStep returns the recurrence of the kernels that cfg and prm describe, with
-// constants of its own: see [NewStepWeights].
+// NewStep returns the recurrence of the kernels that cfg and prm describe: like
+// theirs, prm.C is C~, and L and LKernel say for how many steps. It returns an
+// error if the configuration, a size or a length is wrong.
+//
+// The cost is that of [RecoverC], O(N^3 log LKernel) per feature.
 func NewStep[T num.Float](cfg Config, size Size, prm Params[T]) (*Step[T], error) {
-	w, err := newStepWeights(cfg, size, prm)
+	if err := checkRecurrence(cfg, size, prm); err != nil {
+		return nil, named("NewStep", err)
+	}
+	r := dplr.New[T](dplr.Size{H: size.H, N: size.N, Rank: size.R, Channels: size.CH})
+	err := discretise(cfg, size, prm, func(h int, f *feature, d *discrete) {
+		r.Set(h, dplr.Feature{A: d.pole, B: d.b, E: d.e, Q: d.q, C: f.c, Gain: 2})
+	})
 	if err != nil {
 		return nil, named("NewStep", err)
 	}
-	return w.Step(), nil
+	return &Step[T]{r}, nil
 }
 
-// StepWeights are the constants of [Step], prepared in float64 and rounded once;
-// none is much larger than Ab itself, whatever dt and A. They are only read, by
-// any number of Steps at the same time, and share no memory with the parameters
-// that they are made of.
-type StepWeights[T num.Float] struct{ w *dplr.Weights[T] }
-
-// NewStepWeights returns the recurrence of the kernels that cfg and prm describe:
-// like theirs, prm.C is C~, and L and LKernel say for how many steps. It returns
-// an error if the configuration, a size or a length is wrong.
-//
-// The cost is that of [RecoverC], O(N^3 log LKernel) per feature.
-func NewStepWeights[T num.Float](cfg Config, size Size, prm Params[T]) (*StepWeights[T], error) {
-	w, err := newStepWeights(cfg, size, prm)
-	return w, named("NewStepWeights", err)
-}
-
-func newStepWeights[T num.Float](cfg Config, size Size, prm Params[T]) (*StepWeights[T], error) {
-	if err := checkRecurrence(cfg, size, prm); err != nil {
-		return nil, err
-	}
-	w := dplr.NewWeights[T](dplr.Size{H: size.H, N: size.N, Rank: size.R, Channels: size.CH})
-	err := discretise(cfg, size, prm, func(h int, f *feature, d *discrete) {
-		w.Set(h, dplr.Feature{A: d.pole, B: d.b, E: d.e, Q: d.q, C: f.c, Gain: 2})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &StepWeights[T]{w}, nil
-}
-
-// Step returns a recurrence that shares these constants.
-func (s *StepWeights[T]) Step() *Step[T] { return &Step[T]{s, dplr.New(s.w)} }
+// Fork returns the same recurrence with scratch memory of its own.
+func (s *Step[T]) Fork() *Step[T] { return &Step[T]{s.r.Fork()} }
 
 // StateLen returns the length of the states of a batch.
-func (s *StepWeights[T]) StateLen(batch int) int { return s.w.StateLen(batch) }
+func (s *Step[T]) StateLen(batch int) int { return s.r.StateLen(batch) }
 
 // Load sets the states x to src (B, H, N, 2). It returns an error if a length is
 // wrong.
-func (s *StepWeights[T]) Load(x, src []T) error { return named("Step.Load", s.w.Load(x, src)) }
+func (s *Step[T]) Load(x, src []T) error { return named("Step.Load", s.r.Load(x, src)) }
 
 // Store returns the states x as (B, H, N, 2), where len(x) = StateLen(B).
-func (s *StepWeights[T]) Store(x []T) []T { return s.w.Store(x) }
+func (s *Step[T]) Store(x []T) []T { return s.r.Store(x) }
 
 // Advance replaces the states x by their successors for the input u (B, H), and
 // writes the output (B, CH, H) to y. It returns an error if a length is wrong.
@@ -90,48 +68,27 @@ func named(fn string, err error) error {
 
 // DenseStep is the recurrence of [Step] with dense matrices: O(N^2) per feature
 // and step, whatever the rank. Its states are (B, H, 2, N): for each feature the
-// N real parts, then the N imaginary parts. It is scratch memory for one
-// goroutine, and shares its matrices.
+// N real parts, then the N imaginary parts.
 type DenseStep[T num.Float] struct {
-	*DenseWeights[T]
-	x []T // (2N)
-}
-
-// NewDenseStep returns the dense recurrence of the kernels that cfg and prm
-// describe, with matrices of its own: see [NewStepWeights].
-func NewDenseStep[T num.Float](cfg Config, size Size, prm Params[T]) (*DenseStep[T], error) {
-	w, err := newDenseWeights(cfg, size, prm)
-	if err != nil {
-		return nil, named("NewDenseStep", err)
-	}
-	return w.Step(), nil
-}
-
-// DenseWeights are the matrices of [DenseStep]. They are only read, by any number
-// of DenseSteps at the same time.
-type DenseWeights[T num.Float] struct {
 	size Size
 	// A, B and C are the discrete model in real form, on states (Re x, Im x).
 	A []T // (H, 2N, 2N) Ab
 	B []T // (H, 2N) Bb
 	C []T // (CH, H, 2N) y = C (Re x, Im x)
+	x []T // (2N)
 }
 
-// NewDenseWeights returns the dense recurrence of the kernels that cfg and prm
-// describe, as [NewStepWeights] does.
-func NewDenseWeights[T num.Float](cfg Config, size Size, prm Params[T]) (*DenseWeights[T], error) {
-	w, err := newDenseWeights(cfg, size, prm)
-	return w, named("NewDenseWeights", err)
-}
-
-func newDenseWeights[T num.Float](cfg Config, size Size, prm Params[T]) (*DenseWeights[T], error) {
+// NewDenseStep returns the dense recurrence of the kernels that cfg and prm
+// describe, as [NewStep] does.
+func NewDenseStep[T num.Float](cfg Config, size Size, prm Params[T]) (*DenseStep[T], error) {
 	if err := checkRecurrence(cfg, size, prm); err != nil {
-		return nil, err
+		return nil, named("NewDenseStep", err)
 	}
 	n := 2 * size.N
-	s := &DenseWeights[T]{
+	s := &DenseStep[T]{
 		size: size,
 		A:    num.Aligned[T](size.H * n * n), B: num.Aligned[T](size.H * n), C: num.Aligned[T](size.CH * size.H * n),
+		x: num.Aligned[T](n),
 	}
 	err := discretise(cfg, size, prm, func(h int, f *feature, d *discrete) {
 		a := make([]float64, n*n)
@@ -145,21 +102,23 @@ func newDenseWeights[T num.Float](cfg Config, size Size, prm Params[T]) (*DenseW
 		}
 	})
 	if err != nil {
-		return nil, err
+		return nil, named("NewDenseStep", err)
 	}
 	return s, nil
 }
 
-// Step returns a recurrence that shares these matrices.
-func (s *DenseWeights[T]) Step() *DenseStep[T] {
-	return &DenseStep[T]{s, num.Aligned[T](2 * s.size.N)}
+// Fork returns the same recurrence with scratch memory of its own.
+func (s *DenseStep[T]) Fork() *DenseStep[T] {
+	f := *s
+	f.x = num.Aligned[T](len(s.x))
+	return &f
 }
 
 // StateLen returns the length of the states of a batch.
-func (s *DenseWeights[T]) StateLen(batch int) int { return batch * s.size.H * 2 * s.size.N }
+func (s *DenseStep[T]) StateLen(batch int) int { return batch * s.size.H * 2 * s.size.N }
 
-// Load does what [StepWeights.Load] does.
-func (s *DenseWeights[T]) Load(x, src []T) error {
+// Load does what [Step.Load] does.
+func (s *DenseStep[T]) Load(x, src []T) error {
 	if n := s.size.N; len(x) != len(src) || len(x)%s.StateLen(1) != 0 {
 		return fmt.Errorf("cauchy: DenseStep.Load: want states (B, %d, %d, 2) and x of StateLen(B), got %d and %d elements", s.size.H, n, len(src), len(x))
 	}
@@ -170,8 +129,8 @@ func (s *DenseWeights[T]) Load(x, src []T) error {
 	return nil
 }
 
-// Store does what [StepWeights.Store] does.
-func (s *DenseWeights[T]) Store(x []T) []T {
+// Store does what [Step.Store] does.
+func (s *DenseStep[T]) Store(x []T) []T {
 	dst := make([]T, len(x))
 	for i := range len(dst) / 2 {
 		re := s.at(i)
@@ -181,7 +140,7 @@ func (s *DenseWeights[T]) Store(x []T) []T {
 }
 
 // at returns the place of the real part of state i of (B, H, N).
-func (s *DenseWeights[T]) at(i int) int { return i/s.size.N*2*s.size.N + i%s.size.N }
+func (s *DenseStep[T]) at(i int) int { return i/s.size.N*2*s.size.N + i%s.size.N }
 
 // Advance does what [Step.Advance] does.
 func (s *DenseStep[T]) Advance(y, x, u []T) error {

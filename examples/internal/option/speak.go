@@ -7,8 +7,9 @@ import (
 
 // Fields says which option sets a field of a configuration: by the name that
 // the errors of the library have for it, a Go field or, where a checkpoint
-// differs, a path in its JSON. An option is written with its dash. A name
-// without an entry stands for its last part: "block.s4d.d_state" for "d_state".
+// differs, a path in its JSON. An option is written with its dash. A path
+// without an entry stands for its longest end that has one:
+// "blocks.0.mixer.d_state" for "mixer.d_state" or else "d_state".
 type Fields map[string]string
 
 var (
@@ -30,11 +31,10 @@ func (f Fields) Speak(err error) error {
 	text = fieldName.ReplaceAllStringFunc(text, func(match string) string {
 		m := fieldName.FindStringSubmatch(match)
 		name := m[2]
-		if option, ok := f[name]; ok {
-			return m[1] + option
-		}
-		if option, ok := f[name[strings.LastIndexByte(name, '.')+1:]]; ok && strings.Contains(name, ".") {
-			return m[1] + option
+		for part, more := name, true; more; _, part, more = strings.Cut(part, ".") {
+			if option, ok := f[part]; ok {
+				return m[1] + option
+			}
 		}
 		return match
 	})

@@ -1,0 +1,73 @@
+package layers
+
+import (
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+)
+
+// Recurrence returns the layer as a recurrent network, which has no state: Step maps
+// token ids (batch), dtype int, to (batch, DModel).
+func (l *Embedding) Recurrence(batch int) (*Recurrence, error) { return NewRecurrence(l, batch) }
+
+// Snapshot implements Stepper.
+func (l *Embedding) Snapshot() (Snapshot, error) {
+	if l.Base == nil {
+		return nil, l.wrap("Recurrence", errNotMade)
+	}
+	if l.dt == tensor.Float32 {
+		return newEmbeddingSnapshot[float32](l)
+	}
+	return newEmbeddingSnapshot[float64](l)
+}
+
+// embeddingSnapshot is the table of an embedding, the row of the padding id zero.
+type embeddingSnapshot[T num.Float] struct {
+	l        *Base
+	vocab, h int
+	table    []T // (Vocab, H)
+}
+
+func newEmbeddingSnapshot[T num.Float](l *Embedding) (Snapshot, error) {
+	var w []T
+	if err := read(&w, l.w); err != nil {
+		return nil, l.wrap("Recurrence", err)
+	}
+	s := &embeddingSnapshot[T]{l.Base, l.cfg.Vocab, l.cfg.DModel, slices.Clone(w)}
+	if p := l.cfg.Padding; p != nil {
+		clear(s.table[*p*s.h:][:s.h])
+	}
+	return s, nil
+}
+
+// NewSession implements Snapshot.
+func (s *embeddingSnapshot[T]) NewSession(batch int) (Session, error) {
+	if err := s.l.checkStep(batch, s.h); err != nil {
+		return nil, err
+	}
+	return &embeddingSession[T]{stateless{s.l}, s, batch, newStepOutput[T](batch, s.h)}, nil
+}
+
+// embeddingSession is a batch of sequences of token ids.
+type embeddingSession[T num.Float] struct {
+	stateless
+	s     *embeddingSnapshot[T]
+	batch int
+	out   stepOutput[T]
+}
+
+// Step implements Session.
+func (r *embeddingSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
+	if s := shapeOf(u); len(s) != 1 || s[0] != r.batch || u.Dtype() != tensor.Int || u.RequiresIterator() {
+		return nil, r.l.errorf("Step", "want token ids (%d), contiguous, of dtype int, got %s", r.batch, describe(u))
+	}
+	for b, id := range u.Ints() {
+		if id < 0 || id >= r.s.vocab {
+			return nil, r.l.errorf("Step", "ids[%d]: want an id in [0, %d), got %d", b, r.s.vocab, id)
+		}
+		copy(r.out.data[b*r.s.h:][:r.s.h], r.s.table[id*r.s.h:])
+	}
+	return r.out.t, nil
+}

@@ -1,0 +1,211 @@
+package layers
+
+import (
+	"errors"
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/internal/vec"
+	"github.com/gorgonia-s4/s4/internal/weights"
+	"github.com/gorgonia-s4/s4/ops"
+)
+
+// kernelStep is the recurrence of a state space model without skip, whose states
+// have a layout of their own: the Step of each package of kernels.
+type kernelStep[T num.Float, S any] interface {
+	// Advance replaces the states x by their successors for the input u (B, H)
+	// and writes C x (B, CH, H) to y.
+	Advance(y, x, u []T) error
+	// StateLen returns the length of the states of a batch.
+	StateLen(batch int) int
+	// Load and Store turn states from and to the layout of
+	// stateSpace.stateShape.
+	Load(x, src []T) error
+	Store(x []T) []T
+	// Fork returns the same recurrence with scratch memory of its own.
+	Fork() S
+}
+
+// recurrent is a kernelStep of any type.
+type recurrent[T num.Float] interface {
+	Advance(y, x, u []T) error
+	StateLen(batch int) int
+	Load(x, src []T) error
+	Store(x []T) []T
+}
+
+// ssmSnapshot is a state space layer as its steps see it: the recurrence of its
+// model, the skip D, gate and mixing.
+type ssmSnapshot[T num.Float] struct {
+	l    *Base // names it in errors
+	c    common
+	fork func() recurrent[T]
+
+	stateShape                       func(batch int) tensor.Shape
+	d                                []T                   // (Channels*H)
+	squeeze, openGate, passGate, mix *ops.LinearWeights[T] // nil without
+}
+
+// snapshotOf reads a state space layer whose model has the recurrence that step
+// returns.
+func snapshotOf[T num.Float, S kernelStep[T, S]](l *ssmLayer, step func() (S, error)) (Snapshot, error) {
+	s := &ssmSnapshot[T]{l: l.Base, c: l.common, stateShape: l.model.stateShape}
+	var d []T
+	model, err := step()
+	if err == nil {
+		err = read(&d, l.d)
+	}
+	for _, of := range []struct {
+		dst   **ops.LinearWeights[T]
+		layer *Linear
+	}{{&s.squeeze, l.inputLinear}, {&s.openGate, l.inputGate}, {&s.passGate, l.outputGate}, {&s.mix, l.mix}} {
+		if err == nil && of.layer != nil {
+			*of.dst, err = linearWeights[T](of.layer)
+		}
+	}
+	if err != nil {
+		return nil, l.wrap("Recurrence", err)
+	}
+	s.d = slices.Clone(d)
+	s.fork = func() recurrent[T] { return model.Fork() }
+	return s, nil
+}
+
+// checkRecurrent reports a layer that has no recurrence.
+func (l *ssmLayer) checkRecurrent() error {
+	if l.Base == nil {
+		return l.wrap("Recurrence", errNotMade)
+	}
+	if l.common.Bidirectional {
+		return l.errorf("Recurrence", "a bidirectional layer needs the future: want Bidirectional false")
+	}
+	return nil
+}
+
+// NewSession implements Snapshot.
+func (s *ssmSnapshot[T]) NewSession(batch int) (Session, error) {
+	shape := s.stateShape(batch)
+	if err := errors.Join(size.Tensor("the states (batch, H, ...)", shape...), s.c.checkSize(batch, 1)); err != nil {
+		return nil, s.l.wrap("Recurrence", err)
+	}
+	c := s.c
+	r := &ssmSession[T]{
+		ssmSnapshot: s, batch: batch, shape: shape, model: s.fork(),
+		act: ops.ActivationFunc[T](c.Activation),
+		y:   num.Aligned[T](batch * c.Channels * c.inner()),
+		out: newStepOutput[T](batch, c.dOut()),
+	}
+	r.x = num.Aligned[T](r.model.StateLen(batch))
+	if c.Gate > 0 {
+		r.gateAct, r.multAct = ops.ActivationFunc[T](c.GateActivation), ops.ActivationFunc[T](c.MultActivation)
+	}
+	for _, l := range []struct {
+		dst *func(x []T) []T
+		w   *ops.LinearWeights[T]
+	}{{&r.squeezed, s.squeeze}, {&r.opened, s.openGate}, {&r.passed, s.passGate}, {&r.mixed, s.mix}} {
+		*l.dst = func(x []T) []T { return x }
+		if l.w != nil {
+			step := l.w.NewStep()
+			*l.dst = func(x []T) []T { return step.Apply(x, batch) }
+		}
+	}
+	return r, nil
+}
+
+// ssmSession is a batch of sequences in a state space layer.
+type ssmSession[T num.Float] struct {
+	*ssmSnapshot[T]
+	batch int
+	shape tensor.Shape // of the state
+	model recurrent[T]
+	x     []T // the states
+
+	squeezed, opened, passed, mixed func(x []T) []T // the linear maps
+	act, gateAct, multAct           func(dst, x []T)
+	y                               []T // (B, CH*H) of the model
+	out                             stepOutput[T]
+}
+
+// Step implements Session.
+func (r *ssmSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
+	x, err := stepInput[T](r.l, u, r.batch, r.c.dModel)
+	if err != nil {
+		return nil, err
+	}
+	v := r.squeezed(x)
+	if err := r.model.Advance(r.y, r.x, v); err != nil {
+		return nil, r.l.wrap("Step", err)
+	}
+	r.skip(v)
+	r.act(r.y, r.y)
+	r.mixing(r.gate(r.y, x))
+	return r.out.t, nil
+}
+
+// skip adds D u to y.
+func (r *ssmSession[T]) skip(u []T) {
+	h, ch := r.c.inner(), r.c.Channels
+	for b := range r.batch {
+		for k := range ch {
+			vec.AddMul(r.y[(b*ch+k)*h:][:h], r.d[k*h:][:h], u[b*h:][:h])
+		}
+	}
+}
+
+// gate applies the gate that the layer's input x opens to y, if there is one.
+func (r *ssmSession[T]) gate(y, x []T) []T {
+	if r.gateAct == nil {
+		return y
+	}
+	v := r.opened(x)
+	r.gateAct(v, v)
+	y = r.passed(y)
+	vec.Mul(y, y, v)
+	r.multAct(y, y)
+	return y
+}
+
+// mixing maps y (B, features) to the output (B, DOut).
+func (r *ssmSession[T]) mixing(y []T) {
+	z := r.mixed(y)
+	if r.c.Mixing != MixGLU {
+		copy(r.out.data, z)
+		return
+	}
+	n := len(z) / r.batch
+	half := n / 2
+	for b := range r.batch {
+		z := z[b*n : (b+1)*n]
+		vec.GLU(r.out.data[b*half:(b+1)*half], z[:half], z[half:])
+	}
+}
+
+// stateName is the name of the one tensor in the state of a state space layer.
+const stateName = "x"
+
+// State implements Session.
+func (r *ssmSession[T]) State() State {
+	return State{{stateName, tensor.New(tensor.WithShape(r.shape...), tensor.WithBacking(r.model.Store(r.x)))}}
+}
+
+// SetState implements Session.
+func (r *ssmSession[T]) SetState(x State) error {
+	if len(x) != 1 || x[0].Name != stateName {
+		return r.l.errorf("SetState", "want a state of one tensor %q, got %s", stateName, x.names())
+	}
+	t := x[0].Value
+	if !shapeOf(t).Eq(r.shape) {
+		return r.l.errorf("SetState", "want a state %v, got %v", r.shape, shapeOf(t))
+	}
+	d, ok := weights.Memory[T](t)
+	if !ok {
+		return r.l.errorf("SetState", "want a contiguous row-major state of dtype %v, got dtype %v, strides %v", r.l.dt, t.Dtype(), t.Strides())
+	}
+	return r.l.wrap("SetState", r.model.Load(r.x, d))
+}
+
+// Reset implements Session.
+func (r *ssmSession[T]) Reset() { clear(r.x) }

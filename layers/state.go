@@ -1,0 +1,202 @@
+package layers
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/safetensors"
+)
+
+// State is what a layer or a model remembers of a sequence: named tensors in an
+// order that belongs to the layer, each with the batch as its first axis. A state
+// space layer has one, a stack those of its blocks, named by their place.
+type State []StateTensor
+
+// StateTensor is one tensor of a State.
+type StateTensor struct {
+	Name  string
+	Value *tensor.Dense // (B, ...)
+}
+
+// StateShape is the name and shape of one tensor of a state.
+type StateShape struct {
+	Name  string
+	Shape tensor.Shape // (B, ...)
+}
+
+// Clone returns a copy.
+func (s State) Clone() State {
+	c := slices.Clone(s)
+	for i, t := range c {
+		c[i].Value = t.Value.Clone().(*tensor.Dense)
+	}
+	return c
+}
+
+// Batch returns the number of rows, 0 if there is no tensor.
+func (s State) Batch() int {
+	if len(s) == 0 {
+		return 0
+	}
+	return s[0].Value.Shape()[0]
+}
+
+// MarshalBinary returns the state in the format safetensors.
+func (s State) MarshalBinary() ([]byte, error) {
+	f := &safetensors.File{}
+	for _, t := range s {
+		f.Tensors = append(f.Tensors, safetensors.Tensor{Name: t.Name, Shape: t.Value.Shape(), Data: t.Value.Data()})
+	}
+	var b bytes.Buffer
+	if err := safetensors.Encode(&b, f); err != nil {
+		return nil, fmt.Errorf("layers: State: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// UnmarshalBinary reads what MarshalBinary returned. Whether it is the state of a
+// certain layer is found out by whom it is given to.
+func (s *State) UnmarshalBinary(b []byte) error {
+	f, err := safetensors.Decode(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return fmt.Errorf("layers: State: %w", err)
+	}
+	out := make(State, len(f.Tensors))
+	for i, t := range f.Tensors {
+		if len(t.Shape) == 0 {
+			return fmt.Errorf("layers: State: %s: want a tensor (B, ...), got a scalar", t.Name)
+		}
+		out[i] = StateTensor{t.Name, tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(t.Data))}
+	}
+	*s = out
+	return nil
+}
+
+// JoinStates returns the rows of several states of one layer as one state.
+func JoinStates(parts ...State) (State, error) {
+	if len(parts) == 0 {
+		return nil, errors.New("layers: JoinStates: want at least one state, got none")
+	}
+	joined := slices.Clone(parts[0])
+	for i := range joined {
+		var ts []*tensor.Dense
+		for k, p := range parts {
+			if err := sameKind(parts[0], p); err != nil {
+				return nil, fmt.Errorf("layers: JoinStates: state %d: %w", k, err)
+			}
+			ts = append(ts, p[i].Value)
+		}
+		v, err := joinRows(ts)
+		if err != nil {
+			return nil, fmt.Errorf("layers: JoinStates: %s: %w", joined[i].Name, err)
+		}
+		joined[i].Value = v
+	}
+	return joined, nil
+}
+
+// sameKind reports where a state has not the tensors of another, but for the
+// number of rows.
+func sameKind(want, got State) error {
+	if len(got) != len(want) {
+		return fmt.Errorf("want %d tensors, got %d", len(want), len(got))
+	}
+	for i, w := range want {
+		g := got[i]
+		ws, gs := w.Value.Shape(), g.Value.Shape()
+		if g.Name != w.Name || g.Value.Dtype() != w.Value.Dtype() || !slices.Equal(ws[1:], gs[1:]) {
+			return fmt.Errorf("want %q of %v (B, %v), got %q of %v %v", w.Name, w.Value.Dtype(), []int(ws[1:]), g.Name, g.Value.Dtype(), gs)
+		}
+	}
+	return nil
+}
+
+// Split returns the rows of a state as states of as many rows as sizes say.
+func (s State) Split(sizes ...int) ([]State, error) {
+	total := 0
+	for _, n := range sizes {
+		if n < 1 {
+			return nil, fmt.Errorf("layers: State.Split: want sizes >= 1, got %v", sizes)
+		}
+		total += n
+	}
+	if len(s) > 0 && total != s.Batch() {
+		return nil, fmt.Errorf("layers: State.Split: want sizes of %d rows in all, got %v", s.Batch(), sizes)
+	}
+	parts := make([]State, len(sizes))
+	lo := 0
+	for i, n := range sizes {
+		for _, t := range s {
+			v, err := rowsOf(t.Value, lo, lo+n)
+			if err != nil {
+				return nil, fmt.Errorf("layers: State.Split: %s: %w", t.Name, err)
+			}
+			parts[i] = append(parts[i], StateTensor{t.Name, v})
+		}
+		lo += n
+	}
+	return parts, nil
+}
+
+// joinRows returns tensors (B_i, ...) as one, row after row.
+func joinRows(ts []*tensor.Dense) (*tensor.Dense, error) {
+	shape := ts[0].Shape().Clone()
+	for _, t := range ts[1:] {
+		shape[0] += t.Shape()[0]
+	}
+	switch ts[0].Dtype() {
+	case tensor.Float32:
+		return joinData[float32](ts, shape)
+	case tensor.Float64:
+		return joinData[float64](ts, shape)
+	case tensor.Int:
+		return joinData[int](ts, shape)
+	case tensor.Int64:
+		return joinData[int64](ts, shape)
+	}
+	return nil, fmt.Errorf("want floats or integers, got %v", ts[0].Dtype())
+}
+
+func joinData[T any](ts []*tensor.Dense, shape tensor.Shape) (*tensor.Dense, error) {
+	d := make([]T, 0, shape.TotalSize())
+	for _, t := range ts {
+		v, ok := t.Data().([]T)
+		if !ok || len(v) != t.Shape().TotalSize() || t.RequiresIterator() {
+			return nil, errors.New("want contiguous tensors")
+		}
+		d = append(d, v...)
+	}
+	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(d)), nil
+}
+
+// rowsOf returns a copy of rows [lo, hi).
+func rowsOf(t *tensor.Dense, lo, hi int) (*tensor.Dense, error) {
+	shape := t.Shape().Clone()
+	n := shape.TotalSize() / shape[0]
+	shape[0] = hi - lo
+	switch v := t.Data().(type) {
+	case []float32:
+		return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(slices.Clone(v[lo*n:hi*n]))), nil
+	case []float64:
+		return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(slices.Clone(v[lo*n:hi*n]))), nil
+	case []int:
+		return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(slices.Clone(v[lo*n:hi*n]))), nil
+	case []int64:
+		return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(slices.Clone(v[lo*n:hi*n]))), nil
+	}
+	return nil, fmt.Errorf("want floats or integers, got %v", t.Dtype())
+}
+
+// names lists the names of the tensors, for errors.
+func (s State) names() string {
+	names := make([]string, len(s))
+	for i, t := range s {
+		names[i] = fmt.Sprintf("%q", t.Name)
+	}
+	return "[" + strings.Join(names, " ") + "]"
+}
