@@ -28,7 +28,7 @@ func BenchmarkTrainStep(b *testing.B) {
 	} {
 		c.block.Dropout = 0.1
 		b.Run(fmt.Sprintf("%s/B%d_H%d_N%d_L%d_x%d", c.name, batch, h, n, l, blocks), func(b *testing.B) {
-			benchmarkStep(b, models.ClassifierConfig{Features: 1, Classes: 10, NLayers: blocks, Block: c.block}, batch, l)
+			benchmarkStep(b, models.ClassifierConfig{Features: 1, Classes: 10, Stack: layers.StackConfig{Blocks: []layers.BlockConfig{c.block}, Repeat: blocks}}, batch, l)
 		})
 	}
 }

@@ -495,7 +495,7 @@ func TestOpsNameTheirLayer(t *testing.T) {
 		found[strings.TrimPrefix(place, "layers: ")] = true
 	}
 	for _, want := range []string{
-		`Embedding "encoder`, `S4D "blocks.0.layer`, `Norm "blocks.1.norm`, `Block "blocks.1`, `Norm "norm`, `Linear "decoder`, "models: Classifier",
+		`Embedding "encoder`, `S4D "blocks.0.layer`, `Norm "blocks.1.norm`, `Block "blocks.1`, `Norm "blocks.norm`, `Linear "decoder`, "models: Classifier",
 	} {
 		if !found[want] {
 			t.Errorf("no op of %s among those of %v", want, found)

@@ -23,13 +23,13 @@ import (
 func ofEach() []models.ClassifierConfig {
 	var cfgs []models.ClassifierConfig
 	for _, b := range []layers.BlockConfig{
-		{Mixer: layers.S4Config{DModel: 2, DState: 4, LMax: 8, SSM: layers.SSM{Frozen: []string{"A"}}}},
-		{Mixer: layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Frozen: []string{"A"}}}},
-		{Mixer: layers.DSSConfig{DModel: 2, DState: 4, SSM: layers.SSM{Frozen: []string{"C"}}}},
-		{Mixer: layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Frozen: []string{"A"}}}},
+		{Mixer: layers.S4Config{DModel: 2, DState: 4, LMax: 8, SSM: layers.SSM{Frozen: []string{"A"}, FollowLR: []string{"A"}}}},
+		{Mixer: layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Frozen: []string{"A"}, FollowLR: []string{"A"}}}},
+		{Mixer: layers.DSSConfig{DModel: 2, DState: 4, SSM: layers.SSM{Frozen: []string{"C"}, FollowLR: []string{"A"}}}},
+		{Mixer: layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Frozen: []string{"A"}, FollowLR: []string{"A"}}}},
 	} {
 		padding := 1
-		cfgs = append(cfgs, models.ClassifierConfig{Vocab: 5, Padding: &padding, Classes: 2, NLayers: 2, Block: b})
+		cfgs = append(cfgs, models.ClassifierConfig{Vocab: 5, Padding: &padding, Classes: 2, Stack: layers.StackConfig{Repeat: 2, Blocks: []layers.BlockConfig{b}}})
 	}
 	return cfgs
 }
@@ -66,16 +66,17 @@ func TestConfigurationsOfTheCallerAreNotRead(t *testing.T) {
 		m := classifierOf(t, cfg)
 		for _, c := range []models.ClassifierConfig{cfg, m.Config().(models.ClassifierConfig)} {
 			*c.Padding = 99
-			switch b := c.Block; {
-			case b.S4 != nil:
-				b.S4.Frozen[0], b.S4.DModel = "x", -1
-			case b.S4D != nil:
-				b.S4D.Frozen[0], b.S4D.DModel = "x", -1
-			case b.DSS != nil:
-				b.DSS.Frozen[0], b.DSS.DModel = "x", -1
-			case b.LSSL != nil:
-				b.LSSL.Frozen[0], b.LSSL.DModel = "x", -1
+			switch m := c.Stack.Blocks[0].Mixer.(type) {
+			case layers.S4Config:
+				m.Frozen[0] = "x"
+			case layers.S4DConfig:
+				m.Frozen[0] = "x"
+			case layers.DSSConfig:
+				m.Frozen[0] = "x"
+			case layers.LSSLConfig:
+				m.Frozen[0] = "x"
 			}
+			c.Stack.Blocks[0].Mixer = nil
 		}
 		if got := m.Config(); !reflect.DeepEqual(got, want) {
 			t.Errorf("want %+v, got %+v", want, got)
@@ -104,7 +105,7 @@ func TestFilesOfTwoModelsAreNotOne(t *testing.T) {
 	save := func(dir string, disc ssm.Disc) {
 		t.Helper()
 		b := layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4, Disc: disc}}
-		if err := classifierOf(t, models.ClassifierConfig{Vocab: 5, Classes: 2, NLayers: 1, Block: b}).Save(dir); err != nil {
+		if err := classifierOf(t, models.ClassifierConfig{Vocab: 5, Classes: 2, Stack: layers.StackConfig{Blocks: []layers.BlockConfig{b}}}).Save(dir); err != nil {
 			t.Fatal(err)
 		}
 	}

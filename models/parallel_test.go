@@ -116,8 +116,8 @@ func fitParallel(t *testing.T, m *models.Classifier, steps int, parallel bool) (
 // run one after the other, and as a run in two parts.
 func TestDataParallelTraining(t *testing.T) {
 	cfg := tokens()
-	cfg.Block.Norm = layers.LayerNorm
-	cfg.Block.Dropout = 0.4
+	cfg.Stack.Blocks[0].Norm = layers.LayerNorm
+	cfg.Stack.Blocks[0].Dropout = 0.4
 	equal := func(a, b [][]float64) bool {
 		return slices.EqualFunc(a, b, func(x, y []float64) bool { return slices.Equal(x, y) })
 	}

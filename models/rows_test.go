@@ -91,7 +91,7 @@ func classifiers() []models.ClassifierConfig {
 		{Mixer: layers.DSSConfig{DModel: 4, DState: 4}, Norm: layers.NoNorm},
 		{Mixer: layers.S4DConfig{DModel: 4, DState: 4, SSM: layers.SSM{Bidirectional: true, Dropout: 0.1, UntiedDropout: true}}, Norm: layers.BatchNorm},
 	} {
-		c := models.ClassifierConfig{Classes: 3, NLayers: 2, Block: block, Features: 2}
+		c := models.ClassifierConfig{Classes: 3, Stack: layers.StackConfig{Repeat: 2, Blocks: []layers.BlockConfig{block}}, Features: 2}
 		list = append(list, c)
 		c.Features, c.Vocab = 0, 7
 		list = append(list, c)
@@ -135,6 +135,6 @@ func TestExamplesAreApart(t *testing.T) {
 }
 
 func name(cfg models.ClassifierConfig) string {
-	b := cfg.Block
+	b := cfg.Stack.Blocks[0]
 	return "features " + map[bool]string{true: "yes", false: "no"}[cfg.Features > 0] + ", norm " + string(b.Norm) + ", pool " + string(cfg.Pool)
 }

@@ -17,7 +17,7 @@ import (
 
 func s4Tokens(lMax int) models.ClassifierConfig {
 	cfg := tokens()
-	cfg.Block = layers.BlockConfig{Mixer: layers.S4Config{DModel: 4, DState: 4, LMax: lMax}, PreNorm: true}
+	cfg.Stack.Blocks[0] = layers.BlockConfig{Mixer: layers.S4Config{DModel: 4, DState: 4, LMax: lMax}, PreNorm: true}
 	return cfg
 }
 
@@ -59,7 +59,7 @@ func TestLoadTunesWhatIsNotTuned(t *testing.T) {
 				ts[i].Data = []int64{0}
 			case strings.HasSuffix(x.Name, "kernel.C"):
 				block := m.Blocks()[strings.Count(x.Name[:strings.Index(x.Name, ".layer")], "1")]
-				ts[i].Data = untuned(t, block.Layer(), len(x.Data.([]float64)))
+				ts[i].Data = untuned(t, block.Mixer().(layers.Systems), len(x.Data.([]float64)))
 			}
 		}
 		return ts
@@ -79,7 +79,7 @@ func TestLoadTunesWhatIsNotTuned(t *testing.T) {
 }
 
 // untuned returns C of a layer, as its systems have it.
-func untuned(t *testing.T, l layers.StateSpaceLayer, n int) []float64 {
+func untuned(t *testing.T, l layers.Systems, n int) []float64 {
 	t.Helper()
 	var c []float64
 	for h := 0; len(c) < n; h++ {
