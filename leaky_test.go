@@ -71,7 +71,7 @@ func (l *Leaky) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fftconv.Conv(x, k, nil)
+	return fftconv.Conv(x, k, nil, fftconv.WithLengths(lengths))
 }
 
 // Snapshot implements layers.Stepper.

@@ -66,7 +66,7 @@ type model[T num.Float] struct {
 }
 
 func newModel[T num.Float](rng *rand.Rand, s Size) model[T] {
-	m := model[T]{New(NewWeights[T](s)), nil}
+	m := model[T]{New[T](s), nil}
 	for h := range s.H {
 		f := randomFeature(rng, s)
 		m.Set(h, f)
@@ -172,7 +172,7 @@ func TestFormula(t *testing.T) { eachLevel(t, testFormula[float32], testFormula[
 func testLoadStore[T num.Float](t *testing.T) {
 	for _, s := range sizes() {
 		const batch = 3
-		r := NewWeights[T](s)
+		r := New[T](s)
 		pairs, x := make([]T, batch*s.H*s.N*2), make([]T, r.StateLen(batch))
 		for i := range pairs {
 			pairs[i] = T(i + 1)
@@ -344,7 +344,7 @@ func TestBatch(t *testing.T) {
 func TestAllocs(t *testing.T) {
 	for _, s := range []Size{{9, 3, 2, 2}, {16, 4, 0, 1}} {
 		const batch = 3
-		r := New(NewWeights[float32](s))
+		r := New[float32](s)
 		x, u, y := make([]float32, r.StateLen(batch)), make([]float32, batch*s.H), make([]float32, batch*s.Channels*s.H)
 		if got := testing.AllocsPerRun(10, func() {
 			if err := r.Advance(y, x, u); err != nil {
@@ -357,7 +357,7 @@ func TestAllocs(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	r := New(NewWeights[float64](Size{H: 4, N: 3, Channels: 2}))
+	r := New[float64](Size{H: 4, N: 3, Channels: 2})
 	x, u, y := make([]float64, r.StateLen(2)), make([]float64, 8), make([]float64, 16)
 	for _, c := range []struct {
 		err  error
