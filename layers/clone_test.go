@@ -34,7 +34,7 @@ func TestAtRateScalesStepSizes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 3))
 	const rate = 1.5
 	for _, v := range []variant{
-		s4dVariant(layers.S4DConfig{DModel: 3, DState: 6, UntiedDt: true}),
+		s4dVariant(layers.S4DConfig{DModel: 3, DState: 6, Dt: layers.DtPerState}),
 		dssVariant(layers.DSSConfig{DModel: 3, DState: 4, Version: vandermonde.DSSExp}),
 		lsslVariant(layers.LSSLConfig{DModel: 3, DState: 5}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 3, DState: 6}}),

@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/cmplx"
@@ -47,9 +48,9 @@ type DSSConfig struct {
 	// then has no Recurrence and no state.
 	LMax int `json:"l_max,omitempty"`
 
-	DtMin  float64 `json:"dt_min,omitempty"`  // smallest initial step size; 0 means 0.001
-	DtMax  float64 `json:"dt_max,omitempty"`  // largest initial step size; 0 means 0.1
-	TiedDt bool    `json:"tied_dt,omitempty"` // one step size for Re Lambda and Im Lambda, not one each
+	DtMin float64   `json:"dt_min,omitempty"` // smallest initial step size; 0 means 0.001
+	DtMax float64   `json:"dt_max,omitempty"` // largest initial step size; 0 means 0.1
+	Dt    StepSizes `json:"dt,omitempty"`     // what has a step size; "" means DtPerPart, else DtPerFeature
 
 	SSM // channels, directions, gate, activation, mixing, dropout, learning rates, what is frozen
 }
@@ -61,6 +62,7 @@ func (c DSSConfig) withDefaults() DSSConfig {
 	def(&c.LRC, c.LR)
 	def(&c.Version, vandermonde.DSSSoftmax)
 	def(&c.Init, DSSInitLegS)
+	def(&c.Dt, DtPerPart)
 	def(&c.DtMin, 0.001)
 	def(&c.DtMax, 0.1)
 	return c
@@ -90,7 +92,7 @@ func (c DSSConfig) validate() error {
 	if err := (vandermonde.DSSConfig{Version: c.Version, L: 1}).Validate(); err != nil {
 		return err
 	}
-	if err := validateDt(c.DtMin, c.DtMax, ssm.Exp); err != nil {
+	if err := errors.Join(c.Dt.Validate(DtPerPart, DtPerFeature), validateDt(c.DtMin, c.DtMax, ssm.Exp)); err != nil {
 		return err
 	}
 	return c.validateSize()
@@ -132,7 +134,7 @@ func (c DSSConfig) common() common { return common{c.DModel, c.SSM, withoutB} }
 // Parameters, with CH = Channels (twice that if bidirectional), in the order of
 // Params:
 //
-//	kernel.log_dt (H, 2) or, with TiedDt, (H, 1)   dt = ssm.Exp of log_dt, of Re Lambda and Im Lambda
+//	kernel.log_dt (H, 2) or, with DtPerFeature, (H, 1)   dt = ssm.Exp of log_dt, of Re Lambda and Im Lambda
 //	kernel.Lambda (N, 2)                           raw, see vandermonde.DSSVersion
 //	kernel.W      (CH, H, N, 2)                    re, im
 //	D             (Channels, H)
@@ -169,7 +171,7 @@ func (c DSSConfig) Build(b *Builder) (Layer, error) {
 func (m *dssModel) build(b *Builder) {
 	c, h := m.cfg, m.cfg.common().inner()
 	cols := 2
-	if c.TiedDt {
+	if c.Dt == DtPerFeature {
 		cols = 1
 	}
 	m.logDt = b.Param("kernel.log_dt", c.dynamic("dt", c.LRDt), repeated(cols, initDt(b, ssm.Exp, c.DtMin, c.DtMax)), h, cols)

@@ -40,6 +40,6 @@ func stepOfDSS[T num.Float](m *dssModel) (*vandermonde.Step[T], error) {
 		}
 	}
 	c := m.cfg.common()
-	size := vandermonde.DSSSize{CH: c.kernels(), H: c.inner(), N: m.cfg.DState, SeparateDt: !m.cfg.TiedDt}
+	size := vandermonde.DSSSize{CH: c.kernels(), H: c.inner(), N: m.cfg.DState, SeparateDt: m.cfg.Dt == DtPerPart}
 	return vandermonde.NewDSSStep(m.disc(m.window(1)), size, p)
 }

@@ -20,7 +20,7 @@ func (m *dssModel) system(kernel, feature int) (*System, error) {
 		return nil, r.err
 	}
 	cfg := m.disc(m.window(1))
-	ab, bb, err := vandermonde.DiscretizeDSS(cfg, vandermonde.DSSSize{CH: 1, H: 1, N: n, SeparateDt: !c.TiedDt}, p)
+	ab, bb, err := vandermonde.DiscretizeDSS(cfg, vandermonde.DSSSize{CH: 1, H: 1, N: n, SeparateDt: c.Dt == DtPerPart}, p)
 	if err != nil {
 		return nil, err
 	}
@@ -28,11 +28,11 @@ func (m *dssModel) system(kernel, feature int) (*System, error) {
 	lambda, b := complexes(p.Lambda), make([]complex128, n)
 	for i, raw := range lambda {
 		lambda[i] = cfg.Lambda(raw)
-		if !c.TiedDt {
+		if c.Dt == DtPerPart {
 			lambda[i] = complex(dt*real(lambda[i]), cfg.Dt(p.LogDt[1])*imag(lambda[i]))
 		}
 	}
-	if !c.TiedDt {
+	if c.Dt == DtPerPart {
 		dt = 1
 	}
 	for i, v := range lambda {

@@ -25,7 +25,7 @@ func extremes() []variant {
 			vs = append(vs, s4Variant(layers.S4Config{DModel: h, DState: n, Init: init, LMax: lMax, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}))
 		}
 	}
-	vs = append(vs, s4Variant(layers.S4Config{DModel: h, DState: n, LMax: l, UntiedDt: true, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}))
+	vs = append(vs, s4Variant(layers.S4Config{DModel: h, DState: n, LMax: l, Dt: layers.DtPerState, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}))
 	for _, disc := range []ssm.Disc{ssm.ZOH, ssm.Bilinear} {
 		vs = append(vs, s4dVariant(layers.S4DConfig{DModel: h, DState: n, Disc: disc, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}))
 	}

@@ -94,9 +94,13 @@ func family() []variant {
 		s4Variant(layers.S4Config{DModel: 2, DState: 4, LMax: 2 * familyLength, SSM: layers.SSM{Mixing: layers.MixNone, Activation: ops.ActIdentity, Channels: 2}}),
 		s4Variant(layers.S4Config{DModel: 4, DState: 4, LMax: familyLength, SSM: layers.SSM{Gate: 3, Bottleneck: 2, MultActivation: ops.ActGELU, Dropout: 0.2}}),
 		s4Variant(layers.S4Config{DModel: 3, DState: 4, LMax: familyLength, SSM: layers.SSM{Gate: 1, GateActivation: ops.ActSigmoid, Mixing: layers.MixLinear}}),
-		s4Variant(layers.S4Config{DModel: 4, DState: 6, NSSM: 2, Rank: 2, LMax: familyLength, UntiedDt: true}),
+		s4Variant(layers.S4Config{DModel: 4, DState: 6, NSSM: 2, Rank: 2, LMax: familyLength, Dt: layers.DtPerState}),
 		s4dVariant(layers.S4DConfig{DModel: 4, DState: 8, Init: hippo.InitLegS, Disc: ssm.Bilinear, NSSM: 2, SSM: layers.SSM{Channels: 2}}),
-		s4dVariant(layers.S4DConfig{DModel: 3, DState: 6, NSSM: 1, UntiedDt: true, FixedB: true}),
+		s4dVariant(layers.S4DConfig{DModel: 3, DState: 6, NSSM: 1, Dt: layers.DtPerState, FixedB: true}),
+		s4dVariant(layers.S4DConfig{DModel: 6, DState: 4, SSM: layers.SSM{Gate: 2, Bottleneck: 3, Channels: 2}}),
+		dssVariant(layers.DSSConfig{DModel: 4, DState: 3, Version: vandermonde.DSSExp, SSM: layers.SSM{Gate: 2, Bottleneck: 2}}),
+		lsslVariant(layers.LSSLConfig{DModel: 4, DState: 4, NSSM: 2, SSM: layers.SSM{Bottleneck: 2, Mixing: layers.MixLinear}}),
+		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Gate: 2}}),
 	)
 	for _, v := range vandermonde.DSSVersions() {
 		vs = append(vs, dssVariant(layers.DSSConfig{DModel: 3, DState: 5, Version: v, LMax: familyLength, SSM: layers.SSM{Channels: 2}}))
@@ -108,7 +112,7 @@ func family() []variant {
 		lsslVariant(layers.LSSLConfig{DModel: 3, DState: 8, Alpha: 1, SSM: layers.SSM{Frozen: []string{"dt", "A", "B"}}}),
 		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 2, Alpha: 0.75, DtTransform: ssm.Softplus, SSM: layers.SSM{Frozen: []string{"A"}}}),
 		blockVariant(layers.BlockConfig{Mixer: layers.LSSLConfig{DModel: 3, DState: 5}}),
-		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, TiedDt: true, Init: layers.DSSInitRandom}),
+		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, Dt: layers.DtPerFeature, Init: layers.DSSInitRandom}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4Config{DModel: 4, DState: 4, LMax: familyLength}, PreNorm: true, Dropout: 0.1}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 3, DState: 4}, Norm: layers.BatchNorm}),
 		blockVariant(layers.BlockConfig{Mixer: layers.DSSConfig{DModel: 3, DState: 4, Version: vandermonde.DSSExp}, Norm: layers.NoNorm}),

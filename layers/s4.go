@@ -42,7 +42,7 @@ type S4Config struct {
 
 	DtMin       float64       `json:"dt_min,omitempty"`       // smallest initial step size; 0 means 0.001
 	DtMax       float64       `json:"dt_max,omitempty"`       // largest initial step size; 0 means 0.1
-	UntiedDt    bool          `json:"untied_dt,omitempty"`    // a step size for each state of a feature, not one
+	Dt          StepSizes     `json:"dt,omitempty"`           // what has a step size; "" means DtPerFeature, else DtPerState
 	DtTransform ssm.Transform `json:"dt_transform,omitempty"` // dt = transform(log_dt); "" means ssm.Exp
 	ATransform  ssm.Transform `json:"a_transform,omitempty"`  // Re A = -transform(A_real); "" means ssm.Exp
 
@@ -57,6 +57,7 @@ func (c S4Config) withDefaults() S4Config {
 	def(&c.Init, hippo.InitLegS)
 	def(&c.Rank, leastRank(c.Init))
 	def(&c.LMax, defaultLMax)
+	def(&c.Dt, DtPerFeature)
 	def(&c.DtMin, 0.001)
 	def(&c.DtMax, 0.1)
 	def(&c.DtTransform, ssm.Exp)
@@ -103,6 +104,7 @@ func (c S4Config) validate() error {
 		return fmt.Errorf("want NSSM a divisor of the number of features H = %d, got %d", com.inner(), c.NSSM)
 	}
 	if err := errors.Join(
+		c.Dt.Validate(DtPerFeature, DtPerState),
 		validateDt(c.DtMin, c.DtMax, c.DtTransform),
 		inField("Init", c.Init.Validate(hippo.DPLRInits()...)),
 		inField("ATransform", c.ATransform.Validate()),
@@ -153,7 +155,7 @@ func (c S4Config) common() common { return common{c.DModel, c.SSM, ssmParams} }
 //	input_linear.weight (H, DModel), .bias                 with Bottleneck
 //	input_gate.weight   (Gate*DModel, DModel), .bias       with Gate
 //	output_gate.weight  (Gate*DModel, Channels*H), .bias   with Gate
-//	kernel.log_dt (H, 1)              dt = DtTransform(log_dt); (H, N/2) with UntiedDt
+//	kernel.log_dt (H, 1)              dt = DtTransform(log_dt); (H, N/2) with DtPerState
 //	kernel.A_real (S, N/2)            Re Lambda = -ATransform(A_real)
 //	kernel.A_imag (S, N/2)            Im Lambda = -A_imag
 //	kernel.P      (R, S, N/2, 2)      re, im; A = Lambda - sum_r P_r P_r^H
@@ -285,12 +287,12 @@ func (l *S4) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*S4, error) {
 // size is the shape of the layer's kernels.
 func (m *s4Model) size() cauchy.Size {
 	c := m.cfg
-	return cauchy.Size{CH: m.cfg.common().kernels(), H: m.cfg.common().inner(), S: c.NSSM, N: c.DState / 2, R: c.Rank, DtPerState: c.UntiedDt}
+	return cauchy.Size{CH: m.cfg.common().kernels(), H: m.cfg.common().inner(), S: c.NSSM, N: c.DState / 2, R: c.Rank, DtPerState: c.Dt == DtPerState}
 }
 
 // dtCols is the number of step sizes of a feature.
 func (m *s4Model) dtCols() int {
-	if m.cfg.UntiedDt {
+	if m.cfg.Dt == DtPerState {
 		return m.cfg.DState / 2
 	}
 	return 1

@@ -32,7 +32,7 @@ type S4DConfig struct {
 
 	DtMin       float64       `json:"dt_min,omitempty"`       // smallest initial step size; 0 means 0.001
 	DtMax       float64       `json:"dt_max,omitempty"`       // largest initial step size; 0 means 0.1
-	UntiedDt    bool          `json:"untied_dt,omitempty"`    // a step size for each state of a feature, not one
+	Dt          StepSizes     `json:"dt,omitempty"`           // what has a step size; "" means DtPerFeature, else DtPerState
 	DtTransform ssm.Transform `json:"dt_transform,omitempty"` // dt = transform(log_dt); "" means ssm.Exp
 	ATransform  ssm.Transform `json:"a_transform,omitempty"`  // Re A = -transform(A_real); "" means ssm.Exp
 
@@ -46,6 +46,7 @@ func (c S4DConfig) withDefaults() S4DConfig {
 	def(&c.NSSM, c.common().inner())
 	def(&c.Init, hippo.InitLin)
 	def(&c.Disc, ssm.ZOH)
+	def(&c.Dt, DtPerFeature)
 	def(&c.DtMin, 0.001)
 	def(&c.DtMax, 0.1)
 	def(&c.DtTransform, ssm.Exp)
@@ -73,6 +74,7 @@ func (c S4DConfig) validate() error {
 		return fmt.Errorf("want NSSM a divisor of the number of features H = %d, got %d", c.common().inner(), c.NSSM)
 	}
 	if err := errors.Join(
+		c.Dt.Validate(DtPerFeature, DtPerState),
 		validateDt(c.DtMin, c.DtMax, c.DtTransform),
 		inField("Init", c.Init.Validate(hippo.DiagInits()...)),
 		inField("Disc", c.Disc.Validate(ssm.ZOH, ssm.Bilinear)),
@@ -163,7 +165,7 @@ func (m *s4dModel) build(b *Builder) {
 		return
 	}
 	dts := 1
-	if c.UntiedDt {
+	if c.Dt == DtPerState {
 		dts = size.N
 	}
 	aHint := c.dynamic("A", c.LRA)
@@ -188,7 +190,7 @@ func (l *S4D) CloneTo(g *G.ExprGraph, opts ...CloneOption) (*S4D, error) {
 // size is the shape of the layer's kernels.
 func (m *s4dModel) size() vandermonde.Size {
 	c := m.cfg
-	return vandermonde.Size{CH: c.common().kernels(), H: c.common().inner(), S: c.NSSM, N: c.DState / 2, DtPerState: c.UntiedDt}
+	return vandermonde.Size{CH: c.common().kernels(), H: c.common().inner(), S: c.NSSM, N: c.DState / 2, DtPerState: c.Dt == DtPerState}
 }
 
 // disc says how the kernel follows from the parameters.

@@ -35,7 +35,7 @@ func (m *s4dModel) system(kernel, feature int) (*System, error) {
 		lambda[i] = complex(-rate, -aImag[i])
 	}
 	dt := dts[0]
-	if c.UntiedDt {
+	if c.Dt == DtPerState {
 		for i, step := range dts {
 			lambda[i] *= complex(step, 0)
 			b[i] *= complex(step, 0)

@@ -94,7 +94,7 @@ func TestS4DRecurrenceIsConvolution(t *testing.T) {
 	}
 	cfgs = append(cfgs,
 		layers.S4DConfig{DModel: 4, DState: 2, NSSM: 2, SSM: layers.SSM{Channels: 3}},
-		layers.S4DConfig{DModel: 3, DState: 6, NSSM: 1, UntiedDt: true, DtTransform: ssm.Softplus, ATransform: ssm.ReLU},
+		layers.S4DConfig{DModel: 3, DState: 6, NSSM: 1, Dt: layers.DtPerState, DtTransform: ssm.Softplus, ATransform: ssm.ReLU},
 		layers.S4DConfig{DModel: 1, DState: 64, FixedB: true, SSM: layers.SSM{Mixing: layers.MixLinear, Activation: ops.ActTanh}},
 		layers.S4DConfig{DModel: 2, ATransform: ssm.Softplus, SSM: layers.SSM{Channels: 2, Mixing: layers.MixNone, Activation: ops.ActIdentity}},
 		layers.S4DConfig{DModel: 5, DState: 4, ATransform: ssm.None, SSM: layers.SSM{Activation: ops.ActSiLU, Dropout: 0.5}},

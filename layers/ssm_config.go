@@ -58,6 +58,24 @@ type SSM struct {
 	Frozen []string `json:"frozen,omitempty"`
 }
 
+// StepSizes says what has a step size of its own.
+type StepSizes string
+
+// What can have a step size of its own.
+const (
+	DtPerFeature StepSizes = "feature" // every feature: its states are tied
+	DtPerState   StepSizes = "state"   // every state of a feature
+	DtPerPart    StepSizes = "part"    // Re Lambda and Im Lambda of a feature (DSS)
+)
+
+// Validate reports a name that is not one of those allowed.
+func (s StepSizes) Validate(allowed ...StepSizes) error {
+	if !slices.Contains(allowed, s) {
+		return fmt.Errorf("want Dt one of %q, got %q", allowed, string(s))
+	}
+	return nil
+}
+
 // withDefaults replaces zero values by what they stand for, but for the rates.
 func (c SSM) withDefaults() SSM {
 	def(&c.Channels, 1)

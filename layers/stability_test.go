@@ -84,7 +84,7 @@ func TestStateStaysStableWhateverTheLearningRate(t *testing.T) {
 		s4dVariant(layers.S4DConfig{DModel: 2, DState: 6, Disc: ssm.Bilinear, DtTransform: ssm.Softplus}),
 		s4Variant(layers.S4Config{DModel: 2, DState: 6, Init: hippo.InitLegT, LMax: 12}),
 		s4Variant(layers.S4Config{DModel: 2, DState: 6, Init: hippo.InitFouT, LMax: 12, DtTransform: ssm.Softplus}),
-		s4Variant(layers.S4Config{DModel: 2, DState: 6, UntiedDt: true, LMax: 12}),
+		s4Variant(layers.S4Config{DModel: 2, DState: 6, Dt: layers.DtPerState, LMax: 12}),
 	)
 	for _, v := range []vandermonde.DSSVersion{vandermonde.DSSExp, vandermonde.DSSExpNoScale, vandermonde.DSSExpReIm} {
 		vs = append(vs, dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Version: v}))

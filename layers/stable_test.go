@@ -44,7 +44,7 @@ func stableByDesign() []trainable {
 		}})
 	}
 	ls = append(ls, trainable{"S4 untied dt", func(g *G.ExprGraph, dt tensor.Dtype, lr float64) (layers.StateSpaceLayer, error) {
-		return layers.NewS4(g, dt, layers.S4Config{DModel: 3, DState: 4, UntiedDt: true, SSM: layers.SSM{LRA: lr}})
+		return layers.NewS4(g, dt, layers.S4Config{DModel: 3, DState: 4, Dt: layers.DtPerState, SSM: layers.SSM{LRA: lr}})
 	}})
 	return append(ls, trainable{"LSSL", func(g *G.ExprGraph, dt tensor.Dtype, lr float64) (layers.StateSpaceLayer, error) {
 		return layers.NewLSSL(g, dt, layers.LSSLConfig{DModel: 3, DState: 4, SSM: layers.SSM{LRA: lr}})

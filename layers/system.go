@@ -20,13 +20,13 @@ import (
 //
 // The state x is real, (N): of S4, S4D and DSS the real parts of the stored
 // states, then the imaginary ones, N = DState or, for DSS, 2 DState (see
-// [hippo.DPLR.Real]). Those of S4 with UntiedDt are divided by the root of their
+// [hippo.DPLR.Real]). Those of S4 with DtPerState are divided by the root of their
 // step size: in such states A is diagonal plus low rank.
 type System struct {
 	// Dt is the step size, Disc the discretisation and Alpha that of ssm.GBT: the
 	// discrete system is that of Continuous.Discretize(Dt, Disc, Alpha). Time is
 	// that of the layer's parameters, but where every state has a step size of its
-	// own (UntiedDt of S4 and S4D, DSSConfig without TiedDt) it is counted in steps,
+	// own (DtPerState of S4 and S4D, DtPerPart of DSS) it is counted in steps,
 	// and Dt is 1.
 	Dt    float64
 	Disc  ssm.Disc

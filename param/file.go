@@ -171,7 +171,7 @@ func (l Loader) rename(ts []safetensors.Tensor) (map[string]string, error) {
 	}
 	for from, to := range l.Rename {
 		if original[to] != from {
-			return nil, fmt.Errorf("Rename: want the name of a tensor of the file, got %q", from)
+			return nil, fmt.Errorf("want Rename to name tensors of the file, got %q", from)
 		}
 	}
 	return original, nil

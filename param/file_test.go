@@ -99,7 +99,7 @@ func TestLoadIsStrict(t *testing.T) {
 		`want parameters and buffers of different names, got "enc.weight" twice`: func() error { return param.Load(path, enc(small, "enc"), enc(small, "enc")) },
 		"want a layer or model, got nil":                                         func() error { return param.Load(path, nil) },
 		"no such file":                                                           func() error { return param.Load(path+"x", from...) },
-		`Rename: want the name of a tensor of the file, got "nowhere"`: func() error {
+		`want Rename to name tensors of the file, got "nowhere"`: func() error {
 			_, err := param.Loader{Rename: map[string]string{"nowhere": "enc.weight"}}.Load(path, from...)
 			return err
 		},

@@ -207,7 +207,7 @@ func TestErrors(t *testing.T) {
 		"-period, -ratio: want periods that are finite, got +Inf for the last": {"-ratio", "1e300"},
 		"-noise: want at least 0, got -1":                                      {"-noise", "-1"},
 		"want an even -d-state >= 2":                                           {"-d-state", "3"},
-		"want -n-ssm a divisor of the number of features H = 16, got 3":                        {"-n-ssm", "3"},
+		"want -n-ssm a divisor of the number of features H = 16, got 3":        {"-n-ssm", "3"},
 		"want 0 < -dt-min <= -dt-max, got -dt-min = 1":                         {"-dt-min", "1"},
 		"not a directory":                                                      small(filepath.Join(file, "a")),
 	} {

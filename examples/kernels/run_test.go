@@ -164,7 +164,7 @@ func classifier(t *testing.T, block layers.BlockConfig) *models.Classifier {
 func TestSavedModel(t *testing.T) {
 	for name, block := range map[string]layers.BlockConfig{
 		"one":  {Mixer: layers.S4DConfig{DModel: 1, DState: 2}},
-		"s4d":  {Mixer: layers.S4DConfig{DModel: 4, DState: 4, UntiedDt: true, SSM: layers.SSM{Bidirectional: true}}},
+		"s4d":  {Mixer: layers.S4DConfig{DModel: 4, DState: 4, Dt: layers.DtPerState, SSM: layers.SSM{Bidirectional: true}}},
 		"s4":   {Mixer: layers.S4Config{DModel: 4, DState: 4, LMax: 32, SSM: layers.SSM{Bottleneck: 2, Gate: 2}}},
 		"lssl": {Mixer: layers.LSSLConfig{DModel: 3, DState: 4}},
 	} {

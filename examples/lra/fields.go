@@ -9,7 +9,7 @@ var (
 		"Repeat": "-layers", "Pool": "-pool", "Norm": "-norm", "PreNorm": "-prenorm", "Dropout": "-dropout",
 		"DModel": "-d-model", "DState": "-d-state", "NSSM": "-n-ssm", "Channels": "-channels", "Init": "-init", "Rank": "-rank",
 		"Disc": "-disc", "FixedB": "-fixed-b", "Bidirectional": "-bidirectional", "OffByOne": "-off-by-one",
-		"DtMin": "-dt-min", "DtMax": "-dt-max", "UntiedDt": "-untied-dt", "DtTransform": "-dt-transform", "ATransform": "-a-transform",
+		"DtMin": "-dt-min", "DtMax": "-dt-max", "Dt": "-dt", "DtTransform": "-dt-transform", "ATransform": "-a-transform",
 		"Activation": "-activation", "Mixing": "-mixing", "LMax": "-buckets",
 		"LR": "-lr-ssm", "LRDt": "-lr-dt", "LRA": "-lr-a", "LRB": "-lr-b", "Frozen": "-freeze", "FollowLR": "-follow-lr",
 	}
@@ -29,7 +29,7 @@ var (
 		"repeat": "-layers", "pool": "-pool", "norm": "-norm", "prenorm": "-prenorm", "dropout": "-dropout",
 		"d_model": "-d-model", "d_state": "-d-state", "n_ssm": "-n-ssm", "channels": "-channels", "init": "-init", "rank": "-rank",
 		"disc": "-disc", "fixed_b": "-fixed-b", "bidirectional": "-bidirectional", "off_by_one": "-off-by-one",
-		"dt_min": "-dt-min", "dt_max": "-dt-max", "untied_dt": "-untied-dt", "dt_transform": "-dt-transform", "a_transform": "-a-transform",
+		"dt_min": "-dt-min", "dt_max": "-dt-max", "dt": "-dt", "dt_transform": "-dt-transform", "a_transform": "-a-transform",
 		"activation": "-activation", "mixing": "-mixing", "l_max": "-buckets", "frozen": "-freeze", "follow_lr": "-follow-lr",
 		"mixer.lr": "-lr-ssm", "lr_dt": "-lr-dt", "lr_a": "-lr-a", "lr_b": "-lr-b",
 		"mixer.kind": "-layer",

@@ -204,7 +204,7 @@ func find(args []string, name, def string) string {
 var sections = []struct{ title, names string }{
 	{"What to train", "task preset data cache out resume overwrite seed cpuprofile"},
 	{"Model", "layer layers d-model norm prenorm dropout pool activation mixing"},
-	{"State space model", "d-state n-ssm channels init rank disc fixed-b bidirectional off-by-one dt-min dt-max untied-dt dt-transform a-transform lr-ssm lr-dt lr-a lr-b follow-lr freeze"},
+	{"State space model", "d-state n-ssm channels init rank disc fixed-b bidirectional off-by-one dt dt-min dt-max dt-transform a-transform lr-ssm lr-dt lr-a lr-b follow-lr freeze"},
 	{"Training", "steps epochs max-time batch eval-batch buckets lr wd clip schedule warmup drop drop-patience eval-every patience dtype"},
 	{"ListOps data", "train-examples test-examples min-length max-length"},
 }
@@ -246,7 +246,7 @@ func (o *options) flags() *flag.FlagSet {
 	fs.BoolVar(&s.OffByOne, "off-by-one", s.OffByOne, "let the second kernel start one step ahead, as the reference does; off without -bidirectional")
 	fs.Float64Var(&s.DtMin, "dt-min", s.DtMin, "smallest initial step size")
 	fs.Float64Var(&s.DtMax, "dt-max", s.DtMax, "largest initial step size")
-	fs.BoolVar(&s.UntiedDt, "untied-dt", s.UntiedDt, "a step size for each state")
+	option.Choice(fs, "dt", &s.Dt, "what has a step size of its own: a feature, or each state of one", []layers.StepSizes{layers.DtPerFeature, layers.DtPerState})
 	option.Choice(fs, "dt-transform", &s.DtTransform, "step size from its parameter", []ssm.Transform{ssm.Exp, ssm.Softplus})
 	option.Choice(fs, "a-transform", &s.ATransform, "decay rate from its parameter", ssm.Transforms())
 	fs.Float64Var(&s.LR, "lr-ssm", s.LR, "learning rate of dt, A and B")
@@ -337,7 +337,7 @@ func (o *options) setLayer() {
 	if o.layer == "s4" {
 		o.block.Mixer = layers.S4Config{
 			DModel: c.DModel, DState: c.DState, Rank: o.rank, NSSM: c.NSSM, LMax: o.longest(),
-			Init: c.Init, DtMin: c.DtMin, DtMax: c.DtMax, UntiedDt: c.UntiedDt, DtTransform: c.DtTransform, ATransform: c.ATransform,
+			Init: c.Init, DtMin: c.DtMin, DtMax: c.DtMax, Dt: c.Dt, DtTransform: c.DtTransform, ATransform: c.ATransform,
 			SSM: c.SSM,
 		}
 	}

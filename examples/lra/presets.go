@@ -45,7 +45,7 @@ func defaults(task, preset string) (*options, error) {
 // base is what all presets have in common.
 func base(task, preset string) *options {
 	o := &options{task: task, preset: preset, layer: layerNames[0]}
-	o.s4d = layers.S4DConfig{Init: hippo.InitLegS, Disc: ssm.ZOH, DtMin: 0.001, DtMax: 0.1, DtTransform: ssm.Exp, ATransform: ssm.Exp, SSM: layers.SSM{Channels: 1, LR: 0.001, Activation: ops.ActGELU, Mixing: layers.MixGLU}}
+	o.s4d = layers.S4DConfig{Init: hippo.InitLegS, Disc: ssm.ZOH, Dt: layers.DtPerFeature, DtMin: 0.001, DtMax: 0.1, DtTransform: ssm.Exp, ATransform: ssm.Exp, SSM: layers.SSM{Channels: 1, LR: 0.001, Activation: ops.ActGELU, Mixing: layers.MixGLU}}
 	o.model = models.ClassifierConfig{Pool: ops.PoolMean}
 	o.block = layers.BlockConfig{Norm: layers.BatchNorm}
 	o.train = train.Config{DType: train.Float32, WeightDecay: 0.05, Schedule: train.Schedule{Kind: train.Cosine, Drop: 0.2, Patience: 5}}

@@ -137,7 +137,10 @@ func s4dConfig(c *golden.Case, prefix string, h int) (layers.S4DConfig, error) {
 	if err != nil {
 		return layers.S4DConfig{}, err
 	}
-	cfg := layers.S4DConfig{DModel: h, NSSM: a.Shape[0], DState: 2 * a.Shape[1], UntiedDt: len(dt.F) > h && len(dt.F) == len(a.F), FixedB: !c.Has(arrayName(c, prefix, "kernel.B")), Disc: ssm.ZOH, SSM: layers.SSM{Channels: len(d.F) / h}}
+	cfg := layers.S4DConfig{DModel: h, NSSM: a.Shape[0], DState: 2 * a.Shape[1], FixedB: !c.Has(arrayName(c, prefix, "kernel.B")), Disc: ssm.ZOH, SSM: layers.SSM{Channels: len(d.F) / h}}
+	if len(dt.F) > h && len(dt.F) == len(a.F) {
+		cfg.Dt = layers.DtPerState
+	}
 	desc := c.String("desc")
 	if strings.Contains(desc, "bilinear") {
 		cfg.Disc = ssm.Bilinear

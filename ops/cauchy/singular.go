@@ -58,7 +58,7 @@ func (f *feature) lost(p *power, b []float64) error {
 		realRow(c, row)
 		for _, v := range p.inv.LostRight() {
 			if part(c, v) > noPart {
-				return fmt.Errorf("Ab^%d has the eigenvalue 1 to rounding, in a mode nearest to pole %d: Lambda = %g, %s", p.l, at, f.a[at], keepsNone)
+				return fmt.Errorf("the power Ab^%d has the eigenvalue 1 to rounding, in a mode nearest to pole %d: Lambda = %g, %s", p.l, at, f.a[at], keepsNone)
 			}
 		}
 	}

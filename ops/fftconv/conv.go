@@ -114,7 +114,7 @@ func (p *Plan[T]) check(y []T, name string, in Inputs[T]) error {
 		return err
 	}
 	if in.Lengths != nil && len(in.Lengths) != g.B {
-		return fmt.Errorf("Lengths: want B = %d elements, got %d", g.B, len(in.Lengths))
+		return fmt.Errorf("want Lengths of B = %d elements, got %d", g.B, len(in.Lengths))
 	}
 	for b, n := range in.Lengths {
 		if n < 0 || n > g.L {
