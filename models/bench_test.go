@@ -11,6 +11,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train"
 )
 
@@ -38,7 +39,7 @@ func benchmarkStep(b *testing.B, cfg models.ClassifierConfig, batch, length int)
 	if err != nil {
 		b.Fatal(err)
 	}
-	gr, err := m.Build(train.Training, batch, length)
+	gr, err := m.Build(task.Training, batch, length)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -51,9 +52,9 @@ func benchmarkStep(b *testing.B, cfg models.ClassifierConfig, batch, length int)
 		y[i], n[i] = rng.IntN(cfg.Classes), length
 	}
 	for node, v := range map[*G.Node]any{
-		gr.X:       tensor.New(tensor.WithShape(batch, length, cfg.Features), tensor.WithBacking(x)),
-		gr.Lengths: tensor.New(tensor.WithShape(batch), tensor.WithBacking(n)),
-		gr.Target:  tensor.New(tensor.WithShape(batch), tensor.WithBacking(y)),
+		gr.Inputs[task.X]:       tensor.New(tensor.WithShape(batch, length, cfg.Features), tensor.WithBacking(x)),
+		gr.Inputs[task.Lengths]: tensor.New(tensor.WithShape(batch), tensor.WithBacking(n)),
+		gr.Inputs[task.Target]:  tensor.New(tensor.WithShape(batch), tensor.WithBacking(y)),
 	} {
 		if err := G.Let(node, v); err != nil {
 			b.Fatal(err)
@@ -67,7 +68,7 @@ func benchmarkStep(b *testing.B, cfg models.ClassifierConfig, batch, length int)
 	if err != nil {
 		b.Fatal(err)
 	}
-	prog, locs, err := G.CompileFunction(gr.G, G.Nodes{gr.X}, append(G.Nodes{gr.Loss}, grads...))
+	prog, locs, err := G.CompileFunction(gr.G, G.Nodes{gr.Inputs[task.X]}, append(G.Nodes{gr.Loss}, grads...))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/param"
-	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // ClassifierConfig configures a Classifier.
@@ -227,8 +227,8 @@ func (m *Classifier) Fwd(x, lengths *G.Node) (*G.Node, error) {
 // length, with placeholders for the data and the cross-entropy loss. All
 // graphs share the model's tensors and the masks of its dropouts, and run in
 // turn; those that are to run at the same time are built by models of their own,
-// from CloneTo. It implements train.Model.
-func (m *Classifier) Build(_ train.Mode, batch, length int) (*train.Graph, error) {
+// from CloneTo. It is what package train asks of a model.
+func (m *Classifier) Build(_ task.Mode, batch, length int) (*task.Graph, error) {
 	if batch < 1 || length < 1 {
 		return nil, fmt.Errorf("models: Classifier: Build: want batch and length >= 1, got %d and %d", batch, length)
 	}
@@ -254,5 +254,14 @@ func (m *Classifier) Build(_ train.Mode, batch, length int) (*train.Graph, error
 		return nil, fmt.Errorf("models: Classifier: %w", err)
 	}
 	graphop.InLayer(title, loss, logits, target)
-	return &train.Graph{G: g, X: x, Vocab: m.cfg.Vocab, Lengths: lengths, Target: target, Loss: loss, Logits: logits, Params: c.Params()}, nil
+	ranges := map[string]task.Range{task.Target: {High: m.cfg.Classes, Ignored: true}}
+	if m.cfg.Vocab > 0 {
+		ranges[task.X] = task.Range{High: m.cfg.Vocab}
+	}
+	return &task.Graph{
+		G:      g,
+		Inputs: map[string]*G.Node{task.X: x, task.Lengths: lengths, task.Target: target}, Ranges: ranges,
+		Loss: loss, Count: task.CountLabels(task.Target),
+		Outputs: map[string]*G.Node{task.Logits: logits}, Params: c.Params(),
+	}, nil
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/ops"
-	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/task"
 )
 
 func tokens() models.ClassifierConfig {
@@ -53,21 +53,21 @@ func newClassifier(t testing.TB, cfg models.ClassifierConfig, dt tensor.Dtype) *
 func logits(t testing.TB, m *models.Classifier, ids []int, lengths []int) []float64 {
 	t.Helper()
 	b := len(lengths)
-	gr, err := m.Build(train.Evaluation, b, len(ids)/b)
+	gr, err := m.Build(task.Evaluation, b, len(ids)/b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n, v := range map[*G.Node]any{
-		gr.X:       tensor.New(tensor.WithShape(b, len(ids)/b), tensor.WithBacking(ids)),
-		gr.Lengths: tensor.New(tensor.WithShape(b), tensor.WithBacking(lengths)),
-		gr.Target:  tensor.New(tensor.WithShape(b), tensor.WithBacking(make([]int, b))),
+		gr.Inputs[task.X]:       tensor.New(tensor.WithShape(b, len(ids)/b), tensor.WithBacking(ids)),
+		gr.Inputs[task.Lengths]: tensor.New(tensor.WithShape(b), tensor.WithBacking(lengths)),
+		gr.Inputs[task.Target]:  tensor.New(tensor.WithShape(b), tensor.WithBacking(make([]int, b))),
 	} {
 		if err := G.Let(n, v); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var v G.Value
-	G.Read(gr.Logits, &v)
+	G.Read(gr.Outputs[task.Logits], &v)
 	vm := G.NewTapeMachine(gr.G, G.EvalMode())
 	defer vm.Close()
 	if err := vm.RunAll(); err != nil {
@@ -328,7 +328,7 @@ func TestConfigErrors(t *testing.T) {
 		}
 	}
 	m := newClassifier(t, tokens(), tensor.Float32)
-	if _, err := m.Build(train.Training, 0, 3); err == nil || !strings.Contains(err.Error(), "want batch and length >= 1, got 0 and 3") {
+	if _, err := m.Build(task.Training, 0, 3); err == nil || !strings.Contains(err.Error(), "want batch and length >= 1, got 0 and 3") {
 		t.Errorf("empty batch: got error %v", err)
 	}
 }
@@ -431,7 +431,7 @@ func TestCloneWithOtherParametersFrozen(t *testing.T) {
 		t.Error("want A frozen in the original, D in the copy")
 	}
 	// A graph for training, and a saved model, are those of the copy.
-	gr, err := c.Build(train.Training, 1, 3)
+	gr, err := c.Build(task.Training, 1, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -479,7 +479,7 @@ func TestFeatureInput(t *testing.T) {
 // Every op of a model names, in errors at run time, the layer it is part of, or
 // the model.
 func TestOpsNameTheirLayer(t *testing.T) {
-	gr, err := newClassifier(t, tokens(), tensor.Float32).Build(train.Training, 2, 6)
+	gr, err := newClassifier(t, tokens(), tensor.Float32).Build(task.Training, 2, 6)
 	if err != nil {
 		t.Fatal(err)
 	}

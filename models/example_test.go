@@ -11,6 +11,7 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train"
 )
 
@@ -20,12 +21,17 @@ type firstToken struct{}
 
 func (firstToken) Len() int       { return 64 }
 func (firstToken) Length(int) int { return 12 }
-func (d firstToken) Example(i int) (train.Example, error) {
+func (firstToken) Fields() []task.Field {
+	return []task.Field{task.Tokens(task.X, 0), task.Label(task.Target)}
+}
+func (d firstToken) Example(i int, row *task.Row) error {
 	tokens := make([]int, d.Length(i))
 	for l := range tokens {
 		tokens[l] = (i >> l) & 1
 	}
-	return train.Example{Tokens: tokens, Label: tokens[0]}, nil
+	row.Ints(task.X, tokens...)
+	row.Ints(task.Target, tokens[0])
+	return nil
 }
 
 // A classifier is configured, trained, saved and loaded.
@@ -39,7 +45,8 @@ func ExampleClassifier() {
 		fmt.Println(err)
 		return
 	}
-	trainer, err := train.New(train.Config{Epochs: 25, BatchSize: 16, LR: 0.02}, model, firstToken{}, firstToken{})
+	trainer, err := train.New(train.Config{Epochs: 25, BatchSize: 16, LR: 0.02}, model, firstToken{}, firstToken{},
+		train.WithMetrics(train.Accuracy()))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -50,7 +57,7 @@ func ExampleClassifier() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("%s after %d steps, best accuracy %.0f %%\n", result.Reason, result.Steps, 100*result.Best.Val.Accuracy)
+	fmt.Printf("%s after %d steps, best accuracy %.0f %%\n", result.Reason, result.Steps, 100*result.Best.Val.Value("accuracy"))
 
 	dir, err := os.MkdirTemp("", "model")
 	if err != nil {

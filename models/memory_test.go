@@ -15,7 +15,7 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/ops/ssm"
-	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // ofEach returns one configuration for each layer that a block can hold, with
@@ -81,7 +81,7 @@ func TestConfigurationsOfTheCallerAreNotRead(t *testing.T) {
 		if got := m.Config(); !reflect.DeepEqual(got, want) {
 			t.Errorf("want %+v, got %+v", want, got)
 		}
-		if _, err := m.Build(train.Training, 2, 8); err != nil {
+		if _, err := m.Build(task.Training, 2, 8); err != nil {
 			t.Error(err)
 		}
 		dir := t.TempDir()

@@ -12,7 +12,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
-	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // worker is a copy of a model with a training graph and a machine.
@@ -28,7 +28,7 @@ func newWorker(t *testing.T, m *models.Classifier, stream int) *worker {
 		t.Error(err)
 		return nil
 	}
-	gr, err := c.Build(train.Training, b, l)
+	gr, err := c.Build(task.Training, b, l)
 	if err != nil {
 		t.Error(err)
 		return nil
@@ -39,9 +39,9 @@ func newWorker(t *testing.T, m *models.Classifier, stream int) *worker {
 		ids[i] = rng.IntN(7)
 	}
 	for n, v := range map[*G.Node]*tensor.Dense{
-		gr.X:       tensor.New(tensor.WithShape(b, l), tensor.WithBacking(ids)),
-		gr.Lengths: tensor.New(tensor.WithShape(b), tensor.WithBacking([]int{l, l - 1})),
-		gr.Target:  tensor.New(tensor.WithShape(b), tensor.WithBacking([]int{stream % 3, 1})),
+		gr.Inputs[task.X]:       tensor.New(tensor.WithShape(b, l), tensor.WithBacking(ids)),
+		gr.Inputs[task.Lengths]: tensor.New(tensor.WithShape(b), tensor.WithBacking([]int{l, l - 1})),
+		gr.Inputs[task.Target]:  tensor.New(tensor.WithShape(b), tensor.WithBacking([]int{stream % 3, 1})),
 	} {
 		if err := G.Let(n, v); err != nil {
 			t.Error(err)

@@ -49,18 +49,16 @@ func putFloats[T float32 | float64](r *Row, i int, memory, v []T) {
 	r.pad(i, copy(cells(memory, r), v))
 }
 
-// element names number j of a field's in an example.
+// element names number j of those that an example has of a field.
 func (f Field) element(j int) string {
-	name, step := f.Name, 0
-	if w := f.width(); len(f.Shape) > 0 {
-		name, j, step = fmt.Sprintf("%s[%d]", name, j%w), j/w, j/w
-	} else {
-		step = j
+	name, w := f.Name, f.width()
+	if len(f.Shape) > 0 {
+		name = fmt.Sprintf("%s[%d]", name, j%w)
 	}
-	if !f.PerStep {
-		return name
+	if f.PerStep {
+		name = fmt.Sprintf("%s of step %d", name, j/w)
 	}
-	return fmt.Sprintf("%s of step %d", name, step)
+	return name
 }
 
 // cells returns the part of a field's memory that is this row's.

@@ -3,7 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
-	"math"
+	"strings"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -11,9 +11,11 @@ import (
 	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/safetensors"
 	"github.com/gorgonia-s4/s4/internal/vec"
 	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/param"
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // Group is one parameter with its own optimiser settings. [Groups] makes the
@@ -61,6 +63,15 @@ func Groups(params []param.Param, opts ...GroupOption) []Group {
 	return groups
 }
 
+// NodeGroups is [Groups] of the nodes of a plain Gorgonia model, by their names.
+func NodeGroups(nodes G.Nodes, opts ...GroupOption) []Group {
+	params := make([]param.Param, len(nodes))
+	for i, n := range nodes {
+		params[i] = param.Param{Name: n.Name(), Node: n}
+	}
+	return Groups(params, opts...)
+}
+
 // An AdamWOption sets what all parameters have in common.
 type AdamWOption func(*AdamW)
 
@@ -75,7 +86,9 @@ func Eps(eps float64) AdamWOption { return func(o *AdamW) { o.eps = eps } }
 
 // Clip scales the gradients of a step down so that their norm, all parameters
 // taken together, is at most max. The default, 0, does not.
-func Clip(max float64) AdamWOption { return func(o *AdamW) { o.clip = max } }
+//
+// It is for Step: where [Gradients] calls Update, its own Clip holds.
+func Clip(max float64) AdamWOption { return func(o *AdamW) { o.gradients.Clip = max } }
 
 // AdamW is Adam with decoupled weight decay (Loshchilov and Hutter 2019,
 // algorithm 2), with the meaning PyTorch gives it: with the rate lr, the
@@ -86,29 +99,24 @@ func Clip(max float64) AdamWOption { return func(o *AdamW) { o.clip = max } }
 //	v <- beta2 v + (1 - beta2) g^2
 //	p <- p - lr m/(1 - beta1^t) / (sqrt(v/(1 - beta2^t)) + eps)
 //
-// It implements gorgonia.Solver. Unlike Gorgonia's own solvers it has a rate
-// and a decay for every parameter, clips by the global norm, refuses gradients
-// that are not finite, and can be saved and restored.
+// It is an [Optimizer], and a gorgonia.Solver. Unlike Gorgonia's own solvers it
+// has a rate and a decay for every parameter, clips by the global norm, refuses
+// gradients that are not finite, and can be saved and restored.
 type AdamW struct {
 	slots  []slot
+	byName map[string]slot
 	byNode map[*G.Node]slot
 	err    error // of the settings, returned by Step
 
-	beta1, beta2, eps, clip float64
-
-	factor float64
-	norm   float64
+	beta1, beta2, eps float64
+	factor            float64   // of Step
+	gradients         Gradients // of Step
 
 	// Of the step being done.
-	active []slot  // to be updated
-	frozen []slot  // not to be, though they have a gradient
-	pieces []piece // of the active ones
-	scale  float64
-	sumSq  []float64 // of each piece
+	learn  []param.Param
+	frozen []*G.Node
+	pieces []piece
 }
-
-// pieceSize is the number of elements one task works on.
-const pieceSize = 1 << 14
 
 // piece is the elements [lo, hi) of a parameter.
 type piece struct {
@@ -120,7 +128,8 @@ type piece struct {
 // groups of one name and a parameter without a value are reported by Err, and
 // by every Step.
 func NewAdamW(groups []Group, opts ...AdamWOption) *AdamW {
-	o := &AdamW{beta1: 0.9, beta2: 0.999, eps: 1e-8, factor: 1, byNode: make(map[*G.Node]slot)}
+	o := &AdamW{beta1: 0.9, beta2: 0.999, eps: 1e-8, factor: 1,
+		byName: make(map[string]slot), byNode: make(map[*G.Node]slot)}
 	for _, opt := range opts {
 		opt(o)
 	}
@@ -137,23 +146,21 @@ func (o *AdamW) init(groups []Group) error {
 		return fmt.Errorf("want betas in [0, 1), got %g and %g", o.beta1, o.beta2)
 	case !(o.eps > 0) || !finite(o.eps):
 		return fmt.Errorf("want eps > 0, got %g", o.eps)
-	case !(o.clip >= 0) || !finite(o.clip):
-		return fmt.Errorf("want clip >= 0, got %g", o.clip)
+	case !(o.gradients.Clip >= 0) || !finite(o.gradients.Clip):
+		return fmt.Errorf("want clip >= 0, got %g", o.gradients.Clip)
 	case len(groups) == 0:
 		return errors.New("want at least one parameter, got none")
 	}
-	names := make(map[string]bool, len(groups))
 	for _, g := range groups {
-		if names[g.Name] {
+		if o.byName[g.Name] != nil {
 			return fmt.Errorf("two parameters are named %q", g.Name)
 		}
-		names[g.Name] = true
 		s, err := newSlot(g)
 		if err != nil {
 			return fmt.Errorf("parameter %q: %w", g.Name, err)
 		}
 		o.slots = append(o.slots, s)
-		o.byNode[g.Node] = s
+		o.byName[g.Name], o.byNode[g.Node] = s, s
 	}
 	return nil
 }
@@ -161,13 +168,12 @@ func (o *AdamW) init(groups []Group) error {
 // Err returns what was wrong with the arguments of NewAdamW, or nil.
 func (o *AdamW) Err() error { return o.err }
 
-// SetFactor sets the factor of all learning rates, from a schedule; it starts
-// as 1.
+// SetFactor sets the factor of all learning rates in Step, from a schedule; it
+// starts as 1.
 func (o *AdamW) SetFactor(f float64) { o.factor = f }
 
-// GradNorm returns the norm of all gradients of the last step, before
-// clipping.
-func (o *AdamW) GradNorm() float64 { return o.norm }
+// GradNorm returns the norm of all gradients of the last Step, before clipping.
+func (o *AdamW) GradNorm() float64 { return o.gradients.Norm() }
 
 // Step implements gorgonia.Solver: it updates the parameters in place and sets
 // their gradients to zero. The nodes are those given to NewAdamW or the same
@@ -188,28 +194,23 @@ func (o *AdamW) Step(nodes []G.ValueGrad) error {
 
 // step is Step without the prefix of its errors.
 func (o *AdamW) step(nodes []G.ValueGrad) error {
-	if err := o.load(nodes); err != nil {
+	if err := o.sort(nodes); err != nil {
 		return err
 	}
-	if err := o.measure(); err != nil {
+	if err := o.gradients.Step(o.learn, 1, o, o.factor); err != nil {
 		return err
 	}
-	for _, s := range o.active {
-		s.begin(o)
-	}
-	par.For(len(o.pieces), o.updatePiece)
-	for _, s := range o.frozen {
-		s.zeroGrad()
+	for _, n := range o.frozen {
+		if grad, err := n.Grad(); err == nil && grad != nil {
+			weights.Zero(grad)
+		}
 	}
 	return nil
 }
 
-// load binds the values and gradients of the step and cuts them into pieces.
-func (o *AdamW) load(nodes []G.ValueGrad) error {
-	o.active, o.frozen, o.pieces = o.active[:0], o.frozen[:0], o.pieces[:0]
-	for _, s := range o.slots {
-		s.header().bound = false
-	}
+// sort finds the parameters that nodes are.
+func (o *AdamW) sort(nodes []G.ValueGrad) error {
+	o.learn, o.frozen = o.learn[:0], o.frozen[:0]
 	for i, vg := range nodes {
 		n, ok := vg.(*G.Node)
 		if !ok {
@@ -219,28 +220,10 @@ func (o *AdamW) load(nodes []G.ValueGrad) error {
 		if err != nil {
 			return err
 		}
-		h := s.header()
-		if h.bound {
-			return fmt.Errorf("parameter %q: given twice", h.Name)
-		}
-		h.bound = true
-		grad, err := n.Grad()
-		if err != nil || grad == nil {
-			if h.Frozen {
-				continue
-			}
-			return fmt.Errorf("parameter %q has no gradient: differentiate by it (gorgonia.Grad) and make the VM with gorgonia.BindDualValues", h.Name)
-		}
-		if err := s.bind(n.Value(), grad); err != nil {
-			return fmt.Errorf("parameter %q: %w", h.Name, err)
-		}
-		if h.Frozen {
-			o.frozen = append(o.frozen, s)
-			continue
-		}
-		o.active = append(o.active, s)
-		for lo := 0; lo < h.size; lo += pieceSize {
-			o.pieces = append(o.pieces, piece{s, lo, min(lo+pieceSize, h.size)})
+		if s.header().Frozen {
+			o.frozen = append(o.frozen, n)
+		} else {
+			o.learn = append(o.learn, param.Param{Name: s.header().Name, Node: n})
 		}
 	}
 	return nil
@@ -260,111 +243,125 @@ func (o *AdamW) find(n *G.Node) (slot, error) {
 	return nil, fmt.Errorf("node %q is none of the parameters and shares its tensor with none", n.Name())
 }
 
-// measure computes the norm of all gradients and the factor that clips it. The
-// sums of the pieces are added in order: the norm does not depend on which
-// worker did what.
-func (o *AdamW) measure() error {
-	o.sumSq = resize(o.sumSq, len(o.pieces))
-	par.For(len(o.pieces), o.measurePiece)
-	var sum float64
-	for i, s := range o.sumSq {
-		if math.IsNaN(s) || math.IsInf(s, 0) {
-			if err := o.pieces[i].of.nonFiniteGrad(); err != nil {
-				return err
-			}
+// Update implements Optimizer. Parameters that are frozen in their group stay as
+// they are.
+func (o *AdamW) Update(ps []Learned, factor float64) error {
+	if o.err != nil {
+		return o.err
+	}
+	o.pieces = o.pieces[:0]
+	for _, p := range ps {
+		s, ok := o.byName[p.Name]
+		if !ok {
+			return fmt.Errorf("AdamW: parameter %q is in none of the groups", p.Name)
 		}
-		sum += s
+		if s.header().Frozen {
+			continue
+		}
+		if err := s.bind(p); err != nil {
+			return fmt.Errorf("AdamW: parameter %q: %w", p.Name, err)
+		}
+		for lo, n := 0, s.header().size; lo < n; lo += pieceSize {
+			o.pieces = append(o.pieces, piece{s, lo, min(lo+pieceSize, n)})
+		}
 	}
-	o.norm = math.Sqrt(sum)
-	o.scale = 1
-	if o.clip > 0 {
-		const eps = 1e-6 // as torch.nn.utils.clip_grad_norm_
-		o.scale = min(1, o.clip/(o.norm+eps))
+	for _, p := range o.pieces {
+		if p.lo == 0 {
+			p.of.begin(o, factor)
+		}
 	}
+	par.For(len(o.pieces), o.updatePiece)
 	return nil
 }
 
-func (o *AdamW) measurePiece(_, i int) { p := o.pieces[i]; o.sumSq[i] = p.of.sumSq(p.lo, p.hi) }
-func (o *AdamW) updatePiece(_, i int)  { p := o.pieces[i]; p.of.update(p.lo, p.hi, o.scale) }
+func (o *AdamW) updatePiece(_, i int) { p := o.pieces[i]; p.of.update(p.lo, p.hi) }
 
-// Moments are the state of AdamW for one parameter.
-type Moments struct {
-	Name  string
-	Shape tensor.Shape
-	// Step is the number of updates the parameter has had.
-	Step int
-	// M and V are the first and second moments, []float32 or []float64 like the
-	// parameter, row-major.
-	M, V any
-}
+// Names of the tensors of the state, before that of the parameter.
+const (
+	firstMoment  = "m."    // as the parameter
+	secondMoment = "v."    // as the parameter
+	updates      = "step." // []int64{t}
+)
 
-// State returns a copy of the state of every parameter that has been updated, in
-// the order of the groups.
-func (o *AdamW) State() []Moments { return deepcopy.Of(o.moments()) }
+// State implements Optimizer: for every parameter that has been updated a copy of
+// the moments, "m." and "v." and the name of the parameter, and the number of its
+// updates, "step.".
+func (o *AdamW) State() ([]Tensor, error) { return deepcopy.Of(o.tensors()), o.err }
 
-// moments is State with the memory of the solver itself.
-func (o *AdamW) moments() []Moments {
-	var ms []Moments
+// tensors is State with the memory of the solver itself.
+func (o *AdamW) tensors() []Tensor {
+	var ts []Tensor
 	for _, s := range o.slots {
 		if s.header().step > 0 {
-			ms = append(ms, s.state())
+			ts = append(ts, s.state()...)
 		}
 	}
-	return ms
+	return ts
 }
 
-// SetState copies a state into the solver. Parameters that the state does not
-// name start anew. After an error the solver is as it was.
-func (o *AdamW) SetState(ms []Moments) error {
-	slots, err := o.match(ms)
+// SetState implements Optimizer: it copies a state into the solver. Parameters
+// that the state does not name start anew. After an error the solver is as it
+// was.
+func (o *AdamW) SetState(ts []Tensor) error {
+	states, err := o.match(ts)
 	if err != nil {
 		return fmt.Errorf("train: AdamW: SetState: %w", err)
 	}
 	for _, s := range o.slots {
-		s.header().step = 0
-	}
-	for i, s := range slots {
-		s.setState(ms[i])
+		if st, ok := states[s.header().Name]; ok {
+			s.setState(st)
+		} else {
+			s.header().step = 0
+		}
 	}
 	return nil
 }
 
-// match returns the slot of each state, or what does not fit.
-func (o *AdamW) match(ms []Moments) ([]slot, error) {
+// moments are the state of one parameter.
+type moments struct{ m, v, step Tensor }
+
+// match returns the state of each parameter that has one, or what does not fit.
+func (o *AdamW) match(ts []Tensor) (map[string]moments, error) {
 	if o.err != nil {
 		return nil, o.err
 	}
-	byName := make(map[string]slot, len(o.slots))
-	for _, s := range o.slots {
-		byName[s.header().Name] = s
+	states := make(map[string]moments)
+	for _, t := range ts {
+		kind, name, _ := strings.Cut(t.Name, ".")
+		st := states[name]
+		switch kind + "." {
+		case firstMoment:
+			st.m = t
+		case secondMoment:
+			st.v = t
+		case updates:
+			st.step = t
+		default:
+			return nil, fmt.Errorf("want tensors %q, %q and %q of parameters, got %q", firstMoment, secondMoment, updates, t.Name)
+		}
+		states[name] = st
 	}
-	slots := make([]slot, len(ms))
-	for i, m := range ms {
-		s, ok := byName[m.Name]
+	for name, st := range states {
+		s, ok := o.byName[name]
 		if !ok {
-			return nil, fmt.Errorf("no parameter is named %q, or it is named twice", m.Name)
+			return nil, fmt.Errorf("no parameter is named %q", name)
 		}
-		delete(byName, m.Name)
-		if err := s.checkState(m); err != nil {
-			return nil, fmt.Errorf("parameter %q: %w", m.Name, err)
+		if err := s.checkState(st); err != nil {
+			return nil, fmt.Errorf("parameter %q: %w", name, err)
 		}
-		slots[i] = s
 	}
-	return slots, nil
+	return states, nil
 }
 
 // slot is a parameter and its moments, of either float type.
 type slot interface {
 	header() *slotHeader
-	bind(value, grad G.Value) error
-	sumSq(lo, hi int) float64
-	nonFiniteGrad() error
-	begin(o *AdamW)
-	update(lo, hi int, scale float64)
-	zeroGrad()
-	state() Moments
-	checkState(m Moments) error
-	setState(m Moments)
+	bind(p Learned) error
+	begin(o *AdamW, factor float64)
+	update(lo, hi int)
+	state() []Tensor
+	checkState(m moments) error
+	setState(m moments)
 }
 
 // slotHeader is what does not depend on the float type.
@@ -373,19 +370,14 @@ type slotHeader struct {
 	shape tensor.Shape
 	size  int
 	step  int
-	bound bool // in the current step
 }
 
 // slotOf is a slot of elements T.
 type slotOf[T num.Float] struct {
 	slotHeader
 	m, v []T
-	// Bound by each step: the memory of the value and of the gradient, and the
-	// gradient in row-major order, which is its memory if that lies so, and
-	// else a copy.
-	p, memory, g []T
-	ordered      []T // room for the copy
-	k            vec.AdamWStep[T]
+	p, g []T // value and gradient of the step being done
+	k    vec.AdamWStep[T]
 }
 
 func newSlot(g Group) (slot, error) {
@@ -415,46 +407,16 @@ func newSlot(g Group) (slot, error) {
 func (s *slotOf[T]) header() *slotHeader { return &s.slotHeader }
 
 // bind reads where the value and the gradient of a step are.
-func (s *slotOf[T]) bind(value, grad G.Value) error {
-	var ok bool
-	if s.p, ok = weights.Memory[T](value); !ok || len(s.p) != s.size {
-		return fmt.Errorf("want a row-major value, %T of shape %v, got %v of shape %v", T(0), s.shape, value.Dtype(), value.Shape())
+func (s *slotOf[T]) bind(p Learned) error {
+	s.p, s.g = floatsOf[T](p.Value), floatsOf[T](p.Grad)
+	if len(s.p) != s.size || len(s.g) != s.size {
+		return fmt.Errorf("want %d numbers of type %T, got a value %v and a gradient %v", s.size, T(0), p.Value, p.Grad)
 	}
-	if s.g, ok = weights.Memory[T](grad); ok && len(s.g) == s.size {
-		s.memory = s.g
-		return nil
-	}
-	if s.ordered, s.memory, ok = weights.Unordered(s.ordered[:0], grad); ok && len(s.memory) == s.size {
-		s.g = s.ordered
-		return nil
-	}
-	return fmt.Errorf("want a gradient, %T of shape %v, got %v of shape %v", T(0), s.shape, grad.Dtype(), grad.Shape())
-}
-
-// sumSq returns the sum of squares of a part of the gradient.
-func (s *slotOf[T]) sumSq(lo, hi int) float64 {
-	if q := float64(vec.SumSq(s.g[lo:hi])); finite(q) {
-		return q
-	}
-	// Either an element is not finite, or the sum overflows T.
-	var q float64
-	for _, v := range s.g[lo:hi] {
-		q += float64(v) * float64(v)
-	}
-	return q
-}
-
-func (s *slotOf[T]) nonFiniteGrad() error {
-	e := nonFiniteAt(s.Name, s.g)
-	if e == nil {
-		return nil // the square of a huge float64
-	}
-	e.Gradient = true
-	return e
+	return nil
 }
 
 // begin counts the step and fixes its factors.
-func (s *slotOf[T]) begin(o *AdamW) {
+func (s *slotOf[T]) begin(o *AdamW, factor float64) {
 	if s.m == nil {
 		s.m, s.v = num.Aligned[T](s.size), num.Aligned[T](s.size)
 	}
@@ -463,44 +425,56 @@ func (s *slotOf[T]) begin(o *AdamW) {
 		clear(s.v)
 	}
 	s.step++
-	s.k = vec.NewAdamWStep[T](s.LR*o.factor, o.beta1, o.beta2, o.eps, s.WeightDecay, s.step)
+	s.k = vec.NewAdamWStep[T](s.LR*factor, o.beta1, o.beta2, o.eps, s.WeightDecay, s.step)
 }
 
-// update steps the elements [lo, hi) and zeroes their gradient.
-func (s *slotOf[T]) update(lo, hi int, scale float64) {
-	g := s.g[lo:hi]
-	if scale != 1 {
-		vec.Scale(g, T(scale), g)
+// update steps the elements [lo, hi).
+func (s *slotOf[T]) update(lo, hi int) {
+	vec.AdamW(s.p[lo:hi], s.g[lo:hi], s.m[lo:hi], s.v[lo:hi], s.k)
+}
+
+func (s *slotOf[T]) state() []Tensor {
+	return []Tensor{
+		{Name: firstMoment + s.Name, Shape: s.shape, Data: s.m},
+		{Name: secondMoment + s.Name, Shape: s.shape, Data: s.v},
+		{Name: updates + s.Name, Shape: []int{1}, Data: []int64{int64(s.step)}},
 	}
-	vec.AdamW(s.p[lo:hi], g, s.m[lo:hi], s.v[lo:hi], s.k)
-	clear(s.memory[lo:hi])
 }
 
-func (s *slotOf[T]) zeroGrad() { clear(s.memory) }
-
-func (s *slotOf[T]) state() Moments {
-	return Moments{Name: s.Name, Shape: s.shape, Step: s.step, M: s.m, V: s.v}
-}
-
-func (s *slotOf[T]) checkState(m Moments) error {
-	mm, ok1 := m.M.([]T)
-	mv, ok2 := m.V.([]T)
+func (s *slotOf[T]) checkState(st moments) error {
+	m, ok1 := st.m.Data.([]T)
+	v, ok2 := st.v.Data.([]T)
+	step, ok3 := st.step.Data.([]int64)
 	switch {
+	case st.m.Data == nil || st.v.Data == nil || st.step.Data == nil:
+		return errors.New("want both moments and the number of steps, got some of them")
 	case !ok1 || !ok2:
-		return fmt.Errorf("want moments %T, got %T and %T", s.m, m.M, m.V)
-	case len(mm) != s.size || len(mv) != s.size:
-		return fmt.Errorf("want moments of %d elements, got %d and %d", s.size, len(mm), len(mv))
-	case m.Step < 1:
-		return fmt.Errorf("want a step >= 1, got %d", m.Step)
+		return fmt.Errorf("want moments %T, got %T and %T", s.m, st.m.Data, st.v.Data)
+	case len(m) != s.size || len(v) != s.size:
+		return fmt.Errorf("want moments of %d elements, got %d and %d", s.size, len(m), len(v))
+	case !ok3 || len(step) != 1 || step[0] < 1:
+		return fmt.Errorf("want a step >= 1, got %v", st.step.Data)
 	}
-	return nil
+	if err := weights.CheckFinite(safetensors.Tensor(st.m)); err != nil {
+		return err
+	}
+	return weights.CheckVariance(safetensors.Tensor(st.v))
 }
 
-func (s *slotOf[T]) setState(m Moments) {
+func (s *slotOf[T]) setState(st moments) {
 	if s.m == nil {
 		s.m, s.v = num.Aligned[T](s.size), num.Aligned[T](s.size)
 	}
-	copy(s.m, m.M.([]T))
-	copy(s.v, m.V.([]T))
-	s.step = m.Step
+	copy(s.m, st.m.Data.([]T))
+	copy(s.v, st.v.Data.([]T))
+	s.step = int(st.step.Data.([]int64)[0])
+}
+
+// floatsOf returns the numbers of an array of type T; nil if it has another.
+func floatsOf[T num.Float](a task.Array) []T {
+	if s, ok := any(a.Float32s).([]T); ok {
+		return s
+	}
+	s, _ := any(a.Float64s).([]T)
+	return s
 }

@@ -262,7 +262,7 @@ func TestAdamWRefusesNonFiniteGradients(t *testing.T) {
 			t.Errorf("parameter %d was updated", i)
 		}
 	}
-	if len(opt.State()) != 0 {
+	if len(stateOf(t, opt)) != 0 {
 		t.Error("the step was counted")
 	}
 	// The square of this one overflows float32; that is not an error.
@@ -277,23 +277,25 @@ func TestAdamWRefusesNonFiniteGradients(t *testing.T) {
 }
 
 func TestAdamWReadsTransposedGradients(t *testing.T) {
-	b := newBench(t, tensor.Float64, nil, tensor.Shape{3, 2})
-	opt := NewAdamW(Groups(b.params))
-	if opt.Err() != nil {
-		t.Fatal(opt.Err())
-	}
 	grad := tensor.New(tensor.WithShape(2, 3), tensor.WithBacking([]float64{1, 2, 3, 4, 5, 6}))
 	if err := grad.T(); err != nil {
 		t.Fatal(err)
 	}
-	s := opt.slots[0].(*slotOf[float64])
-	if err := s.bind(b.params[0].Node.Value(), grad); err != nil {
+	value := tensor.New(tensor.WithShape(3, 2), tensor.WithBacking(make([]float64, 6)))
+	n := G.NewMatrix(G.NewGraph(), tensor.Float64, G.WithShape(3, 2), G.WithName("w"), G.WithValue(value), G.WithGrad(grad))
+	p := param.Param{Name: "w", Node: n}
+	of, err := newGradient(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := of.(*gradientOf[float64])
+	if err := s.bind(p, 0); err != nil {
 		t.Fatal(err)
 	}
 	if want := []float64{1, 4, 2, 5, 3, 6}; !slices.Equal(s.g, want) {
 		t.Errorf("gradient read as %v, want %v", s.g, want)
 	}
-	s.zeroGrad()
+	s.zero()
 	if v, err := grad.At(2, 1); err != nil || v != 0.0 {
 		t.Errorf("gradient is %v (%v) after it was zeroed", v, err)
 	}
@@ -333,9 +335,9 @@ func TestAdamWRejects(t *testing.T) {
 	opt := NewAdamW(Groups(b.params))
 	vg := b.grads(t, ones)
 	for want, nodes := range map[string][]G.ValueGrad{
-		`parameter "p0": given twice`:               {vg[0], vg[1], vg[0]},
-		"want a *gorgonia.Node, got train.notANode": {notANode{}},
-		`parameter "p1" has no gradient`:            {vg[0], newUnbound(b.params[1].Node.Value())},
+		`parameter "p0": want it once in each part of a step`: {vg[0], vg[1], vg[0]},
+		"want a *gorgonia.Node, got train.notANode":           {notANode{}},
+		`parameter "p1": want a gradient, got none`:           {vg[0], newUnbound(b.params[1].Node.Value())},
 	} {
 		if err := opt.Step(nodes); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want one with %q", err, want)
@@ -369,7 +371,7 @@ func TestAdamWStateContinues(t *testing.T) {
 	first := newBench(t, tensor.Float32, nil, shapes...)
 	opt := NewAdamW(Groups(first.params))
 	run(first, opt, 0, 4)
-	saved := opt.State()
+	saved := stateOf(t, opt)
 	rest := NewAdamW(Groups(first.params))
 	if err := rest.SetState(saved); err != nil {
 		t.Fatal(err)
@@ -394,19 +396,37 @@ func TestAdamWStateContinues(t *testing.T) {
 	if !slices.Equal(again.value(1), fresh.value(1)) {
 		t.Errorf("after an empty state %v, fresh %v", again.value(1), fresh.value(1))
 	}
-	for want, m := range map[string]Moments{
-		`no parameter is named "p9"`:              {Name: "p9", Step: 1},
-		"want moments []float32, got []float64":   {Name: "p0", Step: 1, M: make([]float64, 3), V: make([]float64, 3)},
-		"want moments of 3 elements, got 2 and 3": {Name: "p0", Step: 1, M: make([]float32, 2), V: make([]float32, 3)},
-		"want a step >= 1, got 0":                 {Name: "p0", M: make([]float32, 3), V: make([]float32, 3)},
+	state := func(name string, m, v any, step ...int64) []Tensor {
+		return []Tensor{{Name: "m." + name, Data: m}, {Name: "v." + name, Data: v}, {Name: "step." + name, Data: step}}
+	}
+	ones := []float32{1, 1, 1}
+	for want, ts := range map[string][]Tensor{
+		`no parameter is named "p9"`:                             state("p9", nil, nil, 1),
+		"want moments []float32, got []float64":                  state("p0", make([]float64, 3), make([]float64, 3), 1),
+		"want moments of 3 elements, got 2 and 3":                state("p0", make([]float32, 2), make([]float32, 3), 1),
+		"want a step >= 1, got [0]":                              state("p0", ones, ones, 0),
+		"want a step >= 1, got [1 2]":                            state("p0", ones, ones, 1, 2),
+		`parameter "p0": want both moments and the number of st`: state("p0", ones, ones, 1)[:2],
+		"v.p0: element 1: want a finite number >= 0, got -1":     state("p0", ones, []float32{1, -1, 1}, 1),
+		`want tensors "m.", "v." and "step." of parameters, got`: {{Name: "momentum.p0", Data: ones}},
 	} {
-		if err := rest.SetState([]Moments{m}); err == nil || !strings.Contains(err.Error(), want) {
+		if err := rest.SetState(ts); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want one with %q", err, want)
 		}
 	}
-	if got := rest.State()[0].Step; got != 9 {
+	if got := stateOf(t, rest)[2].Data.([]int64)[0]; got != 9 {
 		t.Errorf("a refused state changed the step to %d", got)
 	}
+}
+
+// stateOf returns the state of an optimiser.
+func stateOf(t *testing.T, o Optimizer) []Tensor {
+	t.Helper()
+	ts, err := o.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ts
 }
 
 func TestAdamWIsIndependentOfWorkers(t *testing.T) {

@@ -15,11 +15,9 @@ import (
 	"strings"
 
 	"github.com/gorgonia-s4/s4/internal/atomicfile"
-	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/safetensors"
 	"github.com/gorgonia-s4/s4/internal/strictjson"
 	"github.com/gorgonia-s4/s4/internal/weights"
-	"github.com/gorgonia-s4/s4/param"
 )
 
 // Names of the two checkpoints of a run, in Config.CheckpointDir.
@@ -33,16 +31,16 @@ const (
 
 const (
 	checkpointFormat  = "gorgonia-s4 checkpoint"
-	checkpointVersion = 2
-	firstMoment       = "optimizer.m." // prefixes of tensor names
-	secondMoment      = "optimizer.v."
+	checkpointVersion = 3
+	optimizerTensor   = runTensor + "optimizer." // begin names of tensors
+	metricTensor      = runTensor + "metric."
 	stepKey           = "step" // in the metadata of the tensor file
 )
 
 // Checkpoint is a saved run. It is two files in one directory: JSON, which is
 // this struct, and the safetensors file that it names, with the parameters and
-// buffers under their own names and the moments of the optimiser under
-// "optimizer.m." and "optimizer.v." and the name of the parameter.
+// buffers under their own names and those of the run under names that begin with
+// "train:optimizer.", "train:state." and "train:metric.".
 //
 // The tensor file is written first and has a name of its own, then the JSON
 // file is replaced, which is the moment the new checkpoint counts, then the old
@@ -62,8 +60,13 @@ type Checkpoint struct {
 	Train Config `json:"train"`
 	// Data says what data the run is of.
 	Data Data `json:"data"`
-	// OptimizerSteps is the number of updates of each parameter.
-	OptimizerSteps map[string]int `json:"optimizer_steps"`
+	// Metrics are the names of the run's metrics.
+	Metrics []string `json:"metrics,omitempty"`
+	// Optimizer is the type of the optimiser.
+	Optimizer string `json:"optimizer"`
+	// NotSaved says why no run can be resumed from the checkpoint; "" that one
+	// can.
+	NotSaved string `json:"not_saved,omitempty"`
 	// State is where the run was.
 	State State `json:"state"`
 
@@ -95,7 +98,7 @@ type State struct {
 	Evaluated int `json:"evaluated"`
 	// Waiting is the number of evaluations since the best one.
 	Waiting int `json:"waiting"`
-	// Window sums up the batches since the last evaluation.
+	// Window sums up the loss of the batches since the last evaluation.
 	Window Tally `json:"window"`
 	// Best is the best evaluation; nil if there was none.
 	Best *Record `json:"best,omitempty"`
@@ -196,7 +199,7 @@ func (c *Checkpoint) checkConfig(m Model) error {
 func (c *Checkpoint) loadTensors(m Model) error {
 	var ts []safetensors.Tensor
 	for _, t := range c.tensors.Tensors {
-		if !strings.HasPrefix(t.Name, firstMoment) && !strings.HasPrefix(t.Name, secondMoment) {
+		if !strings.HasPrefix(t.Name, runTensor) {
 			ts = append(ts, t)
 		}
 	}
@@ -206,47 +209,32 @@ func (c *Checkpoint) loadTensors(m Model) error {
 	return weights.Load(ts, modelVars(m))
 }
 
+// own returns the tensors whose names begin with a prefix.
+func (c *Checkpoint) own(prefix string) []safetensors.Tensor {
+	var ts []safetensors.Tensor
+	for _, t := range c.tensors.Tensors {
+		if strings.HasPrefix(t.Name, prefix) {
+			ts = append(ts, t)
+		}
+	}
+	return ts
+}
+
 // modelVars lists what a checkpoint stores of a model.
 func modelVars(m Model) []weights.Var {
 	var vars []weights.Var
 	for _, p := range m.Params() {
 		vars = append(vars, weights.Var{Name: p.Name, Value: p.Node.Value()})
 	}
+	return append(vars, bufferVars(m)...)
+}
+
+func bufferVars(m Model) []weights.Var {
+	var vars []weights.Var
 	for _, b := range m.Buffers() {
 		vars = append(vars, weights.Var{Name: b.Name, Value: b.Value})
 	}
 	return vars
-}
-
-// moments returns the state of the optimiser.
-func (c *Checkpoint) moments(params []param.Param) ([]Moments, error) {
-	byName := make(map[string]safetensors.Tensor)
-	for _, t := range c.tensors.Tensors {
-		byName[t.Name] = t
-	}
-	var ms []Moments
-	for _, p := range params {
-		steps, ok := c.OptimizerSteps[p.Name]
-		if !ok {
-			continue
-		}
-		m, ok1 := byName[firstMoment+p.Name]
-		v, ok2 := byName[secondMoment+p.Name]
-		if !ok1 || !ok2 {
-			return nil, fmt.Errorf("the moments of parameter %q are missing", p.Name)
-		}
-		if err := weights.CheckFinite(m); err != nil {
-			return nil, err
-		}
-		if err := weights.CheckVariance(v); err != nil {
-			return nil, err
-		}
-		ms = append(ms, Moments{Name: p.Name, Shape: m.Shape, Step: steps, M: m.Data, V: v.Data})
-	}
-	if len(ms) != len(c.OptimizerSteps) {
-		return nil, fmt.Errorf("want optimizer steps of the model's parameters only, got %v", c.OptimizerSteps)
-	}
-	return ms, nil
 }
 
 // differences lists where two configurations, encoded as JSON, differ.
@@ -465,7 +453,7 @@ func exists(path string) bool {
 
 // isBest says whether a checkpoint is the one with the best evaluation of a run.
 func (c *Checkpoint) isBest(best *Record) bool {
-	return best != nil && c.State.Best != nil && *c.State.Best == *best && c.State.Step == best.Step
+	return best != nil && c.State.Best != nil && c.State.Best.equal(best) && c.State.Step == best.Step
 }
 
 // dropBest deletes the best checkpoint: it is of a run that the last one is not
@@ -485,124 +473,4 @@ func sameDir(a, b string) bool {
 	x, err1 := os.Stat(a)
 	y, err2 := os.Stat(b)
 	return err1 == nil && err2 == nil && os.SameFile(x, y)
-}
-
-// checkpoint gathers all of the run that has to be saved.
-func (t *Trainer) checkpoint() (*Checkpoint, error) {
-	config, err := json.Marshal(t.model.Config())
-	if err != nil {
-		return nil, fmt.Errorf("the model's configuration: %w", err)
-	}
-	ts, err := weights.Tensors(modelVars(t.model))
-	if err != nil {
-		return nil, err
-	}
-	steps := make(map[string]int)
-	for _, m := range t.opt.moments() {
-		steps[m.Name] = m.Step
-		ts = append(ts,
-			safetensors.Tensor{Name: firstMoment + m.Name, Shape: m.Shape, Data: m.M},
-			safetensors.Tensor{Name: secondMoment + m.Name, Shape: m.Shape, Data: m.V})
-	}
-	st := t.state
-	st.Schedule = t.schedule.State()
-	return &Checkpoint{
-		Format: checkpointFormat, Version: checkpointVersion,
-		Model: config, Train: t.cfg, Data: t.identify(),
-		OptimizerSteps: steps, State: st,
-		tensors: &safetensors.File{Tensors: ts, Metadata: map[string]string{stepKey: strconv.Itoa(st.Step)}},
-	}, nil
-}
-
-// Resume makes Fit go on from a checkpoint. The model, the data sets and the
-// settings must be those of the run that wrote it, the type of the numbers among
-// them: weights of another type are for [Checkpoint.LoadModel], and a new run.
-// Only how long to go on (Steps, Epochs, MaxDuration, Patience) and how to save
-// may differ, and validation data that no evaluation has looked at. The data are
-// read once to see that they are the same. In another directory than the
-// checkpoint's, Fit begins with a copy of the last and the best checkpoint. A schedule
-// that ends with the run then follows the new number of steps. After an error
-// the trainer and the model are as they were, and the error says what differs.
-func (t *Trainer) Resume(c *Checkpoint) error {
-	if err := t.resume(c); err != nil {
-		return fmt.Errorf("train: resume from %s: %w", c.path, err)
-	}
-	return nil
-}
-
-func (t *Trainer) resume(c *Checkpoint) error {
-	a, err := json.Marshal(c.Train.trajectory())
-	if err != nil {
-		return err
-	}
-	b, err := json.Marshal(t.cfg.trajectory())
-	if err != nil {
-		return err
-	}
-	d, err := differences(a, b)
-	if err != nil {
-		return err
-	}
-	other, err := t.otherData(c)
-	if err != nil {
-		return err
-	}
-	switch {
-	case len(d) > 0 && len(other) > 0:
-		return fmt.Errorf("the settings differ: %s; the data differ: %s", strings.Join(d, "; "), strings.Join(other, "; "))
-	case len(d) > 0:
-		return fmt.Errorf("the settings differ: %s", strings.Join(d, "; "))
-	case len(other) > 0:
-		return fmt.Errorf("the data differ: %s", strings.Join(other, "; "))
-	}
-	if c.State.Position.Batch > t.train.Batches() {
-		return fmt.Errorf("want a position of at most %d batches, got %d", t.train.Batches(), c.State.Position.Batch)
-	}
-	if err := c.checkConfig(t.model); err != nil {
-		return err
-	}
-	ms, err := c.moments(t.model.Params())
-	if err != nil {
-		return err
-	}
-	if _, err := t.opt.match(ms); err != nil {
-		return err
-	}
-	st := deepcopy.Of(c.State)
-	if c.Train.MaxDuration != t.cfg.MaxDuration || c.Train.Steps != t.cfg.Steps || c.Train.Epochs != t.cfg.Epochs {
-		st.Limit, st.Paced = 0, false
-	}
-	schedule, err := NewScheduler(t.cfg.Schedule, t.cfg.planned(t.train.Batches(), st.Limit))
-	if err != nil {
-		return err
-	}
-	if err := c.loadTensors(t.model); err != nil {
-		return err
-	}
-	schedule.SetState(st.Schedule)
-	t.state, t.schedule = st, schedule
-	t.safe, t.from, t.fromTensors = safetyNet{c.path, st.Step}, c.home, c.Tensors
-	return t.opt.SetState(ms)
-}
-
-// otherData lists where the data differ from those of a checkpoint. Validation
-// data that have not been looked at yet may be others.
-func (t *Trainer) otherData(c *Checkpoint) ([]string, error) {
-	data, then := t.identify(), c.Data
-	if c.State.Evaluated == 0 {
-		then.Val = data.Val
-	}
-	same := (then.Val == nil) == (data.Val == nil) && (data.Val == nil || then.Val.same(*data.Val))
-	if same && then.Train.same(data.Train) {
-		return nil, nil
-	}
-	a, err := json.Marshal(then)
-	if err != nil {
-		return nil, err
-	}
-	b, err := json.Marshal(data)
-	if err != nil {
-		return nil, err
-	}
-	return differences(a, b)
 }

@@ -15,6 +15,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/safetensors"
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // errCrash is what the file system says when the machine loses power.
@@ -160,7 +161,7 @@ func TestReadCheckpointRejects(t *testing.T) {
 		"truncated after 100 bytes":                    func() error { return os.WriteFile(path, text[:100], 0o644) },
 		"behind the end":                               func() error { return os.WriteFile(path, append(slices.Clone(text), "{}"...), 0o644) },
 		`want format "gorgonia-s4 checkpoint", got "x`: replace(checkpointFormat, "x"),
-		"want version 2, got 7":                        replace(`"version": 2`, `"version": 7`),
+		"want version 3, got 7":                        replace(`"version": 3`, `"version": 7`),
 		`unknown field "stride"`:                       replace(`"version"`, `"stride": 1, "version"`),
 		`got "../last-19.safetensors"`:                 replace("last-19.safetensors", "../last-19.safetensors"),
 		"want BatchSize >= 1, got 0":                   replace(`"batch_size": 16`, `"batch_size": 0`),
@@ -227,49 +228,70 @@ func TestLoadModelNamesWhatDiffers(t *testing.T) {
 
 func TestResumeRejects(t *testing.T) {
 	cfg, mc, train, val, path := saved(t)
-	for want, change := range map[string]func(*Config, *Checkpoint) (Dataset, Dataset){
-		"the settings differ: batch_size is 16 in the checkpoint, 8 here; lr is 0.05 in the checkpoint, 0.1 here": func(c *Config, _ *Checkpoint) (Dataset, Dataset) {
+	for want, change := range map[string]func(*Config, *Checkpoint) (task.Dataset, task.Dataset){
+		"the settings differ: batch_size is 16 in the checkpoint, 8 here; lr is 0.05 in the checkpoint, 0.1 here": func(c *Config, _ *Checkpoint) (task.Dataset, task.Dataset) {
 			c.BatchSize, c.LR = 8, 0.1
 			return train, val
 		},
-		`dtype is "float32" in the checkpoint, "float64" here`: func(c *Config, _ *Checkpoint) (Dataset, Dataset) {
+		`dtype is "float32" in the checkpoint, "float64" here`: func(c *Config, _ *Checkpoint) (task.Dataset, task.Dataset) {
 			c.DType = Float64
 			return train, val
 		},
-		"seed is 4 in the checkpoint, 9007199254740993 here": func(c *Config, _ *Checkpoint) (Dataset, Dataset) {
+		"seed is 4 in the checkpoint, 9007199254740993 here": func(c *Config, _ *Checkpoint) (task.Dataset, task.Dataset) {
 			c.Seed = 1<<53 + 1
 			return train, val
 		},
-		`the data differ: val is {"contents":`: func(c *Config, _ *Checkpoint) (Dataset, Dataset) { return train, nil },
-		"want a position of at most 4 batches, got 5": func(_ *Config, c *Checkpoint) (Dataset, Dataset) {
+		`the data differ: val is {"contents":`: func(c *Config, _ *Checkpoint) (task.Dataset, task.Dataset) { return train, nil },
+		"want a position of at most 4 batches, got 5": func(_ *Config, c *Checkpoint) (task.Dataset, task.Dataset) {
 			c.State.Position.Batch = 5
 			return train, val
 		},
-		`the moments of parameter "out.weight" are missing`: func(_ *Config, c *Checkpoint) (Dataset, Dataset) {
-			c.tensors.Tensors = slices.DeleteFunc(c.tensors.Tensors, func(t safetensors.Tensor) bool { return t.Name == "optimizer.v.out.weight" })
+		`parameter "out.weight": want both moments and the number of steps, got some of them`: func(_ *Config, c *Checkpoint) (task.Dataset, task.Dataset) {
+			c.tensors.Tensors = slices.DeleteFunc(c.tensors.Tensors, func(t safetensors.Tensor) bool { return t.Name == "train:optimizer.v.out.weight" })
 			return train, val
 		},
-		"want optimizer steps of the model's parameters only": func(_ *Config, c *Checkpoint) (Dataset, Dataset) {
-			c.OptimizerSteps["b"] = 1
+		`no parameter is named "b"`: func(_ *Config, c *Checkpoint) (task.Dataset, task.Dataset) {
+			c.tensors.Tensors = append(c.tensors.Tensors, safetensors.Tensor{Name: "train:optimizer.step.b", Shape: []int{1}, Data: []int64{1}})
 			return train, val
 		},
-		`parameter "out.weight": want a step >= 1, got 0`: func(_ *Config, c *Checkpoint) (Dataset, Dataset) {
-			c.OptimizerSteps["out.weight"] = 0
+		`parameter "out.weight": want a step >= 1, got [0]`: func(_ *Config, c *Checkpoint) (task.Dataset, task.Dataset) {
+			step, _ := c.tensors.Lookup("train:optimizer.step.out.weight")
+			step.Data.([]int64)[0] = 0
 			return train, val
 		},
-		"out.weight: element 2: want a finite number, got NaN": func(_ *Config, c *Checkpoint) (Dataset, Dataset) {
+		`the metrics are ["loss2"] in the checkpoint, ["accuracy"] here`: func(_ *Config, c *Checkpoint) (task.Dataset, task.Dataset) {
+			c.Metrics = []string{"loss2"}
+			return train, val
+		},
+		`metric "accuracy": want a state of 2 numbers, got 1`: func(_ *Config, c *Checkpoint) (task.Dataset, task.Dataset) {
+			for i := range c.tensors.Tensors {
+				if s := &c.tensors.Tensors[i]; s.Name == "train:metric.accuracy" {
+					s.Shape, s.Data = []int{1}, []float64{1}
+				}
+			}
+			return train, val
+		},
+		"the optimiser is a *gorgonia.AdamSolver in the checkpoint, a *train.AdamW here": func(_ *Config, c *Checkpoint) (task.Dataset, task.Dataset) {
+			c.Optimizer = "*gorgonia.AdamSolver"
+			return train, val
+		},
+		`want states of 1 micro-batches, got tensor "train:state.1.h"`: func(_ *Config, c *Checkpoint) (task.Dataset, task.Dataset) {
+			c.tensors.Tensors = append(c.tensors.Tensors, safetensors.Tensor{Name: "train:state.1.h", Shape: []int{1}, Data: []float32{1}})
+			return train, val
+		},
+		"out.weight: element 2: want a finite number, got NaN": func(_ *Config, c *Checkpoint) (task.Dataset, task.Dataset) {
 			tensorOf(c, "out.weight")[2] = float32(math.NaN())
 			return train, val
 		},
-		"optimizer.m.out.weight: element 1: want a finite number, got -Inf": func(_ *Config, c *Checkpoint) (Dataset, Dataset) {
-			tensorOf(c, "optimizer.m.out.weight")[1] = float32(math.Inf(-1))
+		"m.out.weight: element 1: want a finite number, got -Inf": func(_ *Config, c *Checkpoint) (task.Dataset, task.Dataset) {
+			tensorOf(c, "train:optimizer.m.out.weight")[1] = float32(math.Inf(-1))
 			return train, val
 		},
-		"optimizer.v.out.weight: element 0: want a finite number >= 0, got -1": func(_ *Config, c *Checkpoint) (Dataset, Dataset) {
-			tensorOf(c, "optimizer.v.out.weight")[0] = -1
+		"v.out.weight: element 0: want a finite number >= 0, got -1": func(_ *Config, c *Checkpoint) (task.Dataset, task.Dataset) {
+			tensorOf(c, "train:optimizer.v.out.weight")[0] = -1
 			return train, val
 		},
-		"out.weight is missing": func(_ *Config, c *Checkpoint) (Dataset, Dataset) {
+		"out.weight is missing": func(_ *Config, c *Checkpoint) (task.Dataset, task.Dataset) {
 			c.tensors.Tensors = slices.DeleteFunc(c.tensors.Tensors, func(t safetensors.Tensor) bool { return t.Name == "out.weight" })
 			return train, val
 		},
@@ -287,7 +309,7 @@ func TestResumeRejects(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "train: resume from "+path+": ") {
 			t.Errorf("got error %v, want one with %q", err, want)
 		}
-		if tr.state.Step != 0 || len(tr.opt.State()) != 0 || !slices.Equal(floats(m.w1), before) {
+		if tr.state.Step != 0 || len(stateOf(t, tr.opt)) != 0 || !slices.Equal(floats(m.w1), before) {
 			t.Errorf("%s: the refused checkpoint changed the trainer", want)
 		}
 	}

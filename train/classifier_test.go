@@ -14,32 +14,32 @@ import (
 
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train"
 )
 
-// sequences are random tokens labelled by the parity of a count: hard enough
+// newSequences returns random tokens labelled by the parity of a count: hard enough
 // that the loss does not vanish.
-type sequences []train.Example
-
-func newSequences(n int, seed uint64) sequences {
+func newSequences(t *testing.T, n int, seed uint64) task.Dataset {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0))
-	s := make(sequences, n)
-	for i := range s {
+	x, y := make([][]int, n), make([]int, n)
+	for i := range x {
 		tokens := make([]int, 5+rng.IntN(28))
-		for t := range tokens {
-			tokens[t] = rng.IntN(6)
-			if tokens[t] == 3 {
-				s[i].Label ^= 1
+		for l := range tokens {
+			tokens[l] = rng.IntN(6)
+			if tokens[l] == 3 {
+				y[i] ^= 1
 			}
 		}
-		s[i].Tokens = tokens
+		x[i] = tokens
 	}
-	return s
+	ds, err := task.NewTable(task.Col(task.Tokens(task.X, 0), x), task.Col(task.Label(task.Target), y))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ds
 }
-
-func (s sequences) Len() int                             { return len(s) }
-func (s sequences) Length(i int) int                     { return len(s[i].Tokens) }
-func (s sequences) Example(i int) (train.Example, error) { return s[i], nil }
 
 // stopAfter ends the context after a step.
 type stopAfter struct {
@@ -88,7 +88,7 @@ func fitClassifier(t *testing.T, dt train.DType, stop int) (left []any, steps in
 		if err != nil {
 			t.Fatal(err)
 		}
-		tr, err := train.New(cfg, m, newSequences(45, 1), newSequences(13, 2), hooks...)
+		tr, err := train.New(cfg, m, newSequences(t, 45, 1), newSequences(t, 13, 2), train.WithMetrics(train.Accuracy()), train.WithHooks(hooks...))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -44,25 +44,6 @@ func (d DType) Tensor() tensor.Dtype {
 	return tensor.Float32
 }
 
-// Monitor names the metric of the validation data that says which checkpoint
-// is the best, when to stop early, and when Plateau falls.
-type Monitor string
-
-const (
-	// Accuracy is better when higher. It is the default.
-	Accuracy Monitor = "accuracy"
-	// Loss is better when lower.
-	Loss Monitor = "loss"
-)
-
-// better reports whether a beats b.
-func (m Monitor) better(a, b Metrics) bool {
-	if m == Loss {
-		return a.Loss < b.Loss
-	}
-	return a.Accuracy > b.Accuracy
-}
-
 // Config configures a run. It is stored in every checkpoint. BatchSize, LR, and
 // Steps or Epochs must be set; the zero value of the others is a sensible
 // default.
@@ -82,7 +63,13 @@ type Config struct {
 
 	// BatchSize is the number of sequences of a training step (B).
 	BatchSize int `json:"batch_size"`
-	// EvalBatchSize is that of an evaluation; 0 means BatchSize.
+	// MicroBatch is the number of sequences that run at a time: a step adds up
+	// the gradients of BatchSize/MicroBatch graphs, which need so much less
+	// memory, and is the same to rounding. What a model computes over the rows of
+	// a batch together, as batch normalisation does, it computes over those of a
+	// micro-batch. 0 means BatchSize.
+	MicroBatch int `json:"micro_batch,omitempty"`
+	// EvalBatchSize is that of an evaluation; 0 means MicroBatch, or BatchSize.
 	EvalBatchSize int `json:"eval_batch_size,omitempty"`
 	// Buckets are the lengths that batches are padded to, ascending; nil means
 	// that of the longest sequence. See LoaderConfig.Buckets.
@@ -90,8 +77,10 @@ type Config struct {
 	// DropLast leaves out an epoch's last training batch if it is not full,
 	// instead of filling it up with masked rows.
 	DropLast bool `json:"drop_last,omitempty"`
-	// PadToken is the token id behind the end of a sequence.
-	PadToken int `json:"pad_token,omitempty"`
+	// InOrder takes the training examples in their own order, bucket by bucket,
+	// not in a new one for every epoch: for models that carry a state from batch
+	// to batch.
+	InOrder bool `json:"in_order,omitempty"`
 	// Seed chooses the order of the examples.
 	Seed uint64 `json:"seed"`
 
@@ -113,8 +102,11 @@ type Config struct {
 	// EvalEvery is the number of steps between evaluations; 0 means one
 	// evaluation per epoch. There is always one at the end.
 	EvalEvery int `json:"eval_every,omitempty"`
-	// Monitor is the metric that decides; "" means Accuracy.
-	Monitor Monitor `json:"monitor,omitempty"`
+	// Monitor is the metric of the validation data that says which checkpoint is
+	// the best, when to stop early, and when Plateau falls: Loss, or the name of
+	// one of the trainer's metrics. "" means the first of those, or Loss if there
+	// is none.
+	Monitor string `json:"monitor,omitempty"`
 	// Patience stops the run after so many evaluations in a row without
 	// improvement; 0 means never.
 	Patience int `json:"patience,omitempty"`
@@ -143,7 +135,7 @@ func (c Config) Validate() error {
 		v    int
 	}{
 		{"Steps", c.Steps}, {"Epochs", c.Epochs},
-		{"EvalBatchSize", c.EvalBatchSize}, {"PadToken", c.PadToken}, {"EvalEvery", c.EvalEvery},
+		{"EvalBatchSize", c.EvalBatchSize}, {"MicroBatch", c.MicroBatch}, {"EvalEvery", c.EvalEvery},
 		{"Patience", c.Patience}, {"CheckpointEvery", c.CheckpointEvery},
 	} {
 		if f.v < 0 {
@@ -157,6 +149,8 @@ func (c Config) Validate() error {
 		return fail("MaxDuration", ">= 0", c.MaxDuration)
 	case c.BatchSize < 1:
 		return fail("BatchSize", ">= 1", c.BatchSize)
+	case c.MicroBatch > 0 && c.BatchSize%c.MicroBatch != 0:
+		return fail("MicroBatch", fmt.Sprintf("to divide BatchSize, %d", c.BatchSize), c.MicroBatch)
 	case !(c.LR > 0) || !finite(c.LR):
 		return fail("LR", "> 0", c.LR)
 	case !(c.WeightDecay >= 0) || !finite(c.WeightDecay):
@@ -165,8 +159,6 @@ func (c Config) Validate() error {
 		return fail("Clip", ">= 0", c.Clip)
 	case c.DType != "" && c.DType != Float32 && c.DType != Float64:
 		return fail("DType", fmt.Sprintf("%q or %q", Float32, Float64), fmt.Sprintf("%q", c.DType))
-	case c.Monitor != "" && c.Monitor != Accuracy && c.Monitor != Loss:
-		return fail("Monitor", fmt.Sprintf("%q or %q", Accuracy, Loss), fmt.Sprintf("%q", c.Monitor))
 	}
 	if err := checkBuckets("Config", c.Buckets); err != nil {
 		return err
@@ -188,6 +180,14 @@ func (c Config) planned(perEpoch, limit int) int {
 		n = min(n, limit)
 	}
 	return n
+}
+
+// micro returns the number of sequences that run at a time.
+func (c Config) micro() int {
+	if c.MicroBatch > 0 {
+		return c.MicroBatch
+	}
+	return c.BatchSize
 }
 
 // trajectory returns the configuration without what may differ between a run

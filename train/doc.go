@@ -2,14 +2,25 @@
 //
 // A [Trainer] runs one loop: take a batch, run the training graph, step the
 // optimiser, and from time to time evaluate and save. It knows a model only
-// through the small interface [Model]; the data only through [Dataset].
-// Everything that watches a run is a [Hook]: the progress display
-// ([NewProgress]) and the metrics file ([NewMetricsFile]) are two.
+// through the small interface [Model], the data only through task.Dataset, and
+// what they are about not at all: package task has the fields that a batch
+// consists of, and the graph that a model makes of them, with a loss, outputs,
+// and states that go from batch to batch.
 //
-//	tr, err := train.New(cfg, model, trainSet, valSet, train.NewProgress(os.Stderr))
+//	tr, err := train.New(cfg, model, trainSet, valSet,
+//		train.WithMetrics(train.Accuracy()), train.WithHooks(train.NewProgress(os.Stderr)))
 //	if err != nil { ... }
 //	defer tr.Close()
 //	result, err := tr.Fit(ctx)
+//
+// A [Metric] measures; [NewMean] makes one of a function. An [Optimizer] steps:
+// AdamW, unless it is told otherwise; [FromSolver] makes one of a solver of
+// Gorgonia's. A [Hook] watches the run: the progress display ([NewProgress]) and
+// the metrics file ([NewMetricsFile]) are two.
+//
+// Between the backward pass and the optimiser lie [Gradients]: there those of
+// micro-batches, of clones of a model and, by a [Reducer], of several machines
+// become one, whatever the split, and are checked and clipped.
 //
 // # Reproducibility
 //

@@ -1,6 +1,10 @@
 package train
 
-import "time"
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
 
 // Hook watches a run: it is how progress displays, metrics files, and reports
 // attach to the loop. The methods are called from the goroutine of Fit, one at
@@ -43,6 +47,8 @@ func (BaseHook) OnEnd(EndEvent) error { return nil }
 type StartEvent struct {
 	Config Config
 	Model  Model
+	// Metrics are those of the run, which count nothing.
+	Metrics []Metric
 	// Resumed says that the run goes on from where it was interrupted.
 	Resumed bool
 	// Moved says that it goes on in another directory than the checkpoint's.
@@ -104,6 +110,13 @@ type Record struct {
 	Elapsed Duration `json:"elapsed"`
 }
 
+// equal says whether two records are the same; a NaN is like another.
+func (r *Record) equal(other *Record) bool {
+	a, err1 := json.Marshal(r)
+	b, err2 := json.Marshal(other)
+	return err1 == nil && err2 == nil && bytes.Equal(a, b)
+}
+
 // CheckpointEvent describes a checkpoint that has been written.
 type CheckpointEvent struct {
 	// Path is the JSON file.
@@ -111,6 +124,8 @@ type CheckpointEvent struct {
 	Step int
 	// Best says that it is the best checkpoint; otherwise the last one.
 	Best bool
+	// NotSaved says why no run can be resumed from it, "" that one can.
+	NotSaved string
 }
 
 // EndEvent says how a run ended.

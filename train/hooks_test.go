@@ -18,19 +18,24 @@ import (
 	"github.com/gorgonia-s4/s4/internal/strictjson"
 )
 
+// scored are metrics with an accuracy.
+func scored(loss, accuracy float64) Metrics {
+	return Metrics{Loss: loss, Scores: []Score{{"accuracy", accuracy}}}
+}
+
 // show tells a Progress of a short run.
 func show(t *testing.T, p *Progress) {
 	t.Helper()
 	step := func(n, steps int, at time.Duration) StepEvent {
 		return StepEvent{
 			Step: n, Steps: steps, Epoch: float64(n) / 10, Sequences: 32, LR: 0.004,
-			Batch: Metrics{Loss: 9, Accuracy: 0.5}, Train: Metrics{Loss: 2.30259, Accuracy: 0.125},
+			Batch: scored(9, 0.5), Train: scored(2.30259, 0.125),
 			Duration: 500 * time.Millisecond, Elapsed: at, Remaining: 62*time.Second + 400*time.Millisecond,
 		}
 	}
-	best := Record{Step: 5, Train: Metrics{Loss: 2, Accuracy: 0.25}, Val: Metrics{Loss: 1.75, Accuracy: 0.375}}
+	best := Record{Step: 5, Train: scored(2, 0.25), Val: scored(1.75, 0.375)}
 	for i, err := range []error{
-		p.OnStart(StartEvent{Steps: 40}),
+		p.OnStart(StartEvent{Steps: 40, Metrics: []Metric{Accuracy()}}),
 		p.OnStep(step(1, 40, time.Second)),
 		p.OnStep(step(2, 40, 5*time.Second)), // too soon for a line
 		p.OnStep(step(3, 40, 11*time.Second)),
@@ -174,11 +179,11 @@ func TestMetricsFile(t *testing.T) {
 	for _, line := range metricsLines(t, path) {
 		switch line.Kind {
 		case stepLine:
-			if steps++; line.Step != steps || *line.Loss != l.loss[steps-1] || *line.GradNorm <= 0 || line.Train != nil {
+			if steps++; line.Step != steps || line.Batch.Loss != l.loss[steps-1] || *line.GradNorm <= 0 || line.Train != nil {
 				t.Errorf("step %d: got %+v, want loss %v", steps, line, l.loss[steps-1])
 			}
 		case evalLine:
-			if want := r.History[evals]; line.Step != want.Step || *line.Val != want.Val || *line.Train != want.Train || line.Loss != nil {
+			if want := r.History[evals]; line.Step != want.Step || !reflect.DeepEqual(*line.Val, want.Val) || !reflect.DeepEqual(*line.Train, want.Train) || line.Batch != nil {
 				t.Errorf("evaluation %d: got %+v, want %+v", evals, line, want)
 			}
 			evals++
@@ -188,7 +193,8 @@ func TestMetricsFile(t *testing.T) {
 		t.Errorf("%d steps, %d evaluations, want %d, %d", steps, evals, tinySteps, len(r.History))
 	}
 	rows := table(t, filepath.Join(filepath.Dir(path), "metrics.csv"))
-	if len(rows) != 1+len(r.History) || !reflect.DeepEqual(rows[0], csvHeader[:len(csvHeader)-1]) || rows[1][0] != "5" {
+	columns := []string{"step", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "elapsed_s"}
+	if len(rows) != 1+len(r.History) || !reflect.DeepEqual(rows[0], columns[:len(columns)-1]) || rows[1][0] != "5" {
 		t.Errorf("table\n%v", rows)
 	}
 }

@@ -11,10 +11,12 @@ import (
 	"testing"
 
 	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // fit trains until the end, from a checkpoint if there is one.
-func fit(t *testing.T, cfg Config, mc tinyConfig, train, val Dataset, from string, hooks ...Hook) (*Trainer, *Result, error) {
+func fit(t *testing.T, cfg Config, mc tinyConfig, train, val task.Dataset, from string, hooks ...Hook) (*Trainer, *Result, error) {
 	t.Helper()
 	tr := newTrainer(t, cfg, newTinyModel(mc, cfg.DType.Tensor()), train, val, hooks...)
 	if from != "" {
@@ -46,7 +48,7 @@ func TestResumeWantsTheSameData(t *testing.T) {
 	other := newTokenData(61, 3, 24, tinyVocab, tinyClasses, 1)
 	other.examples[60].Label = (other.examples[60].Label + 1) % tinyClasses
 	otherVal := newTokenData(33, 3, 24, tinyVocab, tinyClasses, 3)
-	for want, data := range map[string][2]Dataset{
+	for want, data := range map[string][2]task.Dataset{
 		"the data differ: train.contents is ":                                                {other, val},
 		"the data differ: val.contents is ":                                                  {train, otherVal},
 		`train.chosen is not set in the checkpoint, {"min-length":"5"} here; train.contents`: {chosen{other, map[string]string{"min-length": "5"}}, val},
@@ -161,7 +163,7 @@ func TestResumeElsewhereTakesTheBestAlong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if *r.Best != *first.Best {
+		if !r.Best.equal(first.Best) {
 			t.Fatalf("%s: the best is %+v, want still %+v", name, r.Best, first.Best)
 		}
 		if err := tr.LoadBest(); err != nil {
@@ -244,7 +246,7 @@ func TestOneDirectoryOfManyNames(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := tr.LoadBest(); err != nil || *r.Best != *first.Best {
+				if err := tr.LoadBest(); err != nil || !r.Best.equal(first.Best) {
 					t.Errorf("best %+v, want %+v; %v", r.Best, first.Best, err)
 				}
 			}
@@ -325,7 +327,7 @@ func TestKilledAsItStarts(t *testing.T) {
 				if err == nil {
 					err = tr.LoadBest()
 				}
-				if err != nil || c.from != "" && *r.Best != *first.Best {
+				if err != nil || c.from != "" && !r.Best.equal(first.Best) {
 					t.Fatalf("%s, crash %d (after it: %v): again: %+v, %v", name, n, after, r, err)
 				}
 			}

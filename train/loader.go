@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/size"
-	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // LoaderConfig configures a Loader.
@@ -30,10 +28,9 @@ type LoaderConfig struct {
 	// Seed chooses the orders that Shuffle draws.
 	Seed uint64
 	// DropLast leaves out the last batch of an epoch if it is not full. By
-	// default it is filled up with rows of length 0 and label -1.
+	// default it is filled up with rows of length 0, with the padding of each
+	// field.
 	DropLast bool
-	// PadToken is the token id behind the end of a sequence.
-	PadToken int
 	// Prefetch is the number of batches prepared ahead; 0 means 2.
 	Prefetch int
 }
@@ -43,8 +40,6 @@ func (c LoaderConfig) Validate() error {
 	switch {
 	case c.BatchSize < 1:
 		return fmt.Errorf("train: LoaderConfig: want BatchSize >= 1, got %d", c.BatchSize)
-	case c.PadToken < 0:
-		return fmt.Errorf("train: LoaderConfig: want PadToken >= 0, got %d", c.PadToken)
 	case c.Prefetch < 0:
 		return fmt.Errorf("train: LoaderConfig: want Prefetch >= 0, got %d", c.Prefetch)
 	}
@@ -77,54 +72,16 @@ type Position struct {
 	Batch int `json:"batch"`
 }
 
-// Batch is B sequences padded to one length L. Its memory is the loader's.
-type Batch struct {
-	// B is the number of rows, L the padded length, F the number of features
-	// per step (0 for tokens).
-	B, L, F int
-	// Tokens are the token ids (B, L); nil for sequences of features.
-	Tokens []int
-	// Features are the features (B, L, F); nil for sequences of tokens.
-	Features []float32
-	// Lengths are the lengths before padding (B). A row of length 0 only fills
-	// the batch.
-	Lengths []int
-	// Labels are the classes (B), or (B, L) if PerPosition; -1 marks padding.
-	Labels []int
-	// PerPosition says that there is a label for each position.
-	PerPosition bool
-	// Examples are the numbers of the examples in the data set, one for each
-	// row that is not there only to fill the batch (at most B).
-	Examples []int
-	// After is the place behind this batch: where to go on once it is done.
-	After Position
-
-	ds Dataset // that the examples are of
-}
-
-// String names the examples of the batch, for errors.
-func (b *Batch) String() string {
-	const most = 64 // of them are named
-	text := strings.Trim(fmt.Sprint(b.Examples[:min(len(b.Examples), most)]), "[]")
-	if more := len(b.Examples) - most; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return "the batch of examples " + text
-}
-
 // Loader makes batches of a data set.
 type Loader struct {
-	ds       Dataset
-	cfg      LoaderConfig
-	plan     *plan
-	features int // per step; 0: tokens
-	perPos   bool
+	ds   task.Dataset
+	cfg  LoaderConfig
+	plan *plan
 }
 
-// NewLoader returns a loader for ds. It reads the length of every example and
-// decodes the first one, whose kind (tokens or features, one label or many)
-// all others must share.
-func NewLoader(ds Dataset, cfg LoaderConfig) (*Loader, error) {
+// NewLoader returns a loader for ds. It reads the length of every example, and
+// decodes the first one.
+func NewLoader(ds task.Dataset, cfg LoaderConfig) (*Loader, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -135,9 +92,12 @@ func NewLoader(ds Dataset, cfg LoaderConfig) (*Loader, error) {
 	return l, nil
 }
 
-func newLoader(ds Dataset, cfg LoaderConfig) (*Loader, error) {
+func newLoader(ds task.Dataset, cfg LoaderConfig) (*Loader, error) {
 	if ds == nil {
 		return nil, errors.New("want a data set, got nil")
+	}
+	if err := task.CheckFields(ds.Fields()); err != nil {
+		return nil, err
 	}
 	cfg = deepcopy.Of(cfg)
 	if cfg.Prefetch == 0 {
@@ -147,23 +107,17 @@ func newLoader(ds Dataset, cfg LoaderConfig) (*Loader, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Loader{ds: ds, cfg: cfg, plan: p}
-	first, err := ds.Example(0)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", exampleName(ds, 0), err)
-	}
-	l.perPos = first.Labels != nil
-	if first.Tokens == nil {
-		l.features = len(first.Features) / ds.Length(0)
-	}
 	longest := p.buckets[len(p.buckets)-1]
-	if err := size.Tensor("a batch (B, L, F)", cfg.BatchSize, longest, max(l.features, 1)); err != nil {
-		return nil, err
+	for _, f := range ds.Fields() {
+		dims := append([]int{cfg.BatchSize}, f.Shape...)
+		if f.PerStep {
+			dims = append(dims, longest)
+		}
+		if err := size.Tensor(fmt.Sprintf("field %q of a batch", f.Name), dims...); err != nil {
+			return nil, err
+		}
 	}
-	if err := l.checkKind(0, first); err != nil {
-		return nil, fmt.Errorf("%s: %w", exampleName(ds, 0), err)
-	}
-	return l, nil
+	return &Loader{ds: ds, cfg: cfg, plan: p}, task.NewBatch(ds).Load([]int{0}, 1, ds.Length(0))
 }
 
 // Batches returns the number of batches of an epoch.
@@ -172,57 +126,19 @@ func (l *Loader) Batches() int { return l.plan.batches() }
 // Lengths returns the padded lengths that batches have, ascending.
 func (l *Loader) Lengths() []int { return slices.Clone(l.plan.buckets) }
 
-// check reports an example of a batch padded to a length that is not what the
-// data set said of it, or holds what no model can read.
-func (l *Loader) check(i, padded int, e Example) error {
-	if err := l.checkKind(i, e); err != nil {
-		return err
-	}
-	if n := l.ds.Length(i); n > padded {
-		return fmt.Errorf("want a length of at most %d, as it was when the data were read first, got %d", padded, n)
-	}
-	if at := firstNonFinite(e.Features); at >= 0 {
-		return fmt.Errorf("feature %d of step %d: want a finite number, got %v", at%l.features, at/l.features, e.Features[at])
-	}
-	for t, id := range e.Tokens {
-		if id < 0 {
-			return fmt.Errorf("token of step %d: want an id >= 0, got %d", t, id)
-		}
-	}
-	return nil
-}
-
-// checkKind reports an example that is not like the first, or not as long as
-// the data set said.
-func (l *Loader) checkKind(i int, e Example) error {
-	n := l.ds.Length(i)
-	fail := func(what, want string, got int) error {
-		return fmt.Errorf("want %s %s, got %d", want, what, got)
-	}
-	switch {
-	case l.features == 0 && len(e.Features) > 0:
-		return fail("Features", "Tokens and no", len(e.Features))
-	case l.features == 0 && len(e.Tokens) != n:
-		return fail("Tokens", strconv.Itoa(n), len(e.Tokens))
-	case l.features > 0 && len(e.Tokens) > 0:
-		return fail("Tokens", "Features and no", len(e.Tokens))
-	case l.features > 0 && len(e.Features) != n*l.features:
-		return fail("Features", fmt.Sprintf("%d x %d", n, l.features), len(e.Features))
-	case l.perPos && len(e.Labels) != n:
-		return fail("Labels", strconv.Itoa(n), len(e.Labels))
-	case !l.perPos && e.Labels != nil:
-		return fail("Labels", "one Label and no", len(e.Labels))
-	}
-	return nil
-}
-
 // Stream is a running sequence of batches, prepared ahead by a goroutine.
 type Stream struct {
-	out  chan *Batch
-	free chan *Batch // memory to fill
+	out  chan *loaded
+	free chan *loaded // memory to fill
 	stop context.CancelFunc
 	err  error // why out was closed; written before that
-	last *Batch
+	last *loaded
+}
+
+// loaded is a batch and the place behind it.
+type loaded struct {
+	*task.Batch
+	after Position
 }
 
 // Stream starts at a position and delivers the given number of epochs,
@@ -234,9 +150,9 @@ func (l *Loader) Stream(ctx context.Context, from Position, epochs int) (*Stream
 	}
 	ctx, stop := context.WithCancel(ctx)
 	memory := l.cfg.Prefetch + 2 // one more is being used and one being filled
-	s := &Stream{out: make(chan *Batch, l.cfg.Prefetch), free: make(chan *Batch, memory), stop: stop}
+	s := &Stream{out: make(chan *loaded, l.cfg.Prefetch), free: make(chan *loaded, memory), stop: stop}
 	for range memory {
-		s.free <- new(Batch)
+		s.free <- &loaded{Batch: task.NewBatch(l.ds)}
 	}
 	go func() {
 		defer close(s.out)
@@ -253,18 +169,18 @@ func (l *Loader) produce(ctx context.Context, s *Stream, from Position, epochs i
 			if epoch == from.Epoch && i < from.Batch {
 				continue
 			}
-			var b *Batch
+			var b *loaded
 			select {
 			case b = <-s.free:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			if err := l.fill(b, pl); err != nil {
+			if err := b.Load(pl.examples, l.cfg.BatchSize, pl.length); err != nil {
 				return err
 			}
-			b.After = Position{Epoch: epoch, Batch: i + 1}
-			if b.After.Batch == len(batches) {
-				b.After = Position{Epoch: epoch + 1}
+			b.after = Position{Epoch: epoch, Batch: i + 1}
+			if b.after.Batch == len(batches) {
+				b.after = Position{Epoch: epoch + 1}
 			}
 			select {
 			case s.out <- b:
@@ -276,10 +192,10 @@ func (l *Loader) produce(ctx context.Context, s *Stream, from Position, epochs i
 	return io.EOF
 }
 
-// Next returns the next batch, which is valid until Next is called again. The
-// error is io.EOF after the last batch; it wraps that of the context after
+// Next returns the next batch, which is valid until Next is called again: its
+// memory is the loader's. The error is io.EOF after the last batch; it wraps that of the context after
 // cancellation, and that of an example that could not be read.
-func (s *Stream) Next() (*Batch, error) {
+func (s *Stream) Next() (*task.Batch, error) {
 	b, err := s.next()
 	if err != nil && err != io.EOF { // a wrapped one is a data set's
 		err = fmt.Errorf("train: Loader: %w", err)
@@ -287,8 +203,12 @@ func (s *Stream) Next() (*Batch, error) {
 	return b, err
 }
 
+// After returns the place behind the batch that Next has returned: where to go
+// on once it is done.
+func (s *Stream) After() Position { return s.last.after }
+
 // next is Next without the prefix of its errors.
-func (s *Stream) next() (*Batch, error) {
+func (s *Stream) next() (*task.Batch, error) {
 	if s.last != nil {
 		s.free <- s.last
 		s.last = nil
@@ -298,7 +218,7 @@ func (s *Stream) next() (*Batch, error) {
 		return nil, s.err
 	}
 	s.last = b
-	return b, nil
+	return b.Batch, nil
 }
 
 // Close stops the stream and waits for its goroutine to end. It may be called
@@ -309,63 +229,5 @@ func (s *Stream) Close() {
 	}
 }
 
-// fill decodes the examples of a planned batch into b.
-func (l *Loader) fill(b *Batch, pl planned) error {
-	l.shape(b, pl)
-	for row, i := range pl.examples {
-		e, err := l.ds.Example(i)
-		if err == nil {
-			err = l.check(i, b.L, e)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", exampleName(l.ds, i), err)
-		}
-		l.put(b, row, l.ds.Length(i), e)
-	}
-	for row := len(pl.examples); row < b.B; row++ {
-		l.put(b, row, 0, Example{Label: ops.IgnoreLabel})
-	}
-	return nil
-}
-
-// shape gives b the sizes of a planned batch, reusing its memory.
-func (l *Loader) shape(b *Batch, pl planned) {
-	b.B, b.L, b.F, b.PerPosition = l.cfg.BatchSize, pl.length, l.features, l.perPos
-	b.Examples, b.ds = pl.examples, l.ds
-	b.Lengths = resize(b.Lengths, b.B)
-	if l.features == 0 {
-		b.Tokens = resize(b.Tokens, b.B*b.L)
-	} else {
-		b.Features = resize(b.Features, b.B*b.L*b.F)
-	}
-	if l.perPos {
-		b.Labels = resize(b.Labels, b.B*b.L)
-	} else {
-		b.Labels = resize(b.Labels, b.B)
-	}
-}
-
 // resize returns s with length n; the contents are unspecified.
 func resize[E any](s []E, n int) []E { return slices.Grow(s[:0], n)[:n] }
-
-// put writes an example of length n to a row of b and pads it.
-func (l *Loader) put(b *Batch, row, n int, e Example) {
-	b.Lengths[row] = n
-	if l.features == 0 {
-		pad(b.Tokens[row*b.L:(row+1)*b.L], e.Tokens, l.cfg.PadToken)
-	} else {
-		pad(b.Features[row*b.L*b.F:(row+1)*b.L*b.F], e.Features, 0)
-	}
-	if l.perPos {
-		pad(b.Labels[row*b.L:(row+1)*b.L], e.Labels, ops.IgnoreLabel)
-	} else {
-		b.Labels[row] = e.Label
-	}
-}
-
-// pad copies src to the start of dst and fills the rest.
-func pad[E any](dst, src []E, with E) {
-	for i := copy(dst, src); i < len(dst); i++ {
-		dst[i] = with
-	}
-}

@@ -10,6 +10,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // seen is a copy of what a batch holds.
@@ -22,8 +26,15 @@ type seen struct {
 	After    Position
 }
 
-func look(b *Batch) seen {
-	return seen{b.L, slices.Clone(b.Examples), slices.Clone(b.Lengths), slices.Clone(b.Tokens), slices.Clone(b.Labels), b.After}
+func look(b *task.Batch, after Position) seen {
+	ints := func(name string) []int {
+		a, err := b.Array(name)
+		if err != nil {
+			panic(err)
+		}
+		return slices.Clone(a.Ints)
+	}
+	return seen{b.L, slices.Clone(b.Examples), ints(task.Lengths), ints(task.X), ints(task.Target), after}
 }
 
 // take reads n batches, or all if n is 0.
@@ -43,12 +54,12 @@ func take(t *testing.T, l *Loader, from Position, epochs, n int) []seen {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, look(b))
+		out = append(out, look(b, s.After()))
 	}
 	return out
 }
 
-func loader(t *testing.T, ds Dataset, cfg LoaderConfig) *Loader {
+func loader(t *testing.T, ds task.Dataset, cfg LoaderConfig) *Loader {
 	t.Helper()
 	l, err := NewLoader(ds, cfg)
 	if err != nil {
@@ -60,11 +71,12 @@ func loader(t *testing.T, ds Dataset, cfg LoaderConfig) *Loader {
 func TestLoaderCoversEveryExampleOnce(t *testing.T) {
 	const n = 103
 	ds := newTokenData(n, 1, 40, 12, 3, 1)
+	ds.pad = 3
 	for _, cfg := range []LoaderConfig{
 		{BatchSize: 8},
 		{BatchSize: 8, Shuffle: true, Seed: 5},
 		{BatchSize: 8, Shuffle: true, Buckets: []int{10, 20, 40}},
-		{BatchSize: 8, Buckets: []int{7, 13, 64}, PadToken: 3},
+		{BatchSize: 8, Buckets: []int{7, 13, 64}},
 		{BatchSize: 1, Shuffle: true},
 		{BatchSize: 200, Shuffle: true, Buckets: []int{20, 40}},
 		{BatchSize: 8, Shuffle: true, DropLast: true, Buckets: []int{20, 40}},
@@ -105,7 +117,7 @@ func checkRows(t *testing.T, ds *tokenData, l *Loader, cfg LoaderConfig, b seen)
 	longest := 0
 	for row := range cfg.BatchSize {
 		tokens := b.Tokens[row*b.L : (row+1)*b.L]
-		var e Example
+		var e example
 		want := -1
 		if row < len(b.Examples) {
 			e = ds.examples[b.Examples[row]]
@@ -117,8 +129,8 @@ func checkRows(t *testing.T, ds *tokenData, l *Loader, cfg LoaderConfig, b seen)
 			t.Fatalf("row %d: length %d, label %d, tokens %v; want %d, %d, %v", row, b.Lengths[row], b.Labels[row], tokens, n, want, e.Tokens)
 		}
 		for _, k := range tokens[n:] {
-			if k != cfg.PadToken {
-				t.Fatalf("row %d: padded with %d, want %d", row, k, cfg.PadToken)
+			if k != ds.pad {
+				t.Fatalf("row %d: padded with %d, want %d", row, k, ds.pad)
 			}
 		}
 	}
@@ -197,8 +209,13 @@ func TestLoaderFeaturesAndLabelsPerPosition(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b.F != 2 || !b.PerPosition || b.Tokens != nil || len(b.Features) != 3*8*2 || len(b.Labels) != 3*8 {
-			t.Fatalf("got F %d, per position %v, %d tokens, %d features, %d labels", b.F, b.PerPosition, len(b.Tokens), len(b.Features), len(b.Labels))
+		x, err1 := b.Array(task.X)
+		y, err2 := b.Array(task.Target)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		if !x.Shape.Eq(tensor.Shape{3, 8, 2}) || x.Dtype() != tensor.Float32 || !y.Shape.Eq(tensor.Shape{3, 8}) || y.Dtype() != tensor.Int {
+			t.Fatalf("got features %v, labels %v", x, y)
 		}
 		for row := range b.B {
 			for pos := range b.L {
@@ -208,8 +225,8 @@ func TestLoaderFeaturesAndLabelsPerPosition(t *testing.T) {
 					want, f = e.Labels[pos], [2]float32(e.Features[2*pos:])
 				}
 				at := row*b.L + pos
-				if b.Labels[at] != want || [2]float32(b.Features[2*at:]) != f {
-					t.Errorf("row %d, position %d: label %d, features %v; want %d, %v", row, pos, b.Labels[at], b.Features[2*at:2*at+2], want, f)
+				if y.Ints[at] != want || [2]float32(x.Float32s[2*at:]) != f {
+					t.Errorf("row %d, position %d: label %d, features %v; want %d, %v", row, pos, y.Ints[at], x.Float32s[2*at:2*at+2], want, f)
 				}
 			}
 		}
@@ -287,23 +304,22 @@ func TestStreamCancel(t *testing.T) {
 
 func TestLoaderRejects(t *testing.T) {
 	good := newTokenData(4, 3, 3, 12, 3, 5)
-	with := func(i int, e Example) *tokenData {
+	with := func(i int, e example) *tokenData {
 		d := &tokenData{examples: slices.Clone(good.examples)}
 		d.examples[i] = e
 		return d
 	}
 	for want, c := range map[string]struct {
-		ds  Dataset
+		ds  task.Dataset
 		cfg LoaderConfig
 	}{
 		"want BatchSize >= 1, got 0":                                {good, LoaderConfig{}},
-		"want PadToken >= 0, got -1":                                {good, LoaderConfig{BatchSize: 1, PadToken: -1}},
 		"want Prefetch >= 0, got -1":                                {good, LoaderConfig{BatchSize: 1, Prefetch: -1}},
 		"want Buckets positive and ascending, got [4 4]":            {good, LoaderConfig{BatchSize: 1, Buckets: []int{4, 4}}},
 		"want a data set, got nil":                                  {nil, LoaderConfig{BatchSize: 1}},
 		"the data set is empty":                                     {&tokenData{}, LoaderConfig{BatchSize: 1}},
 		"example 0: want length <= 2, the longest bucket, got 3":    {good, LoaderConfig{BatchSize: 1, Buckets: []int{1, 2}}},
-		"example 2: want length >= 1, got 0":                        {with(2, Example{}), LoaderConfig{BatchSize: 1}},
+		"example 2: want length >= 1, got 0":                        {with(2, example{}), LoaderConfig{BatchSize: 1}},
 		"want at least BatchSize = 5 examples with DropLast, got 4": {good, LoaderConfig{BatchSize: 5, DropLast: true}},
 	} {
 		if _, err := NewLoader(c.ds, c.cfg); err == nil || !strings.Contains(err.Error(), want) {
@@ -311,9 +327,9 @@ func TestLoaderRejects(t *testing.T) {
 		}
 	}
 	for want, ds := range map[string]*tokenData{
-		"example 2: want Tokens and no Features, got 3":  with(2, Example{Features: make([]float32, 3), Labels: make([]int, 3)}),
-		"example 2: want one Label and no Labels, got 3": with(2, Example{Tokens: make([]int, 3), Labels: make([]int, 3)}),
-		"example 2: want 4 Tokens, got 3":                with(2, Example{Tokens: make([]int, 3), Labels: make([]int, 4)}),
+		"example 2: x: want numbers of type int, got float32":    with(2, example{Features: make([]float32, 3), Labels: make([]int, 3)}),
+		"example 2: target: want 1 numbers, got 3":               with(2, example{Tokens: make([]int, 3), Labels: make([]int, 3)}),
+		"example 2: x: want 4 numbers, one for each step, got 3": with(2, example{Tokens: make([]int, 3), Labels: make([]int, 4)}),
 	} {
 		s, err := loader(t, ds, LoaderConfig{BatchSize: 4}).Stream(context.Background(), Position{}, 1)
 		if err != nil {

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"reflect"
 	"slices"
 	"testing"
@@ -34,12 +35,28 @@ func TestRunsShareNoMemoryWithTheirCaller(t *testing.T) {
 type spoiler struct {
 	BaseHook
 	buckets []int
+	scores  []float64
 	results []*Result
 }
 
 func (s *spoiler) OnStart(e StartEvent) error {
 	s.buckets = slices.Clone(e.Config.Buckets)
 	clear(e.Config.Buckets)
+	clear(e.Metrics)
+	return nil
+}
+
+func (s *spoiler) OnStep(e StepEvent) error {
+	s.scores = append(s.scores, e.Train.Value("accuracy"))
+	clear(e.Batch.Scores)
+	clear(e.Train.Scores)
+	return nil
+}
+
+func (s *spoiler) OnEval(e EvalEvent) error {
+	s.scores = append(s.scores, e.Val.Value("accuracy"))
+	clear(e.Train.Scores)
+	clear(e.Val.Scores)
 	return nil
 }
 
@@ -75,6 +92,9 @@ func TestWhatIsHandedOutDoesNotReachTheRun(t *testing.T) {
 			t.Errorf("a hook saw %v and %+v", s.buckets, s.results[0])
 		}
 	}
+	if !slices.Equal(first.scores, second.scores) || slices.ContainsFunc(first.scores, math.IsNaN) {
+		t.Errorf("the hooks saw accuracies %v and %v", first.scores, second.scores)
+	}
 	if shared := testutil.SharedMemory(r, tr); shared != nil {
 		t.Errorf("the result shares memory with the run: %q", shared)
 	}
@@ -106,7 +126,7 @@ func TestAdamWStateIsOfOneMoment(t *testing.T) {
 		}
 	}
 	step()
-	saved := opt.State()
+	saved := stateOf(t, opt)
 	before, err := json.Marshal(saved)
 	if err != nil {
 		t.Fatal(err)

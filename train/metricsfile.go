@@ -40,8 +40,7 @@ type metricsLine struct {
 	Kind      string   `json:"kind"` // "step" or "eval"
 	Step      int      `json:"step"`
 	Epoch     float64  `json:"epoch"`
-	Loss      *float64 `json:"loss,omitempty"`     // of the step's batch
-	Accuracy  *float64 `json:"accuracy,omitempty"` // of the step's batch
+	Batch     *Metrics `json:"batch,omitempty"` // of the step
 	GradNorm  *float64 `json:"grad_norm,omitempty"`
 	Sequences int      `json:"sequences,omitempty"`
 	Train     *Metrics `json:"train,omitempty"` // since the last evaluation
@@ -56,7 +55,17 @@ const (
 	evalLine = "eval"
 )
 
-var csvHeader = []string{"step", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "lr", "elapsed_s"}
+// csvHeader returns the names of the columns of the table.
+func csvHeader(metrics []Metric) []string {
+	header := []string{"step", "epoch"}
+	for _, of := range []string{"train_", "val_"} {
+		header = append(header, of+Loss)
+		for _, m := range metrics {
+			header = append(header, of+m.Name())
+		}
+	}
+	return append(header, "lr", "elapsed_s")
+}
 
 // OnStart implements Hook.
 func (m *MetricsFile) OnStart(e StartEvent) error {
@@ -69,7 +78,10 @@ func (m *MetricsFile) OnStart(e StartEvent) error {
 	}
 	home := sameDir(filepath.Dir(m.path), e.Config.CheckpointDir)
 	own := e.Resumed && !(home && e.Moved)
-	header := strings.Join(csvHeader, ",") + "\n"
+	header, err := csvLine(csvHeader(e.Metrics))
+	if err != nil {
+		return err
+	}
 	if !own && !e.Config.Overwrite && !(home && e.Replaces) {
 		if err := refuseContent(m.path, ""); err != nil {
 			return err
@@ -78,7 +90,6 @@ func (m *MetricsFile) OnStart(e StartEvent) error {
 			return err
 		}
 	}
-	var err error
 	if m.file, err = openKept(m.path, "", func(line []byte) bool { return own && keepLine(line, e) }); err != nil {
 		return err
 	}
@@ -163,7 +174,7 @@ func copyLines(w io.Writer, r io.Reader, keep func(line []byte) bool) error {
 func (m *MetricsFile) OnStep(e StepEvent) error {
 	return m.write(metricsLine{
 		Kind: stepLine, Step: e.Step, Epoch: e.Epoch,
-		Loss: &e.Batch.Loss, Accuracy: &e.Batch.Accuracy, GradNorm: &e.GradNorm, Sequences: e.Sequences,
+		Batch: &e.Batch, GradNorm: &e.GradNorm, Sequences: e.Sequences,
 		LR: e.LR, Seconds: e.Duration.Seconds(), Elapsed: e.Elapsed.Seconds(),
 	})
 }
@@ -178,12 +189,32 @@ func (m *MetricsFile) OnEval(e EvalEvent) error {
 	if err != nil {
 		return err
 	}
-	number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
-	w := csv.NewWriter(m.csv)
-	_ = w.Write([]string{strconv.Itoa(e.Step), number(e.Epoch), number(e.Train.Loss), number(e.Train.Accuracy),
-		number(e.Val.Loss), number(e.Val.Accuracy), number(e.LR), number(elapsed)}) // reported by Error
+	row := []string{strconv.Itoa(e.Step), number(e.Epoch)}
+	for _, of := range []Metrics{e.Train, e.Val} {
+		row = append(row, number(of.Loss))
+		for _, s := range of.Scores {
+			row = append(row, number(s.Value))
+		}
+	}
+	line, err := csvLine(append(row, number(e.LR), number(elapsed)))
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(m.csv, line)
+	return err
+}
+
+func number(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+
+// csvLine returns a row of the table.
+func csvLine(row []string) (string, error) {
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	if err := w.Write(row); err != nil {
+		return "", err
+	}
 	w.Flush()
-	return w.Error()
+	return b.String(), w.Error()
 }
 
 // write appends a line; it is in the file, as far as the program is concerned,

@@ -11,6 +11,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/param"
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // tinyConfig is the configuration of tinyModel.
@@ -82,7 +83,7 @@ func (m *tinyModel) Buffers() []param.Buffer {
 }
 func (m *tinyModel) Config() any { return m.cfg }
 
-func (m *tinyModel) Build(mode Mode, batch, length int) (*Graph, error) {
+func (m *tinyModel) Build(mode task.Mode, batch, length int) (*task.Graph, error) {
 	m.builds = append(m.builds, fmt.Sprintf("%v %dx%d", mode, batch, length))
 	if m.poison != nil {
 		m.poison(m)
@@ -130,7 +131,15 @@ func (m *tinyModel) Build(mode Mode, batch, length int) (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Graph{G: g, X: x, Vocab: m.cfg.Vocab, Lengths: lengths, Target: target, Loss: loss, Logits: logits, Params: ps}, nil
+	ranges := map[string]task.Range{task.Target: {High: m.cfg.Classes, Ignored: true}}
+	if m.cfg.Vocab > 0 {
+		ranges[task.X] = task.Range{High: m.cfg.Vocab}
+	}
+	return &task.Graph{
+		G:      g,
+		Inputs: map[string]*G.Node{task.X: x, task.Lengths: lengths, task.Target: target}, Ranges: ranges,
+		Loss: loss, Count: task.CountLabels(task.Target), Outputs: map[string]*G.Node{task.Logits: logits}, Params: ps,
+	}, nil
 }
 
 // pool is the mean of W^T x over the steps of each row, or W^T x of each step.
@@ -250,9 +259,18 @@ func (x classesFirst[T]) Backward(grad [][]T, _ []graphop.Arg[T], _, gout []T) e
 // tokenData are sequences of varying length over a vocabulary; the label is
 // the residue that is most frequent among the tokens.
 type tokenData struct {
-	examples []Example
+	examples []example
+	pad      int           // token
 	fail     map[int]error // examples that cannot be read
 	lengths  []int         // of the examples, where they do not say
+}
+
+// example is tokens or features, with one label or one for each position.
+type example struct {
+	Tokens   []int
+	Features []float32
+	Label    int
+	Labels   []int
 }
 
 func newTokenData(n, minLen, maxLen, vocab, classes int, seed uint64) *tokenData {
@@ -276,7 +294,7 @@ func newTokenData(n, minLen, maxLen, vocab, classes int, seed uint64) *tokenData
 				best = c
 			}
 		}
-		d.examples = append(d.examples, Example{Tokens: tokens, Label: best})
+		d.examples = append(d.examples, example{Tokens: tokens, Label: best})
 	}
 	return d
 }
@@ -288,18 +306,45 @@ func (d *tokenData) Length(i int) int {
 	}
 	return max(len(d.examples[i].Tokens), len(d.examples[i].Labels))
 }
-func (d *tokenData) Example(i int) (Example, error) {
-	if err := d.fail[i]; err != nil {
-		return Example{}, err
+
+// Fields declares what the first example has.
+func (d *tokenData) Fields() []task.Field {
+	x, y := task.Tokens(task.X, d.pad), task.Label(task.Target)
+	if len(d.examples) > 0 {
+		if n := len(d.examples[0].Features); n > 0 {
+			x = task.Features(task.X, n/d.Length(0))
+		}
+		if d.examples[0].Labels != nil {
+			y = task.Labels(task.Target)
+		}
 	}
-	return d.examples[i], nil
+	return []task.Field{x, y}
+}
+
+func (d *tokenData) Example(i int, row *task.Row) error {
+	if err := d.fail[i]; err != nil {
+		return err
+	}
+	e := d.examples[i]
+	if e.Features != nil {
+		row.Floats(task.X, e.Features...)
+	}
+	if e.Tokens != nil {
+		row.Ints(task.X, e.Tokens...)
+	}
+	if e.Labels != nil {
+		row.Ints(task.Target, e.Labels...)
+	} else {
+		row.Ints(task.Target, e.Label)
+	}
+	return nil
 }
 
 // asFeatures gives the examples of d one feature per step, and a label for each.
 func (d *tokenData) asFeatures(classes int) *tokenData {
 	out := &tokenData{}
 	for _, e := range d.examples {
-		f := Example{Features: make([]float32, 2*len(e.Tokens)), Labels: make([]int, len(e.Tokens))}
+		f := example{Features: make([]float32, 2*len(e.Tokens)), Labels: make([]int, len(e.Tokens))}
 		for t, k := range e.Tokens {
 			f.Features[2*t], f.Features[2*t+1] = float32(k%classes), 1
 			f.Labels[t] = k % classes

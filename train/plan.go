@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // plan lays out the epochs of a data set: which examples form a batch, to what
@@ -28,7 +29,7 @@ type planned struct {
 }
 
 // newPlan sorts the examples of ds into the buckets of cfg.
-func newPlan(ds Dataset, cfg LoaderConfig) (*plan, error) {
+func newPlan(ds task.Dataset, cfg LoaderConfig) (*plan, error) {
 	n := ds.Len()
 	if n < 1 {
 		return nil, errors.New("the data set is empty")
@@ -39,10 +40,10 @@ func newPlan(ds Dataset, cfg LoaderConfig) (*plan, error) {
 	for i := range lengths {
 		lengths[i] = ds.Length(i)
 		if lengths[i] < 1 {
-			return nil, fmt.Errorf("%s: want length >= 1, got %d", exampleName(ds, i), lengths[i])
+			return nil, fmt.Errorf("%s: want length >= 1, got %d", task.ExampleName(ds, i), lengths[i])
 		}
 		if err := size.Length("length", lengths[i]); err != nil {
-			return nil, fmt.Errorf("%s: %w", exampleName(ds, i), err)
+			return nil, fmt.Errorf("%s: %w", task.ExampleName(ds, i), err)
 		}
 	}
 	if len(p.buckets) == 0 {
@@ -51,7 +52,7 @@ func newPlan(ds Dataset, cfg LoaderConfig) (*plan, error) {
 	for i, l := range lengths {
 		b, _ := slices.BinarySearch(p.buckets, l)
 		if b == len(p.buckets) {
-			return nil, fmt.Errorf("%s: want length <= %d, the longest bucket, got %d", exampleName(ds, i), p.buckets[b-1], l)
+			return nil, fmt.Errorf("%s: want length <= %d, the longest bucket, got %d", task.ExampleName(ds, i), p.buckets[b-1], l)
 		}
 		p.bucket[i] = uint16(b)
 	}

@@ -24,6 +24,8 @@ type Progress struct {
 	bar        *progressbar.ProgressBar // nil if w is not a terminal
 	shown      time.Duration            // when the last line or bar was written
 	steps      int                      // of the run
+	metrics    map[string]Shower        // of the run, those that say how they are shown
+	warned     bool                     // that the run cannot be resumed
 	pace       pace
 }
 
@@ -56,7 +58,13 @@ const (
 
 // OnStart implements Hook.
 func (p *Progress) OnStart(e StartEvent) error {
-	p.bar, p.shown, p.steps, p.pace = nil, 0, e.Steps, pace{}
+	p.bar, p.shown, p.steps, p.pace, p.warned = nil, 0, e.Steps, pace{}, false
+	p.metrics = make(map[string]Shower)
+	for _, m := range e.Metrics {
+		if s, ok := m.(Shower); ok {
+			p.metrics[m.Name()] = s
+		}
+	}
 	if p.isTerminal() {
 		p.bar = newBar(p.w, e.Steps)
 	}
@@ -96,15 +104,15 @@ func (p *Progress) OnStep(e StepEvent) error {
 	}
 	p.shown = e.Elapsed
 	if p.bar != nil {
-		text := fmt.Sprintf("%d/%d  loss %.3f  acc %.1f %%  %s  %s left",
-			e.Step, e.Steps, e.Train.Loss, 100*e.Train.Accuracy, p.pace, e.Remaining.Round(time.Second))
+		text := fmt.Sprintf("%d/%d  loss %.3f%s  %s  %s left",
+			e.Step, e.Steps, e.Train.Loss, p.scores("  ", e.Train), p.pace, e.Remaining.Round(time.Second))
 		// A line that the terminal wraps could not be drawn over.
 		p.bar.Describe(text[:min(len(text), max(0, p.columns()-barFrame))])
 		_ = p.bar.Set(e.Step) // only fails beyond the maximum
 		return nil
 	}
-	p.print("step %d/%d  epoch %.2f  loss %.4f  acc %.1f %%  lr %.3g  %s  %s left\n",
-		e.Step, e.Steps, e.Epoch, e.Train.Loss, 100*e.Train.Accuracy, e.LR, p.pace, e.Remaining.Round(time.Second))
+	p.print("step %d/%d  epoch %.2f  loss %.4f%s  lr %.3g  %s  %s left\n",
+		e.Step, e.Steps, e.Epoch, e.Train.Loss, p.scores("  ", e.Train), e.LR, p.pace, e.Remaining.Round(time.Second))
 	return nil
 }
 
@@ -114,14 +122,20 @@ func (p *Progress) OnEval(e EvalEvent) error {
 	if e.Best {
 		best = "  best so far"
 	}
-	p.print("evaluation at step %d  train loss %.4f acc %.1f %%  val loss %.4f acc %.1f %%  %s%s\n",
-		e.Step, e.Train.Loss, 100*e.Train.Accuracy, e.Val.Loss, 100*e.Val.Accuracy,
+	p.print("evaluation at step %d  train loss %.4f%s  val loss %.4f%s  %s%s\n",
+		e.Step, e.Train.Loss, p.scores(" ", e.Train), e.Val.Loss, p.scores(" ", e.Val),
 		e.Duration.Round(time.Millisecond), best)
 	return nil
 }
 
 // OnCheckpoint implements Hook.
-func (p *Progress) OnCheckpoint(CheckpointEvent) error { return nil }
+func (p *Progress) OnCheckpoint(e CheckpointEvent) error {
+	if e.NotSaved != "" && !p.warned {
+		p.warned = true
+		p.print("saved, but no run can be resumed from it: %s\n", e.NotSaved)
+	}
+	return nil
+}
 
 // OnEnd implements Hook.
 func (p *Progress) OnEnd(e EndEvent) error {
@@ -132,9 +146,22 @@ func (p *Progress) OnEnd(e EndEvent) error {
 	r := e.Result
 	p.print("%s after %d steps in %s\n", r.Reason, r.Steps, r.Elapsed.Round(time.Second))
 	if r.Best != nil {
-		p.print("best validation: loss %.4f acc %.1f %% at step %d\n", r.Best.Val.Loss, 100*r.Best.Val.Accuracy, r.Best.Step)
+		p.print("best validation: loss %.4f%s at step %d\n", r.Best.Val.Loss, p.scores(" ", r.Best.Val), r.Best.Step)
 	}
 	return nil
+}
+
+// scores shows the values of the metrics, each after a separator.
+func (p *Progress) scores(separator string, m Metrics) string {
+	text := ""
+	for _, s := range m.Scores {
+		if shower, ok := p.metrics[s.Name]; ok {
+			text += separator + shower.Show(s.Value)
+		} else {
+			text += fmt.Sprintf("%s%s %.4g", separator, s.Name, s.Value)
+		}
+	}
+	return text
 }
 
 // print writes text in the place of the bar, which the next step draws again

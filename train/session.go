@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,24 +12,46 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/weights"
-	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/param"
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // session is a model on one graph with the machine that runs it.
 type session struct {
-	graph  *Graph
-	vm     G.VM
-	grads  []G.ValueGrad // the parameters that learn; nil for evaluation
-	x      *tensor.Dense // what the input nodes hold
-	length *tensor.Dense // nil if the model does not ask for it
-	target *tensor.Dense
+	graph   *task.Graph
+	vm      G.VM
+	learn   []param.Param // the parameters that learn; nil for evaluation
+	inputs  []input
+	states  []carried
+	loss    G.Value
+	outputs []output
+	out     task.Outputs // of the last run
+}
 
-	loss, logits G.Value // of the last run
-	classes      int
+// input is a node that gets a field of every batch.
+type input struct {
+	name   string
+	node   *G.Node
+	memory *tensor.Dense // what the node holds
+}
+
+// carried is a state.
+type carried struct {
+	task.State
+	in      *tensor.Dense // what State.In holds
+	out     G.Value
+	ordered task.Array // room for one that does not lie in row-major order
+}
+
+// output is a result that metrics look at.
+type output struct {
+	name    string
+	value   G.Value
+	ordered task.Array // room for one that does not lie in row-major order
 }
 
 // newSession builds, differentiates and compiles a graph for batches like b.
-func newSession(m Model, mode Mode, b *Batch) (s *session, err error) {
+func newSession(m Model, mode task.Mode, b *task.Batch) (s *session, err error) {
 	// Gorgonia panics on some graphs that it cannot differentiate.
 	defer func() {
 		if p := recover(); p != nil {
@@ -42,49 +65,37 @@ func newSession(m Model, mode Mode, b *Batch) (s *session, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s = &session{graph: graph}
-	if err := s.check(m, b); err != nil {
+	s = &session{graph: graph, out: task.Outputs{Arrays: make(map[string]task.Array)}}
+	if err := s.check(m); err != nil {
 		return nil, err
 	}
-	if err := s.place(); err != nil {
+	if err := s.place(b); err != nil {
 		return nil, err
 	}
 	return s, s.compile(mode)
 }
 
-// check reports a graph that is not what Graph promises.
-func (s *session) check(m Model, b *Batch) error {
+// check reports a graph that is not what task.Graph promises.
+func (s *session) check(m Model) error {
 	g := s.graph
-	for name, n := range map[string]*G.Node{"X": g.X, "Target": g.Target, "Loss": g.Loss, "Logits": g.Logits} {
+	if g == nil || g.G == nil {
+		return errors.New("want a graph, got nil")
+	}
+	if g.Loss == nil {
+		return errors.New("want a node Loss, got nil")
+	}
+	if !isFloat(g.Loss.Dtype()) || !g.Loss.IsScalar() {
+		return fmt.Errorf("want Loss to be a float scalar, got %v of shape %v", g.Loss.Dtype(), g.Loss.Shape())
+	}
+	for name, n := range g.Outputs {
 		if n == nil {
-			return fmt.Errorf("want a node %s, got nil", name)
+			return fmt.Errorf("want a node for output %q, got nil", name)
 		}
 	}
-	x, target := tensor.Shape{b.B, b.L}, tensor.Shape{b.B}
-	if b.F > 0 {
-		x = append(x, b.F)
-	}
-	if b.PerPosition {
-		target = append(target, b.L)
-	}
-	isFloat := func(n *G.Node) bool { return n.Dtype() == tensor.Float32 || n.Dtype() == tensor.Float64 }
-	switch {
-	case b.F == 0 && (g.X.Dtype() != tensor.Int || !g.X.Shape().Eq(x)):
-		return fmt.Errorf("the data are tokens: want X of dtype int and shape %v, got %v of shape %v", x, g.X.Dtype(), g.X.Shape())
-	case b.F > 0 && (!isFloat(g.X) || !g.X.Shape().Eq(x)):
-		return fmt.Errorf("the data are features: want X of a float dtype and shape %v, got %v of shape %v", x, g.X.Dtype(), g.X.Shape())
-	case g.Lengths != nil && (g.Lengths.Dtype() != tensor.Int || !g.Lengths.Shape().Eq(tensor.Shape{b.B})):
-		return fmt.Errorf("want Lengths of dtype int and shape (%d), got %v of shape %v", b.B, g.Lengths.Dtype(), g.Lengths.Shape())
-	case g.Target.Dtype() != tensor.Int || !g.Target.Shape().Eq(target):
-		return fmt.Errorf("want Target of dtype int and shape %v, got %v of shape %v", target, g.Target.Dtype(), g.Target.Shape())
-	case !isFloat(g.Loss) || !g.Loss.IsScalar():
-		return fmt.Errorf("want Loss to be a float scalar, got %v of shape %v", g.Loss.Dtype(), g.Loss.Shape())
-	case !isFloat(g.Logits) || g.Logits.Dims() != len(target)+1 || !slices.Equal(slices.Delete(g.Logits.Shape().Clone(), 1, 2), target):
-		return fmt.Errorf("want Logits of a float dtype and shape (%d, classes) or, with a target for each position, (%d, classes, %d), got %v of shape %v", b.B, b.B, b.L, g.Logits.Dtype(), g.Logits.Shape())
-	}
-	s.classes = g.Logits.Shape()[1]
 	return s.checkParams(m)
 }
+
+func isFloat(dt tensor.Dtype) bool { return dt == tensor.Float32 || dt == tensor.Float64 }
 
 // checkParams makes sure that an update of the graph's parameters is one of the
 // model's.
@@ -105,31 +116,74 @@ func (s *session) checkParams(m Model) error {
 }
 
 // place gives the input nodes tensors that every batch is copied into.
-func (s *session) place() error {
-	let := func(n *G.Node) (*tensor.Dense, error) {
-		d := tensor.New(tensor.Of(n.Dtype()), tensor.WithShape(n.Shape()...))
-		return d, G.Let(n, d)
+func (s *session) place(b *task.Batch) error {
+	for _, name := range slices.Sorted(maps.Keys(s.graph.Inputs)) {
+		n := s.graph.Inputs[name]
+		a, err := b.Array(name)
+		if err != nil {
+			return fmt.Errorf("inputs: %w", err)
+		}
+		if n == nil {
+			return fmt.Errorf("want a node for input %q, got nil", name)
+		}
+		if isFloat(n.Dtype()) != isFloat(a.Dtype()) || !n.Shape().Eq(a.Shape) {
+			return fmt.Errorf("want input %q to be %v, as the data, got %v of shape %v", name, a, n.Dtype(), n.Shape())
+		}
+		d, err := hold(n)
+		if err != nil {
+			return fmt.Errorf("input %q: %w", name, err)
+		}
+		s.inputs = append(s.inputs, input{name, n, d})
 	}
-	var err1, err2, err3 error
-	s.x, err1 = let(s.graph.X)
-	s.target, err2 = let(s.graph.Target)
-	if s.graph.Lengths != nil {
-		s.length, err3 = let(s.graph.Lengths)
+	for name := range s.graph.Ranges {
+		if n := s.graph.Inputs[name]; n == nil || n.Dtype() != tensor.Int {
+			return fmt.Errorf("want a range for inputs of type int only, got one for %q", name)
+		}
 	}
-	return errors.Join(err1, err2, err3)
+	return s.placeStates()
+}
+
+func (s *session) placeStates() error {
+	seen := make(map[string]bool)
+	for _, st := range s.graph.States {
+		switch {
+		case st.Name == "" || seen[st.Name]:
+			return fmt.Errorf("state %q: want a name of its own", st.Name)
+		case st.In == nil || st.Out == nil || st.In == st.Out:
+			return fmt.Errorf("state %q: want two nodes, In and Out, got %v and %v", st.Name, st.In, st.Out)
+		case st.In.Dims() == 0:
+			return fmt.Errorf("state %q: want a tensor, got a scalar", st.Name)
+		case st.In.Dtype() != st.Out.Dtype() || !st.In.Shape().Eq(st.Out.Shape()):
+			return fmt.Errorf("state %q: want Out as In, %v of shape %v, got %v of shape %v", st.Name, st.In.Dtype(), st.In.Shape(), st.Out.Dtype(), st.Out.Shape())
+		}
+		seen[st.Name] = true
+		d, err := hold(st.In)
+		if err != nil {
+			return fmt.Errorf("state %q: %w", st.Name, err)
+		}
+		s.states = append(s.states, carried{State: st, in: d})
+	}
+	return nil
+}
+
+// hold gives a node a tensor of zeros.
+func hold(n *G.Node) (*tensor.Dense, error) {
+	d := tensor.New(tensor.Of(n.Dtype()), tensor.WithShape(n.Shape()...))
+	return d, G.Let(n, d)
 }
 
 // compile differentiates a training graph and makes the machine. Nodes that
 // neither the results nor the gradients depend on are left out.
-func (s *session) compile(mode Mode) error {
+func (s *session) compile(mode task.Mode) error {
 	g := s.graph
-	outputs := G.Nodes{G.Read(g.Loss, &s.loss), G.Read(g.Logits, &s.logits)}
+	outputs := s.read()
 	opts := []G.VMOpt{G.EvalMode()}
-	if mode == Training {
+	if mode == task.Training {
 		var learn G.Nodes
 		for _, p := range g.Params {
 			if !p.Frozen {
 				learn = append(learn, p.Node)
+				s.learn = append(s.learn, p)
 			}
 		}
 		if len(learn) == 0 {
@@ -141,9 +195,8 @@ func (s *session) compile(mode Mode) error {
 		}
 		outputs = append(outputs, grads...)
 		opts = []G.VMOpt{G.BindDualValues(learn...)}
-		s.grads = G.NodesToValueGrads(learn)
 	}
-	prog, locs, err := G.CompileFunction(g.G, G.Nodes{g.X}, outputs)
+	prog, locs, err := G.CompileFunction(g.G, G.Nodes{g.Loss}, outputs)
 	if err != nil {
 		return err
 	}
@@ -151,66 +204,137 @@ func (s *session) compile(mode Mode) error {
 	return nil
 }
 
+// read returns nodes that read the results of a run: the loss, the outputs and
+// the states.
+func (s *session) read() G.Nodes {
+	nodes := G.Nodes{G.Read(s.graph.Loss, &s.loss)}
+	s.outputs = make([]output, len(s.graph.Outputs))
+	for i, name := range slices.Sorted(maps.Keys(s.graph.Outputs)) {
+		s.outputs[i].name = name
+		nodes = append(nodes, G.Read(s.graph.Outputs[name], &s.outputs[i].value))
+	}
+	for i := range s.states {
+		nodes = append(nodes, G.Read(s.states[i].Out, &s.states[i].out))
+	}
+	return nodes
+}
+
 func (s *session) close() error { return s.vm.Close() }
 
-// run runs the graph on a batch, whose sizes are those it was built for.
-func (s *session) run(b *Batch) (Tally, error) {
-	if err := s.checkLabels(b); err != nil {
-		return Tally{}, err
+// run runs the graph on a batch, whose sizes are those it was built for, from
+// the states that c holds.
+func (s *session) run(b *task.Batch, c *carry) (*task.Outputs, error) {
+	if err := s.feed(b); err != nil {
+		return nil, err
 	}
-	if err := s.checkTokens(b); err != nil {
-		return Tally{}, err
+	if err := c.give(s.states); err != nil {
+		return nil, err
 	}
-	s.feed(b)
 	defer s.vm.Reset()
 	if err := s.vm.RunAll(); err != nil {
-		return Tally{}, fmt.Errorf("%w (%v)", err, b)
+		return nil, fmt.Errorf("%w (%v)", err, b)
 	}
-	return s.score(b)
+	if err := c.take(s.states); err != nil {
+		return nil, err
+	}
+	if err := s.results(b); err != nil {
+		return nil, err
+	}
+	if s.out.Count > 0 && !finite(s.out.Loss) {
+		return nil, s.badLoss(b)
+	}
+	return &s.out, nil
 }
 
-// checkLabels reports a label that is none of the model's classes.
-func (s *session) checkLabels(b *Batch) error {
-	perRow := len(b.Labels) / b.B
-	for i, y := range b.Labels {
-		if y >= ops.IgnoreLabel && y < s.classes {
-			continue
+// feed copies a batch into the input tensors.
+func (s *session) feed(b *task.Batch) error {
+	for _, in := range s.inputs {
+		a, err := b.Array(in.name)
+		if err != nil {
+			return err
 		}
-		of := ""
-		if b.PerPosition {
-			of = fmt.Sprintf("step %d: ", i%perRow)
+		if r, ok := s.graph.Ranges[in.name]; ok {
+			if err := inRange(b, in.name, a.Ints, r); err != nil {
+				return err
+			}
 		}
-		return fmt.Errorf("%s: %swant a label in [0, %d), or %d to ignore it, got %d",
-			exampleName(b.ds, b.Examples[i/perRow]), of, s.classes, ops.IgnoreLabel, y)
+		switch {
+		case a.Dtype() == tensor.Int:
+			copy(in.memory.Ints(), a.Ints)
+		case in.memory.Dtype() == tensor.Float32:
+			copyFloats(in.memory.Float32s(), a)
+		default:
+			copyFloats(in.memory.Float64s(), a)
+		}
 	}
 	return nil
 }
 
-// checkTokens reports a token that the model does not know.
-func (s *session) checkTokens(b *Batch) error {
-	if s.graph.Vocab == 0 || b.F > 0 {
+// inRange reports a number that the model does not know.
+func inRange(b *task.Batch, name string, v []int, r task.Range) error {
+	at := slices.IndexFunc(v, func(x int) bool { return !r.Holds(x) })
+	if at < 0 {
 		return nil
 	}
-	for i, id := range b.Tokens {
-		if id >= 0 && id < s.graph.Vocab {
-			continue
+	padding := true
+	if err := b.Counts(name, func(i int) { padding = padding && i != at }); err != nil || !padding {
+		return fmt.Errorf("%s: want a number in %v, got %d", b.Element(name, at), r, v[at])
+	}
+	return fmt.Errorf("%s: want padding with a number in %v, got Pad %d", name, r, v[at])
+}
+
+// copyFloats copies the numbers of an array of either float type.
+func copyFloats[T num.Float](dst []T, a task.Array) {
+	if s := floatsOf[T](a); s != nil {
+		copy(dst, s)
+		return
+	}
+	for i := range dst {
+		dst[i] = T(a.At(i))
+	}
+}
+
+// results reads what the graph gave.
+func (s *session) results(b *task.Batch) error {
+	loss, err := arrayOf(s.loss, nil)
+	if err != nil {
+		return fmt.Errorf("loss: %w", err)
+	}
+	s.out.Loss, s.out.Count = loss.At(0), float64(len(b.Examples))
+	if s.graph.Count != nil {
+		s.out.Count = s.graph.Count(b)
+	}
+	if !(s.out.Count >= 0) || !finite(s.out.Count) {
+		return fmt.Errorf("want Count of the graph to return a number >= 0, got %v of %v", s.out.Count, b)
+	}
+	for i := range s.outputs {
+		o := &s.outputs[i]
+		if s.out.Arrays[o.name], err = arrayOf(o.value, &o.ordered); err != nil {
+			return fmt.Errorf("output %q: %w", o.name, err)
 		}
-		row, step := i/b.L, i%b.L
-		if step >= b.Lengths[row] {
-			return fmt.Errorf("PadToken: want an id in [0, %d), got %d", s.graph.Vocab, id)
-		}
-		return fmt.Errorf("%s: token of step %d: want an id in [0, %d), got %d", exampleName(b.ds, b.Examples[row]), step, s.graph.Vocab, id)
 	}
 	return nil
 }
 
-// badRows names the examples of the last batch whose scores are not finite,
+// badLoss explains a loss that is not finite.
+func (s *session) badLoss(b *task.Batch) error {
+	where := s.badRows(b)
+	if where == "" {
+		where = "in " + b.String()
+	}
+	if e := findNonFinite(s.graph.Params); e != nil {
+		return fmt.Errorf("the loss is %v: %s: %w", s.out.Loss, where, e)
+	}
+	return fmt.Errorf("the loss is %v, though every parameter and gradient is finite: %s", s.out.Loss, where)
+}
+
+// badRows names the examples of the last batch whose outputs are not finite,
 // unless they are all.
-func (s *session) badRows(b *Batch) string {
+func (s *session) badRows(b *task.Batch) string {
 	var names []string
-	for row, i := range b.Examples {
+	for row := range b.Examples {
 		if !s.finiteRow(row, b.B) {
-			names = append(names, exampleName(b.ds, i))
+			names = append(names, b.Example(row))
 		}
 	}
 	if len(names) == 0 || len(names) == len(b.Examples) {
@@ -220,81 +344,21 @@ func (s *session) badRows(b *Batch) string {
 	if more := len(names) - most; more > 0 {
 		names = append(names[:most], fmt.Sprintf("%d more", more))
 	}
-	return "the scores are not finite of " + strings.Join(names, ", ")
+	return "the outputs are not finite of " + strings.Join(names, ", ")
 }
 
-// finiteRow says whether the scores of a row, of rows in all, are finite.
+// finiteRow says whether the outputs of a row, of rows in all, are finite.
 func (s *session) finiteRow(row, rows int) bool {
-	if v, ok := weights.Memory[float32](s.logits); ok {
-		n := len(v) / rows
-		return firstNonFinite(v[row*n:(row+1)*n]) < 0
-	}
-	v, _ := weights.Memory[float64](s.logits)
-	n := len(v) / rows
-	return firstNonFinite(v[row*n:(row+1)*n]) < 0
-}
-
-// feed copies a batch into the input tensors.
-func (s *session) feed(b *Batch) {
-	copy(s.target.Ints(), b.Labels)
-	if s.length != nil {
-		copy(s.length.Ints(), b.Lengths)
-	}
-	switch {
-	case b.F == 0:
-		copy(s.x.Ints(), b.Tokens)
-	case s.x.Dtype() == tensor.Float32:
-		copy(s.x.Float32s(), b.Features)
-	default:
-		x := s.x.Float64s()
-		for i, v := range b.Features {
-			x[i] = float64(v)
-		}
-	}
-}
-
-// score reads the loss and counts the right answers.
-func (s *session) score(b *Batch) (Tally, error) {
-	if t, ok := scoreOf[float32](s, b); ok {
-		return t, nil
-	}
-	if t, ok := scoreOf[float64](s, b); ok {
-		return t, nil
-	}
-	return Tally{}, fmt.Errorf("want Loss and Logits of one float dtype, got %v and %v", s.loss.Dtype(), s.logits.Dtype())
-}
-
-func scoreOf[T num.Float](s *session, b *Batch) (t Tally, ok bool) {
-	loss, ok1 := weights.Memory[T](s.loss)
-	logits, ok2 := weights.Memory[T](s.logits)
-	if !ok1 || !ok2 {
-		return t, false
-	}
-	perRow := len(b.Labels) / b.B // 1 or L
-	for i, y := range b.Labels {
-		if y == ops.IgnoreLabel {
+	for _, a := range s.out.Arrays {
+		if len(a.Shape) == 0 || a.Shape[0] != rows {
 			continue
 		}
-		t.Count++
-		row, pos := i/perRow, i%perRow
-		if argmax(logits[row*s.classes*perRow+pos:], s.classes, perRow) == y {
-			t.Correct++
+		n := a.Len() / rows
+		for i := row * n; i < (row+1)*n; i++ {
+			if !finite(a.At(i)) {
+				return false
+			}
 		}
 	}
-	if t.Count > 0 {
-		t.Loss = float64(loss[0]) * float64(t.Count)
-	}
-	return t, true
-}
-
-// argmax returns which of n elements of s, stride apart, is the largest: the
-// first of equals.
-func argmax[T num.Float](s []T, n, stride int) int {
-	best := 0
-	for i := range n {
-		if s[i*stride] > s[best*stride] {
-			best = i
-		}
-	}
-	return best
+	return true
 }

@@ -15,6 +15,8 @@ import (
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // Sizes of the run that most tests do: 4 batches an epoch, two lengths.
@@ -34,9 +36,9 @@ func tinyRun(dir string) (Config, tinyConfig, *tokenData, *tokenData) {
 	return cfg, mc, newTokenData(61, 3, 24, tinyVocab, tinyClasses, 1), newTokenData(33, 3, 24, tinyVocab, tinyClasses, 2)
 }
 
-func newTrainer(t *testing.T, cfg Config, m Model, train, val Dataset, hooks ...Hook) *Trainer {
+func newTrainer(t *testing.T, cfg Config, m Model, train, val task.Dataset, hooks ...Hook) *Trainer {
 	t.Helper()
-	tr, err := New(cfg, m, train, val, hooks...)
+	tr, err := New(cfg, m, train, val, WithMetrics(Accuracy()), WithHooks(hooks...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +103,7 @@ func outcomeOf(t *testing.T, tr *Trainer, r *Result, l []float64) outcome {
 }
 
 // unbroken is the outcome of a run that is never stopped.
-func unbroken(t *testing.T, cfg Config, mc tinyConfig, train, val Dataset) outcome {
+func unbroken(t *testing.T, cfg Config, mc tinyConfig, train, val task.Dataset) outcome {
 	t.Helper()
 	cfg.CheckpointDir = t.TempDir()
 	l := &losses{}
@@ -115,7 +117,7 @@ func unbroken(t *testing.T, cfg Config, mc tinyConfig, train, val Dataset) outco
 
 // resumed opens the run in a directory again, with a model as it was before
 // training.
-func resumed(t *testing.T, cfg Config, mc tinyConfig, train, val Dataset, hooks ...Hook) *Trainer {
+func resumed(t *testing.T, cfg Config, mc tinyConfig, train, val task.Dataset, hooks ...Hook) *Trainer {
 	t.Helper()
 	tr := newTrainer(t, cfg, newTinyModel(mc, cfg.DType.Tensor()), train, val, hooks...)
 	c, err := ReadCheckpoint(filepath.Join(cfg.CheckpointDir, LastCheckpoint))
@@ -159,10 +161,10 @@ func TestFitLearns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if after.Accuracy < c.want || after.Loss >= before.Loss {
-			t.Errorf("%s: accuracy %.3f (before %.3f), want %.2f; loss %.3f (before %.3f)", name, after.Accuracy, before.Accuracy, c.want, after.Loss, before.Loss)
+		if after.Value("accuracy") < c.want || after.Loss >= before.Loss {
+			t.Errorf("%s: accuracy %.3f (before %.3f), want %.2f; loss %.3f (before %.3f)", name, after.Value("accuracy"), before.Value("accuracy"), c.want, after.Loss, before.Loss)
 		}
-		if last := r.History[len(r.History)-1]; r.Reason != Finished || len(r.History) != 12 || last.Val != after {
+		if last := r.History[len(r.History)-1]; r.Reason != Finished || len(r.History) != 12 || !reflect.DeepEqual(last.Val, after) {
 			t.Errorf("%s: %s after %d evaluations, the last %+v, want 12, %+v", name, r.Reason, len(r.History), last.Val, after)
 		}
 		if m.counter.Int64s()[0] != counter {
@@ -190,7 +192,7 @@ func TestMetricsIgnorePadding(t *testing.T) {
 		got = append(got, e)
 	}
 	for _, e := range got {
-		if e.Count != val.Len() || e.Accuracy != got[0].Accuracy || math.Abs(e.Loss-got[0].Loss) > 1e-6 {
+		if e.Count != float64(val.Len()) || e.Value("accuracy") != got[0].Value("accuracy") || math.Abs(e.Loss-got[0].Loss) > 1e-6 {
 			t.Errorf("%+v: want %+v for every batch size", e, got[0])
 		}
 	}
@@ -408,17 +410,17 @@ func TestEarlyStopAndBest(t *testing.T) {
 	best := slices.MinFunc(r.History, func(a, b Record) int {
 		return int(math.Copysign(1, a.Val.Loss-b.Val.Loss))
 	})
-	if r.Reason != EarlyStop || *r.Best != best || r.Steps != best.Step+3*2 {
+	if r.Reason != EarlyStop || !r.Best.equal(&best) || r.Steps != best.Step+3*2 {
 		t.Errorf("%s after step %d, best %+v; want the best, %+v, and 3 evaluations more", r.Reason, r.Steps, r.Best, best)
 	}
 	if err := tr.LoadBest(); err != nil {
 		t.Fatal(err)
 	}
-	if e, err := tr.Evaluate(context.Background(), val); err != nil || e != best.Val {
+	if e, err := tr.Evaluate(context.Background(), val); err != nil || !reflect.DeepEqual(e, best.Val) {
 		t.Errorf("the best checkpoint has %+v (%v), want %+v", e, err, best.Val)
 	}
 	c, err := ReadCheckpoint(filepath.Join(cfg.CheckpointDir, BestCheckpoint))
-	if err != nil || c.State.Step != best.Step || *c.State.Best != best {
+	if err != nil || c.State.Step != best.Step || !c.State.Best.equal(&best) {
 		t.Errorf("best checkpoint of step %d (%v), want %d", c.State.Step, err, best.Step)
 	}
 }
@@ -443,11 +445,11 @@ type slowData struct {
 	c *clock
 }
 
-func (d slowData) Example(i int) (Example, error) {
+func (d slowData) Example(i int, row *task.Row) error {
 	if i == 0 {
 		d.c.at = d.c.at.Add(d.c.eval)
 	}
-	return d.tokenData.Example(i)
+	return d.tokenData.Example(i, row)
 }
 
 func TestSlowEvaluationsShortenTheRunAgain(t *testing.T) {
@@ -606,17 +608,17 @@ func TestDataErrorsNameTheExample(t *testing.T) {
 	for _, c := range []struct {
 		want  string
 		kind  string // tokens, features, or positions: features with a label for each
-		spoil func(*tokenData, *Example)
+		spoil func(*tokenData, *example)
 	}{
-		{"file does not exist", "tokens", func(d *tokenData, _ *Example) { d.fail = map[int]error{17: os.ErrNotExist} }},
-		{"want a label in [0, 3), or -1 to ignore it, got 3", "tokens", func(_ *tokenData, e *Example) { e.Label = 3 }},
-		{"want a label in [0, 3), or -1 to ignore it, got -2", "tokens", func(_ *tokenData, e *Example) { e.Label = -2 }},
-		{"step 2: want a label in [0, 3), or -1 to ignore it, got 9", "positions", func(_ *tokenData, e *Example) { e.Labels[2] = 9 }},
-		{"token of step 1: want an id in [0, 12), got 12", "tokens", func(_ *tokenData, e *Example) { e.Tokens[1] = 12 }},
-		{"token of step 2: want an id >= 0, got -1", "tokens", func(_ *tokenData, e *Example) { e.Tokens[2] = -1 }},
-		{"feature 1 of step 2: want a finite number, got NaN", "features", func(_ *tokenData, e *Example) { e.Features[5] = float32(math.NaN()) }},
-		{"feature 0 of step 0: want a finite number, got +Inf", "features", func(_ *tokenData, e *Example) { e.Features[0] = float32(math.Inf(1)) }},
-		{"want Features and no Tokens, got 1", "features", func(_ *tokenData, e *Example) { e.Tokens = []int{0} }},
+		{"file does not exist", "tokens", func(d *tokenData, _ *example) { d.fail = map[int]error{17: os.ErrNotExist} }},
+		{"target: want a number in [0, 3), or -1 to ignore it, got 3", "tokens", func(_ *tokenData, e *example) { e.Label = 3 }},
+		{"target: want a number in [0, 3), or -1 to ignore it, got -2", "tokens", func(_ *tokenData, e *example) { e.Label = -2 }},
+		{"target of step 2: want a number in [0, 3), or -1 to ignore it, got 9", "positions", func(_ *tokenData, e *example) { e.Labels[2] = 9 }},
+		{"x of step 1: want a number in [0, 12), got 12", "tokens", func(_ *tokenData, e *example) { e.Tokens[1] = 12 }},
+		{"x of step 2: want a number in [0, 12), got -1", "tokens", func(_ *tokenData, e *example) { e.Tokens[2] = -1 }},
+		{"x[1] of step 2: want a finite number, got NaN", "features", func(_ *tokenData, e *example) { e.Features[5] = float32(math.NaN()) }},
+		{"x[0] of step 0: want a finite number, got +Inf", "features", func(_ *tokenData, e *example) { e.Features[0] = float32(math.Inf(1)) }},
+		{"x: want numbers of type float32, got int", "features", func(_ *tokenData, e *example) { e.Tokens = []int{0} }},
 	} {
 		for _, split := range []string{"training", "validation", "test"} {
 			cfg, mc, train, val := tinyRun(t.TempDir())
@@ -639,7 +641,7 @@ func TestDataErrorsNameTheExample(t *testing.T) {
 			e := &bad.examples[17]
 			e.Tokens, e.Features, e.Labels = slices.Clone(e.Tokens), slices.Clone(e.Features), slices.Clone(e.Labels)
 			c.spoil(bad, e)
-			a, b := Dataset(train), Dataset(val)
+			a, b := task.Dataset(train), task.Dataset(val)
 			step, steps := "train: evaluation after step 5: ", 5
 			switch split {
 			case "training":
@@ -674,12 +676,17 @@ func TestDataErrorsNameTheExample(t *testing.T) {
 
 func TestLossThatIsNotFiniteNamesTheExample(t *testing.T) {
 	nan := float32(math.NaN())
-	b := &Batch{B: 4, Examples: []int{5, 3, 8}, ds: filed{}}
-	s := &session{logits: tensor.New(tensor.WithShape(4, 2), tensor.WithBacking([]float32{1, 2, nan, 3, 0, 0, 0, 0}))}
-	if got, want := s.badRows(b), "the scores are not finite of example 3 (data.tsv:5)"; got != want {
+	d := filed{newTokenData(9, 3, 3, tinyVocab, tinyClasses, 1)}
+	b := task.NewBatch(d)
+	if err := b.Load([]int{5, 3, 8}, 4, 3); err != nil {
+		t.Fatal(err)
+	}
+	s := &session{}
+	s.out.Arrays = map[string]task.Array{"a": {Shape: tensor.Shape{1}, Float32s: []float32{nan}}, "logits": {Shape: tensor.Shape{4, 2}, Float32s: []float32{1, 2, nan, 3, 0, 0, 0, 0}}}
+	if got, want := s.badRows(b), "the outputs are not finite of example 3 (data.tsv:5)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	s.logits = tensor.New(tensor.WithShape(4, 2), tensor.WithBacking([]float64{1, math.NaN(), math.Inf(1), 3, 0, math.NaN(), 0, 0}))
+	s.out.Arrays["logits"] = task.Array{Shape: tensor.Shape{4, 2}, Float64s: []float64{1, math.NaN(), math.Inf(1), 3, 0, math.NaN(), 0, 0}}
 	if got := s.badRows(b); got != "" {
 		t.Errorf("all of them: got %q", got)
 	}
@@ -693,19 +700,19 @@ func TestNewRejects(t *testing.T) {
 	badRate.nodes[0].LR = &rate
 	empty := newTinyModel(mc, tensor.Float32)
 	empty.nodes[2].Node = G.NewMatrix(G.NewGraph(), tensor.Float32, G.WithShape(1, 1), G.WithName("empty"))
-	for want, f := range map[string]func(c *Config) (Model, Dataset, Dataset){
-		"want BatchSize >= 1, got 0":        func(c *Config) (Model, Dataset, Dataset) { c.BatchSize = 0; return m, train, val },
-		"WarmUp below the number of steps":  func(c *Config) (Model, Dataset, Dataset) { c.Schedule.WarmUp = 30; return m, train, val },
-		"want a model, got nil":             func(*Config) (Model, Dataset, Dataset) { return nil, train, val },
-		"training data: want a data set":    func(*Config) (Model, Dataset, Dataset) { return m, nil, val },
-		"validation data: the data set is ": func(*Config) (Model, Dataset, Dataset) { return m, train, &tokenData{} },
-		"Patience and the schedule Plateau": func(c *Config) (Model, Dataset, Dataset) { c.Patience = 1; return m, train, nil },
-		"want dtype float64, as Config.DType says, got float32": func(c *Config) (Model, Dataset, Dataset) {
+	for want, f := range map[string]func(c *Config) (Model, task.Dataset, task.Dataset){
+		"want BatchSize >= 1, got 0":        func(c *Config) (Model, task.Dataset, task.Dataset) { c.BatchSize = 0; return m, train, val },
+		"WarmUp below the number of steps":  func(c *Config) (Model, task.Dataset, task.Dataset) { c.Schedule.WarmUp = 30; return m, train, val },
+		"want a model, got nil":             func(*Config) (Model, task.Dataset, task.Dataset) { return nil, train, val },
+		"training data: want a data set":    func(*Config) (Model, task.Dataset, task.Dataset) { return m, nil, val },
+		"validation data: the data set is ": func(*Config) (Model, task.Dataset, task.Dataset) { return m, train, &tokenData{} },
+		"Patience and the schedule Plateau": func(c *Config) (Model, task.Dataset, task.Dataset) { c.Patience = 1; return m, train, nil },
+		"want dtype float64, as Config.DType says, got float32": func(c *Config) (Model, task.Dataset, task.Dataset) {
 			c.DType = Float64
 			return m, train, val
 		},
-		`parameter "hidden.weight": want LR >= 0, got -1`: func(*Config) (Model, Dataset, Dataset) { return badRate, train, val },
-		`parameter "out.weight" has no value`:             func(*Config) (Model, Dataset, Dataset) { return empty, train, val },
+		`parameter "hidden.weight": want LR >= 0, got -1`: func(*Config) (Model, task.Dataset, task.Dataset) { return badRate, train, val },
+		`parameter "out.weight" has no value`:             func(*Config) (Model, task.Dataset, task.Dataset) { return empty, train, val },
 	} {
 		c := cfg
 		model, a, b := f(&c)
@@ -718,10 +725,10 @@ func TestNewRejects(t *testing.T) {
 // brokenModel builds graphs that a function has spoilt.
 type brokenModel struct {
 	*tinyModel
-	spoil func(*Graph) error
+	spoil func(*task.Graph) error
 }
 
-func (m brokenModel) Build(mode Mode, batch, length int) (*Graph, error) {
+func (m brokenModel) Build(mode task.Mode, batch, length int) (*task.Graph, error) {
 	g, err := m.tinyModel.Build(mode, batch, length)
 	if err == nil {
 		err = m.spoil(g)
@@ -731,30 +738,45 @@ func (m brokenModel) Build(mode Mode, batch, length int) (*Graph, error) {
 
 func TestBrokenGraphsAreErrors(t *testing.T) {
 	cfg, mc, train, val := tinyRun("")
-	node := func(g *Graph, dt tensor.Dtype, shape ...int) *G.Node {
+	node := func(g *task.Graph, dt tensor.Dtype, shape ...int) *G.Node {
 		return G.NewTensor(g.G, dt, len(shape), G.WithShape(shape...), G.WithName("wrong"))
 	}
-	for want, spoil := range map[string]func(*Graph) error{
-		"out of memory":               func(*Graph) error { return errors.New("out of memory") },
-		"want a node Loss, got nil":   func(g *Graph) error { g.Loss = nil; return nil },
-		"want X of dtype int":         func(g *Graph) error { g.X = node(g, tensor.Float32, 16, 24, 1); return nil },
-		"want Lengths of dtype int":   func(g *Graph) error { g.Lengths = node(g, tensor.Int, 15); return nil },
-		"want Target of dtype int":    func(g *Graph) error { g.Target = node(g, tensor.Int, 16, 24); return nil },
-		"want Loss to be a float":     func(g *Graph) error { g.Loss = g.Logits; return nil },
-		"want Logits of a float":      func(g *Graph) error { g.Logits = g.Loss; return nil },
-		"want the model's 3 paramete": func(g *Graph) error { g.Params = g.Params[1:]; return nil },
-		`want parameter 0 to be "hid`: func(g *Graph) error { g.Params[0].Name = "w"; return nil },
-		`want parameter "fixed" to sh`: func(g *Graph) error {
+	for want, spoil := range map[string]func(*task.Graph) error{
+		"out of memory":               func(*task.Graph) error { return errors.New("out of memory") },
+		"want a node Loss, got nil":   func(g *task.Graph) error { g.Loss = nil; return nil },
+		`want input "x" to be int of`: func(g *task.Graph) error { g.Inputs[task.X] = node(g, tensor.Float32, 16, 24, 1); return nil },
+		`want input "lengths" to be int of shape (16), as the data, got int of shape (15)`: func(g *task.Graph) error {
+			g.Inputs[task.Lengths] = node(g, tensor.Int, 15)
+			return nil
+		},
+		`want input "target" to be in`: func(g *task.Graph) error { g.Inputs[task.Target] = node(g, tensor.Int, 16, 24); return nil },
+		`inputs: want one of the fields "x", "target", "lengths", got "y"`: func(g *task.Graph) error {
+			g.Inputs["y"] = node(g, tensor.Int, 16)
+			return nil
+		},
+		`want a node for input "x"`:  func(g *task.Graph) error { g.Inputs[task.X] = nil; return nil },
+		`want a node for output "z"`: func(g *task.Graph) error { g.Outputs["z"] = nil; return nil },
+		`got one for "y"`:            func(g *task.Graph) error { g.Ranges["y"] = task.Range{}; return nil },
+		"want Loss to be a float":    func(g *task.Graph) error { g.Loss = g.Outputs[task.Logits]; return nil },
+		`state "h": want two nodes`:  func(g *task.Graph) error { g.States = []task.State{{Name: "h"}}; return nil },
+		`state "": want a name`:      func(g *task.Graph) error { g.States = []task.State{{}}; return nil },
+		`state "h": want Out as In, float32 of shape (16, 2), got float32 of shape (16, 3)`: func(g *task.Graph) error {
+			g.States = []task.State{{Name: "h", In: node(g, tensor.Float32, 16, 2), Out: g.Outputs[task.Logits]}}
+			return nil
+		},
+		"want the model's 3 paramete": func(g *task.Graph) error { g.Params = g.Params[1:]; return nil },
+		`want parameter 0 to be "hid`: func(g *task.Graph) error { g.Params[0].Name = "w"; return nil },
+		`want parameter "fixed" to sh`: func(g *task.Graph) error {
 			g.Params[1].Node = node(g, tensor.Float32, 8)
 			return nil
 		},
-		"every parameter is frozen": func(g *Graph) error {
+		"every parameter is frozen": func(g *task.Graph) error {
 			for i := range g.Params {
 				g.Params[i].Frozen = true
 			}
 			return nil
 		},
-		"training graph for batches (16, ": func(g *Graph) error {
+		"training graph for batches (16, ": func(g *task.Graph) error {
 			// A loss that does not depend on the parameters.
 			var err error
 			g.Loss, err = G.Sum(node(g, tensor.Float32, 3))

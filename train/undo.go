@@ -5,27 +5,27 @@ import (
 	"slices"
 
 	"github.com/gorgonia-s4/s4/internal/weights"
-	"github.com/gorgonia-s4/s4/param"
 )
 
-// undo takes back what a step that failed did to a model's buffers: running
-// statistics and random states change while the graph runs, the parameters only
-// after that. So the state that is saved then is the one before the step.
+// undo takes back what a step that failed did to a model: running statistics and
+// random states change while the graph runs, and an optimiser may fail half way
+// through the parameters. So the state that is saved then is the one before the
+// step.
 type undo struct{ live, kept []any }
 
-func newUndo(buffers []param.Buffer) (*undo, error) {
+func newUndo(vars []weights.Var) (*undo, error) {
 	u := &undo{}
-	for _, b := range buffers {
-		s, err := weights.Elements(b.Value)
+	for _, v := range vars {
+		s, err := weights.Elements(v.Value)
 		if err != nil {
-			return nil, fmt.Errorf("buffer %q: %w", b.Name, err)
+			return nil, fmt.Errorf("%q: %w", v.Name, err)
 		}
 		u.live, u.kept = append(u.live, s), append(u.kept, clone(s))
 	}
 	return u, nil
 }
 
-// keep remembers the buffers as they are.
+// keep remembers the numbers as they are.
 func (u *undo) keep() { copyAll(u.kept, u.live) }
 
 // restore makes them what they were.

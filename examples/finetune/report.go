@@ -5,13 +5,11 @@ import (
 	"io"
 	"math"
 	"text/tabwriter"
-
-	"github.com/gorgonia-s4/s4/train"
 )
 
 // result is what the three trainings came to.
 type result struct {
-	frozen, control, learned train.Metrics // on the test data
+	frozen, control, learned float64 // accuracy on the test data
 
 	before, after     []spectrum // of each A, in the same order
 	dtBefore, dtAfter []steps    // of each A
@@ -47,9 +45,9 @@ func (o *options) report(out io.Writer, r result) error {
 		return err
 	}
 	fmt.Fprintf(out, "\ntest accuracy\n")
-	fmt.Fprintf(out, "%8.2f %%  after %d steps with A frozen\n", 100*r.frozen.Accuracy, o.steps)
-	fmt.Fprintf(out, "%8.2f %%  after %d more with A frozen\n", 100*r.control.Accuracy, o.steps)
-	fmt.Fprintf(out, "%8.2f %%  after %d more with A learned instead: %+.2f points\n", 100*r.learned.Accuracy, o.steps, 100*(r.learned.Accuracy-r.control.Accuracy))
+	fmt.Fprintf(out, "%8.2f %%  after %d steps with A frozen\n", 100*r.frozen, o.steps)
+	fmt.Fprintf(out, "%8.2f %%  after %d more with A frozen\n", 100*r.control, o.steps)
+	fmt.Fprintf(out, "%8.2f %%  after %d more with A learned instead: %+.2f points\n", 100*r.learned, o.steps, 100*(r.learned-r.control))
 	return nil
 }
 

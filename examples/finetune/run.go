@@ -82,21 +82,21 @@ func (o *options) learnA(ctx context.Context, r *result, out io.Writer) error {
 	return err
 }
 
-// fit trains a model, saves it under a name, and returns how it does on the test
-// data.
-func (o *options) fit(ctx context.Context, name string, m *models.Classifier, hooks ...train.Hook) (train.Metrics, error) {
+// fit trains a model, saves it under a name, and returns its accuracy on the
+// test data.
+func (o *options) fit(ctx context.Context, name string, m *models.Classifier, hooks ...train.Hook) (float64, error) {
 	training, test := o.data()
-	tr, err := train.New(o.training(), m, training, nil, hooks...)
+	tr, err := train.New(o.training(), m, training, nil, train.WithMetrics(train.Accuracy()), train.WithHooks(hooks...))
 	if err != nil {
-		return train.Metrics{}, err
+		return 0, err
 	}
 	defer tr.Close()
 	if _, err := tr.Fit(ctx); err != nil {
-		return train.Metrics{}, fmt.Errorf("%s: %w", name, err)
+		return 0, fmt.Errorf("%s: %w", name, err)
 	}
 	v, err := tr.Evaluate(ctx, test)
 	if err != nil {
-		return train.Metrics{}, fmt.Errorf("%s: test: %w", name, err)
+		return 0, fmt.Errorf("%s: test: %w", name, err)
 	}
-	return v, m.Save(filepath.Join(o.out, name))
+	return v.Value("accuracy"), m.Save(filepath.Join(o.out, name))
 }

@@ -5,7 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // tones is a data set of pure tones in white noise: which of a few periods,
@@ -20,16 +20,21 @@ type tones struct {
 	split   uint64 // 0: training, 1: test
 }
 
-// Len implements train.Dataset.
+// Fields implements task.Dataset.
+func (d tones) Fields() []task.Field {
+	return []task.Field{task.Features(task.X, 1), task.Label(task.Target)}
+}
+
+// Len implements task.Dataset.
 func (d tones) Len() int { return d.count }
 
-// Length implements train.Dataset.
+// Length implements task.Dataset.
 func (d tones) Length(int) int { return d.length }
 
-// Example implements train.Dataset. The classes take turns.
-func (d tones) Example(i int) (train.Example, error) {
+// Example implements task.Dataset. The classes take turns.
+func (d tones) Example(i int, row *task.Row) error {
 	if i < 0 || i >= d.count {
-		return train.Example{}, fmt.Errorf("tones: want an example in [0, %d), got %d", d.count, i)
+		return fmt.Errorf("tones: want an example in [0, %d), got %d", d.count, i)
 	}
 	rng := rand.New(rand.NewPCG(d.seed, uint64(i)<<1|d.split))
 	class := i % len(d.periods)
@@ -38,5 +43,7 @@ func (d tones) Example(i int) (train.Example, error) {
 	for l := range x {
 		x[l] = float32(math.Sin(omega*float64(l)+phase) + d.noise*rng.NormFloat64())
 	}
-	return train.Example{Features: x, Label: class}, nil
+	row.Floats(task.X, x...)
+	row.Ints(task.Target, class)
+	return nil
 }

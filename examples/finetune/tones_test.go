@@ -1,23 +1,28 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // example returns example i.
 func example(t *testing.T, d tones, i int) ([]float32, int) {
 	t.Helper()
-	e, err := d.Example(i)
-	if err != nil {
+	b := task.NewBatch(d)
+	if err := b.Load([]int{i}, 1, d.Length(i)); err != nil {
 		t.Fatal(err)
 	}
-	if len(e.Features) != d.Length(i) {
-		t.Fatalf("%d steps, want %d", len(e.Features), d.Length(i))
+	x, err1 := b.Array(task.X)
+	y, err2 := b.Array(task.Target)
+	if err := errors.Join(err1, err2); err != nil || x.Len() != d.Length(i) {
+		t.Fatalf("%d steps, want %d, error %v", x.Len(), d.Length(i), err)
 	}
-	return e.Features, e.Label
+	return x.Float32s, y.Ints[0]
 }
 
 // Without noise, an example is a tone of amplitude 1 of the period of its class.
@@ -81,7 +86,7 @@ func TestTonesNoise(t *testing.T) {
 func TestTonesOutside(t *testing.T) {
 	d := tones{periods: []float64{4}, length: 2, count: 3}
 	for _, i := range []int{-1, 3} {
-		if _, err := d.Example(i); err == nil || !strings.Contains(err.Error(), "want an example in [0, 3)") {
+		if err := d.Example(i, nil); err == nil || !strings.Contains(err.Error(), "want an example in [0, 3)") {
 			t.Errorf("example %d: got error %v", i, err)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/gorgonia-s4/s4/examples/internal/figure/figuretest"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train"
 )
 
@@ -236,8 +237,13 @@ type noise struct{}
 
 func (noise) Len() int       { return 4 }
 func (noise) Length(int) int { return 8 }
-func (noise) Example(i int) (train.Example, error) {
-	return train.Example{Features: []float32{1, 2, float32(i), 4, 3, 2, 1, 0}, Label: i % 2}, nil
+func (noise) Fields() []task.Field {
+	return []task.Field{task.Features(task.X, 1), task.Label(task.Target)}
+}
+func (noise) Example(i int, row *task.Row) error {
+	row.Floats(task.X, 1, 2, float32(i), 4, 3, 2, 1, 0)
+	row.Ints(task.Target, i%2)
+	return nil
 }
 
 func TestCheckpointAndRun(t *testing.T) {

@@ -9,12 +9,12 @@ import (
 
 	"github.com/gorgonia-s4/s4/examples/lra/cifar"
 	"github.com/gorgonia-s4/s4/examples/lra/listops"
-	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // splits are the data of a task.
 type splits struct {
-	train, val, test train.Dataset
+	train, val, test task.Dataset
 	commonest        float64 // share of the commonest class in the test split
 }
 
@@ -33,7 +33,7 @@ func (o *options) loadListOps(ctx context.Context, out io.Writer) (*splits, erro
 	}
 	s := &splits{commonest: share(data.Test.ClassCounts(), data.Test.Len())}
 	for _, d := range []struct {
-		dst *train.Dataset
+		dst *task.Dataset
 		src *listops.Split
 	}{{&s.train, data.Train}, {&s.val, data.Val}, {&s.test, data.Test}} {
 		ds, err := d.src.Dataset(listops.Encoding{})
@@ -48,11 +48,11 @@ func (o *options) loadListOps(ctx context.Context, out io.Writer) (*splits, erro
 
 // chosen is a data set that says which options chose it.
 type chosen struct {
-	train.Located
+	task.Located
 	by map[string]string
 }
 
-// Describe implements train.Described.
+// Describe implements task.Described.
 func (c chosen) Describe() map[string]string { return c.by }
 
 // chosen returns the options that choose the data, apart from the seed, which
@@ -70,7 +70,7 @@ func (o *options) chosen() map[string]string {
 // longest returns the length of the longest sequence.
 func (s *splits) longest() int {
 	n := 0
-	for _, d := range []train.Dataset{s.train, s.val, s.test} {
+	for _, d := range []task.Dataset{s.train, s.val, s.test} {
 		for i := range d.Len() {
 			n = max(n, d.Length(i))
 		}

@@ -37,7 +37,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "\n%s\n", model.Summary())
 	dir := filepath.Join(o.out, "model")
-	tr, err := train.New(o.train, model, data.train, data.val, train.NewProgress(out), train.NewMetricsFile(filepath.Join(o.out, "metrics.jsonl")), earlierModel{dir: dir})
+	tr, err := train.New(o.train, model, data.train, data.val, train.WithMetrics(train.Accuracy()),
+		train.WithHooks(train.NewProgress(out), train.NewMetricsFile(filepath.Join(o.out, "metrics.jsonl")), earlierModel{dir: dir}))
 	if err != nil {
 		return trainFields.Speak(err)
 	}
@@ -70,8 +71,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := model.Save(dir); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\n%s after %d steps; best validation accuracy %.2f %% at step %d\n", result.Reason, result.Steps, 100*result.Best.Val.Accuracy, result.Best.Step)
-	fmt.Fprintf(out, "test accuracy %.2f %% (%d examples), loss %.4f; always guessing the commonest class: %.2f %%\n", 100*test.Accuracy, test.Count, test.Loss, 100*data.commonest)
+	fmt.Fprintf(out, "\n%s after %d steps; best validation accuracy %.2f %% at step %d\n", result.Reason, result.Steps, 100*result.Best.Val.Value("accuracy"), result.Best.Step)
+	fmt.Fprintf(out, "test accuracy %.2f %% (%d examples), loss %.4f; always guessing the commonest class: %.2f %%\n", 100*test.Value("accuracy"), int(test.Count), test.Loss, 100*data.commonest)
 	fmt.Fprintf(out, "model in %s, %s in all\n", dir, time.Since(began).Round(time.Second))
 	return nil
 }

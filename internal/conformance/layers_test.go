@@ -16,6 +16,7 @@ import (
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 	"github.com/gorgonia-s4/s4/param"
+	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train"
 )
 
@@ -469,7 +470,7 @@ func runModel(o *outcome, dt tensor.Dtype) error {
 		return err
 	}
 	batch, length := x.Shape[0], x.Shape[1]
-	gr, err := m.Build(train.Training, batch, length)
+	gr, err := m.Build(task.Training, batch, length)
 	if err != nil {
 		return err
 	}
@@ -482,20 +483,20 @@ func runModel(o *outcome, dt tensor.Dtype) error {
 	}
 	var loss, logits G.Value
 	G.Read(gr.Loss, &loss)
-	G.Read(gr.Logits, &logits)
+	G.Read(gr.Outputs[task.Logits], &logits)
 	vm := G.NewTapeMachine(gr.G, G.BindDualValues(learn...))
 	defer vm.Close()
 	opt := train.NewAdamW(train.Groups(gr.Params, train.LR(0.01), train.WeightDecay(0.01)))
 	full := slices.Repeat([]int{length}, batch)
 	var got []float64
 	for step := range len(losses.F) {
-		if err := G.Let(gr.X, testutil.Dense(dt, x.F, x.Shape...)); err != nil {
+		if err := G.Let(gr.Inputs[task.X], testutil.Dense(dt, x.F, x.Shape...)); err != nil {
 			return err
 		}
-		if err := G.Let(gr.Lengths, tensor.New(tensor.WithShape(batch), tensor.WithBacking(slices.Clone(full)))); err != nil {
+		if err := G.Let(gr.Inputs[task.Lengths], tensor.New(tensor.WithShape(batch), tensor.WithBacking(slices.Clone(full)))); err != nil {
 			return err
 		}
-		if err := G.Let(gr.Target, tensor.New(tensor.WithShape(batch), tensor.WithBacking(slices.Clone(target.I)))); err != nil {
+		if err := G.Let(gr.Inputs[task.Target], tensor.New(tensor.WithShape(batch), tensor.WithBacking(slices.Clone(target.I)))); err != nil {
 			return err
 		}
 		if err := vm.RunAll(); err != nil {

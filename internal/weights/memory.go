@@ -82,3 +82,15 @@ func gather[T num.Float](dst, src []T, shape, strides []int) []T {
 	}
 	return dst
 }
+
+// Zero sets the elements of a float value to zero.
+func Zero(v G.Value) {
+	switch v := v.(type) {
+	case *tensor.Dense:
+		v.Zero()
+	case *G.F32:
+		*v = 0
+	case *G.F64:
+		*v = 0
+	}
+}

@@ -18,6 +18,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // n is the number of images of a batch in these tests.
@@ -178,19 +180,21 @@ func (s sample) sources(t *testing.T) map[string]string {
 func wantImage(t *testing.T, d *Dataset, i int, m *images, j int, want func(r, g, b uint8) []float64) {
 	t.Helper()
 	const tol = 1e-6
-	e, err := d.Example(i)
-	if err != nil {
+	b := task.NewBatch(d)
+	if err := b.Load([]int{i}, 1, Length); err != nil {
 		t.Fatal(err)
 	}
-	if e.Label != int(m.labels[j]) || e.Labels != nil || d.Length(i) != Length {
-		t.Errorf("label %d (%v), length %d, want %d and %d", e.Label, e.Labels, d.Length(i), m.labels[j], Length)
+	x, err1 := b.Array(task.X)
+	y, err2 := b.Array(task.Target)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
 	}
-	got := make([]float64, 0, 3*Length)
-	for _, v := range e.Features {
-		got = append(got, float64(v))
+	if len(y.Ints) != 1 || y.Ints[0] != int(m.labels[j]) || d.Length(i) != Length {
+		t.Errorf("labels %v, length %d, want %d and %d", y.Ints, d.Length(i), m.labels[j], Length)
 	}
-	for _, v := range e.Tokens {
-		got = append(got, float64(v))
+	got := make([]float64, x.Len())
+	for k := range got {
+		got[k] = x.At(k)
 	}
 	var all []float64
 	for p := range Length {

@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // Data is the data set in its three splits.
@@ -22,7 +22,7 @@ type Dataset struct {
 	scale  [][]float32 // feature of each value of a channel (channels, 256)
 }
 
-var _ train.Dataset = (*Dataset)(nil)
+var _ task.Located = (*Dataset)(nil)
 
 // means and deviations of the features, for values in [0, 1].
 var (
@@ -71,24 +71,34 @@ func (d *Dataset) Len() int { return len(d.index) }
 // Length returns the number of steps of image i, which is Length.
 func (d *Dataset) Length(int) int { return Length }
 
-// Example returns image i, 0 <= i < Len, as features (Length, 1) or (Length, 3)
-// or as token ids, with its label. It never fails.
-func (d *Dataset) Example(i int) (train.Example, error) {
-	pixels := d.images.at(d.index[i])
-	e := train.Example{Label: int(d.images.labels[d.index[i]])}
+// Fields declares an image, as features or as token ids, and its label.
+func (d *Dataset) Fields() []task.Field {
 	if d.tokens {
-		e.Tokens = make([]int, len(pixels))
-		for j, v := range pixels {
-			e.Tokens[j] = int(v)
-		}
-		return e, nil
+		return []task.Field{task.Tokens(task.X, 0), task.Label(task.Target)}
 	}
-	e.Features = make([]float32, len(pixels))
+	return []task.Field{task.Features(task.X, len(d.scale)), task.Label(task.Target)}
+}
+
+// Example reads image i, 0 <= i < Len, as features (Length, 1) or (Length, 3) or
+// as token ids, with its label. It never fails.
+func (d *Dataset) Example(i int, row *task.Row) error {
+	pixels := d.images.at(d.index[i])
+	row.Ints(task.Target, int(d.images.labels[d.index[i]]))
+	if d.tokens {
+		tokens := make([]int, len(pixels))
+		for j, v := range pixels {
+			tokens[j] = int(v)
+		}
+		row.Ints(task.X, tokens...)
+		return nil
+	}
+	features := make([]float32, len(pixels))
 	channels := len(d.scale)
 	for j, v := range pixels {
-		e.Features[j] = d.scale[j%channels][v]
+		features[j] = d.scale[j%channels][v]
 	}
-	return e, nil
+	row.Floats(task.X, features...)
+	return nil
 }
 
 // Origin returns the file that image i, 0 <= i < Len, is from, and its place

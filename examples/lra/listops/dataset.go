@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"fmt"
 
-	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/task"
 )
 
 // DefaultLMax is the length at which the S4 papers cut a sequence.
@@ -36,7 +36,7 @@ type Dataset struct {
 	eos     int // number of <eos> at its end, 0 or 1
 }
 
-var _ train.Dataset = (*Dataset)(nil)
+var _ task.Located = (*Dataset)(nil)
 
 // Dataset returns the split encoded by e. The split is not copied.
 func (s *Split) Dataset(e Encoding) (*Dataset, error) {
@@ -57,9 +57,14 @@ func (d *Dataset) Len() int { return d.split.Len() }
 // Length returns the number of tokens of example i, 0 <= i < Len.
 func (d *Dataset) Length(i int) int { return min(d.split.Symbols(i), d.symbols) + d.eos }
 
-// Example returns the tokens of example i, 0 <= i < Len, not padded, and its
-// value as the label. It never fails.
-func (d *Dataset) Example(i int) (train.Example, error) {
+// Fields declares the tokens of an expression, padded with Pad, and its value.
+func (d *Dataset) Fields() []task.Field {
+	return []task.Field{task.Tokens(task.X, Pad), task.Label(task.Target)}
+}
+
+// Example reads the tokens of example i, 0 <= i < Len, and its value as the
+// label. It never fails.
+func (d *Dataset) Example(i int, row *task.Row) error {
 	tokens := make([]int, d.Length(i))
 	n := len(tokens) - d.eos
 	for j, tok := range d.split.at(i)[:n] {
@@ -68,7 +73,9 @@ func (d *Dataset) Example(i int) (train.Example, error) {
 	if d.eos > 0 {
 		tokens[n] = EOS
 	}
-	return train.Example{Tokens: tokens, Label: d.split.Target(i)}, nil
+	row.Ints(task.X, tokens...)
+	row.Ints(task.Target, d.split.Target(i))
+	return nil
 }
 
 // Origin returns where example i, 0 <= i < Len, was read from.

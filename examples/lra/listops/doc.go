@@ -10,5 +10,5 @@
 //
 // [Generate] draws a data set as the published generator does, [Load] does it
 // with a cache on disk, and [ReadDir] reads the published files. [Split.Dataset]
-// makes the result a train.Dataset with the tokens of the S4 papers.
+// makes the result a task.Dataset with the tokens of the S4 papers.
 package listops

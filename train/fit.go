@@ -1,0 +1,223 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
+	"github.com/gorgonia-s4/s4/task"
+)
+
+// Fit trains until the run is over, from the beginning or from where Resume put
+// it. When ctx ends, it finishes the step, saves, and returns an
+// *[InterruptedError]. Any other error names the step and, where one is at
+// fault, the example, and leaves a checkpoint of what has been done before it.
+// A loss or gradient that is not finite wraps a *[NonFiniteError] with the
+// parameter; one that is itself not finite is not saved, and the checkpoint of
+// an earlier step stays.
+func (t *Trainer) Fit(ctx context.Context) (*Result, error) {
+	result, err := t.fit(ctx)
+	for _, h := range t.hooks {
+		end := EndEvent{Result: deepcopy.Of(result), Err: err}
+		if e := h.OnEnd(end); e != nil && err == nil {
+			result, err = nil, fmt.Errorf("train: at the end of the run: %w", e)
+		}
+	}
+	return result, err
+}
+
+func (t *Trainer) fit(ctx context.Context) (*Result, error) {
+	if err := t.start(); err != nil {
+		return nil, err
+	}
+	defer func() { t.state.Elapsed = Duration(t.elapsed()) }()
+	r, err := t.loop(ctx)
+	if err != nil {
+		return nil, t.leave(err)
+	}
+	return r, nil
+}
+
+func (t *Trainer) loop(ctx context.Context) (*Result, error) {
+	batches, err := t.train.Stream(ctx, t.state.Position, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer batches.Close()
+	for {
+		reason := t.over()
+		if t.evalDue(reason) {
+			if err := t.validate(ctx); err != nil {
+				return nil, t.orInterrupted(ctx, err)
+			}
+			reason = t.over()
+		}
+		if t.saveDue(reason) {
+			if err := t.save(); err != nil {
+				return nil, err
+			}
+		}
+		if reason != "" {
+			return t.result(reason), nil
+		}
+		if ctx.Err() != nil {
+			return nil, t.interrupted(ctx)
+		}
+		n := t.state.Step + 1
+		b, err := batches.next()
+		if err != nil {
+			return nil, t.orInterrupted(ctx, fmt.Errorf("train: step %d: %w", n, err))
+		}
+		if err := t.step(b, batches.last.after); err != nil {
+			return nil, fmt.Errorf("train: step %d: %w", n, err)
+		}
+		if err := t.pace(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// start prepares the checkpoint directory and tells the hooks.
+func (t *Trainer) start() error {
+	resumed := t.state.Step > 0 || t.safe.path != ""
+	moved := false
+	if t.cfg.CheckpointDir != "" && !t.opened {
+		t.identify()
+		moved = t.from != "" && !sameDir(t.from, t.cfg.CheckpointDir)
+	}
+	t.begun, t.before = t.now(), time.Duration(t.state.Elapsed)
+	t.firstStep, t.evalTime, t.failed = t.state.Step, 0, false
+	if t.cfg.CheckpointDir != "" && !t.opened {
+		if err := t.open(); err != nil {
+			return fmt.Errorf("train: checkpoint directory: %w", err)
+		}
+		t.begun = t.now() // writing the first checkpoint says nothing of the pace
+	}
+	e := StartEvent{Model: t.model, Resumed: resumed, Moved: moved, Replaces: t.replaces,
+		Step: t.state.Step, Evaluated: t.state.Evaluated, Steps: t.steps(), StepsPerEpoch: t.train.Batches()}
+	for _, h := range t.hooks {
+		e.Config, e.Metrics = deepcopy.Of(t.cfg), slices.Clone(t.metrics)
+		if err := h.OnStart(e); err != nil {
+			return fmt.Errorf("train: at the start of the run: %w", err)
+		}
+	}
+	return nil
+}
+
+// step trains on one batch, after which the run is at a position.
+func (t *Trainer) step(b *task.Batch, after Position) error {
+	began := t.now()
+	factor := t.schedule.Factor(t.state.Step)
+	t.undo.keep()
+	m, err := t.update(b, factor)
+	if err != nil {
+		t.undo.restore()
+		return err
+	}
+	t.changed = true
+	t.state.Step++
+	t.state.Position = after
+	if err := t.window.merge(m); err != nil {
+		return err
+	}
+	e := StepEvent{
+		Step: t.state.Step, Steps: t.steps(), Epoch: t.epoch(),
+		Batch: m.read(), Train: t.window.read(), Sequences: len(b.Examples),
+		LR: t.cfg.LR * factor, GradNorm: t.gradients.Norm(),
+		Duration: t.now().Sub(began), Elapsed: t.elapsed(), Remaining: t.remaining(),
+	}
+	for _, h := range t.hooks {
+		if err := h.OnStep(deepcopy.Of(e)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// update runs the graph on a batch, one micro-batch after the other, and then
+// the optimiser.
+func (t *Trainer) update(b *task.Batch, factor float64) (*meter, error) {
+	if t.state.Position.Batch == 0 {
+		for _, c := range t.carries {
+			c.reset()
+		}
+	}
+	m := newMeter(t.metrics)
+	parts := t.split(b)
+	for i := range parts {
+		s, err := t.session(task.Training, &parts[i])
+		if err != nil {
+			t.gradients.Drop(nil)
+			return nil, err
+		}
+		_, err = s.run(&parts[i], t.carries[i])
+		if err == nil {
+			err = t.learn(s, &parts[i], m, i+1 == len(parts), factor)
+		}
+		if err != nil {
+			t.gradients.Drop(s.learn)
+			return nil, err
+		}
+	}
+	for i := range parts {
+		t.carries[i].commit()
+	}
+	return m, nil
+}
+
+// split returns the micro-batches of a batch, but for those that only fill it.
+func (t *Trainer) split(b *task.Batch) []task.Batch {
+	n := t.cfg.micro()
+	parts := t.parts[:(len(b.Examples)+n-1)/n]
+	for i := range parts {
+		b.Rows(i*n, (i+1)*n, &parts[i])
+	}
+	return parts
+}
+
+// learn measures what a graph gave for a micro-batch, and takes its gradients:
+// those of the last are a step.
+func (t *Trainer) learn(s *session, b *task.Batch, m *meter, last bool, factor float64) error {
+	err := m.add(&s.out, b)
+	switch {
+	case err != nil:
+	case last:
+		err = t.gradients.Step(s.learn, s.out.Count, t.opt, factor)
+	default:
+		err = t.gradients.Add(s.learn, s.out.Count)
+	}
+	if err != nil {
+		return fmt.Errorf("in %v: %w", b, err)
+	}
+	return nil
+}
+
+// over returns why the run is over, or "".
+func (t *Trainer) over() StopReason {
+	limit := time.Duration(t.cfg.MaxDuration)
+	switch {
+	case t.state.Step >= t.steps():
+		return Finished
+	case t.cfg.Patience > 0 && t.state.Waiting >= t.cfg.Patience:
+		return EarlyStop
+	case limit > 0 && t.elapsed()+t.longestEval >= limit:
+		return TimeUp
+	}
+	return ""
+}
+
+func (t *Trainer) result(reason StopReason) *Result {
+	st := deepcopy.Of(t.state)
+	return &Result{Reason: reason, Steps: st.Step, Best: st.Best, History: st.History, Elapsed: t.elapsed()}
+}
+
+// steps returns the number of steps of the run.
+func (t *Trainer) steps() int { return t.cfg.planned(t.train.Batches(), t.state.Limit) }
+
+// epoch returns the passes over the training data done, with the fraction.
+func (t *Trainer) epoch() float64 {
+	p := t.state.Position
+	return float64(p.Epoch) + float64(p.Batch)/float64(t.train.Batches())
+}

@@ -1,0 +1,109 @@
+package train
+
+import (
+	"math"
+
+	"github.com/gorgonia-s4/s4/task"
+)
+
+// MSE is the mean squared error over the numbers of the target that are not
+// padding. The output has the target's shape.
+func MSE(opts ...MetricOption) *Mean {
+	return newError("mse", func(d float64) float64 { return d * d }, opts)
+}
+
+// MAE is the mean absolute error, otherwise as [MSE].
+func MAE(opts ...MetricOption) *Mean { return newError("mae", math.Abs, opts) }
+
+func newError(name string, of func(float64) float64, opts []MetricOption) *Mean {
+	r := newReads(name, task.Output, opts)
+	return NewMean(r.name, Lower, func(out *task.Outputs, b *task.Batch) (sum, count float64, err error) {
+		err = r.numbers(out, b, func(y, target float64) {
+			sum += of(y - target)
+			count++
+		})
+		return sum, count, err
+	})
+}
+
+// R2 is the coefficient of determination, 1 - SSE/SST: the part of the variance
+// of the target that the output explains. The output has the target's shape.
+func R2(opts ...MetricOption) Metric {
+	return &r2{reads: newReads("r2", task.Output, opts)}
+}
+
+// r2 keeps the mean of the targets and their squared distances from it, which
+// the squares themselves would drown (Chan, Golub and LeVeque 1983).
+type r2 struct {
+	reads
+	n, mean, total float64 // of the targets: number, mean, sum of squared distances from it
+	residual       float64 // sum of squared errors
+}
+
+func (m *r2) Name() string             { return m.name }
+func (m *r2) Better(a, b float64) bool { return a > b }
+func (m *r2) New() Metric              { return &r2{reads: m.reads} }
+func (m *r2) State() []float64         { return []float64{m.n, m.mean, m.total, m.residual} }
+
+func (m *r2) Add(out *task.Outputs, b *task.Batch) error {
+	return m.numbers(out, b, func(y, target float64) {
+		m.merge(1, target, 0, (y-target)*(y-target))
+	})
+}
+
+func (m *r2) Merge(state []float64) error {
+	if err := checkState(state, 4); err != nil {
+		return err
+	}
+	m.merge(state[0], state[1], state[2], state[3])
+	return nil
+}
+
+func (m *r2) merge(n, mean, total, residual float64) {
+	if m.n == 0 { // what was saved comes back as it was
+		m.n, m.mean, m.total, m.residual = n, mean, total, residual
+		return
+	}
+	d, all := mean-m.mean, m.n+n
+	m.total += total + d*d*m.n*n/all
+	m.mean += d * n / all
+	m.n = all
+	m.residual += residual
+}
+
+func (m *r2) Value() float64 {
+	if m.total == 0 {
+		return math.NaN()
+	}
+	return 1 - m.residual/m.total
+}
+
+// Perplexity is the exponential of the mean loss, for a loss that is a
+// cross-entropy in nats.
+func Perplexity() *Mean {
+	m := NewMean("perplexity", Lower, lossSum)
+	m.final = math.Exp
+	return m
+}
+
+// BitsPerByte is the loss, a cross-entropy in nats, in bits for each byte of
+// text. bytes returns how many bytes the targets of a batch stand for; nil means
+// one for each.
+func BitsPerByte(bytes func(*task.Batch) float64) *Mean {
+	m := NewMean("bits_per_byte", Lower, func(out *task.Outputs, b *task.Batch) (sum, count float64, err error) {
+		sum, count, err = lossSum(out, b)
+		if bytes != nil {
+			count = bytes(b)
+		}
+		return sum, count, err
+	})
+	m.final = func(nats float64) float64 { return nats / math.Ln2 }
+	return m
+}
+
+func lossSum(out *task.Outputs, _ *task.Batch) (sum, count float64, err error) {
+	if out.Count == 0 {
+		return 0, 0, nil
+	}
+	return out.Loss * out.Count, out.Count, nil
+}
