@@ -5,7 +5,9 @@
 //	layers    the layers, blocks and stacks, in training and step by step
 //	models    encoders, stacks and heads, saved and loaded
 //	train     the trainer, optimisers, schedules, metrics, checkpoints
+//	          and, in train/data, published data
 //	ops       the Gorgonia ops under the layers
+//	task      what a model, its data and a trainer agree on
 //	param     parameters and buffers, and their files
 //
 // ARCHITECTURE.md says how they hang together and how to add to them.

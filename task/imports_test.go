@@ -7,24 +7,29 @@ import (
 )
 
 // A model that can be trained links no trainer and no progress bar, a trainer no
-// layer, and what they agree on none of them.
+// layer, data neither of them, and what they agree on nothing of theirs.
 func TestImportsGoOneWay(t *testing.T) {
 	const module = "github.com/gorgonia-s4/s4/"
+	const progressbar = "github.com/schollz/progressbar"
 	for of, not := range map[string][]string{
-		"models": {module + "train", "github.com/schollz/progressbar"},
-		"train":  {module + "layers", module + "models"},
-		"task":   {module + "train", module + "layers", module + "models", module + "ops"},
+		"models":     {module + "train", progressbar},
+		"train":      {module + "layers", module + "models"},
+		"train/data": {module + "train", module + "layers", module + "models", module + "ops", progressbar},
+		"task":       {module + "train", module + "layers", module + "models", module + "ops", progressbar},
 	} {
-		deps, err := exec.Command("go", "list", "-deps", module+of).Output()
+		deps, err := exec.Command("go", "list", "-deps", module+of+"/...").Output()
 		if err != nil {
 			t.Skipf("go list: %v", err)
 		}
 		for _, dep := range strings.Fields(string(deps)) {
 			for _, n := range not {
-				if strings.HasPrefix(dep, n) {
+				if under(dep, n) && !under(dep, module+of) {
 					t.Errorf("%s imports %s", of, dep)
 				}
 			}
 		}
 	}
 }
+
+// under says whether a package is another or below it.
+func under(pkg, of string) bool { return pkg == of || strings.HasPrefix(pkg, of+"/") }

@@ -7,15 +7,16 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/gorgonia-s4/s4/examples/lra/cifar"
-	"github.com/gorgonia-s4/s4/examples/lra/listops"
 	"github.com/gorgonia-s4/s4/task"
+	"github.com/gorgonia-s4/s4/train/data"
+	"github.com/gorgonia-s4/s4/train/data/cifar"
+	"github.com/gorgonia-s4/s4/train/data/listops"
 )
 
 // splits are the data of a task.
 type splits struct {
-	train, val, test task.Dataset
-	commonest        float64 // share of the commonest class in the test split
+	data.Splits[task.Dataset]
+	commonest float64 // share of the commonest class in the test split
 }
 
 // load reads or generates the data.
@@ -27,20 +28,17 @@ func (o *options) load(ctx context.Context, out io.Writer) (*splits, error) {
 }
 
 func (o *options) loadListOps(ctx context.Context, out io.Writer) (*splits, error) {
-	data, err := o.listopsData(ctx, out)
+	d, err := o.listopsData(ctx, out)
 	if err != nil {
 		return nil, err
 	}
-	s := &splits{commonest: share(data.Test.ClassCounts(), data.Test.Len())}
-	for _, d := range []struct {
-		dst *task.Dataset
-		src *listops.Split
-	}{{&s.train, data.Train}, {&s.val, data.Val}, {&s.test, data.Test}} {
-		ds, err := d.src.Dataset(listops.Encoding{})
-		if err != nil {
-			return nil, err
-		}
-		*d.dst = chosen{ds, o.chosen()}
+	s := &splits{commonest: share(d.Test.ClassCounts(), d.Test.Len())}
+	s.Splits, err = data.Map(d.Splits, func(part *listops.Split) (task.Dataset, error) {
+		ds, err := part.Dataset(listops.Encoding{})
+		return chosen{ds, o.chosen()}, err
+	})
+	if err != nil {
+		return nil, err
 	}
 	s.report(out, "ListOps")
 	return s, nil
@@ -70,7 +68,7 @@ func (o *options) chosen() map[string]string {
 // longest returns the length of the longest sequence.
 func (s *splits) longest() int {
 	n := 0
-	for _, d := range []task.Dataset{s.train, s.val, s.test} {
+	for _, d := range s.All() {
 		for i := range d.Len() {
 			n = max(n, d.Length(i))
 		}
@@ -103,12 +101,15 @@ func (o *options) listops() listops.Config {
 }
 
 func (o *options) loadImage(out io.Writer) (*splits, error) {
-	data, err := cifar.Load(o.data, cifar.Config{Seed: o.seed})
+	d, err := cifar.Load(o.data, cifar.Config{Seed: o.seed})
 	if err != nil {
 		return nil, err
 	}
-	by := o.chosen()
-	s := &splits{train: chosen{data.Train, by}, val: chosen{data.Val, by}, test: chosen{data.Test, by}, commonest: share(data.Test.ClassCounts(), data.Test.Len())}
+	s := &splits{commonest: share(d.Test.ClassCounts(), d.Test.Len())}
+	s.Splits, err = data.Map(d.Splits, func(part *cifar.Dataset) (task.Dataset, error) { return chosen{part, o.chosen()}, nil })
+	if err != nil {
+		return nil, err
+	}
 	s.report(out, "grey CIFAR-10")
 	return s, nil
 }
@@ -120,5 +121,5 @@ func share(counts [10]int, n int) float64 {
 
 func (s *splits) report(out io.Writer, name string) {
 	fmt.Fprintf(out, "%s: %d training, %d validation, %d test examples; the commonest class is %.2f %% of the test examples\n",
-		name, s.train.Len(), s.val.Len(), s.test.Len(), 100*s.commonest)
+		name, s.Train.Len(), s.Val.Len(), s.Test.Len(), 100*s.commonest)
 }

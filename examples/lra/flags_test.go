@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorgonia-s4/s4/examples/lra/listops"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/train/data/listops"
 )
 
 // commandLine is the environment variable that makes the test program the

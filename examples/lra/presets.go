@@ -6,14 +6,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gorgonia-s4/s4/examples/lra/cifar"
-	"github.com/gorgonia-s4/s4/examples/lra/listops"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/train/data/cifar"
+	"github.com/gorgonia-s4/s4/train/data/listops"
 )
 
 // defaults returns the options of a task and preset.

@@ -28,7 +28,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return explain(ctx, err, "before the training began")
 	}
-	if err := o.bendTo(data.train.Len(), data.longest()); err != nil {
+	if err := o.bendTo(data.Train.Len(), data.longest()); err != nil {
 		return err
 	}
 	model, err := models.NewClassifier(G.NewGraph(), o.train.DType.Tensor(), o.model, o.seed)
@@ -37,7 +37,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "\n%s\n", model.Summary())
 	dir := filepath.Join(o.out, "model")
-	tr, err := train.New(o.train, model, data.train, data.val, train.WithMetrics(train.Accuracy()),
+	tr, err := train.New(o.train, model, data.Train, data.Val, train.WithMetrics(train.Accuracy()),
 		train.WithHooks(train.NewProgress(out), train.NewMetricsFile(filepath.Join(o.out, "metrics.jsonl")), earlierModel{dir: dir}))
 	if err != nil {
 		return trainFields.Speak(err)
@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := tr.LoadBest(); err != nil {
 		return err
 	}
-	test, err := tr.Evaluate(ctx, data.test)
+	test, err := tr.Evaluate(ctx, data.Test)
 	if err != nil {
 		return explain(ctx, err, "in the test; the training is finished and saved, and -resume repeats the test")
 	}

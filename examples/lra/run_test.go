@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorgonia-s4/s4/examples/lra/listops"
 	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/train/data/listops"
 )
 
 // lra runs the command and returns what it printed.

@@ -10,6 +10,8 @@ import (
 	"image"
 	"image/png"
 	"io"
+
+	"github.com/gorgonia-s4/s4/train/data"
 )
 
 // recordSize is the number of bytes of an image in the binary version: its
@@ -19,9 +21,6 @@ const recordSize = 1 + 3*Length
 // maxLabelsSize bounds the size in bytes of a file of labels, of which the
 // package's largest has 100001.
 const maxLabelsSize = 16 << 20
-
-// byteOrderMark starts a UTF-8 text of some editors.
-const byteOrderMark = "\ufeff"
 
 // part returns n of the images, from the i-th on, in the same memory.
 func (m *images) part(i, n int) *images {
@@ -101,11 +100,7 @@ func (m *images) readLabels(r io.Reader, size int64) error {
 		return fmt.Errorf("want at most %d bytes of labels, got %d", maxLabelsSize, size)
 	}
 	var labels []int
-	br := bufio.NewReader(r)
-	if mark, err := br.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
-		_, _ = br.Discard(len(byteOrderMark)) // what has been peeked at is there
-	}
-	dec := json.NewDecoder(br)
+	dec := json.NewDecoder(data.Text(r))
 	if err := dec.Decode(&labels); err != nil {
 		return fmt.Errorf("want a JSON array of labels: %w", unexpected(err))
 	}

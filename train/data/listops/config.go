@@ -2,9 +2,6 @@ package listops
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 )
 
@@ -82,20 +79,3 @@ func (c Config) Validate() error {
 // generatorVersion changes whenever Generate would give another data set for
 // the same Config, so that no older cache is taken for it.
 const generatorVersion = 1
-
-// canonical returns the text that stands for the data set of c, which must be
-// valid.
-func (c Config) canonical() (string, error) {
-	text, err := json.Marshal(struct {
-		Version int `json:"generator_version"`
-		Config
-	}{generatorVersion, c.withDefaults()})
-	return string(text), err
-}
-
-// fileName returns the name of the file that caches the data set which
-// canonical describes.
-func (c Config) fileName(canonical string) string {
-	sum := sha256.Sum256([]byte(canonical))
-	return fmt.Sprintf("listops-%s-seed%d.safetensors", hex.EncodeToString(sum[:6]), c.Seed)
-}

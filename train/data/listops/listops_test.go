@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/gorgonia-s4/s4/task"
+
+	"github.com/gorgonia-s4/s4/train/data"
 )
 
 // small is a data set that takes milliseconds to draw.
@@ -84,7 +86,7 @@ func TestGeneratedExamples(t *testing.T) {
 			t.Errorf("got %d, %d, %d examples, want %d, %d, %d", d.Train.Len(), d.Val.Len(), d.Test.Len(), cfg.Train, cfg.Val, cfg.Test)
 		}
 		seen := make(map[string]bool)
-		for _, s := range d.splits() {
+		for _, s := range d.All() {
 			for i := range s.Len() {
 				source := s.Source(i)
 				if seen[source] {
@@ -194,7 +196,7 @@ func TestGenerateIsDeterministic(t *testing.T) {
 	const golden = "ff35fa15f9098b498b85903115d2ef55463e61559e29d51eb604cd19e8fe228b"
 	h := sha256.New()
 	d := generate(t, small)
-	for _, s := range d.splits() {
+	for _, s := range d.All() {
 		for i := range s.Len() {
 			fmt.Fprintf(h, "%s\t%d\n", s.Source(i), s.Target(i))
 		}
@@ -209,9 +211,9 @@ func TestGenerateIsDeterministic(t *testing.T) {
 		t.Error("another seed gives the same examples")
 	}
 	again := generate(t, small)
-	for i, s := range again.splits() {
-		if !s.equal(d.splits()[i]) {
-			t.Errorf("%s: the same configuration gives other examples", splitNames[i])
+	for i, s := range again.All() {
+		if !s.equal(d.All()[i]) {
+			t.Errorf("%s: the same configuration gives other examples", data.SplitNames[i])
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package listops
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/gorgonia-s4/s4/internal/atomicfile"
+	"github.com/gorgonia-s4/s4/train/data"
 )
 
 // tsvHeader is the first line of a published file: two columns separated by a
@@ -23,8 +23,8 @@ const maxLine = 16 << 20
 // benchmark's release): basic_train.tsv, basic_val.tsv and basic_test.tsv.
 func ReadDir(dir string) (*Data, error) {
 	d := newData()
-	for i, s := range d.splits() {
-		if err := s.readFile(tsvPath(dir, splitNames[i])); err != nil {
+	for i, s := range d.All() {
+		if err := s.readFile(tsvPath(dir, data.SplitNames[i])); err != nil {
 			return nil, err
 		}
 	}
@@ -37,8 +37,8 @@ func (d *Data) WriteDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("listops: %w", err)
 	}
-	for i, s := range d.splits() {
-		if err := s.WriteTSV(tsvPath(dir, splitNames[i])); err != nil {
+	for i, s := range d.All() {
+		if err := s.WriteTSV(tsvPath(dir, data.SplitNames[i])); err != nil {
 			return err
 		}
 	}
@@ -64,56 +64,37 @@ func ReadTSV(path string) (*Split, error) {
 
 // readFile fills an empty split with the examples of a published file.
 func (s *Split) readFile(path string) error {
-	f, err := os.Open(path)
+	err := data.ReadFile(path, func(r io.Reader, _ int64) error { return s.read(r) })
 	if err != nil {
 		return fmt.Errorf("listops: %w", err)
-	}
-	defer f.Close()
-	if line, err := s.read(f); err != nil {
-		return fmt.Errorf("listops: %s:%d: %w", path, line, err)
 	}
 	s.file = path
 	return nil
 }
 
-// byteOrderMark starts a UTF-8 text of some editors.
-var byteOrderMark = []byte("\ufeff")
-
-// read fills an empty split with the examples of a published file and returns the number of
-// lines it read, the last being the one an error is about.
-func (s *Split) read(r io.Reader) (int, error) {
-	sc := bufio.NewScanner(r)
-	sc.Buffer(make([]byte, 256<<10), maxLine)
-	line, header := 0, false
-	for sc.Scan() {
-		line++
-		row := sc.Bytes()
-		if line == 1 {
-			row = bytes.TrimPrefix(row, byteOrderMark)
-		}
-		switch {
-		case len(bytes.TrimSpace(row)) == 0:
-		case !header:
-			if !isHeader(row) {
-				return line, fmt.Errorf("want the header %q, got %.40q", tsvHeader, row)
+// read fills an empty split with the examples of a published file. An error of its
+// contents is a data.LineError.
+func (s *Split) read(r io.Reader) error {
+	header := false
+	lines, err := data.Lines(r, maxLine, func(line int, row []byte) error {
+		if !header {
+			if header = isHeader(row); !header {
+				return fmt.Errorf("want the header %q, got %.40q", tsvHeader, row)
 			}
-			header = true
-		default:
-			if err := s.readRow(row); err != nil {
-				return line, err
-			}
-			s.lines = append(s.lines, line)
+			return nil
 		}
-	}
-	switch err := sc.Err(); {
+		s.lines = append(s.lines, line)
+		return s.readRow(row)
+	})
+	switch {
 	case err != nil:
-		return line + 1, err
+		return err
 	case !header:
-		return 1, fmt.Errorf("empty file, want the header %q", tsvHeader)
+		return &data.LineError{Line: 1, Err: fmt.Errorf("empty file, want the header %q", tsvHeader)}
 	case s.Len() == 0:
-		return line + 1, errors.New("no examples, want at least one behind the header")
+		return &data.LineError{Line: lines + 1, Err: errors.New("no examples, want at least one behind the header")}
 	}
-	return line, nil
+	return nil
 }
 
 // isHeader says whether a line is the header, up to blanks.

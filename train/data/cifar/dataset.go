@@ -1,17 +1,12 @@
 package cifar
 
 import (
-	"math"
-	"math/rand/v2"
-	"slices"
-
 	"github.com/gorgonia-s4/s4/task"
+	"github.com/gorgonia-s4/s4/train/data"
 )
 
 // Data is the data set in its three splits.
-type Data struct {
-	Train, Val, Test *Dataset
-}
+type Data struct{ data.Splits[*Dataset] }
 
 // Dataset is a list of images as sequences of Length steps, with labels in
 // [0, Classes).
@@ -33,23 +28,20 @@ var (
 // newData presents the published training and test set as cfg says. cfg has
 // its defaults filled in and there are at least two training images.
 func newData(cfg Config, training, test *images) *Data {
-	n := training.len()
-	order := rand.New(rand.NewPCG(cfg.Seed, 0)).Perm(n)
-	val := min(max(int(math.Round(float64(n)*cfg.ValFraction)), 1), n-1)
+	train, val := data.HoldOut(training.len(), cfg.ValFraction, cfg.Seed)
 	all := make([]int, test.len())
 	for i := range all {
 		all[i] = i
 	}
-	return &Data{
-		Train: newDataset(cfg.Encoding, training, order[val:]),
-		Val:   newDataset(cfg.Encoding, training, order[:val]),
+	return &Data{data.Splits[*Dataset]{
+		Train: newDataset(cfg.Encoding, training, train),
+		Val:   newDataset(cfg.Encoding, training, val),
 		Test:  newDataset(cfg.Encoding, test, all),
-	}
+	}}
 }
 
-// newDataset presents some of the images, in their own order.
+// newDataset presents some of the images.
 func newDataset(e Encoding, m *images, index []int) *Dataset {
-	slices.Sort(index)
 	d := &Dataset{images: m, index: index, tokens: e == Tokens}
 	mean, dev := grayMean, grayDev
 	if e == RGB {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/gorgonia-s4/s4/train/data"
 )
 
 // published is a file made by hand in the published format.
@@ -70,9 +72,9 @@ func TestTSVRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, s := range got.splits() {
-		if !s.equal(d.splits()[i]) {
-			t.Errorf("%s: not what was written", splitNames[i])
+	for i, s := range got.All() {
+		if !s.equal(d.All()[i]) {
+			t.Errorf("%s: not what was written", data.SplitNames[i])
 		}
 	}
 }
@@ -152,12 +154,12 @@ func TestReadTSVLongLine(t *testing.T) {
 func TestReadDirMissingFile(t *testing.T) {
 	dir := t.TempDir()
 	d := generate(t, small)
-	for i, name := range splitNames {
+	for i, name := range data.SplitNames {
 		_, err := ReadDir(dir)
 		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "basic_"+name+".tsv") {
 			t.Errorf("error %v, want one about the missing basic_%s.tsv", err, name)
 		}
-		if err := d.splits()[i].WriteTSV(filepath.Join(dir, "basic_"+name+".tsv")); err != nil {
+		if err := d.All()[i].WriteTSV(filepath.Join(dir, "basic_"+name+".tsv")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -173,7 +175,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("Source\tTarget\n( ( ( [MAX 2"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		var s, again Split
-		if _, err := s.read(bytes.NewReader(content)); err != nil {
+		if err := s.read(bytes.NewReader(content)); err != nil {
 			return
 		}
 		var b strings.Builder
@@ -181,7 +183,7 @@ func FuzzRead(f *testing.F) {
 		for i := range s.Len() {
 			b.WriteString(s.Source(i) + "\t" + string(rune('0'+s.Target(i))) + "\n")
 		}
-		if _, err := again.read(strings.NewReader(b.String())); err != nil {
+		if err := again.read(strings.NewReader(b.String())); err != nil {
 			t.Fatal(err)
 		}
 		if !again.equal(&s) {

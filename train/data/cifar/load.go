@@ -11,6 +11,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+
+	"github.com/gorgonia-s4/s4/train/data"
 )
 
 // Numbers of the published files.
@@ -125,29 +127,9 @@ func (r *reader) readDir(dir string) error {
 // readFiles reads all files of a format.
 func readFiles(dir string, format []file) error {
 	for _, f := range format {
-		if err := f.open(filepath.Join(dir, f.name)); err != nil {
+		if err := data.ReadFile(filepath.Join(dir, f.name), f.read); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// open reads f at path.
-func (f file) open(path string) error {
-	r, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	info, err := r.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s: not a regular file", path)
-	}
-	if err := f.read(r, info.Size()); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
 }

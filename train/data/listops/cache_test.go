@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gorgonia-s4/s4/internal/safetensors"
+	"github.com/gorgonia-s4/s4/train/data"
 )
 
 // load loads small from dir and says whether it was drawn anew and what was
@@ -23,9 +23,9 @@ func load(t *testing.T, cfg Config, dir string) (d *Data, drawn bool, warnings [
 		t.Fatal(err)
 	}
 	want := generate(t, cfg)
-	for i, s := range d.splits() {
-		if !s.equal(want.splits()[i]) {
-			t.Errorf("%s: not the examples that Generate draws", splitNames[i])
+	for i, s := range d.All() {
+		if !s.equal(want.All()[i]) {
+			t.Errorf("%s: not the examples that Generate draws", data.SplitNames[i])
 		}
 	}
 	return d, drawn, warnings
@@ -110,14 +110,18 @@ func TestLoadReplacesDamagedCache(t *testing.T) {
 	}
 }
 
-// TestReadCacheDistrustsContent changes the content and makes the checksum
-// right again.
-func TestReadCacheDistrustsContent(t *testing.T) {
-	canonical, err := small.canonical()
-	if err != nil {
+// keep puts d in the cache as what cfg describes.
+func keep(t *testing.T, cfg Config, dir string, d *Data) {
+	t.Helper()
+	c := cfg.cache()
+	c.Dir, c.Warn = dir, func(err error) { t.Error(err) }
+	if _, err := data.Load(c, data.Kept[*Data]{Make: func() (*Data, error) { return d, nil }, Save: (*Data).tensors}); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "cache")
+}
+
+// A file may be whole and have contents that no data set has.
+func TestLoadDistrustsTheCache(t *testing.T) {
 	for _, c := range []struct {
 		name, want string
 		change     func(d *Data)
@@ -132,28 +136,15 @@ func TestReadCacheDistrustsContent(t *testing.T) {
 		{"one token more", "tokens, got", func(d *Data) { d.Val.tokens = append(d.Val.tokens, digit0) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := generate(t, small)
+			d, dir := generate(t, small), t.TempDir()
 			c.change(d)
-			if err := writeCache(path, canonical, d); err != nil {
-				t.Fatal(err)
-			}
-			_, err := readCache(path, canonical)
-			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path+": val: ") {
-				t.Errorf("error %v, want %q in it", err, c.want)
+			keep(t, small, dir, d)
+			path := cacheFile(t, dir)
+			_, drawn, w := load(t, small, dir)
+			if !drawn || len(w) != 1 || !strings.Contains(w[0], c.want) || !strings.Contains(w[0], path+": val: ") {
+				t.Errorf("drawn %v, warnings %q, want true and one with %q", drawn, w, c.want)
 			}
 		})
-	}
-	if err := writeCache(path, "another", generate(t, small)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := readCache(path, canonical); err == nil || !strings.Contains(err.Error(), "want the data set of") {
-		t.Errorf("error %v, want one about the other data set", err)
-	}
-	if err := safetensors.WriteFile(path, &safetensors.File{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := readCache(path, canonical); err == nil {
-		t.Error("a file of nothing: no error")
 	}
 }
 

@@ -1,18 +1,17 @@
 package listops
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/gorgonia-s4/s4/train/data"
+)
 
 // Data is a data set in its three splits.
-type Data struct {
-	Train, Val, Test *Split
+type Data struct{ data.Splits[*Split] }
+
+func newData() *Data {
+	return &Data{data.Splits[*Split]{Train: &Split{}, Val: &Split{}, Test: &Split{}}}
 }
-
-// splitNames are the names of the splits in files, in the order of splits.
-var splitNames = [3]string{"train", "val", "test"}
-
-func newData() *Data { return &Data{&Split{}, &Split{}, &Split{}} }
-
-func (d *Data) splits() [3]*Split { return [3]*Split{d.Train, d.Val, d.Test} }
 
 // Split is a list of expressions and their values, one byte a symbol. It is
 // safe for concurrent use.

@@ -1,0 +1,18 @@
+// Package data is where the data that models are trained on come from: the formats
+// that published data sets have, caches of those that are made here, and their
+// splits. Each data set is a package below, and gives a task.Dataset for training,
+// validation and test:
+//
+//	cifar      CIFAR-10 as sequences of pixels: Image of Long Range Arena, and
+//	           sequential CIFAR
+//	listops    nested expressions and their values: ListOps of Long Range Arena
+//
+// Here is what they have in common: [Splits], and [HoldOut] for data published
+// without a validation set; [Load], which keeps what takes long to make in a
+// [Cache] whose files are known by a checksum and by all they depend on; and
+// [ReadFile], [Text] and [Lines], which read files as editors leave them and name
+// file and line in errors. A data set says of its examples where they are from
+// (task.Located), so that later errors about one name it too.
+//
+// Nothing here knows of the trainer or of a layer.
+package data
