@@ -14,7 +14,7 @@ var (
 		"LR": "-lr-ssm", "LRDt": "-lr-dt", "LRA": "-lr-a", "LRB": "-lr-b", "Frozen": "-freeze", "FollowLR": "-follow-lr",
 	}
 	trainFields = option.Fields{
-		"Steps": "-steps", "Epochs": "-epochs", "MaxDuration": "-max-time", "BatchSize": "-batch", "EvalBatchSize": "-eval-batch",
+		"Steps": "-steps", "Epochs": "-epochs", "MaxDuration": "-max-time", "BatchSize": "-batch", "MicroBatch": "-micro-batch", "EvalBatchSize": "-eval-batch",
 		"Buckets": "-buckets", "Seed": "-seed", "DType": "-dtype", "LR": "-lr", "WeightDecay": "-wd", "Clip": "-clip",
 		"Kind": "-schedule", "WarmUp": "-warmup", "Drop": "-drop", "EvalEvery": "-eval-every", "Patience": "-patience",
 		"CheckpointDir": "-out", "Overwrite": "-overwrite",
@@ -33,7 +33,7 @@ var (
 		"activation": "-activation", "mixing": "-mixing", "l_max": "-buckets", "frozen": "-freeze", "follow_lr": "-follow-lr",
 		"mixer.lr": "-lr-ssm", "lr_dt": "-lr-dt", "lr_a": "-lr-a", "lr_b": "-lr-b",
 		"mixer.kind": "-layer",
-		"batch_size": "-batch", "eval_batch_size": "-eval-batch", "buckets": "-buckets", "seed": "-seed", "dtype": "-dtype",
+		"batch_size": "-batch", "micro_batch": "-micro-batch", "eval_batch_size": "-eval-batch", "buckets": "-buckets", "seed": "-seed", "dtype": "-dtype",
 		"lr": "-lr", "weight_decay": "-wd", "clip": "-clip", "schedule.kind": "-schedule", "schedule.warm_up": "-warmup",
 		"schedule.drop": "-drop", "schedule.patience": "-drop-patience", "eval_every": "-eval-every",
 		"train.chosen.data": "-data", "val.chosen.data": "-data", "train-examples": "-train-examples", "test-examples": "-test-examples",

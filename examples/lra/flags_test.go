@@ -43,7 +43,7 @@ var values = map[string][]string{
 	"lr-ssm": {"0.1", "1"}, "lr-dt": {"0", "0.1"}, "lr-a": {"0", "0.1"}, "lr-b": {"0", "0.1"},
 	"freeze": {"", "A", "A, dt", " B ,C,D"}, "follow-lr": {"", "dt, A"},
 	"steps": {"1", "2", "50", "100000"}, "epochs": {"1", "1000"}, "max-time": {"0s", "1us", "9m30s"},
-	"batch": {"1", "7", "5000"}, "eval-batch": {"0", "1", "1000"}, "buckets": {"", "2048", "32, 64 ,4096"},
+	"batch": {"1", "7", "5000"}, "micro-batch": {"0", "1", "8"}, "eval-batch": {"0", "1", "1000"}, "buckets": {"", "2048", "32, 64 ,4096"},
 	"lr": {"1e-6", "1"}, "wd": {"0", "0.3"}, "clip": {"0", "1"}, "warmup": {"0", "1"},
 	"drop": {"0.5"}, "drop-patience": {"0", "3"}, "eval-every": {"0", "1"}, "patience": {"0", "1"},
 	"train-examples": {"1", "100000"}, "test-examples": {"1", "100"},
@@ -61,6 +61,8 @@ func needs(name, value string) []string {
 		return []string{"-bidirectional"}
 	case name == "init" && !slices.Contains(hippo.DiagInits(), hippo.Init(value)):
 		return []string{"-layer", "s4"}
+	case name == "micro-batch":
+		return []string{"-batch", "32"}
 	case name == "mixing":
 		return []string{"-channels", "1"}
 	case name == "warmup":
@@ -145,7 +147,7 @@ func TestOptionsAgainstThePreset(t *testing.T) {
 	cache := t.TempDir()
 	for _, args := range []string{
 		"-schedule plateau", "-max-length 100", "-min-length 70", "-steps 1", "-train-examples 3", "-epochs 1 -steps 0",
-		"-freeze=A,\tdt", "-buckets= 32 ,64", "-layer s4 -max-length 80", "-bidirectional -off-by-one -steps 3",
+		"-freeze=A,\tdt", "-buckets= 32 ,64", "-layer s4 -max-length 80", "-micro-batch 4 -batch 8", "-bidirectional -off-by-one -steps 3",
 	} {
 		line := append([]string{"-preset", "smoke", "-cache", cache, "-out", filepath.Join(t.TempDir(), "run")}, strings.Split(args, " -")...)
 		line = line[:6]
@@ -235,6 +237,7 @@ func TestResumeKnowsItsData(t *testing.T) {
 		`-max-length is "60" in the checkpoint, "50" here`:         {"-max-length", "50"},
 		`-seed is 0 in the checkpoint, 3 here`:                     {"-seed", "3"},
 		`-batch is 16 in the checkpoint, 8 here`:                   {"-batch", "8"},
+		`-micro-batch is not set in the checkpoint, 8 here`:        {"-micro-batch", "8"},
 		`-d-state is 8 in the checkpoint, 16 here`:                 {"-d-state", "16"},
 		`-lr-ssm is 0.001 in the checkpoint, 0.5 here`:             {"-lr-ssm", "0.5"},
 		`-dtype is "float32" in the checkpoint, "float64" here`:    {"-dtype", "float64"},

@@ -205,7 +205,7 @@ var sections = []struct{ title, names string }{
 	{"What to train", "task preset data cache out resume overwrite seed cpuprofile"},
 	{"Model", "layer layers d-model norm prenorm dropout pool activation mixing"},
 	{"State space model", "d-state n-ssm channels init rank disc fixed-b bidirectional off-by-one dt dt-min dt-max dt-transform a-transform lr-ssm lr-dt lr-a lr-b follow-lr freeze"},
-	{"Training", "steps epochs max-time batch eval-batch buckets lr wd clip schedule warmup drop drop-patience eval-every patience dtype"},
+	{"Training", "steps epochs max-time batch micro-batch eval-batch buckets lr wd clip schedule warmup drop drop-patience eval-every patience dtype"},
 	{"ListOps data", "train-examples test-examples min-length max-length"},
 }
 
@@ -260,7 +260,8 @@ func (o *options) flags() *flag.FlagSet {
 	fs.IntVar(&t.Epochs, "epochs", t.Epochs, "passes over the data; 0: as many as -steps give")
 	fs.TextVar(&t.MaxDuration, "max-time", t.MaxDuration, "end in this `time` (9m30s), with fewer steps if need be; 0s: no bound")
 	fs.IntVar(&t.BatchSize, "batch", t.BatchSize, "sequences per step")
-	fs.IntVar(&t.EvalBatchSize, "eval-batch", t.EvalBatchSize, "sequences per step of an evaluation; 0: -batch")
+	fs.IntVar(&t.MicroBatch, "micro-batch", t.MicroBatch, "sequences in memory at a time: a step adds up the gradients of -batch/-micro-batch parts, and is the same to rounding but for -norm batch, which normalises part by part; 0: -batch")
+	fs.IntVar(&t.EvalBatchSize, "eval-batch", t.EvalBatchSize, "sequences per step of an evaluation; 0: -micro-batch, or -batch")
 	option.Ints(fs, "buckets", &t.Buckets, "comma-separated `lengths` that batches are padded to, and one more where the data are longer than those of the preset; empty: that of the longest sequence")
 	fs.Float64Var(&t.LR, "lr", t.LR, "peak learning rate")
 	fs.Float64Var(&t.WeightDecay, "wd", t.WeightDecay, "weight decay, of all but dt, A and B")

@@ -208,6 +208,8 @@ func TestOptionErrors(t *testing.T) {
 		`invalid value "1,x" for flag -buckets: want whole numbers`:     {"-buckets", "1,x"},
 		"train: want -lr > 0, got -1":                                   {"-lr", "-1"},
 		"want -batch >= 1, got 0":                                       {"-batch", "0"},
+		"want -micro-batch >= 0, got -1":                                {"-micro-batch", "-1"},
+		"want -micro-batch to divide -batch, 32, got 5":                 {"-batch", "32", "-micro-batch", "5"},
 		"want -buckets positive and ascending":                          {"-buckets", "64, 32"},
 		`invalid value "soon" for flag -max-time`:                       {"-max-time", "soon"},
 		`want -freeze to name some of dt, A, B, C, D, got "Q"`:          {"-freeze", "A, Q", "-preset", "smoke"},
