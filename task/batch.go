@@ -114,12 +114,15 @@ func (b *Batch) Array(name string) (Array, error) {
 	return Array{}, fmt.Errorf("want one of the fields %s, %q, got %q", quoted(b.fields), Lengths, name)
 }
 
-// Counts calls f with the index, in row-major order, of every number of a field
-// that belongs to an example and not to padding.
+// Counts calls f with the index, in row-major order, of every number of a field, or
+// of lengths, that belongs to an example and not to padding.
 func (b *Batch) Counts(name string, f func(i int)) error {
 	at := slices.IndexFunc(b.fields, func(f Field) bool { return f.Name == name })
 	if at < 0 {
 		_, err := b.Array(name)
+		for row := 0; err == nil && row < len(b.Examples); row++ {
+			f(row)
+		}
 		return err
 	}
 	field := b.fields[at]
@@ -161,14 +164,19 @@ func (b *Batch) Rows(lo, hi int, into *Batch) {
 }
 
 // Example names the example of a row, for errors.
-func (b *Batch) Example(row int) string { return ExampleName(b.ds, b.Examples[row]) }
+func (b *Batch) Example(row int) string {
+	if row >= len(b.Examples) {
+		return fmt.Sprintf("row %d, which only fills %v", row, b)
+	}
+	return ExampleName(b.ds, b.Examples[row])
+}
 
-// Element names a number of a field and its example, for errors: i is its index
-// in row-major order, not of padding.
+// Element names a number of a field, or of lengths, and its example, for errors: i
+// is its index in row-major order.
 func (b *Batch) Element(name string, i int) string {
 	at := slices.IndexFunc(b.fields, func(f Field) bool { return f.Name == name })
 	if at < 0 {
-		return fmt.Sprintf("%s[%d]", name, i)
+		return fmt.Sprintf("%s: %s", b.Example(i), name)
 	}
 	n := b.arrays[at].Len() / b.B
 	return fmt.Sprintf("%s: %s", b.Example(i/n), b.fields[at].element(i%n))

@@ -122,6 +122,15 @@ func TestRowsOfABatch(t *testing.T) {
 	if got := part.String(); got != "the batch of examples 2" || !slices.Equal(part.Lengths, []int{2, 0}) {
 		t.Errorf("got %s, lengths %v", got, part.Lengths)
 	}
+	if got, n := counts(b, task.Lengths), counts(b, "b_lengths"); !slices.Equal(got, []int{0, 1, 2}) || !slices.Equal(n, got) {
+		t.Errorf("lengths of rows %v and %v count, want those of the examples", got, n)
+	}
+	if got := part.Element(task.Lengths, 0); got != "example 2 (pairs.tsv:3): lengths" {
+		t.Errorf("got %s", got)
+	}
+	if got := part.Element("about", 3); got != "row 1, which only fills the batch of examples 2: about[1]" {
+		t.Errorf("got %s", got)
+	}
 	if got := part.Element("steps", 3); got != "example 2 (pairs.tsv:3): steps[1] of step 1" {
 		t.Errorf("got %s", got)
 	}

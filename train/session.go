@@ -277,7 +277,7 @@ func inRange(b *task.Batch, name string, v []int, r task.Range) error {
 		return nil
 	}
 	padding := true
-	if err := b.Counts(name, func(i int) { padding = padding && i != at }); err != nil || !padding {
+	if err := b.Counts(name, func(i int) { padding = padding && i != at }); err != nil || !padding || name == task.Lengths {
 		return fmt.Errorf("%s: want a number in %v, got %d", b.Element(name, at), r, v[at])
 	}
 	return fmt.Errorf("%s: want padding with a number in %v, got Pad %d", name, r, v[at])
