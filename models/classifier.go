@@ -11,7 +11,6 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
-	"github.com/gorgonia-s4/s4/param"
 	"github.com/gorgonia-s4/s4/task"
 )
 
@@ -51,24 +50,19 @@ func (c ClassifierConfig) validateEnds() error {
 	if err := c.decoder().Validate(); err != nil {
 		return fmt.Errorf("ClassifierConfig: decoder, with Out = Classes: %w", err)
 	}
-	if c.Vocab > 0 {
-		if err := c.tokens().Validate(); err != nil {
-			return fmt.Errorf("ClassifierConfig: encoder: %w", err)
-		}
-		return nil
-	}
-	if err := c.feats().Validate(); err != nil {
+	if err := c.encoder().Validate(); err != nil && c.Vocab > 0 {
+		return fmt.Errorf("ClassifierConfig: encoder: %w", err)
+	} else if err != nil {
 		return fmt.Errorf("ClassifierConfig: encoder, with In = Features: %w", err)
 	}
 	return nil
 }
 
-// tokens, feats and decoder configure the parts of those names.
-func (c ClassifierConfig) tokens() layers.EmbeddingConfig {
-	return layers.EmbeddingConfig{Vocab: c.Vocab, DModel: c.Stack.DModel(), Padding: c.Padding}
-}
-
-func (c ClassifierConfig) feats() layers.LinearConfig {
+// encoder and decoder configure the parts of those names.
+func (c ClassifierConfig) encoder() layers.Config {
+	if c.Vocab > 0 {
+		return layers.EmbeddingConfig{Vocab: c.Vocab, DModel: c.Stack.DModel(), Padding: c.Padding}
+	}
 	return layers.LinearConfig{In: c.Features, Out: c.Stack.DModel(), ChannelsLast: true}
 }
 
@@ -93,12 +87,8 @@ func (c ClassifierConfig) pool() ops.PoolMode {
 //
 // The parameters are named encoder.*, blocks.I.*, blocks.norm.* and decoder.*.
 type Classifier struct {
-	cfg     ClassifierConfig
-	g       *G.ExprGraph
-	dt      tensor.Dtype
-	encoder encoder // of tokens an Embedding, of features a Linear
-	stack   *layers.Stack
-	decoder *layers.Linear
+	model
+	cfg ClassifierConfig
 }
 
 // NewClassifier makes a classifier on graph g with parameters of type dt. seed
@@ -108,96 +98,25 @@ func NewClassifier(g *G.ExprGraph, dt tensor.Dtype, cfg ClassifierConfig, seed u
 		return nil, fmt.Errorf("models: %w", err)
 	}
 	cfg = deepcopy.Of(cfg)
-	m := &Classifier{cfg: cfg, g: g, dt: dt}
-	opts := func(name string) []layers.Option {
-		return []layers.Option{layers.WithName(name), layers.WithSeed(seed)}
+	m, err := newModel(classifier, g, dt, cfg.encoder(), cfg.Stack, cfg.decoder(), seed)
+	if err != nil {
+		return nil, err
 	}
-	var err1, err2, err3 error
-	m.encoder, err1 = newEncoder(g, dt, cfg, opts("encoder"))
-	m.stack, err2 = layers.NewStack(g, dt, cfg.Stack, opts("blocks")...)
-	m.decoder, err3 = layers.NewLinear(g, dt, cfg.decoder(), opts("decoder")...)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, fmt.Errorf("models: Classifier: %w", err)
-	}
-	return m, nil
-}
-
-// encoder is the layer that reads the input.
-type encoder interface {
-	layers.Layer
-	FwdLengths(x, lengths *G.Node) (*G.Node, error)
-}
-
-func newEncoder(g *G.ExprGraph, dt tensor.Dtype, cfg ClassifierConfig, opts []layers.Option) (encoder, error) {
-	if cfg.Vocab > 0 {
-		return layers.NewEmbedding(g, dt, cfg.tokens(), opts...)
-	}
-	return layers.NewLinear(g, dt, cfg.feats(), opts...)
+	return &Classifier{m, cfg}, nil
 }
 
 // CloneTo returns a model on another graph that shares this one's tensors. The
 // options are for its state space layers: layers.WithFrozen makes a model that
 // learns other parameters, as for fine-tuning.
 func (m *Classifier) CloneTo(g *G.ExprGraph, opts ...layers.CloneOption) (*Classifier, error) {
-	c := &Classifier{cfg: m.cfg, g: g, dt: m.dt}
-	var err1, err2, err3 error
-	c.encoder, err1 = layers.Clone(m.encoder, g, opts...)
-	c.stack, err2 = layers.Clone(m.stack, g, opts...)
-	c.decoder, err3 = layers.Clone(m.decoder, g, opts...)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, fmt.Errorf("models: Classifier: %w", err)
+	c, err := m.cloneTo(g, opts)
+	if err != nil {
+		return nil, err
 	}
-	c.cfg.Stack = c.stack.Config()
-	return c, nil
+	cfg := m.cfg
+	cfg.Stack = c.stack.Config()
+	return &Classifier{c, cfg}, nil
 }
-
-// Blocks returns the blocks in order.
-func (m *Classifier) Blocks() []*layers.Block { return m.stack.Blocks() }
-
-// parts lists the layers in order.
-func (m *Classifier) parts() []layers.Layer { return []layers.Layer{m.encoder, m.stack, m.decoder} }
-
-// Params returns the parameters in checkpoint order.
-func (m *Classifier) Params() []param.Param {
-	var ps []param.Param
-	for _, p := range m.parts() {
-		ps = append(ps, p.Params()...)
-	}
-	return ps
-}
-
-// Learnables returns the nodes of the parameters that are not frozen.
-func (m *Classifier) Learnables() G.Nodes {
-	var ns G.Nodes
-	for _, p := range m.parts() {
-		ns = append(ns, p.Learnables()...)
-	}
-	return ns
-}
-
-// Buffers returns the state that is saved but not learned.
-func (m *Classifier) Buffers() []param.Buffer {
-	var bs []param.Buffer
-	for _, p := range m.parts() {
-		bs = append(bs, p.Buffers()...)
-	}
-	return bs
-}
-
-// Settle makes the model consistent after values from elsewhere were put into its
-// parameters and buffers: where an S4 layer has C itself in kernel.C, with a
-// kernel.l_kernel of 0, it tunes it. Loading a model ends with it. It returns the
-// first error, with the blocks before it settled.
-func (m *Classifier) Settle() error {
-	if err := m.stack.Settle(); err != nil {
-		return fmt.Errorf("models: Classifier: %w", err)
-	}
-	return nil
-}
-
-// title is how the errors of ops that are in none of the layers begin, when a
-// graph runs.
-const title = "models: Classifier"
 
 // Config returns the configuration, a ClassifierConfig.
 func (m *Classifier) Config() any { return deepcopy.Of(m.cfg) }
@@ -206,20 +125,17 @@ func (m *Classifier) Config() any { return deepcopy.Of(m.cfg) }
 // (B, Classes). lengths (B) of dtype int, or nil, says how many steps of each
 // sequence are not padding; nothing behind them is read.
 func (m *Classifier) Fwd(x, lengths *G.Node) (*G.Node, error) {
-	y, err := m.encoder.FwdLengths(x, lengths)
-	if err == nil {
-		y, err = m.stack.FwdLengths(y, lengths)
-	}
+	y, err := m.hidden(x, lengths)
 	if err != nil {
-		return nil, fmt.Errorf("models: Classifier: %w", err)
+		return nil, err
 	}
 	if y, err = ops.Pool(m.cfg.pool(), y, lengths); err != nil {
-		return nil, fmt.Errorf("models: Classifier: %w", err)
+		return nil, m.wrap(err)
 	}
 	if y, err = m.decoder.Fwd(y); err != nil {
-		return nil, fmt.Errorf("models: Classifier: %w", err)
+		return nil, m.wrap(err)
 	}
-	graphop.InLayer(title, y, x, lengths)
+	graphop.InLayer(m.title(), y, x, lengths)
 	return y, nil
 }
 
@@ -229,34 +145,30 @@ func (m *Classifier) Fwd(x, lengths *G.Node) (*G.Node, error) {
 // turn; those that are to run at the same time are built by models of their own,
 // from CloneTo. It is what package train asks of a model.
 func (m *Classifier) Build(_ task.Mode, batch, length int) (*task.Graph, error) {
-	if batch < 1 || length < 1 {
-		return nil, fmt.Errorf("models: Classifier: Build: want batch and length >= 1, got %d and %d", batch, length)
+	if err := m.checkBuild(batch, length); err != nil {
+		return nil, err
 	}
 	g := G.NewGraph()
 	c, err := m.CloneTo(g, layers.InTurn())
 	if err != nil {
 		return nil, err
 	}
+	ranges := map[string]task.Range{task.Target: {High: m.cfg.Classes, Ignored: true}}
 	var x *G.Node
 	if m.cfg.Vocab > 0 {
-		x = G.NewMatrix(g, tensor.Int, G.WithShape(batch, length), G.WithName("x"))
+		x = ints(g, task.X, batch, length)
+		ranges[task.X] = task.Range{High: m.cfg.Vocab}
 	} else {
-		x = G.NewTensor(g, m.dt, 3, G.WithShape(batch, length, m.cfg.Features), G.WithName("x"))
+		x = G.NewTensor(g, m.dt, 3, G.WithShape(batch, length, m.cfg.Features), G.WithName(task.X))
 	}
-	lengths := G.NewVector(g, tensor.Int, G.WithShape(batch), G.WithName("lengths"))
-	target := G.NewVector(g, tensor.Int, G.WithShape(batch), G.WithName("target"))
+	lengths, target := ints(g, task.Lengths, batch), ints(g, task.Target, batch)
 	logits, err := c.Fwd(x, lengths)
 	if err != nil {
 		return nil, err
 	}
-	loss, err := ops.CrossEntropy(logits, target)
+	loss, err := c.loss(logits, target)
 	if err != nil {
-		return nil, fmt.Errorf("models: Classifier: %w", err)
-	}
-	graphop.InLayer(title, loss, logits, target)
-	ranges := map[string]task.Range{task.Target: {High: m.cfg.Classes, Ignored: true}}
-	if m.cfg.Vocab > 0 {
-		ranges[task.X] = task.Range{High: m.cfg.Vocab}
+		return nil, err
 	}
 	return &task.Graph{
 		G:      g,

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,11 +25,11 @@ const (
 	tensorFile = "model.safetensors"
 )
 
-// savedConfig is what config.json holds.
-type savedConfig struct {
-	Model  string           `json:"model"`
-	Dtype  string           `json:"dtype"`
-	Config ClassifierConfig `json:"config"`
+// saved is what config.json holds of a model of configuration C.
+type saved[C any] struct {
+	Model  string `json:"model"` // its kind
+	Dtype  string `json:"dtype"`
+	Config C      `json:"config"`
 	// Saved is the digest of the configuration that was saved with the tensors,
 	// which have it too. It tells files of two models apart.
 	Saved string `json:"saved,omitempty"`
@@ -38,19 +39,20 @@ type savedConfig struct {
 const savedKey = "config"
 
 // digest identifies a configuration.
-func digest(c ClassifierConfig) (string, error) {
+func digest(c any) (string, error) {
 	b, err := json.Marshal(c)
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8]), err
 }
 
-const classifierName = "classifier"
-
 // Save writes the model to a directory, which is made if need be: config.json
 // and model.safetensors, each written to a temporary file and renamed. Where it
 // replaces a model of another configuration and is interrupted between the two,
 // what is left is refused by LoadClassifier.
-func (m *Classifier) Save(dir string) error {
+func (m *Classifier) Save(dir string) error { return m.save(dir, m.cfg) }
+
+// save is Save of a model of configuration cfg.
+func (m *model) save(dir string, cfg any) error {
 	vars, err := m.vars()
 	if err != nil {
 		return fmt.Errorf("models: save %s: %w", dir, err)
@@ -59,21 +61,21 @@ func (m *Classifier) Save(dir string) error {
 	if err != nil {
 		return fmt.Errorf("models: save %s: %w", dir, err)
 	}
-	saved, err := digest(m.cfg)
+	sum, err := digest(cfg)
 	if err != nil {
 		return fmt.Errorf("models: save %s: %w", dir, err)
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("models: save: %w", err)
 	}
-	f := &safetensors.File{Tensors: ts, Metadata: map[string]string{savedKey: saved}}
+	f := &safetensors.File{Tensors: ts, Metadata: map[string]string{savedKey: sum}}
 	if err := safetensors.WriteFile(filepath.Join(dir, tensorFile), f); err != nil {
 		return fmt.Errorf("models: save: %w", err)
 	}
 	err = atomicfile.Write(filepath.Join(dir, configFile), 0o666, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return e.Encode(savedConfig{Model: classifierName, Dtype: m.dt.String(), Config: m.cfg, Saved: saved})
+		return e.Encode(saved[any]{Model: m.kind.name, Dtype: m.dt.String(), Config: cfg, Saved: sum})
 	})
 	if err != nil {
 		return fmt.Errorf("models: save: %w", err)
@@ -98,63 +100,91 @@ func As(dt tensor.Dtype) LoadOption { return func(l *loading) { l.dt = dt } }
 // negative variance. S4 layers of a file where kernel.C is not tuned are tuned:
 // see Classifier.Settle.
 func LoadClassifier(g *G.ExprGraph, dir string, opts ...LoadOption) (*Classifier, error) {
+	return load(classifier, dir, opts, func(dt tensor.Dtype, cfg ClassifierConfig) (*Classifier, error) {
+		return NewClassifier(g, dt, cfg, 0)
+	})
+}
+
+// loaded is a model that load fills.
+type loaded interface {
+	vars() ([]weights.Var, error)
+	Settle() error
+}
+
+// load reads a model M of a kind, whose configuration is a C.
+func load[M loaded, C any](k kind, dir string, opts []LoadOption, make func(dt tensor.Dtype, cfg C) (M, error)) (M, error) {
 	var l loading
 	for _, o := range opts {
 		o(&l)
 	}
-	m, err := l.classifier(g, dir)
+	m, err := read(l, k, dir, make)
 	if err != nil {
-		return nil, fmt.Errorf("models: load %s: %w", dir, err)
+		var none M
+		return none, fmt.Errorf("models: load %s: %w", dir, err)
 	}
 	return m, nil
 }
 
-func (l loading) classifier(g *G.ExprGraph, dir string) (*Classifier, error) {
-	b, err := os.ReadFile(filepath.Join(dir, configFile))
+func read[M loaded, C any](l loading, k kind, dir string, make func(dt tensor.Dtype, cfg C) (M, error)) (m M, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, configFile))
 	if err != nil {
-		return nil, err
+		return m, err
 	}
-	var c savedConfig
-	if err := strictjson.Decode(b, &c); err != nil {
-		return nil, fmt.Errorf("%s: %w", configFile, err)
-	}
-	if c.Model != classifierName {
-		return nil, fmt.Errorf("%s: want model %q, got %q", configFile, classifierName, c.Model)
-	}
-	if c.Dtype != tensor.Float32.String() && c.Dtype != tensor.Float64.String() {
-		return nil, fmt.Errorf("%s: want dtype float32 or float64, got %q", configFile, c.Dtype)
-	}
-	dt := l.dt
-	switch {
-	case dt != (tensor.Dtype{}):
-	case c.Dtype == tensor.Float64.String():
-		dt = tensor.Float64
-	default:
-		dt = tensor.Float32
+	head, cfg, err := readConfig[C](k, text)
+	if err != nil {
+		return m, fmt.Errorf("%s: %w", configFile, err)
 	}
 	f, err := safetensors.ReadFile(filepath.Join(dir, tensorFile))
 	if err != nil {
-		return nil, err
+		return m, err
 	}
-	if of := f.Metadata[savedKey]; of != c.Saved && of != "" && c.Saved != "" {
-		return nil, fmt.Errorf("%s and %s are of two models: a Save was interrupted", configFile, tensorFile)
+	if of := f.Metadata[savedKey]; of != head.Saved && of != "" && head.Saved != "" {
+		return m, fmt.Errorf("%s and %s are of two models: a Save was interrupted", configFile, tensorFile)
 	}
-	m, err := NewClassifier(g, dt, c.Config, 0)
-	if err != nil {
-		return nil, err
+	if m, err = make(l.dtype(head.Dtype), cfg); err != nil {
+		return m, err
 	}
 	vars, err := m.vars()
 	if err != nil {
-		return nil, err
+		return m, err
 	}
 	if err := weights.LoadAndSettle(f.Tensors, vars, m.Settle); err != nil {
-		return nil, fmt.Errorf("%s: %w", tensorFile, err)
+		return m, fmt.Errorf("%s: %w", tensorFile, err)
 	}
 	return m, nil
 }
 
+// readConfig reads the configuration of a model of a kind, which is told before
+// what does not fit it.
+func readConfig[C any](k kind, text []byte) (head saved[json.RawMessage], cfg C, err error) {
+	if err := strictjson.Decode(text, &head); err != nil {
+		return head, cfg, err
+	}
+	if head.Model != k.name {
+		return head, cfg, fmt.Errorf("want model %q, got %q", k.name, head.Model)
+	}
+	if head.Dtype != tensor.Float32.String() && head.Dtype != tensor.Float64.String() {
+		return head, cfg, fmt.Errorf("want dtype float32 or float64, got %q", head.Dtype)
+	}
+	if head.Config == nil {
+		return head, cfg, errors.New("want a config, got none")
+	}
+	return head, cfg, strictjson.Decode(head.Config, &cfg)
+}
+
+// dtype returns the type of a model that was saved as the named one.
+func (l loading) dtype(name string) tensor.Dtype {
+	switch {
+	case l.dt != (tensor.Dtype{}):
+		return l.dt
+	case name == tensor.Float64.String():
+		return tensor.Float64
+	}
+	return tensor.Float32
+}
+
 // vars lists the parameters and buffers.
-func (m *Classifier) vars() ([]weights.Var, error) {
+func (m *model) vars() ([]weights.Var, error) {
 	var vs []weights.Var
 	for _, p := range m.Params() {
 		v, err := p.Value()
