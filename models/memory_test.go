@@ -44,8 +44,17 @@ func classifierOf(t *testing.T, cfg models.ClassifierConfig) *models.Classifier 
 }
 
 func TestModelsShareNoMemoryWithTheirCaller(t *testing.T) {
-	var makers []func() (given, kept any, out []any)
+	var makers, languageModels []func() (given, kept any, out []any)
 	for _, cfg := range ofEach() {
+		lm := models.LanguageModelConfig{Vocab: cfg.Vocab, Stack: stepping(cfg.Stack)}
+		languageModels = append(languageModels, func() (given, kept any, out []any) {
+			m := newLanguageModel(t, lm, tensor.Float32)
+			c, err := m.CloneTo(G.NewGraph())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return lm, []any{m, c}, []any{m.Config(), m.Config(), m.Params(), m.Params(), m.Buffers(), c.Config(), c.Params()}
+		})
 		makers = append(makers, func() (given, kept any, out []any) {
 			m := classifierOf(t, cfg)
 			c, err := m.CloneTo(G.NewGraph())
@@ -55,7 +64,16 @@ func TestModelsShareNoMemoryWithTheirCaller(t *testing.T) {
 			return cfg, []any{m, c}, []any{m.Config(), m.Config(), m.Params(), m.Params(), m.Buffers(), c.Config(), c.Params()}
 		})
 	}
-	testutil.CheckConfigs(t, map[string][]func() (given, kept any, out []any){"ClassifierConfig": makers})
+	testutil.CheckConfigs(t, map[string][]func() (given, kept any, out []any){"ClassifierConfig": makers, "LanguageModelConfig": languageModels})
+}
+
+// stepping returns a stack whose DSS layers can step.
+func stepping(c layers.StackConfig) layers.StackConfig {
+	if d, ok := c.Blocks[0].Mixer.(layers.DSSConfig); ok {
+		d.LMax = 8
+		c.Blocks = []layers.BlockConfig{{Mixer: d}}
+	}
+	return c
 }
 
 // What the caller does to its configuration afterwards changes neither the
