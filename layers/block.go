@@ -153,6 +153,10 @@ func (l *Block) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 		if m, ok := l.mixer.(dropping); ok {
 			return m.fwdDropped(u, lengths, l.drop)
 		}
+		u, err := l.masked(u, lengths)
+		if err != nil {
+			return nil, err
+		}
 		y, err := l.mixer.FwdLengths(u, lengths)
 		if err != nil {
 			return nil, err
@@ -160,6 +164,20 @@ func (l *Block) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 		return l.dropped(u, y)
 	})
 }
+
+// masked returns the input u of a mixer that may be from elsewhere, 0 behind the
+// lengths: one of Gorgonia's own ops multiplies all steps by its gradient of the
+// output, which is 0 there, and 0 times NaN is NaN. A norm has it so already.
+func (l *Block) masked(u, lengths *G.Node) (*G.Node, error) {
+	if lengths == nil || l.normFirst() {
+		return u, nil
+	}
+	y, err := ops.Mask(u, lengths)
+	return l.made(y, u, lengths), l.wrap("Fwd", err)
+}
+
+// normFirst reports whether the mixer reads what a norm returns.
+func (l *Block) normFirst() bool { return l.cfg.PreNorm && l.cfg.Norm != NoNorm }
 
 // dropping is a mixer that can take a dropout of its output into its last
 // operation.
@@ -221,7 +239,7 @@ func (l *Block) around(x, lengths *G.Node, mixer func(u *G.Node) (*G.Node, error
 	}
 	y := x
 	var err error
-	if l.cfg.PreNorm && l.cfg.Norm != NoNorm {
+	if l.normFirst() {
 		if y, err = l.norm.FwdLengths(y, lengths); err != nil {
 			return nil, err
 		}

@@ -52,7 +52,8 @@ type Mixer interface {
 	Layer
 	// FwdLengths is Fwd for sequences padded on the right, of which the first
 	// lengths[b] steps of row b count. lengths is (B) of dtype int, or nil. What
-	// is behind them is not read, neither in the forward nor in the backward pass.
+	// is behind them is not read, neither in the forward nor in the backward pass:
+	// a Block has zeros there.
 	FwdLengths(x, lengths *G.Node) (*G.Node, error)
 }
 

@@ -222,6 +222,8 @@ func TestNormsAndEncodersDoNotReadPadding(t *testing.T) {
 			func(l *layers.Linear, n []*G.Node) (*G.Node, error) { return l.FwdLengths(n[0], n[1]) })
 	}
 	testutil.CheckPadding(t, "Linear", linear(layers.LinearConfig{In: 3, Out: 2}), []int{2}, x, n)
+	last := testutil.Normal(rng, "x", 4, 9, 3)
+	testutil.CheckPadding(t, "Linear of features", linear(layers.LinearConfig{In: 3, Out: 2, ChannelsLast: true}), []int{1}, last, n)
 	embedding := layerRunner(false, func(g *G.ExprGraph, dt tensor.Dtype) *layers.Embedding {
 		return must(layers.NewEmbedding(g, dt, layers.EmbeddingConfig{Vocab: 5, DModel: 3}))
 	}, func(l *layers.Embedding, n []*G.Node) (*G.Node, error) { return l.FwdLengths(n[0], n[1]) })
@@ -230,6 +232,26 @@ func TestNormsAndEncodersDoNotReadPadding(t *testing.T) {
 		ids[i] = i % 5
 	}
 	testutil.CheckPadding(t, "Embedding", embedding, []int{1}, testutil.Ints("ids", ids, 4, 9), n)
+}
+
+// Nor is it in a stack, whatever its blocks hold: a mixer of Gorgonia's own ops,
+// which knows nothing of lengths, among them.
+func TestStacksDoNotReadPadding(t *testing.T) {
+	lengths := []int{23, 4, 0, 17}
+	x := testutil.Normal(rand.New(rand.NewPCG(8, 5)), "x", len(lengths), 4, 23)
+	for _, preNorm := range []bool{false, true} {
+		for _, norm := range []layers.NormKind{layers.LayerNorm, layers.BatchNorm, layers.NoNorm} {
+			for _, first := range []layers.MixerConfig{scaleConfig{DModel: 4}, layers.LinearConfig{In: 4, Out: 4}, layers.LSSLConfig{DModel: 4, DState: 4}} {
+				block := layers.BlockConfig{Mixer: first, Norm: norm, PreNorm: preNorm, Dropout: 0.2}
+				second := block
+				second.Mixer, second.UntiedDropout = layers.S4DConfig{DModel: 4, DState: 4, SSM: layers.SSM{Bidirectional: true}}, true
+				cfg := layers.StackConfig{Blocks: []layers.BlockConfig{block, second}}
+				f := layerRunner(false, func(g *G.ExprGraph, dt tensor.Dtype) *layers.Stack { return must(layers.NewStack(g, dt, cfg)) },
+					func(l *layers.Stack, n []*G.Node) (*G.Node, error) { return l.FwdLengths(n[0], n[1]) })
+				testutil.CheckPadding(t, fmt.Sprintf("%+v", cfg), f, []int{2}, x, testutil.Ints("lengths", lengths, len(lengths)))
+			}
+		}
+	}
 }
 
 func must[L any](l L, err error) L {
