@@ -55,7 +55,7 @@ func (c *BlockConfig) UnmarshalJSON(text []byte) error {
 
 // DModel returns the number of features of the block, 0 without a mixer.
 func (c BlockConfig) DModel() int {
-	if c.Mixer == nil {
+	if isNil(c.Mixer) {
 		return 0
 	}
 	in, _ := c.Mixer.Features()
@@ -64,8 +64,8 @@ func (c BlockConfig) DModel() int {
 
 // Validate reports the first field that is out of range.
 func (c BlockConfig) Validate() error {
-	if c.Mixer == nil {
-		return fmt.Errorf("BlockConfig: want a Mixer, got none")
+	if isNil(c.Mixer) {
+		return errors.New("BlockConfig: want a Mixer, got none")
 	}
 	if err := c.Mixer.Validate(); err != nil {
 		return fmt.Errorf("BlockConfig: %w", err)

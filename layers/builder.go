@@ -135,12 +135,26 @@ func newBuilder(g *G.ExprGraph, dt tensor.Dtype, cfg Config, opts []Option) *Bui
 
 // kindOf names the kind of layer that a configuration makes: S4D for an
 // S4DConfig.
-func kindOf(cfg any) string {
+func kindOf(cfg Config) string {
+	if cfg == nil {
+		return "Layer"
+	}
+	return strings.TrimSuffix(structOf(cfg).Name(), "Config")
+}
+
+// structOf returns the type of a configuration, which may be given by a pointer.
+func structOf(cfg Config) reflect.Type {
 	t := reflect.TypeOf(cfg)
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	return strings.TrimSuffix(t.Name(), "Config")
+	return t
+}
+
+// isNil reports whether there is no configuration: nil, or a nil pointer to one.
+func isNil(cfg Config) bool {
+	v := reflect.ValueOf(cfg)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // build validates a configuration and makes its layer.
@@ -168,6 +182,8 @@ func build(b *Builder, cfg Config) (Layer, error) {
 func (b *Builder) start() {
 	b.base = &Base{kind: b.kind, name: b.path, g: b.g, dt: b.dt, seed: b.seed, rate: b.rate, cfg: b.cfg}
 	switch {
+	case isNil(b.cfg):
+		b.Fail(errors.New("want a configuration, got nil"))
 	case b.g == nil:
 		b.Fail(errors.New("want a graph, got nil"))
 	case b.dt != tensor.Float32 && b.dt != tensor.Float64:

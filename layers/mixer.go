@@ -170,11 +170,11 @@ type mixerJSON struct{ MixerConfig }
 
 // MarshalJSON implements json.Marshaler.
 func (m mixerJSON) MarshalJSON() ([]byte, error) {
-	if m.MixerConfig == nil {
+	if isNil(m.MixerConfig) {
 		return []byte("null"), nil
 	}
 	mixers.RLock()
-	kind := mixers.kinds[reflect.TypeOf(m.MixerConfig)]
+	kind := mixers.kinds[structOf(m.MixerConfig)]
 	mixers.RUnlock()
 	if kind == "" {
 		return nil, fmt.Errorf("layers: a mixer configuration of type %T has no kind: register it with RegisterMixer", m.MixerConfig)

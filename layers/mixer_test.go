@@ -244,3 +244,51 @@ func TestStackOfDifferentBlocks(t *testing.T) {
 		}
 	}
 }
+
+// A configuration may be given by a pointer: it is copied as any other, and has
+// the kind of what it points to. A nil pointer is none.
+func TestConfigByPointer(t *testing.T) {
+	mixer := layers.S4DConfig{DModel: 2, SSM: layers.SSM{Frozen: []string{"A"}}}
+	byValue, err := layers.NewBlock(G.NewGraph(), tensor.Float64, layers.BlockConfig{Mixer: mixer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := json.Marshal(byValue.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := mixer
+	changed.Frozen = []string{"A"}
+	b, err := layers.NewBlock(G.NewGraph(), tensor.Float64, layers.BlockConfig{Mixer: &changed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed.DModel, changed.Frozen[0] = 5, "nothing"
+	if _, err := b.CloneTo(G.NewGraph()); err != nil {
+		t.Error(err)
+	}
+	got, err := json.Marshal(b.Config())
+	if err != nil || string(got) != string(want) {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+	for name, err := range map[string]error{
+		"New":    failure(layers.New(G.NewGraph(), tensor.Float64, nil)),
+		"nil":    failure(layers.New(G.NewGraph(), tensor.Float64, (*layers.S4DConfig)(nil))),
+		"Block":  failure(layers.NewBlock(G.NewGraph(), tensor.Float64, layers.BlockConfig{Mixer: (*layers.S4DConfig)(nil)})),
+		"Stack":  failure(layers.NewStack(G.NewGraph(), tensor.Float64, layers.StackConfig{Blocks: []layers.BlockConfig{{}, {}}})),
+		"inside": failure(layers.New(G.NewGraph(), tensor.Float64, outerConfig{})),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "want a configuration, got nil") && !strings.Contains(err.Error(), "want a Mixer, got none") {
+			t.Errorf("%s: got error %v", name, err)
+		}
+	}
+}
+
+func failure[L any](_ L, err error) error { return err }
+
+// outerConfig makes a layer inside without a configuration.
+type outerConfig struct{}
+
+func (outerConfig) Validate() error { return nil }
+
+func (outerConfig) Build(b *layers.Builder) (layers.Layer, error) { return b.Child("inner", nil) }
