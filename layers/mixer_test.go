@@ -272,19 +272,17 @@ func TestConfigByPointer(t *testing.T) {
 		t.Errorf("got %s, %v, want %s", got, err, want)
 	}
 	for name, err := range map[string]error{
-		"New":    failure(layers.New(G.NewGraph(), tensor.Float64, nil)),
-		"nil":    failure(layers.New(G.NewGraph(), tensor.Float64, (*layers.S4DConfig)(nil))),
-		"Block":  failure(layers.NewBlock(G.NewGraph(), tensor.Float64, layers.BlockConfig{Mixer: (*layers.S4DConfig)(nil)})),
-		"Stack":  failure(layers.NewStack(G.NewGraph(), tensor.Float64, layers.StackConfig{Blocks: []layers.BlockConfig{{}, {}}})),
-		"inside": failure(layers.New(G.NewGraph(), tensor.Float64, outerConfig{})),
+		"New":    second(layers.New(G.NewGraph(), tensor.Float64, nil)),
+		"nil":    second(layers.New(G.NewGraph(), tensor.Float64, (*layers.S4DConfig)(nil))),
+		"Block":  second(layers.NewBlock(G.NewGraph(), tensor.Float64, layers.BlockConfig{Mixer: (*layers.S4DConfig)(nil)})),
+		"Stack":  second(layers.NewStack(G.NewGraph(), tensor.Float64, layers.StackConfig{Blocks: []layers.BlockConfig{{}, {}}})),
+		"inside": second(layers.New(G.NewGraph(), tensor.Float64, outerConfig{})),
 	} {
 		if err == nil || !strings.Contains(err.Error(), "want a configuration, got nil") && !strings.Contains(err.Error(), "want a Mixer, got none") {
 			t.Errorf("%s: got error %v", name, err)
 		}
 	}
 }
-
-func failure[L any](_ L, err error) error { return err }
 
 // outerConfig makes a layer inside without a configuration.
 type outerConfig struct{}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/deepcopy"
 )
 
 // Table is a Dataset in memory: a column of values for each field.
@@ -52,6 +54,7 @@ func NewTable(columns ...Column) (*Table, error) {
 	if err := CheckFields(t.fields); err != nil {
 		return nil, fmt.Errorf("task: Table: %w", err)
 	}
+	t.fields = deepcopy.Of(t.fields) // their shapes are the caller's
 	return t, nil
 }
 
@@ -91,7 +94,7 @@ func several[T any](v [][]T, put func([]T, *Row)) column {
 }
 
 // Fields implements Dataset.
-func (t *Table) Fields() []Field { return t.fields }
+func (t *Table) Fields() []Field { return deepcopy.Of(t.fields) }
 
 // Len implements Dataset.
 func (t *Table) Len() int { return t.rows }
@@ -128,8 +131,8 @@ type Streams struct {
 	streams, length int
 }
 
-// NewStreams returns the pieces of tokens. What does not fill a last piece of
-// every stream is left out.
+// NewStreams returns the pieces of tokens, which it does not copy. What does not
+// fill a last piece of every stream is left out.
 func NewStreams(tokens []int, streams, length int) (*Streams, error) {
 	if streams < 1 || length < 1 {
 		return nil, fmt.Errorf("task: Streams: want streams and length >= 1, got %d and %d", streams, length)

@@ -263,6 +263,24 @@ func TestTable(t *testing.T) {
 
 // Batches of streams in their order go on where the one before has ended, and
 // the target is the token that follows.
+// A table keeps the fields that it was made with.
+func TestTableCopiesItsFields(t *testing.T) {
+	shape := []int{2}
+	table, err := task.NewTable(task.Col(task.Numbers("y", shape...), [][]float32{{1, 2}, {3, 4}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape[0] = 5
+	f := table.Fields()
+	f[0].Name, f[0].Shape[0] = "z", 7
+	if f := table.Fields()[0]; f.Name != "y" || f.Shape[0] != 2 || f.Dtype != tensor.Float32 {
+		t.Errorf("got %+v", f)
+	}
+	if err := task.NewBatch(table).Load([]int{1}, 1, 1); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStreams(t *testing.T) {
 	tokens := make([]int, 3*2*4+5)
 	for i := range tokens {

@@ -8,7 +8,9 @@ import "reflect"
 // maps and interfaces in exported fields lead to is copied too. nil stays nil.
 // It is for trees of plain data, such as configurations: it does not end where
 // a pointer leads back to itself, and functions, channels and unexported fields
-// are copied as an assignment does.
+// are copied as an assignment does. What a pointer leads to that has no exported
+// field is shared: it has a life of its own, as the reflect.Type in a
+// tensor.Dtype, whose identity is its address.
 func Of[T any](v T) T {
 	var c T
 	copyTo(reflect.ValueOf(&c).Elem(), reflect.ValueOf(&v).Elem())
@@ -38,6 +40,9 @@ func copyTo(dst, src reflect.Value) {
 func copyReference(dst, src reflect.Value) {
 	switch src.Kind() {
 	case reflect.Pointer:
+		if opaque(src.Type().Elem()) {
+			return
+		}
 		dst.Set(reflect.New(src.Type().Elem()))
 		copyTo(dst.Elem(), src.Elem())
 	case reflect.Interface:
@@ -54,6 +59,19 @@ func copyReference(dst, src reflect.Value) {
 }
 
 // copyElements copies the elements of an array or a slice.
+// opaque reports whether a type is a struct with fields of which none is exported.
+func opaque(t reflect.Type) bool {
+	if t.Kind() != reflect.Struct {
+		return false
+	}
+	for i := range t.NumField() {
+		if t.Field(i).IsExported() {
+			return false
+		}
+	}
+	return t.NumField() > 0
+}
+
 func copyElements(dst, src reflect.Value) {
 	switch src.Type().Elem().Kind() {
 	case reflect.Struct, reflect.Array, reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface:

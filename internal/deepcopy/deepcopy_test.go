@@ -1,8 +1,13 @@
 package deepcopy_test
 
 import (
+	"math/big"
 	"reflect"
+	"sync"
 	"testing"
+	"time"
+
+	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/testutil"
@@ -56,5 +61,20 @@ func TestOf(t *testing.T) {
 	}
 	if got := deepcopy.Of[any](nil); got != nil {
 		t.Errorf("want nil, got %v", got)
+	}
+}
+
+// What is known by its address, or guards a state of its own, stays what it is.
+func TestOfOpaque(t *testing.T) {
+	a := struct {
+		Dtype tensor.Dtype
+		Type  reflect.Type
+		Big   *big.Int
+		Mutex *sync.Mutex
+		Time  time.Time
+		Any   any
+	}{tensor.Float32, reflect.TypeFor[int](), big.NewInt(7), new(sync.Mutex), time.Now(), tensor.Int}
+	if b := deepcopy.Of(a); b != a || b.Dtype.String() != "float32" {
+		t.Errorf("want %v, got %v", a, b)
 	}
 }
