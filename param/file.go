@@ -81,7 +81,9 @@ func Load(path string, into ...Source) error {
 type Loader struct {
 	// Rename gives tensors of the file other names: new ones by those in the file.
 	Rename map[string]string
-	// Partial allows tensors to be missing or left over: the Report lists them.
+	// Partial allows tensors to be missing or left over: the Report lists them. But
+	// kernel.C of an S4 layer and the length that it is tuned to, kernel.l_kernel,
+	// are read both or neither.
 	Partial bool
 }
 
@@ -124,8 +126,12 @@ func (l Loader) load(path string, into []Source) (*Report, error) {
 		return nil, err
 	}
 	m, err := weights.Compare(f.Tensors, vars)
-	if err == nil && !l.Partial {
-		err = m.Err()
+	if err == nil {
+		check := m.Err
+		if l.Partial {
+			check = m.Torn
+		}
+		err = check()
 	}
 	if err == nil {
 		err = weights.OrAsBefore(vars, func() error { return copyAndSettle(m, into) })

@@ -163,3 +163,33 @@ func TestLoadAPart(t *testing.T) {
 		t.Errorf("got %s, want the bias of %s", a, b)
 	}
 }
+
+// Of what an S4 layer is tuned to and the length of that, a part is not loaded
+// without the other.
+func TestLoadAPartOfS4(t *testing.T) {
+	const c, length = "block.layer.kernel.C", "block.layer.kernel.l_kernel"
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	from := layersOf(t, tensor.Float64, 1)
+	if err := param.Save(path, from[1]); err != nil {
+		t.Fatal(err)
+	}
+	for away, want := range map[string]string{
+		length: length + " is missing, the length that " + c + " is tuned to",
+		c:      c + " is missing, which is tuned to " + length,
+	} {
+		into := layersOf(t, tensor.Float64, 2)
+		before := values(into)
+		_, err := param.Loader{Partial: true, Rename: map[string]string{away: "other"}}.Load(path, into[1])
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+		if values(into) != before {
+			t.Errorf("without %s: values have changed", away)
+		}
+	}
+	into := layersOf(t, tensor.Float64, 2)
+	r, err := param.Loader{Partial: true, Rename: map[string]string{c: "c", length: "l"}}.Load(path, into[1])
+	if err != nil || len(r.Missing) != 2 {
+		t.Errorf("without both: %v, %+v", err, r)
+	}
+}

@@ -189,6 +189,26 @@ func (m *Match) Err() error {
 	return listed(diff)
 }
 
+// Torn lists the values that mean nothing without another, one of the two having
+// a tensor and the other none; nil if there are none. It is for a file that may be
+// of a part of the model.
+func (m *Match) Torn() error {
+	loaded := make(map[string]bool, len(m.pairs))
+	for _, p := range m.pairs {
+		loaded[p.from.Name] = true
+	}
+	var diff []string
+	for _, name := range m.Missing {
+		if layer, ok := strings.CutSuffix(name, tunedLength); ok && loaded[layer+tunedMatrix] {
+			diff = append(diff, name+" is missing"+whyNeeded(name))
+		}
+		if layer, ok := strings.CutSuffix(name, tunedMatrix); ok && loaded[layer+tunedLength] {
+			diff = append(diff, name+" is missing, which is tuned to "+layer+tunedLength)
+		}
+	}
+	return listed(diff)
+}
+
 // listed returns an error that lists differences, the first of many.
 func listed(diff []string) error {
 	if len(diff) == 0 {
