@@ -3,10 +3,12 @@ package train_test
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	G "gorgonia.org/gorgonia"
@@ -139,4 +141,46 @@ func clone(d *tensor.Dense) any {
 		return slices.Clone(s)
 	}
 	return d.Data()
+}
+
+// A float64 number that a float32 model cannot hold is an error that names the
+// example, in training and in validation, and so is such a padding.
+func TestNumbersBeyondTheTypeOfTheModel(t *testing.T) {
+	data := func(v, pad float64) task.Dataset {
+		x := [][]float64{{1, 2, 3, 4}, {1, 2, 3, v, 5, 6}, {1, 2}}
+		field := task.Field{Name: task.X, Dtype: tensor.Float64, PerStep: true, Shape: []int{2}, Pad: pad}
+		ds, err := task.NewTable(task.Col(field, x), task.Col(task.Label(task.Target), []int{0, 1, 1}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ds
+	}
+	good := data(math.MaxFloat32, 0)
+	const name = "example 1: x[1] of step 1: "
+	for _, c := range []struct {
+		train, val task.Dataset
+		want       string
+	}{
+		{data(-1e39, 0), good, "train: step 1: " + name + "want a number that float32, the type of the model, can hold, got -1e+39"},
+		{good, data(1e300, 0), "train: evaluation after step 1: " + name + "want a number that float32"},
+		{data(0, 1e39), good, "train: step 1: x: want padding with a number that float32, the type of the model, can hold, got Pad 1e+39"},
+	} {
+		for _, dt := range []train.DType{train.Float32, train.Float64} {
+			m, err := models.NewClassifier(G.NewGraph(), dt.Tensor(), models.ClassifierConfig{
+				Features: 2, Classes: 2, Stack: layers.StackConfig{Blocks: []layers.BlockConfig{{Mixer: layers.S4DConfig{DModel: 4, DState: 4}, Norm: layers.BatchNorm}}},
+			}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tr, err := train.New(train.Config{Steps: 1, BatchSize: 3, LR: 1e-9, DType: dt}, m, c.train, c.val)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tr.Close()
+			_, err = tr.Fit(context.Background())
+			if dt == train.Float32 && (err == nil || !strings.Contains(err.Error(), c.want)) || dt == train.Float64 && err != nil && strings.Contains(err.Error(), "float32") {
+				t.Errorf("%s: got error %v, want %q", dt, err, c.want)
+			}
+		}
+	}
 }

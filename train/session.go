@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -262,7 +263,9 @@ func (s *session) feed(b *task.Batch) error {
 		case a.Dtype() == tensor.Int:
 			copy(in.memory.Ints(), a.Ints)
 		case in.memory.Dtype() == tensor.Float32:
-			copyFloats(in.memory.Float32s(), a)
+			if at := copyFloats(in.memory.Float32s(), a); at >= 0 {
+				return overflow(b, in.name, at, a.At(at))
+			}
 		default:
 			copyFloats(in.memory.Float64s(), a)
 		}
@@ -276,22 +279,43 @@ func inRange(b *task.Batch, name string, v []int, r task.Range) error {
 	if at < 0 {
 		return nil
 	}
-	padding := true
-	if err := b.Counts(name, func(i int) { padding = padding && i != at }); err != nil || !padding || name == task.Lengths {
-		return fmt.Errorf("%s: want a number in %v, got %d", b.Element(name, at), r, v[at])
+	if isPadding(b, name, at) && name != task.Lengths {
+		return fmt.Errorf("%s: want padding with a number in %v, got Pad %d", name, r, v[at])
 	}
-	return fmt.Errorf("%s: want padding with a number in %v, got Pad %d", name, r, v[at])
+	return fmt.Errorf("%s: want a number in %v, got %d", b.Element(name, at), r, v[at])
 }
 
-// copyFloats copies the numbers of an array of either float type.
-func copyFloats[T num.Float](dst []T, a task.Array) {
+// isPadding says whether a number of a field, in row-major order, belongs to no
+// example.
+func isPadding(b *task.Batch, name string, at int) bool {
+	padding := true
+	err := b.Counts(name, func(i int) { padding = padding && i != at })
+	return err == nil && padding
+}
+
+// overflow reports a number that the model's type does not hold.
+func overflow(b *task.Batch, name string, at int, v float64) error {
+	const want = "a number that float32, the type of the model, can hold"
+	if isPadding(b, name, at) {
+		return fmt.Errorf("%s: want padding with %s, got Pad %v", name, want, v)
+	}
+	return fmt.Errorf("%s: want %s, got %v", b.Element(name, at), want, v)
+}
+
+// copyFloats copies the numbers of an array of either float type. It returns the
+// first that overflows T, or -1.
+func copyFloats[T num.Float](dst []T, a task.Array) int {
 	if s := floatsOf[T](a); s != nil {
 		copy(dst, s)
-		return
+		return -1
 	}
 	for i := range dst {
 		dst[i] = T(a.At(i))
+		if math.IsInf(float64(dst[i]), 0) { // those of an example are finite
+			return i
+		}
 	}
+	return -1
 }
 
 // results reads what the graph gave.
