@@ -252,7 +252,7 @@ func (b *Builder) adopt(inner Layer) {
 	}
 	for _, p := range inner.Params() {
 		claim(p.Name)
-		b.base.params = append(b.base.params, p)
+		b.base.params = append(b.base.params, p.Clone())
 	}
 	for _, v := range inner.Buffers() {
 		claim(v.Name)
@@ -309,7 +309,7 @@ func (b *Builder) Param(name string, h param.Hint, init Init, shape ...int) *G.N
 		return nil
 	}
 	n := G.NewTensor(b.g, b.dt, len(shape), G.WithShape(shape...), G.WithName(full), G.WithValue(t))
-	b.base.params = append(b.base.params, param.Param{Name: full, Node: n, Hint: h})
+	b.base.params = append(b.base.params, param.Param{Name: full, Node: n, Hint: h}.Clone())
 	return n
 }
 

@@ -290,3 +290,52 @@ type outerConfig struct{}
 func (outerConfig) Validate() error { return nil }
 
 func (outerConfig) Build(b *layers.Builder) (layers.Layer, error) { return b.Child("inner", nil) }
+
+// rated makes a mixer that has a parameter with hints of the caller's, and returns
+// others of its own.
+type rated struct {
+	DModel int
+	hint   param.Hint
+}
+
+func (rated) Validate() error { return nil }
+
+func (c rated) Features() (in, out int) { return c.DModel, c.DModel }
+
+func (c rated) Build(b *layers.Builder) (layers.Layer, error) {
+	l := &ratedMixer{scale: scale{cfg: scaleConfig{DModel: c.DModel}, w: b.Param("weight", c.hint, layers.Ones, c.DModel)}, hint: c.hint}
+	var err error
+	l.Base, err = b.Done()
+	return l, err
+}
+
+type ratedMixer struct {
+	scale
+	hint param.Hint
+}
+
+func (l *ratedMixer) Params() []param.Param {
+	ps := l.Base.Params()
+	ps[0].Hint = l.hint
+	return ps
+}
+
+// Hints are copied, those that a mixer made with and those that it returns.
+func TestHintsAreCopied(t *testing.T) {
+	lr, decay := 0.5, 0.25
+	cfg := rated{2, param.Hint{LR: &lr, WeightDecay: &decay}}
+	l, err := layers.New(G.NewGraph(), tensor.Float64, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := layers.NewBlock(G.NewGraph(), tensor.Float64, layers.BlockConfig{Mixer: cfg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lr, decay = 7, 8
+	for _, p := range []param.Param{l.(*ratedMixer).Base.Params()[0], b.Params()[0]} {
+		if *p.LR != 0.5 || *p.WeightDecay != 0.25 {
+			t.Errorf("%s: the rates became %g and %g with the caller's", p.Name, *p.LR, *p.WeightDecay)
+		}
+	}
+}
