@@ -14,7 +14,9 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/deepcopy"
+	"github.com/gorgonia-s4/s4/internal/guard"
 	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/param"
 )
@@ -90,7 +92,7 @@ func InTurn() CloneOption { return func(b *Builder) { b.stream, b.turns = nil, t
 // own makes all parameters with it, and ends with Done:
 //
 //	func (c LeakyConfig) Build(b *layers.Builder) (layers.Layer, error) {
-//		l := &Leaky{cfg: c, decay: b.Param("decay", param.Hint{}, layers.Zeros, c.DModel)}
+//		l := &Leaky{h: c.DModel, w: b.Param("w", param.Hint{}, layers.Ones, c.DModel, 1)}
 //		var err error
 //		l.Base, err = b.Done()
 //		return l, err
@@ -117,15 +119,39 @@ type Builder struct {
 	stream *uint64 // see OnStream
 	turns  bool    // see InTurn
 
-	cfg  Config // of the layer
-	base *Base
-	err  error
+	cfg   Config // of the layer
+	base  *Base
+	nodes *nodeNames      // of the graph
+	taken map[string]bool // names of parameters and buffers of the layer
+	err   error
+}
+
+// nodeNames are the names of a graph's inputs. It reads each node once.
+type nodeNames struct {
+	g     *G.ExprGraph
+	seen  int
+	names map[string]bool
+}
+
+// has says whether an input of the graph has the name.
+func (n *nodeNames) has(name string) bool {
+	all := n.g.AllNodes()
+	if len(all) < n.seen || n.names == nil { // nodes have been removed
+		n.seen, n.names = 0, map[string]bool{}
+	}
+	for _, node := range all[n.seen:] {
+		if node.Op() == nil {
+			n.names[node.Name()] = true
+		}
+	}
+	n.seen = len(all)
+	return n.names[name]
 }
 
 // newBuilder starts a layer of a configuration.
 func newBuilder(g *G.ExprGraph, dt tensor.Dtype, cfg Config, opts []Option) *Builder {
 	kind := kindOf(cfg)
-	b := &Builder{g: g, dt: dt, kind: kind, path: strings.ToLower(kind), rate: 1, cfg: cfg}
+	b := &Builder{g: g, dt: dt, kind: kind, path: strings.ToLower(kind), rate: 1, cfg: cfg, nodes: &nodeNames{g: g}}
 	for _, o := range opts {
 		o(b)
 	}
@@ -134,9 +160,9 @@ func newBuilder(g *G.ExprGraph, dt tensor.Dtype, cfg Config, opts []Option) *Bui
 }
 
 // kindOf names the kind of layer that a configuration makes: S4D for an
-// S4DConfig.
+// S4DConfig, and Layer for none.
 func kindOf(cfg Config) string {
-	if cfg == nil {
+	if isNil(cfg) {
 		return "Layer"
 	}
 	return strings.TrimSuffix(structOf(cfg).Name(), "Config")
@@ -162,18 +188,30 @@ func build(b *Builder, cfg Config) (Layer, error) {
 	if b.err != nil {
 		return nil, b.err
 	}
+	l, err := b.run(cfg)
+	if b.err == nil { // else it has the name already
+		b.Fail(err)
+	}
+	if b.err != nil {
+		return nil, b.err
+	}
+	return l, nil
+}
+
+// run is build without the name of the layer in its errors. A configuration may be
+// of another package.
+func (b *Builder) run(cfg Config) (l Layer, err error) {
+	defer guard.Panic(&err)
 	cfg = deepcopy.Of(b.refrozen(cfg)) // the caller may change what it has
 	b.base.cfg = cfg
 	if err := cfg.Validate(); err != nil {
-		b.Fail(err)
-		return nil, b.err
-	}
-	l, err := cfg.Build(b)
-	if err == nil && (l == nil || l.Name() != b.path) {
-		err = b.errorf("want its Build to return a layer named %q", b.path)
-	}
-	if err != nil {
 		return nil, err
+	}
+	if l, err = cfg.Build(b); err != nil {
+		return nil, err
+	}
+	if l == nil || l.Name() != b.path {
+		return nil, fmt.Errorf("want its Build to return a layer named %q, which embeds what Done returned, got %T", b.path, l)
 	}
 	return l, nil
 }
@@ -216,11 +254,16 @@ func child[L Layer](b *Builder, name string, cfg Config) (L, error) {
 	var none L
 	c := &Builder{
 		g: b.g, dt: b.dt, kind: kindOf(cfg), path: b.path + "." + name, seed: b.seed, rate: b.rate, length: b.length,
-		refreeze: b.refreeze, frozen: b.frozen, from: b.from, fromMasks: b.fromMasks, stream: b.stream, turns: b.turns, cfg: cfg, err: b.err,
+		refreeze: b.refreeze, frozen: b.frozen, from: b.from, fromMasks: b.fromMasks, stream: b.stream, turns: b.turns, cfg: cfg, nodes: b.nodes, err: b.err,
 	}
-	if c.err == nil {
-		c.start()
+	switch {
+	case !b.ready():
+		return none, b.err
+	case name == "":
+		b.Fail(errors.New("Child: want a name, got an empty one"))
+		return none, b.err
 	}
+	c.start()
 	l, err := build(c, cfg)
 	if err == nil {
 		b.adopt(l)
@@ -232,30 +275,26 @@ func child[L Layer](b *Builder, name string, cfg Config) (L, error) {
 	if err != nil {
 		return none, err
 	}
-	return l.(L), nil
+	return as[L](c, l)
+}
+
+// as returns a layer that b has made as one of type L.
+func as[L Layer](b *Builder, l Layer) (L, error) {
+	t, ok := l.(L)
+	if !ok {
+		return t, b.errorf("want its Build to return a %v, got a %T", reflect.TypeFor[L](), l)
+	}
+	return t, nil
 }
 
 // adopt makes the parameters and buffers of an inner layer those of this one.
 func (b *Builder) adopt(inner Layer) {
-	taken := map[string]bool{}
-	for _, p := range b.base.params {
-		taken[p.Name] = true
-	}
-	for _, v := range b.base.buffers {
-		taken[v.Name] = true
-	}
-	claim := func(name string) {
-		if taken[name] {
-			b.Fail(fmt.Errorf("want parameters and buffers of different names, got %q twice", name))
-		}
-		taken[name] = true
-	}
 	for _, p := range inner.Params() {
-		claim(p.Name)
+		b.claim(p.Name)
 		b.base.params = append(b.base.params, p.Clone())
 	}
 	for _, v := range inner.Buffers() {
-		claim(v.Name)
+		b.claim(v.Name)
 		b.base.buffers = append(b.base.buffers, v)
 	}
 	if l, ok := inner.(interface{ inner() *Base }); ok {
@@ -263,6 +302,17 @@ func (b *Builder) adopt(inner Layer) {
 			b.base.addMasks(name, m)
 		}
 	}
+}
+
+// claim takes the name of a parameter or a buffer.
+func (b *Builder) claim(name string) {
+	if b.taken[name] {
+		b.Fail(fmt.Errorf("want parameters and buffers of different names, got %q twice", name))
+	}
+	if b.taken == nil {
+		b.taken = map[string]bool{}
+	}
+	b.taken[name] = true
 }
 
 // Fail records an error, which Done returns with the name of the layer.
@@ -287,20 +337,36 @@ func (b *Builder) refrozen(cfg Config) Config {
 
 // Done returns what the finished layer has to embed, or the first error.
 func (b *Builder) Done() (*Base, error) {
-	if b.err != nil {
+	if !b.ready() {
 		return nil, b.err
 	}
 	return b.base, nil
 }
 
+// ready says whether there has been no error. That of a builder that nothing here
+// has made is one.
+func (b *Builder) ready() bool {
+	if b.err == nil && b.base == nil {
+		b.err = errors.New("layers: Builder: want one that New, Child or Clone made, got the zero value")
+	}
+	return b.err == nil
+}
+
 // Param adds a parameter of the layer's float type and returns its node: of the
-// tensor to share or, where there is none, of a new one that init fills.
+// tensor to share or, where there is none, of a new one that init fills. The shape
+// has an axis at least. After an error it returns nil.
 func (b *Builder) Param(name string, h param.Hint, init Init, shape ...int) *G.Node {
 	full := b.path + "." + name
-	if b.err == nil && len(b.g.ByName(full)) > 0 {
+	if !b.ready() {
+		return nil
+	}
+	switch {
+	case init == nil:
+		b.Fail(fmt.Errorf("parameter %q: want an Init, got nil", full))
+	case b.nodes.has(full):
 		b.Fail(fmt.Errorf("the graph already has a node named %q: give the layer another name with WithName", full))
 	}
-	t := b.value(full, shape, func() *tensor.Dense {
+	t := b.value(name, shape, func() *tensor.Dense {
 		d := make([]float64, tensor.Shape(shape).TotalSize())
 		init(b.rng(full), d)
 		return dense(b.dt, d, shape)
@@ -314,10 +380,17 @@ func (b *Builder) Param(name string, h param.Hint, init Init, shape ...int) *G.N
 }
 
 // Buffer adds state that is saved but not learned: the tensor to share, or the
-// one that init makes.
+// one that init makes, of floats or integers and of that shape. After an error it
+// returns nil.
 func (b *Builder) Buffer(name string, init func() *tensor.Dense, shape ...int) *tensor.Dense {
+	if !b.ready() {
+		return nil
+	}
 	full := b.path + "." + name
-	t := b.value(full, shape, init)
+	if init == nil {
+		b.Fail(fmt.Errorf("buffer %q: want a function that makes it, got nil", full))
+	}
+	t := b.value(name, shape, init)
 	if b.err != nil {
 		return nil
 	}
@@ -348,23 +421,43 @@ func (b *Builder) masks(state *tensor.Dense) *ops.Masks {
 	return m
 }
 
-func (b *Builder) value(full string, shape tensor.Shape, init func() *tensor.Dense) *tensor.Dense {
+// value returns the tensor of a parameter or buffer: the one to share, or the one
+// that init makes.
+func (b *Builder) value(name string, shape tensor.Shape, init func() *tensor.Dense) *tensor.Dense {
+	full := b.path + "." + name
+	b.checkNew(name, shape)
+	b.claim(full)
 	if b.err != nil {
 		return nil
 	}
-	if b.from == nil {
-		return init()
-	}
 	t, ok := b.from[full]
-	if !ok {
-		b.Fail(fmt.Errorf("want a tensor named %q to share, got none", full))
-		return nil
+	if b.from == nil {
+		t, ok = init(), true
 	}
-	if !t.Shape().Eq(shape) {
-		b.Fail(fmt.Errorf("%s: want shape %v, got %v", full, shape, t.Shape()))
-		return nil
+	switch {
+	case b.err != nil: // that of init
+	case !ok:
+		b.Fail(fmt.Errorf("want a tensor named %q to share, got none", full))
+	case t == nil || !t.Shape().Eq(shape):
+		b.Fail(fmt.Errorf("%s: want shape %v, got %v", full, shape, shapeOf(t)))
+	default:
+		if _, err := weights.Elements(t); err != nil {
+			b.Fail(fmt.Errorf("%s: %w", full, err))
+		}
 	}
 	return t
+}
+
+// checkNew checks the name and shape of a parameter or buffer.
+func (b *Builder) checkNew(name string, shape tensor.Shape) {
+	switch {
+	case name == "":
+		b.Fail(errors.New("want a name of the parameter or buffer, got an empty one"))
+	case len(shape) == 0 || slices.Min(shape) < 1:
+		b.Fail(fmt.Errorf("%s.%s: want a shape of at least one axis, none shorter than 1, got %v", b.path, name, shape))
+	default:
+		b.Fail(size.Tensor(b.path+"."+name, shape...))
+	}
 }
 
 // rng returns the random stream of one parameter.

@@ -33,13 +33,13 @@ func Clone[L Layer](l L, g *G.ExprGraph, opts ...CloneOption) (L, error) {
 	if err := of.checkShared(c, b.from); err != nil {
 		return none, err
 	}
-	return c.(L), nil
+	return as[L](b, c)
 }
 
 // cloneBuilder starts a copy of the layer on another graph that shares its
 // tensors.
 func (l *Base) cloneBuilder(g *G.ExprGraph, opts ...CloneOption) *Builder {
-	b := &Builder{g: g, dt: l.dt, kind: l.kind, path: l.name, seed: l.seed, rate: l.rate, cfg: l.cfg, from: make(map[string]*tensor.Dense), fromMasks: l.masks}
+	b := &Builder{g: g, dt: l.dt, kind: l.kind, path: l.name, seed: l.seed, rate: l.rate, cfg: l.cfg, nodes: &nodeNames{g: g}, from: make(map[string]*tensor.Dense), fromMasks: l.masks}
 	for _, o := range opts {
 		o(b)
 	}

@@ -34,12 +34,13 @@ func New(g *G.ExprGraph, dt tensor.Dtype, cfg Config, opts ...Option) (Layer, er
 
 // newLayer is New for a configuration whose layers are of type L.
 func newLayer[L Layer](g *G.ExprGraph, dt tensor.Dtype, cfg Config, opts []Option) (L, error) {
-	l, err := build(newBuilder(g, dt, cfg, opts), cfg)
+	b := newBuilder(g, dt, cfg, opts)
+	l, err := build(b, cfg)
 	if err != nil {
 		var none L
 		return none, err
 	}
-	return l.(L), nil
+	return as[L](b, l)
 }
 
 // Mixer is a layer that maps sequences to sequences, (B, In, L) to (B, Out, L):
