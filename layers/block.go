@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/deepcopy"
+	"github.com/gorgonia-s4/s4/internal/guard"
 	"github.com/gorgonia-s4/s4/internal/strictjson"
 	"github.com/gorgonia-s4/s4/ops"
 )
@@ -70,8 +71,11 @@ func (c BlockConfig) Validate() error {
 	if err := c.Mixer.Validate(); err != nil {
 		return fmt.Errorf("BlockConfig: %w", err)
 	}
-	if in, out := c.Mixer.Features(); in != out {
+	switch in, out := c.Mixer.Features(); {
+	case in != out:
 		return fmt.Errorf("BlockConfig: a residual block keeps its %d features: want Channels 1 or a mixing, got a mixer with %d features of output", in, out)
+	case in < 1:
+		return fmt.Errorf("BlockConfig: want a mixer with at least 1 feature, got %T with %d", c.Mixer, in)
 	}
 	if err := errors.Join(c.Norm.Validate(), DropoutConfig{P: c.Dropout}.Validate()); err != nil {
 		return fmt.Errorf("BlockConfig: %w", err)
@@ -157,9 +161,9 @@ func (l *Block) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		y, err := l.mixer.FwdLengths(u, lengths)
+		y, err := mixed(l.mixer, u, lengths)
 		if err != nil {
-			return nil, err
+			return nil, l.wrap("Fwd", err)
 		}
 		return l.dropped(u, y)
 	})
@@ -178,6 +182,12 @@ func (l *Block) masked(u, lengths *G.Node) (*G.Node, error) {
 
 // normFirst reports whether the mixer reads what a norm returns.
 func (l *Block) normFirst() bool { return l.cfg.PreNorm && l.cfg.Norm != NoNorm }
+
+// mixed is FwdLengths of a mixer, which may be of another package.
+func mixed(m Mixer, u, lengths *G.Node) (y *G.Node, err error) {
+	defer guard.Panic(&err)
+	return m.FwdLengths(u, lengths)
+}
 
 // dropping is a mixer that can take a dropout of its output into its last
 // operation.
@@ -216,12 +226,46 @@ func (l *Block) FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err erro
 			y, x1, err = d.fwdState(u, x0, l.drop)
 			return y, err
 		}
-		if y, x1, err = m.FwdState(u, x0); err != nil {
-			return nil, err
+		if y, x1, err = goneOn(m, u, x0); err != nil {
+			return nil, l.wrap("FwdState", err)
 		}
 		return l.dropped(u, y)
 	})
 	return y, x1, err
+}
+
+// goneOn is FwdState of a mixer, which may be of another package, with states that
+// are those of StateShapes.
+func goneOn(m Stateful, u *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err error) {
+	defer guard.Panic(&err)
+	shapes := m.StateShapes(u.Shape()[0])
+	if len(x0) > 0 {
+		if err := checkStates("the state x0", shapes, x0, u); err != nil {
+			return nil, nil, err
+		}
+	}
+	if y, x1, err = m.FwdState(u, x0); err != nil {
+		return nil, nil, err
+	}
+	return y, x1, checkStates(fmt.Sprintf("the state x1 that a %T returns", m), shapes, x1, u)
+}
+
+// checkStates checks that nodes have the shapes of a state, on the graph of u.
+func checkStates(what string, want []StateShape, got G.Nodes, u *G.Node) error {
+	if len(got) != len(want) {
+		return fmt.Errorf("want %s to have %d tensors, as its StateShapes, got %d", what, len(want), len(got))
+	}
+	for i, n := range got {
+		switch {
+		case n == nil:
+			return fmt.Errorf("want %s to have nodes, got nil for %q", what, want[i].Name)
+		case !n.Shape().Eq(want[i].Shape):
+			return fmt.Errorf("want %q of %s to be %v, got %v", want[i].Name, what, want[i].Shape, n.Shape())
+		case n.Graph() != u.Graph():
+			return fmt.Errorf("want %s on the graph of the input, got %q on another", what, want[i].Name)
+		}
+	}
+	return nil
 }
 
 // StateShapes describes the state of a batch: that of the mixer.

@@ -40,7 +40,7 @@ func newBlockSnapshot[T num.Float](l *Block) (Snapshot, error) {
 		return nil, l.wrap("Recurrence", err)
 	}
 	s := &blockSnapshot[T]{l: l.Base, h: l.cfg.DModel(), preNorm: l.cfg.PreNorm}
-	if s.mixer, err = stepper.Snapshot(); err != nil {
+	if s.mixer, err = snapshotOfStepper(stepper); err != nil {
 		return nil, l.wrap("Recurrence", err)
 	}
 	s.norm, err = newNormSnapshot[T](l.norm)
@@ -52,7 +52,7 @@ func (s *blockSnapshot[T]) NewSession(batch int) (Session, error) {
 	if err := s.l.checkStep(batch, s.h); err != nil {
 		return nil, err
 	}
-	mixer, err := s.mixer.NewSession(batch)
+	mixer, err := newSession(s.mixer, batch)
 	if err != nil {
 		return nil, s.l.wrap("Recurrence", err)
 	}
@@ -84,7 +84,7 @@ func (r *blockSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 		return nil, err
 	}
 	v, ok := weights.Memory[T](y)
-	if !ok || len(v) != len(x) {
+	if !ok || !y.Shape().Eq(r.in.t.Shape()) {
 		return nil, r.s.l.errorf("Step", "want its mixer to return (%d, %d) of dtype %v, contiguous, got %s", r.batch, r.s.h, r.s.l.dt, describe(y))
 	}
 	vec.Add(r.out.data, x, v)

@@ -177,10 +177,10 @@ func structOf(cfg Config) reflect.Type {
 	return t
 }
 
-// isNil reports whether there is no configuration: nil, or a nil pointer to one.
-func isNil(cfg Config) bool {
-	v := reflect.ValueOf(cfg)
-	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+// isNil says whether a configuration or a layer is nil, or a nil pointer.
+func isNil(of any) bool {
+	v := reflect.ValueOf(of)
+	return of == nil || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // build validates a configuration and makes its layer.
@@ -210,7 +210,7 @@ func (b *Builder) run(cfg Config) (l Layer, err error) {
 	if l, err = cfg.Build(b); err != nil {
 		return nil, err
 	}
-	if l == nil || l.Name() != b.path {
+	if isNil(l) || l.Name() != b.path {
 		return nil, fmt.Errorf("want its Build to return a layer named %q, which embeds what Done returned, got %T", b.path, l)
 	}
 	return l, nil

@@ -28,7 +28,7 @@ func (c Chain) Snapshot() (Snapshot, error) {
 			return nil, fmt.Errorf("layers: Chain: want a layer, got nil at %d", i)
 		}
 		var err error
-		if s[i], err = l.Snapshot(); err != nil {
+		if s[i], err = snapshotOfStepper(l); err != nil {
 			return nil, err
 		}
 	}
@@ -43,7 +43,7 @@ func (c chainSnapshot) NewSession(batch int) (Session, error) {
 	s := make(chainSession, len(c))
 	for i, l := range c {
 		var err error
-		if s[i], err = l.NewSession(batch); err != nil {
+		if s[i], err = newSession(l, batch); err != nil {
 			return nil, err
 		}
 	}
@@ -79,7 +79,7 @@ func (c chainSession) SetState(x State) error {
 	if err != nil {
 		return err
 	}
-	before, _ := c.split(c.State())
+	before, _ := c.split(c.State().Clone())
 	for i, s := range c {
 		if err := s.SetState(parts[i]); err != nil {
 			for k, done := range c[:i] {

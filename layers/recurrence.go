@@ -3,12 +3,14 @@ package layers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/guard"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/internal/weights"
@@ -35,9 +37,11 @@ type Snapshot interface {
 type Session interface {
 	// Step consumes one step u (B, In), or (B) of dtype int if the layer reads
 	// token ids, and returns the output (B, Out). The tensor returned is
-	// overwritten by the next Step. u is contiguous.
+	// overwritten by the next Step. u is contiguous, and neither written nor kept:
+	// its memory has other numbers at the next Step.
 	Step(u *tensor.Dense) (*tensor.Dense, error)
-	// State returns a copy of the state.
+	// State returns a copy of the state: nothing that the session does later
+	// changes it.
 	State() State
 	// SetState replaces the state by a copy of x, which has the names, shapes and
 	// dtypes of what State returns. After an error the state is as it was.
@@ -87,13 +91,39 @@ func NewRecurrence(l Stepper, batch int) (*Recurrence, error) {
 // Fork returns another recurrence at the start of a sequence, for a batch of any
 // size, that shares the parameters with r: Refresh of either is one of both.
 func (r *Recurrence) Fork(batch int) (*Recurrence, error) {
-	f := &Recurrence{source: r.source, seen: r.source.current.Load(), batch: batch}
-	if batch < 1 {
+	switch {
+	case r == nil || r.source == nil:
+		return nil, errNoRecurrence
+	case batch < 1:
 		return nil, fmt.Errorf("layers: Recurrence: want batch >= 1, got %d", batch)
 	}
+	f := &Recurrence{source: r.source, seen: r.source.current.Load(), batch: batch}
 	var err error
-	f.Session, err = f.seen.NewSession(batch)
-	return f, err
+	if f.Session, err = newSession(f.seen.Snapshot, batch); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// errNoRecurrence is what the zero value of a Recurrence returns.
+var errNoRecurrence = errors.New("layers: Recurrence: want one that NewRecurrence or Fork made, got the zero value")
+
+// snapshotOfStepper is the Snapshot of a layer, which may be of another package.
+func snapshotOfStepper(l Stepper) (s Snapshot, err error) {
+	defer guard.Panic(&err)
+	if s, err = l.Snapshot(); err == nil && s == nil {
+		err = fmt.Errorf("want Snapshot of a %T to return a snapshot, got nil", l)
+	}
+	return s, err
+}
+
+// newSession is a session of a snapshot, which may be of another package.
+func newSession(of Snapshot, batch int) (s Session, err error) {
+	defer guard.Panic(&err)
+	if s, err = of.NewSession(batch); err == nil && s == nil {
+		err = fmt.Errorf("want NewSession of a %T to return a session, got nil", of)
+	}
+	return s, err
 }
 
 // Batch returns the number of rows.
@@ -104,9 +134,12 @@ func (r *Recurrence) Batch() int { return r.batch }
 // state. After an error all go on with what they have. It may be called while forks
 // step, but not while the parameters change.
 func (r *Recurrence) Refresh() error {
+	if r == nil || r.source == nil {
+		return errNoRecurrence
+	}
 	r.source.refresh.Lock()
 	defer r.source.refresh.Unlock()
-	s, err := r.source.layer.Snapshot()
+	s, err := snapshotOfStepper(r.source.layer)
 	if err != nil {
 		return err
 	}
@@ -122,13 +155,27 @@ func (r *Recurrence) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	return r.Session.Step(u)
 }
 
+// SetState implements Session.
+func (r *Recurrence) SetState(x State) error {
+	if r.Session == nil {
+		return errNoRecurrence
+	}
+	if err := x.check(); err != nil {
+		return fmt.Errorf("layers: Recurrence: SetState: %w", err)
+	}
+	return r.Session.SetState(x)
+}
+
 // follow goes on with the latest reading of the parameters.
 func (r *Recurrence) follow() error {
+	if r.source == nil {
+		return errNoRecurrence
+	}
 	latest := r.source.current.Load()
 	if latest == r.seen {
 		return nil
 	}
-	s, err := latest.NewSession(r.batch)
+	s, err := newSession(latest.Snapshot, r.batch)
 	if err != nil {
 		return err
 	}
@@ -210,6 +257,7 @@ func (stateless) Reset() {}
 
 // prefixed returns a state with its names behind a prefix.
 func prefixed(prefix string, s State) State {
+	s = slices.Clone(s) // its session may have kept it
 	for i := range s {
 		s[i].Name = prefix + s[i].Name
 	}

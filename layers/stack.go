@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/deepcopy"
+	"github.com/gorgonia-s4/s4/internal/strictjson"
 )
 
 // StackConfig configures a Stack.
@@ -20,6 +21,13 @@ type StackConfig struct {
 	// Norm is the normalisation after the last block. "" means that of the last
 	// block if it has PreNorm, and otherwise none.
 	Norm NormKind `json:"norm,omitempty"`
+}
+
+// UnmarshalJSON implements json.Unmarshaler. A field that no stack, block or mixer
+// has is an error.
+func (c *StackConfig) UnmarshalJSON(text []byte) error {
+	type fields StackConfig // without its methods
+	return strictjson.Decode(text, (*fields)(c))
 }
 
 // MaxBlocks is the largest number of blocks of a Stack.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"strings"
 
@@ -20,7 +21,7 @@ type State []StateTensor
 // StateTensor is one tensor of a State.
 type StateTensor struct {
 	Name  string
-	Value *tensor.Dense // (B, ...)
+	Value *tensor.Dense // (B, ...), of float32, float64 or int64, contiguous
 }
 
 // StateShape is the name and shape of one tensor of a state.
@@ -33,43 +34,82 @@ type StateShape struct {
 func (s State) Clone() State {
 	c := slices.Clone(s)
 	for i, t := range c {
-		c[i].Value = t.Value.Clone().(*tensor.Dense)
+		if t.Value != nil {
+			c[i].Value = t.Value.Clone().(*tensor.Dense)
+		}
 	}
 	return c
 }
 
 // Batch returns the number of rows, 0 if there is no tensor.
 func (s State) Batch() int {
-	if len(s) == 0 {
+	if len(s) == 0 || len(shapeOf(s[0].Value)) == 0 {
 		return 0
 	}
 	return s[0].Value.Shape()[0]
 }
 
-// MarshalBinary returns the state in the format safetensors.
+// check reports a tensor that is no part of a state.
+func (s State) check() error {
+	for _, t := range s {
+		shape := shapeOf(t.Value)
+		if len(shape) == 0 || slices.Min(shape) < 1 {
+			return fmt.Errorf("%s: want a tensor (B, ...), got %s", t.Name, describe(t.Value))
+		}
+		if t.Value.RequiresIterator() || t.Value.DataOrder().IsColMajor() {
+			return fmt.Errorf("%s: want a contiguous row-major tensor, got strides %v", t.Name, t.Value.Strides())
+		}
+	}
+	return nil
+}
+
+// sumKey is the check sum in the metadata of a state in bytes.
+const sumKey = "crc32"
+
+// checkSum is that of the names, types, shapes and numbers of tensors.
+func checkSum(ts []safetensors.Tensor) (string, error) {
+	sum := crc32.NewIEEE()
+	err := safetensors.Encode(sum, &safetensors.File{Tensors: ts})
+	return fmt.Sprintf("%08x", sum.Sum32()), err
+}
+
+// MarshalBinary returns the state in the format safetensors, with a check sum.
 func (s State) MarshalBinary() ([]byte, error) {
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("layers: State: %w", err)
+	}
 	f := &safetensors.File{}
 	for _, t := range s {
 		f.Tensors = append(f.Tensors, safetensors.Tensor{Name: t.Name, Shape: t.Value.Shape(), Data: t.Value.Data()})
 	}
+	sum, err := checkSum(f.Tensors)
+	f.Metadata = map[string]string{sumKey: sum}
 	var b bytes.Buffer
-	if err := safetensors.Encode(&b, f); err != nil {
+	if err == nil {
+		err = safetensors.Encode(&b, f)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("layers: State: %w", err)
 	}
 	return b.Bytes(), nil
 }
 
-// UnmarshalBinary reads what MarshalBinary returned. Whether it is the state of a
+// UnmarshalBinary reads what MarshalBinary returned: bytes that have changed since
+// are an error, after which the state is as it was. Whether it is the state of a
 // certain layer is found out by whom it is given to.
 func (s *State) UnmarshalBinary(b []byte) error {
 	f, err := safetensors.Decode(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return fmt.Errorf("layers: State: %w", err)
 	}
+	sum, err := checkSum(f.Tensors)
+	if err != nil || f.Metadata[sumKey] != sum {
+		return fmt.Errorf("layers: State: want bytes with the check sum %q, as MarshalBinary returned them, got %q", sum, f.Metadata[sumKey])
+	}
 	out := make(State, len(f.Tensors))
 	for i, t := range f.Tensors {
-		if len(t.Shape) == 0 {
-			return fmt.Errorf("layers: State: %s: want a tensor (B, ...), got a scalar", t.Name)
+		if len(t.Shape) == 0 || slices.Min(t.Shape) < 1 {
+			return fmt.Errorf("layers: State: %s: want a tensor (B, ...), got shape %v", t.Name, t.Shape)
 		}
 		out[i] = StateTensor{t.Name, tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(t.Data))}
 	}
@@ -82,13 +122,18 @@ func JoinStates(parts ...State) (State, error) {
 	if len(parts) == 0 {
 		return nil, errors.New("layers: JoinStates: want at least one state, got none")
 	}
+	for k, p := range parts {
+		if err := p.check(); err != nil {
+			return nil, fmt.Errorf("layers: JoinStates: state %d: %w", k, err)
+		}
+		if err := sameKind(parts[0], p); err != nil {
+			return nil, fmt.Errorf("layers: JoinStates: state %d: %w", k, err)
+		}
+	}
 	joined := slices.Clone(parts[0])
 	for i := range joined {
 		var ts []*tensor.Dense
-		for k, p := range parts {
-			if err := sameKind(parts[0], p); err != nil {
-				return nil, fmt.Errorf("layers: JoinStates: state %d: %w", k, err)
-			}
+		for _, p := range parts {
 			ts = append(ts, p[i].Value)
 		}
 		v, err := joinRows(ts)
@@ -118,6 +163,9 @@ func sameKind(want, got State) error {
 
 // Split returns the rows of a state as states of as many rows as sizes say.
 func (s State) Split(sizes ...int) ([]State, error) {
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("layers: State.Split: %w", err)
+	}
 	total := 0
 	for _, n := range sizes {
 		if n < 1 {
@@ -125,8 +173,10 @@ func (s State) Split(sizes ...int) ([]State, error) {
 		}
 		total += n
 	}
-	if len(s) > 0 && total != s.Batch() {
-		return nil, fmt.Errorf("layers: State.Split: want sizes of %d rows in all, got %v", s.Batch(), sizes)
+	for _, t := range s {
+		if rows := t.Value.Shape()[0]; total != rows {
+			return nil, fmt.Errorf("layers: State.Split: %s: want sizes of %d rows in all, got %v", t.Name, rows, sizes)
+		}
 	}
 	parts := make([]State, len(sizes))
 	lo := 0
@@ -151,27 +201,24 @@ func joinRows(ts []*tensor.Dense) (*tensor.Dense, error) {
 	}
 	switch ts[0].Dtype() {
 	case tensor.Float32:
-		return joinData[float32](ts, shape)
+		return joinData[float32](ts, shape), nil
 	case tensor.Float64:
-		return joinData[float64](ts, shape)
+		return joinData[float64](ts, shape), nil
 	case tensor.Int:
-		return joinData[int](ts, shape)
+		return joinData[int](ts, shape), nil
 	case tensor.Int64:
-		return joinData[int64](ts, shape)
+		return joinData[int64](ts, shape), nil
 	}
 	return nil, fmt.Errorf("want floats or integers, got %v", ts[0].Dtype())
 }
 
-func joinData[T any](ts []*tensor.Dense, shape tensor.Shape) (*tensor.Dense, error) {
+// joinData is joinRows of elements T.
+func joinData[T any](ts []*tensor.Dense, shape tensor.Shape) *tensor.Dense {
 	d := make([]T, 0, shape.TotalSize())
 	for _, t := range ts {
-		v, ok := t.Data().([]T)
-		if !ok || len(v) != t.Shape().TotalSize() || t.RequiresIterator() {
-			return nil, errors.New("want contiguous tensors")
-		}
-		d = append(d, v...)
+		d = append(d, t.Data().([]T)...)
 	}
-	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(d)), nil
+	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(d))
 }
 
 // rowsOf returns a copy of rows [lo, hi).

@@ -54,7 +54,10 @@ func scanStates[T num.Float](r Session, u *tensor.Dense) (y *tensor.Dense, state
 		if err != nil {
 			return nil, nil, err
 		}
-		v := yt.Data().([]T)
+		v, ok := weights.Memory[T](yt)
+		if !ok || len(yt.Shape()) != 2 || yt.Shape()[0] != b || out != nil && len(v)*l != len(out) {
+			return nil, nil, fmt.Errorf("layers: ScanStates: want steps (%d, features) of dtype %v, contiguous, got %s", b, u.Dtype(), describe(yt))
+		}
 		if out == nil {
 			shape[1] = len(v) / b
 			out = make([]T, len(v)*l)

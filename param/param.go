@@ -59,6 +59,9 @@ func copied(v *float64) *float64 {
 // Value returns the tensor that holds the parameter. It is an error if the node
 // has none: something else was bound to it.
 func (p Param) Value() (*tensor.Dense, error) {
+	if p.Node == nil {
+		return nil, fmt.Errorf("param: parameter %s: want a node, got nil", p.Name)
+	}
 	t, ok := p.Node.Value().(*tensor.Dense)
 	if !ok {
 		return nil, fmt.Errorf("param: parameter %s: want a tensor, its node holds %T", p.Name, p.Node.Value())

@@ -50,16 +50,17 @@ func Elements(v G.Value) (any, error) {
 	if s, ok := Memory[float64](v); ok {
 		return s, nil
 	}
-	if d, ok := v.(*tensor.Dense); ok && !d.RequiresIterator() && !d.DataOrder().IsColMajor() {
+	d, ok := v.(*tensor.Dense)
+	if v == nil || ok && d == nil {
+		return nil, errors.New("want a value, got none")
+	}
+	if ok && !d.RequiresIterator() && !d.DataOrder().IsColMajor() {
 		switch d.Dtype() {
 		case tensor.Int64:
 			return d.Int64s(), nil
 		case tensor.Int:
 			return d.Ints(), nil
 		}
-	}
-	if v == nil {
-		return nil, errors.New("want a value, got none")
 	}
 	return nil, fmt.Errorf("want a row-major tensor of float32, float64, int64 or int, got %v of shape %v", v.Dtype(), v.Shape())
 }

@@ -17,7 +17,7 @@ import (
 func Memory[T num.Float](v G.Value) (s []T, ok bool) {
 	switch v := v.(type) {
 	case *tensor.Dense:
-		if v.RequiresIterator() || v.DataOrder().IsColMajor() {
+		if v == nil || v.RequiresIterator() || v.DataOrder().IsColMajor() {
 			return nil, false
 		}
 		return raw[T](v)
