@@ -368,6 +368,21 @@ func TestLargestStack(t *testing.T) {
 // Configurations that a registry cannot keep, and JSON that means nothing.
 func TestForeignKinds(t *testing.T) {
 	errorSays(t, "a pointer", layers.RegisterMixer[*foreignConfig]("foreign"), `RegisterMixer "foreign": want a struct, got *layers_test.foreignConfig`)
+	type kind struct {
+		foreignConfig
+		Sort string `json:"Kind"`
+	}
+	errorSays(t, "a field named kind", layers.RegisterMixer[kind]("foreign"), `want a struct without a field "kind" in JSON`)
+	if err := layers.RegisterMixer[textConfig]("text"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := json.Marshal(layers.BlockConfig{Mixer: textConfig{}})
+	errorSays(t, "a text", err, `want a mixer configuration of kind "text" to be an object in JSON, got "text"`)
+	pointer, err1 := json.Marshal(layers.BlockConfig{Mixer: &layers.LinearConfig{In: 1, Out: 1}})
+	value, err2 := json.Marshal(layers.BlockConfig{Mixer: layers.LinearConfig{In: 1, Out: 1}})
+	if err1 != nil || err2 != nil || string(pointer) != string(value) {
+		t.Errorf("a pointer is %s, %v, a value %s, %v", pointer, err1, value, err2)
+	}
 	for text, want := range map[string]string{
 		`{"blocks":[{"mixer":null}]}`: "StackConfig: BlockConfig: want a Mixer, got none",
 		`{"blocks":[null]}`:           "StackConfig: BlockConfig: want a Mixer, got none",
@@ -383,3 +398,8 @@ func TestForeignKinds(t *testing.T) {
 		errorSays(t, text, err, want)
 	}
 }
+
+// textConfig is a text in JSON.
+type textConfig struct{ foreignConfig }
+
+func (textConfig) MarshalText() ([]byte, error) { return []byte("text"), nil }

@@ -2,6 +2,7 @@ package layers
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -116,10 +117,26 @@ var mixers = struct {
 	kinds  map[reflect.Type]string
 }{decode: map[string]func([]byte) (MixerConfig, error){}, kinds: map[reflect.Type]string{}}
 
+// kindKey is the field of a mixer in JSON that names its kind.
+const kindKey = "kind"
+
+// hasKind says whether a struct has a field that is kindKey in JSON, in which case
+// does not count.
+func hasKind(t reflect.Type) bool {
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.IsExported() && strings.EqualFold(cmp.Or(name, f.Name), kindKey) {
+			return true
+		}
+	}
+	return false
+}
+
 // RegisterMixer gives the configuration type C, a struct, a name in JSON: there a
 // configuration of a block has "mixer": {"kind": name, ...} with the fields of C.
 // It is called once, from an init function as a rule. A name or a type that is
-// taken is an error.
+// taken is an error. A configuration is found in JSON as a C, also where it was
+// given as a pointer to one.
 func RegisterMixer[C MixerConfig](kind string) error {
 	t := reflect.TypeFor[C]()
 	mixers.Lock()
@@ -129,6 +146,8 @@ func RegisterMixer[C MixerConfig](kind string) error {
 		return errors.New("layers: RegisterMixer: want a name, got an empty one")
 	case t.Kind() != reflect.Struct:
 		return fmt.Errorf("layers: RegisterMixer %q: want a struct, got %v", kind, t)
+	case hasKind(t):
+		return fmt.Errorf("layers: RegisterMixer %q: want a struct without a field %q in JSON, which is the name of the kind, got %v", kind, kindKey, t)
 	case mixers.decode[kind] != nil:
 		return fmt.Errorf("layers: RegisterMixer: there is a kind %q already", kind)
 	case mixers.kinds[t] != "":
@@ -188,8 +207,12 @@ func (m mixerJSON) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := append([]byte(`{"kind":`), name...)
-	if rest := bytes.TrimPrefix(fields, []byte("{")); len(rest) > 1 {
+	rest, ok := bytes.CutPrefix(fields, []byte("{"))
+	if !ok {
+		return nil, fmt.Errorf("layers: want a mixer configuration of kind %q to be an object in JSON, got %.40s", kind, fields)
+	}
+	out := append([]byte(`{"`+kindKey+`":`), name...)
+	if len(rest) > 1 {
 		return append(append(out, ','), rest...), nil
 	}
 	return append(out, '}'), nil
@@ -227,7 +250,7 @@ func decodeFields(text []byte, cfg any) error {
 	if err := json.Unmarshal(text, &fields); err != nil {
 		return err
 	}
-	delete(fields, "kind")
+	delete(fields, kindKey)
 	rest, err := json.Marshal(fields)
 	if err != nil {
 		return err

@@ -176,8 +176,11 @@ func TestMixerKindsInJSON(t *testing.T) {
 	if !reflect.DeepEqual(got, cfg) {
 		t.Errorf("%s came back as %+v", b, got)
 	}
+	if kinds := strings.Join(layers.MixerKinds(), " "); !strings.HasPrefix(kinds, "dss linear lssl s4 s4d scale") {
+		t.Errorf("kinds %s", kinds)
+	}
 	for text, want := range map[string]string{
-		`{"mixer":{"kind":"lstm"}}`:                    `want a kind, one of dss, linear, lssl, s4, s4d, scale, got "lstm"`,
+		`{"mixer":{"kind":"lstm"}}`:                    `want a kind, one of ` + strings.Join(layers.MixerKinds(), ", ") + `, got "lstm"`,
 		`{"mixer":{"d_model":4}}`:                      `got ""`,
 		`{"mixer":{"kind":"s4d","d_modle":4}}`:         `mixer of kind "s4d": json: unknown field "d_modle"`,
 		`{"mixer":{"kind":"s4d","d_model":4},"nrm":1}`: `unknown field "nrm"`,
