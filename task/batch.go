@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/guard"
 )
 
 // Batch is the fields of B examples padded to one length L.
@@ -54,8 +56,10 @@ func (b *Batch) Load(examples []int, rows, length int) error {
 	return nil
 }
 
-// read reads an example into a row.
-func (b *Batch) read(at, i int) error {
+// read reads an example into a row. A data set that panics, on a goroutine of the
+// loader's, would end the process.
+func (b *Batch) read(at, i int) (err error) {
+	defer guard.Panic(&err)
 	n := b.ds.Length(i)
 	if n > b.L {
 		return fmt.Errorf("want a length of at most %d, as it was when the data were read first, got %d", b.L, n)

@@ -33,10 +33,10 @@ func (t *Trainer) validate(ctx context.Context) error {
 	took := t.now().Sub(began)
 	t.evalTime += took
 	t.longestEval, t.evaluated = max(t.longestEval, took), true
-	for _, h := range t.hooks {
-		if err := h.OnEval(EvalEvent{Record: deepcopy.Of(r), Best: best, Duration: took}); err != nil {
-			return fmt.Errorf("train: after the evaluation at step %d: %w", st.Step, err)
-		}
+	if err := t.tell(func(h Hook) error {
+		return h.OnEval(EvalEvent{Record: deepcopy.Of(r), Best: best, Duration: took})
+	}); err != nil {
+		return fmt.Errorf("train: after the evaluation at step %d: %w", st.Step, err)
 	}
 	return nil
 }

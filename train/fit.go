@@ -21,7 +21,7 @@ func (t *Trainer) Fit(ctx context.Context) (*Result, error) {
 	result, err := t.fit(ctx)
 	for _, h := range t.hooks {
 		end := EndEvent{Result: deepcopy.Of(result), Err: err}
-		if e := h.OnEnd(end); e != nil && err == nil {
+		if e := guarded(func() error { return h.OnEnd(end) }); e != nil && err == nil {
 			result, err = nil, fmt.Errorf("train: at the end of the run: %w", e)
 		}
 	}
@@ -97,11 +97,11 @@ func (t *Trainer) start() error {
 	}
 	e := StartEvent{Model: t.model, Resumed: resumed, Moved: moved, Replaces: t.replaces,
 		Step: t.state.Step, Evaluated: t.state.Evaluated, Steps: t.steps(), StepsPerEpoch: t.train.Batches()}
-	for _, h := range t.hooks {
+	if err := t.tell(func(h Hook) error {
 		e.Config, e.Metrics = deepcopy.Of(t.cfg), slices.Clone(t.metrics)
-		if err := h.OnStart(e); err != nil {
-			return fmt.Errorf("train: at the start of the run: %w", err)
-		}
+		return h.OnStart(e)
+	}); err != nil {
+		return fmt.Errorf("train: at the start of the run: %w", err)
 	}
 	return nil
 }
@@ -128,12 +128,7 @@ func (t *Trainer) step(b *task.Batch, after Position) error {
 		LR: t.cfg.LR * factor, GradNorm: t.gradients.Norm(),
 		Duration: t.now().Sub(began), Elapsed: t.elapsed(), Remaining: t.remaining(),
 	}
-	for _, h := range t.hooks {
-		if err := h.OnStep(deepcopy.Of(e)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.tell(func(h Hook) error { return h.OnStep(deepcopy.Of(e)) })
 }
 
 // update runs the graph on a batch, one micro-batch after the other, and then

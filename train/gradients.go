@@ -101,7 +101,7 @@ func (g *Gradients) Step(params []param.Param, count float64, o Optimizer, facto
 	if err := g.clip(); err != nil {
 		return err
 	}
-	if err := o.Update(g.learned, factor); err != nil {
+	if err := guarded(func() error { return o.Update(g.learned, factor) }); err != nil {
 		return fmt.Errorf("optimiser: %w", err)
 	}
 	for _, s := range g.bound {

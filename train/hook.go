@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"time"
+
+	"github.com/gorgonia-s4/s4/internal/guard"
 )
 
 // Hook watches a run: it is how progress displays, metrics files, and reports
@@ -42,6 +44,23 @@ func (BaseHook) OnCheckpoint(CheckpointEvent) error { return nil }
 
 // OnEnd implements Hook.
 func (BaseHook) OnEnd(EndEvent) error { return nil }
+
+// tell calls the hooks in order, up to the first error.
+func (t *Trainer) tell(call func(h Hook) error) error {
+	for _, h := range t.hooks {
+		if err := guarded(func() error { return call(h) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// guarded calls f, whose panic is an error: f is of another package, and the run
+// that it would end has something to save.
+func guarded(f func() error) (err error) {
+	defer guard.Panic(&err)
+	return f()
+}
 
 // StartEvent says what run is about to begin or go on.
 type StartEvent struct {

@@ -135,7 +135,7 @@ func newMeter(kinds []Metric) *meter {
 // add counts a batch too.
 func (m *meter) add(out *task.Outputs, b *task.Batch) error {
 	for _, k := range m.metrics {
-		if err := k.Add(out, b); err != nil {
+		if err := guarded(func() error { return k.Add(out, b) }); err != nil {
 			return fmt.Errorf("metric %q: %w", k.Name(), err)
 		}
 	}
@@ -206,6 +206,8 @@ func checkMetrics(metrics []Metric) error {
 		switch {
 		case m == nil:
 			return errors.New("want a metric, got nil")
+		case m.New() == nil:
+			return fmt.Errorf("metric %q: want its New to return a metric, got nil", m.Name())
 		case m.Name() == "" || seen[m.Name()]:
 			return fmt.Errorf("metric %q: want a name of its own, which %q and %q are not", m.Name(), Loss, countName)
 		}

@@ -40,10 +40,8 @@ func (t *Trainer) save() error {
 	t.changed, t.newBest = false, false
 	for _, name := range names {
 		e := CheckpointEvent{Path: t.dir.path(name), Step: t.state.Step, Best: name == BestCheckpoint, NotSaved: t.notSaved}
-		for _, h := range t.hooks {
-			if err := h.OnCheckpoint(e); err != nil {
-				return fmt.Errorf("train: after the checkpoint at step %d: %w", e.Step, err)
-			}
+		if err := t.tell(func(h Hook) error { return h.OnCheckpoint(e) }); err != nil {
+			return fmt.Errorf("train: after the checkpoint at step %d: %w", e.Step, err)
 		}
 	}
 	return nil

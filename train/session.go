@@ -11,6 +11,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/guard"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/param"
@@ -53,15 +54,12 @@ type output struct {
 
 // newSession builds, differentiates and compiles a graph for batches like b.
 func newSession(m Model, mode task.Mode, b *task.Batch) (s *session, err error) {
-	// Gorgonia panics on some graphs that it cannot differentiate.
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%v", p)
-		}
 		if err != nil {
 			s, err = nil, fmt.Errorf("%v graph for batches (%d, %d): %w", mode, b.B, b.L, err)
 		}
 	}()
+	defer guard.Panic(&err) // of the model, or of Gorgonia, on a graph that it cannot differentiate
 	graph, err := m.Build(mode, b.B, b.L)
 	if err != nil {
 		return nil, err
@@ -326,7 +324,9 @@ func (s *session) results(b *task.Batch) error {
 	}
 	s.out.Loss, s.out.Count = loss.At(0), float64(len(b.Examples))
 	if s.graph.Count != nil {
-		s.out.Count = s.graph.Count(b)
+		if err := guarded(func() error { s.out.Count = s.graph.Count(b); return nil }); err != nil {
+			return fmt.Errorf("Count of the graph: %w", err)
+		}
 	}
 	if !(s.out.Count >= 0) || !finite(s.out.Count) {
 		return fmt.Errorf("want Count of the graph to return a number >= 0, got %v of %v", s.out.Count, b)
