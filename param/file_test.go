@@ -141,6 +141,43 @@ func TestLoadIsStrict(t *testing.T) {
 	}
 }
 
+// broken is a source of what no layer makes.
+type broken struct {
+	params  []param.Param
+	buffers []param.Buffer
+}
+
+func (b broken) Params() []param.Param   { return b.params }
+func (b broken) Buffers() []param.Buffer { return b.buffers }
+
+func TestSourcesWithoutValues(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	if err := param.Save(path, layersOf(t, tensor.Float64, 1)...); err != nil {
+		t.Fatal(err)
+	}
+	view, err := tensor.New(tensor.WithShape(2, 4), tensor.Of(tensor.Float64)).Slice(nil, G.S(0, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, s := range map[string]broken{
+		"parameter w: want a node, got nil":                             {params: []param.Param{{Name: "w"}}},
+		"parameter w: want a tensor, its node holds <nil>":              {params: []param.Param{{Name: "w", Node: G.NewVector(G.NewGraph(), tensor.Float64, G.WithShape(2), G.WithName("w"))}}},
+		`"v": want a value, got none`:                                   {buffers: []param.Buffer{{Name: "v"}}},
+		`"v": want a row-major tensor of float32`:                       {buffers: []param.Buffer{{Name: "v", Value: view.(*tensor.Dense)}}},
+		`want parameters and buffers of different names, got "v" twice`: {buffers: []param.Buffer{{Name: "v", Value: view.(*tensor.Dense)}, {Name: "v", Value: view.(*tensor.Dense)}}},
+	} {
+		before, _ := os.ReadFile(path)
+		for what, err := range map[string]error{"save": param.Save(path, s), "load": param.Load(path, s)} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got error %v, want %q", what, err, want)
+			}
+		}
+		if after, _ := os.ReadFile(path); string(after) != string(before) {
+			t.Errorf("%s: the file has changed", want)
+		}
+	}
+}
+
 func TestLoadAPart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.safetensors")
 	from := layersOf(t, tensor.Float64, 1)

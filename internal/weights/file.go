@@ -152,16 +152,16 @@ func Compare(ts []safetensors.Tensor, vars []Var) (*Match, error) {
 	}
 	m := &Match{}
 	for _, v := range vars {
+		to, err := Elements(v.Value)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", v.Name, err)
+		}
 		t, ok := byName[v.Name]
 		if !ok {
 			m.Missing = append(m.Missing, v.Name)
 			continue
 		}
 		delete(byName, v.Name)
-		to, err := Elements(v.Value)
-		if err != nil {
-			return nil, fmt.Errorf("%q: %w", v.Name, err)
-		}
 		if !convertible(to, t.Data) {
 			m.wrong = append(m.wrong, fmt.Sprintf("%s: want %s, got %s", v.Name, typeOf(to), typeOf(t.Data)))
 		} else if !slices.Equal([]int(v.Value.Shape()), t.Shape) {
