@@ -14,14 +14,15 @@ import (
 type options struct {
 	model, out     string
 	start          string // one of starts, or allStarts
-	layer, feature int
+	layer          *int   // nil: all
+	feature        *int   // nil: that of the median kernel
 	length, states int
 }
 
 // parseOptions reads the command line. -h prints the options and gives
 // flag.ErrHelp.
 func parseOptions(args []string, out io.Writer) (*options, error) {
-	o := &options{start: allStarts, layer: -1, feature: -1, length: 1024, states: 6}
+	o := &options{start: allStarts, length: 1024, states: 6}
 	fs := o.flags()
 	help := func() {
 		fmt.Fprint(out, "usage: kernels [options]\n\nDraw the kernels, basis functions and eigenvalues of state space layers.\n\n")
@@ -39,8 +40,8 @@ func (o *options) flags() *flag.FlagSet {
 	fs.StringVar(&o.model, "model", o.model, "`path` of a saved model or checkpoint, or of the directory of a training run; without it, initialisations are drawn")
 	fs.StringVar(&o.out, "out", o.out, "`directory` of the pictures (default: kernels, in the directory of the model or in runs)")
 	option.Choice(fs, "init", &o.start, "the initialisation to draw", append([]string{allStarts}, startNames()...))
-	fs.IntVar(&o.layer, "layer", o.layer, "the block to draw, from 0; -1: all of them")
-	fs.IntVar(&o.feature, "feature", o.feature, "the feature whose basis functions and eigenvalues are drawn, from 0; -1: that of the kernel of median effective length")
+	option.Index(fs, "layer", &o.layer, "all", "the `block` to draw: a number from 0, or all")
+	option.Index(fs, "feature", &o.feature, "median", "the `feature` whose basis functions and eigenvalues are drawn: a number from 0, or median, that of the kernel of median effective length")
 	fs.IntVar(&o.length, "length", o.length, "steps (L) of the kernels")
 	fs.IntVar(&o.states, "states", o.states, "number of basis functions")
 	return fs
@@ -59,14 +60,10 @@ func (o *options) finish() error {
 		return fmt.Errorf("-length: want 2 to %d, got %d", maxLength, o.length)
 	case o.states < 1 || o.states > maxBasis:
 		return fmt.Errorf("-states: want 1 to %d, got %d", maxBasis, o.states)
-	case o.feature < -1:
-		return fmt.Errorf("-feature: want at least 0, or -1 for that of the median kernel, got %d", o.feature)
-	case o.layer < -1:
-		return fmt.Errorf("-layer: want at least 0, or -1 for all, got %d", o.layer)
 	case o.model != "" && o.start != allStarts:
 		return fmt.Errorf("-init draws an initialisation, -model a trained model: want one of them")
-	case o.model == "" && o.layer > 0:
-		return fmt.Errorf("-layer is about a -model: an initialisation has one layer, got %d", o.layer)
+	case o.model == "" && o.layer != nil && *o.layer > 0:
+		return fmt.Errorf("-layer is about a -model: an initialisation has one layer, got %d", *o.layer)
 	}
 	if o.out == "" {
 		o.out = filepath.Join(home(o.model), "kernels")

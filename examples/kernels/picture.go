@@ -33,9 +33,9 @@ type picture struct {
 
 // newPicture computes what is drawn of a layer.
 func newPicture(s subject, ks []kernel, o *options) (*picture, error) {
-	p := &picture{title: s.title, kernels: ks, feature: o.feature}
-	if o.feature < 0 {
-		p.feature = ks[len(ks)/2].feature
+	p := &picture{title: s.title, kernels: ks, feature: ks[len(ks)/2].feature}
+	if o.feature != nil {
+		p.feature = *o.feature
 	}
 	features := 0
 	for _, k := range ks {

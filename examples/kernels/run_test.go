@@ -279,17 +279,17 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		`invalid value "s4d-legt" for flag -init: want one of all, s4d-lin`: {"-init", "s4d-legt"},
-		"flag provided but not defined: -chart":                             {"-chart"},
-		`want options only, got "runs"`:                                     {"runs"},
-		"-length: want 2 to 1048576, got 1":                                 {"-length", "1"},
-		"-states: want 1 to 12, got 0":                                      {"-states", "0"},
-		"-feature: want at least 0, or -1 for that of the median kernel":    {"-feature", "-2"},
-		"-layer: want at least 0, or -1 for all, got -2":                    {"-layer", "-2"},
-		"want one of them":                                                  {"-model", saved, "-init", "s4-legs"},
-		"-layer is about a -model: an initialisation has one layer, got 1":  {"-layer", "1"},
-		"-layer: want one of the model's blocks 0 to 1, got 2":              {"-model", saved, "-layer", "2"},
-		"-feature: layer 0 has features 0 to 1, got 2":                      {"-model", saved, "-feature", "2"},
+		`invalid value "s4d-legt" for flag -init: want one of all, s4d-lin`:     {"-init", "s4d-legt"},
+		"flag provided but not defined: -chart":                                 {"-chart"},
+		`want options only, got "runs"`:                                         {"runs"},
+		"-length: want 2 to 1048576, got 1":                                     {"-length", "1"},
+		"-states: want 1 to 12, got 0":                                          {"-states", "0"},
+		`invalid value "-1" for flag -feature: want a number from 0, or median`: {"-feature", "-1"},
+		`invalid value "x" for flag -layer: want a number from 0, or all`:       {"-layer", "x"},
+		"want one of them": {"-model", saved, "-init", "s4-legs"},
+		"-layer is about a -model: an initialisation has one layer, got 1": {"-layer", "1"},
+		"-layer: want one of the model's blocks 0 to 1, got 2":             {"-model", saved, "-layer", "2"},
+		"-feature: layer 0 has features 0 to 1, got 2":                     {"-model", saved, "-feature", "2"},
 		"no such file":          {"-model", filepath.Join(empty, "nothing")},
 		"which has none of":     {"-model", empty},
 		"the file is truncated": {"-model", broken},
@@ -306,7 +306,7 @@ func TestHelpListsEveryOption(t *testing.T) {
 	if err := run([]string{"-h"}, &out); !errors.Is(err, flag.ErrHelp) {
 		t.Fatalf("got error %v", err)
 	}
-	for _, want := range []string{"-model path", "-init", "lssl-legt", "-layer int", "-feature int", "(default 1024)", "-states int", "-out directory"} {
+	for _, want := range []string{"-model path", "-init", "lssl-legt", "-layer block", "(default all)", "-feature feature", "(default median)", "(default 1024)", "-states int", "-out directory"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

@@ -24,9 +24,9 @@ type subject struct {
 	layer layers.StateSpaceLayer
 }
 
-// loadModel returns the state space layers of a trained model, or the one of the
-// block whose number is not negative, for sequences of the given length.
-func loadModel(path string, length, only int) ([]subject, error) {
+// loadModel returns the state space layers of a trained model, or that of the one
+// block that only names, for sequences of the given length.
+func loadModel(path string, length int, only *int) ([]subject, error) {
 	m, err := findModel(path)
 	if err != nil {
 		return nil, err
@@ -35,16 +35,16 @@ func loadModel(path string, length, only int) ([]subject, error) {
 	if m, err = m.CloneTo(g, layers.ForLength(length)); err != nil {
 		return nil, err
 	}
-	if n := len(m.Blocks()); only >= n {
-		return nil, fmt.Errorf("-layer: want one of the model's blocks 0 to %d, got %d", n-1, only)
+	if n := len(m.Blocks()); only != nil && *only >= n {
+		return nil, fmt.Errorf("-layer: want one of the model's blocks 0 to %d, got %d", n-1, *only)
 	}
 	var subjects []subject
 	for i, b := range m.Blocks() {
-		if only >= 0 && i != only {
+		if only != nil && i != *only {
 			continue
 		}
 		l, ok := b.Mixer().(layers.StateSpaceLayer)
-		if !ok && only < 0 { // nothing to draw
+		if !ok && only == nil { // nothing to draw
 			continue
 		}
 		if !ok {

@@ -107,3 +107,24 @@ func TestSpeak(t *testing.T) {
 		t.Error("no error became one")
 	}
 }
+
+func TestIndex(t *testing.T) {
+	var v *int
+	fs := flag.NewFlagSet("x", flag.ContinueOnError)
+	option.Index(fs, "block", &v, "all", "the `block`")
+	for _, c := range []struct{ arg, want string }{{"", "all"}, {"3", "3"}, {"all", "all"}} {
+		if c.arg != "" {
+			if err := fs.Set("block", c.arg); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := fs.Lookup("block").Value.String(); got != c.want || (v == nil) != (c.want == "all") {
+			t.Errorf("%q: got %s", c.arg, got)
+		}
+	}
+	for _, bad := range []string{"-1", "none", "1.5", ""} {
+		if err := fs.Set("block", bad); err == nil || err.Error() != "want a number from 0, or all" {
+			t.Errorf("%q: got error %v", bad, err)
+		}
+	}
+}
