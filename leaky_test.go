@@ -1,6 +1,7 @@
 package s4_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -38,6 +39,9 @@ func (c LeakyConfig) Features() (in, out int) { return c.DModel, c.DModel }
 
 // Build implements layers.Config.
 func (c LeakyConfig) Build(b *layers.Builder) (layers.Layer, error) {
+	if b.Dtype() != tensor.Float64 {
+		b.Fail(errors.New("want float64"))
+	}
 	l := &Leaky{h: c.DModel, w: b.Param("w", param.Hint{}, layers.Ones, c.DModel, 1)}
 	var err error
 	l.Base, err = b.Done()
@@ -101,10 +105,10 @@ type leakySession struct {
 
 // Step implements layers.Session.
 func (s *leakySession) Step(u *tensor.Dense) (*tensor.Dense, error) {
-	if !u.Shape().Eq(s.out.Shape()) {
-		return nil, fmt.Errorf("leaky: want %v, got %v", s.out.Shape(), u.Shape())
+	if !u.Shape().Eq(s.out.Shape()) || u.Dtype() != tensor.Float64 {
+		return nil, fmt.Errorf("leaky: want %v of float64, got %v of %v", s.out.Shape(), u.Shape(), u.Dtype())
 	}
-	for i, v := range u.Data().([]float64) {
+	for i, v := range u.Float64s() {
 		a := s.a[i%len(s.a)]
 		s.y[i] = a*s.y[i] + (1-a)*v
 	}
@@ -118,10 +122,10 @@ func (s *leakySession) State() layers.State {
 
 // SetState implements layers.Session.
 func (s *leakySession) SetState(x layers.State) error {
-	if len(x) != 1 || !x[0].Value.Shape().Eq(s.out.Shape()) {
-		return fmt.Errorf("leaky: want a state %v", s.out.Shape())
+	if len(x) != 1 || x[0].Name != "y" || !x[0].Value.Shape().Eq(s.out.Shape()) || x[0].Value.Dtype() != tensor.Float64 {
+		return fmt.Errorf("leaky: want a state y %v of float64", s.out.Shape())
 	}
-	copy(s.y, x[0].Value.Data().([]float64))
+	copy(s.y, x[0].Value.Float64s())
 	return nil
 }
 

@@ -20,7 +20,8 @@ import (
 	"github.com/gorgonia-s4/s4/train"
 )
 
-// walks returns a data set of random walks: x// last ones is above 0.
+// walks returns a data set of random walks, seen with noise, and whether each ends
+// above 0.
 func walks(count int, seed uint64) *task.Table {
 	const steps = 24
 	rng := rand.New(rand.NewPCG(seed, 0))

@@ -1,6 +1,6 @@
 // Package layers composes the ops of this module into layers for Gorgonia
-// models: the state space layers, the residual block around them, and the
-// linear, embedding, norm and dropout layers that a sequence model needs.
+// models: the state space layers, the residual blocks and stacks that models are
+// made of, and the linear, embedding, norm and dropout layers around them.
 //
 // A layer is made on a graph, owns its parameter tensors, and is used like any
 // part of a Gorgonia model:
@@ -12,9 +12,11 @@
 //
 // Sequences are (B, H, L): batch, features, steps. Configurations are
 // JSON-able structs whose zero values are the papers' defaults; names and
-// seeds are options. CloneTo puts the same tensors on another graph, so that a
-// training graph, an evaluation graph and graphs of other lengths share one
-// set of weights; a graph is run by one VM at a time.
+// seeds are options. CloneTo, or [Clone] for a layer of any type, puts the same
+// tensors on another graph, so that a training graph, an evaluation graph and
+// graphs of other lengths share one set of weights; a graph is run by one VM at a
+// time. Whether dropouts drop and a BatchNorm normalises by the batch is up to the
+// VM: it trains unless it was made with gorgonia.EvalMode.
 //
 // # Goroutines
 //
@@ -27,10 +29,31 @@
 // InTurn for copies that take turns. Copies with a BatchNorm, which write one set
 // of running statistics when they train, train in turn.
 //
+// # Mixers, blocks and stacks
+//
+// A [Mixer] maps sequences to sequences. A [Block] is one with a norm, a dropout
+// and a residual around it, and a [Stack] is blocks in a row, whose mixers may be
+// of different kinds: a [StackConfig] in JSON names them ("mixer": {"kind": "s4d",
+// ...}, see [RegisterMixer]). The mixers of this package are the state space
+// layers and [Linear].
+//
+// What else a mixer can do are interfaces of their own: it steps ([Stepper]), goes
+// on from a state in a graph ([Stateful]), is a convolution ([Kernels]) or a set of
+// linear systems ([Systems]). A block or a stack can what its mixers can, and where
+// one cannot, the error names it and the interface that it lacks.
+//
+// A mixer of another package is a configuration, which is a [MixerConfig], and a
+// layer, which its Build makes with a [Builder]; copies, checkpoints, blocks and
+// recurrences need no more. Its Fwd has Gorgonia's ops to build with and those of
+// package ops. Some of Gorgonia's (v0.9.18) are wrong, without an error: two Slices
+// of one node are taken for one, Reshape shares its input's memory and with it
+// gradients, and Dropout, InverseSqrt and BatchNorm have wrong gradients. A test
+// that steps the mixer through a sequence and compares with Fwd finds that out.
+//
 // # State space layers
 //
-// All have the same surroundings (skip, activation, dropout, mixing of the
-// features, two directions) and go into a Block. They differ in the state
+// All have the same surroundings (skip, activation, gate, dropout, mixing of the
+// features, two directions: see [SSM]) and go into a Block. They differ in the state
 // matrix A:
 //
 //	S4D   diagonal [1]: the one to begin with
@@ -41,22 +64,33 @@
 //
 // Each is three things with the same parameters. Fwd is a convolution with the
 // kernels that Kernel returns, for training and for whole sequences. Recurrence
-// is a recurrent network, for one step at a time without a graph and with the
-// parameters of one moment; ScanStates collects its states. FwdState is the convolution again, but starts from a
-// state and returns the last one: for sequences in parts, with gradients through
-// the state, or, where a Carry hands the state over from one run of the graph to
-// the next, with gradients that end where the part begins. Copies read another sampling rate (AtRate) or longer sequences
+// is a recurrent network, for one step at a time without a graph. FwdState is the
+// convolution again, but starts from a state and returns the last one: for
+// sequences in parts, with gradients through the state, or, where a Carry hands the
+// state over from one run of the graph to the next, with gradients that end where
+// the part begins. Copies read another sampling rate (AtRate) or longer sequences
 // (ForLength).
 //
 // A stays stable whatever the optimiser does, except in S4D and S4 with the
 // transform ssm.None, and in DSS of version softmax or clip, which as published
 // let a state grow.
 //
+// # Steps
+//
+// A [Snapshot] is the parameters of a layer at one moment, prepared for steps, and
+// a [Session] a batch of sequences that is under way: it owns nothing but a
+// [State], named tensors that are saved as bytes, split and joined by rows. A
+// [Recurrence] is a session that follows its layer (Refresh) and is forked: forks
+// share a snapshot. Every layer but Dropout is a Stepper, and a [Chain] makes one
+// of several: of an embedding, a stack and a decoder, say. [ScanStates] steps
+// through a sequence and collects the states.
+//
 // # Parameters
 //
 // Params lists the parameters with the optimiser hints that the papers give
 // (learning rate, no weight decay for state space parameters); package train
-// has an optimiser that follows them.
+// has an optimiser that follows them, package param the files, and [Summary] a
+// table.
 //
 // # References
 //

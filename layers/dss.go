@@ -131,14 +131,12 @@ func (c DSSConfig) common() common { return common{c.DModel, c.SSM, withoutB} }
 // Gupta, Gu, Berant, "Diagonal State Spaces are as Effective as Structured
 // State Spaces", 2022, arXiv:2203.14343.
 //
-// Parameters, with CH = Channels (twice that if bidirectional), in the order of
-// Params:
+// Parameters of the kernels, among those that [SSM] lists, with CH = Channels
+// (twice that if bidirectional):
 //
 //	kernel.log_dt (H, 2) or, with DtPerFeature, (H, 1)   dt = ssm.Exp of log_dt, of Re Lambda and Im Lambda
 //	kernel.Lambda (N, 2)                           raw, see vandermonde.DSSVersion
 //	kernel.W      (CH, H, N, 2)                    re, im
-//	D             (Channels, H)
-//	output_linear.weight (2H, Channels*H), output_linear.bias (2H)
 type DSS struct {
 	ssmLayer
 	model dssModel

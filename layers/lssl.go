@@ -118,8 +118,8 @@ func (c LSSLConfig) common() common { return common{c.DModel, c.SSM, ssmParams} 
 // Whatever values the parameters take in training, the state does not grow: see
 // krylov.Config.Stable.
 //
-// Parameters, with S = NSSM, CH = Channels (twice that if bidirectional), in the
-// order of Params:
+// Parameters of the kernels, among those that [SSM] lists, with S = NSSM, CH =
+// Channels (twice that if bidirectional):
 //
 //	kernel.log_dt (H, 1)         dt = DtTransform(log_dt)
 //	kernel.pl     (S, N)         A = diag(pl) (T^-1 + diag(c)) diag(pr)
@@ -130,8 +130,6 @@ func (c LSSLConfig) common() common { return common{c.DModel, c.SSM, ssmParams} 
 //	kernel.c      (S, N)
 //	kernel.b      (S, N)         B = diag(pl) b
 //	kernel.C      (CH, H, N)
-//	D             (Channels, H)
-//	output_linear.weight (2H, Channels*H), output_linear.bias (2H)
 type LSSL struct {
 	ssmLayer
 	model lsslModel

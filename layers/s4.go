@@ -148,21 +148,15 @@ func (c S4Config) common() common { return common{c.DModel, c.SSM, ssmParams} }
 // mixing of the features. Gu, Goel, Ré, "Efficiently Modeling Long Sequences
 // with Structured State Spaces", 2022, arXiv:2111.00396.
 //
-// Parameters, with H = DModel, or DModel/Bottleneck, S = NSSM, N/2 = stored
-// pairs, R = Rank, CH = Channels (twice that if bidirectional), in the order of
-// Params:
+// Parameters of the kernels, among those that [SSM] lists, with S = NSSM, N/2 =
+// stored pairs, R = Rank, CH = Channels (twice that if bidirectional):
 //
-//	input_linear.weight (H, DModel), .bias                 with Bottleneck
-//	input_gate.weight   (Gate*DModel, DModel), .bias       with Gate
-//	output_gate.weight  (Gate*DModel, Channels*H), .bias   with Gate
 //	kernel.log_dt (H, 1)              dt = DtTransform(log_dt); (H, N/2) with DtPerState
 //	kernel.A_real (S, N/2)            Re Lambda = -ATransform(A_real)
 //	kernel.A_imag (S, N/2)            Im Lambda = -A_imag
 //	kernel.P      (R, S, N/2, 2)      re, im; A = Lambda - sum_r P_r P_r^H
 //	kernel.B      (S, N/2, 2)         re, im
 //	kernel.C      (CH, H, N/2, 2)     re, im of C~ = C (I - Ab^l)
-//	D             (Channels, H)
-//	output_linear.weight (2 DModel, ...), .bias
 //
 // and the buffer kernel.l_kernel (1): the length l that kernel.C is tuned to. It
 // is LMax when the layer is made, and nothing but loading changes it. Whoever

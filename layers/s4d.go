@@ -118,16 +118,14 @@ func (c S4DConfig) common() common {
 // features. Gu, Gupta, Goel, Ré, "On the Parameterization and Initialization
 // of Diagonal State Space Models", 2022, arXiv:2206.11893.
 //
-// Parameters, with S = NSSM, N/2 = stored pairs, CH = Channels (twice that if
-// bidirectional), in the order of Params:
+// Parameters of the kernels, among those that [SSM] lists, with S = NSSM, N/2 =
+// stored pairs, CH = Channels (twice that if bidirectional):
 //
 //	kernel.log_dt (H, 1) or (H, N/2)   dt = DtTransform(log_dt)
 //	kernel.A_real (S, N/2)             Re A = -ATransform(A_real)
 //	kernel.A_imag (S, N/2)             Im A = -A_imag
 //	kernel.B      (S, N/2, 2)          re, im; absent with FixedB
 //	kernel.C      (CH, H, N/2, 2)      re, im
-//	D             (Channels, H)
-//	output_linear.weight (2H, Channels*H), output_linear.bias (2H)
 type S4D struct {
 	ssmLayer
 	model s4dModel

@@ -14,6 +14,18 @@ import (
 // SSM is what the configurations of all state space layers share: the fields are
 // those of S4Config, S4DConfig, DSSConfig and LSSLConfig, also in JSON. The zero
 // value of every field is the papers' default.
+//
+// Around the parameters of the kernels, which are those of each layer, all have,
+// in the order of Params, with H = DModel, or DModel/Bottleneck:
+//
+//	input_linear.weight  (H, DModel), .bias                 with Bottleneck
+//	input_gate.weight    (Gate*DModel, DModel), .bias       with Gate
+//	output_gate.weight   (Gate*DModel, Channels*H), .bias   with Gate
+//	kernel.*
+//	D                    (Channels, H)
+//	output_linear.weight (2*DModel, features), .bias        without the 2 for MixLinear, absent with MixNone
+//
+// where features are Channels*H or, with Gate, Gate*DModel.
 type SSM struct {
 	Channels int `json:"channels,omitempty"` // kernels per feature (for LSSL, outputs of the state, M); 0 means 1
 
