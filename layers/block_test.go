@@ -82,7 +82,7 @@ func TestBlockConfigJSONRoundTrip(t *testing.T) {
 		{Mixer: layers.S4Config{DModel: 4, DState: 8, Rank: 2, NSSM: 2, LMax: 100, Init: hippo.InitLegT, SSM: layers.SSM{Bottleneck: 2, Gate: 4, GateActivation: ops.ActSiLU, Frozen: []string{"A"}}}, PreNorm: true},
 		{Mixer: layers.S4DConfig{DModel: 4, SSM: layers.SSM{Bidirectional: true, OffByOne: true}}, Norm: layers.BatchNorm},
 		{Mixer: layers.DSSConfig{DModel: 4, Version: vandermonde.DSSExp, Dt: layers.DtPerFeature, DetachShift: true, SSM: layers.SSM{LRC: 0.1}}, Dropout: 0.5},
-		{Mixer: layers.LSSLConfig{DModel: 4, Measure: hippo.LagT, Alpha: 1, SSM: layers.SSM{Channels: 3, FollowLR: []string{"A"}}}},
+		{Mixer: layers.LSSLConfig{DModel: 4, Init: hippo.LagT, Alpha: 1, SSM: layers.SSM{Channels: 3, FollowLR: []string{"A"}}}},
 	} {
 		b, err := json.Marshal(cfg)
 		if err != nil {

@@ -34,7 +34,7 @@ func extremes() []variant {
 	}
 	for _, m := range []hippo.Measure{hippo.LegS, hippo.LegT, hippo.LagT} {
 		for _, alpha := range []float64{0.5, 0.75, 1} {
-			vs = append(vs, lsslVariant(layers.LSSLConfig{DModel: h, DState: n, Measure: m, Alpha: alpha, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}))
+			vs = append(vs, lsslVariant(layers.LSSLConfig{DModel: h, DState: n, Init: m, Alpha: alpha, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}))
 		}
 	}
 	return vs

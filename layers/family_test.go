@@ -106,7 +106,7 @@ func family() []variant {
 		vs = append(vs, dssVariant(layers.DSSConfig{DModel: 3, DState: 5, Version: v, LMax: familyLength, SSM: layers.SSM{Channels: 2}}))
 	}
 	for _, m := range []hippo.Measure{hippo.LegS, hippo.LegT, hippo.LagT} {
-		vs = append(vs, lsslVariant(layers.LSSLConfig{DModel: 4, DState: 7, Measure: m, NSSM: 2, SSM: layers.SSM{Channels: 3}}))
+		vs = append(vs, lsslVariant(layers.LSSLConfig{DModel: 4, DState: 7, Init: m, NSSM: 2, SSM: layers.SSM{Channels: 3}}))
 	}
 	return append(vs,
 		lsslVariant(layers.LSSLConfig{DModel: 3, DState: 8, Alpha: 1, SSM: layers.SSM{Frozen: []string{"dt", "A", "B"}}}),

@@ -26,9 +26,9 @@ type LSSLConfig struct {
 	// matrix h mod NSSM. 0 means 1.
 	NSSM int `json:"n_ssm,omitempty"`
 
-	// Measure is the start of A and B: hippo.LegS (or ""), hippo.LegT or
-	// hippo.LagT.
-	Measure hippo.Measure `json:"measure,omitempty"`
+	// Init is the measure that A and B start from: hippo.LegS (or ""), hippo.LegT
+	// or hippo.LagT.
+	Init hippo.Measure `json:"init,omitempty"`
 	// Alpha is that of the generalised bilinear transform, in [1/2, 1]: 1/2, which
 	// 0 means too, is the bilinear transform, 1 backward Euler.
 	Alpha float64 `json:"alpha,omitempty"`
@@ -45,7 +45,7 @@ func (c LSSLConfig) withDefaults() LSSLConfig {
 	def(&c.DState, 64)
 	def(&c.NSSM, 1)
 	c.SSM = c.SSM.withDefaults().rates(0.0001)
-	def(&c.Measure, hippo.LegS)
+	def(&c.Init, hippo.LegS)
 	def(&c.Alpha, 0.5)
 	def(&c.DtMin, 0.001)
 	def(&c.DtMax, 0.1)
@@ -74,8 +74,8 @@ func (c LSSLConfig) validate() error {
 		return fmt.Errorf("want DState >= 2, for a tridiagonal matrix, got %d", c.DState)
 	case c.NSSM < 1 || c.common().inner()%c.NSSM != 0:
 		return fmt.Errorf("want NSSM a divisor of the number of features H = %d, got %d", c.common().inner(), c.NSSM)
-	case !slices.Contains(lsslMeasures, c.Measure):
-		return fmt.Errorf("want Measure one of %q, got %q", lsslMeasures, c.Measure)
+	case !slices.Contains(lsslMeasures, c.Init):
+		return fmt.Errorf("want Init one of %q, got %q", lsslMeasures, c.Init)
 	case !(c.Alpha >= 0.5 && c.Alpha <= 1):
 		return fmt.Errorf("want Alpha in [1/2, 1], below which a stable system becomes one that can grow, got %g", c.Alpha)
 	}
@@ -162,7 +162,7 @@ func (c LSSLConfig) Build(b *Builder) (Layer, error) {
 // build makes the parameters.
 func (m *lsslModel) build(b *Builder) {
 	c, com := m.cfg, m.cfg.common()
-	start, err := hippo.LSSL(c.Measure, c.DState, hippo.MeasureOptions{})
+	start, err := hippo.LSSL(c.Init, c.DState, hippo.MeasureOptions{})
 	if err != nil {
 		b.Fail(err)
 		return

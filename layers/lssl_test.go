@@ -15,7 +15,7 @@ func TestLSSLConfigErrors(t *testing.T) {
 	for want, cfg := range map[string]layers.LSSLConfig{
 		"want DModel >= 1, got 0":                                    {},
 		"want DState >= 2, for a tridiagonal matrix, got 1":          {DModel: 2, DState: 1},
-		`want Measure one of ["legs" "legt" "lagt"], got "fout"`:     {DModel: 2, Measure: hippo.FouT},
+		`want Init one of ["legs" "legt" "lagt"], got "fout"`:        {DModel: 2, Init: hippo.FouT},
 		"want Alpha in [1/2, 1]":                                     {DModel: 2, Alpha: 0.25},
 		"want NSSM a divisor of the number of features H = 4, got 3": {DModel: 4, NSSM: 3},
 		"want 0 < DtMin <= DtMax":                                    {DModel: 2, DtMin: 1},

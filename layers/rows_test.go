@@ -113,7 +113,7 @@ func bothWays() []variant {
 		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true, OffByOne: true, Mixing: layers.MixNone, Channels: 2, Activation: ops.ActSigmoid}}),
 		s4Variant(layers.S4Config{DModel: 4, DState: 4, LMax: familyLength, SSM: layers.SSM{Bidirectional: true, Gate: 2, Bottleneck: 2, Channels: 2, GateActivation: ops.ActSiLU}}),
 		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, LMax: 20, SSM: layers.SSM{Bidirectional: true, UntiedDropout: true, Dropout: 0.2}}),
-		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, Measure: hippo.LegS, SSM: layers.SSM{Bidirectional: true}}),
+		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, Init: hippo.LegS, SSM: layers.SSM{Bidirectional: true}}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}, Norm: layers.BatchNorm, PreNorm: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4}, Norm: layers.NoNorm, PreNorm: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Dropout: 0.2}}, PreNorm: true, Dropout: 0.2, UntiedDropout: true}),

@@ -90,7 +90,7 @@ func TestStateStaysStableWhateverTheLearningRate(t *testing.T) {
 		vs = append(vs, dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Version: v}))
 	}
 	for _, m := range []hippo.Measure{hippo.LegS, hippo.LegT, hippo.LagT} {
-		vs = append(vs, lsslVariant(layers.LSSLConfig{DModel: 2, DState: 5, Measure: m}))
+		vs = append(vs, lsslVariant(layers.LSSLConfig{DModel: 2, DState: 5, Init: m}))
 	}
 	for _, v := range vs {
 		for _, lr := range []float64{0.1, 3} {

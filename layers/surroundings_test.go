@@ -2,6 +2,8 @@ package layers_test
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,5 +50,41 @@ func TestParametersAroundTheKernels(t *testing.T) {
 				t.Errorf("%T: got %s, want %s", cfg, s, c.want)
 			}
 		}
+	}
+}
+
+// The configurations of the state space layers have the same keys for the same
+// things: those of all, of some, and of one.
+func TestKeysOfConfigurations(t *testing.T) {
+	of := map[string][]string{}
+	for _, cfg := range []any{layers.S4Config{}, layers.S4DConfig{}, layers.DSSConfig{}, layers.LSSLConfig{}} {
+		typ := reflect.TypeOf(cfg)
+		for i := range typ.NumField() {
+			if f := typ.Field(i); !f.Anonymous {
+				key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				of[key] = append(of[key], strings.TrimSuffix(typ.Name(), "Config"))
+				if strings.ReplaceAll(key, "_", "") != strings.ToLower(f.Name) {
+					t.Errorf("%s.%s has the key %q", typ.Name(), f.Name, key)
+				}
+			}
+		}
+	}
+	for key, want := range map[string]string{
+		"d_model": "S4 S4D DSS LSSL", "d_state": "S4 S4D DSS LSSL", "init": "S4 S4D DSS LSSL",
+		"dt_min": "S4 S4D DSS LSSL", "dt_max": "S4 S4D DSS LSSL",
+		"dt_transform": "S4 S4D LSSL", // of DSS it is exp
+		"dt":           "S4 S4D DSS",  // LSSL has one for each feature
+		"n_ssm":        "S4 S4D LSSL", // DSS has one for all features
+		"a_transform":  "S4 S4D", "l_max": "S4 DSS",
+		"rank": "S4", "disc": "S4D", "fixed_b": "S4D", "version": "DSS", "detach_shift": "DSS", "alpha": "LSSL",
+	} {
+		if got := strings.Join(of[key], " "); got != want {
+			t.Errorf("%q: got %s, want %s", key, got, want)
+		}
+		delete(of, key)
+	}
+	for key, kinds := range of {
+		slices.Sort(kinds)
+		t.Errorf("a new key %q of %v: is there one for it in the others?", key, kinds)
 	}
 }

@@ -48,7 +48,7 @@ func starts() []start {
 	}
 	for _, m := range []hippo.Measure{hippo.LegS, hippo.LegT, hippo.LagT} {
 		ss = append(ss, start{"lssl-" + string(m), fmt.Sprintf("LSSL, measure %q", m), func(g *G.ExprGraph, _ int) (layers.StateSpaceLayer, error) {
-			return layers.NewLSSL(g, tensor.Float64, layers.LSSLConfig{DModel: startFeatures, DState: startStates, Measure: m, DtMin: startDt / 100, DtMax: startDt})
+			return layers.NewLSSL(g, tensor.Float64, layers.LSSLConfig{DModel: startFeatures, DState: startStates, Init: m, DtMin: startDt / 100, DtMax: startDt})
 		}})
 	}
 	return ss
