@@ -77,6 +77,9 @@ func (c BlockConfig) Validate() error {
 	case in < 1:
 		return fmt.Errorf("BlockConfig: want a mixer with at least 1 feature, got %T with %d", c.Mixer, in)
 	}
+	if l, ok := c.Mixer.(LinearConfig); ok && l.ChannelsLast {
+		return errors.New("BlockConfig: want a mixer of (B, H, L), got a LinearConfig with ChannelsLast")
+	}
 	if err := errors.Join(c.Norm.Validate(), DropoutConfig{P: c.Dropout}.Validate()); err != nil {
 		return fmt.Errorf("BlockConfig: %w", err)
 	}

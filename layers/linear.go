@@ -104,6 +104,19 @@ func (l *Linear) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	return l.made(y, x, lengths), l.wrap("Fwd", err)
 }
 
+// StateShapes implements Stateful: there is no state.
+func (l *Linear) StateShapes(int) []StateShape { return nil }
+
+// FwdState is Fwd, for a stack whose other mixers go on from a state: neither x0
+// nor x1 has a tensor.
+func (l *Linear) FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err error) {
+	if len(x0) > 0 {
+		return nil, nil, l.errorf("FwdState", "want no state, got %d tensors", len(x0))
+	}
+	y, err = l.Fwd(x)
+	return y, nil, err
+}
+
 func (l *Linear) fwdFeatures(x, lengths *G.Node) (*G.Node, error) {
 	if x == nil {
 		return nil, l.errorf("Fwd", "want x (B, L, %d), got nil", l.cfg.In)

@@ -117,3 +117,48 @@ func TestLinearErrors(t *testing.T) {
 		wantError(t, err, want)
 	}
 }
+
+// A linear map has no state, and is none in the way of the states of others.
+func TestLinearInAStackWithStates(t *testing.T) {
+	g := G.NewGraph()
+	s, err := layers.NewStack(g, tensor.Float64, layers.StackConfig{Blocks: []layers.BlockConfig{
+		{Mixer: layers.LinearConfig{In: 2, Out: 2}, PreNorm: true},
+		{Mixer: layers.S4DConfig{DModel: 2, DState: 4}, PreNorm: true},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := testutil.Input{Name: "x", Shape: tensor.Shape{1, 2, 6}}
+	for i := range 12 {
+		x.F = append(x.F, float64(i*i%7)-3)
+	}
+	y, x1, err := s.FwdState(node(g, tensor.Float64, x), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := s.StateShapes(1); len(x1) != 1 || len(want) != 1 || want[0].Name != "1.x" || !x1[0].Shape().Eq(want[0].Shape) {
+		t.Errorf("states %v, want %v", x1, want)
+	}
+	var v G.Value
+	G.Read(y, &v)
+	vm := G.NewTapeMachine(g, G.EvalMode())
+	defer vm.Close()
+	if err := vm.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Recurrence(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := testutil.RelErr(stepAll(t, r, tensor.Float64, x), testutil.Floats(v)); !(e <= 1e-12) {
+		t.Errorf("steps differ from FwdState by %.3g", e)
+	}
+	l, err := layers.NewLinear(g, tensor.Float64, layers.LinearConfig{In: 2, Out: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = l.FwdState(placeholder(g, tensor.Float64, "u", 1, 2, 6), x1)
+	wantError(t, err, `layers: Linear "linear": FwdState: want no state, got 1 tensors`)
+	_, err = layers.NewBlock(g, tensor.Float64, layers.BlockConfig{Mixer: layers.LinearConfig{In: 2, Out: 2, ChannelsLast: true}})
+	wantError(t, err, `layers: Block "block": BlockConfig: want a mixer of (B, H, L), got a LinearConfig with ChannelsLast`)
+}

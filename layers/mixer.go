@@ -79,7 +79,8 @@ type Freezable interface {
 // Stateful is a mixer that can go on from a state and returns the last one.
 type Stateful interface {
 	// StateShapes describes the state of a batch: the tensors in order. There is
-	// none if the layer, as it is configured, has no state.
+	// none if the layer has no state, as Linear, or if it cannot go on from one as
+	// it is configured, which FwdState then reports.
 	StateShapes(batch int) []StateShape
 	// FwdState is Fwd for a sequence that goes on from a state: x0 is the state
 	// before the first step of x, in the order of StateShapes, or nil for the start

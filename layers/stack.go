@@ -177,6 +177,7 @@ func (l *Stack) FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err erro
 		return nil, nil, l.errorf("FwdState", "want a state of %d tensors, or none for zero, got %d", want, len(x0))
 	}
 	y = x
+	inputs := append(G.Nodes{x}, x0...)
 	for _, b := range l.blocks {
 		var from, to G.Nodes
 		if len(x0) > 0 {
@@ -188,8 +189,10 @@ func (l *Stack) FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err erro
 		}
 		x1 = append(x1, to...)
 	}
-	y, err = l.norm.Fwd(y)
-	return l.made(y, append(G.Nodes{x}, x0...)...), x1, err
+	if y, err = l.norm.Fwd(y); err != nil {
+		return nil, nil, err
+	}
+	return l.made(y, inputs...), x1, nil
 }
 
 // StateShapes describes the state of a batch: those of the blocks in order, their

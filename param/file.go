@@ -21,32 +21,37 @@ type Source interface {
 func varsOf(of ...Source) ([]weights.Var, error) {
 	var vars []weights.Var
 	taken := map[string]bool{}
-	add := func(v weights.Var) error {
-		if taken[v.Name] {
-			return fmt.Errorf("want parameters and buffers of different names, got %q twice: give the layers names of their own", v.Name)
-		}
-		taken[v.Name] = true
-		vars = append(vars, v)
-		return nil
-	}
 	for _, s := range of {
 		if s == nil {
 			return nil, errors.New("want a layer or model, got nil")
 		}
-		for _, p := range s.Params() {
-			v, err := p.Value()
-			if err == nil {
-				err = add(weights.Var{Name: p.Name, Value: v})
-			}
-			if err != nil {
-				return nil, err
-			}
+		own, err := varsOfOne(s)
+		if err != nil {
+			return nil, err
 		}
-		for _, b := range s.Buffers() {
-			if err := add(weights.Var{Name: b.Name, Value: b.Value}); err != nil {
-				return nil, err
+		for _, v := range own {
+			if taken[v.Name] {
+				return nil, fmt.Errorf("want parameters and buffers of different names, got %q twice: give the layers names of their own", v.Name)
 			}
+			taken[v.Name] = true
 		}
+		vars = append(vars, own...)
+	}
+	return vars, nil
+}
+
+// varsOfOne lists the values of the parameters and buffers of one source.
+func varsOfOne(s Source) ([]weights.Var, error) {
+	var vars []weights.Var
+	for _, p := range s.Params() {
+		v, err := p.Value()
+		if err != nil {
+			return nil, err
+		}
+		vars = append(vars, weights.Var{Name: p.Name, Value: v})
+	}
+	for _, b := range s.Buffers() {
+		vars = append(vars, weights.Var{Name: b.Name, Value: b.Value})
 	}
 	return vars, nil
 }
