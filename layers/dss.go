@@ -270,8 +270,13 @@ func (m *dssModel) disc(window int) vandermonde.DSSConfig {
 	return vandermonde.DSSConfig{Version: m.cfg.Version, DetachShift: m.cfg.DetachShift, Rate: m.rate, L: window}
 }
 
+// nodes returns the parameters of the kernel.
+func (m *dssModel) nodes() vandermonde.DSSParams[*G.Node] {
+	return vandermonde.DSSParams[*G.Node]{LogDt: m.logDt, Lambda: m.lambda, W: m.w}
+}
+
 func (m *dssModel) kernels(seqLen int) (*G.Node, error) {
-	return vandermonde.DSSKernel(m.disc(m.window(seqLen)), m.logDt, m.lambda, m.w)
+	return vandermonde.DSSKernel(m.disc(m.window(seqLen)), m.nodes())
 }
 
 func (m *dssModel) stateShape(batch int) tensor.Shape {
@@ -298,7 +303,7 @@ func (m *dssModel) checkReach(seqLen int) error {
 }
 
 func (m *dssModel) stateKernel(x0 *G.Node, seqLen int) (*G.Node, error) {
-	return vandermonde.DSSStateKernel(m.disc(m.window(seqLen)), seqLen, m.logDt, m.lambda, m.w, x0)
+	return vandermonde.DSSStateKernel(m.disc(m.window(seqLen)), seqLen, m.nodes(), x0)
 }
 
 func (m *dssModel) finalState(u, x0 *G.Node) (*G.Node, error) {
@@ -306,5 +311,5 @@ func (m *dssModel) finalState(u, x0 *G.Node) (*G.Node, error) {
 	if err := m.checkReach(seqLen); err != nil {
 		return nil, err
 	}
-	return vandermonde.DSSFinalState(m.disc(m.window(seqLen)), m.logDt, m.lambda, u, x0)
+	return vandermonde.DSSFinalState(m.disc(m.window(seqLen)), m.nodes(), u, x0)
 }

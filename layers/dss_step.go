@@ -33,7 +33,7 @@ func (l *DSS) Snapshot() (Snapshot, error) {
 
 // stepOfDSS reads the recurrence off the parameters.
 func stepOfDSS[T num.Float](m *dssModel) (*vandermonde.Step[T], error) {
-	var p vandermonde.DSSParams[T]
+	var p vandermonde.DSSParams[[]T]
 	for _, err := range []error{m.checkRecurrent(), read(&p.LogDt, m.logDt), read(&p.Lambda, m.lambda), read(&p.W, m.w)} {
 		if err != nil {
 			return nil, err

@@ -14,7 +14,7 @@ func (m *dssModel) system(kernel, feature int) (*System, error) {
 	c, n := m.cfg, m.cfg.DState
 	cols := m.logDt.Shape()[1]
 	var r rows
-	p := vandermonde.DSSParams[float64]{LogDt: r.of(m.logDt, feature, cols), Lambda: r.of(m.lambda, 0, 2*n)}
+	p := vandermonde.DSSParams[[]float64]{LogDt: r.of(m.logDt, feature, cols), Lambda: r.of(m.lambda, 0, 2*n)}
 	w := complexes(r.of(m.w, kernel*c.common().inner()+feature, 2*n))
 	if r.err != nil {
 		return nil, r.err

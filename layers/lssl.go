@@ -211,8 +211,13 @@ func (m *lsslModel) disc(seqLen int) krylov.Config {
 	}
 }
 
+// nodes returns the parameters of the kernel.
+func (m *lsslModel) nodes() krylov.Params[*G.Node] {
+	return krylov.Params[*G.Node]{Dt: m.logDt, A: m.a, C: m.c}
+}
+
 func (m *lsslModel) kernels(seqLen int) (*G.Node, error) {
-	return krylov.Kernel(m.disc(seqLen), m.logDt, m.a, m.c)
+	return krylov.Kernel(m.disc(seqLen), m.nodes())
 }
 
 func (m *lsslModel) stateShape(batch int) tensor.Shape {
@@ -220,9 +225,9 @@ func (m *lsslModel) stateShape(batch int) tensor.Shape {
 }
 
 func (m *lsslModel) stateKernel(x0 *G.Node, seqLen int) (*G.Node, error) {
-	return krylov.StateOutput(m.disc(seqLen), m.logDt, m.a, m.c, x0)
+	return krylov.StateOutput(m.disc(seqLen), m.nodes(), x0)
 }
 
 func (m *lsslModel) finalState(u, x0 *G.Node) (*G.Node, error) {
-	return krylov.FinalState(m.disc(1), m.logDt, m.a, u, x0)
+	return krylov.FinalState(m.disc(1), m.nodes(), u, x0)
 }

@@ -25,7 +25,7 @@ func (l *LSSL) Snapshot() (Snapshot, error) {
 
 // stepOfLSSL reads the recurrence off the parameters.
 func stepOfLSSL[T num.Float](m *lsslModel) (*krylov.Step[T], error) {
-	var p krylov.Params[T]
+	var p krylov.Params[[]T]
 	for _, err := range []error{
 		read(&p.Dt, m.logDt), read(&p.C, m.c),
 		read(&p.A.Pl, m.a.Pl), read(&p.A.Dl, m.a.Dl), read(&p.A.D, m.a.D), read(&p.A.Du, m.a.Du),

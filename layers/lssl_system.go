@@ -14,7 +14,7 @@ func (m *lsslModel) system(kernel, feature int) (*System, error) {
 	c, n := m.cfg, m.cfg.DState
 	s := ssm.Row(feature, c.NSSM)
 	var r rows
-	p := krylov.Params[float64]{ // of this feature and kernel alone
+	p := krylov.Params[[]float64]{ // of this feature and kernel alone
 		Dt: r.of(m.logDt, feature, 1), C: r.of(m.c, kernel*c.common().inner()+feature, n),
 		A: ssm.Tridiagonal[[]float64]{
 			Pl: r.of(m.a.Pl, s, n), Dl: r.of(m.a.Dl, s, n-1), D: r.of(m.a.D, s, n), Du: r.of(m.a.Du, s, n-1),

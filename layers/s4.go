@@ -328,7 +328,7 @@ func tuneC[T num.Float](m *s4Model, n int) error {
 }
 
 // s4Params returns the values of the parameters of the kernel.
-func s4Params[T num.Float](m *s4Model) (p cauchy.Params[T], err error) {
+func s4Params[T num.Float](m *s4Model) (p cauchy.Params[[]T], err error) {
 	for _, err := range []error{
 		read(&p.Dt, m.logDt), read(&p.AReal, m.aReal), read(&p.AImag, m.aImag),
 		read(&p.P, m.p), read(&p.B, m.b), read(&p.C, m.c),
@@ -375,7 +375,7 @@ func (b *Builder) lengthen(m *s4Model) {
 // doubleC doubles the length that the values of c are tuned to, n, until it is
 // at least want, and returns it. The other parameters are tensors by name.
 func doubleC[T num.Float](ts map[string]*tensor.Dense, name func(string) string, c *tensor.Dense, cfg cauchy.Config, size cauchy.Size, n, want int) (int, error) {
-	var p cauchy.Params[T]
+	var p cauchy.Params[[]T]
 	for key, dst := range map[string]*[]T{"log_dt": &p.Dt, "A_real": &p.AReal, "A_imag": &p.AImag, "P": &p.P, "B": &p.B} {
 		d, ok := weights.Memory[T](ts[name(key)])
 		if !ok {
@@ -410,6 +410,11 @@ func (m *s4Model) reach(seqLen int) error {
 	return nil
 }
 
+// nodes returns the parameters of the kernel.
+func (m *s4Model) nodes() cauchy.Params[*G.Node] {
+	return cauchy.Params[*G.Node]{Dt: m.logDt, AReal: m.aReal, AImag: m.aImag, P: m.p, B: m.b, C: m.c}
+}
+
 func (m *s4Model) kernels(seqLen int) (*G.Node, error) {
 	if err := m.reach(seqLen); err != nil {
 		return nil, err
@@ -419,7 +424,7 @@ func (m *s4Model) kernels(seqLen int) (*G.Node, error) {
 	}
 	cfg := m.disc()
 	cfg.L = seqLen
-	return cauchy.Kernel(cfg, m.logDt, m.aReal, m.aImag, m.p, m.b, m.c, cauchy.TunedTo(m.lKernel))
+	return cauchy.Kernel(cfg, m.nodes(), cauchy.TunedTo(m.lKernel))
 }
 
 func (m *s4Model) stateShape(batch int) tensor.Shape {
@@ -430,9 +435,9 @@ func (m *s4Model) stateShape(batch int) tensor.Shape {
 func (m *s4Model) stateKernel(x0 *G.Node, seqLen int) (*G.Node, error) {
 	cfg := m.disc()
 	cfg.L = seqLen
-	return cauchy.StateOutput(cfg, m.logDt, m.aReal, m.aImag, m.p, m.c, x0, cauchy.TunedTo(m.lKernel))
+	return cauchy.StateOutput(cfg, m.nodes(), x0, cauchy.TunedTo(m.lKernel))
 }
 
 func (m *s4Model) finalState(u, x0 *G.Node) (*G.Node, error) {
-	return cauchy.FinalState(m.disc(), m.logDt, m.aReal, m.aImag, m.p, m.b, u, x0)
+	return cauchy.FinalState(m.disc(), m.nodes(), u, x0)
 }

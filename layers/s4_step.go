@@ -53,7 +53,7 @@ func (d denseS4) Snapshot() (Snapshot, error) {
 }
 
 // stepOfS4 reads the recurrence that newStep makes off the parameters.
-func stepOfS4[T num.Float, S any](m *s4Model, newStep func(cauchy.Config, cauchy.Size, cauchy.Params[T]) (S, error)) (S, error) {
+func stepOfS4[T num.Float, S any](m *s4Model, newStep func(cauchy.Config, cauchy.Size, cauchy.Params[[]T]) (S, error)) (S, error) {
 	var none S
 	if err := m.checkTuned(); err != nil {
 		return none, err

@@ -19,7 +19,7 @@ func (m *s4Model) system(kernel, feature int) (*System, error) {
 	c, size := m.cfg, m.size()
 	n, s := size.N, ssm.Row(feature, size.S)
 	var r rows
-	p := cauchy.Params[float64]{ // of this feature and kernel alone
+	p := cauchy.Params[[]float64]{ // of this feature and kernel alone
 		Dt: r.of(m.logDt, feature, m.dtCols()), AReal: r.of(m.aReal, s, n), AImag: r.of(m.aImag, s, n),
 		B: r.of(m.b, s, 2*n), C: r.of(m.c, kernel*size.H+feature, 2*n),
 	}
@@ -67,7 +67,7 @@ func (m *s4Model) system(kernel, feature int) (*System, error) {
 // dense solve would not be.
 func discretizeDPLR(d *hippo.DPLR, dt float64) (*hippo.Recurrence, error) {
 	n := len(d.Lambda)
-	p := cauchy.Params[float64]{Dt: []float64{dt}, B: parts(d.B)}
+	p := cauchy.Params[[]float64]{Dt: []float64{dt}, B: parts(d.B)}
 	for _, l := range d.Lambda {
 		p.AReal, p.AImag = append(p.AReal, -real(l)), append(p.AImag, -imag(l))
 	}

@@ -196,13 +196,18 @@ func (m *s4dModel) disc() vandermonde.Config {
 	return vandermonde.Config{Disc: m.cfg.Disc, DtTransform: m.cfg.DtTransform, ATransform: m.cfg.ATransform, Rate: m.rate}
 }
 
+// nodes returns the parameters of the kernel.
+func (m *s4dModel) nodes() vandermonde.Params[*G.Node] {
+	return vandermonde.Params[*G.Node]{Dt: m.logDt, AReal: m.aReal, AImag: m.aImag, B: m.b, C: m.c}
+}
+
 func (m *s4dModel) kernels(seqLen int) (*G.Node, error) {
 	if err := checkDecay(m.cfg.ATransform, m.aReal); err != nil {
 		return nil, err
 	}
 	cfg := m.disc()
 	cfg.L = seqLen
-	return vandermonde.Kernel(cfg, m.logDt, m.aReal, m.aImag, m.b, m.c)
+	return vandermonde.Kernel(cfg, m.nodes())
 }
 
 func (m *s4dModel) stateShape(batch int) tensor.Shape {
@@ -212,9 +217,9 @@ func (m *s4dModel) stateShape(batch int) tensor.Shape {
 func (m *s4dModel) stateKernel(x0 *G.Node, seqLen int) (*G.Node, error) {
 	cfg := m.disc()
 	cfg.L = seqLen
-	return vandermonde.StateKernel(cfg, m.logDt, m.aReal, m.aImag, m.b, m.c, x0)
+	return vandermonde.StateKernel(cfg, m.nodes(), x0)
 }
 
 func (m *s4dModel) finalState(u, x0 *G.Node) (*G.Node, error) {
-	return vandermonde.FinalState(m.disc(), m.logDt, m.aReal, m.aImag, m.b, u, x0)
+	return vandermonde.FinalState(m.disc(), m.nodes(), u, x0)
 }

@@ -26,7 +26,7 @@ func (l *S4D) Snapshot() (Snapshot, error) {
 
 // stepOfS4D reads the recurrence off the parameters.
 func stepOfS4D[T num.Float](m *s4dModel) (*vandermonde.Step[T], error) {
-	var p vandermonde.Params[T]
+	var p vandermonde.Params[[]T]
 	for _, err := range []error{
 		checkDecay(m.cfg.ATransform, m.aReal),
 		read(&p.Dt, m.logDt), read(&p.AReal, m.aReal), read(&p.AImag, m.aImag), read(&p.B, m.b), read(&p.C, m.c),

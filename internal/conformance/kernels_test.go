@@ -139,7 +139,7 @@ func runS4DKernel(o *outcome, dt tensor.Dtype) error {
 	}
 	cfg := vandermonde.Config{Disc: ssm.Disc(c.String("disc")), ATransform: ssm.None, Rate: c.Float("rate", 1), L: c.Int("L", 0)}
 	r, err := testutil.Run(testutil.Tape, dt, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-		return vandermonde.Kernel(cfg, n[0], n[1], n[2], n[3], n[4])
+		return vandermonde.Kernel(cfg, vandermonde.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], B: n[3], C: n[4]})
 	}, w.F, logDt, aReal, aImag, b, cc)
 	if err != nil {
 		return err
@@ -212,7 +212,7 @@ func runS4DMinimalKernel(o *outcome, dt tensor.Dtype) error {
 		return err
 	}
 	r, err := testutil.Run(testutil.Tape, dt, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-		return vandermonde.Kernel(vandermonde.Config{L: l}, n[0], n[1], n[2], nil, n[3])
+		return vandermonde.Kernel(vandermonde.Config{L: l}, vandermonde.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], C: n[3]})
 	}, w.F, in...)
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ func runDPLRKernel(o *outcome, dt tensor.Dtype) error {
 	}
 	cfg := cauchy.Config{ATransform: ssm.None, Rate: c.Float("rate", 1), LKernel: c.Int("L_kernel", 0), L: c.Int("L", 0)}
 	r, err := testutil.Run(testutil.Tape, dt, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-		return cauchy.Kernel(cfg, n[2], n[0], n[1], n[3], n[4], n[5])
+		return cauchy.Kernel(cfg, cauchy.Params[*G.Node]{Dt: n[2], AReal: n[0], AImag: n[1], P: n[3], B: n[4], C: n[5]})
 	}, w.F, in...)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func runDPLRKernel(o *outcome, dt tensor.Dtype) error {
 	size := cauchy.Size{CH: c.Int("channels", 1), H: c.Int("H", 0), S: half[0], N: half[1], R: c.Int("rank", 1)}
 	ct := make([]float64, len(c.Arrays["C"].F))
 	cfg.Rate = 1 // what C~ is tuned at
-	if err := cauchy.SetupC(ct, cfg, size, cauchy.Params[float64]{
+	if err := cauchy.SetupC(ct, cfg, size, cauchy.Params[[]float64]{
 		Dt: in[2].F, AReal: in[0].F, AImag: in[1].F, P: in[3].F, B: in[4].F, C: c.Arrays["C"].F,
 	}, cfg.LKernel); err != nil {
 		return err
@@ -120,7 +120,7 @@ func runDSSKernel(o *outcome, dt tensor.Dtype) error {
 		return err
 	}
 	r, err := testutil.Run(testutil.Tape, dt, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-		return vandermonde.DSSKernel(cfg, n[0], n[1], n[2])
+		return vandermonde.DSSKernel(cfg, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1], W: n[2]})
 	}, w.F, logDt, lambda, wp)
 	if err != nil {
 		return err
@@ -181,7 +181,7 @@ func runLSSL(o *outcome, dt tensor.Dtype) error {
 	cfg := krylov.Config{Disc: ssm.GBT, Alpha: c.Float("alpha", 0), L: c.Int("L", 0)}
 	r, err := testutil.Run(testutil.Tape, dt, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
 		a := ssm.Tridiagonal[*G.Node]{Pl: n[2], Dl: n[3], D: n[4], Du: n[5], Pr: n[6], C: n[7], B: n[8]}
-		return krylov.Kernel(cfg, n[0], a, n[1])
+		return krylov.Kernel(cfg, krylov.Params[*G.Node]{Dt: n[0], A: a, C: n[1]})
 	}, w.F, in...)
 	if err != nil {
 		return err
@@ -197,7 +197,7 @@ func runLSSL(o *outcome, dt tensor.Dtype) error {
 	if dt == tensor.Float32 {
 		return nil
 	}
-	p := krylov.Params[float64]{Dt: in[0].F, C: in[1].F, A: ssm.Tridiagonal[[]float64]{
+	p := krylov.Params[[]float64]{Dt: in[0].F, C: in[1].F, A: ssm.Tridiagonal[[]float64]{
 		Pl: in[2].F, Dl: in[3].F, D: in[4].F, Du: in[5].F, Pr: in[6].F, C: in[7].F, B: in[8].F,
 	}}
 	ab, bb, err := krylov.Discretize(cfg, krylov.Size{CH: 1, H: c.Int("H", 0), S: 1, N: c.Int("N", 0)}, p)

@@ -14,7 +14,7 @@ func BenchmarkKernel(b *testing.B) {
 	for _, x := range []struct{ h, n, l int }{{128, 64, 1024}, {128, 64, 4096}, {64, 64, 16384}} {
 		cfg := cauchy.Config{L: x.l}
 		size := cauchy.Size{CH: 1, H: x.h, S: x.h, N: x.n / 2, R: 1}
-		p := cauchy.Params[float32]{Dt: make([]float32, x.h), AReal: make([]float32, x.h*x.n/2), AImag: make([]float32, x.h*x.n/2), P: make([]float32, x.h*x.n), B: make([]float32, x.h*x.n), C: make([]float32, x.h*x.n)}
+		p := cauchy.Params[[]float32]{Dt: make([]float32, x.h), AReal: make([]float32, x.h*x.n/2), AImag: make([]float32, x.h*x.n/2), P: make([]float32, x.h*x.n), B: make([]float32, x.h*x.n), C: make([]float32, x.h*x.n)}
 		rng := rand.New(rand.NewPCG(1, 2))
 		for i := range p.Dt {
 			p.Dt[i] = -4
@@ -26,7 +26,7 @@ func BenchmarkKernel(b *testing.B) {
 		for i := range p.P {
 			p.P[i], p.B[i], p.C[i] = float32(rng.NormFloat64()), float32(rng.NormFloat64()), float32(rng.NormFloat64())
 		}
-		g := cauchy.Params[float32]{Dt: make([]float32, x.h), AReal: make([]float32, x.h*x.n/2), AImag: make([]float32, x.h*x.n/2), P: make([]float32, x.h*x.n), B: make([]float32, x.h*x.n), C: make([]float32, x.h*x.n)}
+		g := cauchy.Params[[]float32]{Dt: make([]float32, x.h), AReal: make([]float32, x.h*x.n/2), AImag: make([]float32, x.h*x.n/2), P: make([]float32, x.h*x.n), B: make([]float32, x.h*x.n), C: make([]float32, x.h*x.n)}
 		plan, err := cauchy.NewPlan[float32](cfg, size)
 		if err != nil {
 			b.Fatal(err)

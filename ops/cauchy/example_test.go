@@ -17,7 +17,7 @@ func ExampleKernel() {
 	const l = 9
 	size := cauchy.Size{CH: 1, H: 1, S: 1, N: 1, R: 1}
 	cfg := cauchy.Config{L: l}
-	prm := cauchy.Params[float64]{
+	prm := cauchy.Params[[]float64]{
 		Dt:    []float64{math.Log(1. / 8)},
 		AReal: []float64{math.Log(0.5)},
 		AImag: []float64{2 * math.Pi},
@@ -34,9 +34,10 @@ func ExampleKernel() {
 		return G.NewTensor(g, tensor.Float64, len(shape), G.WithShape(shape...), G.WithName(name),
 			G.WithValue(tensor.New(tensor.WithShape(shape...), tensor.WithBacking(v))))
 	}
-	k, err := cauchy.Kernel(cfg,
-		param("log_dt", prm.Dt, 1, 1), param("A_real", prm.AReal, 1, 1), param("A_imag", prm.AImag, 1, 1),
-		param("P", prm.P, 1, 1, 1, 2), param("B", prm.B, 1, 1, 2), param("C", prm.C, 1, 1, 1, 2))
+	k, err := cauchy.Kernel(cfg, cauchy.Params[*G.Node]{
+		Dt: param("log_dt", prm.Dt, 1, 1), AReal: param("A_real", prm.AReal, 1, 1), AImag: param("A_imag", prm.AImag, 1, 1),
+		P: param("P", prm.P, 1, 1, 1, 2), B: param("B", prm.B, 1, 1, 2), C: param("C", prm.C, 1, 1, 1, 2),
+	})
 	if err != nil {
 		log.Fatal(err)
 	}

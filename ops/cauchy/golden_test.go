@@ -236,7 +236,7 @@ func TestGoldenRecurrence(t *testing.T) {
 		in := inputs(size, p)
 		x0Input := testutil.Input{Name: "x0", Shape: tensor.Shape{batch, size.H, size.N, 2}, F: c.F(t, "x0")}
 		k, err := testutil.Forward(tensor.Float64, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-			return cauchy.StateOutput(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+			return cauchy.StateOutput(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], C: n[4]}, n[5])
 		}, in[0], in[1], in[2], in[3], in[5], x0Input)
 		if err != nil {
 			t.Fatal(err)
@@ -246,7 +246,7 @@ func TestGoldenRecurrence(t *testing.T) {
 		}
 		u := testutil.Input{Name: "u", Shape: tensor.Shape{batch, size.H, cfg.L}, F: c.F(t, "u")}
 		x, err := testutil.Forward(tensor.Float64, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-			return cauchy.FinalState(cfg, n[0], n[1], n[2], n[3], n[4], n[5], n[6])
+			return cauchy.FinalState(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], B: n[4]}, n[5], n[6])
 		}, in[0], in[1], in[2], in[3], in[4], u, x0Input)
 		if err != nil {
 			t.Fatal(err)

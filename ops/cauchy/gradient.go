@@ -51,7 +51,7 @@ func put[T num.Float](dst []T, i int, g complex128) {
 // store writes the gradients by the raw parameters that the models of the
 // features, parts (H), come from. What features share is summed over them in
 // order. A nil slice of grad is left out.
-func store[T num.Float](grad, prm *Params[T], cfg *Config, s *Size, parts []*gradient) {
+func store[T num.Float](grad, prm *Params[[]T], cfg *Config, s *Size, parts []*gradient) {
 	for h, g := range parts {
 		storeDt(grad, prm, cfg, s, h, g.dt)
 		if grad.C == nil {
@@ -70,7 +70,7 @@ func store[T num.Float](grad, prm *Params[T], cfg *Config, s *Size, parts []*gra
 
 // storeDt is store for the step sizes of feature h, which the states share unless
 // each has its own.
-func storeDt[T num.Float](grad, prm *Params[T], cfg *Config, s *Size, h int, g []float64) {
+func storeDt[T num.Float](grad, prm *Params[[]T], cfg *Config, s *Size, h int, g []float64) {
 	if grad.Dt == nil {
 		return
 	}
@@ -88,7 +88,7 @@ func storeDt[T num.Float](grad, prm *Params[T], cfg *Config, s *Size, h int, g [
 }
 
 // storeShared is store for state i, in (S, N), of the state matrices.
-func storeShared[T num.Float](grad, prm *Params[T], cfg *Config, s *Size, parts []*gradient, i int) {
+func storeShared[T num.Float](grad, prm *Params[[]T], cfg *Config, s *Size, parts []*gradient, i int) {
 	n := i % s.N
 	sum := func(of func(*gradient) []complex128) (total complex128) {
 		for h := i / s.N; h < s.H; h += s.S {

@@ -30,7 +30,7 @@ type Plan[T num.Float] struct {
 
 	// The call in progress, for the two loop bodies, which are made once.
 	k, gk             []T
-	prm, grad         Params[T]
+	prm, grad         Params[[]T]
 	forward, backward func(worker, h int)
 }
 
@@ -68,8 +68,8 @@ func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
 // is wrong, or if a kernel does not follow from C~: where the input reaches, and C
 // sees, a mode that repeats itself in the steps that C~ is tuned to. The error
 // names the feature and the pole.
-func (p *Plan[T]) Forward(k []T, prm Params[T]) error {
-	if err := prm.check(p.size, false); err != nil {
+func (p *Plan[T]) Forward(k []T, prm Params[[]T]) error {
+	if err := checkParams(&prm, p.size, false); err != nil {
 		return fmt.Errorf("cauchy: Plan.Forward: %w", err)
 	}
 	if want := p.size.CH * p.size.H * p.cfg.L; len(k) != want {
@@ -77,7 +77,7 @@ func (p *Plan[T]) Forward(k []T, prm Params[T]) error {
 	}
 	p.k, p.prm = k, prm
 	par.For(p.size.H, p.forward)
-	p.k, p.prm = nil, Params[T]{}
+	p.k, p.prm = nil, Params[[]T]{}
 	return named("Plan.Forward", firstError(p.errs))
 }
 
@@ -122,11 +122,11 @@ func (p *Plan[T]) row(k []T, ch, h int) []T {
 // of complex parameters are (d/dRe, d/dIm); those of shared ones are summed
 // over the features. A nil slice of grad is left out. It returns an error if a
 // length is wrong.
-func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
-	if err := prm.check(p.size, false); err != nil {
+func (p *Plan[T]) Backward(grad Params[[]T], prm Params[[]T], gk []T) error {
+	if err := checkParams(&prm, p.size, false); err != nil {
 		return fmt.Errorf("cauchy: Plan.Backward: %w", err)
 	}
-	if err := grad.check(p.size, true); err != nil {
+	if err := checkParams(&grad, p.size, true); err != nil {
 		return fmt.Errorf("cauchy: Plan.Backward: gradient of %w", err)
 	}
 	if want := p.size.CH * p.size.H * p.cfg.L; len(gk) != want {
@@ -142,7 +142,7 @@ func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
 	}
 	par.For(p.size.H, p.backward)
 	store(&p.grad, &p.prm, &p.cfg, &p.size, p.parts)
-	p.grad, p.prm, p.gk = Params[T]{}, Params[T]{}, nil
+	p.grad, p.prm, p.gk = Params[[]T]{}, Params[[]T]{}, nil
 	return nil
 }
 

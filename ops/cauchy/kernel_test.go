@@ -18,8 +18,8 @@ import (
 
 // params64 and params32 are the parameters of a bank in either type.
 type (
-	params64 = cauchy.Params[float64]
-	params32 = cauchy.Params[float32]
+	params64 = cauchy.Params[[]float64]
+	params32 = cauchy.Params[[]float32]
 )
 
 // randomParams draws parameters like a trained model's: dt in [0.01, 0.3],
@@ -109,7 +109,7 @@ func nan[T num.Float](n int) []T {
 	return v
 }
 
-func forward[T num.Float](t testing.TB, cfg cauchy.Config, s cauchy.Size, p cauchy.Params[T]) []float64 {
+func forward[T num.Float](t testing.TB, cfg cauchy.Config, s cauchy.Size, p cauchy.Params[[]T]) []float64 {
 	t.Helper()
 	plan, err := cauchy.NewPlan[T](cfg, s)
 	if err != nil {
@@ -123,13 +123,13 @@ func forward[T num.Float](t testing.TB, cfg cauchy.Config, s cauchy.Size, p cauc
 }
 
 // backward returns the gradients of sum(gk*K), all finite if none is missing.
-func backward[T num.Float](t testing.TB, cfg cauchy.Config, s cauchy.Size, p cauchy.Params[T], gk []T) cauchy.Params[T] {
+func backward[T num.Float](t testing.TB, cfg cauchy.Config, s cauchy.Size, p cauchy.Params[[]T], gk []T) cauchy.Params[[]T] {
 	t.Helper()
 	plan, err := cauchy.NewPlan[T](cfg, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := cauchy.Params[T]{
+	g := cauchy.Params[[]T]{
 		Dt: nan[T](len(p.Dt)), AReal: nan[T](len(p.AReal)), AImag: nan[T](len(p.AImag)),
 		P: nan[T](len(p.P)), B: nan[T](len(p.B)), C: nan[T](len(p.C)),
 	}
@@ -656,8 +656,8 @@ func TestPlanIsDeterministic(t *testing.T) {
 }
 
 // like returns parameters of the same sizes, all zero.
-func like[T num.Float](p cauchy.Params[T]) cauchy.Params[T] {
-	return cauchy.Params[T]{
+func like[T num.Float](p cauchy.Params[[]T]) cauchy.Params[[]T] {
+	return cauchy.Params[[]T]{
 		Dt: make([]T, len(p.Dt)), AReal: make([]T, len(p.AReal)), AImag: make([]T, len(p.AImag)),
 		P: make([]T, len(p.P)), B: make([]T, len(p.B)), C: make([]T, len(p.C)),
 	}

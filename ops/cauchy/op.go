@@ -15,21 +15,21 @@ import (
 // returns them, (CH, H, cfg.L). See [Params] for the parameters and the package
 // documentation for the formula. The shapes are
 //
-//	dt     (H, 1) or (H): one step size for each feature; or (H, N): one for each
+//	Dt     (H, 1) or (H): one step size for each feature; or (H, N): one for each
 //	       state
-//	aReal  (S, N)
-//	aImag  (S, N)
-//	p      (R, S, N, 2), or (S, N, 2) for rank 1
-//	b      (S, N, 2) or (1, S, N, 2)
-//	c      (CH, H, N, 2), or (H, N, 2) for one channel: C~, see [SetupC]
+//	AReal  (S, N)
+//	AImag  (S, N)
+//	P      (R, S, N, 2), or (S, N, 2) for rank 1
+//	B      (S, N, 2) or (1, S, N, 2)
+//	C      (CH, H, N, 2), or (H, N, 2) for one channel: C~, see [SetupC]
 //
 // with S a divisor of H. All are float32 or all float64. Gradients are exact
-// and go to all of them, that of p from both of its places. An error names the
+// and go to all of them, that of P from both of its places. An error names the
 // parameter, the wanted shape or value and what came. The length that C~ is
 // tuned to is that of cfg unless [TunedTo] says where to read it.
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
-func Kernel(cfg Config, dt, aReal, aImag, p, b, c *G.Node, opts ...Option) (*G.Node, error) {
+func Kernel(cfg Config, p Params[*G.Node], opts ...Option) (*G.Node, error) {
 	const name = "cauchy.Kernel"
 	o, err := newOptions(opts)
 	if err == nil {
@@ -38,13 +38,13 @@ func Kernel(cfg Config, dt, aReal, aImag, p, b, c *G.Node, opts ...Option) (*G.N
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in, err := graphop.Floats(name, append(matrix(dt, aReal, aImag, p), graphop.Named("b", b), graphop.Named("c", c))...)
+	in, err := graphop.Floats(name, append(matrix(&p), graphop.Named("B", p.B), graphop.Named("C", p.C))...)
 	if err != nil {
 		return nil, err
 	}
-	size, err := kernelSize(dt, aReal, aImag, p, c)
+	size, err := kernelSize(&p)
 	if err == nil {
-		err = wantB(&size, b)
+		err = wantB(&size, &p)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -57,25 +57,25 @@ func Kernel(cfg Config, dt, aReal, aImag, p, b, c *G.Node, opts ...Option) (*G.N
 }
 
 // matrix names the parameters that all ops begin with.
-func matrix(dt, aReal, aImag, p *G.Node) []graphop.Argument {
+func matrix(p *Params[*G.Node]) []graphop.Argument {
 	return []graphop.Argument{
-		graphop.Named("dt", dt), graphop.Named("aReal", aReal), graphop.Named("aImag", aImag), graphop.Named("p", p),
+		graphop.Named("Dt", p.Dt), graphop.Named("AReal", p.AReal), graphop.Named("AImag", p.AImag), graphop.Named("P", p.P),
 	}
 }
 
 // kernelSize reads the size off the shapes of the parameters but B.
-func kernelSize(dt, aReal, aImag, p, c *G.Node) (Size, error) {
-	cs := c.Shape()
+func kernelSize(p *Params[*G.Node]) (Size, error) {
+	cs := p.C.Shape()
 	d := cs.Dims()
 	if (d != 3 && d != 4) || cs[d-1] != 2 {
-		return Size{}, fmt.Errorf("c: want (CH, H, N, 2) or (H, N, 2), got %v", cs)
+		return Size{}, fmt.Errorf("C: want (CH, H, N, 2) or (H, N, 2), got %v", cs)
 	}
-	s, err := modelSize(cs[d-3], dt, aReal, aImag, p)
+	s, err := modelSize(cs[d-3], p)
 	if err != nil {
 		return s, err
 	}
 	if cs[d-2] != s.N {
-		return s, fmt.Errorf("c: want (CH, H, %d, 2) or (H, %[1]d, 2), got %v", s.N, cs)
+		return s, fmt.Errorf("C: want (CH, H, %d, 2) or (H, %[1]d, 2), got %v", s.N, cs)
 	}
 	if d == 4 {
 		s.CH = cs[0]
@@ -85,30 +85,30 @@ func kernelSize(dt, aReal, aImag, p, c *G.Node) (Size, error) {
 
 // modelSize reads the size of h features off the shapes of dt, A and P, with
 // one channel.
-func modelSize(h int, dt, aReal, aImag, p *G.Node) (Size, error) {
+func modelSize(h int, p *Params[*G.Node]) (Size, error) {
 	s := Size{CH: 1, H: h}
-	a := aReal.Shape()
+	a := p.AReal.Shape()
 	if a.Dims() != 2 || a[1] < 1 {
-		return s, fmt.Errorf("aReal: want (S, N), N >= 1, got %v", a)
+		return s, fmt.Errorf("AReal: want (S, N), N >= 1, got %v", a)
 	}
 	s.S, s.N = a[0], a[1]
-	rank, ok := leading(p, s.S, s.N, 2)
+	rank, ok := leading(p.P, s.S, s.N, 2)
 	if !ok {
-		return s, fmt.Errorf("p: want (R, %d, %d, 2) or (%[1]d, %[2]d, 2), got %v", s.S, s.N, p.Shape())
+		return s, fmt.Errorf("P: want (R, %d, %d, 2) or (%[1]d, %[2]d, 2), got %v", s.S, s.N, p.P.Shape())
 	}
 	s.R = rank
 	if err := s.Validate(); err != nil {
 		return s, err
 	}
-	if err := graphop.WantShape("aImag", aImag, []int{s.S, s.N}); err != nil {
+	if err := graphop.WantShape("AImag", p.AImag, []int{s.S, s.N}); err != nil {
 		return s, err
 	}
-	s.DtPerState = s.N > 1 && slices.Equal(dt.Shape(), []int{h, s.N})
-	return s, graphop.WantShape("dt", dt, []int{h, 1}, []int{h}, []int{h, s.N})
+	s.DtPerState = s.N > 1 && slices.Equal(p.Dt.Shape(), []int{h, s.N})
+	return s, graphop.WantShape("Dt", p.Dt, []int{h, 1}, []int{h}, []int{h, s.N})
 }
 
-func wantB(s *Size, b *G.Node) error {
-	return graphop.WantShape("b", b, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
+func wantB(s *Size, p *Params[*G.Node]) error {
+	return graphop.WantShape("B", p.B, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
 }
 
 // leading returns the first dimension of a node whose others are given, 1 where
@@ -124,7 +124,7 @@ func leading(n *G.Node, others ...int) (first int, ok bool) {
 	return shape[0], true
 }
 
-// kernelCore is a Plan behind graphop: inputs dt, aReal, aImag, p, b, c.
+// kernelCore is a Plan behind graphop: inputs are the parameters, in order.
 type kernelCore[T num.Float] struct{ plan *Plan[T] }
 
 // kernelPlanner makes cores of what Kernel has checked: NewPlan cannot fail on
@@ -144,10 +144,10 @@ func (k kernelCore[T]) Forward(out []T, in []graphop.Arg[T]) error {
 }
 
 func (k kernelCore[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
-	g := Params[T]{Dt: grad[0], AReal: grad[1], AImag: grad[2], P: grad[3], B: grad[4], C: grad[5]}
+	g := Params[[]T]{Dt: grad[0], AReal: grad[1], AImag: grad[2], P: grad[3], B: grad[4], C: grad[5]}
 	return k.plan.Backward(g, kernelParams(in), gout)
 }
 
-func kernelParams[T num.Float](in []graphop.Arg[T]) Params[T] {
-	return Params[T]{Dt: in[0].F, AReal: in[1].F, AImag: in[2].F, P: in[3].F, B: in[4].F, C: in[5].F}
+func kernelParams[T num.Float](in []graphop.Arg[T]) Params[[]T] {
+	return Params[[]T]{Dt: in[0].F, AReal: in[1].F, AImag: in[2].F, P: in[3].F, B: in[4].F, C: in[5].F}
 }

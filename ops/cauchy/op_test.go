@@ -30,7 +30,7 @@ func inputs(s cauchy.Size, p params64) []testutil.Input {
 
 func kernelOf(cfg cauchy.Config) testutil.Build {
 	return func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-		return cauchy.Kernel(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+		return cauchy.Kernel(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], B: n[4], C: n[5]})
 	}
 }
 
@@ -114,7 +114,7 @@ func TestKernelErrors(t *testing.T) {
 	f := func(shape ...int) *G.Node { return node(tensor.Float32, shape...) }
 	good := cauchy.Config{L: 8}
 	dt, a, a2, p, b, c := f(4, 1), f(2, 3), f(2, 3), f(2, 2, 3, 2), f(2, 3, 2), f(1, 4, 3, 2)
-	if _, err := cauchy.Kernel(good, dt, a, a2, p, b, c); err != nil {
+	if _, err := cauchy.Kernel(good, cauchy.Params[*G.Node]{Dt: dt, AReal: a, AImag: a2, P: p, B: b, C: c}); err != nil {
 		t.Fatal(err)
 	}
 	for _, x := range []struct {
@@ -125,20 +125,20 @@ func TestKernelErrors(t *testing.T) {
 		{cauchy.Config{}, dt, a, a2, p, b, c, "cauchy.Kernel: want kernel length L at least 1, got 0"},
 		{cauchy.Config{L: 8, LKernel: 4}, dt, a, a2, p, b, c, "cauchy.Kernel: want kernel length L at most round(LKernel/Rate) = 4, the length that C~ is tuned to, got 8: Double tunes it to twice that"},
 		{cauchy.Config{L: 8, ATransform: ssm.Transform("tanh")}, dt, a, a2, p, b, c, "ATransform"},
-		{good, nil, a, a2, p, b, c, "cauchy.Kernel: dt: want a node, got nil"},
-		{good, dt, a, a2, p, node(tensor.Float64, 2, 3, 2), c, "cauchy.Kernel: b: want dtype float32 like the other inputs, got float64"},
-		{good, f(4, 2), a, a2, p, b, c, "cauchy.Kernel: dt: want (4, 1) or (4) or (4, 3), got (4, 2)"},
-		{good, f(12), a, a2, p, b, c, "cauchy.Kernel: dt: want (4, 1) or (4) or (4, 3), got (12)"},
-		{good, dt, f(3), a2, p, b, c, "aReal: want (S, N), N >= 1, got (3)"},
-		{good, dt, a, f(3, 2), p, b, c, "aImag: want (2, 3), got (3, 2)"},
-		{good, dt, a, a2, f(1, 3, 3, 2), b, c, "p: want (R, 2, 3, 2) or (2, 3, 2), got (1, 3, 3, 2)"},
-		{good, dt, a, a2, f(2, 3), b, c, "p: want (R, 2, 3, 2) or (2, 3, 2), got (2, 3)"},
+		{good, nil, a, a2, p, b, c, "cauchy.Kernel: Dt: want a node, got nil"},
+		{good, dt, a, a2, p, node(tensor.Float64, 2, 3, 2), c, "cauchy.Kernel: B: want dtype float32 like the other inputs, got float64"},
+		{good, f(4, 2), a, a2, p, b, c, "cauchy.Kernel: Dt: want (4, 1) or (4) or (4, 3), got (4, 2)"},
+		{good, f(12), a, a2, p, b, c, "cauchy.Kernel: Dt: want (4, 1) or (4) or (4, 3), got (12)"},
+		{good, dt, f(3), a2, p, b, c, "AReal: want (S, N), N >= 1, got (3)"},
+		{good, dt, a, f(3, 2), p, b, c, "AImag: want (2, 3), got (3, 2)"},
+		{good, dt, a, a2, f(1, 3, 3, 2), b, c, "P: want (R, 2, 3, 2) or (2, 3, 2), got (1, 3, 3, 2)"},
+		{good, dt, a, a2, f(2, 3), b, c, "P: want (R, 2, 3, 2) or (2, 3, 2), got (2, 3)"},
 		{good, dt, a, a2, f(0, 2, 3, 2), b, c, "want rank R at least 1, got 0"},
-		{good, dt, a, a2, p, f(4, 3, 2), c, "b: want (2, 3, 2) or (1, 2, 3, 2), got (4, 3, 2)"},
-		{good, dt, a, a2, p, b, f(1, 4, 3), "c: want (CH, H, N, 2) or (H, N, 2), got (1, 4, 3)"},
+		{good, dt, a, a2, p, f(4, 3, 2), c, "B: want (2, 3, 2) or (1, 2, 3, 2), got (4, 3, 2)"},
+		{good, dt, a, a2, p, b, f(1, 4, 3), "C: want (CH, H, N, 2) or (H, N, 2), got (1, 4, 3)"},
 		{good, f(5, 1), a, a2, p, b, f(1, 5, 3, 2), "got H = 5, S = 2"},
 	} {
-		if _, err := cauchy.Kernel(x.cfg, x.dt, x.ar, x.ai, x.p, x.bb, x.c); err == nil || !strings.Contains(err.Error(), x.want) {
+		if _, err := cauchy.Kernel(x.cfg, cauchy.Params[*G.Node]{Dt: x.dt, AReal: x.ar, AImag: x.ai, P: x.p, B: x.bb, C: x.c}); err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("got error %v, want %q", err, x.want)
 		}
 	}
@@ -146,16 +146,16 @@ func TestKernelErrors(t *testing.T) {
 
 func TestArguments(t *testing.T) {
 	cfg := cauchy.Config{L: 5}
-	dt, aReal, aImag := testutil.Arg("dt", 4, 1), testutil.Arg("aReal", 2, 3), testutil.Arg("aImag", 2, 3)
-	p, b, c := testutil.Arg("p", 1, 2, 3, 2), testutil.Arg("b", 2, 3, 2), testutil.Arg("c", 1, 4, 3, 2)
+	dt, aReal, aImag := testutil.Arg("Dt", 4, 1), testutil.Arg("AReal", 2, 3), testutil.Arg("AImag", 2, 3)
+	p, b, c := testutil.Arg("P", 1, 2, 3, 2), testutil.Arg("B", 2, 3, 2), testutil.Arg("C", 1, 4, 3, 2)
 	x0, u := testutil.Arg("x0", 2, 4, 3, 2), testutil.Arg("u", 2, 4, 5)
 	testutil.CheckArguments(t, "cauchy.Kernel", []testutil.Argument{dt, aReal, aImag, p, b, c}, func(n []*G.Node) (*G.Node, error) {
-		return cauchy.Kernel(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+		return cauchy.Kernel(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], B: n[4], C: n[5]})
 	})
 	testutil.CheckArguments(t, "cauchy.StateOutput", []testutil.Argument{dt, aReal, aImag, p, c, x0}, func(n []*G.Node) (*G.Node, error) {
-		return cauchy.StateOutput(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+		return cauchy.StateOutput(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], C: n[4]}, n[5])
 	})
 	testutil.CheckArguments(t, "cauchy.FinalState", []testutil.Argument{dt, aReal, aImag, p, b, u, x0}, func(n []*G.Node) (*G.Node, error) {
-		return cauchy.FinalState(cfg, n[0], n[1], n[2], n[3], n[4], n[5], n[6])
+		return cauchy.FinalState(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], B: n[4]}, n[5], n[6])
 	})
 }

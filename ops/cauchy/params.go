@@ -10,25 +10,26 @@ import (
 )
 
 // Params are the raw parameters of a bank of DPLR kernels, or the gradients
-// with respect to them. All are row-major.
+// with respect to them. E is what holds one of them: a slice, row-major, or a
+// node of a graph.
 //
 //	dt_hn     = Rate * DtTransform(Dt)
 //	Lambda_sn = -ATransform(AReal) - i AImag
 //
 // so a positive AImag stores the member of a conjugate pair below the real
 // axis, as state-spaces/s4 does.
-type Params[T num.Float] struct {
-	Dt    []T // (H, 1), or (H, N) with Size.DtPerState
-	AReal []T // (S, N)
-	AImag []T // (S, N)
-	P     []T // (R, S, N, 2)
-	B     []T // (S, N, 2)
-	C     []T // (CH, H, N, 2): C~ = C (I - Ab^LKernel)
+type Params[E any] struct {
+	Dt    E // (H, 1), or (H, N) with Size.DtPerState: raw step sizes
+	AReal E // (S, N): raw decay rates
+	AImag E // (S, N): minus the frequencies
+	P     E // (R, S, N, 2): low-rank part of the state matrix
+	B     E // (S, N, 2): input
+	C     E // (CH, H, N, 2): output, as C~ = C (I - Ab^LKernel)
 }
 
-// check returns an error that names the first parameter of the wrong length.
-// Where gradient is true, any may be nil.
-func (p *Params[T]) check(s Size, gradient bool) error {
+// checkParams returns an error that names the first parameter of the wrong
+// length. Where gradient is true, any may be nil.
+func checkParams[T num.Float](p *Params[[]T], s Size, gradient bool) error {
 	for _, x := range []struct {
 		name string
 		v    []T
@@ -74,7 +75,7 @@ func newMatrix(rows, cols int) [][]complex128 {
 }
 
 // load reads feature h of the parameters. B and C may be nil, to be left alone.
-func load[T num.Float](f *feature, prm *Params[T], c *Config, s *Size, h int) {
+func load[T num.Float](f *feature, prm *Params[[]T], c *Config, s *Size, h int) {
 	row, cols := ssm.Row(h, s.S), s.dtCols()
 	for n := range f.a {
 		i := row*s.N + n

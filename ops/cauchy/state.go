@@ -9,15 +9,15 @@ import (
 )
 
 // stateBank is the recurrences of a bank of kernels as dense real ones, on
-// states (Re x, Im x), behind a [linrec.Bank]. Its first inputs are dt, aReal,
-// aImag, p and, with hasB, b.
+// states (Re x, Im x), behind a [linrec.Bank]. Its first inputs are Dt, AReal,
+// AImag, P and, with hasB, B.
 type stateBank[T num.Float] struct {
 	cfg       Config
 	size      Size
 	hasB      bool
 	workers   []stateWorker
 	parts     []*gradient // (H)
-	prm, grad Params[T]
+	prm, grad Params[[]T]
 }
 
 // stateWorker is the scratch memory of one worker, n = 2N.
@@ -47,13 +47,13 @@ func newStateBank[T num.Float](cfg Config, size Size, hasB bool) *stateBank[T] {
 
 // Bind implements linrec.Bank.
 func (s *stateBank[T]) Bind(in []graphop.Arg[T], grad [][]T) (int, error) {
-	s.prm = Params[T]{Dt: in[0].F, AReal: in[1].F, AImag: in[2].F, P: in[3].F}
-	s.grad = Params[T]{}
+	s.prm = Params[[]T]{Dt: in[0].F, AReal: in[1].F, AImag: in[2].F, P: in[3].F}
+	s.grad = Params[[]T]{}
 	if s.hasB {
 		s.prm.B = in[4].F
 	}
 	if grad != nil {
-		s.grad = Params[T]{Dt: grad[0], AReal: grad[1], AImag: grad[2], P: grad[3]}
+		s.grad = Params[[]T]{Dt: grad[0], AReal: grad[1], AImag: grad[2], P: grad[3]}
 		if s.hasB {
 			s.grad.B = grad[4]
 		}

@@ -16,8 +16,8 @@ import (
 //
 //	y[b,c,h,l] = 2 Re(C Ab^(l+1) x0)
 //
-// x0 is (B, H, N, 2), the state before the first step; the other inputs are
-// those of Kernel. Added to the convolution of the input with the kernels, it
+// x0 is (B, H, N, 2), the state before the first step; the parameters are those
+// of Kernel, but that B is not used. Added to the convolution of the input with the kernels, it
 // is the output of the recurrence that starts from x0. Gradients are exact and
 // go to all inputs. It takes dense matrix products, as [FinalState] does: a
 // feature costs O(N^3 log LKernel + N^2 (B L/T + T) + N B L) for blocks of T
@@ -27,7 +27,7 @@ import (
 // as in Kernel. A run returns an error where RecoverC does.
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
-func StateOutput(cfg Config, dt, aReal, aImag, p, c, x0 *G.Node, opts ...Option) (*G.Node, error) {
+func StateOutput(cfg Config, p Params[*G.Node], x0 *G.Node, opts ...Option) (*G.Node, error) {
 	const name = "cauchy.StateOutput"
 	o, err := newOptions(opts)
 	if err == nil {
@@ -36,11 +36,11 @@ func StateOutput(cfg Config, dt, aReal, aImag, p, c, x0 *G.Node, opts ...Option)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in, err := graphop.Floats(name, append(matrix(dt, aReal, aImag, p), graphop.Named("c", c), graphop.Named("x0", x0))...)
+	in, err := graphop.Floats(name, append(matrix(&p), graphop.Named("C", p.C), graphop.Named("x0", x0))...)
 	if err != nil {
 		return nil, err
 	}
-	size, err := kernelSize(dt, aReal, aImag, p, c)
+	size, err := kernelSize(&p)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -70,22 +70,22 @@ func outputPlanner[T num.Float](size Size, batch int) func(Config) graphop.Core[
 //	x[b,h] = Ab^L x0 + sum_l Ab^(L-1-l) Bb u_l
 //
 // x0 is (B, H, N, 2), the state before the first step; nil: zero. The
-// parameters are those of Kernel; the lengths of cfg are not used. Gradients
-// are exact and go to all inputs. It takes dense matrix products, in blocks of
+// parameters are those of Kernel; C and the lengths of cfg are not used.
+// Gradients are exact and go to all inputs. It takes dense matrix products, in blocks of
 // steps: see [StateOutput].
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
-func FinalState(cfg Config, dt, aReal, aImag, p, b, u, x0 *G.Node) (*G.Node, error) {
+func FinalState(cfg Config, p Params[*G.Node], u, x0 *G.Node) (*G.Node, error) {
 	const name = "cauchy.FinalState"
 	if err := cfg.validateModel(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in, err := graphop.Floats(name, append(matrix(dt, aReal, aImag, p),
-		graphop.Named("b", b), graphop.Named("u", u), graphop.Optional("x0", x0))...)
+	in, err := graphop.Floats(name, append(matrix(&p),
+		graphop.Named("B", p.B), graphop.Named("u", u), graphop.Optional("x0", x0))...)
 	if err != nil {
 		return nil, err
 	}
-	size, batch, l, err := sequenceSize(dt, aReal, aImag, p, b, u, x0)
+	size, batch, l, err := sequenceSize(&p, u, x0)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -98,15 +98,15 @@ func FinalState(cfg Config, dt, aReal, aImag, p, b, u, x0 *G.Node) (*G.Node, err
 }
 
 // sequenceSize reads the sizes off the inputs of FinalState; x0 may be nil.
-func sequenceSize(dt, aReal, aImag, p, b, u, x0 *G.Node) (s Size, batch, l int, err error) {
-	h, err := graphop.FirstAxis("dt", dt, "(H, 1) or (H) or (H, N)")
+func sequenceSize(p *Params[*G.Node], u, x0 *G.Node) (s Size, batch, l int, err error) {
+	h, err := graphop.FirstAxis("Dt", p.Dt, "(H, 1) or (H) or (H, N)")
 	if err != nil {
 		return s, 0, 0, err
 	}
-	if s, err = modelSize(h, dt, aReal, aImag, p); err != nil {
+	if s, err = modelSize(h, p); err != nil {
 		return s, 0, 0, err
 	}
-	if err = wantB(&s, b); err != nil {
+	if err = wantB(&s, p); err != nil {
 		return s, 0, 0, err
 	}
 	us := u.Shape()

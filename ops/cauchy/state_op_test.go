@@ -44,7 +44,7 @@ func TestStateOps(t *testing.T) {
 				u := testutil.Normal(rng, "u", batch, size.H, l)
 				x0 := testutil.Normal(rng, "x0", batch, size.H, size.N, 2)
 				cfg := cauchy.Config{LKernel: 2 * max(13, l), Rate: 2, L: l}
-				step, err := cauchy.NewStep(cfg, size, cauchy.Params[float64]{
+				step, err := cauchy.NewStep(cfg, size, cauchy.Params[[]float64]{
 					Dt: in[0].F, AReal: in[1].F, AImag: in[2].F, P: in[3].F, B: in[4].F, C: in[5].F,
 				})
 				if err != nil {
@@ -79,7 +79,7 @@ func TestStateOps(t *testing.T) {
 					if len(n) == 6 {
 						n = append(n, nil)
 					}
-					return cauchy.FinalState(cfg, n[0], n[1], n[2], n[3], n[4], n[5], n[6])
+					return cauchy.FinalState(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], B: n[4]}, n[5], n[6])
 				}
 				for _, c := range []struct {
 					what  string
@@ -88,7 +88,7 @@ func TestStateOps(t *testing.T) {
 					want  []float64
 				}{
 					{"output of the state", func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-						return cauchy.StateOutput(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+						return cauchy.StateOutput(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], C: n[4]}, n[5])
 					}, []testutil.Input{in[0], in[1], in[2], in[3], in[5], x0}, response},
 					{"final state", final, []testutil.Input{in[0], in[1], in[2], in[3], in[4], u, x0}, end},
 					{"final state from zero", final, []testutil.Input{in[0], in[1], in[2], in[3], in[4], u}, endFromZero},
@@ -133,7 +133,7 @@ func TestStateOutputOfAModeThatDoesNotDecay(t *testing.T) {
 		return testutil.Input{Name: name, Shape: shape, F: v}
 	}
 	got, err := testutil.Forward(tensor.Float64, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-		return cauchy.StateOutput(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+		return cauchy.StateOutput(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], C: n[4]}, n[5])
 	}, in("dt", p.Dt, size.H), in("aReal", p.AReal, size.S, size.N), in("aImag", p.AImag, size.S, size.N),
 		in("p", p.P, size.R, size.S, size.N, 2), in("c", p.C, size.CH, size.H, size.N, 2), x0)
 	if err != nil {
@@ -151,12 +151,12 @@ func TestStateOpErrors(t *testing.T) {
 	}
 	dt, a, ai, p, b := node("dt", 3, 1), node("a", 3, 2), node("ai", 3, 2), node("p", 1, 3, 2, 2), node("b", 3, 2, 2)
 	c := node("c", 1, 3, 2, 2)
-	_, noL := cauchy.StateOutput(cauchy.Config{}, dt, a, ai, p, c, node("x1", 1, 3, 2, 2))
-	_, tooLong := cauchy.StateOutput(cauchy.Config{L: 9, LKernel: 8}, dt, a, ai, p, c, node("x2", 1, 3, 2, 2))
-	_, badX := cauchy.StateOutput(cauchy.Config{L: 4}, dt, a, ai, p, c, node("x3", 3, 2, 2))
-	_, badP := cauchy.FinalState(cauchy.Config{}, dt, a, ai, node("p2", 3, 2), b, node("u1", 1, 3, 5), nil)
-	_, badU := cauchy.FinalState(cauchy.Config{}, dt, a, ai, p, b, node("u2", 1, 2, 5), nil)
-	_, badBatch := cauchy.FinalState(cauchy.Config{}, dt, a, ai, p, b, node("u3", 2, 3, 5), node("x4", 1, 3, 2, 2))
+	_, noL := cauchy.StateOutput(cauchy.Config{}, cauchy.Params[*G.Node]{Dt: dt, AReal: a, AImag: ai, P: p, C: c}, node("x1", 1, 3, 2, 2))
+	_, tooLong := cauchy.StateOutput(cauchy.Config{L: 9, LKernel: 8}, cauchy.Params[*G.Node]{Dt: dt, AReal: a, AImag: ai, P: p, C: c}, node("x2", 1, 3, 2, 2))
+	_, badX := cauchy.StateOutput(cauchy.Config{L: 4}, cauchy.Params[*G.Node]{Dt: dt, AReal: a, AImag: ai, P: p, C: c}, node("x3", 3, 2, 2))
+	_, badP := cauchy.FinalState(cauchy.Config{}, cauchy.Params[*G.Node]{Dt: dt, AReal: a, AImag: ai, P: node("p2", 3, 2), B: b}, node("u1", 1, 3, 5), nil)
+	_, badU := cauchy.FinalState(cauchy.Config{}, cauchy.Params[*G.Node]{Dt: dt, AReal: a, AImag: ai, P: p, B: b}, node("u2", 1, 2, 5), nil)
+	_, badBatch := cauchy.FinalState(cauchy.Config{}, cauchy.Params[*G.Node]{Dt: dt, AReal: a, AImag: ai, P: p, B: b}, node("u3", 2, 3, 5), node("x4", 1, 3, 2, 2))
 	for _, c := range []struct {
 		err  error
 		want string
@@ -164,7 +164,7 @@ func TestStateOpErrors(t *testing.T) {
 		{noL, "cauchy.StateOutput: want kernel length L at least 1, got 0"},
 		{tooLong, "got 9"},
 		{badX, "cauchy.StateOutput: x0: want (B, 3, 2, 2), got (3, 2, 2)"},
-		{badP, "cauchy.FinalState: p: want (R, 3, 2, 2) or (3, 2, 2), got (3, 2)"},
+		{badP, "cauchy.FinalState: P: want (R, 3, 2, 2) or (3, 2, 2), got (3, 2)"},
 		{badU, "cauchy.FinalState: u: want (B, 3, L), got (1, 2, 5)"},
 		{badBatch, "cauchy.FinalState: x0: want (2, 3, 2, 2), got (1, 3, 2, 2)"},
 	} {

@@ -27,7 +27,7 @@ type Step[T num.Float] struct{ r *dplr.Recurrence[T] }
 // error if the configuration, a size or a length is wrong.
 //
 // The cost is that of [RecoverC], O(N^3 log LKernel) per feature.
-func NewStep[T num.Float](cfg Config, size Size, prm Params[T]) (*Step[T], error) {
+func NewStep[T num.Float](cfg Config, size Size, prm Params[[]T]) (*Step[T], error) {
 	if err := checkRecurrence(cfg, size, prm); err != nil {
 		return nil, named("NewStep", err)
 	}
@@ -80,7 +80,7 @@ type DenseStep[T num.Float] struct {
 
 // NewDenseStep returns the dense recurrence of the kernels that cfg and prm
 // describe, as [NewStep] does.
-func NewDenseStep[T num.Float](cfg Config, size Size, prm Params[T]) (*DenseStep[T], error) {
+func NewDenseStep[T num.Float](cfg Config, size Size, prm Params[[]T]) (*DenseStep[T], error) {
 	if err := checkRecurrence(cfg, size, prm); err != nil {
 		return nil, named("NewDenseStep", err)
 	}
@@ -180,7 +180,7 @@ func checkAdvance[T num.Float](s *Size, y, x, u []T) (batch int, err error) {
 }
 
 // checkRecurrence checks all that a recurrence and its C are made of.
-func checkRecurrence[T num.Float](cfg Config, size Size, prm Params[T]) error {
+func checkRecurrence[T num.Float](cfg Config, size Size, prm Params[[]T]) error {
 	if err := checkModel(cfg, size, prm); err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func checkRecurrence[T num.Float](cfg Config, size Size, prm Params[T]) error {
 // dense real matrices in float64: Ab (H, 2N, 2N) and Bb (H, 2N) on states (Re x,
 // Im x), as in [DenseStep]. Config.L and LKernel, Size.CH and Params.C are not
 // used. It returns an error if the configuration, a size or a length is wrong.
-func Discretize[T num.Float](cfg Config, size Size, prm Params[T]) (a, b []float64, err error) {
+func Discretize[T num.Float](cfg Config, size Size, prm Params[[]T]) (a, b []float64, err error) {
 	size.CH = 1
 	for _, e := range []error{cfg.validateModel(), size.Validate()} {
 		if e != nil {
@@ -202,7 +202,7 @@ func Discretize[T num.Float](cfg Config, size Size, prm Params[T]) (a, b []float
 		}
 	}
 	prm.C = make([]T, size.H*size.N*2) // not used
-	if err := prm.check(size, false); err != nil {
+	if err := checkParams(&prm, size, false); err != nil {
 		return nil, nil, named("Discretize", err)
 	}
 	n := 2 * size.N
@@ -219,7 +219,7 @@ func Discretize[T num.Float](cfg Config, size Size, prm Params[T]) (a, b []float
 
 // discretise calls visit for every feature, with C recovered from C~, on any
 // goroutine.
-func discretise[T num.Float](cfg Config, size Size, prm Params[T], visit func(h int, f *feature, d *discrete)) error {
+func discretise[T num.Float](cfg Config, size Size, prm Params[[]T], visit func(h int, f *feature, d *discrete)) error {
 	errs := make([]error, size.H)
 	par.For(size.H, func(_, h int) {
 		f := newFeature(&size)

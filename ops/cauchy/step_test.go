@@ -21,7 +21,7 @@ type advancer[T num.Float] interface {
 }
 
 // steps returns both recurrences.
-func steps[T num.Float](t *testing.T, cfg cauchy.Config, s cauchy.Size, p cauchy.Params[T]) map[string]advancer[T] {
+func steps[T num.Float](t *testing.T, cfg cauchy.Config, s cauchy.Size, p cauchy.Params[[]T]) map[string]advancer[T] {
 	t.Helper()
 	linear, err := cauchy.NewStep(cfg, s, p)
 	if err != nil {

@@ -26,7 +26,7 @@ import (
 // B and P of one direction, has no part in C~.
 //
 // (S4, section 3.3 and algorithm 1, step 1.)
-func SetupC[T num.Float](dst []T, cfg Config, size Size, prm Params[T], l int) error {
+func SetupC[T num.Float](dst []T, cfg Config, size Size, prm Params[[]T], l int) error {
 	return retune("SetupC", dst, cfg, size, prm, l, func(dst, c []float64, p *power) {
 		times(dst, c, p.e, p.inv.N())
 		vec.Scale(dst, -1, dst)
@@ -37,7 +37,7 @@ func SetupC[T num.Float](dst []T, cfg Config, size Size, prm Params[T], l int) e
 // (CH, H, N, 2), where prm.C is C~ for length l. It is for a layer that meets a
 // sequence longer than its kernel: the kernel keeps its first l steps and gains
 // l more. dst may be prm.C. See [SetupC] for the rest.
-func Double[T num.Float](dst []T, cfg Config, size Size, prm Params[T], l int) error {
+func Double[T num.Float](dst []T, cfg Config, size Size, prm Params[[]T], l int) error {
 	return retune("Double", dst, cfg, size, prm, l, func(dst, c []float64, p *power) {
 		times(dst, c, p.plus(), p.inv.N())
 	})
@@ -48,7 +48,7 @@ func Double[T num.Float](dst []T, cfg Config, size Size, prm Params[T], l int) e
 // [SetupC], which see for the rest. dst may be prm.C. Modes that do not decay
 // at all, Ab^l = 1, and that the input does not reach have no part in C~; they get
 // none in C.
-func RecoverC[T num.Float](dst []T, cfg Config, size Size, prm Params[T], l int) error {
+func RecoverC[T num.Float](dst []T, cfg Config, size Size, prm Params[[]T], l int) error {
 	return retune("RecoverC", dst, cfg, size, prm, l, untilt)
 }
 
@@ -107,7 +107,7 @@ type conversion func(dst, c []float64, p *power)
 
 // retune writes what convert makes of the rows of C of every feature to dst, all of
 // them or none.
-func retune[T num.Float](name string, dst []T, cfg Config, size Size, prm Params[T], l int, convert conversion) error {
+func retune[T num.Float](name string, dst []T, cfg Config, size Size, prm Params[[]T], l int, convert conversion) error {
 	if err := checkModel(cfg, size, prm); err != nil {
 		return named(name, err)
 	}
@@ -185,12 +185,12 @@ func untilt(dst, c []float64, p *power) {
 }
 
 // checkModel checks all that a recurrence is made of.
-func checkModel[T num.Float](cfg Config, size Size, prm Params[T]) error {
+func checkModel[T num.Float](cfg Config, size Size, prm Params[[]T]) error {
 	if err := cfg.validateModel(); err != nil {
 		return err
 	}
 	if err := size.Validate(); err != nil {
 		return err
 	}
-	return prm.check(size, false)
+	return checkParams(&prm, size, false)
 }

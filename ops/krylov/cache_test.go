@@ -20,7 +20,7 @@ func TestFrozenFactorsAreKept(t *testing.T) {
 		}
 		return v
 	}
-	p := Params[float64]{Dt: row(4), C: row(12), A: ssm.Tridiagonal[[]float64]{
+	p := Params[[]float64]{Dt: row(4), C: row(12), A: ssm.Tridiagonal[[]float64]{
 		Pl: row(6), Dl: row(4), D: row(6), Du: row(4), Pr: row(6), C: row(6), B: row(6),
 	}}
 	for _, stable := range []bool{false, true} {
@@ -32,7 +32,7 @@ func TestFrozenFactorsAreKept(t *testing.T) {
 		k, gc := make([]float64, 4*40), make([]float64, 12)
 		calls := map[string]func() error{
 			"Forward":  func() error { return plan.Forward(k, p) },
-			"Backward": func() error { return plan.Backward(Params[float64]{C: gc}, p, k) },
+			"Backward": func() error { return plan.Backward(Params[[]float64]{C: gc}, p, k) },
 		}
 		const mark = 12345
 		for name, call := range calls {
@@ -83,7 +83,7 @@ func TestKeptFactorsGiveTheSameKernel(t *testing.T) {
 		}
 		return v
 	}
-	p := DenseParams[float32]{Dt: row(3), A: row(16), B: row(4), C: row(24)}
+	p := DenseParams[[]float32]{Dt: row(3), A: row(16), B: row(4), C: row(24)}
 	for i := range 4 {
 		p.A[i*5] -= 2 // stable
 	}
@@ -106,7 +106,7 @@ func TestKeptFactorsGiveTheSameKernel(t *testing.T) {
 			if err := pl.Forward(k[i], p); err != nil {
 				t.Fatal(err)
 			}
-			if err := pl.Backward(DenseParams[float32]{C: g[i]}, p, k[i]); err != nil {
+			if err := pl.Backward(DenseParams[[]float32]{C: g[i]}, p, k[i]); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -26,14 +26,15 @@ func ExampleKernel() {
 		return G.NewTensor(g, tensor.Float64, len(shape), G.WithShape(shape...), G.WithName(name),
 			G.WithValue(tensor.New(tensor.WithShape(shape...), tensor.WithBacking(v))))
 	}
-	a := ssm.Tridiagonal[*G.Node]{
-		Pl: param("pl", system.Pl, n), Dl: param("dl", system.Dl, n-1), D: param("d", system.D, n), Du: param("du", system.Du, n-1),
-		Pr: param("pr", system.Pr, n), C: param("c", system.C, n), B: param("b", system.B, n),
+	p := krylov.Params[*G.Node]{
+		Dt: param("log_dt", []float64{math.Log(0.5)}, 1),
+		A: ssm.Tridiagonal[*G.Node]{
+			Pl: param("pl", system.Pl, n), Dl: param("dl", system.Dl, n-1), D: param("d", system.D, n), Du: param("du", system.Du, n-1),
+			Pr: param("pr", system.Pr, n), C: param("c", system.C, n), B: param("b", system.B, n),
+		},
+		C: param("C", []float64{1, 0, 0, 0}, 1, 1, n),
 	}
-	dt := param("log_dt", []float64{math.Log(0.5)}, 1)
-	c := param("C", []float64{1, 0, 0, 0}, 1, 1, n)
-
-	k, err := krylov.Kernel(krylov.Config{L: 6}, dt, a, c)
+	k, err := krylov.Kernel(krylov.Config{L: 6}, p)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func TestEveryStepSize(t *testing.T) {
 				cfg := disc
 				cfg.L, cfg.DtTransform = l, ssm.None
 				name := fmt.Sprintf("%s, %s, alpha = %g, dt = %g", measure, disc.Disc, disc.Alpha, dt)
-				checkStep(t, name, cfg, m, krylov.Params[float64]{Dt: []float64{dt}, A: *start, C: c})
+				checkStep(t, name, cfg, m, krylov.Params[[]float64]{Dt: []float64{dt}, A: *start, C: c})
 			}
 		}
 	}
@@ -62,7 +62,7 @@ func exactStep(t *testing.T, cfg krylov.Config, m *exact.Model) *exact.Step {
 	return s
 }
 
-func checkStep(t *testing.T, name string, cfg krylov.Config, m *exact.Model, p krylov.Params[float64]) {
+func checkStep(t *testing.T, name string, cfg krylov.Config, m *exact.Model, p krylov.Params[[]float64]) {
 	t.Helper()
 	const tol = 1e-10
 	n := len(m.B)
@@ -99,7 +99,7 @@ func checkStep(t *testing.T, name string, cfg krylov.Config, m *exact.Model, p k
 		t.Fatal(err)
 	}
 	check("kernel", got, k)
-	g := krylov.Params[float64]{Dt: make([]float64, 1), C: make([]float64, n), A: ssm.Tridiagonal[[]float64]{
+	g := krylov.Params[[]float64]{Dt: make([]float64, 1), C: make([]float64, n), A: ssm.Tridiagonal[[]float64]{
 		Pl: make([]float64, n), Dl: make([]float64, n-1), D: make([]float64, n), Du: make([]float64, n-1), Pr: make([]float64, n), C: make([]float64, n), B: make([]float64, n),
 	}}
 	if err := plan.Backward(g, p, k); err != nil {
@@ -123,7 +123,7 @@ func checkStep(t *testing.T, name string, cfg krylov.Config, m *exact.Model, p k
 	rounded := exact.Of(a, b, p.C, p.Dt[0])
 	step = exactStep(t, cfg, rounded)
 	ab, bb = step.Floats()
-	d := krylov.DenseParams[float64]{Dt: p.Dt, A: a, B: b, C: p.C}
+	d := krylov.DenseParams[[]float64]{Dt: p.Dt, A: a, B: b, C: p.C}
 	if gotA, gotB, err = krylov.DiscretizeDense(cfg, size, d); err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func checkStep(t *testing.T, name string, cfg krylov.Config, m *exact.Model, p k
 		t.Fatal(err)
 	}
 	check("dense kernel", got, step.Kernel(rounded.C, cfg.L))
-	gd := krylov.DenseParams[float64]{Dt: make([]float64, 1), A: make([]float64, n*n), B: make([]float64, n), C: make([]float64, n)}
+	gd := krylov.DenseParams[[]float64]{Dt: make([]float64, 1), A: make([]float64, n*n), B: make([]float64, n), C: make([]float64, n)}
 	if err := dense.Backward(gd, d, k); err != nil {
 		t.Fatal(err)
 	}

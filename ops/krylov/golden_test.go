@@ -14,11 +14,11 @@ import (
 const tolGolden = 1e-10
 
 // goldenLSSL reads a case of kind lssl.
-func goldenLSSL(t *testing.T, c *golden.Case) (krylov.Config, krylov.Size, krylov.Params[float64]) {
+func goldenLSSL(t *testing.T, c *golden.Case) (krylov.Config, krylov.Size, krylov.Params[[]float64]) {
 	f := func(name string) []float64 { return c.F(t, name) }
 	cfg := krylov.Config{Disc: ssm.GBT, Alpha: c.Float("alpha", 0), L: c.Int("L", 0)}
 	size := krylov.Size{CH: 1, H: c.Int("H", 0), S: 1, N: c.Int("N", 0)}
-	return cfg, size, krylov.Params[float64]{
+	return cfg, size, krylov.Params[[]float64]{
 		Dt: f("log_dt"), C: f("C"),
 		A: ssm.Tridiagonal[[]float64]{Pl: f("pl"), Dl: f("dl"), D: f("d"), Du: f("du"), Pr: f("pr"), C: f("c"), B: f("b")},
 	}
@@ -50,7 +50,7 @@ func TestGoldenDense(t *testing.T) {
 	for _, c := range golden.Cases(t, "dense_ssm") {
 		cfg := krylov.Config{Disc: ssm.Disc(c.String("method")), Alpha: c.Float("alpha", 0), L: c.Int("L", 0)}
 		size := krylov.Size{CH: 1, H: 1, S: 1, N: c.Int("N", 0)}
-		p := krylov.DenseParams[float64]{
+		p := krylov.DenseParams[[]float64]{
 			Dt: []float64{math.Log(c.Float("dt", 0))}, A: c.F(t, "A"), B: c.F(t, "B"), C: c.F(t, "C"),
 		}
 		k, _ := runDense(t, cfg, size, p, make([]float64, cfg.L))

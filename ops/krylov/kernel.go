@@ -8,18 +8,19 @@ import (
 )
 
 // Params are the raw parameters of a bank of LSSL kernels, or the gradients
-// with respect to them. All are row-major. With S state matrices,
+// with respect to them. E is what holds one of them: a slice, row-major, or a
+// node of a graph. With S state matrices,
 //
 //	dt_h = Rate * DtTransform(Dt)
 //	x'   = -A x + B u,  A = diag(Pl) (T^-1 + diag(A.C)) diag(Pr),  B = diag(Pl) A.B
-type Params[T num.Float] struct {
-	Dt []T                  // (H)
-	A  ssm.Tridiagonal[[]T] // (S, N) each, but Dl and Du (S, N-1)
-	C  []T                  // (CH, H, N)
+type Params[E any] struct {
+	Dt E                  // (H, 1): raw step sizes
+	A  ssm.Tridiagonal[E] // (S, N) each, but Dl and Du (S, N-1): state matrix and input
+	C  E                  // (CH, H, N): output
 }
 
-// to makes v refer to p.
-func (p *Params[T]) to(v *values[T]) {
+// setParams makes v refer to p.
+func (v *values[T]) setParams(p *Params[[]T]) {
 	v.set(p.Dt, p.C, p.A.Pl, p.A.Dl, p.A.D, p.A.Du, p.A.Pr, p.A.C, p.A.B)
 }
 
@@ -47,8 +48,8 @@ func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
 // Forward writes the kernels (CH, H, L) to k. It returns an error if a length
 // is wrong or a model cannot be discretised because it has a pole at 1/(alpha
 // dt) or, without an alpha, a singular T.
-func (p *Plan[T]) Forward(k []T, prm Params[T]) error {
-	prm.to(&p.bank.prm)
+func (p *Plan[T]) Forward(k []T, prm Params[[]T]) error {
+	p.bank.prm.setParams(&prm)
 	if err := p.bank.forward(k); err != nil {
 		return fmt.Errorf("krylov: Plan.Forward: %w", err)
 	}
@@ -60,9 +61,9 @@ func (p *Plan[T]) Forward(k []T, prm Params[T]) error {
 // them. Those of shared parameters are summed over the features. A nil slice of
 // grad is left out; with Config.Frozen all but C must be. It returns an error
 // if a length is wrong, and where Forward does.
-func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
-	prm.to(&p.bank.prm)
-	grad.to(&p.bank.grad)
+func (p *Plan[T]) Backward(grad Params[[]T], prm Params[[]T], gk []T) error {
+	p.bank.prm.setParams(&prm)
+	p.bank.grad.setParams(&grad)
 	if err := p.bank.backward(gk); err != nil {
 		return fmt.Errorf("krylov: Plan.Backward: %w", err)
 	}
@@ -77,10 +78,10 @@ func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
 // ab is (H, N, N), bb (H, N). Config.L, Size.CH and Params.C are not used. It
 // returns an error if the configuration or a length is wrong, and where
 // Plan.Forward does.
-func Discretize[T num.Float](cfg Config, size Size, prm Params[T]) (ab, bb []float64, err error) {
+func Discretize[T num.Float](cfg Config, size Size, prm Params[[]T]) (ab, bb []float64, err error) {
 	b, err := newStepBank[T](cfg, size, structuredKind)
 	if err == nil {
-		prm.to(&b.prm)
+		b.prm.setParams(&prm)
 		ab, bb, err = b.discretize()
 	}
 	if err != nil {
@@ -93,10 +94,10 @@ func Discretize[T num.Float](cfg Config, size Size, prm Params[T]) (ab, bb []flo
 // in float64 whatever T: a is (S, N, N), b (S, N), with Config.Stable after it has
 // moved them. It returns an error if the configuration or a length is wrong, and
 // where T is singular.
-func Continuous[T num.Float](cfg Config, size Size, prm Params[T]) (a, b []float64, err error) {
+func Continuous[T num.Float](cfg Config, size Size, prm Params[[]T]) (a, b []float64, err error) {
 	bank, err := newStepBank[T](cfg, size, structuredKind)
 	if err == nil {
-		prm.to(&bank.prm)
+		bank.prm.setParams(&prm)
 		a, b, err = bank.continuous()
 	}
 	if err != nil {
@@ -113,20 +114,20 @@ func newStepBank[T num.Float](cfg Config, size Size, kind kind) (*bank[T], error
 }
 
 // DenseParams are the raw parameters of a bank of kernels with dense state
-// matrices, or the gradients with respect to them. All are row-major. With S
-// state matrices,
+// matrices, or the gradients with respect to them, held by E as in [Params].
+// With S state matrices,
 //
 //	dt_h = Rate * DtTransform(Dt)
 //	x'   = A x + B u
-type DenseParams[T num.Float] struct {
-	Dt []T // (H)
-	A  []T // (S, N, N)
-	B  []T // (S, N)
-	C  []T // (CH, H, N)
+type DenseParams[E any] struct {
+	Dt E // (H, 1): raw step sizes
+	A  E // (S, N, N): state matrix
+	B  E // (S, N): input
+	C  E // (CH, H, N): output
 }
 
-// to makes v refer to p.
-func (p *DenseParams[T]) to(v *values[T]) { v.set(p.Dt, p.C, p.A, p.B) }
+// setDense makes v refer to p.
+func (v *values[T]) setDense(p *DenseParams[[]T]) { v.set(p.Dt, p.C, p.A, p.B) }
 
 // DensePlan is [Plan] for dense state matrices: those of any measure of package
 // hippo, fixed or trainable.
@@ -144,8 +145,8 @@ func NewDensePlan[T num.Float](cfg Config, size Size) (*DensePlan[T], error) {
 // Forward writes the kernels (CH, H, L) to k. It returns an error if a length
 // is wrong or a model cannot be discretised because A has the eigenvalue
 // 1/(alpha dt).
-func (p *DensePlan[T]) Forward(k []T, prm DenseParams[T]) error {
-	prm.to(&p.bank.prm)
+func (p *DensePlan[T]) Forward(k []T, prm DenseParams[[]T]) error {
+	p.bank.prm.setDense(&prm)
 	if err := p.bank.forward(k); err != nil {
 		return fmt.Errorf("krylov: DensePlan.Forward: %w", err)
 	}
@@ -153,9 +154,9 @@ func (p *DensePlan[T]) Forward(k []T, prm DenseParams[T]) error {
 }
 
 // Backward is [Plan.Backward] for dense state matrices.
-func (p *DensePlan[T]) Backward(grad DenseParams[T], prm DenseParams[T], gk []T) error {
-	prm.to(&p.bank.prm)
-	grad.to(&p.bank.grad)
+func (p *DensePlan[T]) Backward(grad DenseParams[[]T], prm DenseParams[[]T], gk []T) error {
+	p.bank.prm.setDense(&prm)
+	p.bank.grad.setDense(&grad)
 	if err := p.bank.backward(gk); err != nil {
 		return fmt.Errorf("krylov: DensePlan.Backward: %w", err)
 	}
@@ -163,10 +164,10 @@ func (p *DensePlan[T]) Backward(grad DenseParams[T], prm DenseParams[T], gk []T)
 }
 
 // DiscretizeDense is [Discretize] for dense state matrices.
-func DiscretizeDense[T num.Float](cfg Config, size Size, prm DenseParams[T]) (ab, bb []float64, err error) {
+func DiscretizeDense[T num.Float](cfg Config, size Size, prm DenseParams[[]T]) (ab, bb []float64, err error) {
 	b, err := newStepBank[T](cfg, size, denseKind)
 	if err == nil {
-		prm.to(&b.prm)
+		b.prm.setDense(&prm)
 		ab, bb, err = b.discretize()
 	}
 	if err != nil {

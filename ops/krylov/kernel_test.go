@@ -53,7 +53,7 @@ func TestMeasures(t *testing.T) {
 				continue // Fourier measures take an even N
 			}
 			cfg, s := krylov.Config{L: 300}, krylov.Size{CH: 1, H: 2, S: 1, N: n}
-			p := krylov.DenseParams[float64]{
+			p := krylov.DenseParams[[]float64]{
 				Dt: []float64{math.Log(0.002), math.Log(0.05)}, A: a.RawMatrix().Data, B: b,
 				C: normal(rand.New(rand.NewPCG(1, uint64(n))), 2*n),
 			}
@@ -102,7 +102,7 @@ func TestEveryShortLength(t *testing.T) {
 }
 
 // compare reports gradients that are not nil and differ.
-func compare(t *testing.T, what string, got, want krylov.Params[float64], tol float64) {
+func compare(t *testing.T, what string, got, want krylov.Params[[]float64], tol float64) {
 	t.Helper()
 	one := func(name string, got, want []float64) {
 		if got == nil {
@@ -211,7 +211,7 @@ func TestFloat32IsRoundedOnce(t *testing.T) {
 			if e := testutil.RelErr(f64(k32), k); !(e <= tol) {
 				t.Errorf("%s, L = %d: relative error %.3g > %.3g", disc, L, e, tol)
 			}
-			wide := krylov.Params[float64]{Dt: f64(g32.Dt), C: f64(g32.C)}
+			wide := krylov.Params[[]float64]{Dt: f64(g32.Dt), C: f64(g32.C)}
 			for i, v := range g32.A.Parts() {
 				*fields(&wide.A)[i] = f64(v)
 			}
@@ -288,7 +288,7 @@ func TestPlanDoesNotAllocate(t *testing.T) {
 			t.Fatal(err)
 		}
 		k, g := make([]float32, s.H*cfg.L), gradOf(cfg, p)
-		gd := krylov.DenseParams[float32]{Dt: g.Dt, C: g.C}
+		gd := krylov.DenseParams[[]float32]{Dt: g.Dt, C: g.C}
 		if !cfg.Frozen {
 			gd.A, gd.B = make([]float32, len(dense.A)), make([]float32, len(dense.B))
 		}
@@ -319,7 +319,7 @@ func TestGradientsMayBeLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 9 { // one at a time
-		var g krylov.Params[float64]
+		var g krylov.Params[[]float64]
 		all, from := append(fields(&g.A), &g.Dt, &g.C), append(want.A.Parts(), want.Dt, want.C)
 		*all[i] = make([]float64, len(from[i]))
 		if err := plan.Backward(g, p, gk); err != nil {
@@ -359,7 +359,7 @@ func TestPlanErrors(t *testing.T) {
 	short.A.Du = short.A.Du[1:]
 	missing.Dt = nil
 	shortDense.A = shortDense.A[1:]
-	onlyA := krylov.Params[float64]{C: p.C, A: p.A}
+	onlyA := krylov.Params[[]float64]{C: p.C, A: p.A}
 	_, _, discretize := krylov.Discretize(krylov.Config{Rate: math.Inf(1)}, size, p)
 	_, _, discretizeShort := krylov.Discretize(good, size, short)
 	_, _, discretizeSize := krylov.Discretize(good, krylov.Size{H: -2, S: 1, N: 3}, p)
@@ -433,7 +433,7 @@ func TestSingularModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unstable := krylov.DenseParams[float64]{ // eigenvalues 1 = 1/dt in the second
+	unstable := krylov.DenseParams[[]float64]{ // eigenvalues 1 = 1/dt in the second
 		Dt: []float64{0, 0}, A: []float64{-1, 0, 0, -1, 1, 0, 3, 1}, B: make([]float64, 4), C: make([]float64, 4),
 	}
 	for _, c := range []struct {

@@ -8,49 +8,48 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
 // Kernel adds the LSSL kernels of the given raw parameters to their graph and
 // returns them, (CH, H, cfg.L). See [Params] for the parameters and [Plan] for
 // the formula. The shapes are
 //
-//	dt     (H, 1) or (H)
-//	a      (S, N) each, but Dl and Du (S, N-1); or (N) and (N-1) for S = 1
-//	c      (CH, H, N), or (H, N) for one channel
+//	Dt     (H, 1) or (H)
+//	A      (S, N) each, but Dl and Du (S, N-1); or (N) and (N-1) for S = 1
+//	C      (CH, H, N), or (H, N) for one channel
 //
 // with N at least 2 and S a divisor of H. All are float32 or all float64.
-// Gradients are exact and go to all of them, or to c alone with Config.Frozen.
+// Gradients are exact and go to all of them, or to C alone with Config.Frozen.
 // An error names the parameter, the wanted shape or value and what came.
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
-func Kernel(cfg Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], c *G.Node) (*G.Node, error) {
-	return apply("krylov.Kernel", cfg, structuredKind, append(parameters(dt, a), graphop.Named("c", c)), tridiagonalSize)
+func Kernel(cfg Config, p Params[*G.Node]) (*G.Node, error) {
+	return apply("krylov.Kernel", cfg, structuredKind, append(parameters(&p), graphop.Named("C", p.C)), tridiagonalSize)
 }
 
 // DenseKernel is [Kernel] for dense state matrices, x' = A x + B u; see
 // [DenseParams]. The shapes are
 //
-//	dt     (H, 1) or (H)
-//	a      (S, N, N), or (N, N) for S = 1
-//	b      (S, N), or (N) for S = 1
-//	c      (CH, H, N), or (H, N) for one channel
-func DenseKernel(cfg Config, dt, a, b, c *G.Node) (*G.Node, error) {
-	args := []graphop.Argument{graphop.Named("dt", dt), graphop.Named("a", a), graphop.Named("b", b), graphop.Named("c", c)}
+//	Dt     (H, 1) or (H)
+//	A      (S, N, N), or (N, N) for S = 1
+//	B      (S, N), or (N) for S = 1
+//	C      (CH, H, N), or (H, N) for one channel
+func DenseKernel(cfg Config, p DenseParams[*G.Node]) (*G.Node, error) {
+	args := []graphop.Argument{graphop.Named("Dt", p.Dt), graphop.Named("A", p.A), graphop.Named("B", p.B), graphop.Named("C", p.C)}
 	return apply("krylov.DenseKernel", cfg, denseKind, args, denseSize)
 }
 
-// parameters names dt and the parts of a.
-func parameters(dt *G.Node, a ssm.Tridiagonal[*G.Node]) []graphop.Argument {
-	args := []graphop.Argument{graphop.Named("dt", dt)}
-	nodes := a.Parts()
-	for i, p := range structuredParts(0) { // for their names
-		args = append(args, graphop.Named(p.name, nodes[i]))
+// parameters names Dt and the parts of A.
+func parameters(p *Params[*G.Node]) []graphop.Argument {
+	args := []graphop.Argument{graphop.Named("Dt", p.Dt)}
+	nodes := p.A.Parts()
+	for i, part := range structuredParts(0) { // for their names
+		args = append(args, graphop.Named(part.name, nodes[i]))
 	}
 	return args
 }
 
-// apply makes the op of one kind of the arguments dt, the parts of theta and c.
+// apply makes the op of one kind of the arguments Dt, the parts of theta and C.
 // models returns S and N by the shapes of the parts.
 func apply(name string, cfg Config, kind kind, args []graphop.Argument, models func(parts []*G.Node) (s, n int, err error)) (*G.Node, error) {
 	if err := cfg.Validate(); err != nil {
@@ -80,7 +79,7 @@ func apply(name string, cfg Config, kind kind, args []graphop.Argument, models f
 		in...)
 }
 
-// tridiagonalSize reads S and N off the shapes of the parts of a.
+// tridiagonalSize reads S and N off the shapes of the parts of A.
 func tridiagonalSize(parts []*G.Node) (s, n int, err error) {
 	d := parts[2].Shape()
 	switch {
@@ -103,12 +102,12 @@ func tridiagonalSize(parts []*G.Node) (s, n int, err error) {
 	return s, n, nil
 }
 
-// denseSize reads S and N off the shapes of a and b.
+// denseSize reads S and N off the shapes of A and B.
 func denseSize(parts []*G.Node) (s, n int, err error) {
 	a := parts[0].Shape()
 	d := a.Dims()
 	if d != 2 && d != 3 || a[d-1] < 1 || a[d-1] != a[d-2] {
-		return 0, 0, fmt.Errorf("a: want (S, N, N) or (N, N), N >= 1, got %v", a)
+		return 0, 0, fmt.Errorf("A: want (S, N, N) or (N, N), N >= 1, got %v", a)
 	}
 	s, n = 1, a[d-1]
 	if d == 3 {
@@ -118,15 +117,15 @@ func denseSize(parts []*G.Node) (s, n int, err error) {
 	if s == 1 {
 		shapes = append(shapes, []int{n})
 	}
-	return s, n, graphop.WantShape("b", parts[1], shapes...)
+	return s, n, graphop.WantShape("B", parts[1], shapes...)
 }
 
-// outer reads CH and H off the shape of c, and checks all.
+// outer reads CH and H off the shape of C, and checks all.
 func (s *Size) outer(kind kind, dt, c *G.Node) error {
 	cs := c.Shape()
 	d := cs.Dims()
 	if d != 2 && d != 3 || cs[d-1] != s.N {
-		return fmt.Errorf("c: want (CH, H, %d) or (H, %[1]d), got %v", s.N, cs)
+		return fmt.Errorf("C: want (CH, H, %d) or (H, %[1]d), got %v", s.N, cs)
 	}
 	s.CH, s.H = 1, cs[d-2]
 	if d == 3 {
@@ -135,10 +134,10 @@ func (s *Size) outer(kind kind, dt, c *G.Node) error {
 	if err := s.validate(kind.minN); err != nil {
 		return err
 	}
-	return graphop.WantShape("dt", dt, []int{s.H, 1}, []int{s.H})
+	return graphop.WantShape("Dt", dt, []int{s.H, 1}, []int{s.H})
 }
 
-// core is a bank behind graphop: inputs dt, the parts of theta and c.
+// core is a bank behind graphop: inputs Dt, the parts of theta and C.
 type core[T num.Float] struct{ bank *bank[T] }
 
 // newCore takes what apply has checked: newBank cannot fail on it.

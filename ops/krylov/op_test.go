@@ -18,7 +18,7 @@ import (
 
 // inputs turns parameters into the inputs of krylov.Kernel: dt, the parts of A
 // and C.
-func inputs(cfg krylov.Config, s krylov.Size, p krylov.Params[float64]) []testutil.Input {
+func inputs(cfg krylov.Config, s krylov.Size, p krylov.Params[[]float64]) []testutil.Input {
 	in := []testutil.Input{{Name: "dt", Shape: tensor.Shape{s.H, 1}, F: p.Dt, Fixed: cfg.Frozen}}
 	for i, v := range p.A.Parts() {
 		in = append(in, testutil.Input{Name: fmt.Sprintf("a%d", i), Shape: tensor.Shape{s.S, len(v) / s.S}, F: v, Fixed: cfg.Frozen})
@@ -36,11 +36,11 @@ func tridiagonal[E any](parts []E) (a ssm.Tridiagonal[E]) {
 
 func kernelOf(cfg krylov.Config) testutil.Build {
 	return func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-		return krylov.Kernel(cfg, n[0], tridiagonal(n[1:8]), n[8])
+		return krylov.Kernel(cfg, krylov.Params[*G.Node]{Dt: n[0], A: tridiagonal(n[1:8]), C: n[8]})
 	}
 }
 
-func denseInputs(cfg krylov.Config, s krylov.Size, p krylov.DenseParams[float64]) []testutil.Input {
+func denseInputs(cfg krylov.Config, s krylov.Size, p krylov.DenseParams[[]float64]) []testutil.Input {
 	return []testutil.Input{
 		{Name: "dt", Shape: tensor.Shape{s.H, 1}, F: p.Dt, Fixed: cfg.Frozen},
 		{Name: "a", Shape: tensor.Shape{s.S, s.N, s.N}, F: p.A, Fixed: cfg.Frozen},
@@ -51,7 +51,7 @@ func denseInputs(cfg krylov.Config, s krylov.Size, p krylov.DenseParams[float64]
 
 func denseKernelOf(cfg krylov.Config) testutil.Build {
 	return func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-		return krylov.DenseKernel(cfg, n[0], n[1], n[2], n[3])
+		return krylov.DenseKernel(cfg, krylov.DenseParams[*G.Node]{Dt: n[0], A: n[1], B: n[2], C: n[3]})
 	}
 }
 
@@ -100,7 +100,7 @@ func TestKernelAcceptsStoredShapes(t *testing.T) {
 		}
 	}
 	one := krylov.Size{CH: 2, H: 2, S: 2, N: 1}
-	testutil.Check(t, denseKernelOf(cfg), denseInputs(cfg, one, krylov.DenseParams[float64]{
+	testutil.Check(t, denseKernelOf(cfg), denseInputs(cfg, one, krylov.DenseParams[[]float64]{
 		Dt: []float64{-2, -1}, A: []float64{-1, -0.5}, B: []float64{1, 2}, C: []float64{1, 2, 3, 4},
 	})...)
 }
@@ -125,11 +125,11 @@ func TestKernelErrors(t *testing.T) {
 	}
 	a, b := f(2, 3, 3), f(2, 3)
 	kernel := func(cfg krylov.Config, dt *G.Node, a ssm.Tridiagonal[*G.Node], c *G.Node) error {
-		_, err := krylov.Kernel(cfg, dt, a, c)
+		_, err := krylov.Kernel(cfg, krylov.Params[*G.Node]{Dt: dt, A: a, C: c})
 		return err
 	}
 	dense := func(cfg krylov.Config, dt, a, b, c *G.Node) error {
-		_, err := krylov.DenseKernel(cfg, dt, a, b, c)
+		_, err := krylov.DenseKernel(cfg, krylov.DenseParams[*G.Node]{Dt: dt, A: a, B: b, C: c})
 		return err
 	}
 	if err := kernel(good, dt, parts(-1, nil), c); err != nil {
@@ -144,21 +144,21 @@ func TestKernelErrors(t *testing.T) {
 	}{
 		{kernel(krylov.Config{}, dt, parts(-1, nil), c), "krylov.Kernel: want kernel length L at least 1, got 0"},
 		{kernel(krylov.Config{L: 8, Disc: "dss"}, dt, parts(-1, nil), c), "krylov.Kernel: field Disc: ssm: want discretisation"},
-		{kernel(good, nil, parts(-1, nil), c), "krylov.Kernel: dt: want a node, got nil"},
+		{kernel(good, nil, parts(-1, nil), c), "krylov.Kernel: Dt: want a node, got nil"},
 		{kernel(good, dt, ssm.Tridiagonal[*G.Node]{}, c), "krylov.Kernel: A.Pl: want a node, got nil"},
 		{kernel(good, dt, parts(4, node(tensor.Float64, 2, 3)), c), "krylov.Kernel: A.Pr: want dtype float32 like the other inputs, got float64"},
 		{kernel(good, dt, parts(2, f(2, 1)), c), "krylov.Kernel: A.D: want (S, N) or (N), N >= 2, got (2, 1)"},
 		{kernel(good, dt, parts(1, f(2, 3)), c), "krylov.Kernel: A.Dl: want (2, 2), got (2, 3)"},
 		{kernel(good, dt, parts(5, f(3)), c), "krylov.Kernel: A.C: want (2, 3), got (3)"},
-		{kernel(good, dt, parts(-1, nil), f(1, 4, 4)), "krylov.Kernel: c: want (CH, H, 3) or (H, 3), got (1, 4, 4)"},
+		{kernel(good, dt, parts(-1, nil), f(1, 4, 4)), "krylov.Kernel: C: want (CH, H, 3) or (H, 3), got (1, 4, 4)"},
 		{kernel(good, dt, parts(-1, nil), f(1, 5, 3)), "got H = 5, S = 2"},
-		{kernel(good, f(4, 3), parts(-1, nil), c), "krylov.Kernel: dt: want (4, 1) or (4), got (4, 3)"},
+		{kernel(good, f(4, 3), parts(-1, nil), c), "krylov.Kernel: Dt: want (4, 1) or (4), got (4, 3)"},
 		{dense(krylov.Config{L: 8, Stable: true, Disc: ssm.Euler}, dt, a, b, c), "krylov.DenseKernel: want with Stable a discretisation that keeps stability"},
-		{dense(good, dt, f(2, 3), b, c), "krylov.DenseKernel: a: want (S, N, N) or (N, N), N >= 1, got (2, 3)"},
-		{dense(good, dt, f(3), b, c), "krylov.DenseKernel: a: want (S, N, N) or (N, N), N >= 1, got (3)"},
-		{dense(good, dt, a, f(3), c), "krylov.DenseKernel: b: want (2, 3), got (3)"},
-		{dense(good, dt, f(3, 3), f(2, 3), c), "krylov.DenseKernel: b: want (1, 3) or (3), got (2, 3)"},
-		{dense(good, dt, a, nil, c), "krylov.DenseKernel: b: want a node, got nil"},
+		{dense(good, dt, f(2, 3), b, c), "krylov.DenseKernel: A: want (S, N, N) or (N, N), N >= 1, got (2, 3)"},
+		{dense(good, dt, f(3), b, c), "krylov.DenseKernel: A: want (S, N, N) or (N, N), N >= 1, got (3)"},
+		{dense(good, dt, a, f(3), c), "krylov.DenseKernel: B: want (2, 3), got (3)"},
+		{dense(good, dt, f(3, 3), f(2, 3), c), "krylov.DenseKernel: B: want (1, 3) or (3), got (2, 3)"},
+		{dense(good, dt, a, nil, c), "krylov.DenseKernel: B: want a node, got nil"},
 	} {
 		if x.err == nil || !strings.Contains(x.err.Error(), x.want) {
 			t.Errorf("got error %v, want %q", x.err, x.want)
@@ -205,23 +205,23 @@ func TestFrozenGraph(t *testing.T) {
 
 func TestArguments(t *testing.T) {
 	cfg := krylov.Config{L: 5}
-	dt, c := testutil.Arg("dt", 4, 1), testutil.Arg("c", 1, 4, 3)
+	dt, c := testutil.Arg("Dt", 4, 1), testutil.Arg("C", 1, 4, 3)
 	x0, u := testutil.Arg("x0", 2, 4, 3), testutil.Arg("u", 2, 4, 5)
 	model := []testutil.Argument{
 		dt, testutil.Arg("A.Pl", 2, 3), testutil.Arg("A.Dl", 2, 2), testutil.Arg("A.D", 2, 3), testutil.Arg("A.Du", 2, 2),
 		testutil.Arg("A.Pr", 2, 3), testutil.Arg("A.C", 2, 3), testutil.Arg("A.B", 2, 3),
 	}
 	testutil.CheckArguments(t, "krylov.Kernel", append(slices.Clone(model), c), func(n []*G.Node) (*G.Node, error) {
-		return krylov.Kernel(cfg, n[0], tridiagonal(n[1:8]), n[8])
+		return krylov.Kernel(cfg, krylov.Params[*G.Node]{Dt: n[0], A: tridiagonal(n[1:8]), C: n[8]})
 	})
 	testutil.CheckArguments(t, "krylov.StateOutput", append(slices.Clone(model), c, x0), func(n []*G.Node) (*G.Node, error) {
-		return krylov.StateOutput(cfg, n[0], tridiagonal(n[1:8]), n[8], n[9])
+		return krylov.StateOutput(cfg, krylov.Params[*G.Node]{Dt: n[0], A: tridiagonal(n[1:8]), C: n[8]}, n[9])
 	})
 	testutil.CheckArguments(t, "krylov.FinalState", append(slices.Clone(model), u, x0), func(n []*G.Node) (*G.Node, error) {
-		return krylov.FinalState(cfg, n[0], tridiagonal(n[1:8]), n[8], n[9])
+		return krylov.FinalState(cfg, krylov.Params[*G.Node]{Dt: n[0], A: tridiagonal(n[1:8])}, n[8], n[9])
 	})
-	dense := []testutil.Argument{dt, testutil.Arg("a", 2, 3, 3), testutil.Arg("b", 2, 3), c}
+	dense := []testutil.Argument{dt, testutil.Arg("A", 2, 3, 3), testutil.Arg("B", 2, 3), c}
 	testutil.CheckArguments(t, "krylov.DenseKernel", dense, func(n []*G.Node) (*G.Node, error) {
-		return krylov.DenseKernel(cfg, n[0], n[1], n[2], n[3])
+		return krylov.DenseKernel(cfg, krylov.DenseParams[*G.Node]{Dt: n[0], A: n[1], B: n[2], C: n[3]})
 	})
 }

@@ -54,14 +54,14 @@ func fields[E any](a *ssm.Tridiagonal[E]) []*E {
 
 // measure returns LSSL parameters as at initialisation: the system of a measure
 // for every state matrix, step sizes from 0.001 to 0.1, C of N(0, 1).
-func measure(tb testing.TB, m hippo.Measure, cfg krylov.Config, s krylov.Size) krylov.Params[float64] {
+func measure(tb testing.TB, m hippo.Measure, cfg krylov.Config, s krylov.Size) krylov.Params[[]float64] {
 	tb.Helper()
 	one, err := hippo.LSSL(m, s.N, hippo.MeasureOptions{})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(uint64(s.N), uint64(s.H)))
-	p := krylov.Params[float64]{Dt: make([]float64, s.H), C: normal(rng, s.CH*s.H*s.N)}
+	p := krylov.Params[[]float64]{Dt: make([]float64, s.H), C: normal(rng, s.CH*s.H*s.N)}
 	for h := range p.Dt {
 		if p.Dt[h], err = cfg.DtTransform.Inverse(0.001 * math.Pow(100, rng.Float64())); err != nil {
 			tb.Fatal(err)
@@ -78,7 +78,7 @@ func measure(tb testing.TB, m hippo.Measure, cfg krylov.Config, s krylov.Size) k
 // random returns parameters as after some training: those of LegT, whose T
 // takes pivoting, moved a little, all different. A few signs are wrong where
 // Config.Stable has to mend them.
-func random(tb testing.TB, cfg krylov.Config, s krylov.Size, seed uint64) krylov.Params[float64] {
+func random(tb testing.TB, cfg krylov.Config, s krylov.Size, seed uint64) krylov.Params[[]float64] {
 	tb.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	p := measure(tb, hippo.LegT, cfg, s)
@@ -95,7 +95,7 @@ func random(tb testing.TB, cfg krylov.Config, s krylov.Size, seed uint64) krylov
 }
 
 // model returns state matrix s of the parameters.
-func model(p *krylov.Params[float64], size krylov.Size, s int) *ssm.Tridiagonal[[]float64] {
+func model(p *krylov.Params[[]float64], size krylov.Size, s int) *ssm.Tridiagonal[[]float64] {
 	t := new(ssm.Tridiagonal[[]float64])
 	for i, v := range p.A.Parts() {
 		w := len(v) / size.S
@@ -105,9 +105,9 @@ func model(p *krylov.Params[float64], size krylov.Size, s int) *ssm.Tridiagonal[
 }
 
 // denseOf returns the same models with dense state matrices.
-func denseOf(tb testing.TB, s krylov.Size, p krylov.Params[float64]) krylov.DenseParams[float64] {
+func denseOf(tb testing.TB, s krylov.Size, p krylov.Params[[]float64]) krylov.DenseParams[[]float64] {
 	tb.Helper()
-	d := krylov.DenseParams[float64]{Dt: p.Dt, C: p.C}
+	d := krylov.DenseParams[[]float64]{Dt: p.Dt, C: p.C}
 	for i := range s.S {
 		a, b, err := hippo.Untridiagonal(model(&p, s, i))
 		if err != nil {
@@ -120,7 +120,7 @@ func denseOf(tb testing.TB, s krylov.Size, p krylov.Params[float64]) krylov.Dens
 
 // naive is the oracle: the models of denseOf discretised and raised to powers
 // as the definition says.
-func naive(tb testing.TB, cfg krylov.Config, s krylov.Size, p krylov.DenseParams[float64]) []float64 {
+func naive(tb testing.TB, cfg krylov.Config, s krylov.Size, p krylov.DenseParams[[]float64]) []float64 {
 	tb.Helper()
 	k := make([]float64, s.CH*s.H*cfg.L)
 	for h := range s.H {
@@ -152,8 +152,8 @@ func naive(tb testing.TB, cfg krylov.Config, s krylov.Size, p krylov.DenseParams
 	return k
 }
 
-func to32(p krylov.Params[float64]) krylov.Params[float32] {
-	q := krylov.Params[float32]{Dt: f32(p.Dt), C: f32(p.C)}
+func to32(p krylov.Params[[]float64]) krylov.Params[[]float32] {
+	q := krylov.Params[[]float32]{Dt: f32(p.Dt), C: f32(p.C)}
 	for i, v := range p.A.Parts() {
 		*fields(&q.A)[i] = f32(v)
 	}
@@ -161,17 +161,17 @@ func to32(p krylov.Params[float64]) krylov.Params[float32] {
 }
 
 // rounded returns p with every value rounded to float32.
-func rounded(p krylov.Params[float64]) krylov.Params[float64] {
+func rounded(p krylov.Params[[]float64]) krylov.Params[[]float64] {
 	q := to32(p)
-	r := krylov.Params[float64]{Dt: f64(q.Dt), C: f64(q.C)}
+	r := krylov.Params[[]float64]{Dt: f64(q.Dt), C: f64(q.C)}
 	for i, v := range q.A.Parts() {
 		*fields(&r.A)[i] = f64(v)
 	}
 	return r
 }
 
-func denseTo32(p krylov.DenseParams[float64]) krylov.DenseParams[float32] {
-	return krylov.DenseParams[float32]{Dt: f32(p.Dt), A: f32(p.A), B: f32(p.B), C: f32(p.C)}
+func denseTo32(p krylov.DenseParams[[]float64]) krylov.DenseParams[[]float32] {
+	return krylov.DenseParams[[]float32]{Dt: f32(p.Dt), A: f32(p.A), B: f32(p.B), C: f32(p.C)}
 }
 
 func f32(v []float64) []float32 {
@@ -200,8 +200,8 @@ func unwritten[T num.Float](n int) []T {
 }
 
 // gradOf returns memory for the gradients of p.
-func gradOf[T num.Float](cfg krylov.Config, p krylov.Params[T]) krylov.Params[T] {
-	g := krylov.Params[T]{C: unwritten[T](len(p.C))}
+func gradOf[T num.Float](cfg krylov.Config, p krylov.Params[[]T]) krylov.Params[[]T] {
+	g := krylov.Params[[]T]{C: unwritten[T](len(p.C))}
 	if cfg.Frozen {
 		return g
 	}
@@ -213,7 +213,7 @@ func gradOf[T num.Float](cfg krylov.Config, p krylov.Params[T]) krylov.Params[T]
 }
 
 // run computes the kernels and the gradients of sum(gk*K).
-func run[T num.Float](tb testing.TB, cfg krylov.Config, s krylov.Size, p krylov.Params[T], gk []T) (k []T, g krylov.Params[T]) {
+func run[T num.Float](tb testing.TB, cfg krylov.Config, s krylov.Size, p krylov.Params[[]T], gk []T) (k []T, g krylov.Params[[]T]) {
 	tb.Helper()
 	plan, err := krylov.NewPlan[T](cfg, s)
 	if err != nil {
@@ -230,7 +230,7 @@ func run[T num.Float](tb testing.TB, cfg krylov.Config, s krylov.Size, p krylov.
 }
 
 // runDense is run for dense state matrices.
-func runDense[T num.Float](tb testing.TB, cfg krylov.Config, s krylov.Size, p krylov.DenseParams[T], gk []T) (k []T, g krylov.DenseParams[T]) {
+func runDense[T num.Float](tb testing.TB, cfg krylov.Config, s krylov.Size, p krylov.DenseParams[[]T], gk []T) (k []T, g krylov.DenseParams[[]T]) {
 	tb.Helper()
 	plan, err := krylov.NewDensePlan[T](cfg, s)
 	if err != nil {

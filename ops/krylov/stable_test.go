@@ -14,9 +14,9 @@ import (
 )
 
 // stabilised returns the parameters that Config.Stable uses instead of p.
-func stabilised(tb testing.TB, s krylov.Size, p krylov.Params[float64]) krylov.Params[float64] {
+func stabilised(tb testing.TB, s krylov.Size, p krylov.Params[[]float64]) krylov.Params[[]float64] {
 	tb.Helper()
-	q := krylov.Params[float64]{Dt: p.Dt, C: p.C}
+	q := krylov.Params[[]float64]{Dt: p.Dt, C: p.C}
 	for i := range s.S {
 		m := model(&p, s, i)
 		for n := range m.Pl {
@@ -101,7 +101,7 @@ func TestStableLeavesHiPPOAlone(t *testing.T) {
 
 // expansion returns the largest norm of a discretised state matrix, in the
 // norm in which Config.Stable keeps it from growing: |D x|, D = diag(Pr/Pl)^1/2.
-func expansion(t *testing.T, cfg krylov.Config, s krylov.Size, p krylov.Params[float64]) float64 {
+func expansion(t *testing.T, cfg krylov.Config, s krylov.Size, p krylov.Params[[]float64]) float64 {
 	t.Helper()
 	ab, _, err := krylov.Discretize(cfg, s, p)
 	if err != nil {
@@ -210,7 +210,7 @@ func TestStableDense(t *testing.T) {
 	for _, cfg := range stableRules {
 		cfg.L = 80
 		rng := rand.New(rand.NewPCG(8, 9))
-		p := krylov.DenseParams[float64]{
+		p := krylov.DenseParams[[]float64]{
 			Dt: []float64{-2, 0}, A: normal(rng, s.S*s.N*s.N), B: normal(rng, s.S*s.N), C: normal(rng, s.H*s.N),
 		}
 		k, _ := runDense(t, cfg, s, p, make([]float64, s.H*cfg.L))

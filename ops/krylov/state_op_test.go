@@ -20,7 +20,7 @@ const tolState = 1e-12
 
 // recur runs the recurrence of p over u (B, H, L) from x0 (B, H, N), and
 // returns the outputs (B, CH*H, L) and the last states. nil stands for zeros.
-func recur(t *testing.T, cfg krylov.Config, s krylov.Size, p krylov.Params[float64], batch, l int, u, x0 []float64) (y, x []float64) {
+func recur(t *testing.T, cfg krylov.Config, s krylov.Size, p krylov.Params[[]float64], batch, l int, u, x0 []float64) (y, x []float64) {
 	t.Helper()
 	ab, bb, err := krylov.Discretize(cfg, s, p)
 	if err != nil {
@@ -76,7 +76,7 @@ func TestStateOps(t *testing.T) {
 					if len(n) == 9 {
 						n = append(n, nil)
 					}
-					return krylov.FinalState(cfg, n[0], tridiagonal(n[1:8]), n[8], n[9])
+					return krylov.FinalState(cfg, krylov.Params[*G.Node]{Dt: n[0], A: tridiagonal(n[1:8])}, n[8], n[9])
 				}
 				withInput := append(append([]testutil.Input{}, params[:last]...), u)
 				for _, c := range []struct {
@@ -86,7 +86,7 @@ func TestStateOps(t *testing.T) {
 					want  []float64
 				}{
 					{"output of the state", func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-						return krylov.StateOutput(cfg, n[0], tridiagonal(n[1:8]), n[8], n[9])
+						return krylov.StateOutput(cfg, krylov.Params[*G.Node]{Dt: n[0], A: tridiagonal(n[1:8]), C: n[8]}, n[9])
 					}, append(append([]testutil.Input{}, params...), x0), response},
 					{"final state", final, append(append([]testutil.Input{}, withInput...), x0), end},
 					{"final state from zero", final, withInput, fromZero},
@@ -117,22 +117,22 @@ func TestStateOpErrors(t *testing.T) {
 		Pr: node("pr", 1, 4), C: node("ac", 1, 4), B: node("ab", 1, 4),
 	}
 	dt, c := node("dt", 3, 1), node("c", 2, 3, 4)
-	_, noL := krylov.StateOutput(krylov.Config{}, dt, a, c, node("x1", 1, 3, 4))
-	_, badX := krylov.StateOutput(krylov.Config{L: 5}, dt, a, c, node("x2", 3, 4))
-	_, badC := krylov.StateOutput(krylov.Config{L: 5}, dt, a, node("c2", 3, 4), node("x3", 1, 3, 4))
-	_, badU := krylov.FinalState(krylov.Config{}, dt, a, node("u1", 1, 2, 5), nil)
-	_, badBatch := krylov.FinalState(krylov.Config{}, dt, a, node("u2", 2, 3, 5), node("x4", 1, 3, 4))
-	_, badDt := krylov.FinalState(krylov.Config{}, node("dt2", 3, 2), a, node("u3", 2, 3, 5), nil)
+	_, noL := krylov.StateOutput(krylov.Config{}, krylov.Params[*G.Node]{Dt: dt, A: a, C: c}, node("x1", 1, 3, 4))
+	_, badX := krylov.StateOutput(krylov.Config{L: 5}, krylov.Params[*G.Node]{Dt: dt, A: a, C: c}, node("x2", 3, 4))
+	_, badC := krylov.StateOutput(krylov.Config{L: 5}, krylov.Params[*G.Node]{Dt: dt, A: a, C: node("c2", 3, 4)}, node("x3", 1, 3, 4))
+	_, badU := krylov.FinalState(krylov.Config{}, krylov.Params[*G.Node]{Dt: dt, A: a}, node("u1", 1, 2, 5), nil)
+	_, badBatch := krylov.FinalState(krylov.Config{}, krylov.Params[*G.Node]{Dt: dt, A: a}, node("u2", 2, 3, 5), node("x4", 1, 3, 4))
+	_, badDt := krylov.FinalState(krylov.Config{}, krylov.Params[*G.Node]{Dt: node("dt2", 3, 2), A: a}, node("u3", 2, 3, 5), nil)
 	for _, c := range []struct {
 		err  error
 		want string
 	}{
 		{noL, "krylov.StateOutput: want kernel length L at least 1, got 0"},
 		{badX, "krylov.StateOutput: x0: want (B, 3, 4), got (3, 4)"},
-		{badC, "krylov.StateOutput: c: want (CH, 3, 4), got (3, 4)"},
+		{badC, "krylov.StateOutput: C: want (CH, 3, 4), got (3, 4)"},
 		{badU, "krylov.FinalState: u: want (B, 3, L), got (1, 2, 5)"},
 		{badBatch, "krylov.FinalState: x0: want (2, 3, 4), got (1, 3, 4)"},
-		{badDt, "krylov.FinalState: dt: want (3, 1) or (3), got (3, 2)"},
+		{badDt, "krylov.FinalState: Dt: want (3, 1) or (3), got (3, 2)"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", c.err, c.want)

@@ -36,7 +36,7 @@ type Step[T num.Float] struct {
 
 // NewStep returns the recurrence of the kernels that cfg and prm describe. It
 // returns an error if the configuration, a size or a length is wrong.
-func NewStep[T num.Float](cfg Config, size Size, prm Params[T]) (*Step[T], error) {
+func NewStep[T num.Float](cfg Config, size Size, prm Params[[]T]) (*Step[T], error) {
 	a, b, err := Discretize(cfg, size, prm)
 	if err != nil {
 		return nil, err

@@ -152,16 +152,17 @@ func (s DSSSize) dtCols() int {
 }
 
 // DSSParams are the raw parameters of a bank of DSS kernels, or the gradients
-// with respect to them. All are row-major.
-type DSSParams[T num.Float] struct {
-	LogDt  []T // (H, 1), or (H, 2) with DSSSize.SeparateDt; see DSSConfig.Dt
-	Lambda []T // (N, 2); DSSVersion says how Lambda follows
-	W      []T // (CH, H, N, 2)
+// with respect to them. E is what holds one of them: a slice, row-major, or a
+// node of a graph.
+type DSSParams[E any] struct {
+	LogDt  E // (H, 1), or (H, 2) with DSSSize.SeparateDt: raw step sizes, see DSSConfig.Dt
+	Lambda E // (N, 2): raw poles; DSSVersion says how Lambda follows
+	W      E // (CH, H, N, 2): weights of the states in the output
 }
 
-// check returns an error that names the first parameter of the wrong length.
-// Where gradient is true, any may be nil.
-func (p *DSSParams[T]) check(s DSSSize, gradient bool) error {
+// checkDSSParams returns an error that names the first parameter of the wrong
+// length. Where gradient is true, any may be nil.
+func checkDSSParams[T num.Float](p *DSSParams[[]T], s DSSSize, gradient bool) error {
 	for _, x := range []struct {
 		name string
 		v    []T
@@ -203,8 +204,8 @@ func maxReach[T num.Float]() float64 {
 	return 700
 }
 
-// states computes the states of feature h.
-func (p *DSSParams[T]) states(dst []dssState, c *DSSConfig, s *DSSSize, h int) {
+// setDSSStates computes the states of feature h.
+func setDSSStates[T num.Float](dst []dssState, p *DSSParams[[]T], c *DSSConfig, s *DSSSize, h int) {
 	cols := s.dtCols()
 	dtRe, dRe := c.dt(float64(p.LogDt[h*cols]))
 	dtIm, dIm := c.dt(float64(p.LogDt[h*cols+cols-1]))
@@ -311,7 +312,7 @@ type DSSPlan[T num.Float] struct {
 
 	// The call in progress, for the two loop bodies, which are made once.
 	k, gk             []T
-	prm, grad         DSSParams[T]
+	prm, grad         DSSParams[[]T]
 	forward, backward func(worker, h int)
 }
 
@@ -358,7 +359,7 @@ func NewDSSPlan[T num.Float](cfg DSSConfig, size DSSSize) (*DSSPlan[T], error) {
 
 // setStates computes the states of feature h.
 func (w *dssWorker[T]) setStates(p *DSSPlan[T], h int) {
-	p.prm.states(w.states, &p.cfg, &p.size, h)
+	setDSSStates(w.states, &p.prm, &p.cfg, &p.size, h)
 	w.growing = false
 	for n, st := range w.states {
 		w.ab[n], w.ab[len(w.states)+n] = real(st.ab), imag(st.ab)
@@ -368,8 +369,8 @@ func (w *dssWorker[T]) setStates(p *DSSPlan[T], h int) {
 
 // Forward writes the kernels (CH, H, L) to k. It returns an error if a length
 // is wrong.
-func (p *DSSPlan[T]) Forward(k []T, prm DSSParams[T]) error {
-	if err := prm.check(p.size, false); err != nil {
+func (p *DSSPlan[T]) Forward(k []T, prm DSSParams[[]T]) error {
+	if err := checkDSSParams(&prm, p.size, false); err != nil {
 		return fmt.Errorf("vandermonde: DSSPlan.Forward: %w", err)
 	}
 	if want := p.size.CH * p.size.H * p.cfg.L; len(k) != want {
@@ -377,7 +378,7 @@ func (p *DSSPlan[T]) Forward(k []T, prm DSSParams[T]) error {
 	}
 	p.k, p.prm = k, prm
 	par.For(p.size.H, p.forward)
-	p.k, p.prm = nil, DSSParams[T]{}
+	p.k, p.prm = nil, DSSParams[[]T]{}
 	return nil
 }
 
@@ -418,11 +419,11 @@ func (w *dssWorker[T]) coefficients(weights []T, growing bool) {
 // them. Gradients of complex parameters are (d/dRe, d/dIm); that of Lambda is
 // summed over the features. A nil slice of grad is left out. It returns an
 // error if a length is wrong.
-func (p *DSSPlan[T]) Backward(grad DSSParams[T], prm DSSParams[T], gk []T) error {
-	if err := prm.check(p.size, false); err != nil {
+func (p *DSSPlan[T]) Backward(grad DSSParams[[]T], prm DSSParams[[]T], gk []T) error {
+	if err := checkDSSParams(&prm, p.size, false); err != nil {
 		return fmt.Errorf("vandermonde: DSSPlan.Backward: %w", err)
 	}
-	if err := grad.check(p.size, true); err != nil {
+	if err := checkDSSParams(&grad, p.size, true); err != nil {
 		return fmt.Errorf("vandermonde: DSSPlan.Backward: gradient of %w", err)
 	}
 	if want := p.size.CH * p.size.H * p.cfg.L; len(gk) != want {
@@ -431,7 +432,7 @@ func (p *DSSPlan[T]) Backward(grad DSSParams[T], prm DSSParams[T], gk []T) error
 	p.grad, p.prm, p.gk = grad, prm, gk
 	par.For(p.size.H, p.backward)
 	p.reduce()
-	p.grad, p.prm, p.gk = DSSParams[T]{}, DSSParams[T]{}, nil
+	p.grad, p.prm, p.gk = DSSParams[[]T]{}, DSSParams[[]T]{}, nil
 	return nil
 }
 
@@ -552,7 +553,7 @@ func (p *DSSPlan[T]) reduce() {
 // range of T: such a state is left out, ab = bb = 0, and what the kernel has of
 // it, s e^(-j dt Re Lambda) at j steps before its end, is missing from the
 // output of the last steps.
-func DiscretizeDSS[T num.Float](cfg DSSConfig, size DSSSize, prm DSSParams[T]) (ab, bb []complex128, err error) {
+func DiscretizeDSS[T num.Float](cfg DSSConfig, size DSSSize, prm DSSParams[[]T]) (ab, bb []complex128, err error) {
 	size.CH = 1
 	for _, e := range []error{cfg.Validate(), size.Validate()} {
 		if e != nil {
@@ -560,14 +561,14 @@ func DiscretizeDSS[T num.Float](cfg DSSConfig, size DSSSize, prm DSSParams[T]) (
 		}
 	}
 	prm.W = make([]T, size.H*size.N*2) // not used
-	if err := prm.check(size, false); err != nil {
+	if err := checkDSSParams(&prm, size, false); err != nil {
 		return nil, nil, fmt.Errorf("vandermonde: DiscretizeDSS: %w", err)
 	}
 	ab = make([]complex128, size.H*size.N)
 	bb = make([]complex128, size.H*size.N)
 	states := make([]dssState, size.N)
 	for h := range size.H {
-		prm.states(states, &cfg, &size, h)
+		setDSSStates(states, &prm, &cfg, &size, h)
 		for n := range states {
 			ab[h*size.N+n], bb[h*size.N+n] = states[n].recurrence(cfg.L)
 		}

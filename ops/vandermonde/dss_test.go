@@ -19,12 +19,12 @@ import (
 
 // randomDSS draws the parameters of a trained model, dt in [0.001, 0.1] before
 // Config.Rate. With growing, softmax has some states of positive real part.
-func randomDSS(rng *rand.Rand, cfg vandermonde.DSSConfig, s vandermonde.DSSSize, growing bool) vandermonde.DSSParams[float64] {
+func randomDSS(rng *rand.Rand, cfg vandermonde.DSSConfig, s vandermonde.DSSSize, growing bool) vandermonde.DSSParams[[]float64] {
 	cols := 1
 	if s.SeparateDt {
 		cols = 2
 	}
-	p := vandermonde.DSSParams[float64]{
+	p := vandermonde.DSSParams[[]float64]{
 		LogDt: make([]float64, s.H*cols), Lambda: make([]float64, s.N*2), W: make([]float64, s.CH*s.H*s.N*2),
 	}
 	for i := range p.LogDt {
@@ -54,16 +54,16 @@ func randomDSS(rng *rand.Rand, cfg vandermonde.DSSConfig, s vandermonde.DSSSize,
 	return p
 }
 
-func dss32(p vandermonde.DSSParams[float64]) vandermonde.DSSParams[float32] {
-	return vandermonde.DSSParams[float32]{LogDt: f32(p.LogDt), Lambda: f32(p.Lambda), W: f32(p.W)}
+func dss32(p vandermonde.DSSParams[[]float64]) vandermonde.DSSParams[[]float32] {
+	return vandermonde.DSSParams[[]float32]{LogDt: f32(p.LogDt), Lambda: f32(p.Lambda), W: f32(p.W)}
 }
 
-func roundedDSS(p vandermonde.DSSParams[float64]) vandermonde.DSSParams[float64] {
+func roundedDSS(p vandermonde.DSSParams[[]float64]) vandermonde.DSSParams[[]float64] {
 	q := dss32(p)
-	return vandermonde.DSSParams[float64]{LogDt: f64(q.LogDt), Lambda: f64(q.Lambda), W: f64(q.W)}
+	return vandermonde.DSSParams[[]float64]{LogDt: f64(q.LogDt), Lambda: f64(q.Lambda), W: f64(q.W)}
 }
 
-func forwardDSS[T num.Float](t testing.TB, cfg vandermonde.DSSConfig, s vandermonde.DSSSize, p vandermonde.DSSParams[T]) []float64 {
+func forwardDSS[T num.Float](t testing.TB, cfg vandermonde.DSSConfig, s vandermonde.DSSSize, p vandermonde.DSSParams[[]T]) []float64 {
 	t.Helper()
 	plan, err := vandermonde.NewDSSPlan[T](cfg, s)
 	if err != nil {
@@ -76,13 +76,13 @@ func forwardDSS[T num.Float](t testing.TB, cfg vandermonde.DSSConfig, s vandermo
 	return f64(k)
 }
 
-func backwardDSS[T num.Float](t testing.TB, cfg vandermonde.DSSConfig, s vandermonde.DSSSize, p vandermonde.DSSParams[T], gk []T) vandermonde.DSSParams[T] {
+func backwardDSS[T num.Float](t testing.TB, cfg vandermonde.DSSConfig, s vandermonde.DSSSize, p vandermonde.DSSParams[[]T], gk []T) vandermonde.DSSParams[[]T] {
 	t.Helper()
 	plan, err := vandermonde.NewDSSPlan[T](cfg, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := vandermonde.DSSParams[T]{LogDt: make([]T, len(p.LogDt)), Lambda: make([]T, len(p.Lambda)), W: make([]T, len(p.W))}
+	g := vandermonde.DSSParams[[]T]{LogDt: make([]T, len(p.LogDt)), Lambda: make([]T, len(p.Lambda)), W: make([]T, len(p.W))}
 	if err := plan.Backward(g, p, gk); err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func backwardDSS[T num.Float](t testing.TB, cfg vandermonde.DSSConfig, s vanderm
 // naiveDSS is the oracle, one exponential for every element of the Vandermonde
 // matrix. For softmax the powers of each state are divided by their sum, by
 // adding them up; the reciprocal is damped as published.
-func naiveDSS(cfg vandermonde.DSSConfig, s vandermonde.DSSSize, p vandermonde.DSSParams[float64]) []float64 {
+func naiveDSS(cfg vandermonde.DSSConfig, s vandermonde.DSSSize, p vandermonde.DSSParams[[]float64]) []float64 {
 	rate := cfg.Rate
 	if rate == 0 {
 		rate = 1
@@ -171,7 +171,7 @@ func TestDSSSoftmaxSumsToOne(t *testing.T) {
 	cfg := vandermonde.DSSConfig{L: 300}
 	size := vandermonde.DSSSize{CH: 1, H: 1, N: 1}
 	for _, lambda := range [][]float64{{-0.5, 3}, {0.4, 2}, {-1, 0}} {
-		p := vandermonde.DSSParams[float64]{LogDt: []float64{-3}, Lambda: lambda, W: lambda}
+		p := vandermonde.DSSParams[[]float64]{LogDt: []float64{-3}, Lambda: lambda, W: lambda}
 		var sum float64
 		for _, v := range forwardDSS(t, cfg, size, p) {
 			sum += v
@@ -187,7 +187,7 @@ func TestDSSSoftmaxDoesNotOverflow(t *testing.T) {
 	const tol = 1e-6
 	cfg := vandermonde.DSSConfig{L: 5000}
 	size := vandermonde.DSSSize{CH: 1, H: 1, N: 3}
-	p := vandermonde.DSSParams[float64]{
+	p := vandermonde.DSSParams[[]float64]{
 		LogDt:  []float64{0},
 		Lambda: []float64{2, 0.3, -0.4, 1, 0.001, 0.01}, // e^(2*5000)
 		W:      []float64{1, 0.5, -0.3, 1, 0.7, 0},
@@ -262,7 +262,7 @@ func TestDSSFloat32IsAccurateAtEveryLength(t *testing.T) {
 	}
 }
 
-func dssInputs(s vandermonde.DSSSize, p vandermonde.DSSParams[float64]) []testutil.Input {
+func dssInputs(s vandermonde.DSSSize, p vandermonde.DSSParams[[]float64]) []testutil.Input {
 	return []testutil.Input{
 		{Name: "logDt", Shape: tensor.Shape{s.H, len(p.LogDt) / s.H}, F: p.LogDt},
 		{Name: "lambda", Shape: tensor.Shape{s.N, 2}, F: p.Lambda},
@@ -272,7 +272,7 @@ func dssInputs(s vandermonde.DSSSize, p vandermonde.DSSParams[float64]) []testut
 
 func dssKernelOf(cfg vandermonde.DSSConfig) testutil.Build {
 	return func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-		return vandermonde.DSSKernel(cfg, n[0], n[1], n[2])
+		return vandermonde.DSSKernel(cfg, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1], W: n[2]})
 	}
 }
 
@@ -304,7 +304,7 @@ func TestDSSKernelGradients(t *testing.T) {
 // The reciprocal of a small Lambda is damped, and that has a gradient too.
 func TestDSSGradientOfSmallLambda(t *testing.T) {
 	size := vandermonde.DSSSize{CH: 1, H: 1, N: 1}
-	p := vandermonde.DSSParams[float64]{LogDt: []float64{-2}, Lambda: []float64{-2e-4, 1e-4}, W: []float64{1, 0.3}}
+	p := vandermonde.DSSParams[[]float64]{LogDt: []float64{-2}, Lambda: []float64{-2e-4, 1e-4}, W: []float64{1, 0.3}}
 	for _, version := range []vandermonde.DSSVersion{vandermonde.DSSSoftmax, vandermonde.DSSClip} {
 		cfg := vandermonde.DSSConfig{Version: version, L: 20}
 		gk := make([]float64, cfg.L)
@@ -346,7 +346,7 @@ func TestGoldenDSS(t *testing.T) {
 				}
 			}
 		}
-		p := vandermonde.DSSParams[float64]{LogDt: c.F(t, "log_dt"), Lambda: interleave(re, im), W: c.F(t, "Wparam")}
+		p := vandermonde.DSSParams[[]float64]{LogDt: c.F(t, "log_dt"), Lambda: interleave(re, im), W: c.F(t, "Wparam")}
 		g := backwardDSS(t, cfg, size, p, c.F(t, "W"))
 		for _, x := range []struct {
 			name      string
@@ -430,7 +430,7 @@ func TestDSSErrors(t *testing.T) {
 	}
 	dt, lambda, w := node("dt", 2), node("lambda", 3, 2), node("w", 1, 2, 3, 2)
 	op := func(cfg vandermonde.DSSConfig, dt, lambda, w *G.Node) error {
-		_, err := vandermonde.DSSKernel(cfg, dt, lambda, w)
+		_, err := vandermonde.DSSKernel(cfg, vandermonde.DSSParams[*G.Node]{LogDt: dt, Lambda: lambda, W: w})
 		return err
 	}
 	if err := op(good, dt, lambda, w); err != nil {
@@ -451,10 +451,10 @@ func TestDSSErrors(t *testing.T) {
 		{discretize, "vandermonde: DiscretizeDSS: want kernel length L at least 1, got 0"},
 		{discretizeShort, "vandermonde: DiscretizeDSS: Lambda: want 6 elements, got 5"},
 		{op(vandermonde.DSSConfig{}, dt, lambda, w), "vandermonde.DSSKernel: want kernel length L at least 1, got 0"},
-		{op(good, dt, nil, w), "vandermonde.DSSKernel: lambda: want a node, got nil"},
-		{op(good, dt, lambda, node("w3", 2, 3, 2)), "vandermonde.DSSKernel: w: want (CH, H, N, 2), got (2, 3, 2)"},
-		{op(good, dt, node("lambda1", 3), w), "lambda: want (3, 2), got (3)"},
-		{op(good, node("dt3", 2, 3), lambda, w), "logDt: want (2, 1) or (2) or (2, 2), got (2, 3)"},
+		{op(good, dt, nil, w), "vandermonde.DSSKernel: Lambda: want a node, got nil"},
+		{op(good, dt, lambda, node("w3", 2, 3, 2)), "vandermonde.DSSKernel: W: want (CH, H, N, 2), got (2, 3, 2)"},
+		{op(good, dt, node("lambda1", 3), w), "Lambda: want (3, 2), got (3)"},
+		{op(good, node("dt3", 2, 3), lambda, w), "LogDt: want (2, 1) or (2) or (2, 2), got (2, 3)"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", c.err, c.want)

@@ -19,12 +19,13 @@ func ExampleKernel() {
 		return G.NewTensor(g, tensor.Float64, len(shape), G.WithShape(shape...), G.WithName(name),
 			G.WithValue(tensor.New(tensor.WithShape(shape...), tensor.WithBacking(v))))
 	}
-	dt := param("log_dt", []float64{math.Log(1. / 8)}, 1, 1)
-	aReal := param("A_real", []float64{math.Log(0.5)}, 1, 1)
-	aImag := param("A_imag", []float64{2 * math.Pi}, 1, 1)
-	c := param("C", []float64{4, 0}, 1, 1, 1, 2)
-
-	k, err := vandermonde.Kernel(vandermonde.Config{L: 9}, dt, aReal, aImag, nil, c)
+	p := vandermonde.Params[*G.Node]{
+		Dt:    param("log_dt", []float64{math.Log(1. / 8)}, 1, 1),
+		AReal: param("A_real", []float64{math.Log(0.5)}, 1, 1),
+		AImag: param("A_imag", []float64{2 * math.Pi}, 1, 1),
+		C:     param("C", []float64{4, 0}, 1, 1, 1, 2),
+	}
+	k, err := vandermonde.Kernel(vandermonde.Config{L: 9}, p)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -15,13 +15,13 @@ const tolGolden = 1e-10
 
 // goldenS4D reads a case of kind s4d_kernel. Its A is stored discretely as raw
 // numbers: Re A = -AReal and Im A = -AImag, which is ssm.None.
-func goldenS4D(t *testing.T, c *golden.Case) (vandermonde.Config, vandermonde.Size, vandermonde.Params[float64]) {
+func goldenS4D(t *testing.T, c *golden.Case) (vandermonde.Config, vandermonde.Size, vandermonde.Params[[]float64]) {
 	size := vandermonde.Size{
 		CH: c.Int("channels", 1), H: c.Int("H", 0), S: c.Int("n_ssm", 1), N: c.Int("N_half", 0),
 		DtPerState: c.Arrays["log_dt"].Shape[1] > 1,
 	}
 	cfg := vandermonde.Config{Disc: ssm.Disc(c.String("disc")), ATransform: ssm.None, Rate: c.Float("rate", 1), L: c.Int("L", 0)}
-	p := vandermonde.Params[float64]{Dt: c.F(t, "log_dt"), B: c.F(t, "B"), C: c.F(t, "C")}
+	p := vandermonde.Params[[]float64]{Dt: c.F(t, "log_dt"), B: c.F(t, "B"), C: c.F(t, "C")}
 	p.AReal, p.AImag = negatedParts(c.F(t, "A"))
 	return cfg, size, p
 }
@@ -137,7 +137,7 @@ func TestGoldenMinimalS4D(t *testing.T) {
 		h, n := c.Int("H", 0), c.Int("N_half", 0)
 		size := vandermonde.Size{CH: 1, H: h, S: h, N: n}
 		cfg := vandermonde.Config{L: c.Int("L", 0)}
-		p := vandermonde.Params[float64]{
+		p := vandermonde.Params[[]float64]{
 			Dt: c.F(t, "log_dt"), AReal: c.F(t, "log_A_real"), AImag: negated(c.F(t, "A_imag")), C: c.F(t, "C"),
 		}
 		k := forward(t, cfg, size, p)

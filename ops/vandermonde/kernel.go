@@ -9,24 +9,25 @@ import (
 )
 
 // Params are the raw parameters of a bank of S4D kernels, or the gradients
-// with respect to them. All are row-major.
+// with respect to them. E is what holds one of them: a slice, row-major, or a
+// node of a graph.
 //
 //	dt_hn = Rate * DtTransform(Dt)
 //	A_sn  = -ATransform(AReal) - i AImag
 //
 // so a positive AImag stores the member of a conjugate pair below the real
 // axis, as state-spaces/s4 does.
-type Params[T num.Float] struct {
-	Dt    []T // (H, 1), or (H, N) with Size.DtPerState
-	AReal []T // (S, N)
-	AImag []T // (S, N)
-	B     []T // (S, N, 2); nil: all ones
-	C     []T // (CH, H, N, 2)
+type Params[E any] struct {
+	Dt    E // (H, 1), or (H, N) with Size.DtPerState: raw step sizes
+	AReal E // (S, N): raw decay rates
+	AImag E // (S, N): minus the frequencies
+	B     E // (S, N, 2): input; nil: all ones, as in the minimal S4D
+	C     E // (CH, H, N, 2): output
 }
 
-// check returns an error that names the first parameter of the wrong length.
-// Where gradient is true, any may be nil.
-func (p *Params[T]) check(s Size, gradient bool) error {
+// checkParams returns an error that names the first parameter of the wrong
+// length. Where gradient is true, any may be nil.
+func checkParams[T num.Float](p *Params[[]T], s Size, gradient bool) error {
 	for _, x := range []struct {
 		name string
 		v    []T
@@ -53,8 +54,8 @@ type state struct {
 	ssm.Pole         // of dt*a
 }
 
-// states discretises the states of feature h.
-func (p *Params[T]) states(dst []state, c *Config, s *Size, h int) {
+// setStates discretises the states of feature h.
+func setStates[T num.Float](dst []state, p *Params[[]T], c *Config, s *Size, h int) {
 	row := ssm.Row(h, s.S) * s.N
 	var dt, dDt float64
 	for n := range dst {
@@ -96,7 +97,7 @@ type Plan[T num.Float] struct {
 
 	// The call in progress, for the two loop bodies, which are made once.
 	k, gk             []T
-	prm, grad         Params[T]
+	prm, grad         Params[[]T]
 	forward, backward func(worker, h int)
 }
 
@@ -139,8 +140,8 @@ func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
 
 // Forward writes the kernels (CH, H, L) to k. It returns an error if a length
 // is wrong.
-func (p *Plan[T]) Forward(k []T, prm Params[T]) error {
-	if err := prm.check(p.size, false); err != nil {
+func (p *Plan[T]) Forward(k []T, prm Params[[]T]) error {
+	if err := checkParams(&prm, p.size, false); err != nil {
 		return fmt.Errorf("vandermonde: Plan.Forward: %w", err)
 	}
 	if want := p.size.CH * p.size.H * p.cfg.L; len(k) != want {
@@ -148,13 +149,13 @@ func (p *Plan[T]) Forward(k []T, prm Params[T]) error {
 	}
 	p.k, p.prm = k, prm
 	par.For(p.size.H, p.forward)
-	p.k, p.prm = nil, Params[T]{}
+	p.k, p.prm = nil, Params[[]T]{}
 	return nil
 }
 
 func (p *Plan[T]) forwardFeature(worker, h int) {
 	w, s, l := &p.workers[worker], &p.size, p.cfg.L
-	p.prm.states(w.states, &p.cfg, s, h)
+	setStates(w.states, &p.prm, &p.cfg, s, h)
 	w.poles()
 	w.series.prepareSum(w.ab)
 	for c := range s.CH {
@@ -181,11 +182,11 @@ func (w *kernelWorker[T]) poles() {
 // them. Gradients of complex parameters are (d/dRe, d/dIm); those of shared
 // ones are summed over the features. A nil slice of grad is left out. It
 // returns an error if a length is wrong.
-func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
-	if err := prm.check(p.size, false); err != nil {
+func (p *Plan[T]) Backward(grad Params[[]T], prm Params[[]T], gk []T) error {
+	if err := checkParams(&prm, p.size, false); err != nil {
 		return fmt.Errorf("vandermonde: Plan.Backward: %w", err)
 	}
-	if err := grad.check(p.size, true); err != nil {
+	if err := checkParams(&grad, p.size, true); err != nil {
 		return fmt.Errorf("vandermonde: Plan.Backward: gradient of %w", err)
 	}
 	if want := p.size.CH * p.size.H * p.cfg.L; len(gk) != want {
@@ -194,7 +195,7 @@ func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
 	p.grad, p.prm, p.gk = grad, prm, gk
 	par.For(p.size.H, p.backward)
 	p.reduce()
-	p.grad, p.prm, p.gk = Params[T]{}, Params[T]{}, nil
+	p.grad, p.prm, p.gk = Params[[]T]{}, Params[[]T]{}, nil
 	return nil
 }
 
@@ -206,7 +207,7 @@ func (p *Plan[T]) Backward(grad Params[T], prm Params[T], gk []T) error {
 // and -Im g.
 func (p *Plan[T]) backwardFeature(worker, h int) {
 	w, s, l := &p.workers[worker], &p.size, p.cfg.L
-	p.prm.states(w.states, &p.cfg, s, h)
+	setStates(w.states, &p.prm, &p.cfg, s, h)
 	w.poles()
 	w.series.prepareAdjoint(w.ab)
 	clear(w.gCoef)
@@ -290,7 +291,7 @@ func (p *Plan[T]) reduce() {
 //
 // ab and bb are (H, N). Config.L, Size.CH and Params.C are not used. It returns
 // an error if the configuration or a length is wrong.
-func Discretize[T num.Float](cfg Config, size Size, prm Params[T]) (ab, bb []complex128, err error) {
+func Discretize[T num.Float](cfg Config, size Size, prm Params[[]T]) (ab, bb []complex128, err error) {
 	size.CH = 1
 	for _, e := range []error{cfg.validateStep(), size.Validate()} {
 		if e != nil {
@@ -298,14 +299,14 @@ func Discretize[T num.Float](cfg Config, size Size, prm Params[T]) (ab, bb []com
 		}
 	}
 	prm.C = make([]T, size.H*size.N*2) // not used
-	if err := prm.check(size, false); err != nil {
+	if err := checkParams(&prm, size, false); err != nil {
 		return nil, nil, fmt.Errorf("vandermonde: Discretize: %w", err)
 	}
 	ab = make([]complex128, size.H*size.N)
 	bb = make([]complex128, size.H*size.N)
 	states := make([]state, size.N)
 	for h := range size.H {
-		prm.states(states, &cfg, &size, h)
+		setStates(states, &prm, &cfg, &size, h)
 		for n, st := range states {
 			ab[h*size.N+n] = st.Ab
 			bb[h*size.N+n] = complex(st.dt, 0) * st.b * st.Phi

@@ -24,7 +24,7 @@ var lengths = []int{1, 2, 3, 17, 489, 1047, 4096}
 // decay rates around 1/2, frequencies up to pi N. Where the raw dt is dt
 // itself the unit of time is ten times shorter, so that a step of finite
 // differences is small beside dt.
-func randomParams(rng *rand.Rand, cfg vandermonde.Config, s vandermonde.Size, withB bool) vandermonde.Params[float64] {
+func randomParams(rng *rand.Rand, cfg vandermonde.Config, s vandermonde.Size, withB bool) vandermonde.Params[[]float64] {
 	normal := func(n int) []float64 {
 		v := make([]float64, n)
 		for i := range v {
@@ -47,7 +47,7 @@ func randomParams(rng *rand.Rand, cfg vandermonde.Config, s vandermonde.Size, wi
 	if s.DtPerState {
 		cols = s.N
 	}
-	p := vandermonde.Params[float64]{
+	p := vandermonde.Params[[]float64]{
 		Dt: normal(s.H * cols), AReal: normal(s.S * s.N), AImag: normal(s.S * s.N), C: normal(s.CH * s.H * s.N * 2),
 	}
 	for i := range p.Dt {
@@ -64,14 +64,14 @@ func randomParams(rng *rand.Rand, cfg vandermonde.Config, s vandermonde.Size, wi
 }
 
 // to32 rounds parameters to float32.
-func to32(p vandermonde.Params[float64]) vandermonde.Params[float32] {
-	return vandermonde.Params[float32]{Dt: f32(p.Dt), AReal: f32(p.AReal), AImag: f32(p.AImag), B: f32(p.B), C: f32(p.C)}
+func to32(p vandermonde.Params[[]float64]) vandermonde.Params[[]float32] {
+	return vandermonde.Params[[]float32]{Dt: f32(p.Dt), AReal: f32(p.AReal), AImag: f32(p.AImag), B: f32(p.B), C: f32(p.C)}
 }
 
 // rounded returns p with every value rounded to float32.
-func rounded(p vandermonde.Params[float64]) vandermonde.Params[float64] {
+func rounded(p vandermonde.Params[[]float64]) vandermonde.Params[[]float64] {
 	q := to32(p)
-	return vandermonde.Params[float64]{Dt: f64(q.Dt), AReal: f64(q.AReal), AImag: f64(q.AImag), B: f64(q.B), C: f64(q.C)}
+	return vandermonde.Params[[]float64]{Dt: f64(q.Dt), AReal: f64(q.AReal), AImag: f64(q.AImag), B: f64(q.B), C: f64(q.C)}
 }
 
 func f32(v []float64) []float32 {
@@ -98,7 +98,7 @@ func f64[T num.Float](v []T) []float64 {
 
 // recurrence is the textbook discretisation, written from the formulas of the
 // paper: ab, bb of feature h, state n.
-func recurrence(cfg vandermonde.Config, s vandermonde.Size, p vandermonde.Params[float64], h, n int) (ab, bb complex128) {
+func recurrence(cfg vandermonde.Config, s vandermonde.Size, p vandermonde.Params[[]float64], h, n int) (ab, bb complex128) {
 	value := map[ssm.Transform]func(float64) float64{
 		"":           math.Exp,
 		ssm.Exp:      math.Exp,
@@ -130,7 +130,7 @@ func recurrence(cfg vandermonde.Config, s vandermonde.Size, p vandermonde.Params
 
 // naive is the oracle: K = 2 Re sum_n C Bb exp(l log Ab), one exponential for
 // every element of the Vandermonde matrix.
-func naive(cfg vandermonde.Config, s vandermonde.Size, p vandermonde.Params[float64]) []float64 {
+func naive(cfg vandermonde.Config, s vandermonde.Size, p vandermonde.Params[[]float64]) []float64 {
 	k := make([]float64, s.CH*s.H*cfg.L)
 	for c := range s.CH {
 		for h := range s.H {
@@ -147,7 +147,7 @@ func naive(cfg vandermonde.Config, s vandermonde.Size, p vandermonde.Params[floa
 	return k
 }
 
-func forward[T num.Float](t testing.TB, cfg vandermonde.Config, s vandermonde.Size, p vandermonde.Params[T]) []float64 {
+func forward[T num.Float](t testing.TB, cfg vandermonde.Config, s vandermonde.Size, p vandermonde.Params[[]T]) []float64 {
 	t.Helper()
 	plan, err := vandermonde.NewPlan[T](cfg, s)
 	if err != nil {
@@ -163,7 +163,7 @@ func forward[T num.Float](t testing.TB, cfg vandermonde.Config, s vandermonde.Si
 	return f64(k)
 }
 
-func backward[T num.Float](t testing.TB, cfg vandermonde.Config, s vandermonde.Size, p vandermonde.Params[T], gk []T) vandermonde.Params[T] {
+func backward[T num.Float](t testing.TB, cfg vandermonde.Config, s vandermonde.Size, p vandermonde.Params[[]T], gk []T) vandermonde.Params[[]T] {
 	t.Helper()
 	plan, err := vandermonde.NewPlan[T](cfg, s)
 	if err != nil {
@@ -179,7 +179,7 @@ func backward[T num.Float](t testing.TB, cfg vandermonde.Config, s vandermonde.S
 		}
 		return g
 	}
-	g := vandermonde.Params[T]{Dt: like(p.Dt), AReal: like(p.AReal), AImag: like(p.AImag), B: like(p.B), C: like(p.C)}
+	g := vandermonde.Params[[]T]{Dt: like(p.Dt), AReal: like(p.AReal), AImag: like(p.AImag), B: like(p.B), C: like(p.C)}
 	if err := plan.Backward(g, p, gk); err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +332,7 @@ func TestPoleAtTheOrigin(t *testing.T) {
 	size := vandermonde.Size{CH: 1, H: 1, S: 1, N: 1}
 	for _, disc := range []ssm.Disc{ssm.ZOH, ssm.Bilinear} {
 		cfg := vandermonde.Config{Disc: disc, ATransform: ssm.None, DtTransform: ssm.None, L: 50}
-		p := vandermonde.Params[float64]{Dt: []float64{0.1}, AReal: []float64{0}, AImag: []float64{0}, B: []float64{2, 0}, C: []float64{3, 1}}
+		p := vandermonde.Params[[]float64]{Dt: []float64{0.1}, AReal: []float64{0}, AImag: []float64{0}, B: []float64{2, 0}, C: []float64{3, 1}}
 		for l, v := range forward(t, cfg, size, p) {
 			if math.Abs(v-1.2) > 1e-14 {
 				t.Fatalf("%s: K[%d] = %g, want 1.2", disc, l, v)
@@ -355,7 +355,7 @@ func TestPoleAtTheOrigin(t *testing.T) {
 func TestPoleThatVanishesHasAGradient(t *testing.T) {
 	size := vandermonde.Size{CH: 1, H: 1, S: 1, N: 1}
 	cfg := vandermonde.Config{Disc: ssm.Bilinear, ATransform: ssm.None, DtTransform: ssm.None, L: 40}
-	p := vandermonde.Params[float64]{Dt: []float64{1}, AReal: []float64{2}, AImag: []float64{0}, C: []float64{1, 0}}
+	p := vandermonde.Params[[]float64]{Dt: []float64{1}, AReal: []float64{2}, AImag: []float64{0}, C: []float64{1, 0}}
 	gk := make([]float64, cfg.L)
 	gk[1] = 1
 	// K[1] = 2 dt (1 + z/2)/(1 - z/2)^2, dK[1]/dAReal = -2 dt^2 (1/2)/(1 - z/2)^2 at z = -2.
@@ -369,7 +369,7 @@ func TestPoleThatVanishesHasAGradient(t *testing.T) {
 func TestFastDecay(t *testing.T) {
 	size := vandermonde.Size{CH: 1, H: 1, S: 1, N: 2}
 	cfg := vandermonde.Config{ATransform: ssm.None, DtTransform: ssm.None, L: 2000}
-	p := vandermonde.Params[float64]{Dt: []float64{1}, AReal: []float64{3, 500}, AImag: []float64{1, 0}, C: []float64{1, 0.5, 1, 0}}
+	p := vandermonde.Params[[]float64]{Dt: []float64{1}, AReal: []float64{3, 500}, AImag: []float64{1, 0}, C: []float64{1, 0.5, 1, 0}}
 	want := naive(cfg, size, p)
 	if e := testutil.RelErr(forward(t, cfg, size, p), want); !(e <= 1e-14) {
 		t.Errorf("float64: relative error %.3g", e)
@@ -446,7 +446,7 @@ func TestGradientsMayBeLeftOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := vandermonde.Params[float64]{C: make([]float64, len(p.C))}
+	got := vandermonde.Params[[]float64]{C: make([]float64, len(p.C))}
 	if err := plan.Backward(got, p, gk); err != nil {
 		t.Fatal(err)
 	}

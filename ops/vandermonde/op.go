@@ -14,29 +14,29 @@ import (
 // returns them, (CH, H, cfg.L). See [Params] for the parameters and [Plan] for
 // the formula. The shapes are
 //
-//	dt     (H, 1) or (H): one step size for each feature; or (H, N): one for each state
-//	aReal  (S, N)
-//	aImag  (S, N)
-//	b      (S, N, 2) or (1, S, N, 2); nil: all ones, as in the minimal S4D
-//	c      (CH, H, N, 2), or (H, N, 2) for one channel
+//	Dt     (H, 1) or (H): one step size for each feature; or (H, N): one for each state
+//	AReal  (S, N)
+//	AImag  (S, N)
+//	B      (S, N, 2) or (1, S, N, 2); nil: all ones, as in the minimal S4D
+//	C      (CH, H, N, 2), or (H, N, 2) for one channel
 //
 // with S a divisor of H. All are float32 or all float64. Gradients are exact
 // and go to all of them. An error names the parameter, the wanted shape or
 // value and what came.
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
-func Kernel(cfg Config, dt, aReal, aImag, b, c *G.Node) (*G.Node, error) {
+func Kernel(cfg Config, p Params[*G.Node]) (*G.Node, error) {
 	const name = "vandermonde.Kernel"
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	in, err := graphop.Floats(name,
-		graphop.Named("dt", dt), graphop.Named("aReal", aReal), graphop.Named("aImag", aImag),
-		graphop.Named("c", c), graphop.Optional("b", b))
+		graphop.Named("Dt", p.Dt), graphop.Named("AReal", p.AReal), graphop.Named("AImag", p.AImag),
+		graphop.Named("C", p.C), graphop.Optional("B", p.B))
 	if err != nil {
 		return nil, err
 	}
-	size, err := kernelSize(dt, aReal, aImag, b, c)
+	size, err := kernelSize(&p)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -48,15 +48,15 @@ func Kernel(cfg Config, dt, aReal, aImag, b, c *G.Node) (*G.Node, error) {
 }
 
 // kernelSize reads the size off the shapes of the nodes.
-func kernelSize(dt, aReal, aImag, b, c *G.Node) (Size, error) {
+func kernelSize(p *Params[*G.Node]) (Size, error) {
 	var s Size
 	var err error
-	if s.S, s.N, err = matrixSize(aReal); err != nil {
+	if s.S, s.N, err = matrixSize(p); err != nil {
 		return s, err
 	}
-	cs := c.Shape()
+	cs := p.C.Shape()
 	if d := cs.Dims(); (d != 3 && d != 4) || cs[d-2] != s.N || cs[d-1] != 2 {
-		return s, fmt.Errorf("c: want (CH, H, %d, 2) or (H, %[1]d, 2), got %v", s.N, cs)
+		return s, fmt.Errorf("C: want (CH, H, %d, 2) or (H, %[1]d, 2), got %v", s.N, cs)
 	}
 	s.CH, s.H = 1, cs[cs.Dims()-3]
 	if cs.Dims() == 4 {
@@ -65,61 +65,61 @@ func kernelSize(dt, aReal, aImag, b, c *G.Node) (Size, error) {
 	if err := s.Validate(); err != nil {
 		return s, err
 	}
-	s.DtPerState = dt.Shape().TotalSize() != s.H
-	return s, wantModel(s, dt, aReal, aImag, b)
+	s.DtPerState = p.Dt.Shape().TotalSize() != s.H
+	return s, wantModel(s, p)
 }
 
 // matrixSize reads the number of state matrices and of states off the shape of
-// aReal.
-func matrixSize(aReal *G.Node) (s, n int, err error) {
-	a := aReal.Shape()
+// AReal.
+func matrixSize(p *Params[*G.Node]) (s, n int, err error) {
+	a := p.AReal.Shape()
 	if a.Dims() != 2 || a[1] < 1 {
-		return 0, 0, fmt.Errorf("aReal: want (S, N), N >= 1, got %v", a)
+		return 0, 0, fmt.Errorf("AReal: want (S, N), N >= 1, got %v", a)
 	}
 	return a[0], a[1], nil
 }
 
 // wantModel returns an error unless the parameters of the recurrence, all but
-// c, have the shapes of size s.
-func wantModel(s Size, dt, aReal, aImag, b *G.Node) error {
-	if err := graphop.WantShape("aReal", aReal, []int{s.S, s.N}); err != nil {
+// C, have the shapes of size s.
+func wantModel(s Size, p *Params[*G.Node]) error {
+	if err := graphop.WantShape("AReal", p.AReal, []int{s.S, s.N}); err != nil {
 		return err
 	}
-	if err := graphop.WantShape("aImag", aImag, []int{s.S, s.N}); err != nil {
+	if err := graphop.WantShape("AImag", p.AImag, []int{s.S, s.N}); err != nil {
 		return err
 	}
-	if err := graphop.WantShape("dt", dt, []int{s.H, 1}, []int{s.H}, []int{s.H, s.N}); err != nil {
+	if err := graphop.WantShape("Dt", p.Dt, []int{s.H, 1}, []int{s.H}, []int{s.H, s.N}); err != nil {
 		return err
 	}
-	if b == nil {
+	if p.B == nil {
 		return nil
 	}
-	return graphop.WantShape("b", b, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
+	return graphop.WantShape("B", p.B, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
 }
 
 // DSSKernel adds the DSS kernels of the given raw parameters to their graph and
 // returns them, (CH, H, cfg.L). See [DSSParams] for the parameters and
 // [DSSPlan] for the formula. The shapes are
 //
-//	logDt   (H, 1) or (H): one step size for each feature; or (H, 2): one each
+//	LogDt   (H, 1) or (H): one step size for each feature; or (H, 2): one each
 //	        for the real and the imaginary part of Lambda
-//	lambda  (N, 2)
-//	w       (CH, H, N, 2)
+//	Lambda  (N, 2)
+//	W       (CH, H, N, 2)
 //
 // All are float32 or all float64. Gradients go to all of them. An error names
 // the parameter, the wanted shape or value and what came.
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
-func DSSKernel(cfg DSSConfig, logDt, lambda, w *G.Node) (*G.Node, error) {
+func DSSKernel(cfg DSSConfig, p DSSParams[*G.Node]) (*G.Node, error) {
 	const name = "vandermonde.DSSKernel"
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in, err := graphop.Floats(name, graphop.Named("logDt", logDt), graphop.Named("lambda", lambda), graphop.Named("w", w))
+	in, err := graphop.Floats(name, graphop.Named("LogDt", p.LogDt), graphop.Named("Lambda", p.Lambda), graphop.Named("W", p.W))
 	if err != nil {
 		return nil, err
 	}
-	size, err := dssSize(logDt, lambda, w)
+	size, err := dssSize(&p)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -131,31 +131,31 @@ func DSSKernel(cfg DSSConfig, logDt, lambda, w *G.Node) (*G.Node, error) {
 }
 
 // dssSize reads the size off the shapes of the nodes.
-func dssSize(logDt, lambda, w *G.Node) (DSSSize, error) {
+func dssSize(p *DSSParams[*G.Node]) (DSSSize, error) {
 	var s DSSSize
-	ws := w.Shape()
+	ws := p.W.Shape()
 	if ws.Dims() != 4 || ws[3] != 2 {
-		return s, fmt.Errorf("w: want (CH, H, N, 2), got %v", ws)
+		return s, fmt.Errorf("W: want (CH, H, N, 2), got %v", ws)
 	}
 	s.CH, s.H, s.N = ws[0], ws[1], ws[2]
 	if err := s.Validate(); err != nil {
 		return s, err
 	}
-	s.SeparateDt = logDt.Shape().TotalSize() != s.H
-	return s, wantDSSModel(s, logDt, lambda)
+	s.SeparateDt = p.LogDt.Shape().TotalSize() != s.H
+	return s, wantDSSModel(s, p)
 }
 
 // wantDSSModel returns an error unless the parameters of the recurrence, all
-// but w, have the shapes of size s.
-func wantDSSModel(s DSSSize, logDt, lambda *G.Node) error {
-	if err := graphop.WantShape("lambda", lambda, []int{s.N, 2}); err != nil {
+// but W, have the shapes of size s.
+func wantDSSModel(s DSSSize, p *DSSParams[*G.Node]) error {
+	if err := graphop.WantShape("Lambda", p.Lambda, []int{s.N, 2}); err != nil {
 		return err
 	}
-	return graphop.WantShape("logDt", logDt, []int{s.H, 1}, []int{s.H}, []int{s.H, 2})
+	return graphop.WantShape("LogDt", p.LogDt, []int{s.H, 1}, []int{s.H}, []int{s.H, 2})
 }
 
-// kernelCore is a Plan behind graphop: inputs dt, aReal, aImag, c and, if there
-// are five, b.
+// kernelCore is a Plan behind graphop: inputs Dt, AReal, AImag, C and, if there
+// are five, B.
 type kernelCore[T num.Float] struct{ plan *Plan[T] }
 
 // newKernelCore takes what Kernel has checked: NewPlan cannot fail on it.
@@ -172,22 +172,22 @@ func (k kernelCore[T]) Forward(out []T, in []graphop.Arg[T]) error {
 }
 
 func (k kernelCore[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
-	g := Params[T]{Dt: grad[0], AReal: grad[1], AImag: grad[2], C: grad[3]}
+	g := Params[[]T]{Dt: grad[0], AReal: grad[1], AImag: grad[2], C: grad[3]}
 	if len(grad) > 4 {
 		g.B = grad[4]
 	}
 	return k.plan.Backward(g, kernelParams(in), gout)
 }
 
-func kernelParams[T num.Float](in []graphop.Arg[T]) Params[T] {
-	p := Params[T]{Dt: in[0].F, AReal: in[1].F, AImag: in[2].F, C: in[3].F}
+func kernelParams[T num.Float](in []graphop.Arg[T]) Params[[]T] {
+	p := Params[[]T]{Dt: in[0].F, AReal: in[1].F, AImag: in[2].F, C: in[3].F}
 	if len(in) > 4 {
 		p.B = in[4].F
 	}
 	return p
 }
 
-// dssCore is a DSSPlan behind graphop: inputs logDt, lambda, w.
+// dssCore is a DSSPlan behind graphop: inputs LogDt, Lambda, W.
 type dssCore[T num.Float] struct{ plan *DSSPlan[T] }
 
 // newDSSCore takes what DSSKernel has checked: NewDSSPlan cannot fail on it.
@@ -200,10 +200,10 @@ func newDSSCore[T num.Float](cfg DSSConfig, size DSSSize) dssCore[T] {
 }
 
 func (d dssCore[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	return d.plan.Forward(out, DSSParams[T]{LogDt: in[0].F, Lambda: in[1].F, W: in[2].F})
+	return d.plan.Forward(out, DSSParams[[]T]{LogDt: in[0].F, Lambda: in[1].F, W: in[2].F})
 }
 
 func (d dssCore[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
-	g := DSSParams[T]{LogDt: grad[0], Lambda: grad[1], W: grad[2]}
-	return d.plan.Backward(g, DSSParams[T]{LogDt: in[0].F, Lambda: in[1].F, W: in[2].F}, gout)
+	g := DSSParams[[]T]{LogDt: grad[0], Lambda: grad[1], W: grad[2]}
+	return d.plan.Backward(g, DSSParams[[]T]{LogDt: in[0].F, Lambda: in[1].F, W: in[2].F}, gout)
 }

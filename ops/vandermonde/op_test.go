@@ -15,7 +15,7 @@ import (
 )
 
 // inputs turns parameters into the inputs of vandermonde.Kernel.
-func inputs(s vandermonde.Size, p vandermonde.Params[float64]) []testutil.Input {
+func inputs(s vandermonde.Size, p vandermonde.Params[[]float64]) []testutil.Input {
 	dtShape := []int{s.H, 1}
 	if s.DtPerState {
 		dtShape[1] = s.N
@@ -38,7 +38,7 @@ func kernelOf(cfg vandermonde.Config) testutil.Build {
 		if len(n) > 4 {
 			b = n[4]
 		}
-		return vandermonde.Kernel(cfg, n[0], n[1], n[2], b, n[3])
+		return vandermonde.Kernel(cfg, vandermonde.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], B: b, C: n[3]})
 	}
 }
 
@@ -86,7 +86,7 @@ func TestKernelErrors(t *testing.T) {
 	f := func(shape ...int) *G.Node { return node(tensor.Float32, shape...) }
 	good := vandermonde.Config{L: 8}
 	dt, a, a2, b, c := f(4, 1), f(2, 3), f(2, 3), f(2, 3, 2), f(1, 4, 3, 2)
-	if _, err := vandermonde.Kernel(good, dt, a, a2, b, c); err != nil {
+	if _, err := vandermonde.Kernel(good, vandermonde.Params[*G.Node]{Dt: dt, AReal: a, AImag: a2, B: b, C: c}); err != nil {
 		t.Fatal(err)
 	}
 	for _, x := range []struct {
@@ -97,17 +97,17 @@ func TestKernelErrors(t *testing.T) {
 		{vandermonde.Config{}, dt, a, a2, b, c, "vandermonde.Kernel: want kernel length L at least 1, got 0"},
 		{vandermonde.Config{L: 8, Disc: "dss"}, dt, a, a2, b, c, `vandermonde.Kernel: field Disc: ssm: want discretisation "zoh" or "bilinear", got "dss"`},
 		{vandermonde.Config{L: 8, ATransform: ssm.Transform("tanh")}, dt, a, a2, b, c, "ATransform"},
-		{good, nil, a, a2, b, c, "vandermonde.Kernel: dt: want a node, got nil"},
-		{good, dt, a, a2, node(tensor.Float64, 2, 3, 2), c, "vandermonde.Kernel: b: want dtype float32 like the other inputs, got float64"},
-		{good, f(4, 2), a, a2, b, c, "vandermonde.Kernel: dt: want (4, 1) or (4) or (4, 3), got (4, 2)"},
-		{good, dt, f(3), a2, b, c, "aReal: want (S, N), N >= 1, got (3)"},
-		{good, dt, a, f(3, 2), b, c, "aImag: want (2, 3), got (3, 2)"},
-		{good, dt, a, a2, f(4, 3, 2), c, "b: want (2, 3, 2) or (1, 2, 3, 2), got (4, 3, 2)"},
-		{good, dt, a, a2, b, f(1, 4, 3), "c: want (CH, H, 3, 2) or (H, 3, 2), got (1, 4, 3)"},
-		{good, dt, a, a2, b, f(4, 2, 2), "c: want (CH, H, 3, 2) or (H, 3, 2), got (4, 2, 2)"},
+		{good, nil, a, a2, b, c, "vandermonde.Kernel: Dt: want a node, got nil"},
+		{good, dt, a, a2, node(tensor.Float64, 2, 3, 2), c, "vandermonde.Kernel: B: want dtype float32 like the other inputs, got float64"},
+		{good, f(4, 2), a, a2, b, c, "vandermonde.Kernel: Dt: want (4, 1) or (4) or (4, 3), got (4, 2)"},
+		{good, dt, f(3), a2, b, c, "AReal: want (S, N), N >= 1, got (3)"},
+		{good, dt, a, f(3, 2), b, c, "AImag: want (2, 3), got (3, 2)"},
+		{good, dt, a, a2, f(4, 3, 2), c, "B: want (2, 3, 2) or (1, 2, 3, 2), got (4, 3, 2)"},
+		{good, dt, a, a2, b, f(1, 4, 3), "C: want (CH, H, 3, 2) or (H, 3, 2), got (1, 4, 3)"},
+		{good, dt, a, a2, b, f(4, 2, 2), "C: want (CH, H, 3, 2) or (H, 3, 2), got (4, 2, 2)"},
 		{good, f(5, 1), a, a2, b, f(1, 5, 3, 2), "got H = 5, S = 2"},
 	} {
-		if _, err := vandermonde.Kernel(x.cfg, x.dt, x.ar, x.ai, x.bb, x.c); err == nil || !strings.Contains(err.Error(), x.want) {
+		if _, err := vandermonde.Kernel(x.cfg, vandermonde.Params[*G.Node]{Dt: x.dt, AReal: x.ar, AImag: x.ai, B: x.bb, C: x.c}); err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("got error %v, want %q", err, x.want)
 		}
 	}
@@ -115,26 +115,26 @@ func TestKernelErrors(t *testing.T) {
 
 func TestArguments(t *testing.T) {
 	cfg, dss := vandermonde.Config{L: 5}, vandermonde.DSSConfig{L: 5}
-	dt, aReal, aImag := testutil.Arg("dt", 4, 1), testutil.Arg("aReal", 2, 3), testutil.Arg("aImag", 2, 3)
-	b, c := testutil.Arg("b", 2, 3, 2), testutil.Arg("c", 1, 4, 3, 2)
-	logDt, lambda, w := testutil.Arg("logDt", 4, 2), testutil.Arg("lambda", 3, 2), testutil.Arg("w", 1, 4, 3, 2)
+	dt, aReal, aImag := testutil.Arg("Dt", 4, 1), testutil.Arg("AReal", 2, 3), testutil.Arg("AImag", 2, 3)
+	b, c := testutil.Arg("B", 2, 3, 2), testutil.Arg("C", 1, 4, 3, 2)
+	logDt, lambda, w := testutil.Arg("LogDt", 4, 2), testutil.Arg("Lambda", 3, 2), testutil.Arg("W", 1, 4, 3, 2)
 	x0, u := testutil.Arg("x0", 2, 4, 3, 2), testutil.Arg("u", 2, 4, 5)
 	testutil.CheckArguments(t, "vandermonde.Kernel", []testutil.Argument{dt, aReal, aImag, c, b}, func(n []*G.Node) (*G.Node, error) {
-		return vandermonde.Kernel(cfg, n[0], n[1], n[2], n[4], n[3])
+		return vandermonde.Kernel(cfg, vandermonde.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], B: n[4], C: n[3]})
 	})
 	testutil.CheckArguments(t, "vandermonde.StateKernel", []testutil.Argument{dt, aReal, aImag, b, c, x0}, func(n []*G.Node) (*G.Node, error) {
-		return vandermonde.StateKernel(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+		return vandermonde.StateKernel(cfg, vandermonde.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], B: n[3], C: n[4]}, n[5])
 	})
 	testutil.CheckArguments(t, "vandermonde.FinalState", []testutil.Argument{dt, aReal, aImag, b, u, x0}, func(n []*G.Node) (*G.Node, error) {
-		return vandermonde.FinalState(cfg, n[0], n[1], n[2], n[3], n[4], n[5])
+		return vandermonde.FinalState(cfg, vandermonde.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], B: n[3]}, n[4], n[5])
 	})
 	testutil.CheckArguments(t, "vandermonde.DSSKernel", []testutil.Argument{logDt, lambda, w}, func(n []*G.Node) (*G.Node, error) {
-		return vandermonde.DSSKernel(dss, n[0], n[1], n[2])
+		return vandermonde.DSSKernel(dss, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1], W: n[2]})
 	})
 	testutil.CheckArguments(t, "vandermonde.DSSStateKernel", []testutil.Argument{logDt, lambda, w, x0}, func(n []*G.Node) (*G.Node, error) {
-		return vandermonde.DSSStateKernel(dss, 5, n[0], n[1], n[2], n[3])
+		return vandermonde.DSSStateKernel(dss, 5, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1], W: n[2]}, n[3])
 	})
 	testutil.CheckArguments(t, "vandermonde.DSSFinalState", []testutil.Argument{logDt, lambda, u, x0}, func(n []*G.Node) (*G.Node, error) {
-		return vandermonde.DSSFinalState(dss, n[0], n[1], n[2], n[3])
+		return vandermonde.DSSFinalState(dss, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1]}, n[2], n[3])
 	})
 }

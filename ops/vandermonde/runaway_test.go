@@ -26,8 +26,8 @@ func finite[T num.Float](v []T) bool {
 
 // runaways returns DSS parameters one of which, or all of a kind, an optimiser
 // has driven far out.
-func runaways(cfg vandermonde.DSSConfig, s vandermonde.DSSSize) map[string]vandermonde.DSSParams[float64] {
-	all := make(map[string]vandermonde.DSSParams[float64])
+func runaways(cfg vandermonde.DSSConfig, s vandermonde.DSSSize) map[string]vandermonde.DSSParams[[]float64] {
+	all := make(map[string]vandermonde.DSSParams[[]float64])
 	for _, v := range []float64{20, 60, 800, 1000, 1e12, -60, -800, -1e12} {
 		for _, step := range []int{1, 2} {
 			p := randomDSS(rand.New(rand.NewPCG(3, 4)), cfg, s, true)
@@ -69,7 +69,7 @@ func TestRunawayDSSStaysFinite(t *testing.T) {
 	}
 }
 
-func checkFiniteDSS[T num.Float](t *testing.T, cfg vandermonde.DSSConfig, s vandermonde.DSSSize, p vandermonde.DSSParams[T]) {
+func checkFiniteDSS[T num.Float](t *testing.T, cfg vandermonde.DSSConfig, s vandermonde.DSSSize, p vandermonde.DSSParams[[]T]) {
 	t.Helper()
 	if k := forwardDSS(t, cfg, s, p); !finite(k) {
 		t.Errorf("%T: kernel %v", p, k)
@@ -109,10 +109,10 @@ func checkFiniteStates(t *testing.T, cfg vandermonde.DSSConfig, in []testutil.In
 			in    []testutil.Input
 		}{
 			{"output of the state", func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-				return vandermonde.DSSStateKernel(cfg, cfg.L, n[0], n[1], n[2], n[3])
+				return vandermonde.DSSStateKernel(cfg, cfg.L, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1], W: n[2]}, n[3])
 			}, []testutil.Input{in[0], in[1], in[2], x0}},
 			{"final state", func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-				return vandermonde.DSSFinalState(cfg, n[0], n[1], n[2], n[3])
+				return vandermonde.DSSFinalState(cfg, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1]}, n[2], n[3])
 			}, []testutil.Input{in[0], in[1], u, x0}},
 		} {
 			r, err := testutil.Run(testutil.Tape, dt, c.build, nil, c.in...)
@@ -150,7 +150,7 @@ func TestInfiniteDSSStaysVisible(t *testing.T) {
 func TestClipBoundsGrowth(t *testing.T) {
 	size := vandermonde.DSSSize{CH: 1, H: 1, N: 1}
 	for _, logDt := range []float64{math.Log(9), math.Log(11), 5, 1000} {
-		p := vandermonde.DSSParams[float64]{LogDt: []float64{logDt}, Lambda: []float64{1, 0}}
+		p := vandermonde.DSSParams[[]float64]{LogDt: []float64{logDt}, Lambda: []float64{1, 0}}
 		ab, _, err := vandermonde.DiscretizeDSS(vandermonde.DSSConfig{Version: vandermonde.DSSClip, L: 4}, size, p)
 		if err != nil {
 			t.Fatal(err)
@@ -168,7 +168,7 @@ func TestClipBoundsGrowth(t *testing.T) {
 func TestUnreachableStates(t *testing.T) {
 	size := vandermonde.DSSSize{CH: 1, H: 1, N: 2}
 	cfg := vandermonde.DSSConfig{L: 100}
-	p := vandermonde.DSSParams[float64]{LogDt: []float64{0}, Lambda: []float64{1, 2, 0.1, 2}}
+	p := vandermonde.DSSParams[[]float64]{LogDt: []float64{0}, Lambda: []float64{1, 2, 0.1, 2}}
 	ab, bb, err := vandermonde.DiscretizeDSS(cfg, size, p)
 	if err != nil {
 		t.Fatal(err)

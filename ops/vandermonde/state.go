@@ -299,8 +299,8 @@ func power(z complex128, n int) complex128 {
 	return p
 }
 
-// s4dBank is the recurrences of a Plan. Its first inputs are dt, aReal, aImag
-// and, if the models have one, b.
+// s4dBank is the recurrences of a Plan. Its first inputs are Dt, AReal, AImag
+// and, if the models have one, B.
 type s4dBank[T num.Float] struct {
 	plan *Plan[T]
 	hasB bool
@@ -318,13 +318,13 @@ func newS4DBank[T num.Float](cfg Config, size Size, hasB bool) *s4dBank[T] {
 
 func (s *s4dBank[T]) bind(in []graphop.Arg[T], grad [][]T) int {
 	p := s.plan
-	p.prm = Params[T]{Dt: in[0].F, AReal: in[1].F, AImag: in[2].F}
-	p.grad = Params[T]{}
+	p.prm = Params[[]T]{Dt: in[0].F, AReal: in[1].F, AImag: in[2].F}
+	p.grad = Params[[]T]{}
 	if s.hasB {
 		p.prm.B = in[3].F
 	}
 	if grad != nil {
-		p.grad = Params[T]{Dt: grad[0], AReal: grad[1], AImag: grad[2]}
+		p.grad = Params[[]T]{Dt: grad[0], AReal: grad[1], AImag: grad[2]}
 		if s.hasB {
 			p.grad.B = grad[3]
 		}
@@ -337,7 +337,7 @@ func (s *s4dBank[T]) bind(in []graphop.Arg[T], grad [][]T) int {
 
 func (s *s4dBank[T]) discretize(worker, h int, ab, bb []complex128) {
 	w := &s.plan.workers[worker]
-	s.plan.prm.states(w.states, &s.plan.cfg, &s.plan.size, h)
+	setStates(w.states, &s.plan.prm, &s.plan.cfg, &s.plan.size, h)
 	for n, st := range w.states {
 		ab[n], bb[n] = st.Ab, complex(st.dt, 0)*st.b*st.Phi
 	}
@@ -352,8 +352,8 @@ func (s *s4dBank[T]) reduce() { s.plan.reduce() }
 // gain counts the conjugate of each stored state.
 func (s *s4dBank[T]) gain() float64 { return 2 }
 
-// dssBank is the recurrences of a DSSPlan. Its first inputs are logDt and
-// lambda.
+// dssBank is the recurrences of a DSSPlan. Its first inputs are LogDt and
+// Lambda.
 type dssBank[T num.Float] struct{ plan *DSSPlan[T] }
 
 // newDSSBank takes what has been checked: NewDSSPlan cannot fail on it.
@@ -366,17 +366,17 @@ func newDSSBank[T num.Float](cfg DSSConfig, size DSSSize) *dssBank[T] {
 }
 
 func (d *dssBank[T]) bind(in []graphop.Arg[T], grad [][]T) int {
-	d.plan.prm = DSSParams[T]{LogDt: in[0].F, Lambda: in[1].F}
-	d.plan.grad = DSSParams[T]{}
+	d.plan.prm = DSSParams[[]T]{LogDt: in[0].F, Lambda: in[1].F}
+	d.plan.grad = DSSParams[[]T]{}
 	if grad != nil {
-		d.plan.grad = DSSParams[T]{LogDt: grad[0], Lambda: grad[1]}
+		d.plan.grad = DSSParams[[]T]{LogDt: grad[0], Lambda: grad[1]}
 	}
 	return 2
 }
 
 func (d *dssBank[T]) discretize(worker, h int, ab, bb []complex128) {
 	w := &d.plan.workers[worker]
-	d.plan.prm.states(w.states, &d.plan.cfg, &d.plan.size, h)
+	setDSSStates(w.states, &d.plan.prm, &d.plan.cfg, &d.plan.size, h)
 	for n := range w.states {
 		ab[n], bb[n] = w.states[n].recurrence(d.plan.cfg.L)
 	}

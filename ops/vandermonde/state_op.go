@@ -14,22 +14,22 @@ import (
 //
 //	y[b,c,h,l] = 2 Re sum_n C[c,h,n] Ab[h,n]^(l+1) x0[b,h,n]
 //
-// x0 is (B, H, N, 2), the state before the first step; the other inputs are
-// those of Kernel. Added to the convolution of the input with the kernels, it
+// x0 is (B, H, N, 2), the state before the first step; the parameters are those
+// of Kernel. Added to the convolution of the input with the kernels, it
 // is the output of the recurrence that starts from x0. Gradients are exact and
 // go to all inputs.
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
-func StateKernel(cfg Config, dt, aReal, aImag, b, c, x0 *G.Node) (*G.Node, error) {
+func StateKernel(cfg Config, p Params[*G.Node], x0 *G.Node) (*G.Node, error) {
 	const name = "vandermonde.StateKernel"
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in, err := graphop.Floats(name, append(parameters(dt, aReal, aImag, b), graphop.Named("c", c), graphop.Named("x0", x0))...)
+	in, err := graphop.Floats(name, append(parameters(&p), graphop.Named("C", p.C), graphop.Named("x0", x0))...)
 	if err != nil {
 		return nil, err
 	}
-	size, err := kernelSize(dt, aReal, aImag, b, c)
+	size, err := kernelSize(&p)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -40,8 +40,8 @@ func StateKernel(cfg Config, dt, aReal, aImag, b, c, x0 *G.Node) (*G.Node, error
 	s := stateSize{B: batch, CH: size.CH, H: size.H, N: size.N, L: cfg.L}
 	return graphop.Apply(
 		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.CH * s.H, s.L}, Carried: []*G.Node{x0}},
-		func() graphop.Core[float32] { return newStateKernel(newS4DBank[float32](cfg, size, b != nil), s) },
-		func() graphop.Core[float64] { return newStateKernel(newS4DBank[float64](cfg, size, b != nil), s) },
+		func() graphop.Core[float32] { return newStateKernel(newS4DBank[float32](cfg, size, p.B != nil), s) },
+		func() graphop.Core[float64] { return newStateKernel(newS4DBank[float64](cfg, size, p.B != nil), s) },
 		in...)
 }
 
@@ -51,20 +51,20 @@ func StateKernel(cfg Config, dt, aReal, aImag, b, c, x0 *G.Node) (*G.Node, error
 //	x[b,h] = Ab^L x0 + sum_l Ab^(L-1-l) Bb u_l
 //
 // x0 is (B, H, N, 2), the state before the first step; nil: zero. The
-// parameters are those of Kernel; cfg.L is not used. Gradients are exact and
+// parameters are those of Kernel; C and cfg.L are not used. Gradients are exact and
 // go to all inputs.
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
-func FinalState(cfg Config, dt, aReal, aImag, b, u, x0 *G.Node) (*G.Node, error) {
+func FinalState(cfg Config, p Params[*G.Node], u, x0 *G.Node) (*G.Node, error) {
 	const name = "vandermonde.FinalState"
 	if err := cfg.validateStep(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in, err := graphop.Floats(name, append(parameters(dt, aReal, aImag, b), graphop.Named("u", u), graphop.Optional("x0", x0))...)
+	in, err := graphop.Floats(name, append(parameters(&p), graphop.Named("u", u), graphop.Optional("x0", x0))...)
 	if err != nil {
 		return nil, err
 	}
-	size, err := modelSize(dt, aReal, aImag, b)
+	size, err := modelSize(&p)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -74,8 +74,8 @@ func FinalState(cfg Config, dt, aReal, aImag, b, u, x0 *G.Node) (*G.Node, error)
 	}
 	return graphop.Apply(
 		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.H, s.N, 2}, Carried: []*G.Node{x0}},
-		func() graphop.Core[float32] { return newFinalState(newS4DBank[float32](cfg, size, b != nil), s) },
-		func() graphop.Core[float64] { return newFinalState(newS4DBank[float64](cfg, size, b != nil), s) },
+		func() graphop.Core[float32] { return newFinalState(newS4DBank[float32](cfg, size, p.B != nil), s) },
+		func() graphop.Core[float64] { return newFinalState(newS4DBank[float64](cfg, size, p.B != nil), s) },
 		in...)
 }
 
@@ -86,7 +86,7 @@ func FinalState(cfg Config, dt, aReal, aImag, b, u, x0 *G.Node) (*G.Node, error)
 //
 // cfg.L is the length that DSSSoftmax normalises over; the others do not use
 // it.
-func DSSStateKernel(cfg DSSConfig, l int, logDt, lambda, w, x0 *G.Node) (*G.Node, error) {
+func DSSStateKernel(cfg DSSConfig, l int, p DSSParams[*G.Node], x0 *G.Node) (*G.Node, error) {
 	const name = "vandermonde.DSSStateKernel"
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -95,11 +95,11 @@ func DSSStateKernel(cfg DSSConfig, l int, logDt, lambda, w, x0 *G.Node) (*G.Node
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	in, err := graphop.Floats(name,
-		graphop.Named("logDt", logDt), graphop.Named("lambda", lambda), graphop.Named("w", w), graphop.Named("x0", x0))
+		graphop.Named("LogDt", p.LogDt), graphop.Named("Lambda", p.Lambda), graphop.Named("W", p.W), graphop.Named("x0", x0))
 	if err != nil {
 		return nil, err
 	}
-	size, err := dssSize(logDt, lambda, w)
+	size, err := dssSize(&p)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -118,17 +118,17 @@ func DSSStateKernel(cfg DSSConfig, l int, logDt, lambda, w, x0 *G.Node) (*G.Node
 // DSSFinalState is [FinalState] for the models whose kernels [DSSKernel]
 // computes. cfg.L is the length that DSSSoftmax normalises over; the others do
 // not use it.
-func DSSFinalState(cfg DSSConfig, logDt, lambda, u, x0 *G.Node) (*G.Node, error) {
+func DSSFinalState(cfg DSSConfig, p DSSParams[*G.Node], u, x0 *G.Node) (*G.Node, error) {
 	const name = "vandermonde.DSSFinalState"
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	in, err := graphop.Floats(name,
-		graphop.Named("logDt", logDt), graphop.Named("lambda", lambda), graphop.Named("u", u), graphop.Optional("x0", x0))
+		graphop.Named("LogDt", p.LogDt), graphop.Named("Lambda", p.Lambda), graphop.Named("u", u), graphop.Optional("x0", x0))
 	if err != nil {
 		return nil, err
 	}
-	size, err := dssModelSize(logDt, lambda)
+	size, err := dssModelSize(&p)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -144,44 +144,44 @@ func DSSFinalState(cfg DSSConfig, logDt, lambda, u, x0 *G.Node) (*G.Node, error)
 }
 
 // modelSize reads the size, with one channel, off the shapes of the parameters
-// but c.
-func modelSize(dt, aReal, aImag, b *G.Node) (Size, error) {
+// but C.
+func modelSize(p *Params[*G.Node]) (Size, error) {
 	s := Size{CH: 1}
 	var err error
-	if s.S, s.N, err = matrixSize(aReal); err != nil {
+	if s.S, s.N, err = matrixSize(p); err != nil {
 		return s, err
 	}
-	if s.H, err = graphop.FirstAxis("dt", dt, "(H, 1) or (H) or (H, N)"); err != nil {
+	if s.H, err = graphop.FirstAxis("Dt", p.Dt, "(H, 1) or (H) or (H, N)"); err != nil {
 		return s, err
 	}
-	s.DtPerState = dt.Shape().TotalSize() != s.H
+	s.DtPerState = p.Dt.Shape().TotalSize() != s.H
 	if err := s.Validate(); err != nil {
 		return s, err
 	}
-	return s, wantModel(s, dt, aReal, aImag, b)
+	return s, wantModel(s, p)
 }
 
-// dssModelSize is modelSize for DSS: of the parameters but w.
-func dssModelSize(logDt, lambda *G.Node) (DSSSize, error) {
+// dssModelSize is modelSize for DSS: of the parameters but W.
+func dssModelSize(p *DSSParams[*G.Node]) (DSSSize, error) {
 	s := DSSSize{CH: 1}
 	var err error
-	if s.N, err = graphop.FirstAxis("lambda", lambda, "(N, 2)"); err != nil {
+	if s.N, err = graphop.FirstAxis("Lambda", p.Lambda, "(N, 2)"); err != nil {
 		return s, err
 	}
-	if s.H, err = graphop.FirstAxis("logDt", logDt, "(H, 1) or (H) or (H, 2)"); err != nil {
+	if s.H, err = graphop.FirstAxis("LogDt", p.LogDt, "(H, 1) or (H) or (H, 2)"); err != nil {
 		return s, err
 	}
-	s.SeparateDt = logDt.Shape().TotalSize() != s.H
+	s.SeparateDt = p.LogDt.Shape().TotalSize() != s.H
 	if err := s.Validate(); err != nil {
 		return s, err
 	}
-	return s, wantDSSModel(s, logDt, lambda)
+	return s, wantDSSModel(s, p)
 }
 
 // parameters lists the parameters of a bank in the order of s4dBank.
-func parameters(dt, aReal, aImag, b *G.Node) []graphop.Argument {
+func parameters(p *Params[*G.Node]) []graphop.Argument {
 	return []graphop.Argument{
-		graphop.Named("dt", dt), graphop.Named("aReal", aReal), graphop.Named("aImag", aImag), graphop.Optional("b", b),
+		graphop.Named("Dt", p.Dt), graphop.Named("AReal", p.AReal), graphop.Named("AImag", p.AImag), graphop.Optional("B", p.B),
 	}
 }
 

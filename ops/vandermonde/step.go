@@ -21,7 +21,7 @@ type Step[T num.Float] struct{ r *dplr.Recurrence[T] }
 
 // NewStep returns the recurrence of the kernels that cfg and prm describe. It
 // returns an error if the configuration, a size or a length is wrong.
-func NewStep[T num.Float](cfg Config, size Size, prm Params[T]) (*Step[T], error) {
+func NewStep[T num.Float](cfg Config, size Size, prm Params[[]T]) (*Step[T], error) {
 	ab, bb, err := Discretize(cfg, size, prm)
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func NewStep[T num.Float](cfg Config, size Size, prm Params[T]) (*Step[T], error
 }
 
 // NewDSSStep is NewStep for the kernels of DSS.
-func NewDSSStep[T num.Float](cfg DSSConfig, size DSSSize, prm DSSParams[T]) (*Step[T], error) {
+func NewDSSStep[T num.Float](cfg DSSConfig, size DSSSize, prm DSSParams[[]T]) (*Step[T], error) {
 	ab, bb, err := DiscretizeDSS(cfg, size, prm)
 	if err != nil {
 		return nil, err
