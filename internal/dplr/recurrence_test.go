@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/testutil/guard"
 )
 
 // at runs f at a level.
@@ -226,36 +227,16 @@ func TestLevelsAgree(t *testing.T) {
 	t.Run("float64", testLevelsAgree[float64])
 }
 
-// guarded returns n elements offset behind a cache line, in memory whose other
-// elements are NaN, and what checks that they still are.
-func guarded[T num.Float](n, offset int) (v []T, intact func() bool) {
-	const guard = 32
-	whole := num.Aligned[T](n + offset + 2*guard)
-	for i := range whole {
-		whole[i] = T(math.NaN())
-	}
-	v = whole[guard+offset:][:n:n]
-	clear(v)
-	return v, func() bool {
-		for i, x := range whole {
-			if inside := i >= guard+offset && i < guard+offset+n; !inside && x == x {
-				return false
-			}
-		}
-		return true
-	}
-}
-
 func testMemory[T num.Float](t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for i, s := range sizes() {
 		const batch = 2
 		m := newModel[T](rng, s)
 		offset := i % 16
-		u, _ := guarded[T](batch*s.H, offset)
-		x, xIntact := guarded[T](m.StateLen(batch), (offset+5)%16)
-		y, yIntact := guarded[T](batch*s.Channels*s.H, (offset+11)%16)
-		copy(u, random[T](rng, len(u)))
+		uAt := guard.Of(random[T](rng, batch*s.H), offset)
+		xAt := guard.Of(make([]T, m.StateLen(batch)), (offset+5)%16)
+		yAt := guard.Of(make([]T, batch*s.Channels*s.H), (offset+11)%16)
+		u, x, y := uAt.V, xAt.V, yAt.V
 		x0 := random[T](rng, batch*s.H*s.N*2)
 		if err := m.Load(x, x0); err != nil {
 			t.Fatal(err)
@@ -263,9 +244,10 @@ func testMemory[T num.Float](t *testing.T) {
 		if err := m.Advance(y, x, u); err != nil {
 			t.Fatal(err)
 		}
-		if !xIntact() || !yIntact() {
-			t.Fatalf("%+v, offset %d: memory beside a result was written", s, offset)
-		}
+		what := fmt.Sprintf("%+v, offset %d", s, offset)
+		uAt.Unchanged(t, what+": u")
+		xAt.Check(t, what+": x")
+		yAt.Check(t, what+": y")
 		yWant, xWant := make([]T, len(y)), make([]T, len(x))
 		if err := m.Load(xWant, x0); err != nil {
 			t.Fatal(err)

@@ -10,31 +10,20 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/testutil/guard"
 )
 
-// guard is a value that no pass computes, margin the number of them on either
-// side of memory a pass may write to.
-const (
-	guard  = 12345
-	margin = 64
-)
-
-// fences makes slices with guards on both sides, and remembers them.
+// fences makes rows between guards, and remembers them.
 type fences[T num.Float] struct {
 	rng *rand.Rand
-	all [][]T
+	all []*guard.Buffer[T]
 }
 
 // row returns n random elements at the given offset from an aligned place.
 func (f *fences[T]) row(n, offset int) []T {
-	mem := num.Aligned[T](margin + offset + n + margin)
-	for i := range mem {
-		mem[i] = guard
-	}
-	x := mem[margin+offset:][:n:n]
-	copy(x, random[T](f.rng, n))
-	f.all = append(f.all, mem[:margin+offset], mem[margin+offset+n:])
-	return x
+	b := guard.Of(random[T](f.rng, n), offset)
+	f.all = append(f.all, b)
+	return b.V
 }
 
 func (f *fences[T]) planes(n, offset int) Planes[T] {
@@ -43,12 +32,8 @@ func (f *fences[T]) planes(n, offset int) Planes[T] {
 
 func (f *fences[T]) check(t *testing.T, what string) {
 	t.Helper()
-	for _, g := range f.all {
-		for _, v := range g {
-			if v != guard {
-				t.Fatalf("%s: wrote outside its destination", what)
-			}
-		}
+	for _, b := range f.all {
+		b.Check(t, what)
 	}
 }
 

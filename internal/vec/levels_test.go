@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/testutil/guard"
 )
 
 // at runs f at a level.
@@ -138,43 +139,31 @@ func (o op[T]) operands(rng *rand.Rand, n int, special bool) [][]T {
 	return in
 }
 
-// guard surrounds every destination.
-const guard = 17
-
 // apply returns the results on in[lo:hi], from slices whose memory begins offset
-// elements further than an aligned place, and fails if anything beside the
+// elements further than an aligned place, and fails if anything but the
 // destination changes.
 func (o op[T]) apply(t *testing.T, in [][]T, lo, hi, offset int) [][]T {
 	t.Helper()
-	part := make([][]T, o.ins)
+	parts, part := make([]*guard.Buffer[T], o.ins), make([][]T, o.ins)
 	for j := range in {
-		whole := num.Aligned[T](offset + hi - lo)
-		part[j] = whole[offset:]
-		copy(part[j], in[j][lo:hi])
+		parts[j] = guard.Of(in[j][lo:hi], offset)
+		part[j] = parts[j].V
 	}
-	out, memory := make([][]T, o.outs), make([][]T, o.outs)
+	outs, out := make([]*guard.Buffer[T], o.outs), make([][]T, o.outs)
 	for j := range out {
-		memory[j] = num.Aligned[T](offset + hi - lo + 2*guard)
-		for i := range memory[j] {
-			memory[j][i] = T(1000 + i)
-		}
-		out[j] = memory[j][offset+guard:][:hi-lo]
+		start := make([]T, hi-lo)
 		if o.update {
-			copy(out[j], part[j])
+			start = part[j]
 		}
+		outs[j] = guard.Of(start, offset)
+		out[j] = outs[j].V
 	}
 	o.call(out, part)
-	for j, m := range memory {
-		for i, v := range m {
-			if inside := i >= offset+guard && i < offset+guard+hi-lo; !inside && v != T(1000+i) {
-				t.Fatalf("%s of %d elements at offset %d: memory at %d of result %d changed to %v", o.name, hi-lo, offset, i-offset-guard, j, v)
-			}
-		}
+	for _, b := range outs {
+		b.Check(t, o.name)
 	}
-	for j := range in {
-		if !same(part[j], in[j][lo:hi]) {
-			t.Fatalf("%s of %d elements at offset %d: operand %d changed", o.name, hi-lo, offset, j)
-		}
+	for _, b := range parts {
+		b.Unchanged(t, o.name)
 	}
 	return out
 }

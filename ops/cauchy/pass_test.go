@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/gorgonia-s4/s4/internal/cpu"
+	"github.com/gorgonia-s4/s4/internal/testutil/guard"
 )
 
 // atLevel runs f with the instruction set l.
@@ -53,36 +54,6 @@ func newPassCase(rng *rand.Rand, n, pairs, rights, lefts int) *passCase {
 	return p
 }
 
-// placed copies v to memory offset elements off an aligned place, between
-// guards, which check compares later.
-type placed struct{ memory, v []float64 }
-
-const guards = 9
-
-func place(v []float64, offset int) placed {
-	m := make([]float64, offset+len(v)+2*guards)
-	for i := range m {
-		m[i] = float64(1000 + i)
-	}
-	p := placed{m, m[offset+guards:][:len(v)]}
-	copy(p.v, v)
-	return p
-}
-
-// check fails if memory beside v changed, or v where it is not the result.
-func (p placed) check(t *testing.T, name string, want []float64) {
-	t.Helper()
-	if want != nil && !same(p.v, want) {
-		t.Fatalf("%s changed", name)
-	}
-	first := (len(p.memory) - len(p.v)) - guards
-	for i, v := range p.memory {
-		if (i < first || i >= first+len(p.v)) && v != float64(1000+i) {
-			t.Fatalf("%s: memory at %d changed to %v", name, i-first, v)
-		}
-	}
-}
-
 // same reports whether a and b have the same elements, NaN included.
 func same(a, b []float64) bool {
 	return slices.EqualFunc(a, b, func(x, y float64) bool { return x == y || x != x && y != y })
@@ -91,34 +62,32 @@ func same(a, b []float64) bool {
 // apply returns the sums at the nodes, (2*group, nodes), and acc.
 func (p *passCase) apply(t *testing.T, l cpu.Level, offset int) (sum, acc []float64) {
 	t.Helper()
-	y, c, coef := place(p.y, offset), place(p.c, offset+1), place(p.coef, offset+2)
-	right, left := place(p.right, offset+3), place(p.left, offset+4)
+	y, c, coef := guard.Of(p.y, offset), guard.Of(p.c, offset+1), guard.Of(p.coef, offset+2)
+	right, left := guard.Of(p.right, offset+3), guard.Of(p.left, offset+4)
 	const untouched = 12345
 	blank := newRows(group)
 	for i := range blank {
 		blank[i] = untouched
 	}
-	dst, total := place(blank, offset+5), place(p.acc, offset+6)
+	dst, total := guard.Of(blank, offset+5), guard.Of(p.acc, offset+6)
 	atLevel(l, func() {
-		sums(dst.v, y.v, c.v, p.terms)
-		resolve(total.v, coef.v, y.v, c.v, right.v, left.v)
+		sums(dst.V, y.V, c.V, p.terms)
+		resolve(total.V, coef.V, y.V, c.V, right.V, left.V)
 	})
-	y.check(t, "y", p.y)
-	c.check(t, "c", p.c)
-	coef.check(t, "coef", p.coef)
-	right.check(t, "right", p.right)
-	left.check(t, "left", p.left)
-	dst.check(t, "sums", nil)
-	total.check(t, "acc", nil)
-	for lo := 0; lo < len(dst.v); lo += block {
-		sum = append(sum, dst.v[lo:][:len(p.y)]...)
-		for k, v := range dst.v[lo+len(p.y) : lo+block] {
+	for name, operand := range map[string]*guard.Buffer[float64]{"y": y, "c": c, "coef": coef, "right": right, "left": left} {
+		operand.Unchanged(t, name)
+	}
+	dst.Check(t, "sums")
+	total.Check(t, "acc")
+	for lo := 0; lo < len(dst.V); lo += block {
+		sum = append(sum, dst.V[lo:][:len(p.y)]...)
+		for k, v := range dst.V[lo+len(p.y) : lo+block] {
 			if v != untouched {
 				t.Fatalf("sums: node %d of %d was written", len(p.y)+k, len(p.y))
 			}
 		}
 	}
-	return sum, total.v
+	return sum, total.V
 }
 
 // agree reports whether a and b are equal up to tol times the largest element,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/testutil/guard"
 )
 
 // passCase has the operands of the passes for n poles.
@@ -32,60 +33,33 @@ func newPassCase[T num.Float](rng *rand.Rand, n, rows int) *passCase[T] {
 	return p
 }
 
-const guards = 9
-
-// placed copies v to memory offset elements off an aligned place. check fails if
-// an operand changed, or memory beside it.
-func placed[T num.Float](t *testing.T, name string, v []T, offset int, result bool) (at []T, check func()) {
-	m := num.Aligned[T](offset + len(v) + 2*guards)
-	for i := range m {
-		m[i] = T(1000 + i)
-	}
-	at = m[offset+guards:][:len(v)]
-	copy(at, v)
-	return at, func() {
-		t.Helper()
-		for i := range m {
-			want := T(1000 + i)
-			if k := i - offset - guards; k >= 0 && k < len(v) {
-				if want = v[k]; result {
-					continue
-				}
-			}
-			if m[i] != want && want == want {
-				t.Fatalf("%s: element %d of %d is %v, want %v", name, i-offset-guards, len(v), m[i], want)
-			}
-		}
-	}
-}
-
 // apply returns what the passes compute at a level: z^i c, (z^i, i z^(i-1)) and
 // the results of horner, and behind each z^rows.
 func (p *passCase[T]) apply(t *testing.T, l cpu.Level, offset int) (pow, tan, sums []float64) {
 	t.Helper()
 	defer cpu.SetActive(cpu.SetActive(l))
-	z, checkZ := placed(t, "z", p.z, offset, false)
-	c, checkC := placed(t, "c", p.c, offset+1, false)
-	u, checkU := placed(t, "u", p.u, offset+2, false)
-	x, checkX := placed(t, "x", make([]float64, 2*p.n), offset+3, true)
-	s, checkS := placed(t, "sums", make([]float64, 6*p.n), offset+4, true)
+	z, c, u := guard.Of(p.z, offset), guard.Of(p.c, offset+1), guard.Of(p.u, offset+2)
+	x, s := guard.Of(make([]float64, 2*p.n), offset+3), guard.Of(make([]float64, 6*p.n), offset+4)
 	k := groups(p.rows)
-	a, checkA := placed(t, "powers", make([]T, k*group*2*p.n), offset+5, true)
-	b, checkB := placed(t, "tangents", make([]T, (k*group+1)*4*p.n), offset+6, true)
-	b[k*group*4*p.n] = 12345
+	a, b := guard.Of(make([]T, k*group*2*p.n), offset+5), guard.Of(make([]T, (k*group+1)*4*p.n), offset+6)
+	b.V[k*group*4*p.n] = 12345
 
-	powers(a, x, z, c, k)
-	pow = append(widen(a), x...)
-	tangents(b, x, z, k)
-	if b[k*group*4*p.n] != 12345 {
+	powers(a.V, x.V, z.V, c.V, k)
+	pow = append(widen(a.V), x.V...)
+	tangents(b.V, x.V, z.V, k)
+	if b.V[k*group*4*p.n] != 12345 {
 		t.Fatal("tangents: the last row has a power")
 	}
-	tan = append(widen(b), x...)
-	horner(s, z, u)
-	sums = append(sums, s...)
-	for _, check := range []func(){checkZ, checkC, checkU, checkX, checkS, checkA, checkB} {
-		check()
-	}
+	tan = append(widen(b.V), x.V...)
+	horner(s.V, z.V, u.V)
+	sums = append(sums, s.V...)
+	z.Unchanged(t, "z")
+	c.Unchanged(t, "c")
+	u.Unchanged(t, "u")
+	x.Check(t, "x")
+	s.Check(t, "sums")
+	a.Check(t, "powers")
+	b.Check(t, "tangents")
 	return pow, tan, sums
 }
 
