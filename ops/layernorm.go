@@ -2,7 +2,6 @@ package ops
 
 import (
 	"fmt"
-	"math"
 
 	G "gorgonia.org/gorgonia"
 
@@ -89,7 +88,7 @@ func shift[T num.Float](d normDims, in []graphop.Arg[T], h int) T {
 }
 
 func checkEps(op string, eps float64) error {
-	if !(eps >= 0) || math.IsInf(eps, 1) {
+	if eps < 0 || !num.Finite(eps) {
 		return fmt.Errorf("%s: want eps finite and at least 0, got %g", op, eps)
 	}
 	return nil

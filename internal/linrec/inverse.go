@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
@@ -59,7 +60,7 @@ func NewInverse(n int) *Inverse {
 // and returns an error if m is not finite.
 func (v *Inverse) Set(m []float64) error {
 	v.rows, v.cols, v.u, v.v = nil, nil, nil, nil
-	if sum := vec.Sum(m); math.IsNaN(sum) || math.IsInf(sum, 0) {
+	if !num.Finite(vec.Sum(m)) {
 		return errors.New("want a finite matrix to invert")
 	}
 	copy(v.lu.Data, m)

@@ -13,6 +13,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/num"
 )
 
 // Input is one input of a function under test.
@@ -100,7 +101,7 @@ func RelErr(got, want []float64) float64 {
 		d += e * e
 		w += want[i] * want[i]
 	}
-	if math.IsNaN(d) || math.IsInf(d, 0) {
+	if !num.Finite(d) {
 		return math.Inf(1)
 	}
 	if w == 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
@@ -58,7 +59,7 @@ func (c Config) validateModel() error {
 	if err := c.ATransform.Validate(); err != nil {
 		return fmt.Errorf("field ATransform: %w", err)
 	}
-	if c.Rate < 0 || math.IsNaN(c.Rate) || math.IsInf(c.Rate, 0) {
+	if c.Rate < 0 || !num.Finite(c.Rate) {
 		return fmt.Errorf("want Rate a finite number, not negative (0 means 1), got %g", c.Rate)
 	}
 	if c.LKernel < 0 {

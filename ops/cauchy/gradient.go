@@ -42,12 +42,6 @@ func (g *gradient) clear() {
 	}
 }
 
-// put writes the holomorphic derivative g as the real gradient of element i of
-// a complex array.
-func put[T num.Float](dst []T, i int, g complex128) {
-	dst[2*i], dst[2*i+1] = T(real(g)), T(-imag(g))
-}
-
 // store writes the gradients by the raw parameters that the models of the
 // features, parts (H), come from. What features share is summed over them in
 // order. A nil slice of grad is left out.
@@ -59,7 +53,7 @@ func store[T num.Float](grad, prm *Params[[]T], cfg *Config, s *Size, parts []*g
 		}
 		for ch, c := range g.c {
 			for n, v := range c {
-				put(grad.C, (ch*s.H+h)*s.N+n, v)
+				num.SetGrad(grad.C, (ch*s.H+h)*s.N+n, v)
 			}
 		}
 	}
@@ -105,12 +99,12 @@ func storeShared[T num.Float](grad, prm *Params[[]T], cfg *Config, s *Size, part
 		grad.AImag[i] = T(imag(a))
 	}
 	if grad.B != nil {
-		put(grad.B, i, sum(func(g *gradient) []complex128 { return g.b }))
+		num.SetGrad(grad.B, i, sum(func(g *gradient) []complex128 { return g.b }))
 	}
 	if grad.P == nil {
 		return
 	}
 	for r := range s.R {
-		put(grad.P, r*s.S*s.N+i, sum(func(g *gradient) []complex128 { return g.p[r] }))
+		num.SetGrad(grad.P, r*s.S*s.N+i, sum(func(g *gradient) []complex128 { return g.p[r] }))
 	}
 }

@@ -72,8 +72,8 @@ func (p *Plan[T]) Forward(k []T, prm Params[[]T]) error {
 	if err := checkParams(&prm, p.size, false); err != nil {
 		return fmt.Errorf("cauchy: Plan.Forward: %w", err)
 	}
-	if want := p.size.CH * p.size.H * p.cfg.L; len(k) != want {
-		return fmt.Errorf("cauchy: Plan.Forward: k: want %d elements, got %d", want, len(k))
+	if err := num.CheckLen("k", k, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
+		return fmt.Errorf("cauchy: Plan.Forward: %w", err)
 	}
 	p.k, p.prm = k, prm
 	par.For(p.size.H, p.forward)
@@ -129,8 +129,8 @@ func (p *Plan[T]) Backward(grad Params[[]T], prm Params[[]T], gk []T) error {
 	if err := checkParams(&grad, p.size, true); err != nil {
 		return fmt.Errorf("cauchy: Plan.Backward: gradient of %w", err)
 	}
-	if want := p.size.CH * p.size.H * p.cfg.L; len(gk) != want {
-		return fmt.Errorf("cauchy: Plan.Backward: gk: want %d elements, got %d", want, len(gk))
+	if err := num.CheckLen("gk", gk, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
+		return fmt.Errorf("cauchy: Plan.Backward: %w", err)
 	}
 	p.grad, p.prm, p.gk = grad, prm, gk
 	if p.saved == nil {

@@ -1,7 +1,6 @@
 package cauchy
 
 import (
-	"fmt"
 	"math"
 	"math/cmplx"
 
@@ -42,8 +41,8 @@ func checkParams[T num.Float](p *Params[[]T], s Size, gradient bool) error {
 		{"B", p.B, s.S * s.N * 2},
 		{"C", p.C, s.CH * s.H * s.N * 2},
 	} {
-		if len(x.v) != x.want && (x.v != nil || !gradient) {
-			return fmt.Errorf("%s: want %d elements, got %d", x.name, x.want, len(x.v))
+		if err := num.CheckLen(x.name, x.v, x.want, gradient); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -88,22 +87,17 @@ func load[T num.Float](f *feature, prm *Params[[]T], c *Config, s *Size, h int) 
 		decay, _ := c.ATransform.Eval(float64(prm.AReal[i]))
 		f.a[n] = complex(-decay, -float64(prm.AImag[i]))
 		if prm.B != nil {
-			f.b[n] = at(prm.B, i)
+			f.b[n] = num.Complex(prm.B, i)
 		}
 		for r := range f.p {
-			f.p[r][n] = at(prm.P, r*s.S*s.N+i)
+			f.p[r][n] = num.Complex(prm.P, r*s.S*s.N+i)
 		}
 		for ch := range f.c {
 			if prm.C != nil {
-				f.c[ch][n] = at(prm.C, (ch*s.H+h)*s.N+n)
+				f.c[ch][n] = num.Complex(prm.C, (ch*s.H+h)*s.N+n)
 			}
 		}
 	}
-}
-
-// at returns element i of a complex array.
-func at[T num.Float](v []T, i int) complex128 {
-	return complex(float64(v[2*i]), float64(v[2*i+1]))
 }
 
 // minDamping is the least |Re lambda| / |lambda| that a pole is taken to have.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/gorgonia-s4/s4/internal/cpu"
+	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/testutil/guard"
 )
 
@@ -95,22 +96,20 @@ func (p *passCase) apply(t *testing.T, l cpu.Level, offset int) (sum, acc []floa
 func agree(a, b []float64, tol float64) bool {
 	var size float64
 	for i := range a {
-		if isFinite(a[i]) != isFinite(b[i]) {
+		if num.Finite(a[i]) != num.Finite(b[i]) {
 			return false
 		}
-		if isFinite(a[i]) {
+		if num.Finite(a[i]) {
 			size = max(size, math.Abs(a[i]))
 		}
 	}
 	for i := range a {
-		if isFinite(a[i]) && math.Abs(a[i]-b[i]) > tol*size {
+		if num.Finite(a[i]) && math.Abs(a[i]-b[i]) > tol*size {
 			return false
 		}
 	}
 	return true
 }
-
-func isFinite(v float64) bool { return v-v == 0 }
 
 // The passes of every instruction set against those in Go, and against each
 // other: what AVX2 and AVX-512 compute is the same to the bit.

@@ -2,7 +2,6 @@ package cauchy
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/gorgonia-s4/s4/internal/gemm"
@@ -70,7 +69,7 @@ func (f *feature) newPower(l int) (*power, error) {
 	d.change(p.first)
 	d.sum(p.sum)
 	p.e = linrec.Power(p.first, p.sum, n, l)
-	if sum := vec.Sum(p.e); math.IsNaN(sum) || math.IsInf(sum, 0) {
+	if sum := vec.Sum(p.e); !num.Finite(sum) {
 		return nil, fmt.Errorf("want a finite Ab^%d, got a sum of elements of %g: is a parameter not finite or A unstable?", l, sum)
 	}
 	b := make([]float64, n)
@@ -138,7 +137,7 @@ func storeC[T num.Float](dst []T, f *feature, size *Size, h int) error {
 	for ch, c := range f.c {
 		for n, v := range c {
 			re, im := T(real(v)), T(imag(v))
-			if s := float64(re) + float64(im); math.IsNaN(s) || math.IsInf(s, 0) || v != 0 && re == 0 && im == 0 {
+			if !num.Finite(float64(re)+float64(im)) || v != 0 && re == 0 && im == 0 {
 				return fmt.Errorf("pole %d: Lambda = %g: C becomes %g, which %T cannot hold", n, f.a[n], v, re)
 			}
 			i := (ch*size.H+h)*size.N + n

@@ -146,7 +146,7 @@ func exponent[T num.Float](x []T) (e int, ok bool) {
 		top = max(top, math.Abs(float64(v))) // NaN stays
 	}
 	switch {
-	case math.IsNaN(top) || math.IsInf(top, 0):
+	case !num.Finite(top):
 		return 0, false
 	case top == 0:
 		return zeroSize, true

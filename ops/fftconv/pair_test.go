@@ -123,19 +123,17 @@ func checkRows[T num.Float](t *testing.T, rng *rand.Rand, cfg Config, size Size,
 	plain := cfg.activation() == ops.ActIdentity
 	kernels := norm(in.K) + norm(in.D)
 	for b := range g.B {
-		if b == 0 && !(plain && isFinite(x.u) && isFinite(x.dy)) {
+		if b == 0 && !(plain && num.Finite(x.u) && num.Finite(x.dy)) {
 			continue
 		}
 		u, dyb := g.cut(in, dy, b, g.L)
 		near(t, fmt.Sprintf("%s: y of row %d", what, b), y[b*g.CH*g.L:(b+1)*g.CH*g.L], want.y[b], tol*norm(u.U)*kernels)
 		near(t, fmt.Sprintf("%s: du of row %d", what, b), grad.U[b*g.L:(b+1)*g.L], want.grad[b].U, tol*norm(dyb)*kernels)
 	}
-	if plain || x.u <= 5 && isFinite(x.dy) {
+	if plain || x.u <= 5 && num.Finite(x.dy) {
 		checkSummed(t, what, g, grad, in, dy, want, tol)
 	}
 }
-
-func isFinite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // near compares vectors up to an absolute error.
 func near[T num.Float](t *testing.T, what string, got []T, want []float64, most float64) {
@@ -166,8 +164,8 @@ func checkSummed[T num.Float](t *testing.T, what string, g *geometry, grad Input
 		u, dyb := g.cut(in, dy, b, n)
 		products += norm(u.U) * norm(dyb)
 	}
-	if !isFinite(products) {
-		if s := norm(toFloat64(grad.K)); isFinite(s) {
+	if !num.Finite(products) {
+		if s := norm(toFloat64(grad.K)); num.Finite(s) {
 			t.Errorf("%s: dk: want a sum that is not finite, got norm %v", what, s)
 		}
 		return

@@ -102,7 +102,7 @@ func (b *bank[T]) forward(k []T) error {
 	if err := b.check(&b.prm, false); err != nil {
 		return err
 	}
-	if err := checkLength("k", k, b.size.CH*b.size.H*b.cfg.L, false); err != nil {
+	if err := num.CheckLen("k", k, b.size.CH*b.size.H*b.cfg.L, false); err != nil {
 		return err
 	}
 	if err := b.load(); err != nil {
@@ -176,7 +176,7 @@ func (b *bank[T]) backward(gk []T) error {
 	if err := b.checkFrozen(); err != nil {
 		return err
 	}
-	if err := checkLength("gk", gk, b.size.CH*b.size.H*b.cfg.L, false); err != nil {
+	if err := num.CheckLen("gk", gk, b.size.CH*b.size.H*b.cfg.L, false); err != nil {
 		return err
 	}
 	if err := b.load(); err != nil {

@@ -3,8 +3,8 @@ package krylov
 import (
 	"cmp"
 	"fmt"
-	"math"
 
+	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
@@ -47,7 +47,7 @@ func (c Config) Validate() error {
 	if err := c.DtTransform.Validate(); err != nil {
 		return fmt.Errorf("field DtTransform: %w", err)
 	}
-	if c.Rate < 0 || math.IsNaN(c.Rate) || math.IsInf(c.Rate, 0) {
+	if c.Rate < 0 || !num.Finite(c.Rate) {
 		return fmt.Errorf("want Rate a finite number, not negative (0 means 1), got %g", c.Rate)
 	}
 	if c.Stable && c.disc() != ssm.ZOH && c.alpha() < 0.5 {

@@ -2,7 +2,6 @@ package krylov
 
 import (
 	"errors"
-	"fmt"
 	"math"
 
 	"github.com/gorgonia-s4/s4/internal/num"
@@ -62,22 +61,15 @@ func (b *bank[T]) makeParameters() {
 // check returns an error that names the first array of the wrong length. Where
 // gradient is true, any may be nil.
 func (b *bank[T]) check(v *values[T], gradient bool) error {
-	if err := checkLength("Dt", v.dt, b.size.H, gradient); err != nil {
+	if err := num.CheckLen("Dt", v.dt, b.size.H, gradient); err != nil {
 		return err
 	}
 	for i, p := range b.parts {
-		if err := checkLength(p.name, v.parts[i], b.size.S*p.width, gradient); err != nil {
+		if err := num.CheckLen(p.name, v.parts[i], b.size.S*p.width, gradient); err != nil {
 			return err
 		}
 	}
-	return checkLength("C", v.c, b.size.CH*b.size.H*b.size.N, gradient)
-}
-
-func checkLength[T num.Float](name string, v []T, want int, optional bool) error {
-	if len(v) != want && (v != nil || !optional) {
-		return fmt.Errorf("%s: want %d elements, got %d", name, want, len(v))
-	}
-	return nil
+	return num.CheckLen("C", v.c, b.size.CH*b.size.H*b.size.N, gradient)
 }
 
 // checkFrozen returns an error if a gradient of a frozen parameter is asked for.

@@ -7,6 +7,8 @@ import (
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/lapack"
 	"gonum.org/v1/gonum/lapack/lapack64"
+
+	"github.com/gorgonia-s4/s4/internal/num"
 )
 
 // stableSlack is how far, relative to its size, a matrix may lie outside the
@@ -43,7 +45,7 @@ func (s *symmetric) excess() float64 {
 	for _, x := range s.a {
 		size = max(size, math.Abs(x))
 	}
-	if math.IsNaN(size) || math.IsInf(size, 1) || !lapack64.Syev(lapack.EVCompute, s.matrix(), s.values, s.work, len(s.work)) {
+	if !num.Finite(size) || !lapack64.Syev(lapack.EVCompute, s.matrix(), s.values, s.work, len(s.work)) {
 		return math.NaN()
 	}
 	rho := s.values[s.n-1]

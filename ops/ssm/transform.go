@@ -3,6 +3,8 @@ package ssm
 import (
 	"fmt"
 	"math"
+
+	"github.com/gorgonia-s4/s4/internal/num"
 )
 
 // Transform names the function p that turns an unconstrained trainable number
@@ -137,7 +139,7 @@ func (t Transform) Inverse(value float64) (raw float64, err error) {
 	case None:
 		raw = value
 	}
-	if !in || math.IsNaN(raw) || math.IsInf(raw, 0) {
+	if !in || !num.Finite(raw) {
 		return 0, fmt.Errorf("ssm: transform %q: want a value %s, got %g", string(t), want, value)
 	}
 	return raw, nil

@@ -3,8 +3,8 @@ package vandermonde
 import (
 	"cmp"
 	"fmt"
-	"math"
 
+	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
@@ -49,7 +49,7 @@ func (c Config) validateStep() error {
 }
 
 func validateRate(rate float64) error {
-	if rate < 0 || math.IsNaN(rate) || math.IsInf(rate, 0) {
+	if rate < 0 || !num.Finite(rate) {
 		return fmt.Errorf("want Rate a finite number, not negative (0 means 1), got %g", rate)
 	}
 	return nil

@@ -172,8 +172,8 @@ func checkDSSParams[T num.Float](p *DSSParams[[]T], s DSSSize, gradient bool) er
 		{"Lambda", p.Lambda, s.N * 2},
 		{"W", p.W, s.CH * s.H * s.N * 2},
 	} {
-		if len(x.v) != x.want && (x.v != nil || !gradient) {
-			return fmt.Errorf("%s: want %d elements, got %d", x.name, x.want, len(x.v))
+		if err := num.CheckLen(x.name, x.v, x.want, gradient); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -211,7 +211,7 @@ func setDSSStates[T num.Float](dst []dssState, p *DSSParams[[]T], c *DSSConfig, 
 	dtIm, dIm := c.dt(float64(p.LogDt[h*cols+cols-1]))
 	for n := range dst {
 		st := dssState{byRe: dtRe, byIm: dtIm}
-		st.lambda, st.dRe, st.dIm = c.lambda(at(p.Lambda, n))
+		st.lambda, st.dRe, st.dIm = c.lambda(num.Complex(p.Lambda, n))
 		st.byDt0, st.byDt1 = dRe*real(st.lambda), dIm*imag(st.lambda)
 		st.q = complex(dtRe*real(st.lambda), dtIm*imag(st.lambda))
 		if cmplx.IsInf(st.q) {
@@ -373,8 +373,8 @@ func (p *DSSPlan[T]) Forward(k []T, prm DSSParams[[]T]) error {
 	if err := checkDSSParams(&prm, p.size, false); err != nil {
 		return fmt.Errorf("vandermonde: DSSPlan.Forward: %w", err)
 	}
-	if want := p.size.CH * p.size.H * p.cfg.L; len(k) != want {
-		return fmt.Errorf("vandermonde: DSSPlan.Forward: k: want %d elements, got %d", want, len(k))
+	if err := num.CheckLen("k", k, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
+		return fmt.Errorf("vandermonde: DSSPlan.Forward: %w", err)
 	}
 	p.k, p.prm = k, prm
 	par.For(p.size.H, p.forward)
@@ -408,7 +408,7 @@ func (w *dssWorker[T]) coefficients(weights []T, growing bool) {
 	for n, st := range w.states {
 		v := complex128(0)
 		if st.growing == growing {
-			v = at(weights, n) * st.scale
+			v = num.Complex(weights, n) * st.scale
 		}
 		w.coef[n], w.coef[len(w.states)+n] = real(v), imag(v)
 	}
@@ -426,8 +426,8 @@ func (p *DSSPlan[T]) Backward(grad DSSParams[[]T], prm DSSParams[[]T], gk []T) e
 	if err := checkDSSParams(&grad, p.size, true); err != nil {
 		return fmt.Errorf("vandermonde: DSSPlan.Backward: gradient of %w", err)
 	}
-	if want := p.size.CH * p.size.H * p.cfg.L; len(gk) != want {
-		return fmt.Errorf("vandermonde: DSSPlan.Backward: gk: want %d elements, got %d", want, len(gk))
+	if err := num.CheckLen("gk", gk, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
+		return fmt.Errorf("vandermonde: DSSPlan.Backward: %w", err)
 	}
 	p.grad, p.prm, p.gk = grad, prm, gk
 	par.For(p.size.H, p.backward)
@@ -451,11 +451,11 @@ func (p *DSSPlan[T]) backwardFeature(worker, h int) {
 		for n := range w.states {
 			st := &w.states[n]
 			s0, s1 := complex(w.s0[n], w.s0[s.N+n]), complex(w.s1[n], w.s1[s.N+n])
-			wn := at(p.prm.W, row*s.N+n)
+			wn := num.Complex(p.prm.W, row*s.N+n)
 			w.gScale[n] += wn * s0
 			w.gAb[n] += wn * s1 // but for the factor s
 			if p.grad.W != nil {
-				put(p.grad.W, row*s.N+n, st.scale*s0)
+				num.SetGrad(p.grad.W, row*s.N+n, st.scale*s0)
 			}
 		}
 	}
@@ -529,7 +529,7 @@ func (p *DSSPlan[T]) reduce() {
 			gRe += p.part[2*(h*s.N+n)]
 			gIm += p.part[2*(h*s.N+n)+1]
 		}
-		_, dRe, dIm := p.cfg.lambda(at(p.prm.Lambda, n))
+		_, dRe, dIm := p.cfg.lambda(num.Complex(p.prm.Lambda, n))
 		p.grad.Lambda[2*n], p.grad.Lambda[2*n+1] = T(dRe*gRe), T(dIm*gIm)
 	}
 }

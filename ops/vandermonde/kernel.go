@@ -40,8 +40,8 @@ func checkParams[T num.Float](p *Params[[]T], s Size, gradient bool) error {
 		{"B", p.B, s.S * s.N * 2, true},
 		{"C", p.C, s.CH * s.H * s.N * 2, gradient},
 	} {
-		if len(x.v) != x.want && (x.v != nil || !x.opt) {
-			return fmt.Errorf("%s: want %d elements, got %d", x.name, x.want, len(x.v))
+		if err := num.CheckLen(x.name, x.v, x.want, x.opt); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -68,15 +68,10 @@ func setStates[T num.Float](dst []state, p *Params[[]T], c *Config, s *Size, h i
 		a := complex(-decay, -float64(p.AImag[row+n]))
 		b := complex128(1)
 		if p.B != nil {
-			b = at(p.B, row+n)
+			b = num.Complex(p.B, row+n)
 		}
 		dst[n] = state{a: a, b: b, dt: dt, dDt: dDt, Pole: c.pole(complex(dt, 0) * a)}
 	}
-}
-
-// at returns element i of a complex array.
-func at[T num.Float](v []T, i int) complex128 {
-	return complex(float64(v[2*i]), float64(v[2*i+1]))
 }
 
 // Plan computes a bank of S4D kernels and its gradients:
@@ -144,8 +139,8 @@ func (p *Plan[T]) Forward(k []T, prm Params[[]T]) error {
 	if err := checkParams(&prm, p.size, false); err != nil {
 		return fmt.Errorf("vandermonde: Plan.Forward: %w", err)
 	}
-	if want := p.size.CH * p.size.H * p.cfg.L; len(k) != want {
-		return fmt.Errorf("vandermonde: Plan.Forward: k: want %d elements, got %d", want, len(k))
+	if err := num.CheckLen("k", k, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
+		return fmt.Errorf("vandermonde: Plan.Forward: %w", err)
 	}
 	p.k, p.prm = k, prm
 	par.For(p.size.H, p.forward)
@@ -162,7 +157,7 @@ func (p *Plan[T]) forwardFeature(worker, h int) {
 		row := c*s.H + h
 		for n := range w.states {
 			st := &w.states[n]
-			v := complex(2*st.dt, 0) * st.b * st.Phi * at(p.prm.C, row*s.N+n)
+			v := complex(2*st.dt, 0) * st.b * st.Phi * num.Complex(p.prm.C, row*s.N+n)
 			w.coef[n], w.coef[s.N+n] = real(v), imag(v)
 		}
 		w.series.sum(p.k[row*l:][:l], w.coef)
@@ -189,8 +184,8 @@ func (p *Plan[T]) Backward(grad Params[[]T], prm Params[[]T], gk []T) error {
 	if err := checkParams(&grad, p.size, true); err != nil {
 		return fmt.Errorf("vandermonde: Plan.Backward: gradient of %w", err)
 	}
-	if want := p.size.CH * p.size.H * p.cfg.L; len(gk) != want {
-		return fmt.Errorf("vandermonde: Plan.Backward: gk: want %d elements, got %d", want, len(gk))
+	if err := num.CheckLen("gk", gk, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
+		return fmt.Errorf("vandermonde: Plan.Backward: %w", err)
 	}
 	p.grad, p.prm, p.gk = grad, prm, gk
 	par.For(p.size.H, p.backward)
@@ -218,11 +213,11 @@ func (p *Plan[T]) backwardFeature(worker, h int) {
 		for n := range w.states {
 			st := &w.states[n]
 			s0, s1 := complex(w.s0[n], w.s0[s.N+n]), complex(w.s1[n], w.s1[s.N+n])
-			cn := at(p.prm.C, row*s.N+n)
+			cn := num.Complex(p.prm.C, row*s.N+n)
 			w.gCoef[n] += 2 * cn * s0 // by dt b Phi
 			w.gAb[n] += 2 * cn * s1   // by Ab, but for the factor dt b Phi
 			if p.grad.C != nil {
-				put(p.grad.C, row*s.N+n, complex(2*st.dt, 0)*st.b*st.Phi*s0)
+				num.SetGrad(p.grad.C, row*s.N+n, complex(2*st.dt, 0)*st.b*st.Phi*s0)
 			}
 		}
 	}
@@ -242,20 +237,14 @@ func (p *Plan[T]) carry(h int, states []state, gAb, gBb []complex128) {
 		st := &states[n]
 		dt, g := complex(st.dt, 0), gBb[n]
 		gz := st.DAb*gAb[n] + dt*st.b*st.DPhi*g
-		put(p.partA, h*s.N+n, gz*dt)
-		put(p.partB, h*s.N+n, dt*st.Phi*g)
+		num.SetGrad(p.partA, h*s.N+n, gz*dt)
+		num.SetGrad(p.partB, h*s.N+n, dt*st.Phi*g)
 		gDt += real(st.b*st.Phi*g+gz*st.a) * st.dDt
 		if p.grad.Dt != nil && (s.DtPerState || n == s.N-1) {
 			p.grad.Dt[h*s.dtCols()+n%s.dtCols()] = T(gDt)
 			gDt = 0
 		}
 	}
-}
-
-// put writes the holomorphic derivative g as the real gradient of element i of
-// a complex array.
-func put[T num.Float](dst []T, i int, g complex128) {
-	dst[2*i], dst[2*i+1] = T(real(g)), T(-imag(g))
 }
 
 // reduce sums partA and partB over the features that share a state matrix, in

@@ -383,7 +383,7 @@ func TestFastDecay(t *testing.T) {
 	}
 	g := backward(t, cfg, size, to32(p), gk)
 	for _, v := range append(append(g.AReal, g.AImag...), append(g.C, g.Dt...)...) {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+		if !num.Finite(v) {
 			t.Fatalf("gradient is not finite: %v", g)
 		}
 	}

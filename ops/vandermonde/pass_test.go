@@ -184,10 +184,10 @@ func comparePasses[T num.Float](t *testing.T, name string, p *passCase[T], offse
 			{"horner", sums, wantSums, lastSums, 1e-13 * float64(p.rows)},
 		} {
 			for i, want := range x.want {
-				if got := x.got[i]; isFinite(got) != isFinite(want) || isFinite(got) && !(math.Abs(got-want) <= x.tol*(1+math.Abs(want))) {
+				if got := x.got[i]; num.Finite(got) != num.Finite(want) || num.Finite(got) && !(math.Abs(got-want) <= x.tol*(1+math.Abs(want))) {
 					t.Fatalf("%v: %s: %s: element %d is %v, want %v", l, name, x.name, i, got, want)
 				}
-				if x.last != nil && p.n >= 8 && x.got[i] != x.last[i] && isFinite(want) {
+				if x.last != nil && p.n >= 8 && x.got[i] != x.last[i] && num.Finite(want) {
 					t.Fatalf("%s: %s: element %d: %v has %v, %v has %v", name, x.name, i, l-1, x.last[i], l, x.got[i])
 				}
 			}
@@ -195,8 +195,6 @@ func comparePasses[T num.Float](t *testing.T, name string, p *passCase[T], offse
 		lastPow, lastTan, lastSums = pow, tan, sums
 	}
 }
-
-func isFinite(v float64) bool { return v-v == 0 }
 
 // What is not finite stays visible, and stays in its own column.
 func TestPassesNotFinite(t *testing.T) {
@@ -226,7 +224,7 @@ func testPassesNotFinite[T num.Float](t *testing.T) {
 	if v := pow[2*p.n*8+3]; v == v {
 		t.Errorf("the power 8 of NaN is %v", v)
 	}
-	if v := pow[2*p.n*8+4]; !isFinite(v) {
+	if v := pow[2*p.n*8+4]; !num.Finite(v) {
 		t.Errorf("beside NaN is %v", v)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 func finite[T num.Float](v []T) bool {
 	for _, x := range v {
-		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+		if !num.Finite(x) {
 			return false
 		}
 	}

@@ -69,13 +69,6 @@ func (w *stateWorker[T]) planar(src []float64, n int) complex128 {
 	return complex(src[n], src[len(w.ab)+n])
 }
 
-// addTo adds the holomorphic derivative g to the gradient of element i of a
-// complex array, as put sets it.
-func addTo[T num.Float](dst []T, i int, g complex128) {
-	dst[2*i] += T(real(g))
-	dst[2*i+1] -= T(imag(g))
-}
-
 // stateKernel is what an initial state adds to the output,
 //
 //	y[b,c,h,l] = gain Re sum_n C[c,h,n] Ab[h,n]^(l+1) x0[b,h,n]
@@ -118,7 +111,7 @@ func (k *stateKernel[T]) forwardFeature(worker, h int) {
 	for b := range s.B {
 		for ch := range s.CH {
 			for n, ab := range w.ab {
-				w.setPlanar(w.coef, n, gain*at(k.c, (ch*s.H+h)*s.N+n)*ab*at(k.x0, (b*s.H+h)*s.N+n))
+				w.setPlanar(w.coef, n, gain*num.Complex(k.c, (ch*s.H+h)*s.N+n)*ab*num.Complex(k.x0, (b*s.H+h)*s.N+n))
 			}
 			w.series.sum(k.row(k.out, b, ch, h), w.coef)
 		}
@@ -144,12 +137,12 @@ func (k *stateKernel[T]) backwardFeature(worker, h int) {
 			w.series.adjoint(w.s0, w.s1, k.row(k.gout, b, ch, h))
 			for n, ab := range w.ab {
 				ic, ix := (ch*s.H+h)*s.N+n, (b*s.H+h)*s.N+n
-				c, x, s0 := at(k.c, ic), at(k.x0, ix), w.planar(w.s0, n)
+				c, x, s0 := num.Complex(k.c, ic), num.Complex(k.x0, ix), w.planar(w.s0, n)
 				if k.gc != nil {
-					addTo(k.gc, ic, gain*ab*x*s0)
+					num.AddGrad(k.gc, ic, gain*ab*x*s0)
 				}
 				if k.gx0 != nil {
-					addTo(k.gx0, ix, gain*ab*c*s0)
+					num.AddGrad(k.gx0, ix, gain*ab*c*s0)
 				}
 				w.gAb[n] += gain * c * x * (s0 + ab*w.planar(w.s1, n))
 			}
@@ -223,9 +216,9 @@ func (f *finalState[T]) forwardFeature(worker, h int) {
 			i := (b*s.H+h)*s.N + n
 			x := w.bb[n] * w.planar(w.s0, n)
 			if f.x0 != nil {
-				x += power(ab, s.L) * at(f.x0, i)
+				x += power(ab, s.L) * num.Complex(f.x0, i)
 			}
-			f.out[2*i], f.out[2*i+1] = T(real(x)), T(imag(x))
+			num.SetComplex(f.out, i, x)
 		}
 	}
 }
@@ -250,16 +243,16 @@ func (f *finalState[T]) backwardFeature(worker, h int) {
 		w.series.adjoint(w.s0, w.s1, w.reversed)
 		for n, ab := range w.ab {
 			i := (b*s.H+h)*s.N + n
-			g := f.derivative(i)
+			g := num.Derivative(f.gout, i)
 			w.gBb[n] += g * w.planar(w.s0, n)
 			w.gAb[n] += g * w.bb[n] * w.planar(w.s1, n)
 			if f.x0 == nil {
 				continue
 			}
 			last := power(ab, s.L-1)
-			w.gAb[n] += g * complex(float64(s.L), 0) * last * at(f.x0, i)
+			w.gAb[n] += g * complex(float64(s.L), 0) * last * num.Complex(f.x0, i)
 			if f.gx0 != nil {
-				put(f.gx0, i, g*last*ab)
+				num.SetGrad(f.gx0, i, g*last*ab)
 			}
 		}
 	}
@@ -273,18 +266,13 @@ func (f *finalState[T]) inputGrad(w *stateWorker[T], h int) {
 	for b := range s.B {
 		row := b*s.H + h
 		for n, bb := range w.bb {
-			w.setPlanar(w.coef, n, f.derivative(row*s.N+n)*bb)
+			w.setPlanar(w.coef, n, num.Derivative(f.gout, row*s.N+n)*bb)
 		}
 		w.series.sum(w.reversed, w.coef)
 		for i, v := range w.reversed {
 			f.gu[row*s.L+s.L-1-i] = v
 		}
 	}
-}
-
-// derivative returns the holomorphic derivative by element i of the output.
-func (f *finalState[T]) derivative(i int) complex128 {
-	return complex(float64(f.gout[2*i]), -float64(f.gout[2*i+1]))
 }
 
 // power returns z^n, n >= 0, by repeated squaring.

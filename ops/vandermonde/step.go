@@ -50,7 +50,7 @@ func newStep[T num.Float](h, channels int, ab, bb []complex128, c []T, gain floa
 		f.A, f.B = ab[i*n:][:n], bb[i*n:][:n]
 		for ch, row := range f.C {
 			for k := range row {
-				row[k] = at(c, (ch*h+i)*n+k)
+				row[k] = num.Complex(c, (ch*h+i)*n+k)
 			}
 		}
 		r.Set(i, f)
