@@ -294,7 +294,7 @@ func (m *s4Model) dtCols() int {
 
 // disc says how the kernel follows from the parameters, but for its length.
 func (m *s4Model) disc() cauchy.Config {
-	return cauchy.Config{DtTransform: m.cfg.DtTransform, ATransform: m.cfg.ATransform, Rate: m.rate, LKernel: m.tuned()}
+	return cauchy.Config{Dynamics: ssm.Dynamics{DtTransform: m.cfg.DtTransform, ATransform: m.cfg.ATransform, Rate: m.rate}, LKernel: m.tuned()}
 }
 
 // tuned returns the length that kernel.C is tuned to; 0 where it is C.
@@ -358,7 +358,7 @@ func (b *Builder) lengthen(m *s4Model) {
 		return
 	}
 	c, n := b.from[name("C")].Clone().(*tensor.Dense), from
-	cfg := cauchy.Config{DtTransform: m.cfg.DtTransform, ATransform: m.cfg.ATransform}
+	cfg := cauchy.Config{Dynamics: ssm.Dynamics{DtTransform: m.cfg.DtTransform, ATransform: m.cfg.ATransform}}
 	var err error
 	if b.dt == tensor.Float32 {
 		n, err = doubleC[float32](b.from, name, c, cfg, m.size(), from, want)

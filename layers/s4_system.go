@@ -74,7 +74,7 @@ func discretizeDPLR(d *hippo.DPLR, dt float64) (*hippo.Recurrence, error) {
 	for _, row := range d.P {
 		p.P = append(p.P, parts(row)...)
 	}
-	cfg := cauchy.Config{DtTransform: ssm.None, ATransform: ssm.None}
+	cfg := cauchy.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.None, ATransform: ssm.None}}
 	a, b, err := cauchy.Discretize(cfg, cauchy.Size{H: 1, S: 1, N: n, R: len(d.P)}, p)
 	if err != nil {
 		return nil, err

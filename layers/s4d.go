@@ -193,7 +193,7 @@ func (m *s4dModel) size() vandermonde.Size {
 
 // disc says how the kernel follows from the parameters.
 func (m *s4dModel) disc() vandermonde.Config {
-	return vandermonde.Config{Disc: m.cfg.Disc, DtTransform: m.cfg.DtTransform, ATransform: m.cfg.ATransform, Rate: m.rate}
+	return vandermonde.Config{Dynamics: ssm.Dynamics{DtTransform: m.cfg.DtTransform, ATransform: m.cfg.ATransform, Rate: m.rate}, Disc: m.cfg.Disc}
 }
 
 // nodes returns the parameters of the kernel.

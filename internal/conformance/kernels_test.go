@@ -137,7 +137,7 @@ func runS4DKernel(o *outcome, dt tensor.Dtype) error {
 	if err != nil {
 		return err
 	}
-	cfg := vandermonde.Config{Disc: ssm.Disc(c.String("disc")), ATransform: ssm.None, Rate: c.Float("rate", 1), L: c.Int("L", 0)}
+	cfg := vandermonde.Config{Dynamics: ssm.Dynamics{ATransform: ssm.None, Rate: c.Float("rate", 1)}, Disc: ssm.Disc(c.String("disc")), L: c.Int("L", 0)}
 	r, err := testutil.Run(testutil.Tape, dt, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
 		return vandermonde.Kernel(cfg, vandermonde.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], B: n[3], C: n[4]})
 	}, w.F, logDt, aReal, aImag, b, cc)

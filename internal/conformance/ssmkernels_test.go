@@ -37,7 +37,7 @@ func runDPLRKernel(o *outcome, dt tensor.Dtype) error {
 	if err != nil {
 		return err
 	}
-	cfg := cauchy.Config{ATransform: ssm.None, Rate: c.Float("rate", 1), LKernel: c.Int("L_kernel", 0), L: c.Int("L", 0)}
+	cfg := cauchy.Config{Dynamics: ssm.Dynamics{ATransform: ssm.None, Rate: c.Float("rate", 1)}, LKernel: c.Int("L_kernel", 0), L: c.Int("L", 0)}
 	r, err := testutil.Run(testutil.Tape, dt, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
 		return cauchy.Kernel(cfg, cauchy.Params[*G.Node]{Dt: n[2], AReal: n[0], AImag: n[1], P: n[3], B: n[4], C: n[5]})
 	}, w.F, in...)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
@@ -13,14 +12,7 @@ import (
 // value, with L set, is S4 as published: dt = e^raw, Re A = -e^raw. The
 // discretisation is bilinear.
 type Config struct {
-	// DtTransform turns the raw step size into dt. Empty: ssm.Exp.
-	DtTransform ssm.Transform `json:"dt_transform,omitempty"`
-	// ATransform turns the raw real part of A into the decay rate -Re A. Empty:
-	// ssm.Exp. With ssm.None nothing keeps A in the left half plane.
-	ATransform ssm.Transform `json:"a_transform,omitempty"`
-	// Rate multiplies dt: 2 computes the kernel for input sampled at half the
-	// frequency. 0: 1.
-	Rate float64 `json:"rate,omitempty"`
+	ssm.Dynamics
 	// LKernel is the number of steps, at Rate 1, that C~ = C (I - Ab^LKernel) is
 	// tuned to. 0: L. The kernel is the inverse DFT of round(LKernel/Rate)
 	// values, fastest where that number has small prime factors only.
@@ -53,19 +45,13 @@ func checkLength(l int) error {
 
 // validateModel checks all that the recurrence depends on: all but L.
 func (c Config) validateModel() error {
-	if err := c.DtTransform.Validate(); err != nil {
-		return fmt.Errorf("field DtTransform: %w", err)
-	}
-	if err := c.ATransform.Validate(); err != nil {
-		return fmt.Errorf("field ATransform: %w", err)
-	}
-	if c.Rate < 0 || !num.Finite(c.Rate) {
-		return fmt.Errorf("want Rate a finite number, not negative (0 means 1), got %g", c.Rate)
+	if err := c.Dynamics.Validate(); err != nil {
+		return err
 	}
 	if c.LKernel < 0 {
 		return fmt.Errorf("want LKernel a length, not negative (0 means L), got %d", c.LKernel)
 	}
-	if n := float64(c.tuned()) / c.rate(); n > maxNodes {
+	if n := float64(c.tuned()) / c.Factor(); n > maxNodes {
 		return fmt.Errorf("want LKernel/Rate at most %d, got %.3g", maxNodes, n)
 	}
 	return nil
@@ -75,15 +61,13 @@ func (c Config) validateModel() error {
 // than for a mistake.
 const maxNodes = 1 << 30
 
-func (c Config) rate() float64 { return cmp.Or(c.Rate, 1) }
-
 // tuned is the length that C~ is tuned to.
 func (c Config) tuned() int { return cmp.Or(c.LKernel, c.L) }
 
 // nodes is the number of roots of unity at which the generating function is
 // evaluated. Halves round to even, as in state-spaces/s4.
 func (c Config) nodes() int {
-	return int(math.RoundToEven(float64(c.tuned()) / c.rate()))
+	return int(math.RoundToEven(float64(c.tuned()) / c.Factor()))
 }
 
 // Size is the shape of a bank of DPLR kernels.
@@ -100,22 +84,11 @@ type Size struct {
 
 // Validate returns an error that names the first size out of range.
 func (s Size) Validate() error {
-	if s.CH < 1 {
-		return fmt.Errorf("want at least 1 channel CH, got %d", s.CH)
-	}
-	if s.N < 1 {
-		return fmt.Errorf("want at least 1 stored state N, got %d", s.N)
-	}
 	if s.R < 1 {
 		return fmt.Errorf("want rank R at least 1, got %d (without a low-rank part the kernel is vandermonde.Kernel)", s.R)
 	}
-	return ssm.CheckShare(s.H, s.S)
+	return ssm.CheckBank(s.CH, s.H, s.S, s.N)
 }
 
 // dtCols is the number of step sizes of a feature.
-func (s Size) dtCols() int {
-	if s.DtPerState {
-		return s.N
-	}
-	return 1
-}
+func (s Size) dtCols() int { return ssm.DtCols(s.N, s.DtPerState) }

@@ -40,7 +40,7 @@ func exactModel(s cauchy.Size, p params64, h, ch int) *exact.Model {
 // length, against numbers of 400 bits.
 func TestEveryStepSize(t *testing.T) {
 	const tol = 1e-10
-	cfg := cauchy.Config{DtTransform: ssm.None, ATransform: ssm.None}
+	cfg := cauchy.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.None, ATransform: ssm.None}}
 	for _, size := range []cauchy.Size{
 		{CH: 2, H: 1, S: 1, N: 3, R: 1},
 		{CH: 1, H: 1, S: 1, N: 4, R: 2},

@@ -20,7 +20,7 @@ const tolGolden = 1e-10
 func goldenDPLR(t *testing.T, c *golden.Case) (cauchy.Config, cauchy.Size, params64) {
 	p := c.Arrays["P"].Shape
 	size := cauchy.Size{CH: c.Arrays["Ct"].Shape[0], H: c.Int("H", 0), S: p[1], N: p[2], R: p[0]}
-	cfg := cauchy.Config{ATransform: ssm.None, Rate: c.Float("rate", 1), LKernel: c.Int("L_kernel", 0), L: c.Int("L", 0)}
+	cfg := cauchy.Config{Dynamics: ssm.Dynamics{ATransform: ssm.None, Rate: c.Float("rate", 1)}, LKernel: c.Int("L_kernel", 0), L: c.Int("L", 0)}
 	prm := params64{Dt: c.F(t, "log_dt"), P: c.F(t, "P"), B: c.F(t, "B"), C: c.F(t, "Ct")}
 	a := c.F(t, "A")
 	for i := 0; i < len(a); i += 2 {

@@ -77,7 +77,7 @@ func storeDt[T num.Float](grad, prm *Params[[]T], cfg *Config, s *Size, h int, g
 		}
 		i := h*cols + j
 		_, dDt := cfg.DtTransform.Eval(float64(prm.Dt[i]))
-		grad.Dt[i] = T(sum * cfg.rate() * dDt)
+		grad.Dt[i] = T(sum * cfg.Factor() * dDt)
 	}
 }
 

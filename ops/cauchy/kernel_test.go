@@ -344,17 +344,17 @@ var variants = []struct {
 	size cauchy.Size
 }{
 	{"rank 1", cauchy.Config{}, cauchy.Size{CH: 1, H: 3, S: 3, N: 4, R: 1}},
-	{"rank 2", cauchy.Config{Rate: 1}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 2}},
+	{"rank 2", cauchy.Config{Dynamics: ssm.Dynamics{Rate: 1}}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 2}},
 	{"rank 3", cauchy.Config{}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 3}},
 	{"shared, channels", cauchy.Config{}, cauchy.Size{CH: 2, H: 6, S: 2, N: 3, R: 1}},
 	{"rank 2, shared by all, channels", cauchy.Config{}, cauchy.Size{CH: 3, H: 4, S: 1, N: 2, R: 2}},
 	{"rank above N", cauchy.Config{}, cauchy.Size{CH: 1, H: 2, S: 1, N: 1, R: 3}},
-	{"softplus", cauchy.Config{DtTransform: ssm.Softplus, ATransform: ssm.Softplus}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 1}},
-	{"relu, none", cauchy.Config{DtTransform: ssm.None, ATransform: ssm.ReLU}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 1}},
-	{"sigmoid", cauchy.Config{DtTransform: ssm.Sigmoid, ATransform: ssm.Sigmoid}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 1}},
-	{"relu dt, free A", cauchy.Config{DtTransform: ssm.ReLU, ATransform: ssm.None}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 1}},
+	{"softplus", cauchy.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.Softplus, ATransform: ssm.Softplus}}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 1}},
+	{"relu, none", cauchy.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.None, ATransform: ssm.ReLU}}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 1}},
+	{"sigmoid", cauchy.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.Sigmoid, ATransform: ssm.Sigmoid}}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 1}},
+	{"relu dt, free A", cauchy.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.ReLU, ATransform: ssm.None}}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 1}},
 	{"dt of every state", cauchy.Config{}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3, R: 1, DtPerState: true}},
-	{"dt of every state, rank 2, shared, channels, softplus", cauchy.Config{Rate: 1, DtTransform: ssm.Softplus}, cauchy.Size{CH: 2, H: 4, S: 2, N: 3, R: 2, DtPerState: true}},
+	{"dt of every state, rank 2, shared, channels, softplus", cauchy.Config{Dynamics: ssm.Dynamics{Rate: 1, DtTransform: ssm.Softplus}}, cauchy.Size{CH: 2, H: 4, S: 2, N: 3, R: 2, DtPerState: true}},
 	{"dt of every state, one state", cauchy.Config{}, cauchy.Size{CH: 1, H: 2, S: 1, N: 1, R: 1, DtPerState: true}},
 }
 
@@ -398,7 +398,7 @@ func TestRate(t *testing.T) {
 		lKernel, L int
 		nodes      int
 	}{{2, 64, 32, 32}, {2, 64, 20, 32}, {0.5, 30, 60, 60}, {2, 37, 18, 18}, {2, 39, 20, 20}, {1.5, 31, 7, 21}} {
-		cfg := cauchy.Config{Rate: c.rate, LKernel: c.lKernel, L: c.L}
+		cfg := cauchy.Config{Dynamics: ssm.Dynamics{Rate: c.rate}, LKernel: c.lKernel, L: c.L}
 		p := randomParams(rand.New(rand.NewPCG(1, 2)), cfg, size)
 		if e := testutil.RelErr(forward(t, cfg, size, p), naive(cfg, size, p, c.nodes)); !(e <= tol) {
 			t.Errorf("%+v: relative error %.3g > %.3g", c, e, tol)
@@ -441,7 +441,7 @@ func TestPrefixIsIndependentOfLength(t *testing.T) {
 // reach. B and C~ have no part in the latter. It has the dynamics x' = -2|P|^2 x
 // + B u.
 func zeroPair() (cauchy.Config, cauchy.Size, params64) {
-	cfg := cauchy.Config{DtTransform: ssm.None, ATransform: ssm.None, L: 24}
+	cfg := cauchy.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.None, ATransform: ssm.None}, L: 24}
 	return cfg, cauchy.Size{CH: 1, H: 1, S: 1, N: 1, R: 1}, params64{
 		Dt: []float64{0.2}, AReal: []float64{0}, AImag: []float64{0},
 		P: []float64{0.6, 0.8}, B: []float64{0.6, 0.8}, C: []float64{0.3, -0.4},
@@ -514,7 +514,7 @@ func TestUndampedEigenvalues(t *testing.T) {
 // 1 and Lambda = -2i it is the node w = -i.
 func TestPoleOnANode(t *testing.T) {
 	const tol = 1e-4
-	cfg := cauchy.Config{DtTransform: ssm.None, ATransform: ssm.None, L: 16}
+	cfg := cauchy.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.None, ATransform: ssm.None}, L: 16}
 	size := cauchy.Size{CH: 1, H: 1, S: 1, N: 2, R: 1}
 	p := params64{
 		Dt: []float64{1}, AReal: []float64{0, 0.1}, AImag: []float64{2, 0.3},

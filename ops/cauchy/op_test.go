@@ -49,7 +49,7 @@ func TestKernelGradients(t *testing.T) {
 
 // A rate, a truncated kernel and a prime number of nodes above the block length.
 func TestTruncatedKernelGradients(t *testing.T) {
-	cfg := cauchy.Config{Rate: 1.5, LKernel: 145, L: 31} // 97 nodes
+	cfg := cauchy.Config{Dynamics: ssm.Dynamics{Rate: 1.5}, LKernel: 145, L: 31} // 97 nodes
 	size := cauchy.Size{CH: 2, H: 2, S: 1, N: 2, R: 1}
 	p := randomParams(rand.New(rand.NewPCG(1, 2)), cfg, size)
 	testutil.Check(t, kernelOf(cfg), inputs(size, p)...)
@@ -124,7 +124,7 @@ func TestKernelErrors(t *testing.T) {
 	}{
 		{cauchy.Config{}, dt, a, a2, p, b, c, "cauchy.Kernel: want kernel length L at least 1, got 0"},
 		{cauchy.Config{L: 8, LKernel: 4}, dt, a, a2, p, b, c, "cauchy.Kernel: want kernel length L at most round(LKernel/Rate) = 4, the length that C~ is tuned to, got 8: Double tunes it to twice that"},
-		{cauchy.Config{L: 8, ATransform: ssm.Transform("tanh")}, dt, a, a2, p, b, c, "ATransform"},
+		{cauchy.Config{Dynamics: ssm.Dynamics{ATransform: ssm.Transform("tanh")}, L: 8}, dt, a, a2, p, b, c, "ATransform"},
 		{good, nil, a, a2, p, b, c, "cauchy.Kernel: Dt: want a node, got nil"},
 		{good, dt, a, a2, p, node(tensor.Float64, 2, 3, 2), c, "cauchy.Kernel: B: want dtype float32 like the other inputs, got float64"},
 		{good, f(4, 2), a, a2, p, b, c, "cauchy.Kernel: Dt: want (4, 1) or (4) or (4, 3), got (4, 2)"},

@@ -79,13 +79,11 @@ func load[T num.Float](f *feature, prm *Params[[]T], c *Config, s *Size, h int) 
 	for n := range f.a {
 		i := row*s.N + n
 		if n < cols {
-			dt, _ := c.DtTransform.Eval(float64(prm.Dt[h*cols+n]))
-			f.dt[n] = dt * c.rate()
+			f.dt[n], _ = c.Dt(float64(prm.Dt[h*cols+n]))
 		} else {
 			f.dt[n] = f.dt[0]
 		}
-		decay, _ := c.ATransform.Eval(float64(prm.AReal[i]))
-		f.a[n] = complex(-decay, -float64(prm.AImag[i]))
+		f.a[n] = c.Lambda(float64(prm.AReal[i]), float64(prm.AImag[i]))
 		if prm.B != nil {
 			f.b[n] = num.Complex(prm.B, i)
 		}

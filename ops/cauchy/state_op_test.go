@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/ops/cauchy"
+	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
 // tolStateOp bounds the float64 error of the ops on states against the
@@ -43,7 +44,7 @@ func TestStateOps(t *testing.T) {
 				}
 				u := testutil.Normal(rng, "u", batch, size.H, l)
 				x0 := testutil.Normal(rng, "x0", batch, size.H, size.N, 2)
-				cfg := cauchy.Config{LKernel: 2 * max(13, l), Rate: 2, L: l}
+				cfg := cauchy.Config{Dynamics: ssm.Dynamics{Rate: 2}, LKernel: 2 * max(13, l), L: l}
 				step, err := cauchy.NewStep(cfg, size, cauchy.Params[[]float64]{
 					Dt: in[0].F, AReal: in[1].F, AImag: in[2].F, P: in[3].F, B: in[4].F, C: in[5].F,
 				})

@@ -167,7 +167,7 @@ func TestStepErrors(t *testing.T) {
 	}
 	x, xd := make([]float64, linear.StateLen(2)), make([]float64, dense.StateLen(2))
 	_, none := cauchy.NewStep(cauchy.Config{}, size, p)
-	_, bad := cauchy.NewDenseStep(cauchy.Config{L: 16, DtTransform: ssm.Transform("log")}, size, p)
+	_, bad := cauchy.NewDenseStep(cauchy.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.Transform("log")}, L: 16}, size, p)
 	for _, c := range []struct {
 		err  error
 		want string

@@ -98,7 +98,7 @@ func TestRecoverCOfAModeThatDoesNotDecay(t *testing.T) {
 // and of all that goes from C to C~ or back, and nothing is written.
 func TestModesThatAreLost(t *testing.T) {
 	zero, zeroSize, _ := zeroPair()
-	none := cauchy.Config{DtTransform: ssm.None, ATransform: ssm.None, L: 16}
+	none := cauchy.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.None, ATransform: ssm.None}, L: 16}
 	two := cauchy.Size{CH: 1, H: 2, S: 2, N: 2, R: 1}
 	model := func(aImag, p, b []float64) params64 {
 		return params64{
@@ -151,7 +151,7 @@ func TestModesThatAreLost(t *testing.T) {
 
 // What float32 cannot hold is an error, and not 0 or an infinity.
 func TestTuningOutOfRange(t *testing.T) {
-	cfg := cauchy.Config{DtTransform: ssm.None, ATransform: ssm.None, L: 4}
+	cfg := cauchy.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.None, ATransform: ssm.None}, L: 4}
 	size := cauchy.Size{CH: 1, H: 1, S: 1, N: 1, R: 1}
 	p := params32{Dt: []float32{1e-10}, AReal: []float32{1e-38}, AImag: []float32{0}, P: []float32{0, 0}, B: []float32{1, 0}, C: []float32{1, 1}}
 	const want = "C becomes"
@@ -179,7 +179,7 @@ func TestTuningErrors(t *testing.T) {
 	}{
 		{cauchy.SetupC(c, cauchy.Config{}, size, p, 0), "cauchy: SetupC: want a length of at least 1, got 0"},
 		{cauchy.Double(c[1:], cauchy.Config{}, size, p, 4), "cauchy: Double: dst: want 12 elements, got 11"},
-		{cauchy.RecoverC(c, cauchy.Config{Rate: -1}, size, p, 4), "cauchy: RecoverC: want Rate a finite number"},
+		{cauchy.RecoverC(c, cauchy.Config{Dynamics: ssm.Dynamics{Rate: -1}}, size, p, 4), "cauchy: RecoverC: want Rate a finite number"},
 		{cauchy.RecoverC(c, cauchy.Config{}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3}, p, 4), "cauchy: RecoverC: want rank R at least 1, got 0"},
 		{cauchy.SetupC(c, cauchy.Config{}, size, infinite, 4), "cauchy: SetupC: feature 1: want a finite Ab^4, got a sum of elements of NaN"},
 		{cauchy.SetupC(c, cauchy.Config{}, size, short, 4), "cauchy: SetupC: B: want 12 elements, got 11"},

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 
-	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
@@ -44,11 +43,8 @@ func (c Config) Validate() error {
 	case !(c.Alpha >= 0 && c.Alpha <= 1):
 		return fmt.Errorf("want Alpha in [0, 1], got %g", c.Alpha)
 	}
-	if err := c.DtTransform.Validate(); err != nil {
-		return fmt.Errorf("field DtTransform: %w", err)
-	}
-	if c.Rate < 0 || !num.Finite(c.Rate) {
-		return fmt.Errorf("want Rate a finite number, not negative (0 means 1), got %g", c.Rate)
+	if err := c.dynamics().Validate(); err != nil {
+		return err
 	}
 	if c.Stable && c.disc() != ssm.ZOH && c.alpha() < 0.5 {
 		return fmt.Errorf("want with Stable a discretisation that keeps stability: zoh, bilinear, backward_diff or gbt with Alpha >= 1/2, got %q with alpha = %g", string(c.disc()), c.alpha())
@@ -61,7 +57,10 @@ func (c Config) Validate() error {
 
 func (c Config) disc() ssm.Disc { return cmp.Or(c.Disc, ssm.Bilinear) }
 
-func (c Config) rate() float64 { return cmp.Or(c.Rate, 1) }
+// dynamics says how dt follows: A is free.
+func (c Config) dynamics() ssm.Dynamics {
+	return ssm.Dynamics{DtTransform: c.DtTransform, Rate: c.Rate}
+}
 
 // alpha returns the alpha of a generalised bilinear transform.
 func (c Config) alpha() float64 {
@@ -89,11 +88,8 @@ type Size struct {
 func (s Size) Validate() error { return s.validate(1) }
 
 func (s Size) validate(minN int) error {
-	if s.CH < 1 {
-		return fmt.Errorf("want at least 1 channel CH, got %d", s.CH)
-	}
 	if s.N < minN {
 		return fmt.Errorf("want a state of size N at least %d, got %d", minN, s.N)
 	}
-	return ssm.CheckShare(s.H, s.S)
+	return ssm.CheckBank(s.CH, s.H, s.S, s.N)
 }

@@ -92,8 +92,7 @@ func (b *bank[T]) load() error {
 	for h, x := range b.prm.dt {
 		if raw := float64(x); raw != b.rawDt[h] {
 			b.rawDt[h], b.valid[h] = raw, false
-			dt, deriv := b.cfg.DtTransform.Eval(raw)
-			b.dt[h], b.dDt[h] = dt*b.cfg.rate(), deriv*b.cfg.rate()
+			b.dt[h], b.dDt[h] = b.cfg.dynamics().Dt(raw)
 		}
 	}
 	for s := range b.size.S {

@@ -2,6 +2,27 @@ package ssm
 
 import "fmt"
 
+// CheckBank returns an error unless a bank of kernels can have that shape: CH
+// kernels of each of H features, with N stored states and one of S state matrices.
+func CheckBank(CH, H, S, N int) error {
+	if CH < 1 {
+		return fmt.Errorf("want at least 1 channel CH, got %d", CH)
+	}
+	if N < 1 {
+		return fmt.Errorf("want at least 1 stored state N, got %d", N)
+	}
+	return CheckShare(H, S)
+}
+
+// DtCols returns the number of step sizes of a feature: one, or one for each of
+// its n parts.
+func DtCols(n int, each bool) int {
+	if each {
+		return n
+	}
+	return 1
+}
+
 // CheckShare returns an error unless H features can share S state matrices:
 // both at least 1 and H a multiple of S.
 func CheckShare(H, S int) error {

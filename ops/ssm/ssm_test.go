@@ -39,6 +39,14 @@ func TestNames(t *testing.T) {
 		{ssm.CheckShare(5, 2), "got H = 5, S = 2"},
 		{ssm.CheckShare(4, 0), "got H = 4, S = 0"},
 		{ssm.CheckShare(0, 1), "got H = 0, S = 1"},
+		{ssm.CheckBank(0, 4, 2, 3), "want at least 1 channel CH, got 0"},
+		{ssm.CheckBank(1, 4, 2, 0), "want at least 1 stored state N, got 0"},
+		{ssm.CheckBank(1, 4, 3, 1), "got H = 4, S = 3"},
+		{ssm.Dynamics{DtTransform: "tanh"}.Validate(), "field DtTransform: ssm: want transform"},
+		{ssm.Dynamics{ATransform: "tanh"}.Validate(), "field ATransform: ssm: want transform"},
+		{ssm.Dynamics{Rate: -1}.Validate(), "want Rate a finite number, not negative (0 means 1), got -1"},
+		{ssm.Dynamics{Rate: math.NaN()}.Validate(), "got NaN"},
+		{ssm.Dynamics{Rate: math.Inf(1)}.Validate(), "got +Inf"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", c.err, c.want)
@@ -51,6 +59,29 @@ func TestNames(t *testing.T) {
 		if got := ssm.Row(h, 3); got != want {
 			t.Errorf("Row(%d, 3) = %d, want %d", h, got, want)
 		}
+	}
+}
+
+func TestDynamics(t *testing.T) {
+	var published ssm.Dynamics
+	if dt, deriv := published.Dt(0.5); dt != math.Exp(0.5) || deriv != dt {
+		t.Errorf("Dt(0.5) = %g, %g, want e^0.5 twice", dt, deriv)
+	}
+	if a := published.Lambda(0, 2); a != -1-2i {
+		t.Errorf("Lambda(0, 2) = %g, want -1-2i", a)
+	}
+	d := ssm.Dynamics{DtTransform: ssm.None, ATransform: ssm.None, Rate: 2}
+	if err := d.Validate(); err != nil {
+		t.Error(err)
+	}
+	if dt, deriv := d.Dt(3); dt != 6 || deriv != 2 {
+		t.Errorf("Dt(3) = %g, %g, want 6 and 2", dt, deriv)
+	}
+	if a := d.Lambda(-1, -2); a != 1+2i {
+		t.Errorf("Lambda(-1, -2) = %g, want 1+2i", a)
+	}
+	if n, one := ssm.DtCols(5, true), ssm.DtCols(5, false); n != 5 || one != 1 {
+		t.Errorf("DtCols: got %d and %d, want 5 and 1", n, one)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 
-	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
@@ -14,14 +13,7 @@ import (
 type Config struct {
 	// Disc is the discretisation, ssm.ZOH or ssm.Bilinear. Empty: ssm.ZOH.
 	Disc ssm.Disc `json:"disc,omitempty"`
-	// DtTransform turns the raw step size into dt. Empty: ssm.Exp.
-	DtTransform ssm.Transform `json:"dt_transform,omitempty"`
-	// ATransform turns the raw real part of A into the decay rate -Re A. Empty:
-	// ssm.Exp. With ssm.None nothing keeps A in the left half plane.
-	ATransform ssm.Transform `json:"a_transform,omitempty"`
-	// Rate multiplies dt: 2 computes the kernel for input sampled at half the
-	// frequency. 0: 1.
-	Rate float64 `json:"rate,omitempty"`
+	ssm.Dynamics
 	// L is the length of the kernel.
 	L int `json:"l"`
 }
@@ -39,20 +31,7 @@ func (c Config) validateStep() error {
 	if err := c.disc().Validate(ssm.ZOH, ssm.Bilinear); err != nil {
 		return fmt.Errorf("field Disc: %w", err)
 	}
-	if err := c.DtTransform.Validate(); err != nil {
-		return fmt.Errorf("field DtTransform: %w", err)
-	}
-	if err := c.ATransform.Validate(); err != nil {
-		return fmt.Errorf("field ATransform: %w", err)
-	}
-	return validateRate(c.Rate)
-}
-
-func validateRate(rate float64) error {
-	if rate < 0 || !num.Finite(rate) {
-		return fmt.Errorf("want Rate a finite number, not negative (0 means 1), got %g", rate)
-	}
-	return nil
+	return c.Dynamics.Validate()
 }
 
 func validateLength(l int) error {
@@ -63,8 +42,6 @@ func validateLength(l int) error {
 }
 
 func (c Config) disc() ssm.Disc { return cmp.Or(c.Disc, ssm.ZOH) }
-
-func (c Config) rate() float64 { return cmp.Or(c.Rate, 1) }
 
 // pole discretises one pole, z = dt a.
 func (c Config) pole(z complex128) ssm.Pole {
@@ -86,20 +63,7 @@ type Size struct {
 }
 
 // Validate returns an error that names the first size out of range.
-func (s Size) Validate() error {
-	if s.CH < 1 {
-		return fmt.Errorf("want at least 1 channel CH, got %d", s.CH)
-	}
-	if s.N < 1 {
-		return fmt.Errorf("want at least 1 stored state N, got %d", s.N)
-	}
-	return ssm.CheckShare(s.H, s.S)
-}
+func (s Size) Validate() error { return ssm.CheckBank(s.CH, s.H, s.S, s.N) }
 
 // dtCols is the number of step sizes of one feature.
-func (s Size) dtCols() int {
-	if s.DtPerState {
-		return s.N
-	}
-	return 1
-}
+func (s Size) dtCols() int { return ssm.DtCols(s.N, s.DtPerState) }

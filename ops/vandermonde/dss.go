@@ -79,7 +79,7 @@ func (c DSSConfig) Validate() error {
 	if !slices.Contains(DSSVersions(), c.version()) {
 		return fmt.Errorf("want Version one of %q, got %q", DSSVersions(), string(c.Version))
 	}
-	if err := validateRate(c.Rate); err != nil {
+	if err := c.dynamics().Validate(); err != nil {
 		return err
 	}
 	return validateLength(c.L)
@@ -115,16 +115,12 @@ func (c DSSConfig) Lambda(raw complex128) complex128 {
 
 // Dt returns the step size of a raw parameter, Rate times ssm.Exp of it.
 func (c DSSConfig) Dt(raw float64) float64 {
-	dt, _ := c.dt(raw)
+	dt, _ := c.dynamics().Dt(raw)
 	return dt
 }
 
-// dt returns Dt and its derivative by the raw parameter.
-func (c DSSConfig) dt(raw float64) (dt, deriv float64) {
-	dt, deriv = ssm.Exp.Eval(raw)
-	rate := cmp.Or(c.Rate, 1)
-	return rate * dt, rate * deriv
-}
+// dynamics says how dt follows: Lambda is a matter of the version.
+func (c DSSConfig) dynamics() ssm.Dynamics { return ssm.Dynamics{Rate: c.Rate} }
 
 // DSSSize is the shape of a bank of DSS kernels.
 type DSSSize struct {
@@ -141,15 +137,10 @@ func (s DSSSize) Validate() error {
 	if s.H < 1 {
 		return fmt.Errorf("want at least 1 feature H, got %d", s.H)
 	}
-	return Size{CH: s.CH, H: s.H, S: s.H, N: s.N}.Validate()
+	return ssm.CheckBank(s.CH, s.H, s.H, s.N)
 }
 
-func (s DSSSize) dtCols() int {
-	if s.SeparateDt {
-		return 2
-	}
-	return 1
-}
+func (s DSSSize) dtCols() int { return ssm.DtCols(2, s.SeparateDt) }
 
 // DSSParams are the raw parameters of a bank of DSS kernels, or the gradients
 // with respect to them. E is what holds one of them: a slice, row-major, or a
@@ -207,8 +198,8 @@ func maxReach[T num.Float]() float64 {
 // setDSSStates computes the states of feature h.
 func setDSSStates[T num.Float](dst []dssState, p *DSSParams[[]T], c *DSSConfig, s *DSSSize, h int) {
 	cols := s.dtCols()
-	dtRe, dRe := c.dt(float64(p.LogDt[h*cols]))
-	dtIm, dIm := c.dt(float64(p.LogDt[h*cols+cols-1]))
+	dtRe, dRe := c.dynamics().Dt(float64(p.LogDt[h*cols]))
+	dtIm, dIm := c.dynamics().Dt(float64(p.LogDt[h*cols+cols-1]))
 	for n := range dst {
 		st := dssState{byRe: dtRe, byIm: dtIm}
 		st.lambda, st.dRe, st.dIm = c.lambda(num.Complex(p.Lambda, n))

@@ -20,7 +20,7 @@ func goldenS4D(t *testing.T, c *golden.Case) (vandermonde.Config, vandermonde.Si
 		CH: c.Int("channels", 1), H: c.Int("H", 0), S: c.Int("n_ssm", 1), N: c.Int("N_half", 0),
 		DtPerState: c.Arrays["log_dt"].Shape[1] > 1,
 	}
-	cfg := vandermonde.Config{Disc: ssm.Disc(c.String("disc")), ATransform: ssm.None, Rate: c.Float("rate", 1), L: c.Int("L", 0)}
+	cfg := vandermonde.Config{Dynamics: ssm.Dynamics{ATransform: ssm.None, Rate: c.Float("rate", 1)}, Disc: ssm.Disc(c.String("disc")), L: c.Int("L", 0)}
 	p := vandermonde.Params[[]float64]{Dt: c.F(t, "log_dt"), B: c.F(t, "B"), C: c.F(t, "C")}
 	p.AReal, p.AImag = negatedParts(c.F(t, "A"))
 	return cfg, size, p

@@ -60,12 +60,9 @@ func setStates[T num.Float](dst []state, p *Params[[]T], c *Config, s *Size, h i
 	var dt, dDt float64
 	for n := range dst {
 		if n == 0 || s.DtPerState {
-			dt, dDt = c.DtTransform.Eval(float64(p.Dt[h*s.dtCols()+n]))
-			dt *= c.rate()
-			dDt *= c.rate()
+			dt, dDt = c.Dt(float64(p.Dt[h*s.dtCols()+n]))
 		}
-		decay, _ := c.ATransform.Eval(float64(p.AReal[row+n]))
-		a := complex(-decay, -float64(p.AImag[row+n]))
+		a := c.Lambda(float64(p.AReal[row+n]), float64(p.AImag[row+n]))
 		b := complex128(1)
 		if p.B != nil {
 			b = num.Complex(p.B, row+n)

@@ -194,18 +194,18 @@ var variants = []struct {
 	withB bool
 }{
 	{"s4d minimal", vandermonde.Config{}, vandermonde.Size{CH: 1, H: 3, S: 3, N: 4}, false},
-	{"B", vandermonde.Config{Disc: ssm.ZOH, DtTransform: ssm.Exp, ATransform: ssm.Exp, Rate: 1}, vandermonde.Size{CH: 1, H: 2, S: 2, N: 5}, true},
+	{"B", vandermonde.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.Exp, ATransform: ssm.Exp, Rate: 1}, Disc: ssm.ZOH}, vandermonde.Size{CH: 1, H: 2, S: 2, N: 5}, true},
 	{"bilinear", vandermonde.Config{Disc: ssm.Bilinear}, vandermonde.Size{CH: 1, H: 3, S: 3, N: 4}, true},
 	{"shared, channels", vandermonde.Config{}, vandermonde.Size{CH: 2, H: 6, S: 2, N: 3}, true},
 	{"shared by all", vandermonde.Config{Disc: ssm.Bilinear}, vandermonde.Size{CH: 3, H: 4, S: 1, N: 2}, true},
 	{"dt per state", vandermonde.Config{}, vandermonde.Size{CH: 1, H: 4, S: 2, N: 5, DtPerState: true}, true},
 	{"one state", vandermonde.Config{}, vandermonde.Size{CH: 1, H: 1, S: 1, N: 1}, false},
 	{"one state, dt per state", vandermonde.Config{Disc: ssm.Bilinear}, vandermonde.Size{CH: 2, H: 3, S: 1, N: 1, DtPerState: true}, true},
-	{"rate", vandermonde.Config{Rate: 2.5}, vandermonde.Size{CH: 1, H: 2, S: 1, N: 3}, true},
-	{"softplus", vandermonde.Config{DtTransform: ssm.Softplus, ATransform: ssm.Softplus}, vandermonde.Size{CH: 1, H: 2, S: 2, N: 3}, true},
-	{"relu, none", vandermonde.Config{DtTransform: ssm.None, ATransform: ssm.ReLU}, vandermonde.Size{CH: 1, H: 2, S: 2, N: 3}, true},
-	{"sigmoid", vandermonde.Config{DtTransform: ssm.Sigmoid, ATransform: ssm.Sigmoid}, vandermonde.Size{CH: 1, H: 2, S: 2, N: 3}, true},
-	{"relu dt, free A", vandermonde.Config{DtTransform: ssm.ReLU, ATransform: ssm.None}, vandermonde.Size{CH: 1, H: 2, S: 2, N: 3}, true},
+	{"rate", vandermonde.Config{Dynamics: ssm.Dynamics{Rate: 2.5}}, vandermonde.Size{CH: 1, H: 2, S: 1, N: 3}, true},
+	{"softplus", vandermonde.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.Softplus, ATransform: ssm.Softplus}}, vandermonde.Size{CH: 1, H: 2, S: 2, N: 3}, true},
+	{"relu, none", vandermonde.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.None, ATransform: ssm.ReLU}}, vandermonde.Size{CH: 1, H: 2, S: 2, N: 3}, true},
+	{"sigmoid", vandermonde.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.Sigmoid, ATransform: ssm.Sigmoid}}, vandermonde.Size{CH: 1, H: 2, S: 2, N: 3}, true},
+	{"relu dt, free A", vandermonde.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.ReLU, ATransform: ssm.None}}, vandermonde.Size{CH: 1, H: 2, S: 2, N: 3}, true},
 }
 
 func TestKernelIsTheNaiveSum(t *testing.T) {
@@ -331,7 +331,7 @@ func TestFloat32IsAccurateAtEveryLength(t *testing.T) {
 func TestPoleAtTheOrigin(t *testing.T) {
 	size := vandermonde.Size{CH: 1, H: 1, S: 1, N: 1}
 	for _, disc := range []ssm.Disc{ssm.ZOH, ssm.Bilinear} {
-		cfg := vandermonde.Config{Disc: disc, ATransform: ssm.None, DtTransform: ssm.None, L: 50}
+		cfg := vandermonde.Config{Dynamics: ssm.Dynamics{ATransform: ssm.None, DtTransform: ssm.None}, Disc: disc, L: 50}
 		p := vandermonde.Params[[]float64]{Dt: []float64{0.1}, AReal: []float64{0}, AImag: []float64{0}, B: []float64{2, 0}, C: []float64{3, 1}}
 		for l, v := range forward(t, cfg, size, p) {
 			if math.Abs(v-1.2) > 1e-14 {
@@ -354,7 +354,7 @@ func TestPoleAtTheOrigin(t *testing.T) {
 // The bilinear transform sends z = -2 to Ab = 0, where log Ab does not exist.
 func TestPoleThatVanishesHasAGradient(t *testing.T) {
 	size := vandermonde.Size{CH: 1, H: 1, S: 1, N: 1}
-	cfg := vandermonde.Config{Disc: ssm.Bilinear, ATransform: ssm.None, DtTransform: ssm.None, L: 40}
+	cfg := vandermonde.Config{Dynamics: ssm.Dynamics{ATransform: ssm.None, DtTransform: ssm.None}, Disc: ssm.Bilinear, L: 40}
 	p := vandermonde.Params[[]float64]{Dt: []float64{1}, AReal: []float64{2}, AImag: []float64{0}, C: []float64{1, 0}}
 	gk := make([]float64, cfg.L)
 	gk[1] = 1
@@ -368,7 +368,7 @@ func TestPoleThatVanishesHasAGradient(t *testing.T) {
 // become NaN, and their head must stay exact.
 func TestFastDecay(t *testing.T) {
 	size := vandermonde.Size{CH: 1, H: 1, S: 1, N: 2}
-	cfg := vandermonde.Config{ATransform: ssm.None, DtTransform: ssm.None, L: 2000}
+	cfg := vandermonde.Config{Dynamics: ssm.Dynamics{ATransform: ssm.None, DtTransform: ssm.None}, L: 2000}
 	p := vandermonde.Params[[]float64]{Dt: []float64{1}, AReal: []float64{3, 500}, AImag: []float64{1, 0}, C: []float64{1, 0.5, 1, 0}}
 	want := naive(cfg, size, p)
 	if e := testutil.RelErr(forward(t, cfg, size, p), want); !(e <= 1e-14) {
@@ -474,7 +474,7 @@ func TestPlanErrors(t *testing.T) {
 	short.AImag = short.AImag[1:]
 	missing := p
 	missing.Dt = nil
-	_, _, discretize := vandermonde.Discretize(vandermonde.Config{Rate: math.Inf(1)}, size, p)
+	_, _, discretize := vandermonde.Discretize(vandermonde.Config{Dynamics: ssm.Dynamics{Rate: math.Inf(1)}}, size, p)
 	_, _, discretizeShort := vandermonde.Discretize(good, size, short)
 	_, _, discretizeSize := vandermonde.Discretize(good, vandermonde.Size{H: -2, S: 1, N: 3}, p)
 	for _, c := range []struct {

@@ -96,7 +96,7 @@ func TestKernelErrors(t *testing.T) {
 	}{
 		{vandermonde.Config{}, dt, a, a2, b, c, "vandermonde.Kernel: want kernel length L at least 1, got 0"},
 		{vandermonde.Config{L: 8, Disc: "dss"}, dt, a, a2, b, c, `vandermonde.Kernel: field Disc: ssm: want discretisation "zoh" or "bilinear", got "dss"`},
-		{vandermonde.Config{L: 8, ATransform: ssm.Transform("tanh")}, dt, a, a2, b, c, "ATransform"},
+		{vandermonde.Config{Dynamics: ssm.Dynamics{ATransform: ssm.Transform("tanh")}, L: 8}, dt, a, a2, b, c, "ATransform"},
 		{good, nil, a, a2, b, c, "vandermonde.Kernel: Dt: want a node, got nil"},
 		{good, dt, a, a2, node(tensor.Float64, 2, 3, 2), c, "vandermonde.Kernel: B: want dtype float32 like the other inputs, got float64"},
 		{good, f(4, 2), a, a2, b, c, "vandermonde.Kernel: Dt: want (4, 1) or (4) or (4, 3), got (4, 2)"},

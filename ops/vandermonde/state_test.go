@@ -107,7 +107,7 @@ func TestStateOfS4D(t *testing.T) {
 						testutil.Normal(rng, "b", size.S, size.N, 2),
 						testutil.Normal(rng, "c", size.CH, size.H, size.N, 2),
 					}
-					cfg := vandermonde.Config{Disc: disc, Rate: 1.5, L: l}
+					cfg := vandermonde.Config{Dynamics: ssm.Dynamics{Rate: 1.5}, Disc: disc, L: l}
 					ab, bb, err := vandermonde.Discretize(cfg, size, vandermonde.Params[[]float64]{
 						Dt: params[0].F, AReal: params[1].F, AImag: params[2].F, B: params[3].F,
 					})
