@@ -90,14 +90,30 @@ var ids atomic.Uint64 // every op is its own: nothing here may be merged by hash
 // core for the float type of the inputs, which is that of the first float
 // input; all float inputs must share it.
 func Apply(s Spec, core32 func() Core[float32], core64 func() Core[float64], in ...*G.Node) (*G.Node, error) {
+	return Build(s,
+		func() (Core[float32], error) { return core32(), nil },
+		func() (Core[float64], error) { return core64(), nil }, in...)
+}
+
+// Build is Apply with cores that there may be none of: it returns their error,
+// which it prefixes with the name of the op.
+func Build(s Spec, core32 func() (Core[float32], error), core64 func() (Core[float64], error), in ...*G.Node) (*G.Node, error) {
 	dt, err := s.floatType(in)
 	if err != nil {
 		return nil, err
 	}
 	if dt == tensor.Float32 {
-		return apply(s, core32(), dt, in)
+		return build(s, core32, dt, in)
 	}
-	return apply(s, core64(), dt, in)
+	return build(s, core64, dt, in)
+}
+
+func build[T num.Float](s Spec, core func() (Core[T], error), dt tensor.Dtype, in []*G.Node) (*G.Node, error) {
+	c, err := core()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	return apply(s, c, dt, in)
 }
 
 // floatType returns the one float type that the float inputs share. An input

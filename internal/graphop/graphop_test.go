@@ -1,6 +1,7 @@
 package graphop_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -43,6 +44,19 @@ func apply(a, b, c *G.Node) (*G.Node, error) {
 	return graphop.Apply(graphop.Spec{Name: "test.MulAdd", Out: a.Shape()},
 		func() graphop.Core[float32] { return mulAdd[float32]{} },
 		func() graphop.Core[float64] { return mulAdd[float64]{} }, a, b, c)
+}
+
+// A core that cannot be made is an error that names the op, of either type.
+func TestBuildFails(t *testing.T) {
+	for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
+		x := G.NewVector(G.NewGraph(), dt, G.WithShape(3), G.WithName("x"))
+		_, err := graphop.Build(graphop.Spec{Name: "test.MulAdd", Out: x.Shape()},
+			func() (graphop.Core[float32], error) { return nil, errors.New("no core") },
+			func() (graphop.Core[float64], error) { return nil, errors.New("no core") }, x)
+		if err == nil || err.Error() != "test.MulAdd: no core" {
+			t.Errorf("%v: got error %v", dt, err)
+		}
+	}
 }
 
 func TestGradients(t *testing.T) {

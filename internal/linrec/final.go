@@ -5,6 +5,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/ssmop"
 )
 
 // Final is the states after the last step,
@@ -17,8 +18,9 @@ type Final[T num.Float] struct {
 	features[T]
 	workers []*finalWorker
 
-	// The call in progress. x0 and what has no gradient is nil.
-	out, gout, u, x0, gu, gx0 []T
+	// The call in progress.
+	out, gout []T
+	args      ssmop.FinalArgs[T]
 }
 
 // finalWorker computes the states of one feature. It is scratch memory for one
@@ -96,18 +98,10 @@ func (f *Final[T]) bind(in []graphop.Arg[T], grad [][]T) error {
 	if err != nil {
 		return err
 	}
-	f.u, f.x0, f.gu, f.gx0 = in[n].F, nil, nil, nil
-	hasState := len(in) > n+1
-	if hasState {
-		f.x0 = in[n+1].F
+	if grad != nil {
+		grad = grad[n:]
 	}
-	if grad == nil {
-		return nil
-	}
-	f.gu = grad[n]
-	if hasState {
-		f.gx0 = grad[n+1]
-	}
+	f.args.Bind(in[n:], grad)
 	return nil
 }
 
@@ -130,10 +124,10 @@ func (f *Final[T]) start(worker, h int) error {
 		for i, v := range u {
 			block[len(block)-1-i] = float64(v)
 		}
-	}, f.u, w.u)
-	if f.x0 != nil {
+	}, f.args.U, w.u)
+	if f.args.X0 != nil {
 		for b := range s.B {
-			load(w.states.z[b*s.N:][:s.N], f.x0[s.row(b, h):], s.Complex)
+			load(w.states.z[b*s.N:][:s.N], f.args.X0[s.row(b, h):], s.Complex)
 		}
 	}
 	w.run()
@@ -188,16 +182,16 @@ func (f *Final[T]) backwardFeature(worker, h int) error {
 	}
 	ga := w.runGrad()
 	f.bank.Carry(worker, h, ga, w.table.g[:s.N])
-	if f.gu != nil {
+	if f.args.GradU != nil {
 		f.eachRun(w, h, func(gu []T, block []float64) {
 			for i := range gu {
 				gu[i] = T(block[len(block)-1-i])
 			}
-		}, f.gu, w.gu)
+		}, f.args.GradU, w.gu)
 	}
-	if f.gx0 != nil {
+	if f.args.GradX != nil {
 		for b := range s.B {
-			store(f.gx0[s.row(b, h):], w.states.g[b*s.N:][:s.N], s.Complex)
+			store(f.args.GradX[s.row(b, h):], w.states.g[b*s.N:][:s.N], s.Complex)
 		}
 	}
 	return nil

@@ -3,7 +3,6 @@ package cauchy_test
 import (
 	"testing"
 
-	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/testutil"
@@ -235,9 +234,7 @@ func TestGoldenRecurrence(t *testing.T) {
 		}
 		in := inputs(size, p)
 		x0Input := testutil.Input{Name: "x0", Shape: tensor.Shape{batch, size.H, size.N, 2}, F: c.F(t, "x0")}
-		k, err := testutil.Forward(tensor.Float64, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-			return cauchy.StateOutput(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], C: n[4]}, n[5])
-		}, in[0], in[1], in[2], in[3], in[5], x0Input)
+		k, err := testutil.Forward(tensor.Float64, outputOf(cfg), in[0], in[1], in[2], in[3], in[5], x0Input)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -245,9 +242,7 @@ func TestGoldenRecurrence(t *testing.T) {
 			t.Errorf("%s: K_state: relative error %.3g > %.3g", c.Name, e, tolGolden)
 		}
 		u := testutil.Input{Name: "u", Shape: tensor.Shape{batch, size.H, cfg.L}, F: c.F(t, "u")}
-		x, err := testutil.Forward(tensor.Float64, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-			return cauchy.FinalState(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], B: n[4]}, n[5], n[6])
-		}, in[0], in[1], in[2], in[3], in[4], u, x0Input)
+		x, err := testutil.Forward(tensor.Float64, finalOf(cfg), in[0], in[1], in[2], in[3], in[4], u, x0Input)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/ssmop"
 )
 
 // Kernel adds the DPLR kernels of the given raw parameters to their graph and
@@ -49,10 +50,10 @@ func Kernel(cfg Config, p Params[*G.Node], opts ...Option) (*G.Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return graphop.Apply(
+	return graphop.Build(
 		graphop.Spec{Name: name, Out: tensor.Shape{size.CH, size.H, cfg.L}},
-		func() graphop.Core[float32] { return newTunedCore(cfg, o, kernelPlanner[float32](size)) },
-		func() graphop.Core[float64] { return newTunedCore(cfg, o, kernelPlanner[float64](size)) },
+		func() (graphop.Core[float32], error) { return newTunedCore(cfg, o, kernelPlanner[float32](size)) },
+		func() (graphop.Core[float64], error) { return newTunedCore(cfg, o, kernelPlanner[float64](size)) },
 		in...)
 }
 
@@ -65,33 +66,25 @@ func matrix(p *Params[*G.Node]) []graphop.Argument {
 
 // kernelSize reads the size off the shapes of the parameters but B.
 func kernelSize(p *Params[*G.Node]) (Size, error) {
-	cs := p.C.Shape()
-	d := cs.Dims()
-	if (d != 3 && d != 4) || cs[d-1] != 2 {
-		return Size{}, fmt.Errorf("C: want (CH, H, N, 2) or (H, N, 2), got %v", cs)
-	}
-	s, err := modelSize(cs[d-3], p)
+	_, n, err := ssmop.Poles(p.AReal, p.AImag)
 	if err != nil {
-		return s, err
+		return Size{}, err
 	}
-	if cs[d-2] != s.N {
-		return s, fmt.Errorf("C: want (CH, H, %d, 2) or (H, %[1]d, 2), got %v", s.N, cs)
+	ch, h, err := ssmop.Outputs("C", p.C, n, 2)
+	if err != nil {
+		return Size{}, err
 	}
-	if d == 4 {
-		s.CH = cs[0]
-	}
-	return s, s.Validate()
+	return modelSize(ch, h, p)
 }
 
-// modelSize reads the size of h features off the shapes of dt, A and P, with
-// one channel.
-func modelSize(h int, p *Params[*G.Node]) (Size, error) {
-	s := Size{CH: 1, H: h}
-	a := p.AReal.Shape()
-	if a.Dims() != 2 || a[1] < 1 {
-		return s, fmt.Errorf("AReal: want (S, N), N >= 1, got %v", a)
+// modelSize reads the size of ch channels and h features off the shapes of Dt, A
+// and P.
+func modelSize(ch, h int, p *Params[*G.Node]) (Size, error) {
+	s := Size{CH: ch, H: h}
+	var err error
+	if s.S, s.N, err = ssmop.Poles(p.AReal, p.AImag); err != nil {
+		return s, err
 	}
-	s.S, s.N = a[0], a[1]
 	rank, ok := leading(p.P, s.S, s.N, 2)
 	if !ok {
 		return s, fmt.Errorf("P: want (R, %d, %d, 2) or (%[1]d, %[2]d, 2), got %v", s.S, s.N, p.P.Shape())
@@ -100,11 +93,8 @@ func modelSize(h int, p *Params[*G.Node]) (Size, error) {
 	if err := s.Validate(); err != nil {
 		return s, err
 	}
-	if err := graphop.WantShape("AImag", p.AImag, []int{s.S, s.N}); err != nil {
-		return s, err
-	}
-	s.DtPerState = s.N > 1 && slices.Equal(p.Dt.Shape(), []int{h, s.N})
-	return s, graphop.WantShape("Dt", p.Dt, []int{h, 1}, []int{h}, []int{h, s.N})
+	s.DtPerState, err = ssmop.Steps("Dt", p.Dt, h, s.N)
+	return s, err
 }
 
 func wantB(s *Size, p *Params[*G.Node]) error {
@@ -127,15 +117,11 @@ func leading(n *G.Node, others ...int) (first int, ok bool) {
 // kernelCore is a Plan behind graphop: inputs are the parameters, in order.
 type kernelCore[T num.Float] struct{ plan *Plan[T] }
 
-// kernelPlanner makes cores of what Kernel has checked: NewPlan cannot fail on
-// it.
-func kernelPlanner[T num.Float](size Size) func(Config) graphop.Core[T] {
-	return func(cfg Config) graphop.Core[T] {
+// kernelPlanner makes the cores of kernels of a size.
+func kernelPlanner[T num.Float](size Size) planner[T] {
+	return func(cfg Config) (graphop.Core[T], error) {
 		plan, err := NewPlan[T](cfg, size)
-		if err != nil {
-			panic(err)
-		}
-		return kernelCore[T]{plan}
+		return kernelCore[T]{plan}, err
 	}
 }
 

@@ -1,14 +1,14 @@
 package cauchy
 
 import (
-	"fmt"
+	"cmp"
 
 	G "gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/linrec"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/ssmop"
 )
 
 // StateOutput adds what an initial state contributes to the output of the
@@ -28,39 +28,33 @@ import (
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
 func StateOutput(cfg Config, p Params[*G.Node], x0 *G.Node, opts ...Option) (*G.Node, error) {
-	const name = "cauchy.StateOutput"
 	o, err := newOptions(opts)
-	if err == nil {
-		err = cfg.Validate()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	in, err := graphop.Floats(name, append(matrix(&p), graphop.Named("C", p.C), graphop.Named("x0", x0))...)
-	if err != nil {
-		return nil, err
-	}
-	size, err := kernelSize(&p)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	batch, err := stateBatch(x0, size.H, size.N)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{batch, size.CH * size.H, cfg.L}, Carried: []*G.Node{x0}},
-		func() graphop.Core[float32] { return newTunedCore(cfg, o, outputPlanner[float32](size, batch)) },
-		func() graphop.Core[float64] { return newTunedCore(cfg, o, outputPlanner[float64](size, batch)) },
-		in...)
+	var size Size
+	return ssmop.StateOp{
+		Name:   "cauchy.StateOutput",
+		Params: append(matrix(&p), graphop.Named("C", p.C)),
+		Shape: func() (s ssmop.Shape, _ error) {
+			if err := cmp.Or(err, cfg.Validate()); err != nil {
+				return s, err
+			}
+			size, err = kernelSize(&p)
+			return ssmop.Shape{CH: size.CH, H: size.H, L: cfg.L, State: []int{size.N, 2}}, err
+		},
+		Core32: func(s ssmop.Shape) (graphop.Core[float32], error) {
+			return newTunedCore(cfg, o, outputPlanner[float32](size, s.B))
+		},
+		Core64: func(s ssmop.Shape) (graphop.Core[float64], error) {
+			return newTunedCore(cfg, o, outputPlanner[float64](size, s.B))
+		},
+	}.Output(x0)
 }
 
-// outputPlanner makes cores of what StateOutput has checked.
-func outputPlanner[T num.Float](size Size, batch int) func(Config) graphop.Core[T] {
-	return func(cfg Config) graphop.Core[T] {
+// outputPlanner makes the cores of StateOutput for banks of a size.
+func outputPlanner[T num.Float](size Size, batch int) planner[T] {
+	return func(cfg Config) (graphop.Core[T], error) {
 		return linrec.NewOutput(newStateBank[T](cfg, size, false), linrec.Size{
 			B: batch, CH: size.CH, H: size.H, N: 2 * size.N, L: cfg.L, Complex: true, Tuned: cfg.nodes(),
-		})
+		}), nil
 	}
 }
 
@@ -76,54 +70,29 @@ func outputPlanner[T num.Float](size Size, batch int) func(Config) graphop.Core[
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
 func FinalState(cfg Config, p Params[*G.Node], u, x0 *G.Node) (*G.Node, error) {
-	const name = "cauchy.FinalState"
-	if err := cfg.validateModel(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	in, err := graphop.Floats(name, append(matrix(&p),
-		graphop.Named("B", p.B), graphop.Named("u", u), graphop.Optional("x0", x0))...)
-	if err != nil {
-		return nil, err
-	}
-	size, batch, l, err := sequenceSize(&p, u, x0)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	s := linrec.Size{B: batch, H: size.H, N: 2 * size.N, L: l, Complex: true}
-	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{batch, size.H, size.N, 2}, Carried: []*G.Node{x0}},
-		func() graphop.Core[float32] { return linrec.NewFinal(newStateBank[float32](cfg, size, true), s) },
-		func() graphop.Core[float64] { return linrec.NewFinal(newStateBank[float64](cfg, size, true), s) },
-		in...)
+	var size Size
+	return ssmop.StateOp{
+		Name:   "cauchy.FinalState",
+		Params: append(matrix(&p), graphop.Named("B", p.B)),
+		Shape: func() (s ssmop.Shape, err error) {
+			if err := cfg.validateModel(); err != nil {
+				return s, err
+			}
+			h, err := graphop.FirstAxis("Dt", p.Dt, "(H, 1) or (H) or (H, N)")
+			if err != nil {
+				return s, err
+			}
+			if size, err = modelSize(1, h, &p); err == nil {
+				err = wantB(&size, &p)
+			}
+			return ssmop.Shape{H: h, State: []int{size.N, 2}}, err
+		},
+		Core32: func(s ssmop.Shape) (graphop.Core[float32], error) { return newFinal[float32](cfg, size, s), nil },
+		Core64: func(s ssmop.Shape) (graphop.Core[float64], error) { return newFinal[float64](cfg, size, s), nil },
+	}.Final(u, x0)
 }
 
-// sequenceSize reads the sizes off the inputs of FinalState; x0 may be nil.
-func sequenceSize(p *Params[*G.Node], u, x0 *G.Node) (s Size, batch, l int, err error) {
-	h, err := graphop.FirstAxis("Dt", p.Dt, "(H, 1) or (H) or (H, N)")
-	if err != nil {
-		return s, 0, 0, err
-	}
-	if s, err = modelSize(h, p); err != nil {
-		return s, 0, 0, err
-	}
-	if err = wantB(&s, p); err != nil {
-		return s, 0, 0, err
-	}
-	us := u.Shape()
-	if us.Dims() != 3 || us[1] != h || us.TotalSize() == 0 {
-		return s, 0, 0, fmt.Errorf("u: want (B, %d, L), got %v", h, us)
-	}
-	if x0 != nil {
-		err = graphop.WantShape("x0", x0, []int{us[0], h, s.N, 2})
-	}
-	return s, us[0], us[2], err
-}
-
-// stateBatch returns the batch size of a state x0 (B, H, N, 2).
-func stateBatch(x0 *G.Node, h, n int) (int, error) {
-	s := x0.Shape()
-	if s.Dims() != 4 || s[0] < 1 || s[1] != h || s[2] != n || s[3] != 2 {
-		return 0, fmt.Errorf("x0: want (B, %d, %d, 2), got %v", h, n, s)
-	}
-	return s[0], nil
+// newFinal returns the core of FinalState.
+func newFinal[T num.Float](cfg Config, size Size, s ssmop.Shape) graphop.Core[T] {
+	return linrec.NewFinal(newStateBank[T](cfg, size, true), linrec.Size{B: s.B, H: s.H, N: 2 * size.N, L: s.L, Complex: true})
 }

@@ -18,6 +18,24 @@ import (
 // recurrence.
 const tolStateOp = 1e-10
 
+// outputOf builds cauchy.StateOutput of Dt, AReal, AImag, P, C and x0.
+func outputOf(cfg cauchy.Config) testutil.Build {
+	return func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+		return cauchy.StateOutput(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], C: n[4]}, n[5])
+	}
+}
+
+// finalOf builds cauchy.FinalState of Dt, AReal, AImag, P, B, u and, if it is
+// there, x0.
+func finalOf(cfg cauchy.Config) testutil.Build {
+	return func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+		if len(n) == 6 {
+			n = append(n, nil)
+		}
+		return cauchy.FinalState(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], B: n[4]}, n[5], n[6])
+	}
+}
+
 func TestStateOps(t *testing.T) {
 	const batch = 2
 	rng := rand.New(rand.NewPCG(8, 1))
@@ -73,36 +91,11 @@ func TestStateOps(t *testing.T) {
 					}
 					return y, step.Store(x)
 				}
-				response, _ := scan(make([]float64, len(u.F)), x0.F)
-				_, end := scan(u.F, x0.F)
-				_, endFromZero := scan(u.F, nil)
-				final := func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-					if len(n) == 6 {
-						n = append(n, nil)
-					}
-					return cauchy.FinalState(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], B: n[4]}, n[5], n[6])
-				}
-				for _, c := range []struct {
-					what  string
-					build testutil.Build
-					in    []testutil.Input
-					want  []float64
-				}{
-					{"output of the state", func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-						return cauchy.StateOutput(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], C: n[4]}, n[5])
-					}, []testutil.Input{in[0], in[1], in[2], in[3], in[5], x0}, response},
-					{"final state", final, []testutil.Input{in[0], in[1], in[2], in[3], in[4], u, x0}, end},
-					{"final state from zero", final, []testutil.Input{in[0], in[1], in[2], in[3], in[4], u}, endFromZero},
-				} {
-					got, err := testutil.Forward(tensor.Float64, c.build, c.in...)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if e := testutil.RelErr(got, c.want); !(e <= tolStateOp) {
-						t.Errorf("%s: relative error %.3g > %g", c.what, e, tolStateOp)
-					}
-					testutil.Check(t, c.build, c.in...)
-				}
+				testutil.CheckStateOps(t, tolStateOp, testutil.StateOps{
+					Output: outputOf(cfg), Final: finalOf(cfg),
+					OutputParams: []testutil.Input{in[0], in[1], in[2], in[3], in[5]}, FinalParams: in[:5],
+					U: u, X0: x0, Scan: scan,
+				})
 			})
 		}
 	}
@@ -133,9 +126,7 @@ func TestStateOutputOfAModeThatDoesNotDecay(t *testing.T) {
 	in := func(name string, v []float64, shape ...int) testutil.Input {
 		return testutil.Input{Name: name, Shape: shape, F: v}
 	}
-	got, err := testutil.Forward(tensor.Float64, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-		return cauchy.StateOutput(cfg, cauchy.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], P: n[3], C: n[4]}, n[5])
-	}, in("dt", p.Dt, size.H), in("aReal", p.AReal, size.S, size.N), in("aImag", p.AImag, size.S, size.N),
+	got, err := testutil.Forward(tensor.Float64, outputOf(cfg), in("dt", p.Dt, size.H), in("aReal", p.AReal, size.S, size.N), in("aImag", p.AImag, size.S, size.N),
 		in("p", p.P, size.R, size.S, size.N, 2), in("c", p.C, size.CH, size.H, size.N, 2), x0)
 	if err != nil {
 		t.Fatal(err)

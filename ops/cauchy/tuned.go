@@ -39,18 +39,21 @@ func newOptions(opts []Option) (o options, err error) {
 	return o, o.err
 }
 
+// planner makes the core of an op of a configuration.
+type planner[T num.Float] func(cfg Config) (graphop.Core[T], error)
+
 // tunedCore is an op whose plan depends on the length that C~ is tuned to: it
 // plans again when that has changed.
 type tunedCore[T num.Float] struct {
 	cfg    Config
 	length *tensor.Dense // see TunedTo; nil: it stays
-	plan   func(cfg Config) graphop.Core[T]
+	plan   planner[T]
 	core   graphop.Core[T]
 }
 
-// newTunedCore takes a configuration that has been checked.
-func newTunedCore[T num.Float](cfg Config, o options, plan func(cfg Config) graphop.Core[T]) *tunedCore[T] {
-	return &tunedCore[T]{cfg: cfg, length: o.length, plan: plan, core: plan(cfg)}
+func newTunedCore[T num.Float](cfg Config, o options, plan planner[T]) (*tunedCore[T], error) {
+	core, err := plan(cfg)
+	return &tunedCore[T]{cfg: cfg, length: o.length, plan: plan, core: core}, err
 }
 
 // update plans for the length that C~ is tuned to now.
@@ -70,7 +73,11 @@ func (t *tunedCore[T]) update() error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	t.cfg, t.core = cfg, t.plan(cfg)
+	core, err := t.plan(cfg)
+	if err != nil {
+		return err
+	}
+	t.cfg, t.core = cfg, core
 	return nil
 }
 

@@ -71,9 +71,9 @@ func Conv(u, k, d *G.Node, opts ...Option) (*G.Node, error) {
 		spec.Ints = []int{len(in)}
 		in = append(in, o.lengths)
 	}
-	return graphop.Apply(spec,
-		func() graphop.Core[float32] { return newCore[float32](cfg, size) },
-		func() graphop.Core[float64] { return newCore[float64](cfg, size) },
+	return graphop.Build(spec,
+		func() (graphop.Core[float32], error) { return newCore[float32](cfg, size) },
+		func() (graphop.Core[float64], error) { return newCore[float64](cfg, size) },
 		in...)
 }
 
@@ -122,13 +122,9 @@ func kernelShape(cfg Config, h int, ks tensor.Shape) (tensor.Shape, error) {
 // there are any.
 type core[T num.Float] struct{ plan *Plan[T] }
 
-// newCore takes what Conv has checked: NewPlan cannot fail on it.
-func newCore[T num.Float](cfg Config, size Size) core[T] {
+func newCore[T num.Float](cfg Config, size Size) (graphop.Core[T], error) {
 	plan, err := NewPlan[T](cfg, size)
-	if err != nil {
-		panic(err)
-	}
-	return core[T]{plan}
+	return core[T]{plan}, err
 }
 
 func (c core[T]) Forward(out []T, in []graphop.Arg[T]) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/ssmop"
 )
 
 // Kernel adds the LSSL kernels of the given raw parameters to their graph and
@@ -73,9 +74,9 @@ func apply(name string, cfg Config, kind kind, args []graphop.Argument, models f
 			spec.NoGrad = append(spec.NoGrad, i)
 		}
 	}
-	return graphop.Apply(spec,
-		func() graphop.Core[float32] { return newCore[float32](cfg, size, kind) },
-		func() graphop.Core[float64] { return newCore[float64](cfg, size, kind) },
+	return graphop.Build(spec,
+		func() (graphop.Core[float32], error) { return newCore[float32](cfg, size, kind) },
+		func() (graphop.Core[float64], error) { return newCore[float64](cfg, size, kind) },
 		in...)
 }
 
@@ -121,32 +122,23 @@ func denseSize(parts []*G.Node) (s, n int, err error) {
 }
 
 // outer reads CH and H off the shape of C, and checks all.
-func (s *Size) outer(kind kind, dt, c *G.Node) error {
-	cs := c.Shape()
-	d := cs.Dims()
-	if d != 2 && d != 3 || cs[d-1] != s.N {
-		return fmt.Errorf("C: want (CH, H, %d) or (H, %[1]d), got %v", s.N, cs)
-	}
-	s.CH, s.H = 1, cs[d-2]
-	if d == 3 {
-		s.CH = cs[0]
+func (s *Size) outer(kind kind, dt, c *G.Node) (err error) {
+	if s.CH, s.H, err = ssmop.Outputs("C", c, s.N); err != nil {
+		return err
 	}
 	if err := s.validate(kind.minN); err != nil {
 		return err
 	}
-	return graphop.WantShape("Dt", dt, []int{s.H, 1}, []int{s.H})
+	_, err = ssmop.Steps("Dt", dt, s.H, 1)
+	return err
 }
 
 // core is a bank behind graphop: inputs Dt, the parts of theta and C.
 type core[T num.Float] struct{ bank *bank[T] }
 
-// newCore takes what apply has checked: newBank cannot fail on it.
-func newCore[T num.Float](cfg Config, size Size, kind kind) core[T] {
+func newCore[T num.Float](cfg Config, size Size, kind kind) (graphop.Core[T], error) {
 	b, err := newBank[T](cfg, size, kind)
-	if err != nil {
-		panic(err)
-	}
-	return core[T]{b}
+	return core[T]{b}, err
 }
 
 func (c core[T]) Forward(out []T, in []graphop.Arg[T]) error {

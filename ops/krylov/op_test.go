@@ -212,16 +212,16 @@ func TestArguments(t *testing.T) {
 		testutil.Arg("A.Pr", 2, 3), testutil.Arg("A.C", 2, 3), testutil.Arg("A.B", 2, 3),
 	}
 	testutil.CheckArguments(t, "krylov.Kernel", append(slices.Clone(model), c), func(n []*G.Node) (*G.Node, error) {
-		return krylov.Kernel(cfg, krylov.Params[*G.Node]{Dt: n[0], A: tridiagonal(n[1:8]), C: n[8]})
+		return kernelOf(cfg)(nil, n)
 	})
 	testutil.CheckArguments(t, "krylov.StateOutput", append(slices.Clone(model), c, x0), func(n []*G.Node) (*G.Node, error) {
-		return krylov.StateOutput(cfg, krylov.Params[*G.Node]{Dt: n[0], A: tridiagonal(n[1:8]), C: n[8]}, n[9])
+		return outputOf(cfg)(nil, n)
 	})
 	testutil.CheckArguments(t, "krylov.FinalState", append(slices.Clone(model), u, x0), func(n []*G.Node) (*G.Node, error) {
-		return krylov.FinalState(cfg, krylov.Params[*G.Node]{Dt: n[0], A: tridiagonal(n[1:8])}, n[8], n[9])
+		return finalOf(cfg)(nil, n)
 	})
 	dense := []testutil.Argument{dt, testutil.Arg("A", 2, 3, 3), testutil.Arg("B", 2, 3), c}
 	testutil.CheckArguments(t, "krylov.DenseKernel", dense, func(n []*G.Node) (*G.Node, error) {
-		return krylov.DenseKernel(cfg, krylov.DenseParams[*G.Node]{Dt: n[0], A: n[1], B: n[2], C: n[3]})
+		return denseKernelOf(cfg)(nil, n)
 	})
 }

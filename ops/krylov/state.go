@@ -10,15 +10,14 @@ import (
 // [linrec.Bank]. Its first inputs are dt and the parts of theta.
 type stateBank[T num.Float] struct{ *bank[T] }
 
-// newStateBank takes what has been checked: the bank cannot fail on it. Every
-// feature is a piece of its own, so that they may be carried in any order.
-func newStateBank[T num.Float](cfg Config, size Size) stateBank[T] {
+// newStateBank makes every feature a piece of its own, so that they may be carried
+// in any order.
+func newStateBank[T num.Float](cfg Config, size Size) (stateBank[T], error) {
 	b, err := newStepBank[T](cfg, size, structuredKind)
-	if err != nil {
-		panic(err)
+	if err == nil {
+		b.cut(1)
 	}
-	b.cut(1)
-	return stateBank[T]{b}
+	return stateBank[T]{b}, err
 }
 
 // Bind implements linrec.Bank.

@@ -53,6 +53,24 @@ func recur(t *testing.T, cfg krylov.Config, s krylov.Size, p krylov.Params[[]flo
 	return y, x
 }
 
+// outputOf builds krylov.StateOutput of the parameters and x0.
+func outputOf(cfg krylov.Config) testutil.Build {
+	return func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+		return krylov.StateOutput(cfg, krylov.Params[*G.Node]{Dt: n[0], A: tridiagonal(n[1:8]), C: n[8]}, n[9])
+	}
+}
+
+// finalOf builds krylov.FinalState of the parameters but C, u and, if it is
+// there, x0.
+func finalOf(cfg krylov.Config) testutil.Build {
+	return func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+		if len(n) == 9 {
+			n = append(n, nil)
+		}
+		return krylov.FinalState(cfg, krylov.Params[*G.Node]{Dt: n[0], A: tridiagonal(n[1:8])}, n[8], n[9])
+	}
+}
+
 func TestStateOps(t *testing.T) {
 	const batch = 2
 	for _, v := range variants {
@@ -66,42 +84,14 @@ func TestStateOps(t *testing.T) {
 				cfg.L = l
 				p := random(t, cfg, s, uint64(l))
 				params := inputs(cfg, s, p)
-				last := len(params) - 1
 				u := testutil.Normal(rng, "u", batch, s.H, l)
 				x0 := testutil.Normal(rng, "x0", batch, s.H, s.N)
-				response, _ := recur(t, cfg, s, p, batch, l, nil, x0.F)
-				_, end := recur(t, cfg, s, p, batch, l, u.F, x0.F)
-				_, fromZero := recur(t, cfg, s, p, batch, l, u.F, nil)
-				final := func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-					if len(n) == 9 {
-						n = append(n, nil)
-					}
-					return krylov.FinalState(cfg, krylov.Params[*G.Node]{Dt: n[0], A: tridiagonal(n[1:8])}, n[8], n[9])
-				}
-				withInput := append(append([]testutil.Input{}, params[:last]...), u)
-				for _, c := range []struct {
-					what  string
-					build testutil.Build
-					in    []testutil.Input
-					want  []float64
-				}{
-					{"output of the state", func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-						return krylov.StateOutput(cfg, krylov.Params[*G.Node]{Dt: n[0], A: tridiagonal(n[1:8]), C: n[8]}, n[9])
-					}, append(append([]testutil.Input{}, params...), x0), response},
-					{"final state", final, append(append([]testutil.Input{}, withInput...), x0), end},
-					{"final state from zero", final, withInput, fromZero},
-				} {
-					got, err := testutil.Forward(tensor.Float64, c.build, c.in...)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if e := testutil.RelErr(got, c.want); !(e <= tolState) {
-						t.Errorf("%s: relative error %.3g > %g", c.what, e, tolState)
-					}
-					if l > 1 {
-						testutil.Check(t, c.build, c.in...)
-					}
-				}
+				testutil.CheckStateOps(t, tolState, testutil.StateOps{
+					Output: outputOf(cfg), Final: finalOf(cfg),
+					OutputParams: params, FinalParams: params[:len(params)-1], U: u, X0: x0,
+					Scan:        func(u, x0 []float64) (y, x []float64) { return recur(t, cfg, s, p, batch, l, u, x0) },
+					NoGradients: l == 1,
+				})
 			})
 		}
 	}
@@ -119,7 +109,7 @@ func TestStateOpErrors(t *testing.T) {
 	dt, c := node("dt", 3, 1), node("c", 2, 3, 4)
 	_, noL := krylov.StateOutput(krylov.Config{}, krylov.Params[*G.Node]{Dt: dt, A: a, C: c}, node("x1", 1, 3, 4))
 	_, badX := krylov.StateOutput(krylov.Config{L: 5}, krylov.Params[*G.Node]{Dt: dt, A: a, C: c}, node("x2", 3, 4))
-	_, badC := krylov.StateOutput(krylov.Config{L: 5}, krylov.Params[*G.Node]{Dt: dt, A: a, C: node("c2", 3, 4)}, node("x3", 1, 3, 4))
+	_, badC := krylov.StateOutput(krylov.Config{L: 5}, krylov.Params[*G.Node]{Dt: dt, A: a, C: node("c2", 3, 5)}, node("x3", 1, 3, 4))
 	_, badU := krylov.FinalState(krylov.Config{}, krylov.Params[*G.Node]{Dt: dt, A: a}, node("u1", 1, 2, 5), nil)
 	_, badBatch := krylov.FinalState(krylov.Config{}, krylov.Params[*G.Node]{Dt: dt, A: a}, node("u2", 2, 3, 5), node("x4", 1, 3, 4))
 	_, badDt := krylov.FinalState(krylov.Config{}, krylov.Params[*G.Node]{Dt: node("dt2", 3, 2), A: a}, node("u3", 2, 3, 5), nil)
@@ -129,7 +119,7 @@ func TestStateOpErrors(t *testing.T) {
 	}{
 		{noL, "krylov.StateOutput: want kernel length L at least 1, got 0"},
 		{badX, "krylov.StateOutput: x0: want (B, 3, 4), got (3, 4)"},
-		{badC, "krylov.StateOutput: C: want (CH, 3, 4), got (3, 4)"},
+		{badC, "krylov.StateOutput: C: want (CH, H, 4) or (H, 4), got (3, 5)"},
 		{badU, "krylov.FinalState: u: want (B, 3, L), got (1, 2, 5)"},
 		{badBatch, "krylov.FinalState: x0: want (2, 3, 4), got (1, 3, 4)"},
 		{badDt, "krylov.FinalState: Dt: want (3, 1) or (3), got (3, 2)"},

@@ -433,8 +433,10 @@ func TestDSSErrors(t *testing.T) {
 		_, err := vandermonde.DSSKernel(cfg, vandermonde.DSSParams[*G.Node]{LogDt: dt, Lambda: lambda, W: w})
 		return err
 	}
-	if err := op(good, dt, lambda, w); err != nil {
-		t.Fatal(err)
+	for _, w := range []*G.Node{w, node("w of one channel", 2, 3, 2)} {
+		if err := op(good, dt, lambda, w); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, c := range []struct {
 		err  error
@@ -452,7 +454,7 @@ func TestDSSErrors(t *testing.T) {
 		{discretizeShort, "vandermonde: DiscretizeDSS: Lambda: want 6 elements, got 5"},
 		{op(vandermonde.DSSConfig{}, dt, lambda, w), "vandermonde.DSSKernel: want kernel length L at least 1, got 0"},
 		{op(good, dt, nil, w), "vandermonde.DSSKernel: Lambda: want a node, got nil"},
-		{op(good, dt, lambda, node("w3", 2, 3, 2)), "vandermonde.DSSKernel: W: want (CH, H, N, 2), got (2, 3, 2)"},
+		{op(good, dt, lambda, node("w3", 2, 3)), "vandermonde.DSSKernel: W: want (CH, H, 3, 2) or (H, 3, 2), got (2, 3)"},
 		{op(good, dt, node("lambda1", 3), w), "Lambda: want (3, 2), got (3)"},
 		{op(good, node("dt3", 2, 3), lambda, w), "LogDt: want (2, 1) or (2) or (2, 2), got (2, 3)"},
 	} {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/ssmop"
 )
 
 // Kernel adds the S4D kernels of the given raw parameters to their graph and
@@ -40,61 +41,41 @@ func Kernel(cfg Config, p Params[*G.Node]) (*G.Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return graphop.Apply(
+	return graphop.Build(
 		graphop.Spec{Name: name, Out: tensor.Shape{size.CH, size.H, cfg.L}},
-		func() graphop.Core[float32] { return newKernelCore[float32](cfg, size) },
-		func() graphop.Core[float64] { return newKernelCore[float64](cfg, size) },
+		func() (graphop.Core[float32], error) { return newKernelCore[float32](cfg, size) },
+		func() (graphop.Core[float64], error) { return newKernelCore[float64](cfg, size) },
 		in...)
 }
 
-// kernelSize reads the size off the shapes of the nodes.
+// kernelSize reads the size off the shapes of the parameters.
 func kernelSize(p *Params[*G.Node]) (Size, error) {
-	var s Size
+	_, n, err := ssmop.Poles(p.AReal, p.AImag)
+	if err != nil {
+		return Size{}, err
+	}
+	ch, h, err := ssmop.Outputs("C", p.C, n, 2)
+	if err != nil {
+		return Size{}, err
+	}
+	return modelSize(ch, h, p)
+}
+
+// modelSize reads the size of ch channels and h features off the shapes of the
+// parameters but C.
+func modelSize(ch, h int, p *Params[*G.Node]) (Size, error) {
+	s := Size{CH: ch, H: h}
 	var err error
-	if s.S, s.N, err = matrixSize(p); err != nil {
+	if s.S, s.N, err = ssmop.Poles(p.AReal, p.AImag); err != nil {
 		return s, err
-	}
-	cs := p.C.Shape()
-	if d := cs.Dims(); (d != 3 && d != 4) || cs[d-2] != s.N || cs[d-1] != 2 {
-		return s, fmt.Errorf("C: want (CH, H, %d, 2) or (H, %[1]d, 2), got %v", s.N, cs)
-	}
-	s.CH, s.H = 1, cs[cs.Dims()-3]
-	if cs.Dims() == 4 {
-		s.CH = cs[0]
 	}
 	if err := s.Validate(); err != nil {
 		return s, err
 	}
-	s.DtPerState = p.Dt.Shape().TotalSize() != s.H
-	return s, wantModel(s, p)
-}
-
-// matrixSize reads the number of state matrices and of states off the shape of
-// AReal.
-func matrixSize(p *Params[*G.Node]) (s, n int, err error) {
-	a := p.AReal.Shape()
-	if a.Dims() != 2 || a[1] < 1 {
-		return 0, 0, fmt.Errorf("AReal: want (S, N), N >= 1, got %v", a)
+	if s.DtPerState, err = ssmop.Steps("Dt", p.Dt, h, s.N); err != nil || p.B == nil {
+		return s, err
 	}
-	return a[0], a[1], nil
-}
-
-// wantModel returns an error unless the parameters of the recurrence, all but
-// C, have the shapes of size s.
-func wantModel(s Size, p *Params[*G.Node]) error {
-	if err := graphop.WantShape("AReal", p.AReal, []int{s.S, s.N}); err != nil {
-		return err
-	}
-	if err := graphop.WantShape("AImag", p.AImag, []int{s.S, s.N}); err != nil {
-		return err
-	}
-	if err := graphop.WantShape("Dt", p.Dt, []int{s.H, 1}, []int{s.H}, []int{s.H, s.N}); err != nil {
-		return err
-	}
-	if p.B == nil {
-		return nil
-	}
-	return graphop.WantShape("B", p.B, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
+	return s, graphop.WantShape("B", p.B, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
 }
 
 // DSSKernel adds the DSS kernels of the given raw parameters to their graph and
@@ -104,7 +85,7 @@ func wantModel(s Size, p *Params[*G.Node]) error {
 //	LogDt   (H, 1) or (H): one step size for each feature; or (H, 2): one each
 //	        for the real and the imaginary part of Lambda
 //	Lambda  (N, 2)
-//	W       (CH, H, N, 2)
+//	W       (CH, H, N, 2), or (H, N, 2) for one channel
 //
 // All are float32 or all float64. Gradients go to all of them. An error names
 // the parameter, the wanted shape or value and what came.
@@ -115,7 +96,7 @@ func DSSKernel(cfg DSSConfig, p DSSParams[*G.Node]) (*G.Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	in, err := graphop.Floats(name, graphop.Named("LogDt", p.LogDt), graphop.Named("Lambda", p.Lambda), graphop.Named("W", p.W))
+	in, err := graphop.Floats(name, append(dssParameters(&p), graphop.Named("W", p.W))...)
 	if err != nil {
 		return nil, err
 	}
@@ -123,48 +104,51 @@ func DSSKernel(cfg DSSConfig, p DSSParams[*G.Node]) (*G.Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return graphop.Apply(
+	return graphop.Build(
 		graphop.Spec{Name: name, Out: tensor.Shape{size.CH, size.H, cfg.L}},
-		func() graphop.Core[float32] { return newDSSCore[float32](cfg, size) },
-		func() graphop.Core[float64] { return newDSSCore[float64](cfg, size) },
+		func() (graphop.Core[float32], error) { return newDSSCore[float32](cfg, size) },
+		func() (graphop.Core[float64], error) { return newDSSCore[float64](cfg, size) },
 		in...)
 }
 
-// dssSize reads the size off the shapes of the nodes.
+// dssSize reads the size off the shapes of the parameters.
 func dssSize(p *DSSParams[*G.Node]) (DSSSize, error) {
-	var s DSSSize
-	ws := p.W.Shape()
-	if ws.Dims() != 4 || ws[3] != 2 {
-		return s, fmt.Errorf("W: want (CH, H, N, 2), got %v", ws)
+	n, err := graphop.FirstAxis("Lambda", p.Lambda, "(N, 2)")
+	if err != nil {
+		return DSSSize{}, err
 	}
-	s.CH, s.H, s.N = ws[0], ws[1], ws[2]
+	ch, h, err := ssmop.Outputs("W", p.W, n, 2)
+	if err != nil {
+		return DSSSize{}, err
+	}
+	return dssModelSize(ch, h, p)
+}
+
+// dssModelSize reads the size of ch channels and h features off the shapes of the
+// parameters but W.
+func dssModelSize(ch, h int, p *DSSParams[*G.Node]) (DSSSize, error) {
+	s := DSSSize{CH: ch, H: h}
+	var err error
+	if s.N, err = graphop.FirstAxis("Lambda", p.Lambda, "(N, 2)"); err != nil {
+		return s, err
+	}
 	if err := s.Validate(); err != nil {
 		return s, err
 	}
-	s.SeparateDt = p.LogDt.Shape().TotalSize() != s.H
-	return s, wantDSSModel(s, p)
-}
-
-// wantDSSModel returns an error unless the parameters of the recurrence, all
-// but W, have the shapes of size s.
-func wantDSSModel(s DSSSize, p *DSSParams[*G.Node]) error {
 	if err := graphop.WantShape("Lambda", p.Lambda, []int{s.N, 2}); err != nil {
-		return err
+		return s, err
 	}
-	return graphop.WantShape("LogDt", p.LogDt, []int{s.H, 1}, []int{s.H}, []int{s.H, 2})
+	s.SeparateDt, err = ssmop.Steps("LogDt", p.LogDt, h, 2)
+	return s, err
 }
 
 // kernelCore is a Plan behind graphop: inputs Dt, AReal, AImag, C and, if there
 // are five, B.
 type kernelCore[T num.Float] struct{ plan *Plan[T] }
 
-// newKernelCore takes what Kernel has checked: NewPlan cannot fail on it.
-func newKernelCore[T num.Float](cfg Config, size Size) kernelCore[T] {
+func newKernelCore[T num.Float](cfg Config, size Size) (graphop.Core[T], error) {
 	plan, err := NewPlan[T](cfg, size)
-	if err != nil {
-		panic(err)
-	}
-	return kernelCore[T]{plan}
+	return kernelCore[T]{plan}, err
 }
 
 func (k kernelCore[T]) Forward(out []T, in []graphop.Arg[T]) error {
@@ -190,13 +174,9 @@ func kernelParams[T num.Float](in []graphop.Arg[T]) Params[[]T] {
 // dssCore is a DSSPlan behind graphop: inputs LogDt, Lambda, W.
 type dssCore[T num.Float] struct{ plan *DSSPlan[T] }
 
-// newDSSCore takes what DSSKernel has checked: NewDSSPlan cannot fail on it.
-func newDSSCore[T num.Float](cfg DSSConfig, size DSSSize) dssCore[T] {
+func newDSSCore[T num.Float](cfg DSSConfig, size DSSSize) (graphop.Core[T], error) {
 	plan, err := NewDSSPlan[T](cfg, size)
-	if err != nil {
-		panic(err)
-	}
-	return dssCore[T]{plan}
+	return dssCore[T]{plan}, err
 }
 
 func (d dssCore[T]) Forward(out []T, in []graphop.Arg[T]) error {

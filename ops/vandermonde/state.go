@@ -4,6 +4,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/ssmop"
 )
 
 // recurrences is a bank of diagonal models, H features of N states,
@@ -25,8 +26,13 @@ type recurrences[T num.Float] interface {
 	gain() float64
 }
 
+// banks makes a bank of one kind.
+type banks[T num.Float] func() (recurrences[T], error)
+
 // stateSize is the shape of an op on states.
 type stateSize struct{ B, CH, H, N, L int }
+
+func sizeOf(s ssmop.Shape) stateSize { return stateSize{s.B, s.CH, s.H, s.State[0], s.L} }
 
 // stateWorker is the scratch memory of one worker. Complex rows are planar but
 // for ab, bb and their gradients.
@@ -85,10 +91,14 @@ type stateKernel[T num.Float] struct {
 	forward, backward         func(worker, h int)
 }
 
-func newStateKernel[T num.Float](bank recurrences[T], size stateSize) *stateKernel[T] {
-	k := &stateKernel[T]{bank: bank, size: size, workers: newStateWorkers[T](size)}
+func newStateKernel[T num.Float](s ssmop.Shape, bank banks[T]) (graphop.Core[T], error) {
+	b, err := bank()
+	if err != nil {
+		return nil, err
+	}
+	k := &stateKernel[T]{bank: b, size: sizeOf(s), workers: newStateWorkers[T](sizeOf(s))}
 	k.forward, k.backward = k.forwardFeature, k.backwardFeature
-	return k
+	return k, nil
 }
 
 func (k *stateKernel[T]) Forward(out []T, in []graphop.Arg[T]) error {
@@ -162,36 +172,24 @@ type finalState[T num.Float] struct {
 	size    stateSize
 	workers []stateWorker[T]
 
-	// The call in progress. x0 and gx0 may be nil.
-	out, gout, u, x0, gu, gx0 []T
-	forward, backward         func(worker, h int)
+	// The call in progress.
+	out, gout         []T
+	args              ssmop.FinalArgs[T]
+	forward, backward func(worker, h int)
 }
 
-func newFinalState[T num.Float](bank recurrences[T], size stateSize) *finalState[T] {
-	f := &finalState[T]{bank: bank, size: size, workers: newStateWorkers[T](size)}
+func newFinalState[T num.Float](s ssmop.Shape, bank banks[T]) (graphop.Core[T], error) {
+	b, err := bank()
+	if err != nil {
+		return nil, err
+	}
+	f := &finalState[T]{bank: b, size: sizeOf(s), workers: newStateWorkers[T](sizeOf(s))}
 	f.forward, f.backward = f.forwardFeature, f.backwardFeature
-	return f
-}
-
-// inputs binds the inputs and their gradients.
-func (f *finalState[T]) inputs(in []graphop.Arg[T], grad [][]T) {
-	n := f.bank.bind(in, grad)
-	f.u, f.x0, f.gu, f.gx0 = in[n].F, nil, nil, nil
-	hasState := len(in) > n+1
-	if hasState {
-		f.x0 = in[n+1].F
-	}
-	if grad == nil {
-		return
-	}
-	f.gu = grad[n]
-	if hasState {
-		f.gx0 = grad[n+1]
-	}
+	return f, nil
 }
 
 func (f *finalState[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	f.inputs(in, nil)
+	f.args.Bind(in[f.bank.bind(in, nil):], nil)
 	f.out = out
 	par.For(f.size.H, f.forward)
 	return nil
@@ -200,7 +198,7 @@ func (f *finalState[T]) Forward(out []T, in []graphop.Arg[T]) error {
 // reverse writes row (b, h) of u backwards to reversed.
 func (f *finalState[T]) reverse(w *stateWorker[T], b, h int) {
 	l := f.size.L
-	for i, v := range f.u[(b*f.size.H+h)*l:][:l] {
+	for i, v := range f.args.U[(b*f.size.H+h)*l:][:l] {
 		w.reversed[l-1-i] = v
 	}
 }
@@ -215,8 +213,8 @@ func (f *finalState[T]) forwardFeature(worker, h int) {
 		for n, ab := range w.ab {
 			i := (b*s.H+h)*s.N + n
 			x := w.bb[n] * w.planar(w.s0, n)
-			if f.x0 != nil {
-				x += power(ab, s.L) * num.Complex(f.x0, i)
+			if f.args.X0 != nil {
+				x += power(ab, s.L) * num.Complex(f.args.X0, i)
 			}
 			num.SetComplex(f.out, i, x)
 		}
@@ -224,7 +222,8 @@ func (f *finalState[T]) forwardFeature(worker, h int) {
 }
 
 func (f *finalState[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
-	f.inputs(in, grad)
+	n := f.bank.bind(in, grad)
+	f.args.Bind(in[n:], grad[n:])
 	f.gout = gout
 	par.For(f.size.H, f.backward)
 	f.bank.reduce()
@@ -234,7 +233,7 @@ func (f *finalState[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) e
 func (f *finalState[T]) backwardFeature(worker, h int) {
 	w, s := &f.workers[worker], &f.size
 	w.load(f.bank, worker, h)
-	if f.gu != nil {
+	if f.args.GradU != nil {
 		f.inputGrad(w, h)
 	}
 	w.series.prepareAdjoint(w.poles)
@@ -246,13 +245,13 @@ func (f *finalState[T]) backwardFeature(worker, h int) {
 			g := num.Derivative(f.gout, i)
 			w.gBb[n] += g * w.planar(w.s0, n)
 			w.gAb[n] += g * w.bb[n] * w.planar(w.s1, n)
-			if f.x0 == nil {
+			if f.args.X0 == nil {
 				continue
 			}
 			last := power(ab, s.L-1)
-			w.gAb[n] += g * complex(float64(s.L), 0) * last * num.Complex(f.x0, i)
-			if f.gx0 != nil {
-				num.SetGrad(f.gx0, i, g*last*ab)
+			w.gAb[n] += g * complex(float64(s.L), 0) * last * num.Complex(f.args.X0, i)
+			if f.args.GradX != nil {
+				num.SetGrad(f.args.GradX, i, g*last*ab)
 			}
 		}
 	}
@@ -270,7 +269,7 @@ func (f *finalState[T]) inputGrad(w *stateWorker[T], h int) {
 		}
 		w.series.sum(w.reversed, w.coef)
 		for i, v := range w.reversed {
-			f.gu[row*s.L+s.L-1-i] = v
+			f.args.GradU[row*s.L+s.L-1-i] = v
 		}
 	}
 }
@@ -294,14 +293,12 @@ type s4dBank[T num.Float] struct {
 	hasB bool
 }
 
-// newS4DBank takes what has been checked: NewPlan cannot fail on it.
-func newS4DBank[T num.Float](cfg Config, size Size, hasB bool) *s4dBank[T] {
-	cfg.L = 1 // the plan computes no kernel
-	plan, err := NewPlan[T](cfg, size)
-	if err != nil {
-		panic(err)
+func s4dBanks[T num.Float](cfg Config, size Size, hasB bool) banks[T] {
+	return func() (recurrences[T], error) {
+		cfg.L = 1 // the plan computes no kernel
+		plan, err := NewPlan[T](cfg, size)
+		return &s4dBank[T]{plan, hasB}, err
 	}
-	return &s4dBank[T]{plan, hasB}
 }
 
 func (s *s4dBank[T]) bind(in []graphop.Arg[T], grad [][]T) int {
@@ -344,13 +341,11 @@ func (s *s4dBank[T]) gain() float64 { return 2 }
 // Lambda.
 type dssBank[T num.Float] struct{ plan *DSSPlan[T] }
 
-// newDSSBank takes what has been checked: NewDSSPlan cannot fail on it.
-func newDSSBank[T num.Float](cfg DSSConfig, size DSSSize) *dssBank[T] {
-	plan, err := NewDSSPlan[T](cfg, size)
-	if err != nil {
-		panic(err)
+func dssBanks[T num.Float](cfg DSSConfig, size DSSSize) banks[T] {
+	return func() (recurrences[T], error) {
+		plan, err := NewDSSPlan[T](cfg, size)
+		return &dssBank[T]{plan}, err
 	}
-	return &dssBank[T]{plan}
 }
 
 func (d *dssBank[T]) bind(in []graphop.Arg[T], grad [][]T) int {

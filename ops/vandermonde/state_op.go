@@ -1,12 +1,12 @@
 package vandermonde
 
 import (
-	"fmt"
+	"cmp"
 
 	G "gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/ssmop"
 )
 
 // StateKernel adds what an initial state contributes to the output of the
@@ -21,28 +21,24 @@ import (
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
 func StateKernel(cfg Config, p Params[*G.Node], x0 *G.Node) (*G.Node, error) {
-	const name = "vandermonde.StateKernel"
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	in, err := graphop.Floats(name, append(parameters(&p), graphop.Named("C", p.C), graphop.Named("x0", x0))...)
-	if err != nil {
-		return nil, err
-	}
-	size, err := kernelSize(&p)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	batch, err := stateBatch(x0, size.H, size.N)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	s := stateSize{B: batch, CH: size.CH, H: size.H, N: size.N, L: cfg.L}
-	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.CH * s.H, s.L}, Carried: []*G.Node{x0}},
-		func() graphop.Core[float32] { return newStateKernel(newS4DBank[float32](cfg, size, p.B != nil), s) },
-		func() graphop.Core[float64] { return newStateKernel(newS4DBank[float64](cfg, size, p.B != nil), s) },
-		in...)
+	var size Size
+	return ssmop.StateOp{
+		Name:   "vandermonde.StateKernel",
+		Params: append(parameters(&p), graphop.Named("C", p.C)),
+		Shape: func() (s ssmop.Shape, err error) {
+			if err := cfg.Validate(); err != nil {
+				return s, err
+			}
+			size, err = kernelSize(&p)
+			return ssmop.Shape{CH: size.CH, H: size.H, L: cfg.L, State: []int{size.N, 2}}, err
+		},
+		Core32: func(s ssmop.Shape) (graphop.Core[float32], error) {
+			return newStateKernel(s, s4dBanks[float32](cfg, size, p.B != nil))
+		},
+		Core64: func(s ssmop.Shape) (graphop.Core[float64], error) {
+			return newStateKernel(s, s4dBanks[float64](cfg, size, p.B != nil))
+		},
+	}.Output(x0)
 }
 
 // FinalState adds the state that the models whose kernels [Kernel] computes
@@ -56,27 +52,28 @@ func StateKernel(cfg Config, p Params[*G.Node], x0 *G.Node) (*G.Node, error) {
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
 func FinalState(cfg Config, p Params[*G.Node], u, x0 *G.Node) (*G.Node, error) {
-	const name = "vandermonde.FinalState"
-	if err := cfg.validateStep(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	in, err := graphop.Floats(name, append(parameters(&p), graphop.Named("u", u), graphop.Optional("x0", x0))...)
-	if err != nil {
-		return nil, err
-	}
-	size, err := modelSize(&p)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	s, err := sequenceSize(u, x0, size.H, size.N)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.H, s.N, 2}, Carried: []*G.Node{x0}},
-		func() graphop.Core[float32] { return newFinalState(newS4DBank[float32](cfg, size, p.B != nil), s) },
-		func() graphop.Core[float64] { return newFinalState(newS4DBank[float64](cfg, size, p.B != nil), s) },
-		in...)
+	var size Size
+	return ssmop.StateOp{
+		Name:   "vandermonde.FinalState",
+		Params: parameters(&p),
+		Shape: func() (s ssmop.Shape, err error) {
+			if err := cfg.validateStep(); err != nil {
+				return s, err
+			}
+			h, err := graphop.FirstAxis("Dt", p.Dt, "(H, 1) or (H) or (H, N)")
+			if err != nil {
+				return s, err
+			}
+			size, err = modelSize(1, h, &p)
+			return ssmop.Shape{H: h, State: []int{size.N, 2}}, err
+		},
+		Core32: func(s ssmop.Shape) (graphop.Core[float32], error) {
+			return newFinalState(s, s4dBanks[float32](cfg, size, p.B != nil))
+		},
+		Core64: func(s ssmop.Shape) (graphop.Core[float64], error) {
+			return newFinalState(s, s4dBanks[float64](cfg, size, p.B != nil))
+		},
+	}.Final(u, x0)
 }
 
 // DSSStateKernel is [StateKernel] for the models whose kernels [DSSKernel]
@@ -87,95 +84,52 @@ func FinalState(cfg Config, p Params[*G.Node], u, x0 *G.Node) (*G.Node, error) {
 // cfg.L is the length that DSSSoftmax normalises over; the others do not use
 // it.
 func DSSStateKernel(cfg DSSConfig, l int, p DSSParams[*G.Node], x0 *G.Node) (*G.Node, error) {
-	const name = "vandermonde.DSSStateKernel"
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if err := validateLength(l); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	in, err := graphop.Floats(name,
-		graphop.Named("LogDt", p.LogDt), graphop.Named("Lambda", p.Lambda), graphop.Named("W", p.W), graphop.Named("x0", x0))
-	if err != nil {
-		return nil, err
-	}
-	size, err := dssSize(&p)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	batch, err := stateBatch(x0, size.H, size.N)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	s := stateSize{B: batch, CH: size.CH, H: size.H, N: size.N, L: l}
-	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.CH * s.H, s.L}, Carried: []*G.Node{x0}},
-		func() graphop.Core[float32] { return newStateKernel(newDSSBank[float32](cfg, size), s) },
-		func() graphop.Core[float64] { return newStateKernel(newDSSBank[float64](cfg, size), s) },
-		in...)
+	var size DSSSize
+	return ssmop.StateOp{
+		Name:   "vandermonde.DSSStateKernel",
+		Params: append(dssParameters(&p), graphop.Named("W", p.W)),
+		Shape: func() (s ssmop.Shape, err error) {
+			if err := cmp.Or(cfg.Validate(), validateLength(l)); err != nil {
+				return s, err
+			}
+			size, err = dssSize(&p)
+			return ssmop.Shape{CH: size.CH, H: size.H, L: l, State: []int{size.N, 2}}, err
+		},
+		Core32: func(s ssmop.Shape) (graphop.Core[float32], error) {
+			return newStateKernel(s, dssBanks[float32](cfg, size))
+		},
+		Core64: func(s ssmop.Shape) (graphop.Core[float64], error) {
+			return newStateKernel(s, dssBanks[float64](cfg, size))
+		},
+	}.Output(x0)
 }
 
 // DSSFinalState is [FinalState] for the models whose kernels [DSSKernel]
 // computes. cfg.L is the length that DSSSoftmax normalises over; the others do
 // not use it.
 func DSSFinalState(cfg DSSConfig, p DSSParams[*G.Node], u, x0 *G.Node) (*G.Node, error) {
-	const name = "vandermonde.DSSFinalState"
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	in, err := graphop.Floats(name,
-		graphop.Named("LogDt", p.LogDt), graphop.Named("Lambda", p.Lambda), graphop.Named("u", u), graphop.Optional("x0", x0))
-	if err != nil {
-		return nil, err
-	}
-	size, err := dssModelSize(&p)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	s, err := sequenceSize(u, x0, size.H, size.N)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return graphop.Apply(
-		graphop.Spec{Name: name, Out: tensor.Shape{s.B, s.H, s.N, 2}, Carried: []*G.Node{x0}},
-		func() graphop.Core[float32] { return newFinalState(newDSSBank[float32](cfg, size), s) },
-		func() graphop.Core[float64] { return newFinalState(newDSSBank[float64](cfg, size), s) },
-		in...)
-}
-
-// modelSize reads the size, with one channel, off the shapes of the parameters
-// but C.
-func modelSize(p *Params[*G.Node]) (Size, error) {
-	s := Size{CH: 1}
-	var err error
-	if s.S, s.N, err = matrixSize(p); err != nil {
-		return s, err
-	}
-	if s.H, err = graphop.FirstAxis("Dt", p.Dt, "(H, 1) or (H) or (H, N)"); err != nil {
-		return s, err
-	}
-	s.DtPerState = p.Dt.Shape().TotalSize() != s.H
-	if err := s.Validate(); err != nil {
-		return s, err
-	}
-	return s, wantModel(s, p)
-}
-
-// dssModelSize is modelSize for DSS: of the parameters but W.
-func dssModelSize(p *DSSParams[*G.Node]) (DSSSize, error) {
-	s := DSSSize{CH: 1}
-	var err error
-	if s.N, err = graphop.FirstAxis("Lambda", p.Lambda, "(N, 2)"); err != nil {
-		return s, err
-	}
-	if s.H, err = graphop.FirstAxis("LogDt", p.LogDt, "(H, 1) or (H) or (H, 2)"); err != nil {
-		return s, err
-	}
-	s.SeparateDt = p.LogDt.Shape().TotalSize() != s.H
-	if err := s.Validate(); err != nil {
-		return s, err
-	}
-	return s, wantDSSModel(s, p)
+	var size DSSSize
+	return ssmop.StateOp{
+		Name:   "vandermonde.DSSFinalState",
+		Params: dssParameters(&p),
+		Shape: func() (s ssmop.Shape, err error) {
+			if err := cfg.Validate(); err != nil {
+				return s, err
+			}
+			h, err := graphop.FirstAxis("LogDt", p.LogDt, "(H, 1) or (H) or (H, 2)")
+			if err != nil {
+				return s, err
+			}
+			size, err = dssModelSize(1, h, &p)
+			return ssmop.Shape{H: h, State: []int{size.N, 2}}, err
+		},
+		Core32: func(s ssmop.Shape) (graphop.Core[float32], error) {
+			return newFinalState(s, dssBanks[float32](cfg, size))
+		},
+		Core64: func(s ssmop.Shape) (graphop.Core[float64], error) {
+			return newFinalState(s, dssBanks[float64](cfg, size))
+		},
+	}.Final(u, x0)
 }
 
 // parameters lists the parameters of a bank in the order of s4dBank.
@@ -185,25 +139,7 @@ func parameters(p *Params[*G.Node]) []graphop.Argument {
 	}
 }
 
-// stateBatch returns the batch size of a state x0 (B, H, N, 2).
-func stateBatch(x0 *G.Node, h, n int) (int, error) {
-	s := x0.Shape()
-	if s.Dims() != 4 || s[0] < 1 || s[1] != h || s[2] != n || s[3] != 2 {
-		return 0, fmt.Errorf("x0: want (B, %d, %d, 2), got %v", h, n, s)
-	}
-	return s[0], nil
-}
-
-// sequenceSize reads the size off an input u (B, H, L) and a state x0, which
-// may be nil.
-func sequenceSize(u, x0 *G.Node, h, n int) (stateSize, error) {
-	us := u.Shape()
-	if us.Dims() != 3 || us[1] != h || us.TotalSize() == 0 {
-		return stateSize{}, fmt.Errorf("u: want (B, %d, L), got %v", h, us)
-	}
-	s := stateSize{B: us[0], H: h, N: n, L: us[2]}
-	if x0 == nil {
-		return s, nil
-	}
-	return s, graphop.WantShape("x0", x0, []int{s.B, h, n, 2})
+// dssParameters lists the parameters of a bank in the order of dssBank.
+func dssParameters(p *DSSParams[*G.Node]) []graphop.Argument {
+	return []graphop.Argument{graphop.Named("LogDt", p.LogDt), graphop.Named("Lambda", p.Lambda)}
 }

@@ -59,33 +59,11 @@ func checkState(t *testing.T, m *stateModel, batch, l int, rng *rand.Rand, param
 	t.Helper()
 	x0 := testutil.Normal(rng, "x0", batch, m.h, m.n, 2)
 	u := testutil.Normal(rng, "u", batch, m.h, l)
-	y, _ := m.scan(make([]float64, len(u.F)), x0.F, batch, l)
-	_, x := m.scan(u.F, x0.F, batch, l)
-	_, fromZero := m.scan(u.F, nil, batch, l)
-	last := len(params) - 1
-	withState := append(append([]testutil.Input{}, params...), x0)
-	withInput := append(append([]testutil.Input{}, params[:last]...), u)
-	for _, c := range []struct {
-		what  string
-		build testutil.Build
-		in    []testutil.Input
-		want  []float64
-	}{
-		{"output of the state", response, withState, y},
-		{"final state", final, append(append([]testutil.Input{}, withInput...), x0), x},
-		{"final state from zero", final, withInput, fromZero},
-	} {
-		got, err := testutil.Forward(tensor.Float64, c.build, c.in...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e := testutil.RelErr(got, c.want); !(e <= tolState) {
-			t.Errorf("%s: relative error %.3g > %g", c.what, e, tolState)
-		}
-		if l > 1 {
-			testutil.Check(t, c.build, c.in...)
-		}
-	}
+	testutil.CheckStateOps(t, tolState, testutil.StateOps{
+		Output: response, Final: final, OutputParams: params, FinalParams: params[:len(params)-1], U: u, X0: x0,
+		Scan:        func(u, x0 []float64) (y, x []float64) { return m.scan(u, x0, batch, l) },
+		NoGradients: l == 1,
+	})
 }
 
 func TestStateOfS4D(t *testing.T) {
