@@ -302,8 +302,8 @@ func (m *dssModel) checkReach(seqLen int) error {
 	return nil
 }
 
-func (m *dssModel) stateKernel(x0 *G.Node, seqLen int) (*G.Node, error) {
-	return vandermonde.DSSStateKernel(m.disc(m.window(seqLen)), seqLen, m.nodes(), x0)
+func (m *dssModel) stateOutput(x0 *G.Node, seqLen int) (*G.Node, error) {
+	return vandermonde.DSSStateOutput(m.disc(m.window(seqLen)), seqLen, m.nodes(), x0)
 }
 
 func (m *dssModel) finalState(u, x0 *G.Node) (*G.Node, error) {

@@ -179,7 +179,7 @@ func TestPoleAtZero(t *testing.T) {
 		before := append([]float64(nil), c...)
 		err := tune()
 		if small == 0 {
-			const want = `layers: S4 "s4": Settle: cauchy: SetupC: feature 0: pole 0: Lambda = `
+			const want = `layers: S4 "s4": Settle: cauchy: TuneC: feature 0: pole 0: Lambda = `
 			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "keeps nothing") {
 				t.Errorf("got error %v, want %q", err, want)
 			}

@@ -224,7 +224,7 @@ func (m *lsslModel) stateShape(batch int) tensor.Shape {
 	return tensor.Shape{batch, m.cfg.common().inner(), m.cfg.DState}
 }
 
-func (m *lsslModel) stateKernel(x0 *G.Node, seqLen int) (*G.Node, error) {
+func (m *lsslModel) stateOutput(x0 *G.Node, seqLen int) (*G.Node, error) {
 	return krylov.StateOutput(m.disc(seqLen), m.nodes(), x0)
 }
 

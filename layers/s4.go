@@ -324,7 +324,7 @@ func tuneC[T num.Float](m *s4Model, n int) error {
 	}
 	cfg := m.disc()
 	cfg.Rate = 1
-	return cauchy.SetupC(p.C, cfg, m.size(), p, n)
+	return cauchy.TuneC(p.C, cfg, m.size(), p, n)
 }
 
 // s4Params returns the values of the parameters of the kernel.
@@ -385,7 +385,7 @@ func doubleC[T num.Float](ts map[string]*tensor.Dense, name func(string) string,
 	}
 	p.C = c.Data().([]T)
 	for ; n < want; n *= 2 {
-		if err := cauchy.Double(p.C, cfg, size, p, n); err != nil {
+		if err := cauchy.RetuneC(p.C, cfg, size, p, n); err != nil {
 			return 0, err
 		}
 	}
@@ -432,7 +432,7 @@ func (m *s4Model) stateShape(batch int) tensor.Shape {
 	return tensor.Shape{batch, s.H, s.N, 2}
 }
 
-func (m *s4Model) stateKernel(x0 *G.Node, seqLen int) (*G.Node, error) {
+func (m *s4Model) stateOutput(x0 *G.Node, seqLen int) (*G.Node, error) {
 	cfg := m.disc()
 	cfg.L = seqLen
 	return cauchy.StateOutput(cfg, m.nodes(), x0, cauchy.TunedTo(m.lKernel))

@@ -42,7 +42,7 @@ func (m *s4Model) system(kernel, feature int) (*System, error) {
 		dts[i] = dt * m.rate
 	}
 	one := cauchy.Size{CH: 1, H: 1, S: 1, N: n, R: size.R, DtPerState: c.Dt == DtPerState}
-	if err := cauchy.RecoverC(p.C, m.disc(), one, p, int(math.RoundToEven(float64(m.tuned())/m.rate))); err != nil {
+	if err := cauchy.UntuneC(p.C, m.disc(), one, p, int(math.RoundToEven(float64(m.tuned())/m.rate))); err != nil {
 		return nil, err
 	}
 	out, dt := complexes(p.C), dts[0]

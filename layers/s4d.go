@@ -214,10 +214,10 @@ func (m *s4dModel) stateShape(batch int) tensor.Shape {
 	return tensor.Shape{batch, m.cfg.common().inner(), m.cfg.DState / 2, 2}
 }
 
-func (m *s4dModel) stateKernel(x0 *G.Node, seqLen int) (*G.Node, error) {
+func (m *s4dModel) stateOutput(x0 *G.Node, seqLen int) (*G.Node, error) {
 	cfg := m.disc()
 	cfg.L = seqLen
-	return vandermonde.StateKernel(cfg, m.nodes(), x0)
+	return vandermonde.StateOutput(cfg, m.nodes(), x0)
 }
 
 func (m *s4dModel) finalState(u, x0 *G.Node) (*G.Node, error) {

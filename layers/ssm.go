@@ -277,9 +277,9 @@ type stateSpace interface {
 	kernels(seqLen int) (*G.Node, error)
 	// stateShape is the shape of the states of a batch, (batch, H, ...).
 	stateShape(batch int) tensor.Shape
-	// stateKernel adds what the state x0 contributes to the output, (B,
+	// stateOutput adds what the state x0 contributes to the output, (B,
 	// Channels*H, seqLen).
-	stateKernel(x0 *G.Node, seqLen int) (*G.Node, error)
+	stateOutput(x0 *G.Node, seqLen int) (*G.Node, error)
 	// finalState adds the state after u (B, H, L) from x0, which may be nil for
 	// zero.
 	finalState(u, x0 *G.Node) (*G.Node, error)
@@ -453,7 +453,7 @@ func (l *ssmLayer) fwdState(x *G.Node, start G.Nodes, after *Dropout) (y *G.Node
 
 // addState adds to the output y what the state x0 contributes.
 func (l *ssmLayer) addState(y, x0 *G.Node) (*G.Node, error) {
-	k, err := l.model.stateKernel(x0, y.Shape()[2])
+	k, err := l.model.stateOutput(x0, y.Shape()[2])
 	if err != nil {
 		return nil, err
 	}

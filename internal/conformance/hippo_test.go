@@ -139,15 +139,15 @@ func runSetupC(o *outcome, _ tensor.Dtype) error {
 			d.P = append(d.P, row("P", r*s+i%s))
 		}
 		dt := math.Exp(c.Arrays["log_dt"].F[i])
-		ct, err := d.TruncateC(row("C", i), dt, l)
+		ct, err := d.TuneC(row("C", i), dt, l)
 		if err != nil {
 			return err
 		}
-		ct2, err := d.TruncateC(row("C", i), dt, 2*l)
+		ct2, err := d.TuneC(row("C", i), dt, 2*l)
 		if err != nil {
 			return err
 		}
-		back, err := d.UntruncateC(row("Ct", i), dt, l)
+		back, err := d.UntuneC(row("Ct", i), dt, l)
 		if err != nil {
 			return err
 		}

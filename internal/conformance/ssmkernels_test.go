@@ -14,7 +14,7 @@ import (
 	"github.com/gorgonia-s4/s4/ops/vandermonde"
 )
 
-// runDPLRKernel runs cauchy.Kernel, and for a new C~ cauchy.SetupC.
+// runDPLRKernel runs cauchy.Kernel, and for a new C~ cauchy.TuneC.
 func runDPLRKernel(o *outcome, dt tensor.Dtype) error {
 	c := o.c
 	a, err := c.Array("A")
@@ -72,7 +72,7 @@ func runDPLRKernel(o *outcome, dt tensor.Dtype) error {
 	size := cauchy.Size{CH: c.Int("channels", 1), H: c.Int("H", 0), S: half[0], N: half[1], R: c.Int("rank", 1)}
 	ct := make([]float64, len(c.Arrays["C"].F))
 	cfg.Rate = 1 // what C~ is tuned at
-	if err := cauchy.SetupC(ct, cfg, size, cauchy.Params[[]float64]{
+	if err := cauchy.TuneC(ct, cfg, size, cauchy.Params[[]float64]{
 		Dt: in[2].F, AReal: in[0].F, AImag: in[1].F, P: in[3].F, B: in[4].F, C: c.Arrays["C"].F,
 	}, cfg.LKernel); err != nil {
 		return err

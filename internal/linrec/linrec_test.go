@@ -66,7 +66,7 @@ func (p *plain[T]) Store() {}
 type model struct {
 	size            linrec.Size
 	e, b, c, x0, u  testutil.Input
-	untilted        []float64 // C where c is C~
+	untuned        []float64 // C where c is C~
 	outputs, finals []float64 // by the recurrence; finalsOf0 from the state 0
 	finalsOf0       []float64
 }
@@ -88,7 +88,7 @@ func newModel(s linrec.Size) *model {
 			m.e.F[i] -= decay
 		}
 	}
-	m.untilted = slices.Clone(m.c.F)
+	m.untuned = slices.Clone(m.c.F)
 	if s.Tuned > 0 {
 		m.tilt()
 	}
@@ -177,7 +177,7 @@ func (m *model) run(u, x0, final []float64) []float64 {
 				x[i] += m.b.F[h*s.N+i] * u[row*s.L+l]
 			}
 			for ch := range s.CH {
-				for i, v := range m.real(m.untilted, ch*s.H+h, true) {
+				for i, v := range m.real(m.untuned, ch*s.H+h, true) {
 					y[((b*s.CH+ch)*s.H+h)*s.L+l] += v * x[i]
 				}
 			}

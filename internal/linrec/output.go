@@ -27,7 +27,7 @@ type Output[T num.Float] struct {
 // one goroutine.
 type outputWorker struct {
 	*powers
-	untilt *untilt   // nil without Tuned
+	untune *untune   // nil without Tuned
 	states *chain    // z_j at the beginning of each block
 	table  *table    // rows C A^(t+1)
 	c, gc  []float64 // (CH, N)
@@ -51,7 +51,7 @@ func newOutputWorker(s *Size) *outputWorker {
 	w := &outputWorker{powers: newPowers(s.N, max(m, bits.Len(uint(s.Tuned))-1))}
 	if s.Tuned > 0 {
 		w.plus = make([]float64, s.N*s.N)
-		w.untilt = newUntilt(w.powers, s.Tuned)
+		w.untune = newUntune(w.powers, s.Tuned)
 	}
 	w.states = newChain(w.powers, s.B, blocks-1, m, nil)
 	w.table = newTable(w.powers, m, s.CH, false)
@@ -96,8 +96,8 @@ func (o *Output[T]) start(worker, h int) error {
 		load(row, o.c[s.row(c, h):], s.Complex)
 		dual(row, s.Complex)
 	}
-	if w.untilt != nil {
-		if err := w.untilt.rows(w.c); err != nil {
+	if w.untune != nil {
+		if err := w.untune.rows(w.c); err != nil {
 			return err
 		}
 	}
@@ -175,8 +175,8 @@ func (o *Output[T]) backwardFeature(worker, h int) error {
 	w.collect(w.c, w.table.g, false, 0, s.CH)
 	clear(w.gc)
 	w.timesGrad(w.gc, w.table.g, false, 0, s.CH)
-	if w.untilt != nil {
-		w.untilt.rowsGrad(w.gc, w.c)
+	if w.untune != nil {
+		w.untune.rowsGrad(w.gc, w.c)
 	}
 	o.bank.Carry(worker, h, w.squareGrad(), w.gb)
 	o.storeInputs(w, h)

@@ -131,25 +131,25 @@ func (d *DPLR) Kernel(c []complex128, dt float64, L int) ([]float64, error) {
 	return r.Kernel(L)
 }
 
-// TruncateC returns C~ = C (I - Ab^L), (N/2), for the bilinear Ab of step dt:
-// the form in which S4 trains C. See [Recurrence.TruncateC]. For twice the
+// TuneC returns C~ = C (I - Ab^L), (N/2), for the bilinear Ab of step dt:
+// the form in which S4 trains C. See [Recurrence.TuneC]. For twice the
 // length, C~ (I + Ab^L) is the new C~.
-func (d *DPLR) TruncateC(c []complex128, dt float64, L int) ([]complex128, error) {
+func (d *DPLR) TuneC(c []complex128, dt float64, L int) ([]complex128, error) {
 	r, err := d.bilinear(c, dt)
 	if err != nil {
 		return nil, err
 	}
-	ct, err := r.TruncateC(L)
+	ct, err := r.TuneC(L)
 	return complexRow(ct), err
 }
 
-// UntruncateC is the inverse of [DPLR.TruncateC].
-func (d *DPLR) UntruncateC(ct []complex128, dt float64, L int) ([]complex128, error) {
+// UntuneC is the inverse of [DPLR.TuneC].
+func (d *DPLR) UntuneC(ct []complex128, dt float64, L int) ([]complex128, error) {
 	r, err := d.bilinear(ct, dt)
 	if err != nil {
 		return nil, err
 	}
-	c, err := r.UntruncateC(r.C, L)
+	c, err := r.UntuneC(r.C, L)
 	return complexRow(c), err
 }
 
@@ -163,7 +163,7 @@ func (d *DPLR) bilinear(c []complex128, dt float64) (*Recurrence, error) {
 
 // GeneratingFunction returns Khat(w) = C~ (I - w Ab)^-1 Bb of the model
 // discretised by the bilinear transform with step dt, for the output row
-// ct (N/2). With C~ of [DPLR.TruncateC] and w = e^(-2 pi i k/L) it is element
+// ct (N/2). With C~ of [DPLR.TuneC] and w = e^(-2 pi i k/L) it is element
 // k of the discrete Fourier transform of the kernel.
 //
 // It is the Woodbury form of S4 (theorem 3, appendix C.3) with the pole at

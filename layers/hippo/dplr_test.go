@@ -78,7 +78,7 @@ func TestDPLRKernelGolden(t *testing.T) {
 			ct := complexes(c.F(t, "Ct"))
 			for i := range len(ct) / half { // (CH, H)
 				d, dt := goldenModel(t, c, i%H)
-				row, err := d.UntruncateC(ct[i*half:(i+1)*half], dt, nodes)
+				row, err := d.UntuneC(ct[i*half:(i+1)*half], dt, nodes)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -106,12 +106,12 @@ func TestDPLRSetupGolden(t *testing.T) {
 					if !c.Has(name) {
 						continue
 					}
-					ct, err := d.TruncateC(row("C", h), dt, n)
+					ct, err := d.TuneC(row("C", h), dt, n)
 					if err != nil {
 						t.Fatal(err)
 					}
 					within(t, name, floats2(ct), floats2(row(name, h)), tol)
-					back, err := d.UntruncateC(ct, dt, n)
+					back, err := d.UntuneC(ct, dt, n)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -256,7 +256,7 @@ func TestDPLRIsTheMeasure(t *testing.T) {
 }
 
 // The generating function with C~ is the discrete Fourier transform of the
-// kernel, w = -1 included; without the truncation, it is the sum of the whole
+// kernel, w = -1 included; without the tuning, it is the sum of the whole
 // series inside the unit circle.
 func TestGeneratingFunction(t *testing.T) {
 	const tol = 1e-10
@@ -269,7 +269,7 @@ func TestGeneratingFunction(t *testing.T) {
 					const dt = 0.03
 					row := complexNormals(rng, n/2)
 					k := d.kernel(t, row, dt, ssm.Bilinear, L)
-					ct, err := d.TruncateC(row, dt, L)
+					ct, err := d.TuneC(row, dt, L)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -336,8 +336,8 @@ func TestDPLRErrors(t *testing.T) {
 	c := []complex128{1, 1}
 	toReal := func(d *DPLR, c []complex128) error { _, err := d.Real(c); return err }
 	kernel := func(c []complex128, dt float64, L int) error { _, err := d.Kernel(c, dt, L); return err }
-	truncate := func(c []complex128, dt float64, L int) error { _, err := d.TruncateC(c, dt, L); return err }
-	untruncate := func(c []complex128, dt float64, L int) error { _, err := d.UntruncateC(c, dt, L); return err }
+	tune := func(c []complex128, dt float64, L int) error { _, err := d.TuneC(c, dt, L); return err }
+	untune := func(c []complex128, dt float64, L int) error { _, err := d.UntuneC(c, dt, L); return err }
 	generate := func(c []complex128, dt float64, w complex128) error {
 		_, err := d.GeneratingFunction(c, dt, w)
 		return err
@@ -355,12 +355,12 @@ func TestDPLRErrors(t *testing.T) {
 		{toReal(&DPLR{Lambda: c, B: c, P: [][]complex128{c, c[:1]}}, c), `hippo: DPLR: want P[1] (2), got (1)`},
 		{kernel(c[:1], 1, 4), `hippo: DPLR: want Lambda, B and C of one length >= 1, got 2, 2 and 1`},
 		{kernel(c, 1, 0), `hippo: Kernel: want L in [1, 1073741824], got 0`},
-		{truncate(c[:1], 1, 4), `got 2, 2 and 1`},
-		{truncate(c, 0, 4), `want a finite step dt > 0, got 0`},
-		{truncate(c, 1, 0), `want L in [1, 1073741824], got 0`},
-		{untruncate(c, -1, 4), `want a finite step dt > 0, got -1`},
-		{untruncate(c, 1, -4), `want L in [1, 1073741824], got -4`},
-		{untruncate(c, 1, 4), `I - A^4: matrix singular`}, // FouT never forgets its sine of frequency 0
+		{tune(c[:1], 1, 4), `got 2, 2 and 1`},
+		{tune(c, 0, 4), `want a finite step dt > 0, got 0`},
+		{tune(c, 1, 0), `want L in [1, 1073741824], got 0`},
+		{untune(c, -1, 4), `want a finite step dt > 0, got -1`},
+		{untune(c, 1, -4), `want L in [1, 1073741824], got -4`},
+		{untune(c, 1, 4), `I - A^4: matrix singular`}, // FouT never forgets its sine of frequency 0
 		{generate(c[:1], 1, 1i), `hippo: GeneratingFunction: want Lambda`},
 		{generate(c, math.Inf(1), 1i), `hippo: GeneratingFunction: want a finite step`},
 		{generate(c, 1, 1), `hippo: GeneratingFunction: w = (1+0i) is a pole of Lambda[1]`},

@@ -119,40 +119,40 @@ func (r *Recurrence) Kernel(L int) ([]float64, error) {
 	return k, nil
 }
 
-// TruncateC returns C~ = C (I - A^L), (N), with which the generating function
+// TuneC returns C~ = C (I - A^L), (N), with which the generating function
 // of the first L elements of the kernel needs no power of A (S4, appendix C.3):
 //
 //	sum_{l<L} K_l w^l = C~ (I - w A)^-1 B   where w^L = 1
-func (r *Recurrence) TruncateC(L int) ([]float64, error) {
-	m, err := r.truncation(L)
+func (r *Recurrence) TuneC(L int) ([]float64, error) {
+	m, err := r.tuning(L)
 	if err != nil {
-		return nil, fmt.Errorf("hippo: TruncateC: %w", err)
+		return nil, fmt.Errorf("hippo: TuneC: %w", err)
 	}
 	ct := make([]float64, len(r.C))
 	mulVec(ct, m, r.C)
 	return ct, nil
 }
 
-// UntruncateC returns the C (N) whose TruncateC for that L is ct. The error
+// UntuneC returns the C (N) whose TuneC for that L is ct. The error
 // tells when I - A^L is singular to working precision: when some state is the
 // same again after L steps.
-func (r *Recurrence) UntruncateC(ct []float64, L int) ([]float64, error) {
-	m, err := r.truncation(L)
+func (r *Recurrence) UntuneC(ct []float64, L int) ([]float64, error) {
+	m, err := r.tuning(L)
 	if err == nil && len(ct) != len(r.B) {
 		err = fmt.Errorf("want C~ (%d), got (%d)", len(r.B), len(ct))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("hippo: UntruncateC: %w", err)
+		return nil, fmt.Errorf("hippo: UntuneC: %w", err)
 	}
 	var c mat.VecDense
 	if err := c.SolveVec(m, mat.NewVecDense(len(ct), ct)); err != nil {
-		return nil, fmt.Errorf("hippo: UntruncateC: I - A^%d: %w", L, err)
+		return nil, fmt.Errorf("hippo: UntuneC: I - A^%d: %w", L, err)
 	}
 	return c.RawVector().Data, nil
 }
 
-// truncation returns (I - A^L)^T.
-func (r *Recurrence) truncation(L int) (*mat.Dense, error) {
+// tuning returns (I - A^L)^T.
+func (r *Recurrence) tuning(L int) (*mat.Dense, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}

@@ -122,8 +122,8 @@ func TestSSMErrors(t *testing.T) {
 	step := func(r *Recurrence, x []float64) error { _, err := r.Step(x, 1); return err }
 	scan := func(r *Recurrence, x []float64) error { _, err := r.Scan(x, []float64{1}); return err }
 	kernel := func(r *Recurrence, L int) error { _, err := r.Kernel(L); return err }
-	truncate := func(r *Recurrence, L int) error { _, err := r.TruncateC(L); return err }
-	untruncate := func(r *Recurrence, ct []float64, L int) error { _, err := r.UntruncateC(ct, L); return err }
+	tune := func(r *Recurrence, L int) error { _, err := r.TuneC(L); return err }
+	untune := func(r *Recurrence, ct []float64, L int) error { _, err := r.UntuneC(ct, L); return err }
 	_, discErr := (&SSM{A: a, B: b, C: b[:1]}).Discretize(1, "zoh", 0)
 	_, stepErr := (&SSM{A: a, B: b, C: b}).Discretize(0, "zoh", 0)
 	integrator := &Recurrence{A: mat.NewDense(1, 1, []float64{1}), B: []float64{1}, C: []float64{1}}
@@ -140,11 +140,11 @@ func TestSSMErrors(t *testing.T) {
 		{scan(r, b[:2]), `hippo: Scan: want a state (3), got (2)`},
 		{kernel(r, 0), `hippo: Kernel: want L in [1, 1073741824], got 0`},
 		{kernel(none, 1), `hippo: Kernel: want a matrix A, got nil`},
-		{truncate(r, 0), `hippo: TruncateC: want L in [1, 1073741824], got 0`},
-		{truncate(bad, 1), `hippo: TruncateC: want C (3), got (2)`},
-		{untruncate(r, b[:2], 4), `hippo: UntruncateC: want C~ (3), got (2)`},
-		{untruncate(r, b, -1), `hippo: UntruncateC: want L in [1, 1073741824], got -1`},
-		{untruncate(integrator, []float64{1}, 4), `hippo: UntruncateC: I - A^4: matrix singular`},
+		{tune(r, 0), `hippo: TuneC: want L in [1, 1073741824], got 0`},
+		{tune(bad, 1), `hippo: TuneC: want C (3), got (2)`},
+		{untune(r, b[:2], 4), `hippo: UntuneC: want C~ (3), got (2)`},
+		{untune(r, b, -1), `hippo: UntuneC: want L in [1, 1073741824], got -1`},
+		{untune(integrator, []float64{1}, 4), `hippo: UntuneC: I - A^4: matrix singular`},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", c.err, c.want)

@@ -18,7 +18,7 @@ type Config struct {
 	// values, fastest where that number has small prime factors only.
 	LKernel int `json:"l_kernel,omitempty"`
 	// L is the length of the kernel, at most round(LKernel/Rate). For more,
-	// [Double] tunes C~ to twice the length.
+	// [RetuneC] tunes C~ to twice the length.
 	L int `json:"l"`
 }
 
@@ -31,7 +31,7 @@ func (c Config) Validate() error {
 		return err
 	}
 	if n := c.nodes(); c.L > n {
-		return fmt.Errorf("want kernel length L at most round(LKernel/Rate) = %d, the length that C~ is tuned to, got %d: Double tunes it to twice that", n, c.L)
+		return fmt.Errorf("want kernel length L at most round(LKernel/Rate) = %d, the length that C~ is tuned to, got %d: RetuneC tunes it to twice that", n, c.L)
 	}
 	return nil
 }

@@ -18,8 +18,8 @@
 //
 // consists of Cauchy sums of poles and nodes, by the Woodbury identity, and the
 // kernel is its inverse discrete Fourier transform. C~ is what a layer learns;
-// it belongs to the length n. [SetupC] makes it from C, [Double] tunes it to
-// twice the length, [RecoverC] is the way back.
+// it belongs to the length n. [TuneC] makes it from C, [RetuneC] tunes it to
+// twice the length, [UntuneC] is the way back.
 //
 // The form used here has no pole at w = -1, where the published one divides by
 // 1 + w. With w = e^(-i theta), y = 2 sin(theta/2), c = cos(theta/2) and

@@ -25,7 +25,7 @@ func ExampleKernel() {
 		B:     []float64{1, 0},
 		C:     []float64{4, 0},
 	}
-	if err := cauchy.SetupC(prm.C, cfg, size, prm, l); err != nil {
+	if err := cauchy.TuneC(prm.C, cfg, size, prm, l); err != nil {
 		log.Fatal(err)
 	}
 

@@ -88,17 +88,17 @@ func checkExtreme(t *testing.T, name string, cfg cauchy.Config, size cauchy.Size
 	check("Ab", gotA, ab)
 	check("Bb", gotB, bb)
 	q := clone(p)
-	if err := cauchy.SetupC(q.C, cfg, size, p, l); err != nil {
+	if err := cauchy.TuneC(q.C, cfg, size, p, l); err != nil {
 		t.Errorf("%s: %v", name, err)
 		return
 	}
 	back := clone(q)
-	if err := cauchy.RecoverC(back.C, cfg, size, q, l); err != nil {
+	if err := cauchy.UntuneC(back.C, cfg, size, q, l); err != nil {
 		t.Errorf("%s: %v", name, err)
 		return
 	}
 	twice := clone(q)
-	if err := cauchy.Double(twice.C, cfg, size, q, l); err != nil {
+	if err := cauchy.RetuneC(twice.C, cfg, size, q, l); err != nil {
 		t.Errorf("%s: %v", name, err)
 		return
 	}
@@ -106,7 +106,7 @@ func checkExtreme(t *testing.T, name string, cfg cauchy.Config, size cauchy.Size
 		want := step.Kernel(exactModel(size, p, 0, ch).C, 2*l)
 		// Not C itself: where one state is 1e24 times as fast as another, C~ has
 		// no more of C than what the kernel needs.
-		check("kernel of RecoverC", step.Kernel(exactModel(size, back, 0, ch).C, 2*l), want)
+		check("kernel of UntuneC", step.Kernel(exactModel(size, back, 0, ch).C, 2*l), want)
 		cfg.L = l
 		check("kernel", forward(t, cfg, size, q)[ch*l:][:l], want[:l])
 		cfg.L = 2 * l

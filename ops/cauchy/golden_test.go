@@ -104,7 +104,7 @@ func TestGoldenFloat32(t *testing.T) {
 	}
 }
 
-func TestGoldenSetupC(t *testing.T) {
+func TestGoldenTuneC(t *testing.T) {
 	for _, c := range golden.Cases(t, "dplr_setupC") {
 		cfg, size, p := goldenDPLR(t, c)
 		L := cfg.L
@@ -116,21 +116,21 @@ func TestGoldenSetupC(t *testing.T) {
 				t.Errorf("%s: %s: relative error %.3g > %.3g", c.Name, name, e, tolGolden)
 			}
 		}
-		untilted, doubled := p, p
-		untilted.C = c.F(t, "C")
+		untuned, doubled := p, p
+		untuned.C = c.F(t, "C")
 		got := make([]float64, len(p.C))
-		if err := cauchy.SetupC(got, cfg, size, untilted, L); err != nil {
+		if err := cauchy.TuneC(got, cfg, size, untuned, L); err != nil {
 			t.Fatal(err)
 		}
 		check("Ct", got, c.F(t, "Ct"))
-		if err := cauchy.RecoverC(got, cfg, size, p, L); err != nil {
+		if err := cauchy.UntuneC(got, cfg, size, p, L); err != nil {
 			t.Fatal(err)
 		}
 		check("C", got, c.F(t, "C"))
 		check("K", forward(t, cfg, size, p), c.F(t, "K"))
 		if c.Has("Ct2") {
 			doubled.C = make([]float64, len(p.C))
-			if err := cauchy.Double(doubled.C, cfg, size, p, L); err != nil {
+			if err := cauchy.RetuneC(doubled.C, cfg, size, p, L); err != nil {
 				t.Fatal(err)
 			}
 			check("Ct2", doubled.C, c.F(t, "Ct2"))

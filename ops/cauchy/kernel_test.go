@@ -418,7 +418,7 @@ func TestPrefixIsIndependentOfLength(t *testing.T) {
 	kernel := func(lKernel, L int) []float64 {
 		q := p
 		q.C = make([]float64, len(p.C))
-		if err := cauchy.SetupC(q.C, cauchy.Config{}, size, p, lKernel); err != nil {
+		if err := cauchy.TuneC(q.C, cauchy.Config{}, size, p, lKernel); err != nil {
 			t.Fatal(err)
 		}
 		return forward(t, cauchy.Config{LKernel: lKernel, L: L}, size, q)
@@ -499,7 +499,7 @@ func TestUndampedEigenvalues(t *testing.T) {
 		for h := range size.H {
 			copy(want[h*L:], newModel(cfg, size, p, h).kernel(L)[0])
 		}
-		if err := cauchy.SetupC(p.C, cfg, size, p, L); err != nil {
+		if err := cauchy.TuneC(p.C, cfg, size, p, L); err != nil {
 			t.Fatal(err)
 		}
 		e := testutil.RelErr(forward(t, cfg, size, p), want)
@@ -810,7 +810,7 @@ func TestPlanErrors(t *testing.T) {
 		want string
 	}{
 		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.L = 0 }), "cauchy: Config: want kernel length L at least 1, got 0"},
-		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.LKernel = 9 }), "cauchy: Config: want kernel length L at most round(LKernel/Rate) = 9, the length that C~ is tuned to, got 10: Double tunes it to twice that"},
+		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.LKernel = 9 }), "cauchy: Config: want kernel length L at most round(LKernel/Rate) = 9, the length that C~ is tuned to, got 10: RetuneC tunes it to twice that"},
 		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.LKernel = -1 }), "want LKernel a length, not negative (0 means L), got -1"},
 		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.Rate = 1e-300 }), "want LKernel/Rate at most 1073741824, got 1e+301"},
 		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.Rate = 2 }), "round(LKernel/Rate) = 5"},

@@ -22,7 +22,7 @@ import (
 //	AImag  (S, N)
 //	P      (R, S, N, 2), or (S, N, 2) for rank 1
 //	B      (S, N, 2) or (1, S, N, 2)
-//	C      (CH, H, N, 2), or (H, N, 2) for one channel: C~, see [SetupC]
+//	C      (CH, H, N, 2), or (H, N, 2) for one channel: C~, see [TuneC]
 //
 // with S a divisor of H. All are float32 or all float64. Gradients are exact
 // and go to all of them, that of P from both of its places. An error names the

@@ -123,7 +123,7 @@ func TestKernelErrors(t *testing.T) {
 		want                 string
 	}{
 		{cauchy.Config{}, dt, a, a2, p, b, c, "cauchy.Kernel: want kernel length L at least 1, got 0"},
-		{cauchy.Config{L: 8, LKernel: 4}, dt, a, a2, p, b, c, "cauchy.Kernel: want kernel length L at most round(LKernel/Rate) = 4, the length that C~ is tuned to, got 8: Double tunes it to twice that"},
+		{cauchy.Config{L: 8, LKernel: 4}, dt, a, a2, p, b, c, "cauchy.Kernel: want kernel length L at most round(LKernel/Rate) = 4, the length that C~ is tuned to, got 8: RetuneC tunes it to twice that"},
 		{cauchy.Config{Dynamics: ssm.Dynamics{ATransform: ssm.Transform("tanh")}, L: 8}, dt, a, a2, p, b, c, "ATransform"},
 		{good, nil, a, a2, p, b, c, "cauchy.Kernel: Dt: want a node, got nil"},
 		{good, dt, a, a2, p, node(tensor.Float64, 2, 3, 2), c, "cauchy.Kernel: B: want dtype float32 like the other inputs, got float64"},

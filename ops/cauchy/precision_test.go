@@ -36,7 +36,7 @@ func measured(t *testing.T, measure string, n int) (cauchy.Config, cauchy.Size, 
 			p.C[i] = rng.NormFloat64() * math.Sqrt(0.5)
 		}
 		p = to64(to32(p))
-		if err := cauchy.SetupC(p.C, cfg, size, p, n); err != nil {
+		if err := cauchy.TuneC(p.C, cfg, size, p, n); err != nil {
 			t.Fatal(err)
 		}
 		return cfg, size, to64(to32(p))

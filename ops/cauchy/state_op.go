@@ -23,8 +23,8 @@ import (
 // feature costs O(N^3 log LKernel + N^2 (B L/T + T) + N B L) for blocks of T
 // steps, T such that the terms balance.
 //
-// C is recovered from C~ as by [RecoverC], with the length that C~ is tuned to
-// as in Kernel. A run returns an error where RecoverC does.
+// C follows from C~ as by [UntuneC], with the length that C~ is tuned to
+// as in Kernel. A run returns an error where UntuneC does.
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
 func StateOutput(cfg Config, p Params[*G.Node], x0 *G.Node, opts ...Option) (*G.Node, error) {

@@ -26,13 +26,13 @@ type Step[T num.Float] struct{ r *dplr.Recurrence[T] }
 // theirs, prm.C is C~, and L and LKernel say for how many steps. It returns an
 // error if the configuration, a size or a length is wrong.
 //
-// The cost is that of [RecoverC], O(N^3 log LKernel) per feature.
+// The cost is that of [UntuneC], O(N^3 log LKernel) per feature.
 func NewStep[T num.Float](cfg Config, size Size, prm Params[[]T]) (*Step[T], error) {
 	if err := checkRecurrence(cfg, size, prm); err != nil {
 		return nil, named("NewStep", err)
 	}
 	r := dplr.New[T](dplr.Size{H: size.H, N: size.N, Rank: size.R, Channels: size.CH})
-	err := discretise(cfg, size, prm, func(h int, f *feature, d *discrete) {
+	err := eachRecurrence(cfg, size, prm, func(h int, f *feature, d *discrete) {
 		r.Set(h, dplr.Feature{A: d.pole, B: d.b, E: d.e, Q: d.q, C: f.c, Gain: 2})
 	})
 	if err != nil {
@@ -90,7 +90,7 @@ func NewDenseStep[T num.Float](cfg Config, size Size, prm Params[[]T]) (*DenseSt
 		A:    num.Aligned[T](size.H * n * n), B: num.Aligned[T](size.H * n), C: num.Aligned[T](size.CH * size.H * n),
 		x: num.Aligned[T](n),
 	}
-	err := discretise(cfg, size, prm, func(h int, f *feature, d *discrete) {
+	err := eachRecurrence(cfg, size, prm, func(h int, f *feature, d *discrete) {
 		a := make([]float64, n*n)
 		d.matrix(a)
 		for i, v := range a {
@@ -217,14 +217,14 @@ func Discretize[T num.Float](cfg Config, size Size, prm Params[[]T]) (a, b []flo
 	return a, b, nil
 }
 
-// discretise calls visit for every feature, with C recovered from C~, on any
+// eachRecurrence calls visit for every feature, with C~ untuned to C, on any
 // goroutine.
-func discretise[T num.Float](cfg Config, size Size, prm Params[[]T], visit func(h int, f *feature, d *discrete)) error {
+func eachRecurrence[T num.Float](cfg Config, size Size, prm Params[[]T], visit func(h int, f *feature, d *discrete)) error {
 	errs := make([]error, size.H)
 	par.For(size.H, func(_, h int) {
 		f := newFeature(&size)
 		load(f, &prm, &cfg, &size, h)
-		if errs[h] = f.retune(cfg.nodes(), untilt); errs[h] == nil {
+		if errs[h] = f.convertC(cfg.nodes(), untune); errs[h] == nil {
 			d := newDiscrete(&size)
 			d.set(f)
 			visit(h, f, d)

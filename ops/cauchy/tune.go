@@ -11,13 +11,13 @@ import (
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
-// SetupC writes C~ = C (I - Ab^l), in which form the kernel takes C, to dst
+// TuneC writes C~ = C (I - Ab^l), in which form the kernel takes C, to dst
 // (CH, H, N, 2), where prm.C is C. It is for a new layer: l is its
 // Config.LKernel. dst may be prm.C.
 //
 // Ab is that of cfg, whose lengths are not used; Rate should be 1 for a C~ that
-// serves every rate. The cost is O(N^3 log l) per feature. SetupC, [RecoverC]
-// and [Double] return an error, and leave dst as it is, if the configuration, a
+// serves every rate. The cost is O(N^3 log l) per feature. TuneC, [UntuneC]
+// and [RetuneC] return an error, and leave dst as it is, if the configuration, a
 // size or a length is wrong, Ab^l or the result is not finite, or the result does
 // not tell what the kernel is: where Ab^l has the eigenvalue 1 in a mode that the
 // input reaches and C sees. The error names the feature and the pole. A mode of
@@ -25,30 +25,30 @@ import (
 // B and P of one direction, has no part in C~.
 //
 // (S4, section 3.3 and algorithm 1, step 1.)
-func SetupC[T num.Float](dst []T, cfg Config, size Size, prm Params[[]T], l int) error {
-	return retune("SetupC", dst, cfg, size, prm, l, func(dst, c []float64, p *power) {
+func TuneC[T num.Float](dst []T, cfg Config, size Size, prm Params[[]T], l int) error {
+	return convertC("TuneC", dst, cfg, size, prm, l, func(dst, c []float64, p *power) {
 		times(dst, c, p.e, p.inv.N())
 		vec.Scale(dst, -1, dst)
 	})
 }
 
-// Double writes C~ for twice the length, C (I - Ab^2l) = C~ (I + Ab^l), to dst
+// RetuneC writes C~ for twice the length, C (I - Ab^2l) = C~ (I + Ab^l), to dst
 // (CH, H, N, 2), where prm.C is C~ for length l. It is for a layer that meets a
 // sequence longer than its kernel: the kernel keeps its first l steps and gains
-// l more. dst may be prm.C. See [SetupC] for the rest.
-func Double[T num.Float](dst []T, cfg Config, size Size, prm Params[[]T], l int) error {
-	return retune("Double", dst, cfg, size, prm, l, func(dst, c []float64, p *power) {
+// l more. dst may be prm.C. See [TuneC] for the rest.
+func RetuneC[T num.Float](dst []T, cfg Config, size Size, prm Params[[]T], l int) error {
+	return convertC("RetuneC", dst, cfg, size, prm, l, func(dst, c []float64, p *power) {
 		times(dst, c, p.plus(), p.inv.N())
 	})
 }
 
-// RecoverC writes C = C~ (I - Ab^l)^-1, the output row of the recurrence, to
+// UntuneC writes C = C~ (I - Ab^l)^-1, the output row of the recurrence, to
 // dst (CH, H, N, 2), where prm.C is C~ for length l: it is the inverse of
-// [SetupC], which see for the rest. dst may be prm.C. Modes that do not decay
+// [TuneC], which see for the rest. dst may be prm.C. Modes that do not decay
 // at all, Ab^l = 1, and that the input does not reach have no part in C~; they get
 // none in C.
-func RecoverC[T num.Float](dst []T, cfg Config, size Size, prm Params[[]T], l int) error {
-	return retune("RecoverC", dst, cfg, size, prm, l, untilt)
+func UntuneC[T num.Float](dst []T, cfg Config, size Size, prm Params[[]T], l int) error {
+	return convertC("UntuneC", dst, cfg, size, prm, l, untune)
 }
 
 // power is what conversions between C and C~ are made of. All are real matrices
@@ -104,9 +104,9 @@ func (p *power) plus() []float64 {
 // conversion writes what becomes of the rows c (CH, n) to dst.
 type conversion func(dst, c []float64, p *power)
 
-// retune writes what convert makes of the rows of C of every feature to dst, all of
+// convertC writes what convert makes of the rows of C of every feature to dst, all of
 // them or none.
-func retune[T num.Float](name string, dst []T, cfg Config, size Size, prm Params[[]T], l int, convert conversion) error {
+func convertC[T num.Float](name string, dst []T, cfg Config, size Size, prm Params[[]T], l int, convert conversion) error {
 	if err := checkModel(cfg, size, prm); err != nil {
 		return named(name, err)
 	}
@@ -120,7 +120,7 @@ func retune[T num.Float](name string, dst []T, cfg Config, size Size, prm Params
 	par.For(size.H, func(_, h int) {
 		f := newFeature(&size)
 		load(f, &prm, &cfg, &size, h)
-		if errs[h] = f.retune(l, convert); errs[h] == nil {
+		if errs[h] = f.convertC(l, convert); errs[h] == nil {
 			errs[h] = storeC(out, f, &size, h)
 		}
 	})
@@ -147,8 +147,8 @@ func storeC[T num.Float](dst []T, f *feature, size *Size, h int) error {
 	return nil
 }
 
-// retune is the function retune for the rows of C of one feature.
-func (f *feature) retune(l int, convert conversion) error {
+// convertC is the function convertC for the rows of C of one feature.
+func (f *feature) convertC(l int, convert conversion) error {
 	if err := f.singular(l); err != nil {
 		return err
 	}
@@ -176,9 +176,9 @@ func times(dst, c, m []float64, n int) {
 	gemm.Gemm(&ws, false, false, len(c)/n, n, n, c, n, m, n, dst, n, false)
 }
 
-// untilt converts C~ = C (I - Ab^l) to C; where that has no solution, to the
+// untune converts C~ = C (I - Ab^l) to C; where that has no solution, to the
 // least-squares solution of least norm.
-func untilt(dst, c []float64, p *power) {
+func untune(dst, c []float64, p *power) {
 	vec.Scale(dst, -1, c)
 	p.inv.Rows(dst, false)
 }

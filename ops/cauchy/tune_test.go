@@ -39,19 +39,19 @@ func TestTuning(t *testing.T) {
 				}
 			}
 			q := clone(p) // its C is retuned in place
-			if err := cauchy.SetupC(q.C, v.cfg, v.size, q, l); err != nil {
+			if err := cauchy.TuneC(q.C, v.cfg, v.size, q, l); err != nil {
 				t.Fatal(err)
 			}
-			check("SetupC", q.C, tilted(v.cfg, v.size, p, l))
+			check("TuneC", q.C, tilted(v.cfg, v.size, p, l))
 			c := make([]float64, len(p.C))
-			if err := cauchy.RecoverC(c, v.cfg, v.size, q, l); err != nil {
+			if err := cauchy.UntuneC(c, v.cfg, v.size, q, l); err != nil {
 				t.Fatal(err)
 			}
-			check("RecoverC", c, p.C)
-			if err := cauchy.Double(q.C, v.cfg, v.size, q, l); err != nil {
+			check("UntuneC", c, p.C)
+			if err := cauchy.RetuneC(q.C, v.cfg, v.size, q, l); err != nil {
 				t.Fatal(err)
 			}
-			check("Double", q.C, tilted(v.cfg, v.size, p, 2*l))
+			check("RetuneC", q.C, tilted(v.cfg, v.size, p, 2*l))
 		}
 	}
 }
@@ -65,7 +65,7 @@ func TestDoubleKeepsTheKernel(t *testing.T) {
 	want := naive(cauchy.Config{L: 4 * l}, size, p, l)
 	tuned := l
 	for tuned < 4*l {
-		if err := cauchy.Double(p.C, cauchy.Config{}, size, p, tuned); err != nil {
+		if err := cauchy.RetuneC(p.C, cauchy.Config{}, size, p, tuned); err != nil {
 			t.Fatal(err)
 		}
 		tuned *= 2
@@ -79,14 +79,14 @@ func TestDoubleKeepsTheKernel(t *testing.T) {
 	}
 }
 
-func TestRecoverCOfAModeThatDoesNotDecay(t *testing.T) {
+func TestUntuneCOfAModeThatDoesNotDecay(t *testing.T) {
 	const tol = 1e-12
 	cfg, size, p := zeroPair()
 	want := slices.Clone(p.C) // has no part in that mode
-	if err := cauchy.SetupC(p.C, cfg, size, p, cfg.L); err != nil {
+	if err := cauchy.TuneC(p.C, cfg, size, p, cfg.L); err != nil {
 		t.Fatal(err)
 	}
-	if err := cauchy.RecoverC(p.C, cfg, size, p, cfg.L); err != nil {
+	if err := cauchy.UntuneC(p.C, cfg, size, p, cfg.L); err != nil {
 		t.Fatal(err)
 	}
 	if e := testutil.RelErr(p.C, want); !(e <= tol) {
@@ -132,9 +132,9 @@ func TestModesThatAreLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		for what, err := range map[string]error{
-			"SetupC":       cauchy.SetupC(out, c.cfg, c.size, c.p, c.cfg.L),
-			"Double":       cauchy.Double(slices.Clone(out), c.cfg, c.size, c.p, c.cfg.L),
-			"RecoverC":     cauchy.RecoverC(slices.Clone(out), c.cfg, c.size, c.p, c.cfg.L),
+			"TuneC":        cauchy.TuneC(out, c.cfg, c.size, c.p, c.cfg.L),
+			"RetuneC":      cauchy.RetuneC(slices.Clone(out), c.cfg, c.size, c.p, c.cfg.L),
+			"UntuneC":      cauchy.UntuneC(slices.Clone(out), c.cfg, c.size, c.p, c.cfg.L),
 			"NewStep":      second(cauchy.NewStep(c.cfg, c.size, c.p)),
 			"NewDenseStep": second(cauchy.NewDenseStep(c.cfg, c.size, c.p)),
 			"Plan.Forward": plan.Forward(make([]float64, c.size.CH*c.size.H*c.cfg.L), c.p),
@@ -155,11 +155,11 @@ func TestTuningOutOfRange(t *testing.T) {
 	size := cauchy.Size{CH: 1, H: 1, S: 1, N: 1, R: 1}
 	p := params32{Dt: []float32{1e-10}, AReal: []float32{1e-38}, AImag: []float32{0}, P: []float32{0, 0}, B: []float32{1, 0}, C: []float32{1, 1}}
 	const want = "C becomes"
-	if err := cauchy.SetupC(slices.Clone(p.C), cfg, size, p, 4); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("SetupC: got error %v, want %q", err, want)
+	if err := cauchy.TuneC(slices.Clone(p.C), cfg, size, p, 4); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("TuneC: got error %v, want %q", err, want)
 	}
-	if err := cauchy.RecoverC(slices.Clone(p.C), cfg, size, p, 4); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("RecoverC: got error %v, want %q", err, want)
+	if err := cauchy.UntuneC(slices.Clone(p.C), cfg, size, p, 4); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("UntuneC: got error %v, want %q", err, want)
 	}
 }
 
@@ -177,12 +177,12 @@ func TestTuningErrors(t *testing.T) {
 		err  error
 		want string
 	}{
-		{cauchy.SetupC(c, cauchy.Config{}, size, p, 0), "cauchy: SetupC: want a length of at least 1, got 0"},
-		{cauchy.Double(c[1:], cauchy.Config{}, size, p, 4), "cauchy: Double: dst: want 12 elements, got 11"},
-		{cauchy.RecoverC(c, cauchy.Config{Dynamics: ssm.Dynamics{Rate: -1}}, size, p, 4), "cauchy: RecoverC: want Rate a finite number"},
-		{cauchy.RecoverC(c, cauchy.Config{}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3}, p, 4), "cauchy: RecoverC: want rank R at least 1, got 0"},
-		{cauchy.SetupC(c, cauchy.Config{}, size, infinite, 4), "cauchy: SetupC: feature 1: want a finite Ab^4, got a sum of elements of NaN"},
-		{cauchy.SetupC(c, cauchy.Config{}, size, short, 4), "cauchy: SetupC: B: want 12 elements, got 11"},
+		{cauchy.TuneC(c, cauchy.Config{}, size, p, 0), "cauchy: TuneC: want a length of at least 1, got 0"},
+		{cauchy.RetuneC(c[1:], cauchy.Config{}, size, p, 4), "cauchy: RetuneC: dst: want 12 elements, got 11"},
+		{cauchy.UntuneC(c, cauchy.Config{Dynamics: ssm.Dynamics{Rate: -1}}, size, p, 4), "cauchy: UntuneC: want Rate a finite number"},
+		{cauchy.UntuneC(c, cauchy.Config{}, cauchy.Size{CH: 1, H: 2, S: 2, N: 3}, p, 4), "cauchy: UntuneC: want rank R at least 1, got 0"},
+		{cauchy.TuneC(c, cauchy.Config{}, size, infinite, 4), "cauchy: TuneC: feature 1: want a finite Ab^4, got a sum of elements of NaN"},
+		{cauchy.TuneC(c, cauchy.Config{}, size, short, 4), "cauchy: TuneC: B: want 12 elements, got 11"},
 	} {
 		if x.err == nil || !strings.Contains(x.err.Error(), x.want) {
 			t.Errorf("got error %v, want %q", x.err, x.want)

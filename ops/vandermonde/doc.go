@@ -24,7 +24,7 @@
 // [Kernel] and [DSSKernel] are the Gorgonia ops; [Plan] and [DSSPlan] are the
 // same arithmetic on slices; [Discretize] and [DiscretizeDSS] give the
 // recurrence whose impulse response the kernel is. For sequences that go on from
-// a state, [StateKernel] and [FinalState], [DSSStateKernel] and [DSSFinalState]
+// a state, [StateOutput] and [FinalState], [DSSStateOutput] and [DSSFinalState]
 // are what the state adds to the output, and the state after the sequence, by
 // the same products.
 //

@@ -122,8 +122,8 @@ func TestArguments(t *testing.T) {
 	testutil.CheckArguments(t, "vandermonde.Kernel", []testutil.Argument{dt, aReal, aImag, c, b}, func(n []*G.Node) (*G.Node, error) {
 		return vandermonde.Kernel(cfg, vandermonde.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], B: n[4], C: n[3]})
 	})
-	testutil.CheckArguments(t, "vandermonde.StateKernel", []testutil.Argument{dt, aReal, aImag, b, c, x0}, func(n []*G.Node) (*G.Node, error) {
-		return vandermonde.StateKernel(cfg, vandermonde.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], B: n[3], C: n[4]}, n[5])
+	testutil.CheckArguments(t, "vandermonde.StateOutput", []testutil.Argument{dt, aReal, aImag, b, c, x0}, func(n []*G.Node) (*G.Node, error) {
+		return vandermonde.StateOutput(cfg, vandermonde.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], B: n[3], C: n[4]}, n[5])
 	})
 	testutil.CheckArguments(t, "vandermonde.FinalState", []testutil.Argument{dt, aReal, aImag, b, u, x0}, func(n []*G.Node) (*G.Node, error) {
 		return vandermonde.FinalState(cfg, vandermonde.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], B: n[3]}, n[4], n[5])
@@ -131,8 +131,8 @@ func TestArguments(t *testing.T) {
 	testutil.CheckArguments(t, "vandermonde.DSSKernel", []testutil.Argument{logDt, lambda, w}, func(n []*G.Node) (*G.Node, error) {
 		return vandermonde.DSSKernel(dss, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1], W: n[2]})
 	})
-	testutil.CheckArguments(t, "vandermonde.DSSStateKernel", []testutil.Argument{logDt, lambda, w, x0}, func(n []*G.Node) (*G.Node, error) {
-		return vandermonde.DSSStateKernel(dss, 5, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1], W: n[2]}, n[3])
+	testutil.CheckArguments(t, "vandermonde.DSSStateOutput", []testutil.Argument{logDt, lambda, w, x0}, func(n []*G.Node) (*G.Node, error) {
+		return vandermonde.DSSStateOutput(dss, 5, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1], W: n[2]}, n[3])
 	})
 	testutil.CheckArguments(t, "vandermonde.DSSFinalState", []testutil.Argument{logDt, lambda, u, x0}, func(n []*G.Node) (*G.Node, error) {
 		return vandermonde.DSSFinalState(dss, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1]}, n[2], n[3])

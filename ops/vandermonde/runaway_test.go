@@ -109,7 +109,7 @@ func checkFiniteStates(t *testing.T, cfg vandermonde.DSSConfig, in []testutil.In
 			in    []testutil.Input
 		}{
 			{"output of the state", func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-				return vandermonde.DSSStateKernel(cfg, cfg.L, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1], W: n[2]}, n[3])
+				return vandermonde.DSSStateOutput(cfg, cfg.L, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1], W: n[2]}, n[3])
 			}, []testutil.Input{in[0], in[1], in[2], x0}},
 			{"final state", func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
 				return vandermonde.DSSFinalState(cfg, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1]}, n[2], n[3])

@@ -75,13 +75,13 @@ func (w *stateWorker[T]) planar(src []float64, n int) complex128 {
 	return complex(src[n], src[len(w.ab)+n])
 }
 
-// stateKernel is what an initial state adds to the output,
+// stateOutput is what an initial state adds to the output,
 //
 //	y[b,c,h,l] = gain Re sum_n C[c,h,n] Ab[h,n]^(l+1) x0[b,h,n]
 //
 // behind graphop: inputs are the parameters of the bank, C (CH, H, N, 2) and x0
 // (B, H, N, 2); the output is (B, CH*H, L).
-type stateKernel[T num.Float] struct {
+type stateOutput[T num.Float] struct {
 	bank    recurrences[T]
 	size    stateSize
 	workers []stateWorker[T]
@@ -91,17 +91,17 @@ type stateKernel[T num.Float] struct {
 	forward, backward         func(worker, h int)
 }
 
-func newStateKernel[T num.Float](s ssmop.Shape, bank banks[T]) (graphop.Core[T], error) {
+func newStateOutput[T num.Float](s ssmop.Shape, bank banks[T]) (graphop.Core[T], error) {
 	b, err := bank()
 	if err != nil {
 		return nil, err
 	}
-	k := &stateKernel[T]{bank: b, size: sizeOf(s), workers: newStateWorkers[T](sizeOf(s))}
+	k := &stateOutput[T]{bank: b, size: sizeOf(s), workers: newStateWorkers[T](sizeOf(s))}
 	k.forward, k.backward = k.forwardFeature, k.backwardFeature
 	return k, nil
 }
 
-func (k *stateKernel[T]) Forward(out []T, in []graphop.Arg[T]) error {
+func (k *stateOutput[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	n := k.bank.bind(in, nil)
 	k.out, k.c, k.x0 = out, in[n].F, in[n+1].F
 	par.For(k.size.H, k.forward)
@@ -109,12 +109,12 @@ func (k *stateKernel[T]) Forward(out []T, in []graphop.Arg[T]) error {
 }
 
 // row returns row (b, ch, h) of an array (B, CH*H, L).
-func (k *stateKernel[T]) row(y []T, b, ch, h int) []T {
+func (k *stateOutput[T]) row(y []T, b, ch, h int) []T {
 	s := &k.size
 	return y[((b*s.CH+ch)*s.H+h)*s.L:][:s.L]
 }
 
-func (k *stateKernel[T]) forwardFeature(worker, h int) {
+func (k *stateOutput[T]) forwardFeature(worker, h int) {
 	w, s, gain := &k.workers[worker], &k.size, complex(k.bank.gain(), 0)
 	w.load(k.bank, worker, h)
 	w.series.prepareSum(w.poles)
@@ -128,7 +128,7 @@ func (k *stateKernel[T]) forwardFeature(worker, h int) {
 	}
 }
 
-func (k *stateKernel[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+func (k *stateOutput[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 	n := k.bank.bind(in, grad)
 	k.gout, k.c, k.x0, k.gc, k.gx0 = gout, in[n].F, in[n+1].F, grad[n], grad[n+1]
 	clear(k.gc)
@@ -138,7 +138,7 @@ func (k *stateKernel[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) 
 	return nil
 }
 
-func (k *stateKernel[T]) backwardFeature(worker, h int) {
+func (k *stateOutput[T]) backwardFeature(worker, h int) {
 	w, s, gain := &k.workers[worker], &k.size, complex(k.bank.gain(), 0)
 	w.load(k.bank, worker, h)
 	w.series.prepareAdjoint(w.poles)

@@ -9,7 +9,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/ssmop"
 )
 
-// StateKernel adds what an initial state contributes to the output of the
+// StateOutput adds what an initial state contributes to the output of the
 // models whose kernels [Kernel] computes, and returns it, (B, CH*H, cfg.L):
 //
 //	y[b,c,h,l] = 2 Re sum_n C[c,h,n] Ab[h,n]^(l+1) x0[b,h,n]
@@ -20,10 +20,10 @@ import (
 // go to all inputs.
 //
 // The op owns its buffers: a graph with it may be run by one VM at a time.
-func StateKernel(cfg Config, p Params[*G.Node], x0 *G.Node) (*G.Node, error) {
+func StateOutput(cfg Config, p Params[*G.Node], x0 *G.Node) (*G.Node, error) {
 	var size Size
 	return ssmop.StateOp{
-		Name:   "vandermonde.StateKernel",
+		Name:   "vandermonde.StateOutput",
 		Params: append(parameters(&p), graphop.Named("C", p.C)),
 		Shape: func() (s ssmop.Shape, err error) {
 			if err := cfg.Validate(); err != nil {
@@ -33,10 +33,10 @@ func StateKernel(cfg Config, p Params[*G.Node], x0 *G.Node) (*G.Node, error) {
 			return ssmop.Shape{CH: size.CH, H: size.H, L: cfg.L, State: []int{size.N, 2}}, err
 		},
 		Core32: func(s ssmop.Shape) (graphop.Core[float32], error) {
-			return newStateKernel(s, s4dBanks[float32](cfg, size, p.B != nil))
+			return newStateOutput(s, s4dBanks[float32](cfg, size, p.B != nil))
 		},
 		Core64: func(s ssmop.Shape) (graphop.Core[float64], error) {
-			return newStateKernel(s, s4dBanks[float64](cfg, size, p.B != nil))
+			return newStateOutput(s, s4dBanks[float64](cfg, size, p.B != nil))
 		},
 	}.Output(x0)
 }
@@ -76,17 +76,17 @@ func FinalState(cfg Config, p Params[*G.Node], u, x0 *G.Node) (*G.Node, error) {
 	}.Final(u, x0)
 }
 
-// DSSStateKernel is [StateKernel] for the models whose kernels [DSSKernel]
+// DSSStateOutput is [StateOutput] for the models whose kernels [DSSKernel]
 // computes, (B, CH*H, l):
 //
 //	y[b,c,h,i] = Re sum_n W[c,h,n] Ab[h,n]^(i+1) x0[b,h,n],  0 <= i < l
 //
 // cfg.L is the length that DSSSoftmax normalises over; the others do not use
 // it.
-func DSSStateKernel(cfg DSSConfig, l int, p DSSParams[*G.Node], x0 *G.Node) (*G.Node, error) {
+func DSSStateOutput(cfg DSSConfig, l int, p DSSParams[*G.Node], x0 *G.Node) (*G.Node, error) {
 	var size DSSSize
 	return ssmop.StateOp{
-		Name:   "vandermonde.DSSStateKernel",
+		Name:   "vandermonde.DSSStateOutput",
 		Params: append(dssParameters(&p), graphop.Named("W", p.W)),
 		Shape: func() (s ssmop.Shape, err error) {
 			if err := cmp.Or(cfg.Validate(), validateLength(l)); err != nil {
@@ -96,10 +96,10 @@ func DSSStateKernel(cfg DSSConfig, l int, p DSSParams[*G.Node], x0 *G.Node) (*G.
 			return ssmop.Shape{CH: size.CH, H: size.H, L: l, State: []int{size.N, 2}}, err
 		},
 		Core32: func(s ssmop.Shape) (graphop.Core[float32], error) {
-			return newStateKernel(s, dssBanks[float32](cfg, size))
+			return newStateOutput(s, dssBanks[float32](cfg, size))
 		},
 		Core64: func(s ssmop.Shape) (graphop.Core[float64], error) {
-			return newStateKernel(s, dssBanks[float64](cfg, size))
+			return newStateOutput(s, dssBanks[float64](cfg, size))
 		},
 	}.Output(x0)
 }

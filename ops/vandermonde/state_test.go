@@ -95,7 +95,7 @@ func TestStateOfS4D(t *testing.T) {
 					m := &stateModel{ab: ab, bb: bb, c: complexes(params[4].F), gain: 2, h: size.H, n: size.N}
 					checkState(t, m, 2, l, rng, params,
 						func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-							return vandermonde.StateKernel(cfg, vandermonde.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], B: n[3], C: n[4]}, n[5])
+							return vandermonde.StateOutput(cfg, vandermonde.Params[*G.Node]{Dt: n[0], AReal: n[1], AImag: n[2], B: n[3], C: n[4]}, n[5])
 						},
 						func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
 							if len(n) == 5 {
@@ -133,7 +133,7 @@ func TestStateOfDSS(t *testing.T) {
 				m := &stateModel{ab: ab, bb: bb, c: complexes(params[2].F), gain: 1, h: h, n: n}
 				checkState(t, m, 2, l, rng, params,
 					func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
-						return vandermonde.DSSStateKernel(cfg, l, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1], W: n[2]}, n[3])
+						return vandermonde.DSSStateOutput(cfg, l, vandermonde.DSSParams[*G.Node]{LogDt: n[0], Lambda: n[1], W: n[2]}, n[3])
 					},
 					func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
 						if len(n) == 3 {
@@ -152,23 +152,23 @@ func TestStateErrors(t *testing.T) {
 		return G.NewTensor(g, tensor.Float64, len(shape), G.WithShape(shape...), G.WithName(name))
 	}
 	dt, a, ai, c := node("dt", 3, 1), node("a", 3, 2), node("ai", 3, 2), node("c", 1, 3, 2, 2)
-	_, noL := vandermonde.StateKernel(vandermonde.Config{}, vandermonde.Params[*G.Node]{Dt: dt, AReal: a, AImag: ai, C: c}, node("x1", 1, 3, 2, 2))
-	_, badX := vandermonde.StateKernel(vandermonde.Config{L: 4}, vandermonde.Params[*G.Node]{Dt: dt, AReal: a, AImag: ai, C: c}, node("x2", 1, 2, 2, 2))
+	_, noL := vandermonde.StateOutput(vandermonde.Config{}, vandermonde.Params[*G.Node]{Dt: dt, AReal: a, AImag: ai, C: c}, node("x1", 1, 3, 2, 2))
+	_, badX := vandermonde.StateOutput(vandermonde.Config{L: 4}, vandermonde.Params[*G.Node]{Dt: dt, AReal: a, AImag: ai, C: c}, node("x2", 1, 2, 2, 2))
 	_, badU := vandermonde.FinalState(vandermonde.Config{}, vandermonde.Params[*G.Node]{Dt: dt, AReal: a, AImag: ai}, node("u1", 2, 4, 5), nil)
 	_, badBatch := vandermonde.FinalState(vandermonde.Config{}, vandermonde.Params[*G.Node]{Dt: dt, AReal: a, AImag: ai}, node("u2", 2, 3, 5), node("x3", 1, 3, 2, 2))
 	_, badA := vandermonde.FinalState(vandermonde.Config{}, vandermonde.Params[*G.Node]{Dt: dt, AReal: a, AImag: node("ai2", 3, 3)}, node("u3", 2, 3, 5), nil)
-	_, noSteps := vandermonde.DSSStateKernel(vandermonde.DSSConfig{L: 4}, 0, vandermonde.DSSParams[*G.Node]{LogDt: node("dt2", 3, 2), Lambda: node("l2", 2, 2), W: c}, node("x4", 1, 3, 2, 2))
+	_, noSteps := vandermonde.DSSStateOutput(vandermonde.DSSConfig{L: 4}, 0, vandermonde.DSSParams[*G.Node]{LogDt: node("dt2", 3, 2), Lambda: node("l2", 2, 2), W: c}, node("x4", 1, 3, 2, 2))
 	_, badLambda := vandermonde.DSSFinalState(vandermonde.DSSConfig{L: 4}, vandermonde.DSSParams[*G.Node]{LogDt: node("dt3", 3, 2), Lambda: node("l3", 2, 3)}, node("u4", 2, 3, 5), nil)
 	for _, c := range []struct {
 		err  error
 		want string
 	}{
-		{noL, "vandermonde.StateKernel: want kernel length L at least 1, got 0"},
-		{badX, "vandermonde.StateKernel: x0: want (B, 3, 2, 2), got (1, 2, 2, 2)"},
+		{noL, "vandermonde.StateOutput: want kernel length L at least 1, got 0"},
+		{badX, "vandermonde.StateOutput: x0: want (B, 3, 2, 2), got (1, 2, 2, 2)"},
 		{badU, "vandermonde.FinalState: u: want (B, 3, L), got (2, 4, 5)"},
 		{badBatch, "vandermonde.FinalState: x0: want (2, 3, 2, 2), got (1, 3, 2, 2)"},
 		{badA, "vandermonde.FinalState: AImag: want (3, 2), got (3, 3)"},
-		{noSteps, "vandermonde.DSSStateKernel: want kernel length L at least 1, got 0"},
+		{noSteps, "vandermonde.DSSStateOutput: want kernel length L at least 1, got 0"},
 		{badLambda, "vandermonde.DSSFinalState: Lambda: want (2, 2), got (2, 3)"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {

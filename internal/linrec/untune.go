@@ -7,19 +7,19 @@ import (
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
-// untilt computes C = C~ (I - A^n)^-1, and its adjoint: with X the inverse,
+// untune computes C = C~ (I - A^n)^-1, and its adjoint: with X the inverse,
 //
 //	gC~ = gC X^T,  gA^n = C^T gC~
-type untilt struct {
+type untune struct {
 	n     int
 	power *product // A^n - I
 	inv   *Inverse // of it
 }
 
-func newUntilt(p *powers, n int) *untilt { return &untilt{n, newProduct(p, n), NewInverse(p.n)} }
+func newUntune(p *powers, n int) *untune { return &untune{n, newProduct(p, n), NewInverse(p.n)} }
 
 // rows replaces C~ by C, both (CH, N).
-func (u *untilt) rows(c []float64) error {
+func (u *untune) rows(c []float64) error {
 	u.power.run()
 	if err := u.inv.Set(u.power.last()); err != nil {
 		return fmt.Errorf("inverse of A^%d - I: %w", u.n, err)
@@ -31,7 +31,7 @@ func (u *untilt) rows(c []float64) error {
 
 // rowsGrad replaces the gradient g of C by that of C~, and carries it to the
 // powers.
-func (u *untilt) rowsGrad(g, c []float64) {
+func (u *untune) rowsGrad(g, c []float64) {
 	n, last := u.power.p.n, len(u.power.g)-1
 	vec.Scale(g, -1, g)
 	u.inv.Rows(g, true)
