@@ -52,12 +52,11 @@
 // again. A length n is transformed fastest where internal/fft has n/2: powers of
 // two from 256 on, and their products with small powers of 3 and 5.
 //
-// [Kernel] is the Gorgonia op, [Plan] the same arithmetic on slices. [StateOutput]
-// is what an initial state adds to the output and [FinalState] the state at the
-// end of it, both Gorgonia ops too, by products of dense matrices. [Step] and
-// [DenseStep] are the recurrence whose impulse response the kernel is, without a
-// graph, and [Discretize] gives its matrices. Any number of them share their
-// constants, [StepWeights] and [DenseWeights].
+// [Kernel] is the Gorgonia op. [StateOutput] is what an initial state adds to the
+// output and [FinalState] the state at the end of it, Gorgonia ops too, by
+// products of dense matrices. [Step] and [DenseStep] are the recurrence whose
+// impulse response the kernel is, without a graph, any number of them with the same
+// constants ([Step.Fork]); [Discretize] gives its matrices.
 //
 // Shapes: CH channels (kernels of one feature), H features, N stored states
 // (half the state size), R rank, S state matrices shared by the features

@@ -7,7 +7,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/par"
 )
 
-// Plan computes a bank of DPLR kernels and its gradients,
+// plan computes a bank of DPLR kernels and its gradients,
 //
 //	K[c,h,l] = c Ab^l Bb,  l = 0..L-1
 //
@@ -17,7 +17,7 @@ import (
 //
 // All arithmetic is float64 whatever T. Results do not depend on the number of
 // workers.
-type Plan[T num.Float] struct {
+type plan[T num.Float] struct {
 	cfg     Config
 	size    Size
 	workers []kernelWorker[T]
@@ -41,15 +41,15 @@ type kernelWorker[T num.Float] struct {
 	bins []row // (CH, nodes)
 }
 
-// NewPlan returns a plan for kernels of the given size.
-func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
+// newPlan returns a plan for kernels of the given size.
+func newPlan[T num.Float](cfg Config, size Size) (*plan[T], error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("cauchy: Config: %w", err)
+		return nil, err
 	}
 	if err := size.Validate(); err != nil {
-		return nil, fmt.Errorf("cauchy: Size: %w", err)
+		return nil, err
 	}
-	p := &Plan[T]{
+	p := &plan[T]{
 		cfg: cfg, size: size,
 		workers: make([]kernelWorker[T], min(par.Workers(), size.H)),
 		parts:   newGradients(&size),
@@ -68,20 +68,20 @@ func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
 // is wrong, or if a kernel does not follow from C~: where the input reaches, and C
 // sees, a mode that repeats itself in the steps that C~ is tuned to. The error
 // names the feature and the pole.
-func (p *Plan[T]) Forward(k []T, prm Params[[]T]) error {
+func (p *plan[T]) Forward(k []T, prm Params[[]T]) error {
 	if err := checkParams(&prm, p.size, false); err != nil {
-		return fmt.Errorf("cauchy: Plan.Forward: %w", err)
+		return err
 	}
 	if err := num.CheckLen("k", k, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
-		return fmt.Errorf("cauchy: Plan.Forward: %w", err)
+		return err
 	}
 	p.k, p.prm = k, prm
 	par.For(p.size.H, p.forward)
 	p.k, p.prm = nil, Params[[]T]{}
-	return named("Plan.Forward", firstError(p.errs))
+	return firstError(p.errs)
 }
 
-func (p *Plan[T]) forwardFeature(worker, h int) {
+func (p *plan[T]) forwardFeature(worker, h int) {
 	w := p.load(worker, h)
 	if p.errs[h] = w.gen.f.singular(p.cfg.nodes()); p.errs[h] != nil {
 		return
@@ -96,7 +96,7 @@ func (p *Plan[T]) forwardFeature(worker, h int) {
 }
 
 // load returns the worker, ready for feature h.
-func (p *Plan[T]) load(worker, h int) *kernelWorker[T] {
+func (p *plan[T]) load(worker, h int) *kernelWorker[T] {
 	w := &p.workers[worker]
 	load(w.gen.f, &p.prm, &p.cfg, &p.size, h)
 	w.gen.prepare()
@@ -104,7 +104,7 @@ func (p *Plan[T]) load(worker, h int) *kernelWorker[T] {
 }
 
 // savedOf returns what is saved of feature h, nil if nothing is.
-func (p *Plan[T]) savedOf(h int) []row {
+func (p *plan[T]) savedOf(h int) []row {
 	if p.saved == nil {
 		return nil
 	}
@@ -112,7 +112,7 @@ func (p *Plan[T]) savedOf(h int) []row {
 }
 
 // row returns the kernel of channel ch, feature h in k (CH, H, L).
-func (p *Plan[T]) row(k []T, ch, h int) []T {
+func (p *plan[T]) row(k []T, ch, h int) []T {
 	return k[(ch*p.size.H+h)*p.cfg.L:][:p.cfg.L]
 }
 
@@ -122,15 +122,15 @@ func (p *Plan[T]) row(k []T, ch, h int) []T {
 // of complex parameters are (d/dRe, d/dIm); those of shared ones are summed
 // over the features. A nil slice of grad is left out. It returns an error if a
 // length is wrong.
-func (p *Plan[T]) Backward(grad Params[[]T], prm Params[[]T], gk []T) error {
+func (p *plan[T]) Backward(grad Params[[]T], prm Params[[]T], gk []T) error {
 	if err := checkParams(&prm, p.size, false); err != nil {
-		return fmt.Errorf("cauchy: Plan.Backward: %w", err)
+		return err
 	}
 	if err := checkParams(&grad, p.size, true); err != nil {
-		return fmt.Errorf("cauchy: Plan.Backward: gradient of %w", err)
+		return fmt.Errorf("gradient of %w", err)
 	}
 	if err := num.CheckLen("gk", gk, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
-		return fmt.Errorf("cauchy: Plan.Backward: %w", err)
+		return err
 	}
 	p.grad, p.prm, p.gk = grad, prm, gk
 	if p.saved == nil {
@@ -147,7 +147,7 @@ func (p *Plan[T]) Backward(grad Params[[]T], prm Params[[]T], gk []T) error {
 }
 
 // backwardFeature writes the gradient by the model of feature h to parts.
-func (p *Plan[T]) backwardFeature(worker, h int) {
+func (p *plan[T]) backwardFeature(worker, h int) {
 	w := p.load(worker, h)
 	for ch, bins := range w.bins {
 		w.dft.adjoint(bins, p.row(p.gk, ch, h))

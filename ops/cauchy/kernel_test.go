@@ -809,24 +809,24 @@ func TestPlanErrors(t *testing.T) {
 		err  error
 		want string
 	}{
-		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.L = 0 }), "cauchy: Config: want kernel length L at least 1, got 0"},
-		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.LKernel = 9 }), "cauchy: Config: want kernel length L at most round(LKernel/Rate) = 9, the length that C~ is tuned to, got 10: RetuneC tunes it to twice that"},
+		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.L = 0 }), "want kernel length L at least 1, got 0"},
+		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.LKernel = 9 }), "want kernel length L at most round(LKernel/Rate) = 9, the length that C~ is tuned to, got 10: RetuneC tunes it to twice that"},
 		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.LKernel = -1 }), "want LKernel a length, not negative (0 means L), got -1"},
 		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.Rate = 1e-300 }), "want LKernel/Rate at most 1073741824, got 1e+301"},
 		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.Rate = 2 }), "round(LKernel/Rate) = 5"},
 		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.Rate = -1 }), "want Rate a finite number, not negative (0 means 1), got -1"},
 		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.DtTransform = "log" }), `field DtTransform: ssm: want transform`},
 		{with(func(c *cauchy.Config, _ *cauchy.Size) { c.ATransform = "log" }), `field ATransform: ssm: want transform`},
-		{with(func(_ *cauchy.Config, s *cauchy.Size) { s.N = 0 }), "cauchy: Size: want at least 1 stored state N, got 0"},
+		{with(func(_ *cauchy.Config, s *cauchy.Size) { s.N = 0 }), "want at least 1 stored state N, got 0"},
 		{with(func(_ *cauchy.Config, s *cauchy.Size) { s.CH = 0 }), "want at least 1 channel CH, got 0"},
 		{with(func(_ *cauchy.Config, s *cauchy.Size) { s.R = 0 }), "want rank R at least 1, got 0 (without a low-rank part the kernel is vandermonde.Kernel)"},
 		{with(func(_ *cauchy.Config, s *cauchy.Size) { s.H = 3 }), "got H = 3, S = 2"},
-		{plan.Forward(k[1:], p), "cauchy: Plan.Forward: k: want 20 elements, got 19"},
-		{plan.Forward(k, short), "cauchy: Plan.Forward: AImag: want 6 elements, got 5"},
+		{plan.Forward(k[1:], p), "k: want 20 elements, got 19"},
+		{plan.Forward(k, short), "AImag: want 6 elements, got 5"},
 		{plan.Forward(k, missing), "P: want 12 elements, got 0"},
-		{plan.Backward(short, p, k), "cauchy: Plan.Backward: gradient of AImag: want 6 elements, got 5"},
-		{plan.Backward(p, short, k), "cauchy: Plan.Backward: AImag: want 6 elements, got 5"},
-		{plan.Backward(p, p, k[1:]), "cauchy: Plan.Backward: gk: want 20 elements, got 19"},
+		{plan.Backward(short, p, k), "gradient of AImag: want 6 elements, got 5"},
+		{plan.Backward(p, short, k), "AImag: want 6 elements, got 5"},
+		{plan.Backward(p, p, k[1:]), "gk: want 20 elements, got 19"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", c.err, c.want)

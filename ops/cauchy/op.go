@@ -114,13 +114,13 @@ func leading(n *G.Node, others ...int) (first int, ok bool) {
 	return shape[0], true
 }
 
-// kernelCore is a Plan behind graphop: inputs are the parameters, in order.
-type kernelCore[T num.Float] struct{ plan *Plan[T] }
+// kernelCore is a plan behind graphop: inputs are the parameters, in order.
+type kernelCore[T num.Float] struct{ plan *plan[T] }
 
 // kernelPlanner makes the cores of kernels of a size.
 func kernelPlanner[T num.Float](size Size) planner[T] {
 	return func(cfg Config) (graphop.Core[T], error) {
-		plan, err := NewPlan[T](cfg, size)
+		plan, err := newPlan[T](cfg, size)
 		return kernelCore[T]{plan}, err
 	}
 }

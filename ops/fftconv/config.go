@@ -3,8 +3,6 @@ package fftconv
 import (
 	"cmp"
 	"fmt"
-
-	"github.com/gorgonia-s4/s4/ops"
 )
 
 // Mode says which samples of u a sample of y depends on.
@@ -22,43 +20,33 @@ const (
 	BidirectionalReference Mode = "bidirectional-reference"
 )
 
-// Config says what a convolution does. The zero value is causal, without an
-// activation.
-type Config struct {
+// config says what a convolution does. The zero value is causal.
+type config struct {
 	// Mode is Causal, Bidirectional or BidirectionalReference. Empty: Causal.
-	Mode Mode `json:"mode,omitempty"`
-	// Activation is ops.ActIdentity or ops.ActGELU. Empty: ops.ActIdentity.
-	Activation ops.Activation `json:"activation,omitempty"`
+	Mode Mode
 }
 
-// Validate returns an error that names the first field out of range.
-func (c Config) Validate() error {
+// validate returns an error that names the first field out of range.
+func (c config) validate() error {
 	switch c.mode() {
 	case Causal, Bidirectional, BidirectionalReference:
-	default:
-		return fmt.Errorf("Mode: want %q, %q or %q, got %q", Causal, Bidirectional, BidirectionalReference, c.Mode)
-	}
-	switch c.activation() {
-	case ops.ActIdentity, ops.ActGELU:
 		return nil
 	}
-	return fmt.Errorf("want Activation %q or %q, got %q", ops.ActIdentity, ops.ActGELU, c.Activation)
+	return fmt.Errorf("Mode: want %q, %q or %q, got %q", Causal, Bidirectional, BidirectionalReference, c.Mode)
 }
 
-func (c Config) activation() ops.Activation { return cmp.Or(c.Activation, ops.ActIdentity) }
-
-func (c Config) mode() Mode { return cmp.Or(c.Mode, Causal) }
+func (c config) mode() Mode { return cmp.Or(c.Mode, Causal) }
 
 // directions returns the number of kernels of each channel: 1 or 2.
-func (c Config) directions() int {
+func (c config) directions() int {
 	if c.mode() == Causal {
 		return 1
 	}
 	return 2
 }
 
-// Size is the shape of a convolution.
-type Size struct {
+// sizes is the shape of a convolution.
+type sizes struct {
 	B  int // rows of each feature (batch)
 	H  int // features
 	CH int // outputs of each feature (channels)
@@ -66,8 +54,8 @@ type Size struct {
 	LK int // length of the kernels; shorter or longer than L
 }
 
-// Validate returns an error that names the first size out of range.
-func (s Size) Validate() error {
+// validate returns an error that names the first size out of range.
+func (s sizes) validate() error {
 	for _, x := range []struct {
 		name string
 		v    int
@@ -79,10 +67,9 @@ func (s Size) Validate() error {
 	return nil
 }
 
-// geometry is what the arithmetic needs to know of Config and Size.
+// geometry is what the arithmetic needs to know of config and sizes.
 type geometry struct {
-	Size
-	activation ops.Activation
+	sizes
 	directions int // kernels of each channel
 	// taps is the number of samples of each kernel that reach from one end of
 	// a row to the other, by direction; the rest of the kernel has no effect.
@@ -91,8 +78,8 @@ type geometry struct {
 	skip int
 }
 
-func newGeometry(c Config, s Size) geometry {
-	g := geometry{Size: s, activation: c.activation(), directions: c.directions(), taps: [2]int{min(s.LK, s.L), 0}}
+func newGeometry(c config, s sizes) geometry {
+	g := geometry{sizes: s, directions: c.directions(), taps: [2]int{min(s.LK, s.L), 0}}
 	switch c.mode() {
 	case Bidirectional:
 		g.taps[1] = min(s.LK, s.L)

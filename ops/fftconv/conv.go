@@ -1,15 +1,17 @@
 package fftconv
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"unsafe"
 
 	"github.com/gorgonia-s4/s4/internal/num"
 )
 
-// Inputs are the inputs of a convolution, or the gradients with respect to
+// inputs are the inputs of a convolution, or the gradients with respect to
 // them. All are row-major.
-type Inputs[T num.Float] struct {
+type inputs[T num.Float] struct {
 	U []T // (B, H, L)
 	K []T // (CH, H, LK); in both bidirectional modes (2 CH, H, LK), the causal kernels first
 	D []T // (CH, H), or nil for none
@@ -20,12 +22,12 @@ type Inputs[T num.Float] struct {
 	Lengths []int
 }
 
-// Plan computes convolutions of one size, and their gradients. It owns its
+// plan computes convolutions of one size, and their gradients. It owns its
 // scratch memory, one set for every worker, and allocates nothing once it has
 // run. Its methods may not run at the same time.
 //
 // Results do not depend on the number of workers.
-type Plan[T num.Float] struct {
+type plan[T num.Float] struct {
 	geometry geometry
 	method   method[T]
 	call     call[T] // in progress
@@ -33,7 +35,7 @@ type Plan[T num.Float] struct {
 
 // call is the arguments of one call of Forward or Backward.
 type call[T num.Float] struct {
-	in, grad Inputs[T]
+	in, grad inputs[T]
 	y        []T // (B, CH, H, L): output, or its gradient
 }
 
@@ -51,15 +53,12 @@ type method[T num.Float] interface {
 	backward(a *call[T])
 }
 
-// NewPlan returns a plan for convolutions of the given size.
-func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("fftconv: Config: %w", err)
+// newPlan returns a plan for convolutions of the given size.
+func newPlan[T num.Float](cfg config, size sizes) (*plan[T], error) {
+	if err := cmp.Or(cfg.validate(), size.validate()); err != nil {
+		return nil, err
 	}
-	if err := size.Validate(); err != nil {
-		return nil, fmt.Errorf("fftconv: Size: %w", err)
-	}
-	p := &Plan[T]{geometry: newGeometry(cfg, size)}
+	p := &plan[T]{geometry: newGeometry(cfg, size)}
 	if g := p.geometry; g.taps[0]+g.taps[1] <= maxDirectTaps {
 		p.method = newDirect[T](g)
 	} else {
@@ -68,15 +67,13 @@ func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
 	return p, nil
 }
 
-// Forward writes the convolution of in, with the activation, to y, (B, CH, H, L),
-// which must not overlap an input.
-func (p *Plan[T]) Forward(y []T, in Inputs[T]) error {
-	const name = "fftconv: Plan.Forward"
+// Forward writes the convolution of in to y, (B, CH, H, L), which must not overlap an input.
+func (p *plan[T]) Forward(y []T, in inputs[T]) error {
 	if err := p.check(y, "y", in); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return err
 	}
 	if overlap(y, in.U) {
-		return fmt.Errorf("%s: y: want memory of its own, got an overlap with U", name)
+		return errors.New("y: want memory of its own, got an overlap with U")
 	}
 	p.call = call[T]{in: in, y: y}
 	p.method.forward(&p.call)
@@ -87,16 +84,15 @@ func (p *Plan[T]) Forward(y []T, in Inputs[T]) error {
 // Backward writes to grad the gradients of sum(dy*y) with respect to the
 // inputs; a member of grad that is nil is not computed. dy is (B, CH, H, L). The
 // gradients must not overlap each other, an input, or dy.
-func (p *Plan[T]) Backward(grad, in Inputs[T], dy []T) error {
-	const name = "fftconv: Plan.Backward"
+func (p *plan[T]) Backward(grad, in inputs[T], dy []T) error {
 	if err := p.check(dy, "dy", in); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return err
 	}
 	if err := p.checkInputs(grad, "grad.", true); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return err
 	}
 	if overlap(grad.U, in.U) || overlap(grad.U, dy) {
-		return fmt.Errorf("%s: grad.U: want memory of its own, got an overlap with U or dy", name)
+		return errors.New("grad.U: want memory of its own, got an overlap with U or dy")
 	}
 	p.call = call[T]{in: in, grad: grad, y: dy}
 	p.method.backward(&p.call)
@@ -105,7 +101,7 @@ func (p *Plan[T]) Backward(grad, in Inputs[T], dy []T) error {
 }
 
 // check returns an error that names the first array of the wrong length.
-func (p *Plan[T]) check(y []T, name string, in Inputs[T]) error {
+func (p *plan[T]) check(y []T, name string, in inputs[T]) error {
 	g := &p.geometry
 	if want := g.B * g.CH * g.H * g.L; len(y) != want {
 		return fmt.Errorf("%s: want B CH H L = %d elements, got %d", name, want, len(y))
@@ -125,7 +121,7 @@ func (p *Plan[T]) check(y []T, name string, in Inputs[T]) error {
 }
 
 // checkInputs is check for inputs or, where any may be nil, gradients.
-func (p *Plan[T]) checkInputs(in Inputs[T], prefix string, gradient bool) error {
+func (p *plan[T]) checkInputs(in inputs[T], prefix string, gradient bool) error {
 	g := &p.geometry
 	for _, x := range []struct {
 		name, form string

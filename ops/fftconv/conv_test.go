@@ -23,7 +23,7 @@ const (
 
 var modes = []Mode{Causal, Bidirectional, BidirectionalReference}
 
-// lengths are the sizes of Inputs, in the order U, K, D.
+// lengths are the sizes of inputs, in the order U, K, D.
 func (g *geometry) lengths() [3]int {
 	return [3]int{g.B * g.H * g.L, g.directions * g.CH * g.H * g.LK, g.CH * g.H}
 }
@@ -36,17 +36,17 @@ func random[T num.Float](rng *rand.Rand, n int) []T {
 	return x
 }
 
-func randomInputs[T num.Float](rng *rand.Rand, g *geometry) Inputs[T] {
+func randomInputs[T num.Float](rng *rand.Rand, g *geometry) inputs[T] {
 	n := g.lengths()
-	return Inputs[T]{U: random[T](rng, n[0]), K: random[T](rng, n[1]), D: random[T](rng, n[2])}
+	return inputs[T]{U: random[T](rng, n[0]), K: random[T](rng, n[1]), D: random[T](rng, n[2])}
 }
 
 // unwritten returns gradients to be written, filled with a value that no test
 // expects.
-func unwritten[T num.Float](g *geometry) Inputs[T] {
+func unwritten[T num.Float](g *geometry) inputs[T] {
 	n := g.lengths()
 	fill := func(n int) []T { return slices.Repeat([]T{77}, n) }
-	return Inputs[T]{U: fill(n[0]), K: fill(n[1]), D: fill(n[2])}
+	return inputs[T]{U: fill(n[0]), K: fill(n[1]), D: fill(n[2])}
 }
 
 func toFloat64[T num.Float](x []T) []float64 {
@@ -59,10 +59,10 @@ func toFloat64[T num.Float](x []T) []float64 {
 
 // sums evaluates the definition, and the gradients of sum(dy*y), in float64:
 // every sample of y takes every sample of u, weighted by their distance alone.
-func sums(mode Mode, g *geometry, in Inputs[float64], dy []float64) (y []float64, grad Inputs[float64]) {
+func sums(mode Mode, g *geometry, in inputs[float64], dy []float64) (y []float64, grad inputs[float64]) {
 	n := g.lengths()
 	y = make([]float64, g.B*g.CH*g.H*g.L)
-	grad = Inputs[float64]{U: make([]float64, n[0]), K: make([]float64, n[1]), D: make([]float64, n[2])}
+	grad = inputs[float64]{U: make([]float64, n[0]), K: make([]float64, n[1]), D: make([]float64, n[2])}
 	for c := range g.CH {
 		for h := range g.H {
 			weight, gWeight := make([]float64, 2*g.L-1), make([]float64, 2*g.L-1) // [L-1+lag]
@@ -104,10 +104,10 @@ func sumRow(y, weight, u, dy, gWeight, du []float64) {
 	}
 }
 
-// newPlan returns a plan that works by the given method, whatever its size.
-func newPlan[T num.Float](t testing.TB, cfg Config, size Size, byFFT bool) *Plan[T] {
+// planOf returns a plan that works by the given method, whatever its size.
+func planOf[T num.Float](t testing.TB, cfg config, size sizes, byFFT bool) *plan[T] {
 	t.Helper()
-	p, err := NewPlan[T](cfg, size)
+	p, err := newPlan[T](cfg, size)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func newPlan[T num.Float](t testing.TB, cfg Config, size Size, byFFT bool) *Plan
 	return p
 }
 
-func forward[T num.Float](t testing.TB, p *Plan[T], in Inputs[T]) []T {
+func forward[T num.Float](t testing.TB, p *plan[T], in inputs[T]) []T {
 	t.Helper()
 	y := slices.Repeat([]T{77}, p.geometry.B*p.geometry.CH*p.geometry.H*p.geometry.L)
 	if err := p.Forward(y, in); err != nil {
@@ -127,7 +127,7 @@ func forward[T num.Float](t testing.TB, p *Plan[T], in Inputs[T]) []T {
 	return y
 }
 
-func backward[T num.Float](t testing.TB, p *Plan[T], in Inputs[T], dy []T) Inputs[T] {
+func backward[T num.Float](t testing.TB, p *plan[T], in inputs[T], dy []T) inputs[T] {
 	t.Helper()
 	grad := unwritten[T](&p.geometry)
 	if err := p.Backward(grad, in, dy); err != nil {
@@ -145,18 +145,18 @@ func check[T num.Float](t testing.TB, what string, got []T, want []float64, tol 
 
 // checkSums compares a convolution of the given size, and its gradients, by
 // both methods, with the definition.
-func checkSums(t *testing.T, rng *rand.Rand, mode Mode, size Size) {
+func checkSums(t *testing.T, rng *rand.Rand, mode Mode, size sizes) {
 	t.Helper()
-	g := newGeometry(Config{Mode: mode}, size)
+	g := newGeometry(config{Mode: mode}, size)
 	in, dy := randomInputs[float64](rng, &g), random[float64](rng, g.B*g.CH*g.H*g.L)
 	y, grad := sums(mode, &g, in, dy)
 	for _, byFFT := range []bool{true, false} {
-		p := newPlan[float64](t, Config{Mode: mode}, size, byFFT)
+		p := planOf[float64](t, config{Mode: mode}, size, byFFT)
 		checkPlan(t, fmt.Sprintf("%s %+v fft %v", mode, size, byFFT), p, in, dy, y, grad, tol64)
 	}
 }
 
-func checkPlan[T num.Float](t *testing.T, what string, p *Plan[T], in Inputs[T], dy []T, y []float64, grad Inputs[float64], tol float64) {
+func checkPlan[T num.Float](t *testing.T, what string, p *plan[T], in inputs[T], dy []T, y []float64, grad inputs[float64], tol float64) {
 	t.Helper()
 	check(t, what+": y", forward(t, p, in), y, tol)
 	got := backward(t, p, in, dy)
@@ -191,7 +191,7 @@ func TestEveryShortLength(t *testing.T) {
 	for l := 1; l <= 70; l++ {
 		for _, mode := range modes {
 			for _, lk := range []int{1, (l + 1) / 2, max(l-1, 1), l, l + 1, 3 * l} {
-				checkSums(t, rng, mode, Size{B: 1 + rng.IntN(3), H: 1, CH: 1 + rng.IntN(2), L: l, LK: lk})
+				checkSums(t, rng, mode, sizes{B: 1 + rng.IntN(3), H: 1, CH: 1 + rng.IntN(2), L: l, LK: lk})
 			}
 		}
 	}
@@ -205,7 +205,7 @@ func TestLongLengths(t *testing.T) {
 			lk = l/3 + 1
 		}
 		for _, mode := range modes {
-			checkSums(t, rng, mode, Size{B: 2, H: 1, CH: 1, L: l, LK: lk})
+			checkSums(t, rng, mode, sizes{B: 2, H: 1, CH: 1, L: l, LK: lk})
 		}
 	}
 }
@@ -215,7 +215,7 @@ func TestEveryBatchAndChannelCount(t *testing.T) {
 	for b := 1; b <= 5; b++ {
 		for ch := 1; ch <= 3; ch++ {
 			for _, mode := range modes {
-				checkSums(t, rng, mode, Size{B: b, H: 3, CH: ch, L: 37, LK: 23})
+				checkSums(t, rng, mode, sizes{B: b, H: 3, CH: ch, L: 37, LK: 23})
 			}
 		}
 	}
@@ -223,15 +223,15 @@ func TestEveryBatchAndChannelCount(t *testing.T) {
 
 func TestPicksTheMethodBySize(t *testing.T) {
 	for _, c := range []struct {
-		size   Size
+		size   sizes
 		direct bool
 	}{
-		{Size{1, 1, 1, 1000, 1000}, false},
-		{Size{1, 1, 1, maxDirectTaps, 1000}, true},
-		{Size{1, 1, 1, 1000, maxDirectTaps}, true},
-		{Size{1, 1, 1, 1000, maxDirectTaps + 1}, false},
+		{sizes{1, 1, 1, 1000, 1000}, false},
+		{sizes{1, 1, 1, maxDirectTaps, 1000}, true},
+		{sizes{1, 1, 1, 1000, maxDirectTaps}, true},
+		{sizes{1, 1, 1, 1000, maxDirectTaps + 1}, false},
 	} {
-		p, err := NewPlan[float64](Config{}, c.size)
+		p, err := newPlan[float64](config{}, c.size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -255,7 +255,7 @@ func TestIdentitiesAtLargeLengths(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 4))
 	for _, l := range []int{4093, 20011} {
 		for _, mode := range modes {
-			p := newPlan[float64](t, Config{Mode: mode}, Size{B: 3, H: 1, CH: 2, L: l, LK: l - 5}, true)
+			p := planOf[float64](t, config{Mode: mode}, sizes{B: 3, H: 1, CH: 2, L: l, LK: l - 5}, true)
 			in := randomInputs[float64](rng, &p.geometry)
 			dy := random[float64](rng, 3*2*l)
 			y := forward(t, p, in)
@@ -269,23 +269,23 @@ func TestIdentitiesAtLargeLengths(t *testing.T) {
 			}
 			// Linear in u and in the kernels.
 			more := randomInputs[float64](rng, &p.geometry)
-			both := Inputs[float64]{U: make([]float64, len(in.U)), K: in.K, D: in.D}
+			both := inputs[float64]{U: make([]float64, len(in.U)), K: in.K, D: in.D}
 			for i := range both.U {
 				both.U[i] = 2*in.U[i] - 3*more.U[i]
 			}
 			want := make([]float64, len(y))
-			for i, v := range forward(t, p, Inputs[float64]{U: more.U, K: in.K, D: in.D}) {
+			for i, v := range forward(t, p, inputs[float64]{U: more.U, K: in.K, D: in.D}) {
 				want[i] = 2*y[i] - 3*v
 			}
 			check(t, fmt.Sprintf("%s L=%d: linearity in u", mode, l), forward(t, p, both), want, tol64)
-			both = Inputs[float64]{U: in.U, K: make([]float64, len(in.K)), D: make([]float64, len(in.D))}
+			both = inputs[float64]{U: in.U, K: make([]float64, len(in.K)), D: make([]float64, len(in.D))}
 			for i := range both.K {
 				both.K[i] = 2*in.K[i] - 3*more.K[i]
 			}
 			for i := range both.D {
 				both.D[i] = 2*in.D[i] - 3*more.D[i]
 			}
-			for i, v := range forward(t, p, Inputs[float64]{U: in.U, K: more.K, D: more.D}) {
+			for i, v := range forward(t, p, inputs[float64]{U: in.U, K: more.K, D: more.D}) {
 				want[i] = 2*y[i] - 3*v
 			}
 			check(t, fmt.Sprintf("%s L=%d: linearity in k and d", mode, l), forward(t, p, both), want, tol64)
@@ -298,7 +298,7 @@ func TestImpulseResponse(t *testing.T) {
 	const l, at = 600, 217
 	rng := rand.New(rand.NewPCG(1, 5))
 	for _, mode := range modes {
-		p := newPlan[float64](t, Config{Mode: mode}, Size{B: 1, H: 1, CH: 1, L: l, LK: l}, true)
+		p := planOf[float64](t, config{Mode: mode}, sizes{B: 1, H: 1, CH: 1, L: l, LK: l}, true)
 		in := randomInputs[float64](rng, &p.geometry)
 		clear(in.U)
 		in.U[at] = 1
@@ -329,8 +329,8 @@ func TestImpulseResponse(t *testing.T) {
 func TestKernelLongerThanRows(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 6))
 	for _, byFFT := range []bool{true, false} {
-		long := newPlan[float64](t, Config{Mode: Causal}, Size{B: 2, H: 2, CH: 1, L: 40, LK: 55}, byFFT)
-		short := newPlan[float64](t, Config{Mode: Causal}, Size{B: 2, H: 2, CH: 1, L: 40, LK: 40}, byFFT)
+		long := planOf[float64](t, config{Mode: Causal}, sizes{B: 2, H: 2, CH: 1, L: 40, LK: 55}, byFFT)
+		short := planOf[float64](t, config{Mode: Causal}, sizes{B: 2, H: 2, CH: 1, L: 40, LK: 40}, byFFT)
 		in := randomInputs[float64](rng, &long.geometry)
 		cut := in
 		cut.K = slices.Concat(in.K[:40], in.K[55:95])
@@ -348,18 +348,18 @@ func TestKernelLongerThanRows(t *testing.T) {
 
 func TestFloat32AgainstFloat64(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 7))
-	for _, size := range []Size{
+	for _, size := range []sizes{
 		{3, 2, 1, 12, 12}, {3, 2, 2, 37, 37}, {5, 1, 1, 100, 41}, {2, 1, 3, 784, 784}, {2, 3, 1, 1000, 1000}, {2, 1, 1, 1021, 2000},
 		{2, 1, 1, 4096, 4096}, {3, 1, 1, 10000, 10000}, {2, 1, 1, 65536, 65536},
 	} {
 		for _, mode := range modes {
-			p32, err := NewPlan[float32](Config{Mode: mode}, size)
+			p32, err := newPlan[float32](config{Mode: mode}, size)
 			if err != nil {
 				t.Fatal(err)
 			}
-			p64 := newPlan[float64](t, Config{Mode: mode}, size, true)
+			p64 := planOf[float64](t, config{Mode: mode}, size, true)
 			in, dy := randomInputs[float32](rng, &p32.geometry), random[float32](rng, size.B*size.CH*size.H*size.L)
-			in64, dy64 := Inputs[float64]{U: toFloat64(in.U), K: toFloat64(in.K), D: toFloat64(in.D)}, toFloat64(dy)
+			in64, dy64 := inputs[float64]{U: toFloat64(in.U), K: toFloat64(in.K), D: toFloat64(in.D)}, toFloat64(dy)
 			checkPlan(t, fmt.Sprintf("%s %+v", mode, size), p32, in, dy, forward(t, p64, in64), backward(t, p64, in64, dy64), tol32)
 		}
 	}
@@ -368,10 +368,10 @@ func TestFloat32AgainstFloat64(t *testing.T) {
 // Leaving gradients out leaves the others as they are.
 func TestAnyGradientMayBeLeftOut(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 8))
-	for _, size := range []Size{{3, 2, 1, 50, 50}, {3, 2, 2, 50, 30}, {2, 2, 1, 9, 9}} {
+	for _, size := range []sizes{{3, 2, 1, 50, 50}, {3, 2, 2, 50, 30}, {2, 2, 1, 9, 9}} {
 		for _, mode := range modes {
 			for _, byFFT := range []bool{true, false} {
-				p := newPlan[float64](t, Config{Mode: mode}, size, byFFT)
+				p := planOf[float64](t, config{Mode: mode}, size, byFFT)
 				in := randomInputs[float64](rng, &p.geometry)
 				dy := random[float64](rng, p.geometry.B*p.geometry.CH*p.geometry.H*p.geometry.L)
 				all := backward(t, p, in, dy)
@@ -403,7 +403,7 @@ func TestAnyGradientMayBeLeftOut(t *testing.T) {
 func TestNoSkipIsASkipOfZero(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 9))
 	for _, byFFT := range []bool{true, false} {
-		p := newPlan[float64](t, Config{Mode: Causal}, Size{B: 3, H: 2, CH: 2, L: 33, LK: 33}, byFFT)
+		p := planOf[float64](t, config{Mode: Causal}, sizes{B: 3, H: 2, CH: 2, L: 33, LK: 33}, byFFT)
 		in := randomInputs[float64](rng, &p.geometry)
 		dy := random[float64](rng, 3*2*2*33)
 		clear(in.D)
@@ -418,9 +418,9 @@ func TestNoSkipIsASkipOfZero(t *testing.T) {
 // A plan gives the same bits again, after other data, and on one worker.
 func TestSameBitsAgain(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 10))
-	for _, size := range []Size{{5, 9, 1, 300, 300}, {4, 9, 2, 100, 40}, {3, 9, 1, 10, 10}, {9, 1, 1, 4000, 4000}, {12, 3, 2, 1024, 1024}} {
+	for _, size := range []sizes{{5, 9, 1, 300, 300}, {4, 9, 2, 100, 40}, {3, 9, 1, 10, 10}, {9, 1, 1, 4000, 4000}, {12, 3, 2, 1024, 1024}} {
 		for _, mode := range modes {
-			p, err := NewPlan[float32](Config{Mode: mode}, size)
+			p, err := newPlan[float32](config{Mode: mode}, size)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -442,7 +442,7 @@ func TestSameBitsAgain(t *testing.T) {
 			old := runtime.GOMAXPROCS(1)
 			again("on one worker")
 			runtime.GOMAXPROCS(old)
-			if p, err = NewPlan[float32](Config{Mode: mode}, size); err != nil {
+			if p, err = newPlan[float32](config{Mode: mode}, size); err != nil {
 				t.Fatal(err)
 			}
 			again("in a new plan")
@@ -452,9 +452,9 @@ func TestSameBitsAgain(t *testing.T) {
 
 func TestSteadyStateDoesNotAllocate(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 11))
-	for _, size := range []Size{{3, 4, 1, 200, 200}, {3, 4, 2, 200, 200}, {3, 4, 1, 9, 9}} {
+	for _, size := range []sizes{{3, 4, 1, 200, 200}, {3, 4, 2, 200, 200}, {3, 4, 1, 9, 9}} {
 		for _, mode := range modes {
-			p, err := NewPlan[float32](Config{Mode: mode}, size)
+			p, err := newPlan[float32](config{Mode: mode}, size)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -475,44 +475,43 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 }
 
 func TestPlanErrors(t *testing.T) {
-	good := Size{B: 1, H: 2, CH: 1, L: 4, LK: 4}
+	good := sizes{B: 1, H: 2, CH: 1, L: 4, LK: 4}
 	for _, c := range []struct {
-		cfg  Config
-		size Size
+		cfg  config
+		size sizes
 		want string
 	}{
-		{Config{Mode: "acausal"}, good, `Config: Mode: want "causal", "bidirectional" or "bidirectional-reference", got "acausal"`},
-		{Config{Activation: "relu"}, good, `Config: want Activation "identity" or "gelu", got "relu"`},
-		{Config{}, Size{B: 0, H: 2, CH: 1, L: 4, LK: 4}, "Size: B: want at least 1, got 0"},
-		{Config{}, Size{B: 1, H: -2, CH: 1, L: 4, LK: 4}, "Size: H: want at least 1, got -2"},
-		{Config{}, Size{B: 1, H: 2, CH: 0, L: 4, LK: 4}, "Size: CH: want at least 1, got 0"},
-		{Config{}, Size{B: 1, H: 2, CH: 1, L: 0, LK: 4}, "Size: L: want at least 1, got 0"},
-		{Config{}, Size{B: 1, H: 2, CH: 1, L: 4}, "Size: LK: want at least 1, got 0"},
+		{config{Mode: "acausal"}, good, `Mode: want "causal", "bidirectional" or "bidirectional-reference", got "acausal"`},
+		{config{}, sizes{B: 0, H: 2, CH: 1, L: 4, LK: 4}, "B: want at least 1, got 0"},
+		{config{}, sizes{B: 1, H: -2, CH: 1, L: 4, LK: 4}, "H: want at least 1, got -2"},
+		{config{}, sizes{B: 1, H: 2, CH: 0, L: 4, LK: 4}, "CH: want at least 1, got 0"},
+		{config{}, sizes{B: 1, H: 2, CH: 1, L: 0, LK: 4}, "L: want at least 1, got 0"},
+		{config{}, sizes{B: 1, H: 2, CH: 1, L: 4}, "LK: want at least 1, got 0"},
 	} {
-		if _, err := NewPlan[float64](c.cfg, c.size); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := newPlan[float64](c.cfg, c.size); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", err, c.want)
 		}
 	}
-	p, err := NewPlan[float64](Config{Mode: Bidirectional}, good)
+	p, err := newPlan[float64](config{Mode: Bidirectional}, good)
 	if err != nil {
 		t.Fatal(err)
 	}
 	vec := func(n int) []float64 { return make([]float64, n) }
 	shared := vec(12)
-	in := Inputs[float64]{U: vec(8), K: vec(16), D: vec(2)}
+	in := inputs[float64]{U: vec(8), K: vec(16), D: vec(2)}
 	for _, c := range []struct {
 		want string
 		err  error
 	}{
-		{"Plan.Forward: y: want B CH H L = 8 elements, got 7", p.Forward(vec(7), in)},
-		{"Plan.Forward: U: want B H L = 8 elements, got 0", p.Forward(vec(8), Inputs[float64]{K: in.K})},
-		{"Plan.Forward: K: want 2 CH H LK = 16 elements, got 8", p.Forward(vec(8), Inputs[float64]{U: in.U, K: vec(8)})},
-		{"Plan.Forward: D: want CH H = 2 elements, got 1", p.Forward(vec(8), Inputs[float64]{U: in.U, K: in.K, D: vec(1)})},
-		{"Plan.Forward: y: want memory of its own", p.Forward(shared[:8], Inputs[float64]{U: shared[4:], K: in.K})},
-		{"Plan.Backward: dy: want B CH H L = 8 elements, got 9", p.Backward(Inputs[float64]{}, in, vec(9))},
-		{"Plan.Backward: grad.K: want 2 CH H LK = 16 elements, got 1", p.Backward(Inputs[float64]{K: vec(1)}, in, vec(8))},
-		{"Plan.Backward: grad.U: want memory of its own", p.Backward(Inputs[float64]{U: in.U}, in, vec(8))},
-		{"Plan.Backward: grad.U: want memory of its own", p.Backward(Inputs[float64]{U: shared[:8]}, in, shared[4:])},
+		{"y: want B CH H L = 8 elements, got 7", p.Forward(vec(7), in)},
+		{"U: want B H L = 8 elements, got 0", p.Forward(vec(8), inputs[float64]{K: in.K})},
+		{"K: want 2 CH H LK = 16 elements, got 8", p.Forward(vec(8), inputs[float64]{U: in.U, K: vec(8)})},
+		{"D: want CH H = 2 elements, got 1", p.Forward(vec(8), inputs[float64]{U: in.U, K: in.K, D: vec(1)})},
+		{"y: want memory of its own", p.Forward(shared[:8], inputs[float64]{U: shared[4:], K: in.K})},
+		{"dy: want B CH H L = 8 elements, got 9", p.Backward(inputs[float64]{}, in, vec(9))},
+		{"grad.K: want 2 CH H LK = 16 elements, got 1", p.Backward(inputs[float64]{K: vec(1)}, in, vec(8))},
+		{"grad.U: want memory of its own", p.Backward(inputs[float64]{U: in.U}, in, vec(8))},
+		{"grad.U: want memory of its own", p.Backward(inputs[float64]{U: shared[:8]}, in, shared[4:])},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", c.err, c.want)
@@ -536,10 +535,10 @@ func goldenMode(t *testing.T, c *golden.Case) Mode {
 
 func TestGolden(t *testing.T) {
 	for _, c := range golden.Cases(t, "fftconv") {
-		size := Size{B: c.Int("B", 0), H: c.Int("H", 0), CH: c.Int("channels", 1), L: c.Int("L", 0), LK: c.Int("L_kernel", 0)}
-		in := Inputs[float64]{U: c.F(t, "u"), K: c.F(t, "k"), D: c.F(t, "D")}
+		size := sizes{B: c.Int("B", 0), H: c.Int("H", 0), CH: c.Int("channels", 1), L: c.Int("L", 0), LK: c.Int("L_kernel", 0)}
+		in := inputs[float64]{U: c.F(t, "u"), K: c.F(t, "k"), D: c.F(t, "D")}
 		for _, byFFT := range []bool{true, false} {
-			p := newPlan[float64](t, Config{Mode: goldenMode(t, c)}, size, byFFT)
+			p := planOf[float64](t, config{Mode: goldenMode(t, c)}, size, byFFT)
 			what := fmt.Sprintf("%s fft %v: ", c.Name, byFFT)
 			check(t, what+"y", forward(t, p, in), c.F(t, "y"), tolGolden)
 			g := backward(t, p, in, c.F(t, "W"))

@@ -4,7 +4,6 @@ import (
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
-	"github.com/gorgonia-s4/s4/ops"
 )
 
 // maxDirectTaps is the number of kernel samples up to which the sum over them
@@ -15,14 +14,12 @@ const maxDirectTaps = 12
 // task is a feature.
 type direct[T num.Float] struct {
 	geometry
-	slope [][]T // (workers)(B CH L) rows before the activation, then the gradients there
-
 	call                *call[T] // in progress
 	forwards, backwards func(worker, h int)
 }
 
 func newDirect[T num.Float](g geometry) *direct[T] {
-	f := &direct[T]{geometry: g, slope: make([][]T, min(par.Workers(), g.H))}
+	f := &direct[T]{geometry: g}
 	f.forwards, f.backwards = f.forwardTask, f.backwardTask
 	return f
 }
@@ -65,9 +62,6 @@ func (f *direct[T]) forwardTask(_, h int) {
 			n := f.call.length(b, f.L)
 			clear(y[n:])
 			f.convolve(y[:n], b, c, h)
-			if f.activation == ops.ActGELU {
-				vec.GELU(y[:n], y[:n])
-			}
 		}
 	}
 }
@@ -77,8 +71,7 @@ func (f *direct[T]) u(b, h int) []T {
 	return row(f.call.in.U, f.L, f.uRow(b, h))[:f.call.length(b, f.L)]
 }
 
-// convolve sets y to the output before the activation, of the samples that
-// count.
+// convolve sets y to the output, of the samples that count.
 func (f *direct[T]) convolve(y []T, b, c, h int) {
 	in := &f.call.in
 	u := f.u(b, h)
@@ -95,47 +88,38 @@ func (f *direct[T]) convolve(y []T, b, c, h int) {
 	}
 }
 
-func (f *direct[T]) backwardTask(worker, h int) {
-	dy := func(b, c int) []T { return row(f.call.y, f.L, f.yRow(b, c, h))[:f.call.length(b, f.L)] }
-	if f.activation == ops.ActGELU {
-		s := num.Grow(f.slope[worker], f.B*f.CH*f.L)
-		f.slope[worker] = s
-		at := func(b, c int) []T { return row(s, f.L, b*f.CH+c)[:f.call.length(b, f.L)] }
-		for b := range f.B {
-			for c := range f.CH {
-				f.convolve(at(b, c), b, c, h)
-				vec.GELUGrad(at(b, c), at(b, c), dy(b, c))
-			}
-		}
-		dy = at
-	}
+func (f *direct[T]) backwardTask(_, h int) {
 	grad := &f.call.grad
 	if grad.U != nil {
 		for b := range f.B {
-			f.gradU(dy, b, h)
+			f.gradU(b, h)
 		}
 	}
 	for c := range f.CH {
 		if grad.K != nil {
 			for dir := range f.directions {
-				f.gradK(dy, dir, c, h)
+				f.gradK(dir, c, h)
 			}
 		}
 		if grad.D != nil {
-			grad.D[f.dAt(c, h)] = f.correlation(dy, c, h, 0)
+			grad.D[f.dAt(c, h)] = f.correlation(c, h, 0)
 		}
 	}
 }
 
-// gradU writes a row of the gradient of u. dy returns a row of the gradient of
-// the output before the activation, of the samples that count.
-func (f *direct[T]) gradU(dy func(b, c int) []T, b, h int) {
+// dy returns the samples of a row of the gradient of y that count.
+func (f *direct[T]) dy(b, c, h int) []T {
+	return row(f.call.y, f.L, f.yRow(b, c, h))[:f.call.length(b, f.L)]
+}
+
+// gradU writes a row of the gradient of u.
+func (f *direct[T]) gradU(b, h int) {
 	in := &f.call.in
 	du := row(f.call.grad.U, f.L, f.uRow(b, h))
 	clear(du)
 	du = du[:f.call.length(b, f.L)]
 	for c := range f.CH {
-		g := dy(b, c)
+		g := f.dy(b, c, h)
 		if in.D != nil {
 			vec.Axpy(du, in.D[f.dAt(c, h)], g)
 		}
@@ -149,19 +133,19 @@ func (f *direct[T]) gradU(dy func(b, c int) []T, b, h int) {
 	}
 }
 
-func (f *direct[T]) gradK(dy func(b, c int) []T, dir, c, h int) {
+func (f *direct[T]) gradK(dir, c, h int) {
 	dk := row(f.call.grad.K, f.LK, f.kRow(dir, c, h))
 	clear(dk[f.taps[dir]:])
 	for m := range f.taps[dir] {
-		dk[m] = f.correlation(dy, c, h, f.lag(dir, m))
+		dk[m] = f.correlation(c, h, f.lag(dir, m))
 	}
 }
 
 // correlation returns the sum over the batch and over l of dy[l] u[l-lag].
-func (f *direct[T]) correlation(dy func(b, c int) []T, c, h, lag int) T {
+func (f *direct[T]) correlation(c, h, lag int) T {
 	var s T
 	for b := range f.B {
-		yl, ul := delayed(dy(b, c), f.u(b, h), lag)
+		yl, ul := delayed(f.dy(b, c, h), f.u(b, h), lag)
 		s += vec.Dot(yl, ul)
 	}
 	return s

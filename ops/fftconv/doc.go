@@ -7,8 +7,6 @@
 // With [Bidirectional] a second kernel looks the other way. The output has the
 // channels before the features, (B, C*H, L), as the layers above want it.
 //
-// [Conv] is the Gorgonia op; [Plan] is the same arithmetic on slices.
-//
 // Rows are apart: a row of the output, or of a gradient, is what it would be
 // alone, to rounding of its own size, whatever the other rows hold. With
 // [WithLengths] nothing behind the length of a row is read.
@@ -26,11 +24,6 @@
 // the spectrum: one inverse transform for each kernel, however large B.
 // Spectra of u are computed again rather than stored: memory does not grow with
 // B. d is a sample of k at lag zero, and so is its gradient.
-//
-// An activation ([WithActivation]) is applied to rows that have just been written
-// and are still in the cache. Its gradient needs the rows before it; they are
-// computed again, from spectra that the gradients need anyway, rather than
-// stored.
 //
 // Features are spread over the worker pool; where they are few, pieces of their
 // batch are. Every result is written by the one worker that has its task, and

@@ -2,32 +2,31 @@ package fftconv_test
 
 import (
 	"fmt"
+	"log"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/ops/fftconv"
 )
 
-func ExamplePlan() {
-	plan, err := fftconv.NewPlan[float64](fftconv.Config{}, fftconv.Size{B: 1, H: 1, CH: 1, L: 5, LK: 2})
+// One sequence of one feature, with a kernel of two samples and a skip.
+func ExampleConv() {
+	g := G.NewGraph()
+	node := func(name string, v []float64, shape ...int) *G.Node {
+		return G.NewTensor(g, tensor.Float64, len(shape), G.WithShape(shape...), G.WithName(name),
+			G.WithValue(tensor.New(tensor.WithShape(shape...), tensor.WithBacking(v))))
+	}
+	y, err := fftconv.Conv(
+		node("u", []float64{1, 2, 3, 4, 5}, 1, 1, 5), node("k", []float64{1, 10}, 1, 2), node("d", []float64{100}, 1))
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	in := fftconv.Inputs[float64]{
-		U: []float64{1, 2, 3, 4, 5},
-		K: []float64{1, 10},
-		D: []float64{100},
+	vm := G.NewTapeMachine(g)
+	defer vm.Close()
+	if err := vm.RunAll(); err != nil {
+		log.Fatal(err)
 	}
-	y := make([]float64, 5)
-	if err := plan.Forward(y, in); err != nil {
-		panic(err)
-	}
-	fmt.Println(y)
-
-	grad := fftconv.Inputs[float64]{K: make([]float64, 2), D: make([]float64, 1)}
-	if err := plan.Backward(grad, in, []float64{0, 0, 0, 0, 1}); err != nil {
-		panic(err)
-	}
-	fmt.Println(grad.K, grad.D)
-	// Output:
-	// [101 212 323 434 545]
-	// [5 4] [5]
+	fmt.Println(y.Shape(), y.Value().Data())
+	// Output: (1, 1, 5) [101 212 323 434 545]
 }

@@ -8,27 +8,22 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/ops"
 )
 
 // Option changes what Conv does.
 type Option func(*options)
 
 type options struct {
-	Config
+	config
 	lengths *G.Node
 }
 
 // WithMode sets the mode. The default is Causal.
 func WithMode(m Mode) Option { return func(o *options) { o.Mode = m } }
 
-// WithActivation applies an activation to the output, while it is in the cache,
-// and lets the gradient through it. The default is ops.ActIdentity.
-func WithActivation(a ops.Activation) Option { return func(o *options) { o.Activation = a } }
-
-// WithLengths makes only the first lengths[b] samples of the rows b count, as
-// Inputs.Lengths does: it is for sequences padded on the right, and what they are
-// padded with does not matter. lengths is (B), of dtype int; a length that is not
+// WithLengths makes only the first lengths[b] samples of the rows b count: it
+// is for sequences padded on the right, and what they are padded with does not
+// matter. The output, and the gradient of u, are 0 behind them. lengths is (B), of dtype int; a length that is not
 // in [0, L] is an error when the graph runs. nil is no option.
 func WithLengths(lengths *G.Node) Option { return func(o *options) { o.lengths = lengths } }
 
@@ -51,8 +46,8 @@ func Conv(u, k, d *G.Node, opts ...Option) (*G.Node, error) {
 	for _, f := range opts {
 		f(&o)
 	}
-	cfg := o.Config
-	if err := cfg.Validate(); err != nil {
+	cfg := o.config
+	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	in, err := graphop.Floats(name, graphop.Named("u", u), graphop.Named("k", k), graphop.Optional("d", d))
@@ -78,8 +73,8 @@ func Conv(u, k, d *G.Node, opts ...Option) (*G.Node, error) {
 }
 
 // convSize reads the size off the shapes of the nodes.
-func convSize(cfg Config, u, k, d *G.Node) (Size, error) {
-	var s Size
+func convSize(cfg config, u, k, d *G.Node) (sizes, error) {
+	var s sizes
 	us := u.Shape()
 	if us.Dims() != 3 || us.TotalSize() == 0 {
 		return s, fmt.Errorf("u: want (B, H, L), each at least 1, got %v", us)
@@ -104,7 +99,7 @@ func convSize(cfg Config, u, k, d *G.Node) (Size, error) {
 }
 
 // kernelShape returns the shape of k with all its three axes.
-func kernelShape(cfg Config, h int, ks tensor.Shape) (tensor.Shape, error) {
+func kernelShape(cfg config, h int, ks tensor.Shape) (tensor.Shape, error) {
 	full := ks
 	if cfg.directions() == 1 && ks.Dims() == 2 {
 		full = tensor.Shape{1, ks[0], ks[1]}
@@ -118,12 +113,12 @@ func kernelShape(cfg Config, h int, ks tensor.Shape) (tensor.Shape, error) {
 	return nil, fmt.Errorf("k: want (2C, %d, Lk) for mode %s, C and Lk at least 1, got %v", h, cfg.mode(), ks)
 }
 
-// core is a Plan behind graphop: inputs u, k, d if there is one, and lengths if
+// core is a plan behind graphop: inputs u, k, d if there is one, and lengths if
 // there are any.
-type core[T num.Float] struct{ plan *Plan[T] }
+type core[T num.Float] struct{ plan *plan[T] }
 
-func newCore[T num.Float](cfg Config, size Size) (graphop.Core[T], error) {
-	plan, err := NewPlan[T](cfg, size)
+func newCore[T num.Float](cfg config, size sizes) (graphop.Core[T], error) {
+	plan, err := newPlan[T](cfg, size)
 	return core[T]{plan}, err
 }
 
@@ -132,15 +127,15 @@ func (c core[T]) Forward(out []T, in []graphop.Arg[T]) error {
 }
 
 func (c core[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
-	g := Inputs[T]{U: grad[0], K: grad[1]}
+	g := inputs[T]{U: grad[0], K: grad[1]}
 	if len(grad) > 2 {
 		g.D = grad[2] // nil where the input is lengths
 	}
 	return c.plan.Backward(g, coreInputs(in), gout)
 }
 
-func coreInputs[T num.Float](in []graphop.Arg[T]) Inputs[T] {
-	x := Inputs[T]{U: in[0].F, K: in[1].F}
+func coreInputs[T num.Float](in []graphop.Arg[T]) inputs[T] {
+	x := inputs[T]{U: in[0].F, K: in[1].F}
 	for _, a := range in[2:] {
 		if a.I != nil {
 			x.Lengths = a.I

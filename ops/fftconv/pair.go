@@ -30,9 +30,6 @@ type pair[T num.Float] struct {
 	ea, eb int // they are scaled by 2^ea and 2^eb
 }
 
-// scaled reports whether a row is.
-func (p *pair[T]) scaled() bool { return p.ea != 0 || p.eb != 0 }
-
 // room is memory for the rows of a pair that cannot be used as they are.
 type room[T num.Float] [2][]T
 

@@ -5,7 +5,6 @@ import (
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
-	"github.com/gorgonia-s4/s4/ops"
 )
 
 // spectral is the method for long kernels: products of spectra.
@@ -32,14 +31,13 @@ type spectral[T num.Float] struct {
 
 // scratch is the memory of one worker.
 type scratch[T num.Float] struct {
-	row            []T             // (n) kernels of both directions, or their gradients
-	z              fft.Spectrum[T] // a result on its way
-	u              fft.Spectrum[T] // bins of u
-	sum            fft.Spectrum[T] // bins of the gradient of u, with more than one channel
-	dy             fft.Planes[T]   // bins of the gradient of y, with more than one channel
-	uRoom, dyRoom  room[T]         // rows of u and of the gradient of y
-	dyA, dyB       [][]T           // (CH) rows of the gradient of y before the activation
-	slopeA, slopeB []T             // (CH L) rows before the activation, then the gradients there
+	row           []T             // (n) kernels of both directions, or their gradients
+	z             fft.Spectrum[T] // a result on its way
+	u             fft.Spectrum[T] // bins of u
+	sum           fft.Spectrum[T] // bins of the gradient of u, with more than one channel
+	dy            fft.Planes[T]   // bins of the gradient of y, with more than one channel
+	uRoom, dyRoom room[T]         // rows of u and of the gradient of y
+	dyA, dyB      [][]T           // (CH) rows of the gradient of y
 }
 
 // halves of a transform.
@@ -112,9 +110,6 @@ func (s *spectral[T]) growBackward() {
 		}
 		w.dyRoom = newRoom[T](s.L)
 		w.dyA, w.dyB = make([][]T, s.CH), make([][]T, s.CH)
-		if s.activation != ops.ActIdentity {
-			w.slopeA, w.slopeB = num.Aligned[T](s.CH*s.L), num.Aligned[T](s.CH*s.L)
-		}
 	}
 }
 
@@ -202,16 +197,6 @@ func (s *spectral[T]) forwardRows(w *scratch[T], k []fft.Spectrum[T], i, j, h in
 		}
 		s.prefetchU(i+2, h)
 		s.store(y, w.z, u)
-		s.activate(s.counting(y))
-	}
-}
-
-// activate applies the activation to rows just written, which are still in the
-// cache.
-func (s *spectral[T]) activate(a, b []T) {
-	if s.activation == ops.ActGELU {
-		vec.GELU(a, a)
-		vec.GELU(b, b)
 	}
 }
 
@@ -314,10 +299,10 @@ func (s *spectral[T]) backwardPair(w *scratch[T], k, acc []fft.Spectrum[T], i, j
 	if a.toU() {
 		du = s.pairU(a.grad.U, i, j, h)
 	}
-	hasBins, ok := s.gradientsOfY(w, k, i, j, h)
-	if !ok {
-		return false
+	for c := range s.CH {
+		w.dyA[c], w.dyB[c] = s.counting(s.pairY(a.y, i, j, c, h))
 	}
+	s.fft.Prefetch(w.dyA[0], w.dyB[0])
 	ea, eb, ok := exponents(w.dyA, w.dyB)
 	switch {
 	case !ok:
@@ -326,8 +311,8 @@ func (s *spectral[T]) backwardPair(w *scratch[T], k, acc []fft.Spectrum[T], i, j
 		du.clear()
 		return true
 	}
-	var u pair[T] // not set where w.u has its bins
-	if a.toK() && !(hasBins && ea == 0 && eb == 0) {
+	var u pair[T]
+	if a.toK() {
 		u = w.uRoom.fit(ua, ub, -ea, -eb)
 	}
 	z, dy := w.z, w.dyRoom.fit(w.dyA[0], w.dyB[0], ea, eb)
@@ -342,29 +327,6 @@ func (s *spectral[T]) backwardPair(w *scratch[T], k, acc []fft.Spectrum[T], i, j
 		s.store(du, z, dy)
 	}
 	return true
-}
-
-// gradientsOfY sets dyA and dyB to the gradients of rows i and j before the
-// activation. With one, it leaves the bins of u in w.u, if hasBins as they are,
-// and returns false for rows that may not share a transform.
-func (s *spectral[T]) gradientsOfY(w *scratch[T], k []fft.Spectrum[T], i, j, h int) (hasBins, ok bool) {
-	a := s.call
-	for c := range s.CH {
-		w.dyA[c], w.dyB[c] = s.counting(s.pairY(a.y, i, j, c, h))
-	}
-	s.fft.Prefetch(w.dyA[0], w.dyB[0])
-	if s.activation == ops.ActIdentity || len(w.dyA[0]) == 0 && j == none {
-		return false, true
-	}
-	u, ok := w.uRoom.pair(s.counting(s.pairU(a.in.U, i, j, h)))
-	if !ok {
-		return false, false
-	}
-	s.binsOfU(w, u)
-	for c := range s.CH {
-		s.beforeActivation(w, k[c], c, i, j, u)
-	}
-	return !u.scaled(), true
 }
 
 // backwardChannel adds the correlation of u and dy to acc and sets w.z to the
@@ -420,25 +382,6 @@ func (s *spectral[T]) backwardChannels(w *scratch[T], k, acc []fft.Spectrum[T], 
 			s.fft.Inverse(half, w.sum[half])
 		}
 	}
-}
-
-// beforeActivation replaces the gradients after the activation, of rows i and j
-// of channel c, by those before it. w.u has the bins of u, scaled as u is. The
-// rows are computed again: to keep them from the forward pass would take longer,
-// besides the memory.
-func (s *spectral[T]) beforeActivation(w *scratch[T], k fft.Spectrum[T], c, i, j int, u pair[T]) {
-	for _, half := range halves {
-		s.fft.Multiply(half, w.z[half], k[half], w.u[half])
-	}
-	y := rows[T]{a: row(w.slopeA, s.L, c), i: i, j: j}
-	if j != none {
-		y.b = row(w.slopeB, s.L, c)
-	}
-	s.store(y, w.z, u)
-	a, b := s.counting(y)
-	vec.GELUGrad(a, a, w.dyA[c])
-	vec.GELUGrad(b, b, w.dyB[c])
-	w.dyA[c], w.dyB[c] = a, b
 }
 
 // none is the number of a row that there is not.

@@ -83,9 +83,8 @@ type Size struct {
 	N  int // size of the state of one feature
 }
 
-// Validate returns an error that names the first size out of range. A
-// tridiagonal model needs N at least 2 besides.
-func (s Size) Validate() error { return s.validate(1) }
+// Validate returns an error that names the first size out of range.
+func (s Size) Validate() error { return s.validate(structuredKind.minN) }
 
 func (s Size) validate(minN int) error {
 	if s.N < minN {

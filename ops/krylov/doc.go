@@ -1,6 +1,6 @@
 // Package krylov computes the convolution kernels of state space models with a
 // dense state matrix: the linear state space layer (LSSL) with its trainable,
-// structured A, and any fixed or trainable dense A.
+// structured A.
 //
 // With the model discretised, x_l = Ab x_{l-1} + Bb u_l and y_l = C x_l, the
 // kernel is
@@ -17,7 +17,7 @@
 // it is in float64: a float32 result is within rounding of the exact one for its
 // parameters.
 //
-// # Two forms
+// # The model
 //
 // [Kernel] takes LSSL's O(N) parameters (see [ssm.Tridiagonal]; package hippo
 // gives those of the HiPPO measures),
@@ -26,11 +26,10 @@
 //
 // and neither A nor T^-1 is formed: the discretised matrix takes N solves with
 // one tridiagonal matrix, O(N^2) for each feature, since each has its own step
-// size. [DenseKernel] takes x' = A x + B u with A (N, N), and one elimination
-// for each feature. Both take every discretisation of package ssm.
+// size. Every discretisation of package ssm will do.
 //
-// [Plan] and [DensePlan] are the same arithmetic on slices; [Discretize] and
-// [DiscretizeDense] give the recurrence whose impulse response the kernel is.
+// [Step] is the recurrence whose impulse response the kernel is, [Discretize] its
+// matrices and [Continuous] what they are made of.
 //
 // For sequences that go on from a state, [StateOutput] and [FinalState] are what
 // the state adds to the output of a structured model, and the state after the
@@ -50,22 +49,16 @@
 //
 // Nothing keeps a free A stable: an optimiser can carry an eigenvalue into the
 // right half plane, and Ab^l then grows with l. LSSL as published has no guard.
-// Config.Stable is one:
-//
-//   - Kernel takes |Pl| and |Pr|, and adds to every element of C the smallest
-//     rho >= 0 for which the symmetric part of T^-1 + diag(C) is not negative.
-//     In the coordinates z = (Pr/Pl)^(1/2) x then z' = -(Pl Pr)^(1/2) (T^-1 +
-//     diag(C)) (Pl Pr)^(1/2) z, and |z| never grows, before and after
-//     discretisation.
-//   - DenseKernel subtracts from the diagonal of A the largest eigenvalue of its
-//     symmetric part, if that is positive. Then |x| never grows.
+// Config.Stable is one: it takes |Pl| and |Pr|, and adds to every element of C the
+// smallest rho >= 0 for which the symmetric part of T^-1 + diag(C) is not
+// negative. In the coordinates z = (Pr/Pl)^(1/2) x then z' = -(Pl Pr)^(1/2) (T^-1 +
+// diag(C)) (Pl Pr)^(1/2) z, and |z| never grows, before and after discretisation.
 //
 // So |K[l]| is bounded for all l, whatever finite values the parameters take;
 // rounding aside, which with zero-order hold asks for dt |A| well below 1e15.
 // This is sufficient, not necessary: stable models exist that it moves. The
-// HiPPO systems are not moved, since in these coordinates they are dissipative,
-// but for LMU and GLagT of order other than 0 in the dense form. LegT, LagT and
-// FouT lie on the boundary, where the derivative of rho depends on the side and
+// HiPPO systems are not moved, since in these coordinates they are dissipative.
+// LegT, LagT and FouT lie on the boundary, where the derivative of rho depends on the side and
 // the inner one, 0, is used. Elsewhere gradients include that of rho. It costs
 // one symmetric eigenvalue problem for each state matrix that has changed.
 //

@@ -373,8 +373,8 @@ func TestPlanErrors(t *testing.T) {
 		err  error
 		want string
 	}{
-		{with(func(c *config, _ *shape) { c.L = 0 }), "krylov: Config: want kernel length L at least 1, got 0"},
-		{with(func(c *config, _ *shape) { c.Disc = "tustin" }), `krylov: Config: field Disc: ssm: want discretisation "zoh"`},
+		{with(func(c *config, _ *shape) { c.L = 0 }), "Config: want kernel length L at least 1, got 0"},
+		{with(func(c *config, _ *shape) { c.Disc = "tustin" }), `Config: field Disc: ssm: want discretisation "zoh"`},
 		{with(func(c *config, _ *shape) { c.Alpha = 0.5 }), `want no Alpha with Disc "bilinear", got 0.5`},
 		{with(func(c *config, _ *shape) { c.Disc, c.Alpha = ssm.GBT, 1.5 }), "want Alpha in [0, 1], got 1.5"},
 		{with(func(c *config, _ *shape) { c.Disc, c.Alpha = ssm.GBT, math.NaN() }), "want Alpha in [0, 1], got NaN"},
@@ -382,20 +382,20 @@ func TestPlanErrors(t *testing.T) {
 		{with(func(c *config, _ *shape) { c.Rate = -1 }), "want Rate a finite number, not negative (0 means 1), got -1"},
 		{with(func(c *config, _ *shape) { c.Stable, c.Disc = true, ssm.Euler }), `want with Stable a discretisation that keeps stability: zoh, bilinear, backward_diff or gbt with Alpha >= 1/2, got "euler" with alpha = 0`},
 		{with(func(c *config, _ *shape) { c.Stable, c.Disc, c.Alpha = true, ssm.GBT, 0.25 }), `got "gbt" with alpha = 0.25`},
-		{with(func(_ *config, s *shape) { s.N = 1 }), "krylov: Size: want a state of size N at least 2, got 1"},
-		{denseSize, "krylov: Size: want a state of size N at least 1, got 0"},
+		{with(func(_ *config, s *shape) { s.N = 1 }), "Size: want a state of size N at least 2, got 1"},
+		{denseSize, "Size: want a state of size N at least 1, got 0"},
 		{with(func(_ *config, s *shape) { s.CH = 0 }), "want at least 1 channel CH, got 0"},
 		{with(func(_ *config, s *shape) { s.H = 3 }), "got H = 3, S = 2"},
 		{size.Validate(), ""},
-		{plan.Forward(k[1:], p), "krylov: Plan.Forward: k: want 20 elements, got 19"},
-		{plan.Forward(k, short), "krylov: Plan.Forward: A.Du: want 4 elements, got 3"},
-		{plan.Forward(k, missing), "krylov: Plan.Forward: Dt: want 2 elements, got 0"},
-		{plan.Backward(short, p, k), "krylov: Plan.Backward: gradient of A.Du: want 4 elements, got 3"},
-		{plan.Backward(p, short, k), "krylov: Plan.Backward: A.Du: want 4 elements, got 3"},
-		{plan.Backward(p, p, k[1:]), "krylov: Plan.Backward: gk: want 20 elements, got 19"},
-		{frozen.Backward(onlyA, p, k), "krylov: Plan.Backward: want no gradient but that of C with Config.Frozen"},
-		{densePlan.Forward(k, shortDense), "krylov: DensePlan.Forward: A: want 18 elements, got 17"},
-		{densePlan.Backward(d, d, k[1:]), "krylov: DensePlan.Backward: gk: want 20 elements, got 19"},
+		{plan.Forward(k[1:], p), "k: want 20 elements, got 19"},
+		{plan.Forward(k, short), "A.Du: want 4 elements, got 3"},
+		{plan.Forward(k, missing), "Dt: want 2 elements, got 0"},
+		{plan.Backward(short, p, k), "gradient of A.Du: want 4 elements, got 3"},
+		{plan.Backward(p, short, k), "A.Du: want 4 elements, got 3"},
+		{plan.Backward(p, p, k[1:]), "gk: want 20 elements, got 19"},
+		{frozen.Backward(onlyA, p, k), "want no gradient but that of C with Config.Frozen"},
+		{densePlan.Forward(k, shortDense), "A: want 18 elements, got 17"},
+		{densePlan.Backward(d, d, k[1:]), "gk: want 20 elements, got 19"},
 		{discretize, "krylov: Discretize: Config: want Rate a finite number"},
 		{discretizeShort, "krylov: Discretize: A.Du: want 4 elements, got 3"},
 		{discretizeSize, "krylov: Discretize: Size: ssm: want the number of features H"},
@@ -441,10 +441,10 @@ func TestSingularModels(t *testing.T) {
 		err  error
 		want string
 	}{
-		{forward(krylov.Config{Disc: ssm.Euler}), "krylov: Plan.Forward: feature 1: " + inverted},
-		{forward(krylov.Config{Disc: ssm.ZOH}), "krylov: Plan.Forward: feature 1: " + inverted},
-		{forward(krylov.Config{Stable: true}), "krylov: Plan.Forward: state matrix 1: " + inverted},
-		{dense.Forward(k, unstable), "krylov: DensePlan.Forward: feature 1: " + inverted},
+		{forward(krylov.Config{Disc: ssm.Euler}), "feature 1: " + inverted},
+		{forward(krylov.Config{Disc: ssm.ZOH}), "feature 1: " + inverted},
+		{forward(krylov.Config{Stable: true}), "state matrix 1: " + inverted},
+		{dense.Forward(k, unstable), "feature 1: " + inverted},
 	} {
 		if c.err == nil || c.err.Error() != c.want {
 			t.Errorf("got error %v, want %q", c.err, c.want)

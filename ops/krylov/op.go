@@ -12,8 +12,13 @@ import (
 )
 
 // Kernel adds the LSSL kernels of the given raw parameters to their graph and
-// returns them, (CH, H, cfg.L). See [Params] for the parameters and [Plan] for
-// the formula. The shapes are
+// returns them, (CH, H, cfg.L):
+//
+//	K[c,h,l] = C[c,h] Ab_h^l Bb_h
+//
+// (LSSL, section 3) where Ab (N, N) and Bb (N) are A and B discretised with dt_h.
+// All arithmetic is in float64 and a result is rounded once. See [Params] for the
+// parameters. The shapes are
 //
 //	Dt     (H, 1) or (H)
 //	A      (S, N) each, but Dl and Du (S, N-1); or (N) and (N-1) for S = 1
@@ -26,18 +31,6 @@ import (
 // The op owns its buffers: a graph with it may be run by one VM at a time.
 func Kernel(cfg Config, p Params[*G.Node]) (*G.Node, error) {
 	return apply("krylov.Kernel", cfg, structuredKind, append(parameters(&p), graphop.Named("C", p.C)), tridiagonalSize)
-}
-
-// DenseKernel is [Kernel] for dense state matrices, x' = A x + B u; see
-// [DenseParams]. The shapes are
-//
-//	Dt     (H, 1) or (H)
-//	A      (S, N, N), or (N, N) for S = 1
-//	B      (S, N), or (N) for S = 1
-//	C      (CH, H, N), or (H, N) for one channel
-func DenseKernel(cfg Config, p DenseParams[*G.Node]) (*G.Node, error) {
-	args := []graphop.Argument{graphop.Named("Dt", p.Dt), graphop.Named("A", p.A), graphop.Named("B", p.B), graphop.Named("C", p.C)}
-	return apply("krylov.DenseKernel", cfg, denseKind, args, denseSize)
 }
 
 // parameters names Dt and the parts of A.
@@ -101,24 +94,6 @@ func tridiagonalSize(parts []*G.Node) (s, n int, err error) {
 		}
 	}
 	return s, n, nil
-}
-
-// denseSize reads S and N off the shapes of A and B.
-func denseSize(parts []*G.Node) (s, n int, err error) {
-	a := parts[0].Shape()
-	d := a.Dims()
-	if d != 2 && d != 3 || a[d-1] < 1 || a[d-1] != a[d-2] {
-		return 0, 0, fmt.Errorf("A: want (S, N, N) or (N, N), N >= 1, got %v", a)
-	}
-	s, n = 1, a[d-1]
-	if d == 3 {
-		s = a[0]
-	}
-	shapes := [][]int{{s, n}}
-	if s == 1 {
-		shapes = append(shapes, []int{n})
-	}
-	return s, n, graphop.WantShape("B", parts[1], shapes...)
 }
 
 // outer reads CH and H off the shape of C, and checks all.

@@ -22,21 +22,14 @@ const (
 	GBT           Disc = "gbt"           // alpha given beside it, in [0, 1]
 )
 
-// Discs lists every discretisation.
-func Discs() []Disc { return []Disc{ZOH, Bilinear, Euler, BackwardEuler, GBT} }
+// discs lists every discretisation.
+func discs() []Disc { return []Disc{ZOH, Bilinear, Euler, BackwardEuler, GBT} }
 
-// ParseDisc returns the discretisation of that name, which must not be empty.
-// The error lists the allowed names.
-func ParseDisc(name string) (Disc, error) {
-	d := Disc(name)
-	return d, d.Validate()
-}
-
-// Validate returns an error unless d is one of allowed, or one of Discs where
+// Validate returns an error unless d is one of allowed, or any of them where
 // allowed is empty. The error lists the allowed names. The zero value is not a
 // name: replace it by a default first.
 func (d Disc) Validate(allowed ...Disc) error {
-	return validate("discretisation", d, allowed, Discs())
+	return validate("discretisation", d, allowed, discs())
 }
 
 // validate is Validate of both kinds of name.

@@ -11,7 +11,7 @@ func CheckBank(CH, H, S, N int) error {
 	if N < 1 {
 		return fmt.Errorf("want at least 1 stored state N, got %d", N)
 	}
-	return CheckShare(H, S)
+	return checkShare(H, S)
 }
 
 // DtCols returns the number of step sizes of a feature: one, or one for each of
@@ -23,9 +23,9 @@ func DtCols(n int, each bool) int {
 	return 1
 }
 
-// CheckShare returns an error unless H features can share S state matrices:
+// checkShare returns an error unless H features can share S state matrices:
 // both at least 1 and H a multiple of S.
-func CheckShare(H, S int) error {
+func checkShare(H, S int) error {
 	if H < 1 || S < 1 || H%S != 0 {
 		return fmt.Errorf("ssm: want the number of features H a multiple of the number of state matrices S (n_ssm), both at least 1, got H = %d, S = %d", H, S)
 	}

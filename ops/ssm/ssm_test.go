@@ -11,34 +11,31 @@ import (
 )
 
 func TestNames(t *testing.T) {
-	for _, d := range ssm.Discs() {
-		if got, err := ssm.ParseDisc(string(d)); err != nil || got != d {
-			t.Errorf("ParseDisc(%q) = %q, %v", d, got, err)
+	for _, d := range []ssm.Disc{ssm.ZOH, ssm.Bilinear, ssm.Euler, ssm.BackwardEuler, ssm.GBT} {
+		if err := d.Validate(); err != nil {
+			t.Error(err)
 		}
 	}
 	for _, x := range ssm.Transforms() {
-		if got, err := ssm.ParseTransform(string(x)); err != nil || got != x {
-			t.Errorf("ParseTransform(%q) = %q, %v", x, got, err)
+		if err := x.Validate(); err != nil {
+			t.Error(err)
 		}
 	}
 	if err := ssm.Transform("").Validate(); err != nil {
 		t.Errorf("the zero Transform: %v", err)
 	}
-	_, badDisc := ssm.ParseDisc("tustin")
-	_, noDisc := ssm.ParseDisc("")
-	_, badTransform := ssm.ParseTransform("Exp")
 	for _, c := range []struct {
 		err  error
 		want string
 	}{
-		{badDisc, `ssm: want discretisation "zoh", "bilinear", "euler", "backward_diff" or "gbt", got "tustin"`},
-		{noDisc, `got ""`},
+		{ssm.Disc("tustin").Validate(), `ssm: want discretisation "zoh", "bilinear", "euler", "backward_diff" or "gbt", got "tustin"`},
+		{ssm.Disc("").Validate(), `got ""`},
 		{ssm.Euler.Validate(ssm.ZOH, ssm.Bilinear), `ssm: want discretisation "zoh" or "bilinear", got "euler"`},
-		{badTransform, `ssm: want transform "exp", "softplus", "relu", "sigmoid" or "none", got "Exp"`},
+		{ssm.Transform("Exp").Validate(), `ssm: want transform "exp", "softplus", "relu", "sigmoid" or "none", got "Exp"`},
 		{ssm.ReLU.Validate(ssm.Exp), `ssm: want transform "exp", got "relu"`},
-		{ssm.CheckShare(5, 2), "got H = 5, S = 2"},
-		{ssm.CheckShare(4, 0), "got H = 4, S = 0"},
-		{ssm.CheckShare(0, 1), "got H = 0, S = 1"},
+		{ssm.CheckBank(1, 5, 2, 1), "got H = 5, S = 2"},
+		{ssm.CheckBank(1, 4, 0, 1), "got H = 4, S = 0"},
+		{ssm.CheckBank(1, 0, 1, 1), "got H = 0, S = 1"},
 		{ssm.CheckBank(0, 4, 2, 3), "want at least 1 channel CH, got 0"},
 		{ssm.CheckBank(1, 4, 2, 0), "want at least 1 stored state N, got 0"},
 		{ssm.CheckBank(1, 4, 3, 1), "got H = 4, S = 3"},
@@ -52,7 +49,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("got error %v, want %q", c.err, c.want)
 		}
 	}
-	if err := ssm.CheckShare(6, 3); err != nil {
+	if err := ssm.CheckBank(1, 6, 3, 1); err != nil {
 		t.Error(err)
 	}
 	for h, want := range []int{0, 1, 2, 0, 1, 2} {

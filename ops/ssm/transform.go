@@ -44,13 +44,6 @@ const (
 // Transforms lists every transform.
 func Transforms() []Transform { return []Transform{Exp, Softplus, ReLU, Sigmoid, None} }
 
-// ParseTransform returns the transform of that name, which must not be empty.
-// The error lists the allowed names.
-func ParseTransform(name string) (Transform, error) {
-	t := Transform(name)
-	return t, validate("transform", t, nil, Transforms())
-}
-
 // Validate returns an error, which lists the allowed names, unless t is one of
 // allowed, or one of Transforms where allowed is empty. The zero value stands
 // for Exp.

@@ -21,12 +21,11 @@
 // once. A float32 kernel is then within about 1.5e-7 of the exact one (relative Euclidean norm) at
 // every length; a float32 recurrence or a float32 phase times l is not.
 //
-// [Kernel] and [DSSKernel] are the Gorgonia ops; [Plan] and [DSSPlan] are the
-// same arithmetic on slices; [Discretize] and [DiscretizeDSS] give the
-// recurrence whose impulse response the kernel is. For sequences that go on from
-// a state, [StateOutput] and [FinalState], [DSSStateOutput] and [DSSFinalState]
-// are what the state adds to the output, and the state after the sequence, by
-// the same products.
+// [Kernel] and [DSSKernel] are the Gorgonia ops; [Step] is the recurrence whose
+// impulse response the kernel is, [Discretize] and [DiscretizeDSS] what it is made
+// of. For sequences that go on from a state, [StateOutput] and [FinalState],
+// [DSSStateOutput] and [DSSFinalState] are what the state adds to the output, and
+// the state after the sequence, by the same products.
 //
 // Shapes: CH channels (kernels of one feature), H features, N stored states,
 // S state matrices shared by the features (n_ssm), L length. Complex arrays

@@ -14,7 +14,7 @@ import (
 
 // DSSVersion names a variant of the DSS kernel, as the published
 // implementation does. They differ in how Lambda follows from its raw
-// parameters and in the scale s of each state (see [DSSPlan]).
+// parameters and in the scale s of each state (see [DSSKernel]).
 type DSSVersion string
 
 // The DSS versions; (re, im) are the raw parameters of one state, and e^x of
@@ -240,7 +240,7 @@ func (c *DSSConfig) scale(st *dssState) complex128 {
 }
 
 // scaleGrad carries the derivative g by s to q and lambda. Derivatives are as
-// in Plan.backwardFeature: the loss changes by Re(g ds). Since r depends on
+// in plan.backwardFeature: the loss changes by Re(g ds). Since r depends on
 // conj(x) too, Re(g dr) = Re((g r_x + conj(g r_conj)) dx).
 func (c *DSSConfig) scaleGrad(st *dssState, g complex128) (gQ, gLambda complex128) {
 	e := expm1(st.q)
@@ -284,18 +284,12 @@ func expm1(z complex128) complex128 {
 	return complex(math.Expm1(real(z))*c-2*half*half, math.Exp(real(z))*s)
 }
 
-// DSSPlan computes a bank of DSS kernels and its gradients:
-//
-//	K[c,h,l] = Re sum_n W[c,h,n] s[h,n] e^(l dt_h Lambda_n)
-//
-// with the scale s of the version; with softmax, where Re Lambda_n > 0, l is
-// counted from the end: l - (L-1). With separate step sizes, dt Lambda stands
-// for dt_h0 Re Lambda + i dt_h1 Im Lambda everywhere. A plan owns its scratch
-// memory, one set for every worker, and allocates nothing once made. Its
+// dssPlan computes a bank of DSS kernels, see [DSSKernel], and its gradients. It
+// owns its scratch memory, one set for every worker, and allocates nothing once made. Its
 // methods may not run at the same time.
 //
 // Results do not depend on the number of workers.
-type DSSPlan[T num.Float] struct {
+type dssPlan[T num.Float] struct {
 	cfg     DSSConfig
 	size    DSSSize
 	workers []dssWorker[T]
@@ -319,15 +313,15 @@ type dssWorker[T num.Float] struct {
 	gScale, gAb []complex128
 }
 
-// NewDSSPlan returns a plan for kernels of the given size.
-func NewDSSPlan[T num.Float](cfg DSSConfig, size DSSSize) (*DSSPlan[T], error) {
+// newDSSPlan returns a plan for kernels of the given size.
+func newDSSPlan[T num.Float](cfg DSSConfig, size DSSSize) (*dssPlan[T], error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("vandermonde: DSSConfig: %w", err)
+		return nil, err
 	}
 	if err := size.Validate(); err != nil {
-		return nil, fmt.Errorf("vandermonde: DSSSize: %w", err)
+		return nil, err
 	}
-	p := &DSSPlan[T]{
+	p := &dssPlan[T]{
 		cfg: cfg, size: size,
 		workers: make([]dssWorker[T], min(par.Workers(), size.H)),
 		part:    make([]float64, size.H*size.N*2),
@@ -349,7 +343,7 @@ func NewDSSPlan[T num.Float](cfg DSSConfig, size DSSSize) (*DSSPlan[T], error) {
 }
 
 // setStates computes the states of feature h.
-func (w *dssWorker[T]) setStates(p *DSSPlan[T], h int) {
+func (w *dssWorker[T]) setStates(p *dssPlan[T], h int) {
 	setDSSStates(w.states, &p.prm, &p.cfg, &p.size, h)
 	w.growing = false
 	for n, st := range w.states {
@@ -360,12 +354,12 @@ func (w *dssWorker[T]) setStates(p *DSSPlan[T], h int) {
 
 // Forward writes the kernels (CH, H, L) to k. It returns an error if a length
 // is wrong.
-func (p *DSSPlan[T]) Forward(k []T, prm DSSParams[[]T]) error {
+func (p *dssPlan[T]) Forward(k []T, prm DSSParams[[]T]) error {
 	if err := checkDSSParams(&prm, p.size, false); err != nil {
-		return fmt.Errorf("vandermonde: DSSPlan.Forward: %w", err)
+		return err
 	}
 	if err := num.CheckLen("k", k, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
-		return fmt.Errorf("vandermonde: DSSPlan.Forward: %w", err)
+		return err
 	}
 	p.k, p.prm = k, prm
 	par.For(p.size.H, p.forward)
@@ -373,7 +367,7 @@ func (p *DSSPlan[T]) Forward(k []T, prm DSSParams[[]T]) error {
 	return nil
 }
 
-func (p *DSSPlan[T]) forwardFeature(worker, h int) {
+func (p *dssPlan[T]) forwardFeature(worker, h int) {
 	w, s, l := &p.workers[worker], &p.size, p.cfg.L
 	w.setStates(p, h)
 	w.series.prepareSum(w.ab)
@@ -410,15 +404,15 @@ func (w *dssWorker[T]) coefficients(weights []T, growing bool) {
 // them. Gradients of complex parameters are (d/dRe, d/dIm); that of Lambda is
 // summed over the features. A nil slice of grad is left out. It returns an
 // error if a length is wrong.
-func (p *DSSPlan[T]) Backward(grad DSSParams[[]T], prm DSSParams[[]T], gk []T) error {
+func (p *dssPlan[T]) Backward(grad DSSParams[[]T], prm DSSParams[[]T], gk []T) error {
 	if err := checkDSSParams(&prm, p.size, false); err != nil {
-		return fmt.Errorf("vandermonde: DSSPlan.Backward: %w", err)
+		return err
 	}
 	if err := checkDSSParams(&grad, p.size, true); err != nil {
-		return fmt.Errorf("vandermonde: DSSPlan.Backward: gradient of %w", err)
+		return fmt.Errorf("gradient of %w", err)
 	}
 	if err := num.CheckLen("gk", gk, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
-		return fmt.Errorf("vandermonde: DSSPlan.Backward: %w", err)
+		return err
 	}
 	p.grad, p.prm, p.gk = grad, prm, gk
 	par.For(p.size.H, p.backward)
@@ -429,8 +423,8 @@ func (p *DSSPlan[T]) Backward(grad DSSParams[[]T], prm DSSParams[[]T], gk []T) e
 
 // backwardFeature writes the gradients of feature h: those of W and dt to
 // their place, that of Lambda to part. Derivatives are as in
-// Plan.backwardFeature.
-func (p *DSSPlan[T]) backwardFeature(worker, h int) {
+// plan.backwardFeature.
+func (p *dssPlan[T]) backwardFeature(worker, h int) {
 	w, s, l := &p.workers[worker], &p.size, p.cfg.L
 	w.setStates(p, h)
 	w.series.prepareAdjoint(w.ab)
@@ -467,7 +461,7 @@ func (p *DSSPlan[T]) backwardFeature(worker, h int) {
 
 // carry takes the derivatives by dt Lambda and, beside that, by Lambda of the
 // states of feature h to those by Lambda, in part, and by dt.
-func (p *DSSPlan[T]) carry(h int, states []dssState, gQ, gLambda []complex128) {
+func (p *dssPlan[T]) carry(h int, states []dssState, gQ, gLambda []complex128) {
 	s := &p.size
 	var gRe, gIm float64 // by the two raw step sizes
 	for n := range states {
@@ -509,7 +503,7 @@ func (w *dssWorker[T]) adjoint(g []T) {
 
 // reduce sums part over the features, in order, and carries it to the raw
 // parameters.
-func (p *DSSPlan[T]) reduce() {
+func (p *dssPlan[T]) reduce() {
 	if p.grad.Lambda == nil {
 		return
 	}

@@ -442,14 +442,14 @@ func TestDSSErrors(t *testing.T) {
 		err  error
 		want string
 	}{
-		{badVersion, `vandermonde: DSSConfig: want Version one of ["softmax" "exp" "exp-re-im" "exp-no-scale" "clip" "clip-no-scale"], got "gelu"`},
+		{badVersion, `want Version one of ["softmax" "exp" "exp-re-im" "exp-no-scale" "clip" "clip-no-scale"], got "gelu"`},
 		{badRate, "want Rate a finite number"},
-		{badSize, "vandermonde: DSSSize: want at least 1 feature H, got 0"},
-		{plan.Forward(k[1:], p), "vandermonde: DSSPlan.Forward: k: want 16 elements, got 15"},
-		{plan.Forward(k, short), "vandermonde: DSSPlan.Forward: Lambda: want 6 elements, got 5"},
-		{plan.Backward(p, short, k), "vandermonde: DSSPlan.Backward: Lambda: want 6 elements, got 5"},
-		{plan.Backward(short, p, k), "vandermonde: DSSPlan.Backward: gradient of Lambda: want 6 elements, got 5"},
-		{plan.Backward(p, p, k[1:]), "vandermonde: DSSPlan.Backward: gk: want 16 elements, got 15"},
+		{badSize, "want at least 1 feature H, got 0"},
+		{plan.Forward(k[1:], p), "k: want 16 elements, got 15"},
+		{plan.Forward(k, short), "Lambda: want 6 elements, got 5"},
+		{plan.Backward(p, short, k), "Lambda: want 6 elements, got 5"},
+		{plan.Backward(short, p, k), "gradient of Lambda: want 6 elements, got 5"},
+		{plan.Backward(p, p, k[1:]), "gk: want 16 elements, got 15"},
 		{discretize, "vandermonde: DiscretizeDSS: want kernel length L at least 1, got 0"},
 		{discretizeShort, "vandermonde: DiscretizeDSS: Lambda: want 6 elements, got 5"},
 		{op(vandermonde.DSSConfig{}, dt, lambda, w), "vandermonde.DSSKernel: want kernel length L at least 1, got 0"},

@@ -71,16 +71,11 @@ func setStates[T num.Float](dst []state, p *Params[[]T], c *Config, s *Size, h i
 	}
 }
 
-// Plan computes a bank of S4D kernels and its gradients:
-//
-//	K[c,h,l] = 2 Re sum_n C[c,h,n] Bb[h,n] Ab[h,n]^l
-//
-// (S4D, section 3; the factor 2 and the real part stand for the other half of
-// the conjugate pairs). It owns its scratch memory, one set for every worker, and
+// plan computes a bank of S4D kernels, see [Kernel], and its gradients. It owns its scratch memory, one set for every worker, and
 // allocates nothing once made. Its methods may not run at the same time.
 //
 // Results do not depend on the number of workers.
-type Plan[T num.Float] struct {
+type plan[T num.Float] struct {
 	cfg     Config
 	size    Size
 	workers []kernelWorker[T]
@@ -102,15 +97,15 @@ type kernelWorker[T num.Float] struct {
 	gCoef, gAb []complex128
 }
 
-// NewPlan returns a plan for kernels of the given size.
-func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
+// newPlan returns a plan for kernels of the given size.
+func newPlan[T num.Float](cfg Config, size Size) (*plan[T], error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("vandermonde: Config: %w", err)
+		return nil, err
 	}
 	if err := size.Validate(); err != nil {
-		return nil, fmt.Errorf("vandermonde: Size: %w", err)
+		return nil, err
 	}
-	p := &Plan[T]{
+	p := &plan[T]{
 		cfg: cfg, size: size,
 		workers: make([]kernelWorker[T], min(par.Workers(), size.H)),
 		partA:   make([]float64, size.H*size.N*2),
@@ -132,12 +127,12 @@ func NewPlan[T num.Float](cfg Config, size Size) (*Plan[T], error) {
 
 // Forward writes the kernels (CH, H, L) to k. It returns an error if a length
 // is wrong.
-func (p *Plan[T]) Forward(k []T, prm Params[[]T]) error {
+func (p *plan[T]) Forward(k []T, prm Params[[]T]) error {
 	if err := checkParams(&prm, p.size, false); err != nil {
-		return fmt.Errorf("vandermonde: Plan.Forward: %w", err)
+		return err
 	}
 	if err := num.CheckLen("k", k, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
-		return fmt.Errorf("vandermonde: Plan.Forward: %w", err)
+		return err
 	}
 	p.k, p.prm = k, prm
 	par.For(p.size.H, p.forward)
@@ -145,7 +140,7 @@ func (p *Plan[T]) Forward(k []T, prm Params[[]T]) error {
 	return nil
 }
 
-func (p *Plan[T]) forwardFeature(worker, h int) {
+func (p *plan[T]) forwardFeature(worker, h int) {
 	w, s, l := &p.workers[worker], &p.size, p.cfg.L
 	setStates(w.states, &p.prm, &p.cfg, s, h)
 	w.poles()
@@ -174,15 +169,15 @@ func (w *kernelWorker[T]) poles() {
 // them. Gradients of complex parameters are (d/dRe, d/dIm); those of shared
 // ones are summed over the features. A nil slice of grad is left out. It
 // returns an error if a length is wrong.
-func (p *Plan[T]) Backward(grad Params[[]T], prm Params[[]T], gk []T) error {
+func (p *plan[T]) Backward(grad Params[[]T], prm Params[[]T], gk []T) error {
 	if err := checkParams(&prm, p.size, false); err != nil {
-		return fmt.Errorf("vandermonde: Plan.Backward: %w", err)
+		return err
 	}
 	if err := checkParams(&grad, p.size, true); err != nil {
-		return fmt.Errorf("vandermonde: Plan.Backward: gradient of %w", err)
+		return fmt.Errorf("gradient of %w", err)
 	}
 	if err := num.CheckLen("gk", gk, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
-		return fmt.Errorf("vandermonde: Plan.Backward: %w", err)
+		return err
 	}
 	p.grad, p.prm, p.gk = grad, prm, gk
 	par.For(p.size.H, p.backward)
@@ -197,7 +192,7 @@ func (p *Plan[T]) Backward(grad Params[[]T], prm Params[[]T], gk []T) error {
 // All quantities g here are holomorphic derivatives: the loss changes by
 // Re(g dx). Its derivatives by the real and imaginary part of x are then Re g
 // and -Im g.
-func (p *Plan[T]) backwardFeature(worker, h int) {
+func (p *plan[T]) backwardFeature(worker, h int) {
 	w, s, l := &p.workers[worker], &p.size, p.cfg.L
 	setStates(w.states, &p.prm, &p.cfg, s, h)
 	w.poles()
@@ -227,7 +222,7 @@ func (p *Plan[T]) backwardFeature(worker, h int) {
 
 // carry takes the derivatives by Ab and Bb of the states of feature h to those
 // by A and B, in partA and partB, and by dt.
-func (p *Plan[T]) carry(h int, states []state, gAb, gBb []complex128) {
+func (p *plan[T]) carry(h int, states []state, gAb, gBb []complex128) {
 	s := &p.size
 	var gDt float64
 	for n := range states {
@@ -246,7 +241,7 @@ func (p *Plan[T]) carry(h int, states []state, gAb, gBb []complex128) {
 
 // reduce sums partA and partB over the features that share a state matrix, in
 // order, and carries them to the raw parameters.
-func (p *Plan[T]) reduce() {
+func (p *plan[T]) reduce() {
 	s := &p.size
 	for i := range s.S * s.N {
 		var aRe, aIm, bRe, bIm float64

@@ -12,8 +12,12 @@ import (
 )
 
 // Kernel adds the S4D kernels of the given raw parameters to their graph and
-// returns them, (CH, H, cfg.L). See [Params] for the parameters and [Plan] for
-// the formula. The shapes are
+// returns them, (CH, H, cfg.L):
+//
+//	K[c,h,l] = 2 Re sum_n C[c,h,n] Bb[h,n] Ab[h,n]^l
+//
+// (S4D, section 3; the factor 2 and the real part stand for the other half of the
+// conjugate pairs). See [Params] for the parameters. The shapes are
 //
 //	Dt     (H, 1) or (H): one step size for each feature; or (H, N): one for each state
 //	AReal  (S, N)
@@ -79,8 +83,14 @@ func modelSize(ch, h int, p *Params[*G.Node]) (Size, error) {
 }
 
 // DSSKernel adds the DSS kernels of the given raw parameters to their graph and
-// returns them, (CH, H, cfg.L). See [DSSParams] for the parameters and
-// [DSSPlan] for the formula. The shapes are
+// returns them, (CH, H, cfg.L):
+//
+//	K[c,h,l] = Re sum_n W[c,h,n] s[h,n] e^(l dt_h Lambda_n)
+//
+// with the scale s of the version; with softmax, where Re Lambda_n > 0, l is
+// counted from the end: l - (L-1). With separate step sizes, dt Lambda stands
+// for dt_h0 Re Lambda + i dt_h1 Im Lambda everywhere. See [DSSParams] for the
+// parameters. The shapes are
 //
 //	LogDt   (H, 1) or (H): one step size for each feature; or (H, 2): one each
 //	        for the real and the imaginary part of Lambda
@@ -142,12 +152,12 @@ func dssModelSize(ch, h int, p *DSSParams[*G.Node]) (DSSSize, error) {
 	return s, err
 }
 
-// kernelCore is a Plan behind graphop: inputs Dt, AReal, AImag, C and, if there
+// kernelCore is a plan behind graphop: inputs Dt, AReal, AImag, C and, if there
 // are five, B.
-type kernelCore[T num.Float] struct{ plan *Plan[T] }
+type kernelCore[T num.Float] struct{ plan *plan[T] }
 
 func newKernelCore[T num.Float](cfg Config, size Size) (graphop.Core[T], error) {
-	plan, err := NewPlan[T](cfg, size)
+	plan, err := newPlan[T](cfg, size)
 	return kernelCore[T]{plan}, err
 }
 
@@ -171,11 +181,11 @@ func kernelParams[T num.Float](in []graphop.Arg[T]) Params[[]T] {
 	return p
 }
 
-// dssCore is a DSSPlan behind graphop: inputs LogDt, Lambda, W.
-type dssCore[T num.Float] struct{ plan *DSSPlan[T] }
+// dssCore is a dssPlan behind graphop: inputs LogDt, Lambda, W.
+type dssCore[T num.Float] struct{ plan *dssPlan[T] }
 
 func newDSSCore[T num.Float](cfg DSSConfig, size DSSSize) (graphop.Core[T], error) {
-	plan, err := NewDSSPlan[T](cfg, size)
+	plan, err := newDSSPlan[T](cfg, size)
 	return dssCore[T]{plan}, err
 }
 

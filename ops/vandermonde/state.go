@@ -286,17 +286,17 @@ func power(z complex128, n int) complex128 {
 	return p
 }
 
-// s4dBank is the recurrences of a Plan. Its first inputs are Dt, AReal, AImag
+// s4dBank is the recurrences of a plan. Its first inputs are Dt, AReal, AImag
 // and, if the models have one, B.
 type s4dBank[T num.Float] struct {
-	plan *Plan[T]
+	plan *plan[T]
 	hasB bool
 }
 
 func s4dBanks[T num.Float](cfg Config, size Size, hasB bool) banks[T] {
 	return func() (recurrences[T], error) {
 		cfg.L = 1 // the plan computes no kernel
-		plan, err := NewPlan[T](cfg, size)
+		plan, err := newPlan[T](cfg, size)
 		return &s4dBank[T]{plan, hasB}, err
 	}
 }
@@ -337,13 +337,13 @@ func (s *s4dBank[T]) reduce() { s.plan.reduce() }
 // gain counts the conjugate of each stored state.
 func (s *s4dBank[T]) gain() float64 { return 2 }
 
-// dssBank is the recurrences of a DSSPlan. Its first inputs are LogDt and
+// dssBank is the recurrences of a dssPlan. Its first inputs are LogDt and
 // Lambda.
-type dssBank[T num.Float] struct{ plan *DSSPlan[T] }
+type dssBank[T num.Float] struct{ plan *dssPlan[T] }
 
 func dssBanks[T num.Float](cfg DSSConfig, size DSSSize) banks[T] {
 	return func() (recurrences[T], error) {
-		plan, err := NewDSSPlan[T](cfg, size)
+		plan, err := newDSSPlan[T](cfg, size)
 		return &dssBank[T]{plan}, err
 	}
 }

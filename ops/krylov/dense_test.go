@@ -1,11 +1,112 @@
 package krylov
 
+// Models with a dense state matrix, x' = A x + B u with A (N, N): the form that
+// the structured one, and the steps that both share, are judged by.
+
 import (
+	"fmt"
 	"math"
 
+	G "gorgonia.org/gorgonia"
+
 	"github.com/gorgonia-s4/s4/internal/gemm"
+	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
+
+// DenseParams are the raw parameters of a bank of kernels with dense state
+// matrices, or the gradients with respect to them, held by E as in [Params].
+// With S state matrices,
+//
+//	dt_h = Rate * DtTransform(Dt)
+//	x'   = A x + B u
+type DenseParams[E any] struct {
+	Dt E // (H, 1): raw step sizes
+	A  E // (S, N, N): state matrix
+	B  E // (S, N): input
+	C  E // (CH, H, N): output
+}
+
+// setDense makes v refer to p.
+func (v *values[T]) setDense(p *DenseParams[[]T]) { v.set(p.Dt, p.C, p.A, p.B) }
+
+// DensePlan is [Plan] for dense state matrices: those of any measure of package
+// hippo, fixed or trainable.
+type DensePlan[T num.Float] struct{ bank *bank[T] }
+
+// NewDensePlan returns a plan for kernels of the given size.
+func NewDensePlan[T num.Float](cfg Config, size Size) (*DensePlan[T], error) {
+	b, err := newBank[T](cfg, size, denseKind)
+	if err != nil {
+		return nil, err
+	}
+	return &DensePlan[T]{b}, nil
+}
+
+// Forward writes the kernels (CH, H, L) to k. It returns an error if a length
+// is wrong or a model cannot be discretised because A has the eigenvalue
+// 1/(alpha dt).
+func (p *DensePlan[T]) Forward(k []T, prm DenseParams[[]T]) error {
+	p.bank.prm.setDense(&prm)
+	if err := p.bank.forward(k); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Backward is [Plan.Backward] for dense state matrices.
+func (p *DensePlan[T]) Backward(grad DenseParams[[]T], prm DenseParams[[]T], gk []T) error {
+	p.bank.prm.setDense(&prm)
+	p.bank.grad.setDense(&grad)
+	if err := p.bank.backward(gk); err != nil {
+		return err
+	}
+	return nil
+}
+
+// DiscretizeDense is [Discretize] for dense state matrices.
+func DiscretizeDense[T num.Float](cfg Config, size Size, prm DenseParams[[]T]) (ab, bb []float64, err error) {
+	b, err := newStepBank[T](cfg, size, denseKind)
+	if err == nil {
+		b.prm.setDense(&prm)
+		ab, bb, err = b.discretize()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("krylov: DiscretizeDense: %w", err)
+	}
+	return ab, bb, nil
+}
+
+// DenseKernel is [Kernel] for dense state matrices, x' = A x + B u; see
+// [DenseParams]. The shapes are
+//
+//	Dt     (H, 1) or (H)
+//	A      (S, N, N), or (N, N) for S = 1
+//	B      (S, N), or (N) for S = 1
+//	C      (CH, H, N), or (H, N) for one channel
+func DenseKernel(cfg Config, p DenseParams[*G.Node]) (*G.Node, error) {
+	args := []graphop.Argument{graphop.Named("Dt", p.Dt), graphop.Named("A", p.A), graphop.Named("B", p.B), graphop.Named("C", p.C)}
+	return apply("krylov.DenseKernel", cfg, denseKind, args, denseSize)
+}
+
+// denseSize reads S and N off the shapes of A and B.
+func denseSize(parts []*G.Node) (s, n int, err error) {
+	a := parts[0].Shape()
+	d := a.Dims()
+	if d != 2 && d != 3 || a[d-1] < 1 || a[d-1] != a[d-2] {
+		return 0, 0, fmt.Errorf("A: want (S, N, N) or (N, N), N >= 1, got %v", a)
+	}
+	s, n = 1, a[d-1]
+	if d == 3 {
+		s = a[0]
+	}
+	shapes := [][]int{{s, n}}
+	if s == 1 {
+		shapes = append(shapes, []int{n})
+	}
+	return s, n, graphop.WantShape("B", parts[1], shapes...)
+}
 
 // dense is the form in which theta is F (N, N) and B (N) themselves.
 type dense struct {
