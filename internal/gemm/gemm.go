@@ -64,7 +64,8 @@ type Packed[T num.Float] struct {
 }
 
 // Pack copies op(A), which is (m, k), and the bias (m) or nil, into p, whose
-// memory it reuses. A is as in Gemm.
+// memory it reuses. A is as in Gemm. Pack panics where that would, and if the bias
+// has another length.
 func (p *Packed[T]) Pack(transA bool, m, k int, a []T, lda int, bias []T) {
 	checkOp("A", transA, m, k, len(a), lda)
 	if bias != nil && len(bias) != m {

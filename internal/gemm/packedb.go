@@ -18,7 +18,8 @@ type PackedB[T num.Float] struct {
 }
 
 // Pack copies op(B), which is (k, n), and the bias (n) or nil, into p, whose
-// memory it reuses. B is as in Gemm.
+// memory it reuses. B is as in Gemm. Pack panics where that would, and if the bias
+// has another length.
 func (p *PackedB[T]) Pack(transB bool, k, n int, b []T, ldb int, bias []T) {
 	checkOp("B", transB, k, n, len(b), ldb)
 	if bias != nil && len(bias) != n {
@@ -55,6 +56,7 @@ const rowsAlone = 2
 // bias are those of pb and the bias is added to every row. j0 is a multiple of
 // ColumnStep, and so is j1 unless it is n. A is (m, k), C is (m, n); they are as
 // in Gemm. An element of C depends neither on the split nor on the other rows.
+// GemmPackedB panics where Gemm would, and at other columns.
 func GemmPackedB[T num.Float](ws *Workspace[T], m int, a []T, lda int, pb *PackedB[T], j0, j1 int, c []T, ldc int) {
 	check("A", m, pb.k, len(a), lda)
 	check("C", m, pb.n, len(c), ldc)

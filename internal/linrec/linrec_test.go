@@ -66,7 +66,7 @@ func (p *plain[T]) Store() {}
 type model struct {
 	size            linrec.Size
 	e, b, c, x0, u  testutil.Input
-	untuned        []float64 // C where c is C~
+	untuned         []float64 // C where c is C~
 	outputs, finals []float64 // by the recurrence; finalsOf0 from the state 0
 	finalsOf0       []float64
 }

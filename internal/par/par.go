@@ -143,7 +143,7 @@ func NewLoop(f func(worker, i int)) *Loop {
 	return l
 }
 
-// Run does what For does.
+// Run does what For does, a panic of f included.
 func (l *Loop) Run(n int) {
 	j, w := &l.j, helpers(n)
 	if w == 0 {

@@ -78,7 +78,7 @@ func tangents[T num.Float](dst []T, x, z []float64, groups int) {
 
 // horner writes to s (3, 2n) the sums of U_j x^j and of V_j x^j, and the
 // derivative of the first by x; (U_j, V_j) is row j of u (rows, 4n), and x a
-// complex row.
+// complex row. It panics if the lengths do not fit, as powers and tangents do.
 func horner[T num.Float](s, x []float64, u []T) {
 	n := len(x) / 2
 	want("horner", "s", 6*n, len(s))
