@@ -48,3 +48,38 @@ func CheckStateOps(t testing.TB, tol float64, o StateOps) {
 		}
 	}
 }
+
+// Stepper is the recurrence of a bank of kernels, as each kernel package has it.
+type Stepper interface {
+	StateLen(batch int) int
+	Load(x, src []float64) error
+	Store(x []float64) []float64
+	Advance(y, x, u []float64) error
+}
+
+// Scan runs a recurrence of ch outputs for each of h features over u (batch, h, l)
+// from x0, nil for zeros, and returns the outputs (batch, ch*h, l) and the last
+// states.
+func Scan(t testing.TB, s Stepper, u, x0 []float64, batch, ch, h, l int) (y, x []float64) {
+	t.Helper()
+	x = make([]float64, s.StateLen(batch))
+	if x0 != nil {
+		if err := s.Load(x, x0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	y = make([]float64, batch*ch*h*l)
+	now, in := make([]float64, batch*ch*h), make([]float64, batch*h)
+	for step := range l {
+		for i := range in {
+			in[i] = u[i*l+step]
+		}
+		if err := s.Advance(now, x, in); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range now {
+			y[i*l+step] = v
+		}
+	}
+	return y, s.Store(x)
+}

@@ -69,32 +69,13 @@ func TestStateOps(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				scan := func(u []float64, x0 []float64) (y, x []float64) {
-					x = make([]float64, step.StateLen(batch))
-					if x0 != nil {
-						if err := step.Load(x, x0); err != nil {
-							t.Fatal(err)
-						}
-					}
-					y = make([]float64, batch*size.CH*size.H*l)
-					yt, ut := make([]float64, batch*size.CH*size.H), make([]float64, batch*size.H)
-					for s := range l {
-						for i := range ut {
-							ut[i] = u[i*l+s]
-						}
-						if err := step.Advance(yt, x, ut); err != nil {
-							t.Fatal(err)
-						}
-						for i, v := range yt {
-							y[i*l+s] = v
-						}
-					}
-					return y, step.Store(x)
-				}
 				testutil.CheckStateOps(t, tolStateOp, testutil.StateOps{
 					Output: outputOf(cfg), Final: finalOf(cfg),
 					OutputParams: []testutil.Input{in[0], in[1], in[2], in[3], in[5]}, FinalParams: in[:5],
-					U: u, X0: x0, Scan: scan,
+					U: u, X0: x0,
+					Scan: func(u, x0 []float64) (y, x []float64) {
+						return testutil.Scan(t, step, u, x0, batch, size.CH, size.H, l)
+					},
 				})
 			})
 		}
@@ -110,19 +91,7 @@ func TestStateOutputOfAModeThatDoesNotDecay(t *testing.T) {
 		t.Fatal(err)
 	}
 	x0 := testutil.Normal(rand.New(rand.NewPCG(8, 2)), "x0", 1, size.H, size.N, 2)
-	x, u, y := make([]float64, step.StateLen(1)), make([]float64, size.H), make([]float64, size.CH*size.H)
-	if err := step.Load(x, x0.F); err != nil {
-		t.Fatal(err)
-	}
-	want := make([]float64, len(y)*cfg.L)
-	for l := range cfg.L {
-		if err := step.Advance(y, x, u); err != nil {
-			t.Fatal(err)
-		}
-		for i, v := range y {
-			want[i*cfg.L+l] = v
-		}
-	}
+	want, _ := testutil.Scan(t, step, make([]float64, size.H*cfg.L), x0.F, 1, size.CH, size.H, cfg.L)
 	in := func(name string, v []float64, shape ...int) testutil.Input {
 		return testutil.Input{Name: name, Shape: shape, F: v}
 	}

@@ -1,6 +1,7 @@
 package vandermonde
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/gorgonia-s4/s4/internal/dplr"
@@ -22,6 +23,9 @@ type Step[T num.Float] struct{ r *dplr.Recurrence[T] }
 // NewStep returns the recurrence of the kernels that cfg and prm describe. It
 // returns an error if the configuration, a size or a length is wrong.
 func NewStep[T num.Float](cfg Config, size Size, prm Params[[]T]) (*Step[T], error) {
+	if err := cmp.Or(size.Validate(), num.CheckLen("C", prm.C, size.CH*size.H*size.N*2, false)); err != nil {
+		return nil, named("NewStep", err)
+	}
 	ab, bb, err := Discretize(cfg, size, prm)
 	if err != nil {
 		return nil, err
@@ -31,6 +35,9 @@ func NewStep[T num.Float](cfg Config, size Size, prm Params[[]T]) (*Step[T], err
 
 // NewDSSStep is NewStep for the kernels of DSS.
 func NewDSSStep[T num.Float](cfg DSSConfig, size DSSSize, prm DSSParams[[]T]) (*Step[T], error) {
+	if err := cmp.Or(size.Validate(), num.CheckLen("W", prm.W, size.CH*size.H*size.N*2, false)); err != nil {
+		return nil, named("NewDSSStep", err)
+	}
 	ab, bb, err := DiscretizeDSS(cfg, size, prm)
 	if err != nil {
 		return nil, err
