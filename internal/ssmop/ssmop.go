@@ -19,9 +19,33 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 )
 
-// Poles reads the number of state matrices and of states off the shape of the
+// Bank is the shape of a bank of diagonal models, or the diagonal part of one.
+type Bank struct {
+	CH, H, S, N int
+	DtPerState  bool // dt is (H, N)
+}
+
+// ReadBank reads the shape of a bank off those of its parameters Dt, AReal, AImag
+// and, unless it is nil, C, which it checks. Without C, CH is 1.
+func ReadBank(dt, aReal, aImag, c *G.Node) (b Bank, err error) {
+	if b.S, b.N, err = poles(aReal, aImag); err != nil {
+		return b, err
+	}
+	if c != nil {
+		b.CH, b.H, err = Outputs("C", c, b.N, 2)
+	} else {
+		b.CH = 1
+		b.H, err = graphop.FirstAxis("Dt", dt, "(H, 1) or (H) or (H, N)")
+	}
+	if err == nil {
+		b.DtPerState, err = Steps("Dt", dt, b.H, b.N)
+	}
+	return b, err
+}
+
+// poles reads the number of state matrices and of states off the shape of the
 // parameter AReal (S, N), and checks that AImag has it too.
-func Poles(aReal, aImag *G.Node) (s, n int, err error) {
+func poles(aReal, aImag *G.Node) (s, n int, err error) {
 	a := aReal.Shape()
 	if a.Dims() != 2 || a[1] < 1 {
 		return 0, 0, fmt.Errorf("AReal: want (S, N), N >= 1, got %v", a)

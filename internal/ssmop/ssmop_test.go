@@ -16,8 +16,8 @@ func TestShapes(t *testing.T) {
 	node := func(shape ...int) *G.Node {
 		return G.NewTensor(g, tensor.Float64, len(shape), G.WithShape(shape...), G.WithName(fmt.Sprint("x", shape)))
 	}
-	if s, n, err := Poles(node(2, 3), node(2, 3)); s != 2 || n != 3 || err != nil {
-		t.Errorf("Poles: got %d, %d, %v", s, n, err)
+	if s, n, err := poles(node(2, 3), node(2, 3)); s != 2 || n != 3 || err != nil {
+		t.Errorf("poles: got %d, %d, %v", s, n, err)
 	}
 	for _, c := range []struct {
 		shape []int
@@ -35,8 +35,20 @@ func TestShapes(t *testing.T) {
 			t.Errorf("Steps of %v: got %v, %v", c.shape, each, err)
 		}
 	}
-	_, _, flat := Poles(node(6), node(6))
-	_, _, other := Poles(node(2, 3), node(3, 2))
+	for _, c := range []struct {
+		dt, c *G.Node
+		want  Bank
+	}{
+		{node(4, 3), node(5, 4, 3, 2), Bank{5, 4, 2, 3, true}},
+		{node(4), node(4, 3, 2), Bank{1, 4, 2, 3, false}},
+		{node(4, 1), nil, Bank{1, 4, 2, 3, false}},
+	} {
+		if b, err := ReadBank(c.dt, node(2, 3), node(2, 3), c.c); b != c.want || err != nil {
+			t.Errorf("ReadBank: got %+v, %v, want %+v", b, err, c.want)
+		}
+	}
+	_, _, flat := poles(node(6), node(6))
+	_, _, other := poles(node(2, 3), node(3, 2))
 	_, _, badC := Outputs("C", node(3, 2), 3, 2)
 	_, _, badN := Outputs("C", node(4, 5), 3)
 	_, badDt := Steps("Dt", node(4, 2), 4, 3)

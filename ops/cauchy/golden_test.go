@@ -73,34 +73,16 @@ func TestGoldenFloat32(t *testing.T) {
 	for _, c := range golden.Cases(t, "dplr_kernel") {
 		cfg, size, p := goldenDPLR(t, c)
 		p = to64(to32(p))
-		w := f32(c.F(t, "W"))
-		got, want := backward(t, cfg, size, to32(p), w), backward(t, cfg, size, p, f64(w))
+		w := testutil.Float32s(c.F(t, "W"))
+		got, want := backward(t, cfg, size, to32(p), w), backward(t, cfg, size, p, testutil.Float64s(w))
 		ref, _ := c.Meta["ref_float32_rel_err_grads"].(map[string]any)
-		for _, x := range []struct {
-			name      string
-			got, want []float64
-			refErr    any
-		}{
-			{"K", forward(t, cfg, size, to32(p)), forward(t, cfg, size, p), c.Meta["ref_float32_rel_err_K"]},
-			{"g_log_dt", f64(got.Dt), want.Dt, ref["inv_dt"]},
-			{"g_A real", f64(got.AReal), want.AReal, ref["A_real"]},
-			{"g_A imag", f64(got.AImag), want.AImag, ref["A_imag"]},
-			{"g_P", f64(got.P), want.P, ref["P"]},
-			{"g_B", f64(got.B), want.B, ref["B"]},
-			{"g_Ct", f64(got.C), want.C, ref["C"]},
-		} {
-			tol, ok := x.refErr.(float64)
-			if !ok {
-				t.Errorf("%s: %s: the case has no float32 error", c.Name, x.name)
-				continue
-			}
-			tol = max(tol, 0x1p-23)
-			e := testutil.RelErr(x.got, x.want)
-			t.Logf("%s: %s: %.2g, reference %.2g", c.Name, x.name, e, tol)
-			if !(e <= tol) {
-				t.Errorf("%s: %s: relative error %.3g > %.3g", c.Name, x.name, e, tol)
-			}
-		}
+		testutil.CheckRounded(t, c.Name+": K", forward(t, cfg, size, to32(p)), forward(t, cfg, size, p), c.Meta["ref_float32_rel_err_K"])
+		testutil.CheckRounded(t, c.Name+": g_log_dt", testutil.Float64s(got.Dt), want.Dt, ref["inv_dt"])
+		testutil.CheckRounded(t, c.Name+": g_A real", testutil.Float64s(got.AReal), want.AReal, ref["A_real"])
+		testutil.CheckRounded(t, c.Name+": g_A imag", testutil.Float64s(got.AImag), want.AImag, ref["A_imag"])
+		testutil.CheckRounded(t, c.Name+": g_P", testutil.Float64s(got.P), want.P, ref["P"])
+		testutil.CheckRounded(t, c.Name+": g_B", testutil.Float64s(got.B), want.B, ref["B"])
+		testutil.CheckRounded(t, c.Name+": g_Ct", testutil.Float64s(got.C), want.C, ref["C"])
 	}
 }
 

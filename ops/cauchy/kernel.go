@@ -64,15 +64,20 @@ func newPlan[T num.Float](cfg Config, size Size) (*plan[T], error) {
 	return p, nil
 }
 
+// check returns an error if the kernels k, or a parameter, have the wrong length.
+func (p *plan[T]) check(name string, k []T, prm *Params[[]T]) error {
+	if err := checkParams(prm, p.size, false); err != nil {
+		return err
+	}
+	return num.CheckLen(name, k, p.size.CH*p.size.H*p.cfg.L, false)
+}
+
 // Forward writes the kernels (CH, H, L) to k. It returns an error if a length
 // is wrong, or if a kernel does not follow from C~: where the input reaches, and C
 // sees, a mode that repeats itself in the steps that C~ is tuned to. The error
 // names the feature and the pole.
 func (p *plan[T]) Forward(k []T, prm Params[[]T]) error {
-	if err := checkParams(&prm, p.size, false); err != nil {
-		return err
-	}
-	if err := num.CheckLen("k", k, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
+	if err := p.check("k", k, &prm); err != nil {
 		return err
 	}
 	p.k, p.prm = k, prm
@@ -123,14 +128,11 @@ func (p *plan[T]) row(k []T, ch, h int) []T {
 // over the features. A nil slice of grad is left out. It returns an error if a
 // length is wrong.
 func (p *plan[T]) Backward(grad Params[[]T], prm Params[[]T], gk []T) error {
-	if err := checkParams(&prm, p.size, false); err != nil {
+	if err := p.check("gk", gk, &prm); err != nil {
 		return err
 	}
 	if err := checkParams(&grad, p.size, true); err != nil {
 		return fmt.Errorf("gradient of %w", err)
-	}
-	if err := num.CheckLen("gk", gk, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
-		return err
 	}
 	p.grad, p.prm, p.gk = grad, prm, gk
 	if p.saved == nil {

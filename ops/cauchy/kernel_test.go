@@ -1,6 +1,7 @@
 package cauchy_test
 
 import (
+	"fmt"
 	"math"
 	"math/cmplx"
 	"math/rand/v2"
@@ -76,37 +77,12 @@ func clone(p params64) params64 {
 
 // to32 rounds parameters to float32.
 func to32(p params64) params32 {
-	return params32{Dt: f32(p.Dt), AReal: f32(p.AReal), AImag: f32(p.AImag), P: f32(p.P), B: f32(p.B), C: f32(p.C)}
+	return params32{Dt: testutil.Float32s(p.Dt), AReal: testutil.Float32s(p.AReal), AImag: testutil.Float32s(p.AImag), P: testutil.Float32s(p.P), B: testutil.Float32s(p.B), C: testutil.Float32s(p.C)}
 }
 
 // to64 returns the same values as float64.
 func to64(p params32) params64 {
-	return params64{Dt: f64(p.Dt), AReal: f64(p.AReal), AImag: f64(p.AImag), P: f64(p.P), B: f64(p.B), C: f64(p.C)}
-}
-
-func f32(v []float64) []float32 {
-	r := make([]float32, len(v))
-	for i, x := range v {
-		r[i] = float32(x)
-	}
-	return r
-}
-
-func f64[T num.Float](v []T) []float64 {
-	r := make([]float64, len(v))
-	for i, x := range v {
-		r[i] = float64(x)
-	}
-	return r
-}
-
-// nan returns a slice in which an element that is not written shows.
-func nan[T num.Float](n int) []T {
-	v := make([]T, n)
-	for i := range v {
-		v[i] = T(math.NaN())
-	}
-	return v
+	return params64{Dt: testutil.Float64s(p.Dt), AReal: testutil.Float64s(p.AReal), AImag: testutil.Float64s(p.AImag), P: testutil.Float64s(p.P), B: testutil.Float64s(p.B), C: testutil.Float64s(p.C)}
 }
 
 func forward[T num.Float](t testing.TB, cfg cauchy.Config, s cauchy.Size, p cauchy.Params[[]T]) []float64 {
@@ -115,11 +91,11 @@ func forward[T num.Float](t testing.TB, cfg cauchy.Config, s cauchy.Size, p cauc
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := nan[T](s.CH * s.H * cfg.L)
+	k := testutil.Unwritten[T](s.CH * s.H * cfg.L)
 	if err := plan.Forward(k, p); err != nil {
 		t.Fatal(err)
 	}
-	return f64(k)
+	return testutil.Float64s(k)
 }
 
 // backward returns the gradients of sum(gk*K), all finite if none is missing.
@@ -130,8 +106,8 @@ func backward[T num.Float](t testing.TB, cfg cauchy.Config, s cauchy.Size, p cau
 		t.Fatal(err)
 	}
 	g := cauchy.Params[[]T]{
-		Dt: nan[T](len(p.Dt)), AReal: nan[T](len(p.AReal)), AImag: nan[T](len(p.AImag)),
-		P: nan[T](len(p.P)), B: nan[T](len(p.B)), C: nan[T](len(p.C)),
+		Dt: testutil.Unwritten[T](len(p.Dt)), AReal: testutil.Unwritten[T](len(p.AReal)), AImag: testutil.Unwritten[T](len(p.AImag)),
+		P: testutil.Unwritten[T](len(p.P)), B: testutil.Unwritten[T](len(p.B)), C: testutil.Unwritten[T](len(p.C)),
 	}
 	if err := plan.Backward(g, p, gk); err != nil {
 		t.Fatal(err)
@@ -649,7 +625,7 @@ func TestPlanIsDeterministic(t *testing.T) {
 		if err := plan.Backward(g2, p, gk); err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(k, f64(out)) || !equal(g, g2) {
+		if !slices.Equal(k, testutil.Float64s(out)) || !equal(g, g2) {
 			t.Fatal("a plan used again gives another result")
 		}
 	}
@@ -713,16 +689,8 @@ func TestPlanDoesNotAllocate(t *testing.T) {
 			t.Fatal(err)
 		}
 		k, g := make([]float32, size.CH*size.H*cfg.L), like(p)
-		if n := testing.AllocsPerRun(10, func() {
-			if err := plan.Forward(k, p); err != nil {
-				t.Fatal(err)
-			}
-			if err := plan.Backward(g, p, k); err != nil {
-				t.Fatal(err)
-			}
-		}); n != 0 {
-			t.Errorf("rank %d: %g allocations a step, want none", rank, n)
-		}
+		testutil.CheckNoAllocations(t, fmt.Sprintf("rank %d", rank),
+			func() error { return plan.Forward(k, p) }, func() error { return plan.Backward(g, p, k) })
 	}
 }
 
@@ -776,7 +744,7 @@ func TestGradientsMayBeLeftOut(t *testing.T) {
 		func(d *params64, v []float64) { d.C = v },
 	} {
 		var g params64
-		got := nan[float64](len(want[i].v))
+		got := testutil.Unwritten[float64](len(want[i].v))
 		set(&g, got)
 		if err := plan.Backward(g, p, gk); err != nil {
 			t.Fatal(err)

@@ -43,7 +43,7 @@ func Kernel(cfg Config, p Params[*G.Node], opts ...Option) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, err := kernelSize(&p)
+	size, err := sizeOf(&p, p.C)
 	if err == nil {
 		err = wantB(&size, &p)
 	}
@@ -64,25 +64,12 @@ func matrix(p *Params[*G.Node]) []graphop.Argument {
 	}
 }
 
-// kernelSize reads the size off the shapes of the parameters but B.
-func kernelSize(p *Params[*G.Node]) (Size, error) {
-	_, n, err := ssmop.Poles(p.AReal, p.AImag)
+// sizeOf reads the size off the shapes of the parameters but B; c is C, or nil
+// for an op without.
+func sizeOf(p *Params[*G.Node], c *G.Node) (Size, error) {
+	b, err := ssmop.ReadBank(p.Dt, p.AReal, p.AImag, c)
+	s := Size{CH: b.CH, H: b.H, S: b.S, N: b.N, DtPerState: b.DtPerState}
 	if err != nil {
-		return Size{}, err
-	}
-	ch, h, err := ssmop.Outputs("C", p.C, n, 2)
-	if err != nil {
-		return Size{}, err
-	}
-	return modelSize(ch, h, p)
-}
-
-// modelSize reads the size of ch channels and h features off the shapes of Dt, A
-// and P.
-func modelSize(ch, h int, p *Params[*G.Node]) (Size, error) {
-	s := Size{CH: ch, H: h}
-	var err error
-	if s.S, s.N, err = ssmop.Poles(p.AReal, p.AImag); err != nil {
 		return s, err
 	}
 	rank, ok := leading(p.P, s.S, s.N, 2)
@@ -90,11 +77,7 @@ func modelSize(ch, h int, p *Params[*G.Node]) (Size, error) {
 		return s, fmt.Errorf("P: want (R, %d, %d, 2) or (%[1]d, %[2]d, 2), got %v", s.S, s.N, p.P.Shape())
 	}
 	s.R = rank
-	if err := s.Validate(); err != nil {
-		return s, err
-	}
-	s.DtPerState, err = ssmop.Steps("Dt", p.Dt, h, s.N)
-	return s, err
+	return s, s.Validate()
 }
 
 func wantB(s *Size, p *Params[*G.Node]) error {

@@ -62,7 +62,7 @@ func TestFloat32IsAccurateAtEveryLength(t *testing.T) {
 			for i := range gk {
 				gk[i] = float32(rng.NormFloat64())
 			}
-			got, want := named(to64(backward(t, cfg, size, to32(p), gk))), named(backward(t, cfg, size, p, f64(gk)))
+			got, want := named(to64(backward(t, cfg, size, to32(p), gk))), named(backward(t, cfg, size, p, testutil.Float64s(gk)))
 			for i := range want {
 				e := testutil.RelErr(got[i].v, want[i].v)
 				t.Logf("%s, L = %d: gradient of %s %.2g", measure, L, want[i].name, e)

@@ -37,7 +37,7 @@ func StateOutput(cfg Config, p Params[*G.Node], x0 *G.Node, opts ...Option) (*G.
 			if err := cmp.Or(err, cfg.Validate()); err != nil {
 				return s, err
 			}
-			size, err = kernelSize(&p)
+			size, err = sizeOf(&p, p.C)
 			return ssmop.Shape{CH: size.CH, H: size.H, L: cfg.L, State: []int{size.N, 2}}, err
 		},
 		Core32: func(s ssmop.Shape) (graphop.Core[float32], error) {
@@ -78,14 +78,10 @@ func FinalState(cfg Config, p Params[*G.Node], u, x0 *G.Node) (*G.Node, error) {
 			if err := cfg.validateModel(); err != nil {
 				return s, err
 			}
-			h, err := graphop.FirstAxis("Dt", p.Dt, "(H, 1) or (H) or (H, N)")
-			if err != nil {
-				return s, err
-			}
-			if size, err = modelSize(1, h, &p); err == nil {
+			if size, err = sizeOf(&p, nil); err == nil {
 				err = wantB(&size, &p)
 			}
-			return ssmop.Shape{H: h, State: []int{size.N, 2}}, err
+			return ssmop.Shape{H: size.H, State: []int{size.N, 2}}, err
 		},
 		Core32: func(s ssmop.Shape) (graphop.Core[float32], error) { return newFinal[float32](cfg, size, s), nil },
 		Core64: func(s ssmop.Shape) (graphop.Core[float64], error) { return newFinal[float64](cfg, size, s), nil },

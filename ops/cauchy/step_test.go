@@ -142,13 +142,7 @@ func TestStepDoesNotAllocate(t *testing.T) {
 	u, y := make([]float32, batch*size.H), make([]float32, batch*size.CH*size.H)
 	for name, r := range steps(t, cfg, size, p) {
 		x := make([]float32, r.StateLen(batch))
-		if n := testing.AllocsPerRun(10, func() {
-			if err := r.Advance(y, x, u); err != nil {
-				t.Fatal(err)
-			}
-		}); n != 0 {
-			t.Errorf("%s: %g allocations a step, want none", name, n)
-		}
+		testutil.CheckNoAllocations(t, name, func() error { return r.Advance(y, x, u) })
 	}
 }
 

@@ -460,16 +460,8 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 			}
 			in := randomInputs[float32](rng, &p.geometry)
 			y, grad := forward(t, p, in), unwritten[float32](&p.geometry)
-			if n := testing.AllocsPerRun(5, func() {
-				if err := p.Forward(y, in); err != nil {
-					t.Error(err)
-				}
-				if err := p.Backward(grad, in, y); err != nil {
-					t.Error(err)
-				}
-			}); n != 0 {
-				t.Errorf("%s %+v: %v allocations", mode, size, n)
-			}
+			testutil.CheckNoAllocations(t, fmt.Sprintf("%s %+v", mode, size),
+				func() error { return p.Forward(y, in) }, func() error { return p.Backward(grad, in, y) })
 		}
 	}
 }

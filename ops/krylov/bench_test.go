@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops/krylov"
 	"github.com/gorgonia-s4/s4/ops/ssm"
@@ -40,7 +41,7 @@ func BenchmarkDenseKernel(b *testing.B) {
 			b.Fatal(err)
 		}
 		p := denseTo32(denseOf(b, size, measure(b, hippo.LegS, cfg, size)))
-		g := krylov.DenseParams[[]float32]{Dt: unwritten[float32](h), A: unwritten[float32](n * n), B: unwritten[float32](n), C: unwritten[float32](h * n)}
+		g := krylov.DenseParams[[]float32]{Dt: testutil.Unwritten[float32](h), A: testutil.Unwritten[float32](n * n), B: testutil.Unwritten[float32](n), C: testutil.Unwritten[float32](h * n)}
 		benchmark(b, h, n, l, false, "/"+string(disc),
 			func(k []float32) error { return plan.Forward(k, p) },
 			func(k []float32) error { return plan.Backward(g, p, k) })

@@ -206,15 +206,15 @@ func TestFloat32IsRoundedOnce(t *testing.T) {
 		for _, L := range []int{256, 4096, 16384} {
 			cfg, s := krylov.Config{Disc: disc, L: L}, krylov.Size{CH: 1, H: 2, S: 1, N: 32}
 			p := rounded(measure(t, hippo.LegS, cfg, s))
-			gk := f64(f32(normal(rand.New(rand.NewPCG(7, uint64(L))), s.H*L)))
+			gk := testutil.Float64s(testutil.Float32s(normal(rand.New(rand.NewPCG(7, uint64(L))), s.H*L)))
 			k, g := run(t, cfg, s, p, gk)
-			k32, g32 := run(t, cfg, s, to32(p), f32(gk))
-			if e := testutil.RelErr(f64(k32), k); !(e <= tol) {
+			k32, g32 := run(t, cfg, s, to32(p), testutil.Float32s(gk))
+			if e := testutil.RelErr(testutil.Float64s(k32), k); !(e <= tol) {
 				t.Errorf("%s, L = %d: relative error %.3g > %.3g", disc, L, e, tol)
 			}
-			wide := krylov.Params[[]float64]{Dt: f64(g32.Dt), C: f64(g32.C)}
+			wide := krylov.Params[[]float64]{Dt: testutil.Float64s(g32.Dt), C: testutil.Float64s(g32.C)}
 			for i, v := range g32.A.Parts() {
-				*fields(&wide.A)[i] = f64(v)
+				*fields(&wide.A)[i] = testutil.Float64s(v)
 			}
 			compare(t, fmt.Sprintf("%s, L = %d", disc, L), wide, g, tol)
 		}
@@ -259,7 +259,7 @@ func TestFastDecay(t *testing.T) {
 func TestPlanIsDeterministic(t *testing.T) {
 	cfg, s := krylov.Config{L: 333, Stable: true}, krylov.Size{CH: 2, H: 66, S: 1, N: 5}
 	p := to32(random(t, cfg, s, 1))
-	gk := f32(normal(rand.New(rand.NewPCG(1, 2)), s.CH*s.H*cfg.L))
+	gk := testutil.Float32s(normal(rand.New(rand.NewPCG(1, 2)), s.CH*s.H*cfg.L))
 	k, g := run(t, cfg, s, p, gk)
 	again := func(what string) {
 		t.Helper()

@@ -8,6 +8,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops/krylov"
 	"github.com/gorgonia-s4/s4/ops/ssm"
@@ -153,9 +154,9 @@ func naive(tb testing.TB, cfg krylov.Config, s krylov.Size, p krylov.DenseParams
 }
 
 func to32(p krylov.Params[[]float64]) krylov.Params[[]float32] {
-	q := krylov.Params[[]float32]{Dt: f32(p.Dt), C: f32(p.C)}
+	q := krylov.Params[[]float32]{Dt: testutil.Float32s(p.Dt), C: testutil.Float32s(p.C)}
 	for i, v := range p.A.Parts() {
-		*fields(&q.A)[i] = f32(v)
+		*fields(&q.A)[i] = testutil.Float32s(v)
 	}
 	return q
 }
@@ -163,51 +164,26 @@ func to32(p krylov.Params[[]float64]) krylov.Params[[]float32] {
 // rounded returns p with every value rounded to float32.
 func rounded(p krylov.Params[[]float64]) krylov.Params[[]float64] {
 	q := to32(p)
-	r := krylov.Params[[]float64]{Dt: f64(q.Dt), C: f64(q.C)}
+	r := krylov.Params[[]float64]{Dt: testutil.Float64s(q.Dt), C: testutil.Float64s(q.C)}
 	for i, v := range q.A.Parts() {
-		*fields(&r.A)[i] = f64(v)
+		*fields(&r.A)[i] = testutil.Float64s(v)
 	}
 	return r
 }
 
 func denseTo32(p krylov.DenseParams[[]float64]) krylov.DenseParams[[]float32] {
-	return krylov.DenseParams[[]float32]{Dt: f32(p.Dt), A: f32(p.A), B: f32(p.B), C: f32(p.C)}
-}
-
-func f32(v []float64) []float32 {
-	r := make([]float32, len(v))
-	for i, x := range v {
-		r[i] = float32(x)
-	}
-	return r
-}
-
-func f64[T num.Float](v []T) []float64 {
-	r := make([]float64, len(v))
-	for i, x := range v {
-		r[i] = float64(x)
-	}
-	return r
-}
-
-// unwritten returns n NaNs: every element must be overwritten.
-func unwritten[T num.Float](n int) []T {
-	v := make([]T, n)
-	for i := range v {
-		v[i] = T(math.NaN())
-	}
-	return v
+	return krylov.DenseParams[[]float32]{Dt: testutil.Float32s(p.Dt), A: testutil.Float32s(p.A), B: testutil.Float32s(p.B), C: testutil.Float32s(p.C)}
 }
 
 // gradOf returns memory for the gradients of p.
 func gradOf[T num.Float](cfg krylov.Config, p krylov.Params[[]T]) krylov.Params[[]T] {
-	g := krylov.Params[[]T]{C: unwritten[T](len(p.C))}
+	g := krylov.Params[[]T]{C: testutil.Unwritten[T](len(p.C))}
 	if cfg.Frozen {
 		return g
 	}
-	g.Dt = unwritten[T](len(p.Dt))
+	g.Dt = testutil.Unwritten[T](len(p.Dt))
 	for i, v := range p.A.Parts() {
-		*fields(&g.A)[i] = unwritten[T](len(v))
+		*fields(&g.A)[i] = testutil.Unwritten[T](len(v))
 	}
 	return g
 }
@@ -219,7 +195,7 @@ func run[T num.Float](tb testing.TB, cfg krylov.Config, s krylov.Size, p krylov.
 	if err != nil {
 		tb.Fatal(err)
 	}
-	k, g = unwritten[T](s.CH*s.H*cfg.L), gradOf(cfg, p)
+	k, g = testutil.Unwritten[T](s.CH*s.H*cfg.L), gradOf(cfg, p)
 	if err := plan.Forward(k, p); err != nil {
 		tb.Fatal(err)
 	}
@@ -236,9 +212,9 @@ func runDense[T num.Float](tb testing.TB, cfg krylov.Config, s krylov.Size, p kr
 	if err != nil {
 		tb.Fatal(err)
 	}
-	k, g.C = unwritten[T](s.CH*s.H*cfg.L), unwritten[T](len(p.C))
+	k, g.C = testutil.Unwritten[T](s.CH*s.H*cfg.L), testutil.Unwritten[T](len(p.C))
 	if !cfg.Frozen {
-		g.Dt, g.A, g.B = unwritten[T](len(p.Dt)), unwritten[T](len(p.A)), unwritten[T](len(p.B))
+		g.Dt, g.A, g.B = testutil.Unwritten[T](len(p.Dt)), testutil.Unwritten[T](len(p.A)), testutil.Unwritten[T](len(p.B))
 	}
 	if err := plan.Forward(k, p); err != nil {
 		tb.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/ops/vandermonde"
 )
 
@@ -22,24 +23,7 @@ func BenchmarkKernel(b *testing.B) {
 		}
 		k := make([]float32, x.h*x.l)
 		name := fmt.Sprintf("H%d_N%d_L%d", x.h, x.n, x.l)
-		b.Run(name+"/fwd", func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := plan.Forward(k, p); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-		b.Run(name+"/fwdbwd", func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := plan.Forward(k, p); err != nil {
-					b.Fatal(err)
-				}
-				if err := plan.Backward(g, p, k); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+		testutil.BenchPlan(b, name,
+			func() error { return plan.Forward(k, p) }, func() error { return plan.Backward(g, p, k) })
 	}
 }

@@ -352,13 +352,18 @@ func (w *dssWorker[T]) setStates(p *dssPlan[T], h int) {
 	}
 }
 
+// check returns an error if the kernels k, or a parameter, have the wrong length.
+func (p *dssPlan[T]) check(name string, k []T, prm *DSSParams[[]T]) error {
+	if err := checkDSSParams(prm, p.size, false); err != nil {
+		return err
+	}
+	return num.CheckLen(name, k, p.size.CH*p.size.H*p.cfg.L, false)
+}
+
 // Forward writes the kernels (CH, H, L) to k. It returns an error if a length
 // is wrong.
 func (p *dssPlan[T]) Forward(k []T, prm DSSParams[[]T]) error {
-	if err := checkDSSParams(&prm, p.size, false); err != nil {
-		return err
-	}
-	if err := num.CheckLen("k", k, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
+	if err := p.check("k", k, &prm); err != nil {
 		return err
 	}
 	p.k, p.prm = k, prm
@@ -405,14 +410,11 @@ func (w *dssWorker[T]) coefficients(weights []T, growing bool) {
 // summed over the features. A nil slice of grad is left out. It returns an
 // error if a length is wrong.
 func (p *dssPlan[T]) Backward(grad DSSParams[[]T], prm DSSParams[[]T], gk []T) error {
-	if err := checkDSSParams(&prm, p.size, false); err != nil {
+	if err := p.check("gk", gk, &prm); err != nil {
 		return err
 	}
 	if err := checkDSSParams(&grad, p.size, true); err != nil {
 		return fmt.Errorf("gradient of %w", err)
-	}
-	if err := num.CheckLen("gk", gk, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
-		return err
 	}
 	p.grad, p.prm, p.gk = grad, prm, gk
 	par.For(p.size.H, p.backward)

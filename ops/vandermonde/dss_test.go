@@ -55,12 +55,12 @@ func randomDSS(rng *rand.Rand, cfg vandermonde.DSSConfig, s vandermonde.DSSSize,
 }
 
 func dss32(p vandermonde.DSSParams[[]float64]) vandermonde.DSSParams[[]float32] {
-	return vandermonde.DSSParams[[]float32]{LogDt: f32(p.LogDt), Lambda: f32(p.Lambda), W: f32(p.W)}
+	return vandermonde.DSSParams[[]float32]{LogDt: testutil.Float32s(p.LogDt), Lambda: testutil.Float32s(p.Lambda), W: testutil.Float32s(p.W)}
 }
 
 func roundedDSS(p vandermonde.DSSParams[[]float64]) vandermonde.DSSParams[[]float64] {
 	q := dss32(p)
-	return vandermonde.DSSParams[[]float64]{LogDt: f64(q.LogDt), Lambda: f64(q.Lambda), W: f64(q.W)}
+	return vandermonde.DSSParams[[]float64]{LogDt: testutil.Float64s(q.LogDt), Lambda: testutil.Float64s(q.Lambda), W: testutil.Float64s(q.W)}
 }
 
 func forwardDSS[T num.Float](t testing.TB, cfg vandermonde.DSSConfig, s vandermonde.DSSSize, p vandermonde.DSSParams[[]T]) []float64 {
@@ -73,7 +73,7 @@ func forwardDSS[T num.Float](t testing.TB, cfg vandermonde.DSSConfig, s vandermo
 	if err := plan.Forward(k, p); err != nil {
 		t.Fatal(err)
 	}
-	return f64(k)
+	return testutil.Float64s(k)
 }
 
 func backwardDSS[T num.Float](t testing.TB, cfg vandermonde.DSSConfig, s vandermonde.DSSSize, p vandermonde.DSSParams[[]T], gk []T) vandermonde.DSSParams[[]T] {
@@ -248,11 +248,11 @@ func TestDSSFloat32IsAccurateAtEveryLength(t *testing.T) {
 			for i := range gk {
 				gk[i] = float64(float32(rng.NormFloat64()))
 			}
-			got, want := backwardDSS(t, cfg, size, dss32(p), f32(gk)), backwardDSS(t, cfg, size, p, gk)
+			got, want := backwardDSS(t, cfg, size, dss32(p), testutil.Float32s(gk)), backwardDSS(t, cfg, size, p, gk)
 			for _, x := range []struct {
 				name      string
 				got, want []float64
-			}{{"LogDt", f64(got.LogDt), want.LogDt}, {"Lambda", f64(got.Lambda), want.Lambda}, {"W", f64(got.W), want.W}} {
+			}{{"LogDt", testutil.Float64s(got.LogDt), want.LogDt}, {"Lambda", testutil.Float64s(got.Lambda), want.Lambda}, {"W", testutil.Float64s(got.W), want.W}} {
 				e := testutil.RelErr(x.got, x.want)
 				if !(e <= tolGrad) {
 					t.Errorf("%q, L = %d: gradient of %s: relative error %.3g > %.3g", version, L, x.name, e, tolGrad)
@@ -396,16 +396,8 @@ func TestDSSPlanDoesNotAllocate(t *testing.T) {
 	}
 	k := make([]float32, size.H*cfg.L)
 	g := dss32(roundedDSS(randomDSS(rand.New(rand.NewPCG(1, 2)), cfg, size, true)))
-	if n := testing.AllocsPerRun(10, func() {
-		if err := plan.Forward(k, p); err != nil {
-			t.Fatal(err)
-		}
-		if err := plan.Backward(g, p, k); err != nil {
-			t.Fatal(err)
-		}
-	}); n != 0 {
-		t.Errorf("%g allocations a step, want none", n)
-	}
+	testutil.CheckNoAllocations(t, "a step",
+		func() error { return plan.Forward(k, p) }, func() error { return plan.Backward(g, p, k) })
 }
 
 func TestDSSErrors(t *testing.T) {

@@ -93,34 +93,16 @@ func TestGoldenS4DFloat32(t *testing.T) {
 			p.AReal[i] = math.Log(v)
 		}
 		p = rounded(p)
-		w := f64(f32(c.F(t, "W")))
+		w := testutil.Float64s(testutil.Float32s(c.F(t, "W")))
 		want := backward(t, cfg, size, p, w)
-		got := backward(t, cfg, size, to32(p), f32(w))
+		got := backward(t, cfg, size, to32(p), testutil.Float32s(w))
 		ref, _ := c.Meta["ref_float32_rel_err_grads"].(map[string]any)
-		for _, x := range []struct {
-			name      string
-			got, want []float64
-			refErr    any
-		}{
-			{"K", forward(t, cfg, size, to32(p)), forward(t, cfg, size, p), c.Meta["ref_float32_rel_err_K"]},
-			{"g_log_dt", f64(got.Dt), want.Dt, ref["inv_dt"]},
-			{"g_A real", f64(got.AReal), want.AReal, ref["A_real"]},
-			{"g_A imag", f64(got.AImag), want.AImag, ref["A_imag"]},
-			{"g_B", f64(got.B), want.B, ref["B"]},
-			{"g_C", f64(got.C), want.C, ref["C"]},
-		} {
-			tol, ok := x.refErr.(float64)
-			if !ok {
-				t.Errorf("%s: %s: the case has no float32 error", c.Name, x.name)
-				continue
-			}
-			tol = max(tol, 0x1p-23)
-			e := testutil.RelErr(x.got, x.want)
-			t.Logf("%s: %s: %.2g, reference %.2g", c.Name, x.name, e, tol)
-			if !(e <= tol) {
-				t.Errorf("%s: %s: relative error %.3g > %.3g", c.Name, x.name, e, tol)
-			}
-		}
+		testutil.CheckRounded(t, c.Name+": K", forward(t, cfg, size, to32(p)), forward(t, cfg, size, p), c.Meta["ref_float32_rel_err_K"])
+		testutil.CheckRounded(t, c.Name+": g_log_dt", testutil.Float64s(got.Dt), want.Dt, ref["inv_dt"])
+		testutil.CheckRounded(t, c.Name+": g_A real", testutil.Float64s(got.AReal), want.AReal, ref["A_real"])
+		testutil.CheckRounded(t, c.Name+": g_A imag", testutil.Float64s(got.AImag), want.AImag, ref["A_imag"])
+		testutil.CheckRounded(t, c.Name+": g_B", testutil.Float64s(got.B), want.B, ref["B"])
+		testutil.CheckRounded(t, c.Name+": g_C", testutil.Float64s(got.C), want.C, ref["C"])
 	}
 }
 

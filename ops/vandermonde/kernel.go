@@ -125,13 +125,18 @@ func newPlan[T num.Float](cfg Config, size Size) (*plan[T], error) {
 	return p, nil
 }
 
+// check returns an error if the kernels k, or a parameter, have the wrong length.
+func (p *plan[T]) check(name string, k []T, prm *Params[[]T]) error {
+	if err := checkParams(prm, p.size, false); err != nil {
+		return err
+	}
+	return num.CheckLen(name, k, p.size.CH*p.size.H*p.cfg.L, false)
+}
+
 // Forward writes the kernels (CH, H, L) to k. It returns an error if a length
 // is wrong.
 func (p *plan[T]) Forward(k []T, prm Params[[]T]) error {
-	if err := checkParams(&prm, p.size, false); err != nil {
-		return err
-	}
-	if err := num.CheckLen("k", k, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
+	if err := p.check("k", k, &prm); err != nil {
 		return err
 	}
 	p.k, p.prm = k, prm
@@ -170,14 +175,11 @@ func (w *kernelWorker[T]) poles() {
 // ones are summed over the features. A nil slice of grad is left out. It
 // returns an error if a length is wrong.
 func (p *plan[T]) Backward(grad Params[[]T], prm Params[[]T], gk []T) error {
-	if err := checkParams(&prm, p.size, false); err != nil {
+	if err := p.check("gk", gk, &prm); err != nil {
 		return err
 	}
 	if err := checkParams(&grad, p.size, true); err != nil {
 		return fmt.Errorf("gradient of %w", err)
-	}
-	if err := num.CheckLen("gk", gk, p.size.CH*p.size.H*p.cfg.L, false); err != nil {
-		return err
 	}
 	p.grad, p.prm, p.gk = grad, prm, gk
 	par.For(p.size.H, p.backward)

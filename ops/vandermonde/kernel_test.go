@@ -65,35 +65,13 @@ func randomParams(rng *rand.Rand, cfg vandermonde.Config, s vandermonde.Size, wi
 
 // to32 rounds parameters to float32.
 func to32(p vandermonde.Params[[]float64]) vandermonde.Params[[]float32] {
-	return vandermonde.Params[[]float32]{Dt: f32(p.Dt), AReal: f32(p.AReal), AImag: f32(p.AImag), B: f32(p.B), C: f32(p.C)}
+	return vandermonde.Params[[]float32]{Dt: testutil.Float32s(p.Dt), AReal: testutil.Float32s(p.AReal), AImag: testutil.Float32s(p.AImag), B: testutil.Float32s(p.B), C: testutil.Float32s(p.C)}
 }
 
 // rounded returns p with every value rounded to float32.
 func rounded(p vandermonde.Params[[]float64]) vandermonde.Params[[]float64] {
 	q := to32(p)
-	return vandermonde.Params[[]float64]{Dt: f64(q.Dt), AReal: f64(q.AReal), AImag: f64(q.AImag), B: f64(q.B), C: f64(q.C)}
-}
-
-func f32(v []float64) []float32 {
-	if v == nil {
-		return nil
-	}
-	r := make([]float32, len(v))
-	for i, x := range v {
-		r[i] = float32(x)
-	}
-	return r
-}
-
-func f64[T num.Float](v []T) []float64 {
-	if v == nil {
-		return nil
-	}
-	r := make([]float64, len(v))
-	for i, x := range v {
-		r[i] = float64(x)
-	}
-	return r
+	return vandermonde.Params[[]float64]{Dt: testutil.Float64s(q.Dt), AReal: testutil.Float64s(q.AReal), AImag: testutil.Float64s(q.AImag), B: testutil.Float64s(q.B), C: testutil.Float64s(q.C)}
 }
 
 // recurrence is the textbook discretisation, written from the formulas of the
@@ -160,7 +138,7 @@ func forward[T num.Float](t testing.TB, cfg vandermonde.Config, s vandermonde.Si
 	if err := plan.Forward(k, p); err != nil {
 		t.Fatal(err)
 	}
-	return f64(k)
+	return testutil.Float64s(k)
 }
 
 func backward[T num.Float](t testing.TB, cfg vandermonde.Config, s vandermonde.Size, p vandermonde.Params[[]T], gk []T) vandermonde.Params[[]T] {
@@ -305,17 +283,17 @@ func TestFloat32IsAccurateAtEveryLength(t *testing.T) {
 			for i := range gk {
 				gk[i] = float64(float32(rng.NormFloat64()))
 			}
-			got := backward(t, cfg, size, to32(p), f32(gk))
+			got := backward(t, cfg, size, to32(p), testutil.Float32s(gk))
 			want := backward(t, cfg, size, p, gk)
 			for _, x := range []struct {
 				name      string
 				got, want []float64
 			}{
-				{"Dt", f64(got.Dt), want.Dt},
-				{"AReal", f64(got.AReal), want.AReal},
-				{"AImag", f64(got.AImag), want.AImag},
-				{"B", f64(got.B), want.B},
-				{"C", f64(got.C), want.C},
+				{"Dt", testutil.Float64s(got.Dt), want.Dt},
+				{"AReal", testutil.Float64s(got.AReal), want.AReal},
+				{"AImag", testutil.Float64s(got.AImag), want.AImag},
+				{"B", testutil.Float64s(got.B), want.B},
+				{"C", testutil.Float64s(got.C), want.C},
 			} {
 				e := testutil.RelErr(x.got, x.want)
 				if !(e <= tolGrad) {
@@ -423,16 +401,8 @@ func TestPlanDoesNotAllocate(t *testing.T) {
 	}
 	k := make([]float32, size.H*cfg.L)
 	g := to32(rounded(randomParams(rand.New(rand.NewPCG(1, 2)), cfg, size, true)))
-	if n := testing.AllocsPerRun(10, func() {
-		if err := plan.Forward(k, p); err != nil {
-			t.Fatal(err)
-		}
-		if err := plan.Backward(g, p, k); err != nil {
-			t.Fatal(err)
-		}
-	}); n != 0 {
-		t.Errorf("%g allocations a step, want none", n)
-	}
+	testutil.CheckNoAllocations(t, "a step",
+		func() error { return plan.Forward(k, p) }, func() error { return plan.Backward(g, p, k) })
 }
 
 func TestGradientsMayBeLeftOut(t *testing.T) {

@@ -41,7 +41,7 @@ func Kernel(cfg Config, p Params[*G.Node]) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, err := kernelSize(&p)
+	size, err := sizeOfModel(&p, p.C)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -52,34 +52,18 @@ func Kernel(cfg Config, p Params[*G.Node]) (*G.Node, error) {
 		in...)
 }
 
-// kernelSize reads the size off the shapes of the parameters.
-func kernelSize(p *Params[*G.Node]) (Size, error) {
-	_, n, err := ssmop.Poles(p.AReal, p.AImag)
-	if err != nil {
-		return Size{}, err
+// sizeOfModel reads the size off the shapes of the parameters; c is C, or nil for
+// an op without.
+func sizeOfModel(p *Params[*G.Node], c *G.Node) (Size, error) {
+	b, err := ssmop.ReadBank(p.Dt, p.AReal, p.AImag, c)
+	s := Size(b)
+	if err == nil {
+		err = s.Validate()
 	}
-	ch, h, err := ssmop.Outputs("C", p.C, n, 2)
-	if err != nil {
-		return Size{}, err
+	if err == nil && p.B != nil {
+		err = graphop.WantShape("B", p.B, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
 	}
-	return modelSize(ch, h, p)
-}
-
-// modelSize reads the size of ch channels and h features off the shapes of the
-// parameters but C.
-func modelSize(ch, h int, p *Params[*G.Node]) (Size, error) {
-	s := Size{CH: ch, H: h}
-	var err error
-	if s.S, s.N, err = ssmop.Poles(p.AReal, p.AImag); err != nil {
-		return s, err
-	}
-	if err := s.Validate(); err != nil {
-		return s, err
-	}
-	if s.DtPerState, err = ssmop.Steps("Dt", p.Dt, h, s.N); err != nil || p.B == nil {
-		return s, err
-	}
-	return s, graphop.WantShape("B", p.B, []int{s.S, s.N, 2}, []int{1, s.S, s.N, 2})
+	return s, err
 }
 
 // DSSKernel adds the DSS kernels of the given raw parameters to their graph and

@@ -29,7 +29,7 @@ func StateOutput(cfg Config, p Params[*G.Node], x0 *G.Node) (*G.Node, error) {
 			if err := cfg.Validate(); err != nil {
 				return s, err
 			}
-			size, err = kernelSize(&p)
+			size, err = sizeOfModel(&p, p.C)
 			return ssmop.Shape{CH: size.CH, H: size.H, L: cfg.L, State: []int{size.N, 2}}, err
 		},
 		Core32: func(s ssmop.Shape) (graphop.Core[float32], error) {
@@ -60,12 +60,8 @@ func FinalState(cfg Config, p Params[*G.Node], u, x0 *G.Node) (*G.Node, error) {
 			if err := cfg.validateStep(); err != nil {
 				return s, err
 			}
-			h, err := graphop.FirstAxis("Dt", p.Dt, "(H, 1) or (H) or (H, N)")
-			if err != nil {
-				return s, err
-			}
-			size, err = modelSize(1, h, &p)
-			return ssmop.Shape{H: h, State: []int{size.N, 2}}, err
+			size, err = sizeOfModel(&p, nil)
+			return ssmop.Shape{H: size.H, State: []int{size.N, 2}}, err
 		},
 		Core32: func(s ssmop.Shape) (graphop.Core[float32], error) {
 			return newFinalState(s, s4dBanks[float32](cfg, size, p.B != nil))
