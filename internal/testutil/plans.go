@@ -1,7 +1,10 @@
 package testutil
 
 import (
+	"fmt"
 	"math"
+	"reflect"
+	"runtime"
 	"testing"
 
 	"github.com/gorgonia-s4/s4/internal/num"
@@ -31,6 +34,27 @@ func Unwritten[T num.Float](n int) []T {
 		v[i] = T(math.NaN())
 	}
 	return v
+}
+
+// CheckDeterministic fails the test unless run gives the same bits however often,
+// and on any number of threads.
+func CheckDeterministic(t testing.TB, run func() any) {
+	t.Helper()
+	want := run()
+	again := func(what string) {
+		t.Helper()
+		if !reflect.DeepEqual(run(), want) {
+			t.Errorf("%s: the result differs", what)
+		}
+	}
+	for range 5 {
+		again("another run")
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for threads := 1; threads <= 4; threads++ {
+		runtime.GOMAXPROCS(threads)
+		again(fmt.Sprintf("%d threads", threads))
+	}
 }
 
 // CheckNoAllocations fails the test if the steps of a plan, run one after the

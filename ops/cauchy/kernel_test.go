@@ -28,13 +28,7 @@ type (
 // it is ten times longer and the frequencies ten times lower, so that a step of
 // finite differences is small beside dt.
 func randomParams(rng *rand.Rand, cfg cauchy.Config, s cauchy.Size) params64 {
-	normal := func(n int) []float64 {
-		v := make([]float64, n)
-		for i := range v {
-			v[i] = rng.NormFloat64()
-		}
-		return v
-	}
+	normal := func(n int) []float64 { return testutil.Normal(rng, "", n).F }
 	inverse := func(t ssm.Transform, v float64) float64 {
 		raw, err := t.Inverse(v)
 		if err != nil {
@@ -606,13 +600,9 @@ func TestPlanIsDeterministic(t *testing.T) {
 		gk[i] = float32(rng.NormFloat64())
 	}
 	k, g := forward(t, cfg, size, p), backward(t, cfg, size, p, gk)
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	for threads := 1; threads <= 4; threads++ {
-		runtime.GOMAXPROCS(threads)
-		if k2, g2 := forward(t, cfg, size, p), backward(t, cfg, size, p, gk); !slices.Equal(k, k2) || !equal(g, g2) {
-			t.Fatalf("%d threads: another result", threads)
-		}
-	}
+	testutil.CheckDeterministic(t, func() any {
+		return []any{forward(t, cfg, size, p), backward(t, cfg, size, p, gk)}
+	})
 	plan, err := cauchy.NewPlan[float32](cfg, size)
 	if err != nil {
 		t.Fatal(err)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -260,19 +258,10 @@ func TestPlanIsDeterministic(t *testing.T) {
 	cfg, s := krylov.Config{L: 333, Stable: true}, krylov.Size{CH: 2, H: 66, S: 1, N: 5}
 	p := to32(random(t, cfg, s, 1))
 	gk := testutil.Float32s(normal(rand.New(rand.NewPCG(1, 2)), s.CH*s.H*cfg.L))
-	k, g := run(t, cfg, s, p, gk)
-	again := func(what string) {
-		t.Helper()
-		k2, g2 := run(t, cfg, s, p, gk)
-		if !slices.Equal(k2, k) || !reflect.DeepEqual(g2, g) {
-			t.Errorf("%s: the result differs", what)
-		}
-	}
-	for range 5 {
-		again("another run")
-	}
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	again("one thread")
+	testutil.CheckDeterministic(t, func() any {
+		k, g := run(t, cfg, s, p, gk)
+		return []any{k, g}
+	})
 }
 
 func TestPlanDoesNotAllocate(t *testing.T) {

@@ -4,9 +4,6 @@ import (
 	"math"
 	"math/cmplx"
 	"math/rand/v2"
-	"reflect"
-	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -25,13 +22,7 @@ var lengths = []int{1, 2, 3, 17, 489, 1047, 4096}
 // itself the unit of time is ten times shorter, so that a step of finite
 // differences is small beside dt.
 func randomParams(rng *rand.Rand, cfg vandermonde.Config, s vandermonde.Size, withB bool) vandermonde.Params[[]float64] {
-	normal := func(n int) []float64 {
-		v := make([]float64, n)
-		for i := range v {
-			v[i] = rng.NormFloat64()
-		}
-		return v
-	}
+	normal := func(n int) []float64 { return testutil.Normal(rng, "", n).F }
 	inverse := func(t ssm.Transform, v float64) float64 {
 		raw, err := t.Inverse(v)
 		if err != nil {
@@ -377,18 +368,9 @@ func TestPlanIsDeterministic(t *testing.T) {
 	for i := range gk {
 		gk[i] = float32(rng.NormFloat64())
 	}
-	k, g := forward(t, cfg, size, p), backward(t, cfg, size, p, gk)
-	again := func(what string) {
-		t.Helper()
-		if !slices.Equal(forward(t, cfg, size, p), k) || !reflect.DeepEqual(backward(t, cfg, size, p, gk), g) {
-			t.Errorf("%s: the result differs", what)
-		}
-	}
-	for range 5 {
-		again("another run")
-	}
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	again("one thread")
+	testutil.CheckDeterministic(t, func() any {
+		return []any{forward(t, cfg, size, p), backward(t, cfg, size, p, gk)}
+	})
 }
 
 func TestPlanDoesNotAllocate(t *testing.T) {
