@@ -32,7 +32,7 @@ func TestHugeSizes(t *testing.T) {
 			"DPLRInit rank":   func() error { _, err := hippo.DPLRInit(hippo.InitAll, 4, n, hippo.DPLROptions{Copies: 4}); return err },
 			"DPLRInit copies": func() error { _, err := hippo.DPLRInit(hippo.InitLegS, 4, 1, hippo.DPLROptions{Copies: n}); return err },
 			"Kernel":          func() error { _, err := r.Kernel(n); return err },
-			"TuneC":       func() error { _, err := r.TuneC(n); return err },
+			"TuneC":           func() error { _, err := r.TuneC(n); return err },
 			"DiagonalKernel": func() error {
 				one := []complex128{1}
 				_, err := hippo.DiagonalKernel(one, one, one, 1, ssm.ZOH, 0, n)
