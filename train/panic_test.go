@@ -125,7 +125,7 @@ func TestPanicsLoseNothing(t *testing.T) {
 		{"metric", 8, `train: step 6: in the batch of examples `},
 		{"optimiser", 7, `optimiser: a panic at panic_test.go:`},
 		{"data", 61 + 1 + 5*16, `train: step `},
-		{"count", 5, `Count of the graph: a panic at panic_test.go:`},
+		{"count", 5, `the graph's Count: a panic at panic_test.go:`},
 		{"evaluation graph", 1, `train: evaluation after step 5: evaluation graph for batches (20, `},
 		{"step", 4, `train: step 4: a panic at panic_test.go:`},
 		{"eval", 2, `train: after the evaluation at step 10: a panic at panic_test.go:`},

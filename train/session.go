@@ -325,7 +325,7 @@ func (s *session) results(b *task.Batch) error {
 	s.out.Loss, s.out.Count = loss.At(0), float64(len(b.Examples))
 	if s.graph.Count != nil {
 		if err := guarded(func() error { s.out.Count = s.graph.Count(b); return nil }); err != nil {
-			return fmt.Errorf("Count of the graph: %w", err)
+			return fmt.Errorf("the graph's Count: %w", err)
 		}
 	}
 	if !(s.out.Count >= 0) || !finite(s.out.Count) {
