@@ -74,7 +74,7 @@ func sizeOf(p *Params[*G.Node], c *G.Node) (Size, error) {
 	}
 	rank, ok := leading(p.P, s.S, s.N, 2)
 	if !ok {
-		return s, fmt.Errorf("P: want (R, %d, %d, 2) or (%[1]d, %[2]d, 2), got %v", s.S, s.N, p.P.Shape())
+		return s, fmt.Errorf("%s: want (R, %d, %d, 2) or (%[2]d, %[3]d, 2), got %v", "P", s.S, s.N, p.P.Shape())
 	}
 	s.R = rank
 	return s, s.Validate()

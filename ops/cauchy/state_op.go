@@ -1,7 +1,7 @@
 package cauchy
 
 import (
-	"cmp"
+	"errors"
 
 	G "gorgonia.org/gorgonia"
 
@@ -34,7 +34,7 @@ func StateOutput(cfg Config, p Params[*G.Node], x0 *G.Node, opts ...Option) (*G.
 		Name:   "cauchy.StateOutput",
 		Params: append(matrix(&p), graphop.Named("C", p.C)),
 		Shape: func() (s ssmop.Shape, _ error) {
-			if err := cmp.Or(err, cfg.Validate()); err != nil {
+			if err := errors.Join(err, cfg.Validate()); err != nil {
 				return s, err
 			}
 			size, err = sizeOf(&p, p.C)

@@ -1,7 +1,6 @@
 package fftconv
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"unsafe"
@@ -55,7 +54,7 @@ type method[T num.Float] interface {
 
 // newPlan returns a plan for convolutions of the given size.
 func newPlan[T num.Float](cfg config, size sizes) (*plan[T], error) {
-	if err := cmp.Or(cfg.validate(), size.validate()); err != nil {
+	if err := errors.Join(cfg.validate(), size.validate()); err != nil {
 		return nil, err
 	}
 	p := &plan[T]{geometry: newGeometry(cfg, size)}

@@ -1,7 +1,7 @@
 package krylov
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/gorgonia-s4/s4/internal/gemm"
@@ -38,7 +38,7 @@ type Step[T num.Float] struct {
 // NewStep returns the recurrence of the kernels that cfg and prm describe. It
 // returns an error if the configuration, a size or a length is wrong.
 func NewStep[T num.Float](cfg Config, size Size, prm Params[[]T]) (*Step[T], error) {
-	if err := cmp.Or(size.Validate(), num.CheckLen("C", prm.C, size.CH*size.H*size.N, false)); err != nil {
+	if err := errors.Join(size.Validate(), num.CheckLen("C", prm.C, size.CH*size.H*size.N, false)); err != nil {
 		return nil, fmt.Errorf("krylov: NewStep: %w", err)
 	}
 	a, b, err := Discretize(cfg, size, prm)

@@ -1,7 +1,7 @@
 package vandermonde
 
 import (
-	"cmp"
+	"errors"
 
 	G "gorgonia.org/gorgonia"
 
@@ -85,7 +85,7 @@ func DSSStateOutput(cfg DSSConfig, l int, p DSSParams[*G.Node], x0 *G.Node) (*G.
 		Name:   "vandermonde.DSSStateOutput",
 		Params: append(dssParameters(&p), graphop.Named("W", p.W)),
 		Shape: func() (s ssmop.Shape, err error) {
-			if err := cmp.Or(cfg.Validate(), validateLength(l)); err != nil {
+			if err := errors.Join(cfg.Validate(), validateLength(l)); err != nil {
 				return s, err
 			}
 			size, err = dssSize(&p)

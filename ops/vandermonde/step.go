@@ -1,7 +1,7 @@
 package vandermonde
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/gorgonia-s4/s4/internal/dplr"
@@ -23,7 +23,7 @@ type Step[T num.Float] struct{ r *dplr.Recurrence[T] }
 // NewStep returns the recurrence of the kernels that cfg and prm describe. It
 // returns an error if the configuration, a size or a length is wrong.
 func NewStep[T num.Float](cfg Config, size Size, prm Params[[]T]) (*Step[T], error) {
-	if err := cmp.Or(size.Validate(), num.CheckLen("C", prm.C, size.CH*size.H*size.N*2, false)); err != nil {
+	if err := errors.Join(size.Validate(), num.CheckLen("C", prm.C, size.CH*size.H*size.N*2, false)); err != nil {
 		return nil, named("NewStep", err)
 	}
 	ab, bb, err := Discretize(cfg, size, prm)
@@ -35,7 +35,7 @@ func NewStep[T num.Float](cfg Config, size Size, prm Params[[]T]) (*Step[T], err
 
 // NewDSSStep is NewStep for the kernels of DSS.
 func NewDSSStep[T num.Float](cfg DSSConfig, size DSSSize, prm DSSParams[[]T]) (*Step[T], error) {
-	if err := cmp.Or(size.Validate(), num.CheckLen("W", prm.W, size.CH*size.H*size.N*2, false)); err != nil {
+	if err := errors.Join(size.Validate(), num.CheckLen("W", prm.W, size.CH*size.H*size.N*2, false)); err != nil {
 		return nil, named("NewDSSStep", err)
 	}
 	ab, bb, err := DiscretizeDSS(cfg, size, prm)
