@@ -11,7 +11,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/internal/testutil/guard"
+	"github.com/gorgonia-s4/s4/internal/testutil/fence"
 )
 
 // at runs f at a level.
@@ -233,9 +233,9 @@ func testMemory[T num.Float](t *testing.T) {
 		const batch = 2
 		m := newModel[T](rng, s)
 		offset := i % 16
-		uAt := guard.Of(random[T](rng, batch*s.H), offset)
-		xAt := guard.Of(make([]T, m.StateLen(batch)), (offset+5)%16)
-		yAt := guard.Of(make([]T, batch*s.Channels*s.H), (offset+11)%16)
+		uAt := fence.Of(random[T](rng, batch*s.H), offset)
+		xAt := fence.Of(make([]T, m.StateLen(batch)), (offset+5)%16)
+		yAt := fence.Of(make([]T, batch*s.Channels*s.H), (offset+11)%16)
 		u, x, y := uAt.V, xAt.V, yAt.V
 		x0 := random[T](rng, batch*s.H*s.N*2)
 		if err := m.Load(x, x0); err != nil {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/internal/testutil/guard"
+	"github.com/gorgonia-s4/s4/internal/testutil/fence"
 )
 
 // Tolerances: relative, in the Euclidean norm.
@@ -172,7 +172,7 @@ func testInverse[T num.Float](t *testing.T) {
 			}
 			for _, alone := range []bool{false, true} {
 				inB := b
-				outA, outB := guard.Of(make([]T, rows), i+1), guard.Of(make([]T, rows), i+3)
+				outA, outB := fence.Of(make([]T, rows), i+1), fence.Of(make([]T, rows), i+3)
 				toA, toB := outA.V, outB.V
 				if alone {
 					inB, toB = nil, nil

@@ -10,18 +10,18 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/internal/testutil/guard"
+	"github.com/gorgonia-s4/s4/internal/testutil/fence"
 )
 
 // fences makes rows between guards, and remembers them.
 type fences[T num.Float] struct {
 	rng *rand.Rand
-	all []*guard.Buffer[T]
+	all []*fence.Buffer[T]
 }
 
 // row returns n random elements at the given offset from an aligned place.
 func (f *fences[T]) row(n, offset int) []T {
-	b := guard.Of(random[T](f.rng, n), offset)
+	b := fence.Of(random[T](f.rng, n), offset)
 	f.all = append(f.all, b)
 	return b.V
 }

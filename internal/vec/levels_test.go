@@ -10,7 +10,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/internal/testutil/guard"
+	"github.com/gorgonia-s4/s4/internal/testutil/fence"
 )
 
 // at runs f at a level.
@@ -144,18 +144,18 @@ func (o op[T]) operands(rng *rand.Rand, n int, special bool) [][]T {
 // destination changes.
 func (o op[T]) apply(t *testing.T, in [][]T, lo, hi, offset int) [][]T {
 	t.Helper()
-	parts, part := make([]*guard.Buffer[T], o.ins), make([][]T, o.ins)
+	parts, part := make([]*fence.Buffer[T], o.ins), make([][]T, o.ins)
 	for j := range in {
-		parts[j] = guard.Of(in[j][lo:hi], offset)
+		parts[j] = fence.Of(in[j][lo:hi], offset)
 		part[j] = parts[j].V
 	}
-	outs, out := make([]*guard.Buffer[T], o.outs), make([][]T, o.outs)
+	outs, out := make([]*fence.Buffer[T], o.outs), make([][]T, o.outs)
 	for j := range out {
 		start := make([]T, hi-lo)
 		if o.update {
 			start = part[j]
 		}
-		outs[j] = guard.Of(start, offset)
+		outs[j] = fence.Of(start, offset)
 		out[j] = outs[j].V
 	}
 	o.call(out, part)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/internal/testutil/guard"
+	"github.com/gorgonia-s4/s4/internal/testutil/fence"
 )
 
 // atLevel runs f with the instruction set l.
@@ -63,19 +63,19 @@ func same(a, b []float64) bool {
 // apply returns the sums at the nodes, (2*group, nodes), and acc.
 func (p *passCase) apply(t *testing.T, l cpu.Level, offset int) (sum, acc []float64) {
 	t.Helper()
-	y, c, coef := guard.Of(p.y, offset), guard.Of(p.c, offset+1), guard.Of(p.coef, offset+2)
-	right, left := guard.Of(p.right, offset+3), guard.Of(p.left, offset+4)
+	y, c, coef := fence.Of(p.y, offset), fence.Of(p.c, offset+1), fence.Of(p.coef, offset+2)
+	right, left := fence.Of(p.right, offset+3), fence.Of(p.left, offset+4)
 	const untouched = 12345
 	blank := newRows(group)
 	for i := range blank {
 		blank[i] = untouched
 	}
-	dst, total := guard.Of(blank, offset+5), guard.Of(p.acc, offset+6)
+	dst, total := fence.Of(blank, offset+5), fence.Of(p.acc, offset+6)
 	atLevel(l, func() {
 		sums(dst.V, y.V, c.V, p.terms)
 		resolve(total.V, coef.V, y.V, c.V, right.V, left.V)
 	})
-	for name, operand := range map[string]*guard.Buffer[float64]{"y": y, "c": c, "coef": coef, "right": right, "left": left} {
+	for name, operand := range map[string]*fence.Buffer[float64]{"y": y, "c": c, "coef": coef, "right": right, "left": left} {
 		operand.Unchanged(t, name)
 	}
 	dst.Check(t, "sums")

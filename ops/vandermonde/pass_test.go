@@ -10,7 +10,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/internal/testutil/guard"
+	"github.com/gorgonia-s4/s4/internal/testutil/fence"
 )
 
 // passCase has the operands of the passes for n poles.
@@ -38,10 +38,10 @@ func newPassCase[T num.Float](rng *rand.Rand, n, rows int) *passCase[T] {
 func (p *passCase[T]) apply(t *testing.T, l cpu.Level, offset int) (pow, tan, sums []float64) {
 	t.Helper()
 	defer cpu.SetActive(cpu.SetActive(l))
-	z, c, u := guard.Of(p.z, offset), guard.Of(p.c, offset+1), guard.Of(p.u, offset+2)
-	x, s := guard.Of(make([]float64, 2*p.n), offset+3), guard.Of(make([]float64, 6*p.n), offset+4)
+	z, c, u := fence.Of(p.z, offset), fence.Of(p.c, offset+1), fence.Of(p.u, offset+2)
+	x, s := fence.Of(make([]float64, 2*p.n), offset+3), fence.Of(make([]float64, 6*p.n), offset+4)
 	k := groups(p.rows)
-	a, b := guard.Of(make([]T, k*group*2*p.n), offset+5), guard.Of(make([]T, (k*group+1)*4*p.n), offset+6)
+	a, b := fence.Of(make([]T, k*group*2*p.n), offset+5), fence.Of(make([]T, (k*group+1)*4*p.n), offset+6)
 	b.V[k*group*4*p.n] = 12345
 
 	powers(a.V, x.V, z.V, c.V, k)

@@ -1,4 +1,4 @@
-package guard
+package fence
 
 import (
 	"fmt"

@@ -1,7 +1,7 @@
-// Package guard places the operands of assembly code at any distance from an
+// Package fence places the operands of assembly code at any distance from an
 // aligned place, between elements that it watches. It needs neither Gorgonia nor
 // a kernel, so that the tests inside any package may use it.
-package guard
+package fence
 
 import (
 	"slices"
