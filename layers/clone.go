@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"errors"
 	"fmt"
 
 	G "gorgonia.org/gorgonia"
@@ -14,6 +15,9 @@ import (
 // parameters to learn.
 func Clone[L Layer](l L, g *G.ExprGraph, opts ...CloneOption) (L, error) {
 	var none L
+	if isNil(l) {
+		return none, errors.New("layers: Clone: want a layer, got nil")
+	}
 	base, ok := any(l).(interface{ inner() *Base })
 	if !ok {
 		return none, fmt.Errorf("layers: Clone: want a layer that embeds the *layers.Base of its builder, got %T", l)

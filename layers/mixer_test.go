@@ -342,3 +342,15 @@ func TestHintsAreCopied(t *testing.T) {
 		}
 	}
 }
+
+func TestNilLayers(t *testing.T) {
+	var s4d *layers.S4D
+	if _, err := layers.Clone(s4d, G.NewGraph()); err == nil || err.Error() != "layers: Clone: want a layer, got nil" {
+		t.Errorf("got error %v", err)
+	}
+	for _, l := range []layers.Stepper{nil, s4d} {
+		if _, err := layers.NewRecurrence(l, 1); err == nil || err.Error() != "layers: NewRecurrence: want a layer, got nil" {
+			t.Errorf("got error %v", err)
+		}
+	}
+}

@@ -78,7 +78,7 @@ type reading struct{ Snapshot }
 // NewRecurrence returns a layer as a recurrent network for batches of the given
 // size.
 func NewRecurrence(l Stepper, batch int) (*Recurrence, error) {
-	if l == nil {
+	if isNil(l) {
 		return nil, errors.New("layers: NewRecurrence: want a layer, got nil")
 	}
 	r := &Recurrence{source: &snapshots{layer: l}}
