@@ -26,6 +26,9 @@ type BlockConfig struct {
 	Dropout float64  `json:"dropout,omitempty"` // of the layer's output, before the sum
 	// UntiedDropout drops every element by itself: see DropoutConfig.Untied.
 	UntiedDropout bool `json:"untied_dropout,omitempty"`
+	// NoResidual leaves out the sum with the input: for a mixer that has its own, or
+	// a network that has none.
+	NoResidual bool `json:"no_residual,omitempty"`
 }
 
 // blockFields is BlockConfig without its methods.
@@ -73,7 +76,7 @@ func (c BlockConfig) Validate() error {
 	}
 	switch in, out := c.Mixer.Features(); {
 	case in != out:
-		return fmt.Errorf("BlockConfig: a residual block keeps its %d features: want Channels 1 or a mixing, got a mixer with %d features of output", in, out)
+		return fmt.Errorf("BlockConfig: a block keeps its %d features: want Channels 1 or a mixing, got a mixer with %d features of output", in, out)
 	case in < 1:
 		return fmt.Errorf("BlockConfig: want a mixer with at least 1 feature, got %T with %d", c.Mixer, in)
 	}
@@ -90,6 +93,8 @@ func (c BlockConfig) Validate() error {
 //
 //	x + dropout(mixer(norm(x)))    with PreNorm
 //	norm(x + dropout(mixer(x)))    without
+//
+// and the same without x + for NoResidual.
 //
 // Its parameters are those of the mixer under "layer" and of the norm under
 // "norm".
@@ -262,7 +267,7 @@ func checkStates(what string, want []StateShape, got G.Nodes, u *G.Node) error {
 		switch {
 		case n == nil:
 			return fmt.Errorf("want %s to have nodes, got nil for %q", what, want[i].Name)
-		case !n.Shape().Eq(want[i].Shape):
+		case !want[i].fits(n.Shape()):
 			return fmt.Errorf("want %q of %s to be %v, got %v", want[i].Name, what, want[i].Shape, n.Shape())
 		case n.Graph() != u.Graph():
 			return fmt.Errorf("want %s on the graph of the input, got %q on another", what, want[i].Name)
@@ -294,10 +299,17 @@ func (l *Block) around(x, lengths *G.Node, mixer func(u *G.Node) (*G.Node, error
 	if y, err = mixer(y); err != nil {
 		return nil, err
 	}
-	if !l.cfg.PreNorm {
+	switch {
+	case !l.cfg.PreNorm && l.cfg.NoResidual:
+		y, err = l.norm.FwdLengths(y, lengths)
+	case !l.cfg.PreNorm:
 		y, err = l.norm.fwdSum(x, y, lengths)
-		return l.made(y, x, lengths), err
+	case !l.cfg.NoResidual:
+		y, err = ops.Add(x, y, ops.Lengths(lengths))
+		err = l.wrap("Fwd", err)
+	case lengths != nil: // what a mixer leaves behind them may be from elsewhere
+		y, err = ops.Mask(y, lengths)
+		err = l.wrap("Fwd", err)
 	}
-	y, err = ops.Add(x, y, ops.Lengths(lengths))
-	return l.made(y, x, lengths), l.wrap("Fwd", err)
+	return l.made(y, x, lengths), err
 }

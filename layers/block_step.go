@@ -14,6 +14,23 @@ import (
 // mixer that cannot step, a bidirectional one for example, has none.
 func (l *Block) Recurrence(batch int) (*Recurrence, error) { return NewRecurrence(l, batch) }
 
+// checkRecurrent reports a block that has no recurrence.
+func (l *Block) checkRecurrent() error { return l.wrap("Recurrence", checkRecurrent(l.mixer)) }
+
+// checkRecurrent reports a mixer that has no recurrence. One of another package is
+// asked for a Snapshot.
+func checkRecurrent(m Mixer) error {
+	s, err := ability[Stepper](m, "step")
+	if err != nil {
+		return err
+	}
+	if c, ok := m.(interface{ checkRecurrent() error }); ok {
+		return c.checkRecurrent()
+	}
+	_, err = snapshotOfStepper(s)
+	return err
+}
+
 // Snapshot implements Stepper.
 func (l *Block) Snapshot() (Snapshot, error) {
 	if l.Base == nil {
@@ -27,11 +44,11 @@ func (l *Block) Snapshot() (Snapshot, error) {
 
 // blockSnapshot is a block as its steps see it.
 type blockSnapshot[T num.Float] struct {
-	l       *Base
-	h       int
-	preNorm bool
-	mixer   Snapshot
-	norm    *normSnapshot[T]
+	l     *Base
+	cfg   BlockConfig
+	h     int
+	mixer Snapshot
+	norm  *normSnapshot[T]
 }
 
 func newBlockSnapshot[T num.Float](l *Block) (Snapshot, error) {
@@ -39,7 +56,7 @@ func newBlockSnapshot[T num.Float](l *Block) (Snapshot, error) {
 	if err != nil {
 		return nil, l.wrap("Recurrence", err)
 	}
-	s := &blockSnapshot[T]{l: l.Base, h: l.cfg.DModel(), preNorm: l.cfg.PreNorm}
+	s := &blockSnapshot[T]{l: l.Base, cfg: l.cfg, h: l.cfg.DModel()}
 	if s.mixer, err = snapshotOfStepper(stepper); err != nil {
 		return nil, l.wrap("Recurrence", err)
 	}
@@ -74,7 +91,7 @@ func (r *blockSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.s.preNorm {
+	if r.s.cfg.PreNorm {
 		r.s.norm.rows(r.in.data, x)
 	} else {
 		copy(r.in.data, x)
@@ -87,8 +104,12 @@ func (r *blockSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if !ok || !y.Shape().Eq(r.in.t.Shape()) {
 		return nil, r.s.l.errorf("Step", "want its mixer to return (%d, %d) of dtype %v, contiguous, got %s", r.batch, r.s.h, r.s.l.dt, describe(y))
 	}
-	vec.Add(r.out.data, x, v)
-	if !r.s.preNorm {
+	if r.s.cfg.NoResidual {
+		copy(r.out.data, v)
+	} else {
+		vec.Add(r.out.data, x, v)
+	}
+	if !r.s.cfg.PreNorm {
 		r.s.norm.rows(r.out.data, r.out.data)
 	}
 	return r.out.t, nil

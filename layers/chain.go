@@ -100,7 +100,7 @@ func (c chainSession) split(x State) ([]State, error) {
 		if err != nil || i < 0 || i >= len(c) {
 			return nil, fmt.Errorf("layers: SetState: want tensors of layers 0 to %d, got %q", len(c)-1, t.Name)
 		}
-		parts[i] = append(parts[i], StateTensor{name, t.Value})
+		parts[i] = append(parts[i], StateTensor{name, t.Value, t.Grows})
 	}
 	return parts, nil
 }

@@ -31,10 +31,18 @@ func (l *DSS) Snapshot() (Snapshot, error) {
 	return snapshotOf[float64](&l.ssmLayer, func() (*vandermonde.Step[float64], error) { return stepOfDSS[float64](&l.model) })
 }
 
+// checkRecurrent reports a layer that has no recurrence.
+func (l *DSS) checkRecurrent() error {
+	if err := l.ssmLayer.checkRecurrent(); err != nil {
+		return err
+	}
+	return l.wrap("Recurrence", l.model.checkRecurrent())
+}
+
 // stepOfDSS reads the recurrence off the parameters.
 func stepOfDSS[T num.Float](m *dssModel) (*vandermonde.Step[T], error) {
 	var p vandermonde.DSSParams[[]T]
-	for _, err := range []error{m.checkRecurrent(), read(&p.LogDt, m.logDt), read(&p.Lambda, m.lambda), read(&p.W, m.w)} {
+	for _, err := range []error{read(&p.LogDt, m.logDt), read(&p.Lambda, m.lambda), read(&p.W, m.w)} {
 		if err != nil {
 			return nil, err
 		}

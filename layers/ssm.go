@@ -488,7 +488,7 @@ func (l *ssmLayer) StateShapes(batch int) []StateShape {
 	if l.Base == nil || l.common.Bidirectional {
 		return nil
 	}
-	return []StateShape{{stateName, l.model.stateShape(batch)}}
+	return []StateShape{{Name: stateName, Shape: l.model.stateShape(batch)}}
 }
 
 // squeeze maps the input x to that of the state space model.

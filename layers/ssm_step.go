@@ -188,7 +188,7 @@ const stateName = "x"
 
 // State implements Session.
 func (r *ssmSession[T]) State() State {
-	return State{{stateName, tensor.New(tensor.WithShape(r.shape...), tensor.WithBacking(r.model.Store(r.x)))}}
+	return State{{Name: stateName, Value: tensor.New(tensor.WithShape(r.shape...), tensor.WithBacking(r.model.Store(r.x)))}}
 }
 
 // SetState implements Session.

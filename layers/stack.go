@@ -201,7 +201,7 @@ func (l *Stack) StateShapes(batch int) []StateShape {
 	var all []StateShape
 	for i, b := range l.blocks {
 		for _, s := range b.StateShapes(batch) {
-			all = append(all, StateShape{fmt.Sprintf("%d.%s", i, s.Name), s.Shape})
+			all = append(all, StateShape{fmt.Sprintf("%d.%s", i, s.Name), s.Shape, s.Grows})
 		}
 	}
 	return all

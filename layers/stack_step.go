@@ -5,6 +5,20 @@ package layers
 // behind their numbers: "0.x".
 func (l *Stack) Recurrence(batch int) (*Recurrence, error) { return NewRecurrence(l, batch) }
 
+// CheckSteps reports the first block whose mixer cannot step, for which Snapshot
+// would return an error.
+func (l *Stack) CheckSteps() error {
+	if l.Base == nil {
+		return l.wrap("Recurrence", errNotMade)
+	}
+	for _, b := range l.blocks {
+		if err := b.checkRecurrent(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Snapshot implements Stepper.
 func (l *Stack) Snapshot() (Snapshot, error) {
 	if l.Base == nil {

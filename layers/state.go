@@ -2,6 +2,7 @@ package layers
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -11,6 +12,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/safetensors"
+	"github.com/gorgonia-s4/s4/internal/size"
 )
 
 // State is what a layer or a model remembers of a sequence: named tensors in an
@@ -22,12 +24,37 @@ type State []StateTensor
 type StateTensor struct {
 	Name  string
 	Value *tensor.Dense // (B, ...), of float32, float64 or int64, contiguous
+	// Grows is the axis along which the tensor grows with the steps that the state
+	// remembers, the latest last, as that of the keys of an attention; 0 for none.
+	// How many of them count is for the layer to know: there may be others in front.
+	Grows int
 }
 
-// StateShape is the name and shape of one tensor of a state.
+// StateShape is the name and shape of one tensor of a state. Zeros of that shape
+// are the state at the start of a sequence.
 type StateShape struct {
 	Name  string
 	Shape tensor.Shape // (B, ...)
+	// Grows is the axis along which the tensor grows: see StateTensor. The shape has
+	// length 1 there, and a tensor may have any other.
+	Grows int
+}
+
+// fits says whether a tensor of a state may have a shape.
+func (s StateShape) fits(shape tensor.Shape) bool { return sameButAxis(s.Shape, shape, s.Grows) }
+
+// sameButAxis says whether two shapes differ in the length of an axis at most. Axis
+// 0 may not differ.
+func sameButAxis(a, b tensor.Shape, axis int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] && (i != axis || axis == 0) {
+			return false
+		}
+	}
+	return true
 }
 
 // Clone returns a copy.
@@ -59,18 +86,42 @@ func (s State) check() error {
 		if t.Value.RequiresIterator() || t.Value.DataOrder().IsColMajor() {
 			return fmt.Errorf("%s: want a contiguous row-major tensor, got strides %v", t.Name, t.Value.Strides())
 		}
+		if t.Grows < 0 || t.Grows >= len(shape) {
+			return fmt.Errorf("%s: want an axis of %v along which it grows, or 0 for none, got %d", t.Name, shape, t.Grows)
+		}
 	}
 	return nil
 }
 
-// sumKey is the check sum in the metadata of a state in bytes.
-const sumKey = "crc32"
+// Keys in the metadata of a state in bytes: its check sum, and the axes along which
+// tensors grow, an object in JSON.
+const sumKey, growsKey = "crc32", "grows"
 
-// checkSum is that of the names, types, shapes and numbers of tensors.
-func checkSum(ts []safetensors.Tensor) (string, error) {
+// checkSum is that of the names, types, shapes and numbers of tensors, and of the
+// axes along which they grow.
+func checkSum(ts []safetensors.Tensor, grows string) (string, error) {
+	f := &safetensors.File{Tensors: ts}
+	if grows != "" {
+		f.Metadata = map[string]string{growsKey: grows}
+	}
 	sum := crc32.NewIEEE()
-	err := safetensors.Encode(sum, &safetensors.File{Tensors: ts})
+	err := safetensors.Encode(sum, f)
 	return fmt.Sprintf("%08x", sum.Sum32()), err
+}
+
+// growing returns the axes along which tensors grow, "" if none does.
+func (s State) growing() (string, error) {
+	axes := map[string]int{}
+	for _, t := range s {
+		if t.Grows != 0 {
+			axes[t.Name] = t.Grows
+		}
+	}
+	if len(axes) == 0 {
+		return "", nil
+	}
+	text, err := json.Marshal(axes)
+	return string(text), err
 }
 
 // MarshalBinary returns the state in the format safetensors, with a check sum.
@@ -82,8 +133,15 @@ func (s State) MarshalBinary() ([]byte, error) {
 	for _, t := range s {
 		f.Tensors = append(f.Tensors, safetensors.Tensor{Name: t.Name, Shape: t.Value.Shape(), Data: t.Value.Data()})
 	}
-	sum, err := checkSum(f.Tensors)
+	grows, err := s.growing()
+	if err != nil {
+		return nil, fmt.Errorf("layers: State: %w", err)
+	}
+	sum, err := checkSum(f.Tensors, grows)
 	f.Metadata = map[string]string{sumKey: sum}
+	if grows != "" {
+		f.Metadata[growsKey] = grows
+	}
 	var b bytes.Buffer
 	if err == nil {
 		err = safetensors.Encode(&b, f)
@@ -102,22 +160,32 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("layers: State: %w", err)
 	}
-	sum, err := checkSum(f.Tensors)
+	sum, err := checkSum(f.Tensors, f.Metadata[growsKey])
 	if err != nil || f.Metadata[sumKey] != sum {
 		return fmt.Errorf("layers: State: want bytes with the check sum %q, as MarshalBinary returned them, got %q", sum, f.Metadata[sumKey])
+	}
+	grows := map[string]int{}
+	if text := f.Metadata[growsKey]; text != "" {
+		if err := json.Unmarshal([]byte(text), &grows); err != nil {
+			return fmt.Errorf("layers: State: %s: %w", growsKey, err)
+		}
 	}
 	out := make(State, len(f.Tensors))
 	for i, t := range f.Tensors {
 		if len(t.Shape) == 0 || slices.Min(t.Shape) < 1 {
 			return fmt.Errorf("layers: State: %s: want a tensor (B, ...), got shape %v", t.Name, t.Shape)
 		}
-		out[i] = StateTensor{t.Name, tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(t.Data))}
+		out[i] = StateTensor{t.Name, tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(t.Data)), grows[t.Name]}
+	}
+	if err := out.check(); err != nil {
+		return fmt.Errorf("layers: State: %w", err)
 	}
 	*s = out
 	return nil
 }
 
-// JoinStates returns the rows of several states of one layer as one state.
+// JoinStates returns the rows of several states of one layer as one state. Of
+// tensors that grow the ends are aligned: what is shorter has zeros in front.
 func JoinStates(parts ...State) (State, error) {
 	if len(parts) == 0 {
 		return nil, errors.New("layers: JoinStates: want at least one state, got none")
@@ -136,7 +204,7 @@ func JoinStates(parts ...State) (State, error) {
 		for _, p := range parts {
 			ts = append(ts, p[i].Value)
 		}
-		v, err := joinRows(ts)
+		v, err := joinRows(ts, joined[i].Grows)
 		if err != nil {
 			return nil, fmt.Errorf("layers: JoinStates: %s: %w", joined[i].Name, err)
 		}
@@ -154,7 +222,9 @@ func sameKind(want, got State) error {
 	for i, w := range want {
 		g := got[i]
 		ws, gs := w.Value.Shape(), g.Value.Shape()
-		if g.Name != w.Name || g.Value.Dtype() != w.Value.Dtype() || !slices.Equal(ws[1:], gs[1:]) {
+		rows := gs.Clone()
+		rows[0] = ws[0]
+		if g.Name != w.Name || g.Value.Dtype() != w.Value.Dtype() || g.Grows != w.Grows || !sameButAxis(ws, rows, w.Grows) {
 			return fmt.Errorf("want %q of %v (B, %v), got %q of %v %v", w.Name, w.Value.Dtype(), []int(ws[1:]), g.Name, g.Value.Dtype(), gs)
 		}
 	}
@@ -186,37 +256,56 @@ func (s State) Split(sizes ...int) ([]State, error) {
 			if err != nil {
 				return nil, fmt.Errorf("layers: State.Split: %s: %w", t.Name, err)
 			}
-			parts[i] = append(parts[i], StateTensor{t.Name, v})
+			parts[i] = append(parts[i], StateTensor{t.Name, v, t.Grows})
 		}
 		lo += n
 	}
 	return parts, nil
 }
 
-// joinRows returns tensors (B_i, ...) as one, row after row.
-func joinRows(ts []*tensor.Dense) (*tensor.Dense, error) {
+// joinRows returns tensors (B_i, ...) as one, row after row, with their ends along
+// the axis on which they grow aligned.
+func joinRows(ts []*tensor.Dense, grows int) (*tensor.Dense, error) {
 	shape := ts[0].Shape().Clone()
 	for _, t := range ts[1:] {
 		shape[0] += t.Shape()[0]
+		if grows > 0 {
+			shape[grows] = max(shape[grows], t.Shape()[grows])
+		}
+	}
+	if err := size.Tensor("the joined tensor", shape...); err != nil {
+		return nil, err
 	}
 	switch ts[0].Dtype() {
 	case tensor.Float32:
-		return joinData[float32](ts, shape), nil
+		return joinData[float32](ts, shape, grows), nil
 	case tensor.Float64:
-		return joinData[float64](ts, shape), nil
+		return joinData[float64](ts, shape, grows), nil
 	case tensor.Int:
-		return joinData[int](ts, shape), nil
+		return joinData[int](ts, shape, grows), nil
 	case tensor.Int64:
-		return joinData[int64](ts, shape), nil
+		return joinData[int64](ts, shape, grows), nil
 	}
 	return nil, fmt.Errorf("want floats or integers, got %v", ts[0].Dtype())
 }
 
 // joinData is joinRows of elements T.
-func joinData[T any](ts []*tensor.Dense, shape tensor.Shape) *tensor.Dense {
-	d := make([]T, 0, shape.TotalSize())
+func joinData[T any](ts []*tensor.Dense, shape tensor.Shape, grows int) *tensor.Dense {
+	d := make([]T, shape.TotalSize())
+	to := d
 	for _, t := range ts {
-		d = append(d, t.Data().([]T)...)
+		from, size := t.Data().([]T), t.Shape()
+		n := len(from) / size[0] // of what stands behind each other in both
+		if grows > 0 {
+			n = tensor.Shape(size[grows:]).TotalSize()
+		}
+		end := n // of the joined ones
+		if grows > 0 {
+			end = tensor.Shape(shape[grows:]).TotalSize()
+		}
+		for ; len(from) > 0; from, to = from[n:], to[end:] {
+			copy(to[end-n:end], from[:n])
+		}
 	}
 	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(d))
 }

@@ -13,7 +13,8 @@ import (
 // ScanStates feeds a whole sequence u (B, DModel, L) to a recurrence, from the
 // state it is in, and returns the outputs y (B, DOut, L) and the state after
 // every step, whose tensors are (L, B, ...) with the shape of those of
-// Recurrence.State after L. The recurrence is left in the last of them. u is
+// Recurrence.State after L. Of a tensor that grows all have the length of the last,
+// with zeros in front. The recurrence is left in the last of them. u is
 // contiguous and of the layer's dtype.
 //
 // The states take L times the memory of one. FwdState returns the last one
@@ -71,9 +72,13 @@ func scanStates[T num.Float](r Session, u *tensor.Dense) (y *tensor.Dense, state
 	if err != nil {
 		return nil, nil, fmt.Errorf("layers: ScanStates: a state that keeps its shape: %w", err)
 	}
-	for i, t := range states { // (L*B, ...)
-		if err := t.Value.Reshape(append(tensor.Shape{l}, all[0][i].Value.Shape()...)...); err != nil {
+	for i := range states { // (L*B, ...)
+		t := &states[i]
+		if err := t.Value.Reshape(append(tensor.Shape{l}, all[l-1][i].Value.Shape()...)...); err != nil {
 			return nil, nil, fmt.Errorf("layers: ScanStates: %w", err)
+		}
+		if t.Grows > 0 {
+			t.Grows++
 		}
 	}
 	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(out)), states, nil

@@ -74,7 +74,7 @@ func NewLanguageModel(g *G.ExprGraph, dt tensor.Dtype, cfg LanguageModelConfig, 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := m.stack.Snapshot(); err != nil {
+	if err := m.stack.CheckSteps(); err != nil {
 		return nil, m.wrap(err)
 	}
 	return &LanguageModel{m, cfg}, nil
@@ -179,6 +179,9 @@ func (m *LanguageModel) carry(ids *G.Node) (*G.Node, []task.State, error) {
 	var x0 G.Nodes
 	shapes := m.StateShapes(ids.Shape()[0])
 	for _, s := range shapes {
+		if s.Grows != 0 {
+			return nil, nil, m.wrap(fmt.Errorf("want mixers whose state keeps its size, to carry it from batch to batch, as an attention with a window has: state %q grows", s.Name))
+		}
 		x0 = append(x0, G.NewTensor(ids.Graph(), m.dt, s.Shape.Dims(), G.WithShape(s.Shape...), G.WithName("state."+s.Name)))
 	}
 	logits, x1, err := m.FwdState(ids, x0)
