@@ -103,3 +103,29 @@ func TestBlockConfigJSONRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// A block without the sum is the one with it, less its input.
+func TestBlockWithoutResidual(t *testing.T) {
+	for _, dropped := range []bool{false, true} {
+		x := testutil.Normal(rand.New(rand.NewPCG(2, 9)), "x", 2, 3, 7)
+		var y [2][]float64
+		for i, without := range []bool{false, true} {
+			g := G.NewGraph()
+			cfg := layers.BlockConfig{Mixer: layers.LinearConfig{In: 3, Out: 3}, PreNorm: true, NoResidual: without}
+			if dropped {
+				cfg.Mixer = layers.S4DConfig{DModel: 3, DState: 4}
+			}
+			l, err := layers.NewBlock(g, tensor.Float64, cfg, layers.WithSeed(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			y[i] = forward(t, l, g, tensor.Float64, x)
+		}
+		for i, v := range y[0] {
+			y[0][i] = v - x.F[i]
+		}
+		if e := testutil.RelErr(y[1], y[0]); !(e <= 1e-14) {
+			t.Errorf("off by %.3g", e)
+		}
+	}
+}

@@ -83,7 +83,15 @@ const familyLength = 60
 
 // family lists configurations of every kind of layer that is a recurrence, and
 // blocks around them.
-func family() []variant {
+func family() []variant { return append(stateSpaces(), others()...) }
+
+// others are those that are no state space layers.
+func others() []variant {
+	return nil
+}
+
+// stateSpaces are those that are state space layers, or blocks around them.
+func stateSpaces() []variant {
 	var vs []variant
 	for _, init := range hippo.DPLRInits() {
 		vs = append(vs, s4Variant(layers.S4Config{DModel: 4, DState: 6, Init: init, LMax: familyLength}))
@@ -117,12 +125,22 @@ func family() []variant {
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 3, DState: 4}, Norm: layers.BatchNorm}),
 		blockVariant(layers.BlockConfig{Mixer: layers.DSSConfig{DModel: 3, DState: 4, Version: vandermonde.DSSExp}, Norm: layers.NoNorm}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 3, DState: 4}}),
+		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 3, DState: 4}, PreNorm: true, NoResidual: true}),
+		blockVariant(layers.BlockConfig{Mixer: layers.DSSConfig{DModel: 3, DState: 4, Version: vandermonde.DSSExp}, NoResidual: true}),
+		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Dropout: 0.2}}, PreNorm: true, Norm: layers.NoNorm, NoResidual: true, Dropout: 0.1}),
 	)
 }
 
 // eachVariant runs a test on every variant, in parallel.
-func eachVariant(t *testing.T, f func(t *testing.T, v variant)) {
-	for _, v := range family() {
+func eachVariant(t *testing.T, f func(t *testing.T, v variant)) { each(t, family(), f) }
+
+// eachStateSpace runs a test on every variant that is a state space layer, or a
+// block around one.
+func eachStateSpace(t *testing.T, f func(t *testing.T, v variant)) { each(t, stateSpaces(), f) }
+
+// each runs a test on variants, in parallel.
+func each(t *testing.T, vs []variant, f func(t *testing.T, v variant)) {
+	for _, v := range vs {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
 			f(t, v)
@@ -155,31 +173,108 @@ func node(g *G.ExprGraph, dt tensor.Dtype, in testutil.Input) *G.Node {
 	return G.NewTensor(g, dt, in.Shape.Dims(), G.WithShape(in.Shape...), G.WithName(in.Name), G.WithValue(in.Tensor(dt)))
 }
 
-// states draws a state of a layer for a batch.
-func states(rng *rand.Rand, l sequenceLayer, batch int) testutil.Input {
-	return testutil.Normal(rng, "x0", l.StateShapes(batch)[0].Shape...)
+// stepsSeen is the number of steps that a state drawn for a test remembers, where
+// that is a number.
+const stepsSeen = 3
+
+// last returns the last component of the name of a tensor of a state.
+func last(name string) string { return name[strings.LastIndex(name, ".")+1:] }
+
+// isCount says whether a tensor of a state counts steps: it has no gradient.
+func isCount(name string) bool { return last(name) == "position" }
+
+// states draws a state of a layer for a batch, by the names of its tensors.
+func states(rng *rand.Rand, l sequenceLayer, batch int) []testutil.Input {
+	var all []testutil.Input
+	for _, s := range l.StateShapes(batch) {
+		shape := s.Shape.Clone()
+		if s.Grows > 0 {
+			shape[s.Grows] = stepsSeen
+		}
+		in := testutil.Normal(rng, s.Name, shape...)
+		for i, v := range in.F {
+			switch last(s.Name) {
+			case "position":
+				in.F[i] = stepsSeen
+			case "z": // sums of what is positive
+				in.F[i] = 1 + math.Abs(v)
+			}
+		}
+		all = append(all, in)
+	}
+	return all
+}
+
+// zeroStates is the state at the start of a sequence.
+func zeroStates(l sequenceLayer, batch int) []testutil.Input {
+	var all []testutil.Input
+	for _, s := range l.StateShapes(batch) {
+		all = append(all, testutil.Input{Name: s.Name, Shape: s.Shape, F: make([]float64, s.Shape.TotalSize())})
+	}
+	return all
+}
+
+// stateNodes adds a state to a graph.
+func stateNodes(g *G.ExprGraph, dt tensor.Dtype, state []testutil.Input) G.Nodes {
+	var ns G.Nodes
+	for _, in := range state {
+		in.Name = "state." + in.Name
+		ns = append(ns, node(g, dt, in))
+	}
+	return ns
+}
+
+// stateOf returns a state as a session has it.
+func stateOf(l sequenceLayer, dt tensor.Dtype, state []testutil.Input) layers.State {
+	var s layers.State
+	for i, in := range l.StateShapes(1) {
+		s = append(s, layers.StateTensor{Name: in.Name, Value: state[i].Tensor(dt), Grows: in.Grows})
+	}
+	return s
+}
+
+// numbers returns those of all tensors of a state.
+func numbers(s layers.State) []float64 {
+	var all []float64
+	for _, t := range s {
+		all = append(all, testutil.Floats(t.Value)...)
+	}
+	return all
+}
+
+// numbersOf is numbers for what FwdState returned.
+func numbersOf(state []testutil.Input) []float64 {
+	var all []float64
+	for _, in := range state {
+		all = append(all, in.F...)
+	}
+	return all
 }
 
 // fwdState runs FwdState from x0, nil for zero, in evaluation mode.
-func fwdState(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, x testutil.Input, x0 []float64) (y, state []float64) {
+func fwdState(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, x testutil.Input, x0 []testutil.Input) (y []float64, state []testutil.Input) {
 	t.Helper()
-	var x0n G.Nodes
-	if x0 != nil {
-		x0n = G.Nodes{node(g, dt, testutil.Input{Name: "x0", Shape: l.StateShapes(x.Shape[0])[0].Shape, F: x0})}
-	}
-	yn, sn, err := l.FwdState(node(g, dt, x), x0n)
+	yn, sn, err := l.FwdState(node(g, dt, x), stateNodes(g, dt, x0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var yv, sv G.Value
-	G.Read(yn, &yv)
-	G.Read(sn[0], &sv)
+	shapes := l.StateShapes(x.Shape[0])
+	if len(sn) != len(shapes) {
+		t.Fatalf("want a state of %d tensors, got %d", len(shapes), len(sn))
+	}
+	values := make([]G.Value, 1+len(sn))
+	for i, n := range append(G.Nodes{yn}, sn...) {
+		G.Read(n, &values[i])
+	}
 	vm := G.NewTapeMachine(g, G.EvalMode())
 	defer vm.Close()
 	if err := vm.RunAll(); err != nil {
 		t.Fatal(err)
 	}
-	return testutil.Floats(yv), testutil.Floats(sv)
+	for i, v := range values[1:] {
+		state = append(state, testutil.Input{Name: shapes[i].Name, Shape: v.Shape().Clone(), F: testutil.Floats(v)})
+	}
+	return testutil.Floats(values[0]), state
 }
 
 func TestRecurrenceIsConvolution(t *testing.T) {
@@ -235,7 +330,7 @@ func TestFwdStateInParts(t *testing.T) {
 			g := G.NewGraph()
 			layer := v.on(t, g, dt)
 			x0 := states(rng, layer, 2)
-			whole, end := fwdState(t, layer, g, dt, x, x0.F)
+			whole, end := fwdState(t, layer, g, dt, x, x0)
 			if v.dModel*2*23 != len(whole) && !strings.Contains(v.name, `"mixing":"none"`) {
 				t.Fatalf("output of %d elements", len(whole))
 			}
@@ -250,13 +345,13 @@ func TestFwdStateInParts(t *testing.T) {
 			}
 			first, second := halves(x)
 			c, cg := on()
-			y1, mid := fwdState(t, c, cg, dt, first, x0.F)
+			y1, mid := fwdState(t, c, cg, dt, first, x0)
 			c, cg = on()
-			y2, last := fwdState(t, c, cg, dt, second, mid)
+			y2, after := fwdState(t, c, cg, dt, second, mid)
 			if e := testutil.RelErr(join(y1, y2, first.Shape[2], second.Shape[2]), whole); !(e <= tol) {
 				t.Errorf("%v: output in parts off by %.3g > %.3g", dt, e, tol)
 			}
-			if e := testutil.RelErr(last, end); !(e <= tol) {
+			if e := testutil.RelErr(numbersOf(after), numbersOf(end)); !(e <= tol) {
 				t.Errorf("%v: state in parts off by %.3g > %.3g", dt, e, tol)
 			}
 
@@ -264,13 +359,13 @@ func TestFwdStateInParts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := r.SetState(layers.State{{Name: "x", Value: x0.Tensor(dt)}}); err != nil {
+			if err := r.SetState(stateOf(layer, dt, x0)); err != nil {
 				t.Fatal(err)
 			}
 			if e := testutil.RelErr(stepAll(t, r, dt, x), whole); !(e <= tol) {
 				t.Errorf("%v: recurrence from a state off by %.3g > %.3g", dt, e, tol)
 			}
-			if e := testutil.RelErr(testutil.Floats(r.State()[0].Value), end); !(e <= tol) {
+			if e := testutil.RelErr(numbers(r.State()), numbersOf(end)); !(e <= tol) {
 				t.Errorf("%v: state of the recurrence off by %.3g > %.3g", dt, e, tol)
 			}
 
@@ -303,7 +398,7 @@ func TestCausality(t *testing.T) {
 		moved := x
 		moved.F = append([]float64(nil), x.F...)
 		for h := range v.dModel {
-			moved.F[h*l+at]++
+			moved.F[h*l+at] += float64(1 + h*h) // which no norm takes out
 		}
 		var y [2][]float64
 		for i, in := range []testutil.Input{x, moved} {
@@ -394,12 +489,12 @@ func TestOutputPrefixIsIndependentOfLength(t *testing.T) {
 	})
 }
 
-// gradients returns sum(w*y) + sum(ws*state), y and state from x0, and its
+// gradients returns sum(w*y) + sum(ws*state), y and state from that in in[1:], and its
 // gradients by the parameters, x and x0.
 func gradients(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, in []testutil.Input, w, ws []float64) (loss float64, grads [][]float64) {
 	t.Helper()
-	x, x0 := node(g, dt, in[0]), node(g, dt, in[1])
-	y, state, err := l.FwdState(x, G.Nodes{x0})
+	x, x0 := node(g, dt, in[0]), stateNodes(g, dt, in[1:])
+	y, state, err := l.FwdState(x, x0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -407,8 +502,14 @@ func gradients(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, i
 		wn := node(g, dt, testutil.Input{Name: name, Shape: n.Shape(), F: w[:n.Shape().TotalSize()]})
 		return G.Must(G.Sum(G.Must(G.HadamardProd(n, wn))))
 	}
-	total := G.Must(G.Add(sum(y, w, "w"), sum(state[0], ws, "ws")))
-	wrt := append(l.Learnables(), x, x0)
+	total := sum(y, w, "w")
+	wrt := append(l.Learnables(), x)
+	for i, s := range l.StateShapes(1) {
+		if !isCount(s.Name) {
+			total = G.Must(G.Add(total, sum(state[i], ws, "ws."+s.Name)))
+			wrt = append(wrt, x0[i])
+		}
+	}
 	if _, err := G.Grad(total, wrt...); err != nil {
 		t.Fatal(err)
 	}
@@ -461,9 +562,13 @@ func TestLayerGradients(t *testing.T) {
 		rng := rand.New(rand.NewPCG(3, 6))
 		layer := v.on(t, G.NewGraph(), tensor.Float64)
 		inside(layer)
-		in := []testutil.Input{testutil.Normal(rng, "x", 2, v.dModel, 7), states(rng, layer, 2)}
+		in := append([]testutil.Input{testutil.Normal(rng, "x", 2, v.dModel, 7)}, states(rng, layer, 2)...)
 		w := testutil.Normal(rng, "w", 2*v.dModel*7*3).F
-		ws := testutil.Normal(rng, "ws", len(in[1].F)).F
+		longest := 1
+		for _, s := range in[1:] {
+			longest = max(longest, s.Shape.TotalSize()*(7+stepsSeen))
+		}
+		ws := testutil.Normal(rng, "ws", longest).F
 		run := func() (float64, [][]float64) {
 			g := G.NewGraph()
 			c, err := v.clone(layer, g)
@@ -477,7 +582,12 @@ func TestLayerGradients(t *testing.T) {
 			for _, n := range layer.Learnables() {
 				names, vs = append(names, n.Name()), append(vs, n.Value().Data().([]float64))
 			}
-			return append(names, "x", "x0"), append(vs, in[0].F, in[1].F)
+			for _, s := range in {
+				if !isCount(s.Name) {
+					names, vs = append(names, s.Name), append(vs, s.F)
+				}
+			}
+			return names, vs
 		}
 		names, vs := values()
 		for i, name := range names {

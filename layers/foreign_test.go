@@ -151,7 +151,7 @@ func TestForeignBuilds(t *testing.T) {
 		`got *layers.Norm`: {build: other("elsewhere")},
 		`want a mixer, which has FwdLengths, got a *layers.Dropout`:                          {build: func(b *layers.Builder, l *foreign) (layers.Layer, error) { return layers.DropoutConfig{}.Build(b) }},
 		`want a mixer with at least 1 feature, got layers_test.foreignConfig with -3`:        {features: []int{-3, -3}},
-		`a residual block keeps its 2 features`:                                              {features: []int{2, 3}},
+		`a block keeps its 2 features`:                                                       {features: []int{2, 3}},
 		`layers: Block "block": a panic at foreign_test.go:`:                                 {validate: func() error { panic(1) }},
 		`want a shape of at least one axis, none shorter than 1, got ()`:                     {build: made(func(b *layers.Builder) { b.Param("w", param.Hint{}, layers.Ones) })},
 		`block.layer.w: want a shape of at least one axis, none shorter than 1, got (2, -1)`: {build: made(func(b *layers.Builder) { b.Param("w", param.Hint{}, layers.Ones, 2, -1) })},

@@ -26,7 +26,7 @@ func frozenParams(l layers.Layer) []string {
 }
 
 func TestWithFrozen(t *testing.T) {
-	eachVariant(t, func(t *testing.T, v variant) {
+	eachStateSpace(t, func(t *testing.T, v variant) {
 		original := v.on(t, G.NewGraph(), tensor.Float32)
 		clone := func(l sequenceLayer, opts ...layers.CloneOption) sequenceLayer {
 			t.Helper()

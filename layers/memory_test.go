@@ -97,7 +97,7 @@ func TestConfigurationsOfTheCallerAreNotRead(t *testing.T) {
 // A System shares no memory with its layer, nor the continuous one with the
 // discrete one.
 func TestSystemsShareNoMemory(t *testing.T) {
-	eachVariant(t, func(t *testing.T, v variant) {
+	eachStateSpace(t, func(t *testing.T, v variant) {
 		l := stateSpace(t, v.on(t, G.NewGraph(), tensor.Float64))
 		var systems [2]*layers.System
 		for i := range systems {

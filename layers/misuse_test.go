@@ -54,8 +54,8 @@ func TestInputsOnAnotherGraph(t *testing.T) {
 	}
 }
 
-// A layer has the shape of a state where it has a state: where it is a recurrence,
-// and where FwdState accepts it.
+// A layer that is a recurrence goes on from a state in a graph too, with as many
+// tensors as it says; one that is none has no state.
 func TestStateShapeIsThatOfAState(t *testing.T) {
 	vs := family()
 	stateless := []variant{
@@ -71,15 +71,16 @@ func TestStateShapeIsThatOfAState(t *testing.T) {
 		g := G.NewGraph()
 		l := v.on(t, g, tensor.Float64)
 		want := i < len(vs)
-		if s := l.StateShapes(3); (s != nil) != want {
-			t.Errorf("%s: got state shape %v", v.name, s)
+		shapes := l.StateShapes(3)
+		if shapes != nil && !want {
+			t.Errorf("%s: got state shapes %v", v.name, shapes)
 		}
 		if _, err := l.Recurrence(3); (err == nil) != want {
 			t.Errorf("%s: Recurrence: got error %v", v.name, err)
 		}
 		x := node(g, tensor.Float64, testutil.Input{Name: "x", Shape: tensor.Shape{3, v.dModel, 2}, F: make([]float64, 3*v.dModel*2)})
-		if _, _, err := l.FwdState(x, nil); (err == nil) != want {
-			t.Errorf("%s: FwdState: got error %v", v.name, err)
+		if _, x1, err := l.FwdState(x, nil); (err == nil) != want || len(x1) != len(shapes) {
+			t.Errorf("%s: FwdState: got a state of %d tensors, error %v", v.name, len(x1), err)
 		}
 	}
 }

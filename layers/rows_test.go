@@ -140,16 +140,22 @@ func TestRowsAreApart(t *testing.T) {
 			if shapes == nil {
 				return
 			}
-			x, x0 := testutil.Normal(rng, "x", 3, v.dModel, 23), testutil.Normal(rng, "x0", shapes[0].Shape...)
-			for k, what := range []string{"FwdState: output", "FwdState: state"} {
+			in := append([]testutil.Input{testutil.Normal(rng, "x", 3, v.dModel, 23)}, states(rng, make(G.NewGraph(), tensor.Float64), 3)...)
+			for k := range 1 + len(shapes) {
+				what := "FwdState: output"
+				if k > 0 {
+					if what = "FwdState: state " + shapes[k-1].Name; isCount(what) {
+						continue
+					}
+				}
 				f := layerRunner(true, make, func(l sequenceLayer, n []*G.Node) (*G.Node, error) {
-					y, x1, err := l.FwdState(n[0], G.Nodes{n[1]})
+					y, x1, err := l.FwdState(n[0], n[1:])
 					if err != nil {
 						return nil, err
 					}
-					return []*G.Node{y, x1[0]}[k], nil
+					return append(G.Nodes{y}, x1...)[k], nil
 				})
-				testutil.CheckRows(t, what, f, 2, x, x0)
+				testutil.CheckRows(t, what, f, len(in), in...)
 			}
 		})
 	}
@@ -173,9 +179,12 @@ func TestStepsOfRowsAreApart(t *testing.T) {
 				if e := testutil.RelErr(y[len(want):2*len(want)], want); !(e <= tol) {
 					t.Errorf("%v, row 0 times %v: output of row 1 is off by %.3g", dt, factor, e)
 				}
-				s, want := testutil.Floats(all.State()[0].Value), testutil.Floats(alone.State()[0].Value)
-				if e := testutil.RelErr(s[len(want):2*len(want)], want); !(e <= tol) {
-					t.Errorf("%v, row 0 times %v: state of row 1 is off by %.3g", dt, factor, e)
+				states := alone.State()
+				for k, st := range all.State() {
+					s, want := testutil.Floats(st.Value), testutil.Floats(states[k].Value)
+					if e := testutil.RelErr(s[len(want):2*len(want)], want); !(e <= tol) {
+						t.Errorf("%v, row 0 times %v: state %q of row 1 is off by %.3g", dt, factor, st.Name, e)
+					}
 				}
 			}
 		}

@@ -105,7 +105,7 @@ func perturbed[T float32 | float64](d []T) (undo func()) {
 func outputs(t *testing.T, r *layers.Recurrence, dt tensor.Dtype, x testutil.Input) []float64 {
 	t.Helper()
 	r.Reset()
-	return append(stepAll(t, r, dt, x), testutil.Floats(r.State()[0].Value)...)
+	return append(stepAll(t, r, dt, x), numbers(r.State())...)
 }
 
 // immaterial says of a tensor that no step depends on it.
@@ -178,18 +178,19 @@ func TestRefreshKeepsTheState(t *testing.T) {
 				t.Fatal(err)
 			}
 			stepAll(t, r, tensor.Float32, x)
-			state := testutil.Floats(r.State()[0].Value)
-			want := append(stepAll(t, r, tensor.Float32, x), testutil.Floats(r.State()[0].Value)...)
-			if err := r.SetState(layers.State{{Name: "x", Value: testutil.Dense(tensor.Float32, state, r.State()[0].Value.Shape()...)}}); err != nil {
+			before := r.State()
+			state := numbers(before)
+			want := append(stepAll(t, r, tensor.Float32, x), numbers(r.State())...)
+			if err := r.SetState(before); err != nil {
 				t.Fatal(err)
 			}
 			if err := r.Refresh(); err != nil {
 				t.Fatal(err)
 			}
-			if got := testutil.Floats(r.State()[0].Value); !slices.Equal(got, state) {
+			if got := numbers(r.State()); !slices.Equal(got, state) {
 				t.Error("the state changed")
 			}
-			if got := append(stepAll(t, r, tensor.Float32, x), testutil.Floats(r.State()[0].Value)...); !slices.Equal(got, want) {
+			if got := append(stepAll(t, r, tensor.Float32, x), numbers(r.State())...); !slices.Equal(got, want) {
 				t.Error("it goes on differently")
 			}
 		})
@@ -240,7 +241,7 @@ func testFailedRefresh(t *testing.T, l sequenceLayer, dModel int) {
 		t.Fatal(err)
 	}
 	first := outputs(t, r, tensor.Float32, x)
-	want := append(stepAll(t, r, tensor.Float32, x), testutil.Floats(r.State()[0].Value)...)
+	want := append(stepAll(t, r, tensor.Float32, x), numbers(r.State())...)
 	hs := heldBy(t, l)
 	for _, p := range l.Params() {
 		if p.Node.Shape().TotalSize() == 1 {
@@ -262,7 +263,7 @@ func testFailedRefresh(t *testing.T, l sequenceLayer, dModel int) {
 			if r, err := l.Recurrence(2); err == nil || r != nil {
 				t.Errorf("%s: Recurrence: got %v and error %v", text, r, err)
 			}
-			if got := append(stepAll(t, r, tensor.Float32, x), testutil.Floats(r.State()[0].Value)...); !slices.Equal(got, want) {
+			if got := append(stepAll(t, r, tensor.Float32, x), numbers(r.State())...); !slices.Equal(got, want) {
 				t.Errorf("%s: after a Refresh that failed the recurrence is another", text)
 			}
 			for _, f := range undo {

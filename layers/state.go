@@ -213,6 +213,14 @@ func JoinStates(parts ...State) (State, error) {
 	return joined, nil
 }
 
+// growth says for errors along which axis a tensor grows, if it does.
+func (t StateTensor) growth() string {
+	if t.Grows == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" that grows along axis %d", t.Grows)
+}
+
 // sameKind reports where a state has not the tensors of another, but for the
 // number of rows.
 func sameKind(want, got State) error {
@@ -225,7 +233,7 @@ func sameKind(want, got State) error {
 		rows := gs.Clone()
 		rows[0] = ws[0]
 		if g.Name != w.Name || g.Value.Dtype() != w.Value.Dtype() || g.Grows != w.Grows || !sameButAxis(ws, rows, w.Grows) {
-			return fmt.Errorf("want %q of %v (B, %v), got %q of %v %v", w.Name, w.Value.Dtype(), []int(ws[1:]), g.Name, g.Value.Dtype(), gs)
+			return fmt.Errorf("want %q of %v (B, %v)%s, got %q of %v %v%s", w.Name, w.Value.Dtype(), []int(ws[1:]), w.growth(), g.Name, g.Value.Dtype(), gs, g.growth())
 		}
 	}
 	return nil

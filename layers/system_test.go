@@ -112,7 +112,7 @@ func checkPoles(t *testing.T, name string, s *layers.System) {
 // What System says of every kernel of every layer is what the layer computes.
 func TestSystemIsTheLayer(t *testing.T) {
 	const tol = 1e-10
-	eachVariant(t, func(t *testing.T, v variant) {
+	eachStateSpace(t, func(t *testing.T, v variant) {
 		for _, rate := range []float64{1, 1.5} {
 			g := G.NewGraph()
 			l, err := v.clone(v.on(t, G.NewGraph(), tensor.Float64), g, layers.AtRate(rate))
@@ -126,7 +126,7 @@ func TestSystemIsTheLayer(t *testing.T) {
 
 func TestSystemOfFloat32IsThatOfItsParameters(t *testing.T) {
 	const tol = 1e-5
-	eachVariant(t, func(t *testing.T, v variant) {
+	eachStateSpace(t, func(t *testing.T, v variant) {
 		g := G.NewGraph()
 		checkSystems(t, stateSpace(t, v.on(t, g, tensor.Float32)), g, familyLength/2, tol)
 	})
