@@ -52,6 +52,20 @@ func (m *dropoutMask[T]) factor(r int) T {
 	return m.scale
 }
 
+// factors sets dst to what multiplies the elements from index first on, each of
+// which is a row.
+func (m *dropoutMask[T]) factors(dst []T, first int) {
+	factor := [2]T{m.scale, 0}
+	below := uint64(m.below)
+	for i := range dst {
+		bits := mix(m.key + uint64((first+i)/2)*golden)
+		if (first+i)%2 == 1 {
+			bits >>= 32
+		}
+		dst[i] = factor[(bits&(1<<32-1)-below)>>63]
+	}
+}
+
 // apply sets dst to row r of src times its factor.
 func (m *dropoutMask[T]) apply(dst, src []T, r int) {
 	switch f := m.factor(r); f {

@@ -25,6 +25,7 @@ func sequenceOps(b, l int) []sequenceOp {
 	const h = 4
 	rng := newRand(uint64(100*b + l))
 	x, y := testutil.Normal(rng, "x", b, h, l), testutil.Normal(rng, "y", b, h, l)
+	twice := testutil.Normal(rng, "x", b, 2*h, l)
 	last := testutil.Normal(rng, "x", b, l, h)
 	flat := testutil.Normal(rng, "x", b, h)
 	weight, bias := testutil.Normal(rng, "weight", h), testutil.Normal(rng, "bias", h)
@@ -52,6 +53,7 @@ func sequenceOps(b, l int) []sequenceOp {
 		{"Add", func(n []*G.Node, opts ...Option) (*G.Node, error) { return Add(n[0], n[1], opts...) }, []testutil.Input{x, y}, two, false},
 		{"Linear", linear(Linear), []testutil.Input{x, w, wb}, one, false},
 		{"Linear of GELU", linear(Linear, Activated(ActGELU)), []testutil.Input{x, w, wb}, one, false},
+		{"Linear of a gate", linear(Linear, Gated(ActSigmoid)), []testutil.Input{twice, w, wb}, one, false},
 		{"LinearGLU", linear(LinearGLU), []testutil.Input{x, w, wb}, one, false},
 		{"LinearGLU of SiLU", linear(LinearGLU, Activated(ActSiLU)), []testutil.Input{x, w, wb}, one, false},
 		{"FeatureLinear", linear(FeatureLinear), []testutil.Input{last, w, wb}, []int{1}, false},

@@ -22,6 +22,7 @@ func (f linearOption) setLinear(o *linearOptions) { f(o) }
 type linearOptions struct {
 	sequenceOptions
 	act                   Activation
+	gated                 bool // of half the features of x, see Gated
 	dropInput, dropOutput dropoutConfig
 }
 
@@ -31,10 +32,26 @@ func Activated(kind Activation) LinearOption {
 	return linearOption(func(o *linearOptions) { o.act = kind })
 }
 
+// Gated makes Linear or LinearGLU of sequences map Activate(kind, x1) * x2 in the
+// place of x (B, 2I, L), x1 being the first I features of x and x2 the others. The
+// product is not written to memory. w is (O, I).
+//
+// Shazeer 2020, "GLU Variants Improve Transformer", arXiv:2002.05202: there kind is
+// ActSigmoid for GLU, ActIdentity for Bilinear, ActReLU for ReGLU, ActGELU for GEGLU
+// and ActSiLU for SwiGLU. (GLU of this package activates the other half.)
+func Gated(kind Activation) LinearOption {
+	return linearOption(func(o *linearOptions) { o.act, o.gated = kind, true })
+}
+
 // DropInput makes Linear or LinearGLU of sequences apply Dropout(_, p, masks,
-// Tied()), and after Activated, to what they map. It is not written to memory.
+// Tied()), after Activated or Gated, to what they map. It is not written to memory.
 func DropInput(p float64, masks *Masks) LinearOption {
 	return linearOption(func(o *linearOptions) { o.dropInput = dropoutConfig{p: p, masks: masks, tied: true} })
+}
+
+// DropInputElements is DropInput without Tied: every element is dropped by itself.
+func DropInputElements(p float64, masks *Masks) LinearOption {
+	return linearOption(func(o *linearOptions) { o.dropInput = dropoutConfig{p: p, masks: masks} })
 }
 
 // DropOutput makes Linear or LinearGLU of sequences apply Dropout(_, p, masks,
@@ -45,7 +62,7 @@ func DropOutput(p float64, masks *Masks) LinearOption {
 
 // fuses reports whether an option is set that is for sequences alone.
 func (o linearOptions) fuses() bool {
-	return o.act != ActIdentity || o.dropInput.p != 0 || o.dropOutput.p != 0
+	return o.act != ActIdentity || o.gated || o.dropInput.p != 0 || o.dropOutput.p != 0
 }
 
 // readLinearOptions checks the options for batches of b. onSequences says that x
@@ -56,7 +73,7 @@ func readLinearOptions(op string, opts []LinearOption, b int, onSequences bool) 
 		opt.setLinear(&o)
 	}
 	if !onSequences && o.fuses() {
-		return o, fmt.Errorf("%s: want Activated, DropInput and DropOutput with x (B, I, L) only", op)
+		return o, fmt.Errorf("%s: want Activated, Gated, DropInput and DropOutput with x (B, I, L) only", op)
 	}
 	if err := checkLengths(op, o.lengths, b); err != nil {
 		return o, err
@@ -79,12 +96,12 @@ func Linear(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
 		return nil, err
 	}
 	s := x.Shape()
-	d := linearDims{b: s[0], i: s[1], l: 1}
-	in, err := d.params(op, x, w, b)
+	o, err := readLinearOptions(op, opts, s[0], len(s) == 3)
 	if err != nil {
 		return nil, err
 	}
-	o, err := readLinearOptions(op, opts, d.b, len(s) == 3)
+	d := linearDims{b: s[0], i: s[1], l: 1}
+	in, err := d.params(op, x, w, b, o)
 	if err != nil {
 		return nil, err
 	}
@@ -110,12 +127,12 @@ func FeatureLinear(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
 		return nil, err
 	}
 	s := x.Shape()
-	d := linearDims{b: s[0], l: s[1], i: s[2], featuresLast: true}
-	in, err := d.params(op, x, w, b)
+	o, err := readLinearOptions(op, opts, s[0], false)
 	if err != nil {
 		return nil, err
 	}
-	o, err := readLinearOptions(op, opts, d.b, false)
+	d := linearDims{b: s[0], l: s[1], i: s[2], featuresLast: true}
+	in, err := d.params(op, x, w, b, o)
 	if err != nil {
 		return nil, err
 	}
@@ -140,25 +157,31 @@ func LinearGLU(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
 		return nil, err
 	}
 	s := x.Shape()
+	o, err := readLinearOptions(op, opts, s[0], true)
+	if err != nil {
+		return nil, err
+	}
 	d := linearDims{b: s[0], i: s[1], l: s[2]}
-	in, err := d.params(op, x, w, b)
+	in, err := d.params(op, x, w, b, o)
 	if err != nil {
 		return nil, err
 	}
 	if d.o%2 != 0 {
 		return nil, fmt.Errorf("%s: want w (2H, %d), got %v", op, d.i, w.Shape())
 	}
-	o, err := readLinearOptions(op, opts, d.b, true)
-	if err != nil {
-		return nil, err
-	}
 	return applyLinear(op, tensor.Shape{d.b, d.o / 2, d.l}, in, o,
 		func() graphop.Core[float32] { return newLinearGLU[float32](d, o) },
 		func() graphop.Core[float64] { return newLinearGLU[float64](d, o) })
 }
 
-// params checks w (O, I) and b (O), sets O, and returns the inputs of the op.
-func (d *linearDims) params(op string, x, w, b *G.Node) (inputs, error) {
+// params checks w (O, I) and b (O), sets O, and I where x is gated, and returns the inputs of the op.
+func (d *linearDims) params(op string, x, w, b *G.Node, o linearOptions) (inputs, error) {
+	if o.gated {
+		if d.i%2 != 0 {
+			return nil, fmt.Errorf("%s: want x (B, 2I, L) with Gated, got %v", op, x.Shape())
+		}
+		d.i, d.gated = d.i/2, true
+	}
 	if err := checkFloat(op, "w", w, "(O, I)"); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,15 @@ type linearDims struct {
 	b, i, o, l   int
 	bias         int  // index of the input, -1 for none
 	featuresLast bool // x is (B, L, I), not (B, I, L)
+	gated        bool // x is (B, 2I, L): see Gated
+}
+
+// xi returns the number of features of x.
+func (d linearDims) xi() int {
+	if d.gated {
+		return 2 * d.i
+	}
+	return d.i
 }
 
 const (
@@ -55,12 +64,12 @@ func (c *linear[T]) SetTraining(training bool) {
 }
 
 // x returns the steps from lo on of sequence b of x, and what gemm has to know
-// to read them as a matrix (I, steps).
+// to read them as a matrix (I, steps), or (2I, steps) where they are gated.
 func (c *linear[T]) x(x []T, b, lo int) (m []T, ld int, trans bool) {
 	if c.featuresLast {
 		return x[(b*c.l+lo)*c.i:], c.i, true
 	}
-	return x[b*c.i*c.l+lo:], c.l, false
+	return x[b*c.xi()*c.l+lo:], c.l, false
 }
 
 // room returns the worker's scratch.
@@ -113,7 +122,7 @@ func (c *linear[T]) begin(in []graphop.Arg[T]) error {
 func (c *linear[T]) product(worker int, y []T, ld int, in []graphop.Arg[T], b, lo, hi int, done func(j0, j1 int)) {
 	x, ldx, trans := c.x(in[0].F, b, lo)
 	if c.before != nil {
-		x, ldx = c.before.values(worker, in[0].F, b, lo, hi), linearWidth
+		x, ldx = c.before.compute(worker, in[0].F, b, lo, hi, false), linearWidth
 	}
 	gemm.GemmPacked(&c.ws[worker], &c.w, trans, hi-lo, x, ldx, y, ld, false, done)
 }
@@ -154,15 +163,16 @@ func (c *linear[T]) backward(grad [][]T, in []graphop.Arg[T], dy func(worker, b,
 			b, lo, end, hi := c.cols.counting(u, lastInts(in))
 			m, ld := dy(worker, b, lo, end)
 			x, ldx, trans := c.x(in[0].F, b, lo)
-			var dx []T // by x, of what is mapped
 			if c.before != nil {
-				x, dx = c.before.compute(worker, in[0].F, b, lo, end, grad[0] != nil)
+				x = c.before.compute(worker, in[0].F, b, lo, end, grad[0] != nil)
 				ldx = linearWidth
 			}
 			c.backwardWeight(worker, dw, db, x, ldx, trans, m, ld, end-lo, u > first)
 			if grad[0] != nil {
 				c.backwardInput(worker, grad[0], in[1].F, m, ld, b, lo, end)
-				c.chain(grad[0], dx, b, lo, end)
+				if c.before != nil {
+					c.before.chain(worker, grad[0], b, lo, end)
+				}
 				c.clearInput(grad[0], b, end, hi)
 			}
 		}
@@ -189,27 +199,15 @@ func (c *linear[T]) backwardWeight(worker int, dw []T, db []float64, x []T, ldx 
 	}
 }
 
-// chain multiplies a unit of dx by the derivative dh of what is mapped, if it is
-// not x itself.
-func (c *linear[T]) chain(dx, dh []T, b, lo, hi int) {
-	if dh == nil {
-		return
-	}
-	n := hi - lo
-	for i := range c.i {
-		row := dx[(b*c.i+i)*c.l+lo:][:n]
-		vec.Mul(row, row, dh[i*linearWidth:][:n])
-	}
-}
-
-// backwardInput writes w^T dy, for some steps, to their place in dx.
+// backwardInput writes w^T dy, for some steps, to their place in dx: where x is
+// gated, to that of its second half.
 func (c *linear[T]) backwardInput(worker int, dx, w, dy []T, ld, b, lo, hi int) {
 	m, ldx, trans := c.x(dx, b, lo)
 	if trans {
 		gemm.Gemm(&c.ws[worker], true, false, hi-lo, c.i, c.o, dy, ld, w, c.i, m, ldx, false)
 		return
 	}
-	gemm.GemmPacked(&c.ws[worker], &c.wt, false, hi-lo, dy, ld, m, ldx, false, nil)
+	gemm.GemmPacked(&c.ws[worker], &c.wt, false, hi-lo, dy, ld, m[(c.xi()-c.i)*ldx:], ldx, false, nil)
 }
 
 // clearInput sets the steps [lo, hi) of sequence b of dx to zero.
@@ -218,7 +216,7 @@ func (c *linear[T]) clearInput(dx []T, b, lo, hi int) {
 		clear(dx[(b*c.l+lo)*c.i : (b*c.l+hi)*c.i])
 		return
 	}
-	clearColumns(dx[b*c.i*c.l:], c.i, c.l, lo, hi)
+	clearColumns(dx[b*c.xi()*c.l:], c.xi(), c.l, lo, hi)
 }
 
 // sumRows sets dst to the sum of the rows of src, in order.

@@ -152,6 +152,102 @@ func TestLinearFused(t *testing.T) {
 	}
 }
 
+// A dropout of elements is that of Dropout, at any step where a unit begins.
+func TestLinearDropInputElements(t *testing.T) {
+	rng := newRand(8)
+	const p = 0.3
+	for _, n := range append(linearSizes, [4]int{2, 3, 4, 1301}) {
+		B, I, O, L := n[0], n[1], n[2], n[3]
+		in := []testutil.Input{testutil.Normal(rng, "x", B, I, L), testutil.Normal(rng, "w", O, I)}
+		fused := build(func(n []*G.Node) (*G.Node, error) {
+			return Linear(n[0], n[1], nil, Activated(ActGELU), DropInputElements(p, newMasks(1, 0)))
+		})
+		sameResults(t, fused, build(func(n []*G.Node) (*G.Node, error) {
+			x, err := GELU(n[0])
+			if err != nil {
+				return nil, err
+			}
+			if x, err = Dropout(x, p, newMasks(1, 0)); err != nil {
+				return nil, err
+			}
+			return Linear(x, n[1], nil)
+		}), in...)
+		if L > 1000 {
+			continue
+		}
+		in[0] = testutil.Normal(rng, "x", B, 2*I, L)
+		testutil.Check(t, build(func(n []*G.Node) (*G.Node, error) {
+			return Linear(n[0], n[1], nil, Gated(ActGELU), DropInputElements(p, newMasks(1, 0)))
+		}), in...)
+	}
+}
+
+// A gate is the product of one half of the features, activated, and the other.
+func TestLinearGated(t *testing.T) {
+	rng := newRand(6)
+	const p = 0.3
+	for _, n := range linearSizes {
+		B, I, H, L := n[0], n[1], n[2], n[3]
+		in := []testutil.Input{testutil.Normal(rng, "x", B, 2*I, L), testutil.Normal(rng, "w", 2*H, I), testutil.Normal(rng, "b", 2*H)}
+		for _, act := range Activations() {
+			f := build(func(n []*G.Node) (*G.Node, error) { return Linear(n[0], n[1], n[2], Gated(act)) })
+			checkValue(t, f, naiveLinear(B, 2*H, I, L, naiveGate(act, in[0].F, I, L), in[1].F, in[2].F), in...)
+			if act == ActGELU || act == ActTanh || act == ActIdentity {
+				testutil.Check(t, f, in...)
+			}
+		}
+		glu := func(opts ...LinearOption) testutil.Build {
+			return build(func(n []*G.Node) (*G.Node, error) {
+				return LinearGLU(n[0], n[1], n[2], append(opts, Gated(ActSiLU))...)
+			})
+		}
+		z := naiveLinear(B, 2*H, I, L, naiveGate(ActSiLU, in[0].F, I, L), in[1].F, in[2].F)
+		checkValue(t, glu(), naiveGLU(z, B, H, L), in...)
+		testutil.Check(t, build(func(n []*G.Node) (*G.Node, error) {
+			return LinearGLU(n[0], n[1], n[2], Gated(ActSiLU), DropInput(p, newMasks(1, 0)))
+		}), in...)
+	}
+}
+
+// naiveGate is kind of feature i of x (B, 2I, L) times feature I+i.
+func naiveGate(kind Activation, x []float64, ni, nl int) func(b, i, l int) float64 {
+	f := ActivationFunc[float64](kind)
+	return func(b, i, l int) float64 {
+		v := []float64{x[(b*2*ni+i)*nl+l]}
+		f(v, v)
+		return v[0] * x[(b*2*ni+ni+i)*nl+l]
+	}
+}
+
+// An open gate lets what a dropout leaves through.
+func TestLinearGatedDropout(t *testing.T) {
+	rng := newRand(7)
+	const B, I, O, L, p = 3, 4, 5, 600, 0.4
+	a, w := testutil.Normal(rng, "a", B, I, L), testutil.Normal(rng, "w", O, I)
+	x := testutil.Input{Name: "x", Shape: tensor.Shape{B, 2 * I, L}}
+	for b := range B {
+		x.F = append(append(x.F, a.F[b*I*L:(b+1)*I*L]...), slices.Repeat([]float64{1}, I*L)...)
+	}
+	run := func(in testutil.Input, opt LinearOption) *testutil.Result {
+		r, err := testutil.Run(testutil.Tape, tensor.Float64, build(func(n []*G.Node) (*G.Node, error) {
+			return Linear(n[0], n[1], nil, opt, DropInput(p, newMasks(1, 0)))
+		}), nil, in, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	got, want := run(x, Gated(ActReLU)), run(a, Activated(ActReLU))
+	if !slices.Equal(got.Out, want.Out) || !slices.Equal(got.Grads[1], want.Grads[1]) {
+		t.Error("the output or the gradient of w differ from those of Activated")
+	}
+	for b := range B {
+		if !slices.Equal(got.Grads[0][2*b*I*L:][:I*L], want.Grads[0][b*I*L:][:I*L]) {
+			t.Errorf("the gradient of row %d of x differs from that of Activated", b)
+		}
+	}
+}
+
 // Without training the masks let everything pass.
 func TestLinearFusedEvaluation(t *testing.T) {
 	const B, I, H, L = 2, 5, 3, 300
@@ -222,7 +318,9 @@ func TestLinearCores(t *testing.T) {
 	again := func() { state.Data().([]int64)[1] = 0 }
 	checkPass(t, newPass[float32](newLinear[float32](d, o), B*O*L, append([]int{B * I * L}, params...)), again)
 	checkPass(t, newPass[float32](newLinearGLU[float32](d, o), B*O/2*L, append([]int{B * I * L}, params...)), again)
-	d.featuresLast = true
+	d.gated = true
+	checkPass(t, newPass[float32](newLinear[float32](d, o), B*O*L, append([]int{B * 2 * I * L}, params...)), again)
+	d.gated, d.featuresLast = false, true
 	checkPass(t, newPass[float32](newLinear[float32](d, linearOptions{act: ActIdentity}), B*O*L, append([]int{B * I * L}, params...)), once)
 	v := linearDims{b: 70, i: 150, o: 200, l: 1, bias: 2}
 	checkPass(t, newPass[float32](newLinearVector[float32](v), v.b*v.o, []int{v.b * v.i, v.o * v.i, v.o}), once)
@@ -269,7 +367,7 @@ func TestLinearOptionErrors(t *testing.T) {
 	g := newGraph()
 	x, w := g.f64("x", 2, 3, 5), g.f64("w", 4, 3)
 	masks := newMasks(1, 0)
-	const only = ": want Activated, DropInput and DropOutput with x (B, I, L) only"
+	const only = ": want Activated, Gated, DropInput and DropOutput with x (B, I, L) only"
 	for _, c := range []struct {
 		f    func(opts ...LinearOption) (*G.Node, error)
 		opt  LinearOption
@@ -277,6 +375,9 @@ func TestLinearOptionErrors(t *testing.T) {
 	}{
 		{func(o ...LinearOption) (*G.Node, error) { return Linear(g.f64("v", 2, 3), w, nil, o...) }, Activated(ActGELU), "ops.Linear" + only},
 		{func(o ...LinearOption) (*G.Node, error) { return FeatureLinear(x, g.f64("w5", 4, 5), nil, o...) }, DropInput(0.1, masks), "ops.FeatureLinear" + only},
+		{func(o ...LinearOption) (*G.Node, error) { return Linear(g.f64("v2", 2, 3), w, nil, o...) }, Gated(ActIdentity), "ops.Linear" + only},
+		{func(o ...LinearOption) (*G.Node, error) { return Linear(x, w, nil, o...) }, Gated(ActSiLU), "ops.Linear: want x (B, 2I, L) with Gated, got (2, 3, 5)"},
+		{func(o ...LinearOption) (*G.Node, error) { return LinearGLU(g.f64("x4", 2, 4, 5), w, nil, o...) }, Gated(ActSiLU), "ops.LinearGLU: want w (4, 2), got (4, 3)"},
 		{func(o ...LinearOption) (*G.Node, error) { return Linear(x, w, nil, o...) }, Activated("swish"), `ops.Linear: want an activation of`},
 		{func(o ...LinearOption) (*G.Node, error) { return Linear(x, w, nil, o...) }, DropInput(1, masks), "ops.Linear: want p in [0, 1), got 1"},
 		{func(o ...LinearOption) (*G.Node, error) { return LinearGLU(x, w, nil, o...) }, DropOutput(0.5, nil), "ops.LinearGLU: want masks that NewMasks made, got none"},

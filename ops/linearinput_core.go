@@ -7,75 +7,127 @@ import (
 )
 
 // linearInput is what a linear map on sequences does to x first, a unit of
-// steps at a time: an activation, then a dropout. Nothing of it is kept.
+// steps at a time: an activation, or a gate, then a dropout. Nothing of it is
+// kept.
 type linearInput[T num.Float] struct {
 	linearDims
 	act  *activation[T] // nil for the identity
-	drop dropoutMask[T]
+	drop dropoutMask[T] // of rows, or of elements
 
 	one   []T   // a row of ones
-	h, dh [][]T // one per worker, (I, linearWidth): what is mapped, and its derivative by x
+	h, dh [][]T // one per worker, (I, linearWidth) and (xi(), linearWidth): what is mapped, and its derivative by x
+	mask  [][]T // one per worker, (linearWidth): of elements
 }
 
 // newLinearInput returns nil if nothing is to be done.
 func newLinearInput[T num.Float](d linearDims, o linearOptions) *linearInput[T] {
-	if o.act == ActIdentity && o.dropInput.p == 0 {
+	if o.act == ActIdentity && !d.gated && o.dropInput.p == 0 {
 		return nil
 	}
-	p := &linearInput[T]{linearDims: d, drop: newDropoutMask[T](o.dropInput, d.l), one: num.Aligned[T](linearWidth)}
+	run := 1
+	if o.dropInput.tied {
+		run = d.l
+	}
+	p := &linearInput[T]{linearDims: d, drop: newDropoutMask[T](o.dropInput, run), one: num.Aligned[T](linearWidth)}
 	if o.act != ActIdentity {
 		p.act = newActivation[T](o.act)
 	}
 	fill(p.one, 1)
-	p.h, p.dh = make([][]T, par.Workers()), make([][]T, par.Workers())
+	p.h, p.dh, p.mask = make([][]T, par.Workers()), make([][]T, par.Workers()), make([][]T, par.Workers())
 	return p
 }
 
-// values returns h of the steps [lo, hi) of sequence b.
-func (p *linearInput[T]) values(worker int, x []T, b, lo, hi int) []T {
-	h, _ := p.compute(worker, x, b, lo, hi, false)
+// compute returns h of the steps [lo, hi) of sequence b, and with derive writes the
+// worker's dh for chain.
+func (p *linearInput[T]) compute(worker int, x []T, b, lo, hi int, derive bool) []T {
+	p.h[worker] = num.Grow(p.h[worker], p.i*linearWidth)
+	if derive {
+		p.dh[worker] = num.Grow(p.dh[worker], p.xi()*linearWidth)
+	}
+	n := hi - lo
+	h, dh := p.h[worker], p.dh[worker]
+	x = x[b*p.xi()*p.l+lo:]
+	for i := range p.i {
+		var r inputRow[T]
+		r.h, r.x = h[i*linearWidth:][:n], x[i*p.l:][:n]
+		if p.gated {
+			r.gate = x[(p.i+i)*p.l:][:n]
+		}
+		if derive {
+			r.dh = dh[i*linearWidth:][:n]
+		}
+		if derive && p.gated {
+			r.dgate = dh[(p.i+i)*linearWidth:][:n]
+		}
+		p.row(worker, r, b*p.i+i, lo)
+	}
 	return h
 }
 
-// compute returns h of the steps [lo, hi) of sequence b, and with derive dh.
-func (p *linearInput[T]) compute(worker int, x []T, b, lo, hi int, derive bool) (h, dh []T) {
-	p.h[worker] = num.Grow(p.h[worker], p.i*linearWidth)
-	h = p.h[worker]
-	if derive {
-		p.dh[worker] = num.Grow(p.dh[worker], p.i*linearWidth)
-		dh = p.dh[worker]
-	}
-	n := hi - lo
-	for i := range p.i {
-		var d []T
-		if derive {
-			d = dh[i*linearWidth:][:n]
-		}
-		p.row(h[i*linearWidth:][:n], d, x[(b*p.i+i)*p.l+lo:][:n], b*p.i+i)
-	}
-	return h, dh
-}
+// inputRow is some steps of a feature of x, of the other half where there is a
+// gate, of h, and, where they are wanted, of its derivatives by both.
+type inputRow[T num.Float] struct{ x, gate, h, dh, dgate []T }
 
-// row computes a part of row r of h, and of dh unless that is nil.
-func (p *linearInput[T]) row(h, dh, x []T, r int) {
-	f := p.drop.factor(r)
+// row computes a part of row r of h, from step lo on.
+func (p *linearInput[T]) row(worker int, v inputRow[T], r, lo int) {
+	elements := p.drop.dropped && p.drop.run < p.l
+	f := T(1)
+	if !elements {
+		f = p.drop.factor(r)
+	}
 	if f == 0 {
-		clear(h)
-		clear(dh)
+		clear(v.h)
+		clear(v.dh)
+		clear(v.dgate)
 		return
 	}
-	one := p.one[:len(h)]
+	p.activate(v)
+	if v.gate != nil {
+		copy(v.dgate, v.h)
+		vec.Mul(v.h, v.h, v.gate)
+		if v.dh != nil {
+			vec.Mul(v.dh, v.dh, v.gate)
+		}
+	}
+	switch {
+	case elements:
+		p.mask[worker] = num.Grow(p.mask[worker], linearWidth)
+		m := p.mask[worker][:len(v.h)]
+		p.drop.factors(m, r*p.l+lo)
+		for _, d := range [][]T{v.h, v.dh, v.dgate} {
+			vec.Mul(d, d, m[:len(d)])
+		}
+	case f != 1:
+		for _, d := range [][]T{v.h, v.dh, v.dgate} {
+			vec.Scale(d, f, d)
+		}
+	}
+}
+
+// activate sets h, and dh unless that is nil, without gate and dropout.
+func (p *linearInput[T]) activate(v inputRow[T]) {
+	one := p.one[:len(v.h)]
 	switch {
 	case p.act == nil:
-		copy(h, x)
-		copy(dh, one)
-	case dh == nil:
-		p.act.f(h, x)
+		copy(v.h, v.x)
+		copy(v.dh, one)
+	case v.dh == nil:
+		p.act.f(v.h, v.x)
 	default:
-		p.act.derive(h, dh, x, one)
+		p.act.derive(v.h, v.dh, v.x, one)
 	}
-	if f != 1 {
-		vec.Scale(h, f, h)
-		vec.Scale(dh, f, dh)
+}
+
+// chain makes the gradient of h of the steps [lo, hi) of sequence b, which is in
+// dx, that of x: where x is gated, it is in the place of the second half.
+func (p *linearInput[T]) chain(worker int, dx []T, b, lo, hi int) {
+	n := hi - lo
+	dx = dx[b*p.xi()*p.l+lo:]
+	for i := range p.i {
+		d := dx[(p.xi()-p.i+i)*p.l:][:n]
+		vec.Mul(dx[i*p.l:][:n], d, p.dh[worker][i*linearWidth:][:n])
+		if p.gated {
+			vec.Mul(d, d, p.dh[worker][(p.i+i)*linearWidth:][:n])
+		}
 	}
 }
