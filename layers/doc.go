@@ -35,7 +35,7 @@
 // and a residual around it, and a [Stack] is blocks in a row, whose mixers may be
 // of different kinds: a [StackConfig] in JSON names them ("mixer": {"kind": "s4d",
 // ...}, see [RegisterMixer]). The mixers of this package are the state space
-// layers and [Linear].
+// layers, [FeedForward] and [Linear].
 //
 // What else a mixer can do are interfaces of their own: it steps ([Stepper]), goes
 // on from a state in a graph ([Stateful]), is a convolution ([Kernels]) or a set of

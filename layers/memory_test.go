@@ -42,15 +42,16 @@ func TestLayersShareNoMemoryWithTheirCaller(t *testing.T) {
 	dss := layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, SSM: layers.SSM{Frozen: []string{"C"}, FollowLR: []string{"A"}}}
 	lssl := layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Frozen: []string{"dt", "A", "B"}, FollowLR: []string{"A"}}}
 	testutil.CheckConfigs(t, map[string][]func() (given, kept any, out []any){
-		"S4Config":        {keeper(t, s4, layers.NewS4)},
-		"S4DConfig":       {keeper(t, s4d, layers.NewS4D)},
-		"DSSConfig":       {keeper(t, dss, layers.NewDSS)},
-		"LSSLConfig":      {keeper(t, lssl, layers.NewLSSL)},
-		"LinearConfig":    {keeper(t, layers.LinearConfig{In: 2, Out: 3}, layers.NewLinear)},
-		"NormConfig":      {keeper(t, layers.NormConfig{DModel: 2, Kind: layers.BatchNorm}, layers.NewNorm)},
-		"DropoutConfig":   {keeper(t, layers.DropoutConfig{P: 0.5}, layers.NewDropout)},
-		"EmbeddingConfig": {keeper(t, layers.EmbeddingConfig{Vocab: 3, DModel: 2, Padding: &padding}, layers.NewEmbedding)},
-		"StackConfig":     {keeper(t, layers.StackConfig{Blocks: []layers.BlockConfig{{Mixer: s4d}, {Mixer: s4}}, Repeat: 2}, layers.NewStack)},
+		"S4Config":          {keeper(t, s4, layers.NewS4)},
+		"S4DConfig":         {keeper(t, s4d, layers.NewS4D)},
+		"DSSConfig":         {keeper(t, dss, layers.NewDSS)},
+		"LSSLConfig":        {keeper(t, lssl, layers.NewLSSL)},
+		"FeedForwardConfig": {keeper(t, layers.FeedForwardConfig{DModel: 2, Gate: true}, layers.NewFeedForward)},
+		"LinearConfig":      {keeper(t, layers.LinearConfig{In: 2, Out: 3}, layers.NewLinear)},
+		"NormConfig":        {keeper(t, layers.NormConfig{DModel: 2, Kind: layers.BatchNorm}, layers.NewNorm)},
+		"DropoutConfig":     {keeper(t, layers.DropoutConfig{P: 0.5}, layers.NewDropout)},
+		"EmbeddingConfig":   {keeper(t, layers.EmbeddingConfig{Vocab: 3, DModel: 2, Padding: &padding}, layers.NewEmbedding)},
+		"StackConfig":       {keeper(t, layers.StackConfig{Blocks: []layers.BlockConfig{{Mixer: s4d}, {Mixer: s4}}, Repeat: 2}, layers.NewStack)},
 		"BlockConfig": {
 			block(s4), block(s4d), block(dss), block(lssl),
 		},

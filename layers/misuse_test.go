@@ -97,7 +97,7 @@ func TestZeroValuesOfLayers(t *testing.T) {
 	for _, l := range []interface {
 		Fwd(x *G.Node) (*G.Node, error)
 	}{
-		new(layers.S4D), new(layers.S4), new(layers.DSS), new(layers.LSSL), new(layers.Block),
+		new(layers.S4D), new(layers.S4), new(layers.DSS), new(layers.LSSL), new(layers.Block), new(layers.FeedForward),
 		new(layers.Linear), new(layers.Norm), new(layers.Embedding), new(layers.Dropout),
 	} {
 		_, err := l.Fwd(x)

@@ -179,6 +179,7 @@ func init() {
 	for _, err := range []error{
 		RegisterMixer[S4Config]("s4"), RegisterMixer[S4DConfig]("s4d"), RegisterMixer[DSSConfig]("dss"),
 		RegisterMixer[LSSLConfig]("lssl"), RegisterMixer[LinearConfig]("linear"),
+		RegisterMixer[FeedForwardConfig]("feedforward"),
 	} {
 		if err != nil {
 			panic(err)

@@ -176,7 +176,7 @@ func TestMixerKindsInJSON(t *testing.T) {
 	if !reflect.DeepEqual(got, cfg) {
 		t.Errorf("%s came back as %+v", b, got)
 	}
-	if kinds := strings.Join(layers.MixerKinds(), " "); !strings.HasPrefix(kinds, "dss linear lssl s4 s4d scale") {
+	if kinds := strings.Join(layers.MixerKinds(), " "); !strings.HasPrefix(kinds, "dss feedforward linear lssl s4 s4d scale") {
 		t.Errorf("kinds %s", kinds)
 	}
 	for text, want := range map[string]string{

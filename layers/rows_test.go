@@ -231,6 +231,12 @@ func TestNormsAndEncodersDoNotReadPadding(t *testing.T) {
 			func(l *layers.Linear, n []*G.Node) (*G.Node, error) { return l.FwdLengths(n[0], n[1]) })
 	}
 	testutil.CheckPadding(t, "Linear", linear(layers.LinearConfig{In: 3, Out: 2}), []int{2}, x, n)
+	for _, cfg := range []layers.FeedForwardConfig{{DModel: 3, Activation: ops.ActSigmoid}, {DModel: 3, Gate: true}} {
+		testutil.CheckPadding(t, fmt.Sprintf("%+v", cfg), layerRunner(false, func(g *G.ExprGraph, dt tensor.Dtype) *layers.FeedForward {
+			return must(layers.NewFeedForward(g, dt, cfg))
+		},
+			func(l *layers.FeedForward, n []*G.Node) (*G.Node, error) { return l.FwdLengths(n[0], n[1]) }), []int{2}, x, n)
+	}
 	last := testutil.Normal(rng, "x", 4, 9, 3)
 	testutil.CheckPadding(t, "Linear of features", linear(layers.LinearConfig{In: 3, Out: 2, ChannelsLast: true}), []int{1}, last, n)
 	embedding := layerRunner(false, func(g *G.ExprGraph, dt tensor.Dtype) *layers.Embedding {

@@ -34,6 +34,8 @@ func newLayer(cfg any) (layers.Layer, error) {
 		return layers.NewLSSL(g, dt, *c)
 	case *layers.LinearConfig:
 		return layers.NewLinear(g, dt, *c)
+	case *layers.FeedForwardConfig:
+		return layers.NewFeedForward(g, dt, *c)
 	case *layers.NormConfig:
 		return layers.NewNorm(g, dt, *c)
 	case *layers.EmbeddingConfig:
@@ -55,6 +57,8 @@ func TestHugeFields(t *testing.T) {
 		func() any { return &layers.DSSConfig{DModel: 4, DState: 4, Init: layers.DSSInitRandom} },
 		func() any { return &layers.LSSLConfig{DModel: 4, DState: 4, NSSM: 2} },
 		func() any { return &layers.LinearConfig{In: 3, Out: 3} },
+		func() any { return &layers.FeedForwardConfig{DModel: 3} },
+		func() any { return &layers.FeedForwardConfig{DModel: 3, FF: 5, Gate: true} },
 		func() any { return &layers.NormConfig{DModel: 3} },
 		func() any { return &layers.EmbeddingConfig{Vocab: 3, DModel: 3} },
 	} {
@@ -155,6 +159,7 @@ func TestHugeInputsOfSimpleLayers(t *testing.T) {
 	for _, cfg := range []any{
 		&layers.LinearConfig{In: 4, Out: 2}, &layers.NormConfig{DModel: 4}, &layers.LinearConfig{In: 1, Out: 1 << 10},
 		&layers.LinearConfig{In: 1, Out: 1 << 10, ChannelsLast: true}, &layers.EmbeddingConfig{Vocab: 2, DModel: 1 << 10},
+		&layers.FeedForwardConfig{DModel: 4}, &layers.FeedForwardConfig{DModel: 2, FF: 1 << 10, Gate: true},
 	} {
 		layer, err := newLayer(cfg)
 		if err != nil {
@@ -173,6 +178,9 @@ func TestHugeInputsOfSimpleLayers(t *testing.T) {
 			}
 			xs = append(xs, G.NewTensor(g, tensor.Float64, 3, G.WithShape(shape...), G.WithName("long")),
 				G.NewTensor(g, tensor.Float64, 3, G.WithShape(large...), G.WithName("large")))
+		case *layers.FeedForwardConfig:
+			xs = append(xs, G.NewTensor(g, tensor.Float64, 3, G.WithShape(2, c.DModel, n), G.WithName("long")),
+				G.NewTensor(g, tensor.Float64, 3, G.WithShape(2, c.DModel, 1<<28), G.WithName("large")))
 		case *layers.NormConfig:
 			xs = append(xs, G.NewMatrix(g, tensor.Float64, G.WithShape(n, 4), G.WithName("long")))
 		}

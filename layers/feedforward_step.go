@@ -1,0 +1,97 @@
+package layers
+
+import (
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/vec"
+	"github.com/gorgonia-s4/s4/ops"
+)
+
+// Recurrence returns the layer as a recurrent network, which has no state: Step maps
+// (batch, DModel) to (batch, DModel).
+func (l *FeedForward) Recurrence(batch int) (*Recurrence, error) { return NewRecurrence(l, batch) }
+
+// Snapshot implements Stepper.
+func (l *FeedForward) Snapshot() (Snapshot, error) {
+	if l.Base == nil {
+		return nil, l.wrap("Recurrence", errNotMade)
+	}
+	if l.dt == tensor.Float32 {
+		return newFeedForwardSnapshot[float32](l)
+	}
+	return newFeedForwardSnapshot[float64](l)
+}
+
+// feedForwardSnapshot is a feed-forward layer as its steps see it.
+type feedForwardSnapshot[T num.Float] struct {
+	l      *Base
+	cfg    FeedForwardConfig
+	w1, w2 *ops.LinearWeights[T]
+}
+
+func newFeedForwardSnapshot[T num.Float](l *FeedForward) (*feedForwardSnapshot[T], error) {
+	s := &feedForwardSnapshot[T]{l: l.Base, cfg: l.cfg}
+	var err error
+	if s.w1, err = linearWeights[T](l.linear1); err == nil {
+		s.w2, err = linearWeights[T](l.linear2)
+	}
+	return s, l.wrap("Recurrence", err)
+}
+
+// NewSession implements Snapshot.
+func (s *feedForwardSnapshot[T]) NewSession(batch int) (Session, error) {
+	if err := s.l.checkStep(batch, s.cfg.inner()); err != nil {
+		return nil, err
+	}
+	return &feedForwardSession[T]{stateless{s.l}, s.newRows(batch), newStepOutput[T](batch, s.cfg.DModel)}, nil
+}
+
+// feedForwardRows is the layer at one step, on the rows (batch, DModel) of a batch.
+type feedForwardRows[T num.Float] struct {
+	*feedForwardSnapshot[T]
+	batch            int
+	linear1, linear2 *ops.LinearStep[T]
+	act              func(dst, x []T)
+	h                []T // (batch, FF)
+}
+
+// newRows returns the layer at one step with scratch memory of its own.
+func (s *feedForwardSnapshot[T]) newRows(batch int) *feedForwardRows[T] {
+	return &feedForwardRows[T]{
+		s, batch, s.w1.NewStep(), s.w2.NewStep(), ops.ActivationFunc[T](s.cfg.Activation), num.Aligned[T](batch * s.cfg.FF),
+	}
+}
+
+// apply maps x (batch, DModel) to (batch, DModel), which the next call overwrites.
+func (r *feedForwardRows[T]) apply(x []T) []T {
+	z := r.linear1.Apply(x, r.batch)
+	if !r.cfg.Gate {
+		r.act(r.h, z)
+		return r.linear2.Apply(r.h, r.batch)
+	}
+	n := r.cfg.FF
+	for b := range r.batch {
+		h, z := r.h[b*n:][:n], z[b*2*n:][:2*n]
+		r.act(h, z[:n])
+		vec.Mul(h, h, z[n:])
+	}
+	return r.linear2.Apply(r.h, r.batch)
+}
+
+// feedForwardSession is a batch of sequences in a feed-forward layer.
+type feedForwardSession[T num.Float] struct {
+	stateless
+	rows *feedForwardRows[T]
+	out  stepOutput[T]
+}
+
+// Step implements Session.
+func (r *feedForwardSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
+	x, err := stepInput[T](r.l, u, r.rows.batch, r.rows.cfg.DModel)
+	if err != nil {
+		return nil, err
+	}
+	copy(r.out.data, r.rows.apply(x))
+	return r.out.t, nil
+}
