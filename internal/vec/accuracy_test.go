@@ -14,18 +14,20 @@ import (
 // bounds is the error allowed in each function, in ulp of the exact value, for
 // float32 and float64.
 var bounds = map[string][2]float64{
-	"exp":      {1, 1.5},
-	"sigmoid":  {2, 2.5},
-	"tanh":     {2.5, 2.5},
-	"erf":      {1.5, 1.5},
-	"gelu":     {5, 8},
-	"geluGrad": {3, 4},
-	"silu":     {2.5, 2.5},
-	"siluGrad": {5, 5},
+	"exp":          {1, 1.5},
+	"sigmoid":      {2, 2.5},
+	"tanh":         {2.5, 2.5},
+	"erf":          {1.5, 1.5},
+	"gelu":         {5, 8},
+	"geluGrad":     {3, 4},
+	"geluTanh":     {3, 3},
+	"geluTanhGrad": {5, 5},
+	"silu":         {2.5, 2.5},
+	"siluGrad":     {5, 5},
 }
 
 // crossing returns the number in whose ulp the error at x is counted where a
-// function is nearer to 0: the gradients of gelu and silu change sign at -0.75
+// function is nearer to 0: the gradients of the gelus and silu change sign at -0.75
 // and at -1.28.
 func crossing(name string, x float64) float64 {
 	if strings.HasSuffix(name, "Grad") && x > -4 && x < 0 {
@@ -82,16 +84,22 @@ func testAccuracy[T num.Float](t *testing.T, significand int, least, greatest fl
 	got := make([]T, len(x))
 	rest := make([]T, len(x))
 	for test, f := range map[string]func(){
-		"gelu of GELUBoth":     func() { GELUBoth(got, rest, x) },
-		"geluGrad of GELUBoth": func() { GELUBoth(rest, got, x) },
-		"exp":                  func() { Exp(got, x) },
-		"sigmoid":              func() { Sigmoid(got, x) },
-		"tanh":                 func() { Tanh(got, x) },
-		"erf":                  func() { Erf(got, x) },
-		"gelu":                 func() { GELU(got, x) },
-		"geluGrad":             func() { GELUGrad(got, x, one) },
-		"silu":                 func() { SiLU(got, x) },
-		"siluGrad":             func() { SiLUGrad(got, x, one) },
+		"gelu of GELUBoth":             func() { GELUBoth(got, rest, x) },
+		"geluGrad of GELUBoth":         func() { GELUBoth(rest, got, x) },
+		"geluTanh":                     func() { GELUTanh(got, x) },
+		"geluTanhGrad":                 func() { GELUTanhGrad(got, x, one) },
+		"geluTanh of GELUTanhBoth":     func() { GELUTanhBoth(got, rest, x) },
+		"geluTanhGrad of GELUTanhBoth": func() { GELUTanhBoth(rest, got, x) },
+		"silu of SiLUBoth":             func() { SiLUBoth(got, rest, x) },
+		"siluGrad of SiLUBoth":         func() { SiLUBoth(rest, got, x) },
+		"exp":                          func() { Exp(got, x) },
+		"sigmoid":                      func() { Sigmoid(got, x) },
+		"tanh":                         func() { Tanh(got, x) },
+		"erf":                          func() { Erf(got, x) },
+		"gelu":                         func() { GELU(got, x) },
+		"geluGrad":                     func() { GELUGrad(got, x, one) },
+		"silu":                         func() { SiLU(got, x) },
+		"siluGrad":                     func() { SiLUGrad(got, x, one) },
 	} {
 		f()
 		name, _, _ := strings.Cut(test, " ")

@@ -26,6 +26,32 @@ func GELUBoth[T num.Float](y, dy, x []T) {
 	active[T]().geluBoth(y, dy, x)
 }
 
+// GELUTanh sets dst[i] to the approximation of gelu(x[i]) by tanh,
+//
+//	x/2 (1 + tanh(u)) = x sigmoid(2 u)    u = sqrt(2/π) (x + 0.044715 x³)
+//
+// of Hendrycks and Gimpel (2016), which JAX and Flax have as gelu.
+func GELUTanh[T num.Float](dst, x []T) {
+	want("GELUTanh", "x", len(dst), len(x))
+	active[T]().geluTanh(dst, x)
+}
+
+// GELUTanhGrad sets dst[i] = g[i] f'(x[i]), f being GELUTanh: with s = sigmoid(2 u),
+// f'(x) = s + x s (1 - s) 2 sqrt(2/π) (1 + 3 0.044715 x²).
+func GELUTanhGrad[T num.Float](dst, x, g []T) {
+	want("GELUTanhGrad", "x", len(dst), len(x))
+	want("GELUTanhGrad", "g", len(dst), len(g))
+	active[T]().geluTanhGrad(dst, x, g)
+}
+
+// GELUTanhBoth sets y[i] to GELUTanh of x[i] and dy[i] to its derivative there. y
+// and dy are not the same slice.
+func GELUTanhBoth[T num.Float](y, dy, x []T) {
+	want("GELUTanhBoth", "dy", len(y), len(dy))
+	want("GELUTanhBoth", "x", len(y), len(x))
+	active[T]().geluTanhBoth(y, dy, x)
+}
+
 // SiLU sets dst[i] = x[i] sigmoid(x[i]).
 func SiLU[T num.Float](dst, x []T) {
 	want("SiLU", "x", len(dst), len(x))
@@ -38,6 +64,14 @@ func SiLUGrad[T num.Float](dst, x, g []T) {
 	want("SiLUGrad", "x", len(dst), len(x))
 	want("SiLUGrad", "g", len(dst), len(g))
 	active[T]().siluGrad(dst, x, g)
+}
+
+// SiLUBoth sets y[i] = silu(x[i]) and dy[i] = silu'(x[i]). y and dy are not the same
+// slice.
+func SiLUBoth[T num.Float](y, dy, x []T) {
+	want("SiLUBoth", "dy", len(y), len(dy))
+	want("SiLUBoth", "x", len(y), len(x))
+	active[T]().siluBoth(y, dy, x)
 }
 
 // GLU sets dst[i] = a[i] sigmoid(b[i]): the gated linear unit of Dauphin et

@@ -25,11 +25,13 @@
 //	Erf                  1.5       1.5
 //	Sigmoid              2         2.5
 //	Tanh, SiLU           2.5       2.5
+//	GELUTanh             3         3
 //	GELU                 5         8       least accurate far on the left
 //	GELUGrad/g           3         4       in ulp of 1/2 near its zero
 //	SiLUGrad/g           5         5       in ulp of 1/2 near its zero
+//	GELUTanhGrad/g       5         5       in ulp of 1/2 near its zero
 //
-// GELUBoth is as accurate as GELU and GELUGrad. The functions of normalisations
+// GELUBoth is as accurate as GELU and GELUGrad, and so are the others of its kind. The functions of normalisations
 // round every operation, but for the sum that follows a product. Sum, SumSq and
 // Dot add up in float64 and round once, Sum64, SumSq64, SumSqDiff and DotDiff not
 // at all. RoughSumSq is good to a few digits.
@@ -37,7 +39,7 @@
 // # Special values
 //
 // A NaN operand gives a NaN result. At an infinite argument a function has its
-// limit: Exp(-Inf) = 0, Tanh(±Inf) = ±1, GELU(-Inf) = SiLU(-Inf) = 0, and the
+// limit: Exp(-Inf) = 0, Tanh(±Inf) = ±1, GELU(-Inf) = GELUTanh(-Inf) = SiLU(-Inf) = 0, and the
 // gradients there are 0 on the left and g on the right, where x sigmoid(x) would
 // give NaN. Products follow IEEE 754: GLU of a = Inf and b = -Inf is NaN.
 // Subnormal numbers are neither flushed nor taken as zero.

@@ -62,9 +62,10 @@ func ops[T num.Float]() []op[T] {
 	step := NewAdamWStep[T](1e-2, 0.9, 0.999, 1e-8, 0.1, 3)
 	return []op[T]{
 		unary("Exp", Exp[T]), unary("Sigmoid", Sigmoid[T]), unary("Tanh", Tanh[T]), unary("Erf", Erf[T]),
-		unary("GELU", GELU[T]), unary("SiLU", SiLU[T]),
-		with(binary("GELUGrad", GELUGrad[T]), func(_ int, in []float64) float64 { return math.Abs(in[1]) }), // crosses 0
-		with(binary("SiLUGrad", SiLUGrad[T]), func(_ int, in []float64) float64 { return math.Abs(in[1]) }), // crosses 0
+		unary("GELU", GELU[T]), unary("GELUTanh", GELUTanh[T]), unary("SiLU", SiLU[T]),
+		with(binary("GELUGrad", GELUGrad[T]), func(_ int, in []float64) float64 { return math.Abs(in[1]) }),         // crosses 0
+		with(binary("GELUTanhGrad", GELUTanhGrad[T]), func(_ int, in []float64) float64 { return math.Abs(in[1]) }), // crosses 0
+		with(binary("SiLUGrad", SiLUGrad[T]), func(_ int, in []float64) float64 { return math.Abs(in[1]) }),         // crosses 0
 		binary("GLU", GLU[T]), binary("Add", Add[T]), binary("Mul", Mul[T]), binary("Sub", Sub[T]), binary("Max", Max[T]),
 		{name: "GLUGrad", ins: 3, outs: 2, positive: 3, call: func(out, in [][]T) { GLUGrad(out[0], out[1], in[0], in[1], in[2]) }},
 		unary("Scale", func(dst, x []T) { Scale(dst, alpha, x) }),
@@ -76,6 +77,10 @@ func ops[T num.Float]() []op[T] {
 			size: func(_ int, in []float64) float64 { return math.Abs(in[0]) + math.Abs(in[1]*in[2]) }},
 		{name: "GELUBoth", ins: 1, outs: 2, positive: 1, call: func(out, in [][]T) { GELUBoth(out[0], out[1], in[0]) },
 			size: func(j int, in []float64) float64 { return float64(j) }}, // the second crosses 0
+		{name: "GELUTanhBoth", ins: 1, outs: 2, positive: 1, call: func(out, in [][]T) { GELUTanhBoth(out[0], out[1], in[0]) },
+			size: func(j int, in []float64) float64 { return float64(j) }},
+		{name: "SiLUBoth", ins: 1, outs: 2, positive: 1, call: func(out, in [][]T) { SiLUBoth(out[0], out[1], in[0]) },
+			size: func(j int, in []float64) float64 { return float64(j) }},
 		{name: "AddDiff", ins: 3, outs: 1, positive: 3, update: true,
 			call: func(out, in [][]T) { AddDiff(out[0], in[1], in[2]) }, size: sumOf},
 		{name: "AddSquareDiff", ins: 3, outs: 1, positive: 3, update: true,
@@ -464,7 +469,7 @@ func fuzz[T num.Float](t *testing.T, data []byte, offset int) {
 		}
 		in := o.operands(rng, len(x), false)
 		in[min(1, o.ins-1)] = x
-		if o.name == "GELUGrad" || o.name == "SiLUGrad" {
+		if o.name == "GELUGrad" || o.name == "GELUTanhGrad" || o.name == "SiLUGrad" {
 			in[0], in[1] = in[1], in[0]
 		}
 		var want [][]T

@@ -20,13 +20,14 @@ import (
 //	sigmoid(-t) = e^-t / (1 + e^-t)                sigmoid(t) = 1 / (1 + e^-t)
 //	silu(x)     = max(x, 0) - t sigmoid(-t)
 //	gelu(x)     = max(x, 0) - t Φ(-t)
+//	geluTanh(x) = max(x, 0) - t sigmoid(-v)        v = t (c + d t²)
 //	erf(x)      = ±(1 - 2 Φ(-√2 t))                where it does not cancel
 //
-// and the gradients of silu and gelu are h on the left and 1 - h on the right.
+// and the gradients of silu and the gelus are h on the left and 1 - h on the right.
 //
 // Both exponentials come lifted by a power of two, which the last product drops
-// again: what is subnormal is rounded once, at the end. The rounding error of
-// t² is made good in exp(-t²/2).
+// again: what is subnormal is rounded once, at the end. The rounding errors of
+// t² and v are made good in exp(-t²/2) and e^-v.
 
 // lift keeps e^-t normal up to the greatest t in use; drop undoes it.
 const (
@@ -41,11 +42,12 @@ type approx struct {
 	tailNum, tailDen []float64 // p and q in exp(t²/2) Φ(-t) = p(t) / q(t)
 	tailEnd          float64   // t at which t Φ(-t) and t exp(-t²/2) round to 0
 	expEnd           float64   // t at which t e^-t rounds to 0
+	cubicEnd         float64   // t at which t e^-v, v as in cubic, rounds to 0
 }
 
 var (
-	approx32 = approx{expPoly32[:], erfPoly32[:], tailNum32[:], tailDen32[:], 15, 110}
-	approx64 = approx{expPoly64[:], erfPoly64[:], tailNum64[:], tailDen64[:], 39, 760}
+	approx32 = approx{expPoly32[:], erfPoly32[:], tailNum32[:], tailDen32[:], 15, 110, 11}
+	approx64 = approx{expPoly64[:], erfPoly64[:], tailNum64[:], tailDen64[:], 39, 760, 21.75}
 )
 
 // approxOf returns the approximations for T.
@@ -128,6 +130,42 @@ func (a *approx) siluPrime(x float64) float64 {
 	t, e := a.logistic(x)
 	p := 1 / (1 + e*drop)
 	return step(x, e*p*(1-t*p))
+}
+
+// The coefficients c and d of v = t (c + d t²), 2 sqrt(2/π) and 0.044715 times that,
+// and what float64 leaves of them.
+const (
+	cubicC, cubicCLow = 0x1.9884533d43651p+0, -0x1.cbc0d30ebfd15p-54
+	cubicD, cubicDLow = 0x1.2444f2a4d8b4bp-4, -0x1.6c843a29d1c7p-61
+)
+
+// cubic returns t = |x|, no more than cubicEnd, e^-v 2^lift and w = t v'(t).
+func (a *approx) cubic(x float64) (t, e, w float64) {
+	t = min(math.Abs(x), a.cubicEnd)
+	if x != x {
+		return x, x, x
+	}
+	s := t * t
+	p := float64(cubicD * s)
+	q := cubicC + p
+	back := q - cubicC
+	rest := math.FMA(cubicD, s, -p) + cubicD*math.FMA(t, t, -s) + cubicDLow*s + cubicCLow + (p - back) + (cubicC - (q - back))
+	v := t * q
+	low := math.FMA(t, q, -v) + t*rest
+	n, r := reduce(-v)
+	r -= low
+	return t, scale(1+(r+r*r*polynomial(a.exp, r)), n+lift), t * (q + 2*p)
+}
+
+func (a *approx) geluTanh(x float64) float64 {
+	t, e, _ := a.cubic(x)
+	return max(x, 0) - t*e/(1+e*drop)*drop
+}
+
+func (a *approx) geluTanhPrime(x float64) float64 {
+	_, e, w := a.cubic(x)
+	p := 1 / (1 + e*drop)
+	return step(x, e*p*(1-w*p))
 }
 
 // step returns h 2^-lift on the left of 0 and 1 - h 2^-lift on the right.

@@ -11,8 +11,9 @@ import (
 // arguments: lengths are checked before the call.
 type kernels[T num.Float] struct {
 	exp, sigmoid, tanh, erf, gelu, silu func(dst, x []T)
-	geluGrad, siluGrad                  func(dst, x, g []T)
-	geluBoth                            func(y, dy, x []T)
+	geluTanh                            func(dst, x []T)
+	geluGrad, geluTanhGrad, siluGrad    func(dst, x, g []T)
+	geluBoth, geluTanhBoth, siluBoth    func(y, dy, x []T)
 	glu, add, sub, mul, max             func(dst, a, b []T)
 	gluGrad                             func(da, db, a, b, g []T)
 	axpy, scale                         func(dst []T, alpha T, x []T)

@@ -15,10 +15,14 @@ func generic[T num.Float]() kernels[T] {
 		tanh:          apply[T](a.tanh),
 		erf:           apply[T](a.erfOf),
 		gelu:          apply[T](a.gelu),
+		geluTanh:      apply[T](a.geluTanh),
 		silu:          apply[T](a.silu),
 		geluGrad:      applyGrad[T](a.geluPrime),
+		geluTanhGrad:  applyGrad[T](a.geluTanhPrime),
 		siluGrad:      applyGrad[T](a.siluPrime),
-		geluBoth:      geluBothGeneric[T],
+		geluBoth:      both[T](a.gelu, a.geluPrime),
+		geluTanhBoth:  both[T](a.geluTanh, a.geluTanhPrime),
+		siluBoth:      both[T](a.silu, a.siluPrime),
 		glu:           gluGeneric[T],
 		gluGrad:       gluGradGeneric[T],
 		add:           addGeneric[T],
@@ -62,10 +66,12 @@ func applyGrad[T num.Float](f func(float64) float64) func(dst, x, g []T) {
 	}
 }
 
-func geluBothGeneric[T num.Float](y, dy, x []T) {
-	a := approxOf[T]()
-	for i, v := range x {
-		y[i], dy[i] = T(a.gelu(float64(v))), T(a.geluPrime(float64(v)))
+// both returns the function that computes f and df of every element.
+func both[T num.Float](f, df func(float64) float64) func(y, dy, x []T) {
+	return func(y, dy, x []T) {
+		for i, v := range x {
+			y[i], dy[i] = T(f(float64(v))), T(df(float64(v)))
+		}
 	}
 }
 

@@ -16,6 +16,10 @@ func TestLengths(t *testing.T) {
 		"Erf":           func() { Erf(x, y) },
 		"GELU":          func() { GELU(x, y) },
 		"GELUGrad":      func() { GELUGrad(x, x, y) },
+		"GELUTanh":      func() { GELUTanh(x, y) },
+		"GELUTanhGrad":  func() { GELUTanhGrad(x, x, y) },
+		"GELUTanhBoth":  func() { GELUTanhBoth(x, y, x) },
+		"SiLUBoth":      func() { SiLUBoth(x, x, y) },
 		"SiLU":          func() { SiLU(x, y) },
 		"SiLUGrad":      func() { SiLUGrad(x, y, x) },
 		"GLU":           func() { GLU(x, x, y) },
@@ -58,15 +62,21 @@ func testSpecial[T num.Float](t *testing.T) {
 		f    func(dst []T)
 		want []T
 	}{
-		"Exp":      {func(d []T) { Exp(d, x) }, []T{0, 1, inf, nan}},
-		"Sigmoid":  {func(d []T) { Sigmoid(d, x) }, []T{0, 0.5, 1, nan}},
-		"Tanh":     {func(d []T) { Tanh(d, x) }, []T{-1, 0, 1, nan}},
-		"Erf":      {func(d []T) { Erf(d, x) }, []T{-1, 0, 1, nan}},
-		"GELU":     {func(d []T) { GELU(d, x) }, []T{0, 0, inf, nan}},
-		"GELUGrad": {func(d []T) { GELUGrad(d, x, one) }, []T{0, 0.5, 1, nan}},
-		"SiLU":     {func(d []T) { SiLU(d, x) }, []T{0, 0, inf, nan}},
-		"SiLUGrad": {func(d []T) { SiLUGrad(d, x, one) }, []T{0, 0.5, 1, nan}},
-		"GLU":      {func(d []T) { GLU(d, one, x) }, []T{0, 0.5, 1, nan}},
+		"Exp":              {func(d []T) { Exp(d, x) }, []T{0, 1, inf, nan}},
+		"Sigmoid":          {func(d []T) { Sigmoid(d, x) }, []T{0, 0.5, 1, nan}},
+		"Tanh":             {func(d []T) { Tanh(d, x) }, []T{-1, 0, 1, nan}},
+		"Erf":              {func(d []T) { Erf(d, x) }, []T{-1, 0, 1, nan}},
+		"GELU":             {func(d []T) { GELU(d, x) }, []T{0, 0, inf, nan}},
+		"GELUGrad":         {func(d []T) { GELUGrad(d, x, one) }, []T{0, 0.5, 1, nan}},
+		"GELUTanh":         {func(d []T) { GELUTanh(d, x) }, []T{0, 0, inf, nan}},
+		"GELUTanhGrad":     {func(d []T) { GELUTanhGrad(d, x, one) }, []T{0, 0.5, 1, nan}},
+		"GELUTanhBoth":     {func(d []T) { GELUTanhBoth(d, make([]T, 4), x) }, []T{0, 0, inf, nan}},
+		"GELUTanhBoth, dy": {func(d []T) { GELUTanhBoth(make([]T, 4), d, x) }, []T{0, 0.5, 1, nan}},
+		"SiLUBoth":         {func(d []T) { SiLUBoth(d, make([]T, 4), x) }, []T{0, 0, inf, nan}},
+		"SiLUBoth, dy":     {func(d []T) { SiLUBoth(make([]T, 4), d, x) }, []T{0, 0.5, 1, nan}},
+		"SiLU":             {func(d []T) { SiLU(d, x) }, []T{0, 0, inf, nan}},
+		"SiLUGrad":         {func(d []T) { SiLUGrad(d, x, one) }, []T{0, 0.5, 1, nan}},
+		"GLU":              {func(d []T) { GLU(d, one, x) }, []T{0, 0.5, 1, nan}},
 	} {
 		got := make([]T, len(x))
 		c.f(got)
@@ -112,6 +122,8 @@ func TestGradients(t *testing.T) {
 	d := make([]float64, n)
 	GELUGrad(d, x, one)
 	check("GELUGrad", d, GELU[float64])
+	GELUTanhGrad(d, x, one)
+	check("GELUTanhGrad", d, GELUTanh[float64])
 	SiLUGrad(d, x, one)
 	check("SiLUGrad", d, SiLU[float64])
 	da := make([]float64, n)
@@ -119,6 +131,10 @@ func TestGradients(t *testing.T) {
 	both := make([]float64, n)
 	GELUBoth(both, d, x)
 	check("GELUBoth", d, GELU[float64])
+	GELUTanhBoth(both, d, x)
+	check("GELUTanhBoth", d, GELUTanh[float64])
+	SiLUBoth(both, d, x)
+	check("SiLUBoth", d, SiLU[float64])
 	GLUGrad(da, d, a, x, one)
 	check("GLUGrad, db", d, func(dst, x []float64) { GLU(dst, a, x) })
 	GLUGrad(d, da, x, a, one)

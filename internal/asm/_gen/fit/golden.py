@@ -25,6 +25,14 @@ def sigmoid(x):
     return 1 / (1 + exp(-x))
 
 
+def cubic(x):
+    return sqrt(2 / pi) * (x + mpf("0.044715") * x**3)
+
+
+def slope(x):
+    return sqrt(2 / pi) * (1 + 3 * mpf("0.044715") * x**2)
+
+
 FUNCTIONS = {
     "exp": exp,
     "sigmoid": sigmoid,
@@ -32,6 +40,8 @@ FUNCTIONS = {
     "erf": erf,
     "gelu": lambda x: x * normal(x),
     "geluGrad": lambda x: normal(x) + x * exp(-x * x / 2) / sqrt(2 * pi),
+    "geluTanh": lambda x: x * sigmoid(2 * cubic(x)),
+    "geluTanhGrad": lambda x: sigmoid(2 * cubic(x)) * (1 + 2 * x * slope(x) * sigmoid(-2 * cubic(x))),
     "silu": lambda x: x * sigmoid(x),
     "siluGrad": lambda x: sigmoid(x) * (1 + x * sigmoid(-x)),
 }

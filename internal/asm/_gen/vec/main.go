@@ -232,6 +232,68 @@ func (l *logistic) both(x vec) (s, c vec) {
 	return l.Select(x, q, p), l.Select(x, p, q)
 }
 
+// cubicParts returns t = |x|, no more than limit, e^-v 2^lift, 1 + e^-v and
+// w = t v'(t), v = t (c + d t²). What rounding takes from v is made good in e^-v.
+func (l *logistic) cubicParts(x, limit vec) (t, e, den, w vec) {
+	t = l.magnitude(x, limit)
+	s := l.Mul(t, t)
+	low := l.Copy(s)
+	l.Op("VFMSUB231", t, t, low) // t² - s
+
+	c, cLow := l.split(cubicC, cubicCLow)
+	d, dLow := l.split(cubicD, cubicDLow)
+	p := l.Mul(s, d)
+	rest := l.Copy(p)
+	l.Op("VFMSUB231", d, s, rest) // d s - p
+	l.AddMul(rest, low, d)
+	l.AddMul(rest, s, dLow)
+	rest = l.Add(rest, cLow)
+	q := l.Add(p, c)
+	back := l.Sub(q, c) // c + p = q + (c - (q - back)) + (p - back)
+	rest = l.Add(rest, l.Sub(p, back))
+	rest = l.Add(rest, l.Sub(l.Broadcast(c), l.Sub(q, back)))
+
+	v := l.Mul(t, q)
+	low = l.Copy(v)
+	l.Op("VFMSUB231", t, q, low)
+	l.AddMul(low, t, rest)
+	r, _, z := l.reduce(l.negate(v))
+	e = l.Mul(l.expReduced(l.Sub(r, low)), l.power(z, l.lift()))
+	den = l.Copy(l.one)
+	l.AddMul(den, e, l.drop())
+	l.AddMul(q, p, l.Const(2))
+	return t, e, den, l.Mul(t, q)
+}
+
+// The coefficients of v in cubicParts, 2 sqrt(2/π) and 0.044715 times that, and
+// what float64 leaves of them.
+const (
+	cubicC, cubicCLow = 0x1.9884533d43651p+0, -0x1.cbc0d30ebfd15p-54
+	cubicD, cubicDLow = 0x1.2444f2a4d8b4bp-4, -0x1.6c843a29d1c7p-61
+)
+
+// split returns a constant and what the element type leaves of it.
+func (g *gen) split(v, low float64) (hi, lo simd.Const) {
+	if g.Elem == 8 {
+		return g.Const(v), g.Const(low)
+	}
+	return g.Const(v), g.Const(v - float64(float32(v)))
+}
+
+// slope returns e/(1+e) (1 - w/(1+e)) of the lifted e, p being 1/(1+e).
+func (l *logistic) slope(e, p, w vec) vec {
+	u := l.Copy(l.one)
+	l.SubMul(u, w, p)
+	return l.Mul(l.Mul(e, p), u)
+}
+
+// valueAndStep returns the function and its derivative whose parts these are.
+func (l *logistic) valueAndStep(x, zero, t, e, den, w vec) []vec {
+	p := l.Div(l.one, den)
+	y := l.reluLess(x, zero, l.Mul(l.Mul(t, e), p))
+	return []vec{y, l.step(x, zero, l.one, l.slope(e, p, w))}
+}
+
 func (g *gen) tanh() func(x []vec) []vec {
 	limit, one, two := g.hold(g.by(10, 20)), g.hold(1), g.hold(2)
 	return func(x []vec) []vec {
@@ -311,6 +373,7 @@ func (g *gen) activations() {
 			return []vec{y, g.step(x[0], zero, one, g.Mul(r, e))}
 		}
 	})
+	g.geluTanh()
 	g.function("silu", []string{"x"}, func() func(x []vec) []vec {
 		l, zero := g.newLogistic(), g.Zero()
 		return func(x []vec) []vec {
@@ -322,11 +385,14 @@ func (g *gen) activations() {
 		l, zero := g.newLogistic(), g.Zero()
 		return func(x []vec) []vec {
 			t, e, den := l.parts(x[0])
-			p := g.Div(l.one, den)
-			u := g.Copy(l.one)
-			g.SubMul(u, t, p)
-			h := g.Mul(g.Mul(e, p), u)
-			return []vec{g.Mul(g.step(x[0], zero, l.one, h), x[1])}
+			return []vec{g.Mul(g.step(x[0], zero, l.one, l.slope(e, g.Div(l.one, den), t)), x[1])}
+		}
+	})
+	g.functionTo("siluBoth", []string{"y", "dy"}, []string{"x"}, 1, func() func(x []vec) []vec {
+		l, zero := g.newLogistic(), g.Zero()
+		return func(x []vec) []vec {
+			t, e, den := l.parts(x[0])
+			return l.valueAndStep(x[0], zero, t, e, den, t)
 		}
 	})
 	g.function("glu", []string{"a", "b"}, func() func(x []vec) []vec {
@@ -339,6 +405,33 @@ func (g *gen) activations() {
 			s, c := l.both(x[1])
 			da := g.Mul(x[2], s)
 			return []vec{da, g.Mul(g.Mul(da, c), x[0])}
+		}
+	})
+}
+
+// geluTanh writes the approximation of the GELU by tanh, x sigmoid(v(x)), and its
+// gradient.
+func (g *gen) geluTanh() {
+	limit := func() vec { return g.hold(g.by(11, 21.75)) } // t e^-v is 0 there
+	g.function("geluTanh", []string{"x"}, func() func(x []vec) []vec {
+		l, limit, zero := g.newLogistic(), limit(), g.Zero()
+		return func(x []vec) []vec {
+			t, e, den, _ := l.cubicParts(x[0], limit)
+			return []vec{g.reluLess(x[0], zero, g.Div(g.Mul(t, e), den))}
+		}
+	})
+	g.function("geluTanhGrad", []string{"x", "g"}, func() func(x []vec) []vec {
+		l, limit, zero := g.newLogistic(), limit(), g.Zero()
+		return func(x []vec) []vec {
+			_, e, den, w := l.cubicParts(x[0], limit)
+			return []vec{g.Mul(g.step(x[0], zero, l.one, l.slope(e, g.Div(l.one, den), w)), x[1])}
+		}
+	})
+	g.functionTo("geluTanhBoth", []string{"y", "dy"}, []string{"x"}, 1, func() func(x []vec) []vec {
+		l, limit, zero := g.newLogistic(), limit(), g.Zero()
+		return func(x []vec) []vec {
+			t, e, den, w := l.cubicParts(x[0], limit)
+			return l.valueAndStep(x[0], zero, t, e, den, w)
 		}
 	})
 }
