@@ -220,11 +220,11 @@ func TestFeedForwardErrors(t *testing.T) {
 	for want, cfg := range map[string]layers.FeedForwardConfig{
 		"want DModel >= 1, got 0":                 {},
 		"want FF >= 1, or 0 for 4*DModel, got -1": {DModel: 1, FF: -1},
-		`Activation: want an activation of ["gelu" "relu" "silu" "tanh" "sigmoid" "identity"], got "swish"`: {DModel: 1, Activation: "swish"},
-		"Dropout: DropoutConfig: want P in [0, 1), got 1":                                                   {DModel: 1, Dropout: 1},
-		"want at most 2147483647 elements in linear1.weight (FF, DModel), got 1048576 x 1048576":            {DModel: 1 << 20, FF: 1 << 20},
-		"want at most 2147483647 elements in linear1.weight (2*FF, DModel), got 2097152 x 1048576":          {DModel: 1 << 20, FF: 1 << 20, Gate: true},
-		"want DModel at most 2147483647, got 4611686018427387904":                                           {DModel: 1 << 62},
+		`Activation: want an activation of ["gelu" "gelu_tanh" "relu" "silu" "tanh" "sigmoid" "identity"], got "swish"`: {DModel: 1, Activation: "swish"},
+		"Dropout: DropoutConfig: want P in [0, 1), got 1":                                                               {DModel: 1, Dropout: 1},
+		"want at most 2147483647 elements in linear1.weight (FF, DModel), got 1048576 x 1048576":                        {DModel: 1 << 20, FF: 1 << 20},
+		"want at most 2147483647 elements in linear1.weight (2*FF, DModel), got 2097152 x 1048576":                      {DModel: 1 << 20, FF: 1 << 20, Gate: true},
+		"want DModel at most 2147483647, got 4611686018427387904":                                                       {DModel: 1 << 62},
 	} {
 		_, err := layers.NewFeedForward(G.NewGraph(), tensor.Float32, cfg)
 		wantError(t, err, `layers: FeedForward "feedforward": FeedForwardConfig: `+want)

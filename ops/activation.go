@@ -14,17 +14,18 @@ import (
 type Activation string
 
 // The activations. Φ is the distribution function of the standard normal and
-// sigmoid(x) = 1/(1+exp(-x)).
+// sigmoid(x) = 1/(1+exp(-x)). What JAX and Flax call gelu is ActGELUTanh.
 const (
-	ActGELU     Activation = "gelu"     // x Φ(x), exact: not the approximation by tanh
-	ActReLU     Activation = "relu"     // max(x, 0); its derivative at 0 is 0
-	ActSiLU     Activation = "silu"     // x sigmoid(x)
-	ActTanh     Activation = "tanh"     // tanh(x)
-	ActSigmoid  Activation = "sigmoid"  // sigmoid(x)
-	ActIdentity Activation = "identity" // x
+	ActGELU     Activation = "gelu"      // x Φ(x), exact: not the approximation by tanh
+	ActGELUTanh Activation = "gelu_tanh" // x/2 (1 + tanh(sqrt(2/π) (x + 0.044715 x³))), which approximates it
+	ActReLU     Activation = "relu"      // max(x, 0); its derivative at 0 is 0
+	ActSiLU     Activation = "silu"      // x sigmoid(x)
+	ActTanh     Activation = "tanh"      // tanh(x)
+	ActSigmoid  Activation = "sigmoid"   // sigmoid(x)
+	ActIdentity Activation = "identity"  // x
 )
 
-var activations = []Activation{ActGELU, ActReLU, ActSiLU, ActTanh, ActSigmoid, ActIdentity}
+var activations = []Activation{ActGELU, ActGELUTanh, ActReLU, ActSiLU, ActTanh, ActSigmoid, ActIdentity}
 
 // Activations lists the activations.
 func Activations() []Activation { return slices.Clone(activations) }

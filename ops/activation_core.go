@@ -26,8 +26,10 @@ func newActivation[T num.Float](kind Activation) *activation[T] {
 	switch kind {
 	case ActGELU:
 		return &activation[T]{vec.GELU[T], func(dst, x, _, g []T) { vec.GELUGrad(dst, x, g) }, vec.GELUBoth[T]}
+	case ActGELUTanh:
+		return &activation[T]{vec.GELUTanh[T], func(dst, x, _, g []T) { vec.GELUTanhGrad(dst, x, g) }, vec.GELUTanhBoth[T]}
 	case ActSiLU:
-		return &activation[T]{f: vec.SiLU[T], df: func(dst, x, _, g []T) { vec.SiLUGrad(dst, x, g) }}
+		return &activation[T]{vec.SiLU[T], func(dst, x, _, g []T) { vec.SiLUGrad(dst, x, g) }, vec.SiLUBoth[T]}
 	case ActTanh:
 		return &activation[T]{f: vec.Tanh[T], df: tanhGrad[T]}
 	case ActSigmoid:

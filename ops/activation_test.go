@@ -13,6 +13,7 @@ import (
 
 var naiveActivations = map[Activation]func(float64) float64{
 	ActGELU:     func(x float64) float64 { return x * 0.5 * math.Erfc(-x/math.Sqrt2) },
+	ActGELUTanh: func(x float64) float64 { return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) },
 	ActReLU:     func(x float64) float64 { return math.Max(x, 0) },
 	ActSiLU:     func(x float64) float64 { return x / (1 + math.Exp(-x)) },
 	ActTanh:     math.Tanh,
@@ -94,7 +95,7 @@ func TestActivationCores(t *testing.T) {
 func TestActivationErrors(t *testing.T) {
 	g := newGraph()
 	_, err := Activate("swish", g.f64("x", 3))
-	wantError(t, err, `ops.Activate: want an activation of ["gelu" "relu" "silu" "tanh" "sigmoid" "identity"], got "swish"`)
+	wantError(t, err, `ops.Activate: want an activation of ["gelu" "gelu_tanh" "relu" "silu" "tanh" "sigmoid" "identity"], got "swish"`)
 	_, err = Activate(ActIdentity, nil)
 	wantError(t, err, "ops.Activate: want x, got nil")
 	_, err = GELU(g.ints("i", 3))

@@ -269,7 +269,7 @@ func TestHelpListsEveryOptionWithItsDefault(t *testing.T) {
 			t.Errorf("no -%s in the help text", f.Name)
 		}
 	})
-	for _, want := range []string{"-task listops -preset paper", "State space model:", "(default 128)", "gelu, relu, silu, tanh, sigmoid, identity"} {
+	for _, want := range []string{"-task listops -preset paper", "State space model:", "(default 128)", "gelu, gelu_tanh, relu, silu, tanh, sigmoid, identity"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
