@@ -87,7 +87,7 @@ func family() []variant { return append(stateSpaces(), others()...) }
 
 // others are those that are no state space layers.
 func others() []variant {
-	return nil
+	return feedForwards()
 }
 
 // stateSpaces are those that are state space layers, or blocks around them.

@@ -26,6 +26,17 @@ func feedForwardConfigs() []layers.FeedForwardConfig {
 	return cs
 }
 
+// feedForwards are variants of the layer, and of blocks around it.
+func feedForwards() []variant {
+	gated := layers.FeedForwardConfig{DModel: 3, FF: 5, Activation: ops.ActSiLU, Gate: true, NoBias: true, Dropout: 0.2, UntiedDropout: true}
+	return []variant{
+		variantOf(4, layers.FeedForwardConfig{DModel: 4}, layers.NewFeedForward, (*layers.FeedForward).CloneTo),
+		variantOf(3, gated, layers.NewFeedForward, (*layers.FeedForward).CloneTo),
+		blockVariant(layers.BlockConfig{Mixer: gated, PreNorm: true, Dropout: 0.1, UntiedDropout: true}),
+		blockVariant(layers.BlockConfig{Mixer: layers.FeedForwardConfig{DModel: 3, Activation: ops.ActGELUTanh, Dropout: 0.1}, Dropout: 0.1}),
+	}
+}
+
 // naiveFeedForward computes the layer in evaluation from its parameters.
 func naiveFeedForward(l *layers.FeedForward, x testutil.Input) []float64 {
 	value := map[string][]float64{}
