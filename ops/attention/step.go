@@ -1,0 +1,456 @@
+package attention
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/internal/vec"
+)
+
+// Step is causal attention one step at a time, without a graph, for a batch of
+// sequences at positions of their own: O(T) per step with T keys in the cache, at
+// most Window of them with a window, O(hd^2) in the linear form. It owns the
+// state: a cache grows to twice its size when it is full, and a step does not
+// allocate otherwise.
+//
+// It is for one goroutine, but spreads a large step over the workers. [Step.Fork]
+// makes another.
+type Step[T num.Float] struct {
+	Config
+	e, hd int
+	theta []float64 // by pair
+
+	batch    int
+	slots    int // T of the state that Store returns
+	position []int
+	turn     turn[T]
+
+	cached []int // by row: keys in its cache; with a window, steps seen
+	room   int   // for keys, by row
+	keys   []T   // (B, H, hd, room), rotated: the i-th of those cached at i mod room
+	values []T   // likewise
+
+	s, z []T // of the linear form: (B, H, hd, hd) and (B, H, hd)
+
+	qkv, y []T // of the step under way
+	work   [][]T
+	heads  *par.Loop
+}
+
+// State is the state of a batch: the tensors of [AttendState], in its order.
+type State[T num.Float] struct {
+	Batch   int
+	Slots   int // T of a cache; 0 in the linear form
+	Tensors [][]T
+}
+
+// NewStep returns the recurrence of attention on that many features, with a batch
+// of 1. It returns an error if the configuration is wrong or not causal.
+func NewStep[T num.Float](c Config, features int) (*Step[T], error) {
+	if err := c.Validate(features); err != nil {
+		return nil, named("NewStep", err)
+	}
+	if !c.Causal {
+		return nil, named("NewStep", fmt.Errorf("want Causal for steps, got attention that sees all steps"))
+	}
+	s := &Step[T]{Config: c, e: features, hd: features / c.Heads}
+	if c.Rotary != NoRotary {
+		s.theta = newWaves(s.hd/2, float64(s.hd), c.base()).theta
+	}
+	return s.Fork(), nil
+}
+
+// Fork returns another recurrence of the same configuration, at the start of a
+// batch of 1.
+func (s *Step[T]) Fork() *Step[T] {
+	f := &Step[T]{Config: s.Config, e: s.e, hd: s.hd, theta: s.theta, work: make([][]T, par.Workers())}
+	f.turn = newTurn[T](f.theta)
+	f.heads = par.NewLoop(f.head)
+	f.start(1)
+	return f
+}
+
+// Batch returns the number of rows.
+func (s *Step[T]) Batch() int { return s.batch }
+
+// Reset begins a batch of sequences. It returns an error if batch is not positive
+// or too large.
+func (s *Step[T]) Reset(batch int) error {
+	if batch < 1 {
+		return named("Step.Reset", fmt.Errorf("want batch >= 1, got %d", batch))
+	}
+	if err := s.checkSize(batch, 1); err != nil {
+		return named("Step.Reset", err)
+	}
+	s.start(batch)
+	return nil
+}
+
+// checkSize returns an error if the state of a batch is too large.
+func (s *Step[T]) checkSize(batch, slots int) error {
+	if s.Form == Linear {
+		return size.Tensor("the state", batch, s.e, s.hd)
+	}
+	return size.Tensor("the cache", batch, s.e, max(slots, s.Window))
+}
+
+// start sets the state to the start of a batch.
+func (s *Step[T]) start(batch int) {
+	s.batch, s.slots = batch, s.firstSlots()
+	s.position, s.cached = make([]int, batch), make([]int, batch)
+	if s.Form == Linear {
+		s.s, s.z = num.Aligned[T](batch*s.e*s.hd), num.Aligned[T](batch*s.e)
+		return
+	}
+	s.room, s.keys, s.values = 0, nil, nil
+	s.reserve(0)
+}
+
+// firstSlots is T at the start of a sequence.
+func (s *Step[T]) firstSlots() int {
+	switch {
+	case s.Form == Linear:
+		return 0
+	case s.Window > 0:
+		return s.Config.slots()
+	}
+	return 1
+}
+
+// firstRoom is the least room of a cache.
+const firstRoom = 64
+
+// reserve makes room for n keys of each row, or for the window.
+func (s *Step[T]) reserve(n int) {
+	room := max(firstRoom, s.room)
+	for room < n {
+		room *= 2
+	}
+	if s.Window > 0 {
+		room = s.Window
+	}
+	if room == s.room {
+		return
+	}
+	s.keys, s.values = s.moved(s.keys, room), s.moved(s.values, room)
+	s.room = room
+}
+
+// moved returns a cache with more room.
+func (s *Step[T]) moved(old []T, room int) []T {
+	x := num.Aligned[T](s.batch * s.e * room)
+	if len(old) > 0 {
+		for r := range s.batch * s.e {
+			copy(x[r*room:][:room], old[r*s.room:][:s.room])
+		}
+	}
+	return x
+}
+
+// Advance consumes a step qkv (B, 3E) and writes the output (B, E) to y. It
+// returns an error if a length is wrong or the cache outgrows what a tensor can
+// be; the state is then as it was.
+func (s *Step[T]) Advance(y, qkv []T) error {
+	if err := size.First(num.CheckLen("qkv", qkv, s.batch*3*s.e, false), num.CheckLen("y", y, s.batch*s.e, false)); err != nil {
+		return named("Step.Advance", err)
+	}
+	if s.Form != Linear {
+		most := 0
+		for b := range s.cached {
+			most = max(most, s.keysOf(b)+1)
+		}
+		if err := s.checkSize(s.batch, most); err != nil {
+			return named("Step.Advance", err)
+		}
+		s.reserve(most)
+	}
+	if s.Rotary != NoRotary {
+		s.turn.to(s.position)
+	}
+	s.y, s.qkv = y, qkv
+	if n := s.batch * s.Heads; s.work1() < parallelWork {
+		for u := range n {
+			s.head(0, u)
+		}
+	} else {
+		s.heads.Run(n)
+	}
+	s.y, s.qkv = nil, nil
+	for b := range s.position {
+		s.position[b]++
+		s.cached[b]++
+	}
+	if s.Form != Linear && s.Window == 0 {
+		s.slots++
+	}
+	return nil
+}
+
+// parallelWork is the number of multiplications from which a step is spread over
+// the workers: fewer take about as long as it takes to wake one.
+const parallelWork = 1 << 17
+
+// work1 returns the number of multiplications of a step.
+func (s *Step[T]) work1() int {
+	if s.Form == Linear {
+		return 2 * s.batch * s.e * s.hd
+	}
+	n := 0
+	for b := range s.cached {
+		n += 2 * s.e * s.keysOf(b)
+	}
+	return n
+}
+
+// keysOf returns the number of keys in the cache of a row.
+func (s *Step[T]) keysOf(b int) int {
+	if s.Window > 0 {
+		return min(s.cached[b], s.room)
+	}
+	return s.cached[b]
+}
+
+// head computes one head of one row.
+func (s *Step[T]) head(worker, u int) {
+	b, h := u/s.Heads, u%s.Heads
+	x := s.qkv[b*3*s.e+h*s.hd:]
+	need := 3*s.hd + s.room
+	s.work[worker] = num.Grow(s.work[worker], need)
+	w := s.work[worker]
+	q, k, v := w[:s.hd], w[s.hd:2*s.hd], x[2*s.e:][:s.hd]
+	copy(q, x[:s.hd])
+	copy(k, x[s.e:][:s.hd])
+	if s.Rotary != NoRotary {
+		s.turn.apply(s.Rotary, b, q)
+		s.turn.apply(s.Rotary, b, k)
+	}
+	y := s.y[u*s.hd:][:s.hd]
+	if s.Form == Linear {
+		s.sum(y, q, k, v, u)
+		return
+	}
+	vec.Scale(q, T(s.scale(s.hd)), q)
+	at := s.cached[b] % s.room
+	n := min(s.cached[b]+1, s.room)
+	keys, values := s.keys[u*s.hd*s.room:], s.values[u*s.hd*s.room:]
+	for i := range s.hd {
+		keys[i*s.room+at], values[i*s.room+at] = k[i], v[i]
+	}
+	s.attend(y, q, keys, values, w[3*s.hd:][:n])
+}
+
+// scoreBlock is the number of scores that are computed at a time: they stay in
+// the first-level cache.
+const scoreBlock = 1024
+
+// attend writes the output for the query q to y. p is scratch memory for a weight
+// of every key.
+func (s *Step[T]) attend(y, q, keys, values, p []T) {
+	n := len(p)
+	for lo := 0; lo < n; lo += scoreBlock {
+		block := p[lo:min(lo+scoreBlock, n)]
+		vec.Scale(block, q[0], keys[lo:][:len(block)])
+		for i := 1; i < s.hd; i++ {
+			vec.Axpy(block, q[i], keys[i*s.room+lo:][:len(block)])
+		}
+	}
+	sum := exponentials(p)
+	for i := range y {
+		y[i] = T(float64(vec.Dot(p, values[i*s.room:][:n])) / sum)
+	}
+}
+
+// exponentials replaces scores by e^(p - max p) and returns their sum.
+func exponentials[T num.Float](p []T) float64 {
+	most := p[0]
+	for _, v := range p {
+		most = max(most, v)
+	}
+	for i := range p {
+		p[i] -= most
+	}
+	vec.Exp(p, p)
+	return vec.Sum64(p)
+}
+
+// sum is head of the linear form.
+func (s *Step[T]) sum(y, q, k, v []T, u int) {
+	phi(q, q)
+	phi(k, k)
+	z, rows := s.z[u*s.hd:][:s.hd], s.s[u*s.hd*s.hd:]
+	clear(y)
+	var norm float64 = epsilon
+	for a, ka := range k {
+		z[a] += ka
+		norm += float64(q[a]) * float64(z[a])
+		row, qa := rows[a*s.hd:][:s.hd], q[a]
+		for b := range row {
+			row[b] += ka * v[b]
+			y[b] += qa * row[b]
+		}
+	}
+	vec.Scale(y, T(1/norm), y)
+}
+
+// Load sets the state to x, whose memory it does not keep. It returns an error if
+// a length or a position is wrong; the state is then as it was.
+func (s *Step[T]) Load(x State[T]) error {
+	if err := s.checkState(x); err != nil {
+		return named("Step.Load", err)
+	}
+	s.start(x.Batch)
+	if s.hasPosition() {
+		for b, p := range x.Tensors[2] {
+			s.position[b] = int(p)
+		}
+	}
+	if s.Form == Linear {
+		copy(s.s, x.Tensors[0])
+		copy(s.z, x.Tensors[1])
+		return nil
+	}
+	s.slots = x.Slots
+	for b, p := range s.position {
+		if s.cached[b] = p; s.Window == 0 {
+			s.cached[b] = min(p, s.slots)
+		}
+	}
+	s.reserve(s.slots)
+	s.eachSlot(func(b, slot, at int) {
+		for i := range s.hd {
+			s.keys[at+i*s.room], s.values[at+i*s.room] = x.Tensors[0][slot+i], x.Tensors[1][slot+i]
+		}
+	})
+	return nil
+}
+
+// checkState returns an error unless x is a state.
+func (s *Step[T]) checkState(x State[T]) error {
+	want := 2
+	if s.hasPosition() {
+		want = 3
+	}
+	switch {
+	case x.Batch < 1:
+		return fmt.Errorf("want Batch >= 1, got %d", x.Batch)
+	case len(x.Tensors) != want:
+		return fmt.Errorf("want %d tensors, got %d", want, len(x.Tensors))
+	case s.Form == Linear && x.Slots != 0:
+		return fmt.Errorf("want Slots 0, got %d", x.Slots)
+	case s.Form != Linear && s.Window > 0 && x.Slots != s.Config.slots():
+		return fmt.Errorf("want Slots %d, got %d", s.Config.slots(), x.Slots)
+	case s.Form != Linear && x.Slots < 1:
+		return fmt.Errorf("want Slots >= 1, got %d", x.Slots)
+	}
+	if err := s.checkSize(x.Batch, x.Slots); err != nil {
+		return err
+	}
+	if err := s.checkTensors(x); err != nil || want == 2 {
+		return err
+	}
+	for b, p := range x.Tensors[2] {
+		if err := validPosition("position", b, float64(p), size.MaxLength); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkTensors returns an error unless the tensors of x have the lengths of a state.
+func (s *Step[T]) checkTensors(x State[T]) error {
+	names, lengths := []string{"k", "v"}, []int{x.Batch * x.Slots * s.e, x.Batch * x.Slots * s.e}
+	if s.Form == Linear {
+		names, lengths = []string{"S", "z"}, []int{x.Batch * s.e * s.hd, x.Batch * s.e}
+	}
+	names, lengths = append(names, "position"), append(lengths, x.Batch)
+	for i, t := range x.Tensors {
+		if err := num.CheckLen(names[i], t, lengths[i], false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachSlot calls f for every head and every slot of a state that counts: slot is
+// the index of its first feature in the state, at of that in the cache.
+func (s *Step[T]) eachSlot(f func(b, slot, at int)) {
+	for u := range s.batch * s.Heads {
+		b := u / s.Heads
+		n := min(s.cached[b], s.slots)
+		for i := range n {
+			f(b, (u*s.slots+s.slots-n+i)*s.hd, u*s.hd*s.room+(s.cached[b]-n+i)%s.room)
+		}
+	}
+}
+
+// Store returns a copy of the state.
+func (s *Step[T]) Store() State[T] {
+	x := State[T]{Batch: s.batch, Slots: s.slots}
+	if s.Form == Linear {
+		x.Tensors = [][]T{append([]T(nil), s.s...), append([]T(nil), s.z...)}
+	} else {
+		n := s.batch * s.slots * s.e
+		k, v := make([]T, n), make([]T, n)
+		s.eachSlot(func(b, slot, at int) {
+			for i := range s.hd {
+				k[slot+i], v[slot+i] = s.keys[at+i*s.room], s.values[at+i*s.room]
+			}
+		})
+		x.Tensors = [][]T{k, v}
+	}
+	if s.hasPosition() {
+		p := make([]T, s.batch)
+		for b, n := range s.position {
+			p[b] = T(n)
+		}
+		x.Tensors = append(x.Tensors, p)
+	}
+	return x
+}
+
+// turn is the rotation of one step of each row.
+type turn[T num.Float] struct {
+	theta    []float64
+	cos, sin []T // (B, hd/2)
+}
+
+func newTurn[T num.Float](theta []float64) turn[T] { return turn[T]{theta: theta} }
+
+// to sets the positions.
+func (t *turn[T]) to(position []int) {
+	n := len(t.theta)
+	t.cos, t.sin = num.Grow(t.cos, n*len(position)), num.Grow(t.sin, n*len(position))
+	for b, p := range position {
+		cos, sin := t.cos[b*n:][:n], t.sin[b*n:][:n]
+		if b > 0 && p == position[b-1] {
+			copy(cos, t.cos[(b-1)*n:])
+			copy(sin, t.sin[(b-1)*n:])
+			continue
+		}
+		for i, theta := range t.theta {
+			s, c := math.Sincos(float64(p) * theta)
+			cos[i], sin[i] = T(c), T(s)
+		}
+	}
+}
+
+// apply rotates x (hd) of row b.
+func (t *turn[T]) apply(kind Rotary, b int, x []T) {
+	n := len(t.theta)
+	for i := range n {
+		f, g := kind.pair(i, len(x))
+		c, s := t.cos[b*n+i], t.sin[b*n+i]
+		x[f], x[g] = x[f]*c-x[g]*s, x[g]*c+x[f]*s
+	}
+}
+
+// named says which function an error is from.
+func named(fn string, err error) error {
+	if err != nil {
+		err = fmt.Errorf("attention: %s: %w", fn, err)
+	}
+	return err
+}
