@@ -135,6 +135,7 @@ func (d *dims) attend(name string, in *inputs, o operands) (*G.Node, error) {
 			func() graphop.Core[float32] { return newLinear[float32](*d, o) },
 			func() graphop.Core[float64] { return newLinear[float64](*d, o) }, *in...)
 	}
+	spec.NeedsOut = true
 	return graphop.Apply(spec,
 		func() graphop.Core[float32] { return newSoftmax[float32](*d, o) },
 		func() graphop.Core[float64] { return newSoftmax[float64](*d, o) }, *in...)

@@ -3,20 +3,102 @@ package attention
 import (
 	"math"
 
+	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
-// softmax is the core of softmax attention.
+// softmax is the core of softmax attention, a head of a row at a time. It is
+// FlashAttention in the panels of package gemm: the scores of a panel of queries
+// and a block of keys are themselves the operand of the product with the values,
+// and stay in the first-level cache. Of the forward pass it keeps lse, from which
+// the backward pass computes the weights again.
 type softmax[T num.Float] struct {
 	heads[T]
 	lse []T // (B, H, L): of the scores of a query, the logarithm of the sum of the exponentials
-	ws  []head[T]
+	ws  []space[T]
+}
+
+// space is the scratch memory of a worker. Sizes are those of a head, w is the
+// number of columns in a panel.
+type space[T num.Float] struct {
+	head[T]
+	block int // keys, or queries backward, of which scores are computed at a time
+	w     int
+
+	keyRows, valueRows    []T // panels of rows: (m, hd+1), the last term 1, and blocks of (hd, block)
+	queryRows, gradRows   []T // backward: (n, hd), with -lse and minus the mean gradient of a score as bias
+	queryTerms, gradTerms []T // backward: blocks of (hd, block)
+	keyTerms              []T // backward: (hd, w)
+	x, x1                 []T // panels of columns: queries (hd+1, w), the last term -ref; keys and values backward
+	p, d                  []T // panels of columns (block, w): weights, and backward the gradients of scores
+	turned                []T // backward: part of d with its columns the terms
+	y, y1                 []T // panels of columns (hd, w): outputs; gradients of keys and of values backward
+	queries               []T // backward: gradients of queries, panels of columns (hd, w)
+
+	tree           []T // scratch of a reduction
+	most, ref, sum []T // (w): greatest score of a query, what its scores are relative to, sum of the exponentials
+	bias           []T // (n)
 }
 
 func newSoftmax[T num.Float](d dims, o operands) *softmax[T] {
-	return &softmax[T]{heads: newHeads[T](d, o), ws: make([]head[T], par.Workers())}
+	return &softmax[T]{heads: newHeads[T](d, o), ws: make([]space[T], par.Workers())}
+}
+
+const (
+	// maxBlock is the number of keys of which scores are computed at a time. It is a
+	// multiple of the rows and the columns of every panel.
+	maxBlock = 192
+	// slack is how far a score may exceed the greatest of the keys before, to which
+	// exponentials are relative: there are float32 up to e^88.
+	slack = 16
+)
+
+// blockSize returns the size of a block: less with a short window, of which only
+// few blocks are computed.
+func (d *dims) blockSize() int {
+	if d.Window > 0 && d.Window < maxBlock {
+		return maxBlock / 2
+	}
+	return maxBlock
+}
+
+// keys returns the keys [lo, hi) that queries [i0, i1) see, any of them.
+func (d *dims) keys(past, m, i0, i1 int) (lo, hi int) {
+	hi = m
+	if d.Causal {
+		hi = past + i1
+	}
+	if d.Window > 0 {
+		lo = max(0, past+i0+1-d.Window)
+	}
+	return lo, hi
+}
+
+// seers returns the queries [lo, hi) that see keys [j0, j1), any of them.
+func (d *dims) seers(past, n, j0, j1 int) (lo, hi int) {
+	hi = n
+	if d.Causal {
+		lo = max(0, j0-past)
+	}
+	if d.Window > 0 {
+		hi = min(n, j1-1+d.Window-past)
+	}
+	return lo, hi
+}
+
+// open reads unit u.
+func (c *softmax[T]) open(worker int, in []graphop.Arg[T], u int) *space[T] {
+	s := &c.ws[worker]
+	c.read(&s.head, in, u, T(c.scale(c.hd)))
+	s.block, s.w = c.blockSize(), gemm.PanelColumns[T]()
+	rows, hp := gemm.RoundRows[T](s.block), gemm.RoundRows[T](s.hd)
+	s.x, s.y = num.Grow(s.x, (s.hd+1)*s.w), num.Grow(s.y, hp*s.w)
+	s.p, s.tree = num.Grow(s.p, rows*s.w), num.Grow(s.tree, rows*s.w)
+	s.most, s.ref, s.sum = num.Grow(s.most, s.w), num.Grow(s.ref, s.w), num.Grow(s.sum, s.w)
+	return s
 }
 
 func (c *softmax[T]) Forward(out []T, in []graphop.Arg[T]) error {
@@ -25,27 +107,13 @@ func (c *softmax[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	}
 	c.lse = num.Grow(c.lse, c.b*c.Heads*c.l)
 	c.each(func(worker, u int) {
-		s := &c.ws[worker]
-		c.read(s, in, u, T(c.scale(c.hd)))
-		y, lse := c.output(out, u), c.lse[u*c.l:]
-		for i := range s.n {
-			lo, hi := c.sees(s, i)
-			most := math.Inf(-1)
-			for j := lo; j < hi; j++ {
-				most = max(most, s.score(i, j))
-			}
-			var sum float64
-			for j := lo; j < hi; j++ {
-				sum += math.Exp(s.score(i, j) - most)
-			}
-			lse[i] = T(most + math.Log(sum))
-			for f := range s.hd {
-				var v float64
-				for j := lo; j < hi; j++ {
-					v += math.Exp(s.score(i, j)-most) * float64(s.v[f*s.m+j])
-				}
-				y[f*c.l+i] = T(v / sum)
-			}
+		s := c.open(worker, in, u)
+		y := c.output(out, u)
+		if s.n > 0 {
+			s.packForward()
+		}
+		for i0 := 0; i0 < s.n; i0 += s.w {
+			c.queries(s, i0, y, c.lse[u*c.l:])
 		}
 		for f := range s.hd {
 			clear(y[f*c.l+s.n : (f+1)*c.l])
@@ -54,58 +122,243 @@ func (c *softmax[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	return nil
 }
 
-// sees returns the keys [lo, hi) that query i sees.
-func (d *dims) seen(past, m, i int) (lo, hi int) {
-	hi = m
-	if d.Causal {
-		hi = past + i + 1
+// packForward lays keys and values out.
+func (s *space[T]) packForward() {
+	k := s.k[:(s.hd+1)*s.m]
+	for i := range s.m {
+		k[s.hd*s.m+i] = 1
 	}
-	if d.Window > 0 {
-		lo = max(0, hi-d.Window)
-	}
-	return lo, hi
+	s.keyRows = num.Grow(s.keyRows, gemm.RoundRows[T](s.m)*(2+s.hd))
+	gemm.PackRows(s.keyRows, true, s.m, s.hd+1, k, s.m, nil)
+	s.valueRows = packBlocks(s.valueRows, s.v, s.m, s.hd, s.m, s.block)
 }
 
-func (c *softmax[T]) sees(s *head[T], i int) (lo, hi int) { return c.seen(s.past, s.m, i) }
+// packBlocks lays the blocks of the columns of x (hd, n), rows spaced by ld, out as
+// panels of rows.
+func packBlocks[T num.Float](dst, x []T, ld, hd, n, block int) []T {
+	hp := gemm.RoundRows[T](hd)
+	dst = num.Grow(dst, hp*(n+(n+block-1)/block))
+	for j := 0; j < n; j += block {
+		gemm.PackRows(dst[blockAt(hp, j, block):], false, hd, min(block, n-j), x[j:], ld, nil)
+	}
+	return dst
+}
 
-func (s *head[T]) score(i, j int) float64 {
-	var x float64
+// blockAt returns where packBlocks puts the block that begins with column j, for hp
+// rows.
+func blockAt(hp, j, block int) int { return hp * (j + j/block) }
+
+// queries computes the output of the panel of queries from i0 on.
+func (c *softmax[T]) queries(s *space[T], i0 int, y, lse []T) {
+	nq := min(s.w, s.n-i0)
+	gemm.PackColumns(s.x, false, s.hd, nq, s.q[i0:], s.n)
+	clear(s.x[s.hd*s.w:])
+	clear(s.ref)
+	clear(s.sum)
+	clear(s.y)
+	lo, hi := c.keys(s.past, s.m, i0, i0+nq)
+	for j0 := lo / s.block * s.block; j0 < hi; j0 += s.block {
+		rows := min(s.block, hi-j0)
+		from := max(0, lo-j0) / gemm.PanelRows[T]() * gemm.PanelRows[T]()
+		clear(s.p[:from*s.w])
+		p := s.p[from*s.w : rows*s.w]
+		gemm.MultiplyPanels(rows-from, s.hd+1, s.keyRows[gemm.RowPanel[T](j0+from, s.hd+1):], s.hd+1, s.x, s.p[from*s.w:], false)
+		c.maskKeys(s, i0, nq, j0+from, p)
+		s.relate(p)
+		vec.Exp(p, p)
+		s.reduce(vec.Add[T], s.most, p)
+		vec.Add(s.sum, s.sum, s.most)
+		gemm.MultiplyPanels(s.hd, rows, s.valueRows[blockAt(gemm.RoundRows[T](s.hd), j0, s.block):], min(s.block, s.m-j0), s.p, s.y, true)
+	}
+	for i := range nq {
+		lse[i0+i] = T(float64(s.ref[i]) + math.Log(float64(s.sum[i])))
+		s.sum[i] = 1 / s.sum[i]
+	}
 	for f := range s.hd {
-		x += float64(s.q[f*s.n+i]) * float64(s.k[f*s.m+j])
+		vec.Mul(y[f*c.l+i0:][:nq], s.y[f*s.w:][:nq], s.sum[:nq])
 	}
-	return x
 }
 
-func (c *softmax[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
-	c.each(func(worker, u int) {
-		s := &c.ws[worker]
-		c.read(s, in, u, T(c.scale(c.hd)))
-		s.dq, s.dk, s.dv = num.Grow(s.dq, len(s.q)), num.Grow(s.dk, len(s.k)), num.Grow(s.dv, len(s.v))
-		clear(s.dq)
-		clear(s.dk)
-		clear(s.dv)
-		g, lse := c.output(gout, u), c.lse[u*c.l:]
-		for i := range s.n {
-			lo, hi := c.sees(s, i)
-			p, dp := make([]float64, hi), make([]float64, hi)
-			var mean float64
-			for j := lo; j < hi; j++ {
-				p[j] = math.Exp(s.score(i, j) - float64(lse[i]))
-				for f := range s.hd {
-					dp[j] += float64(g[f*c.l+i]) * float64(s.v[f*s.m+j])
-				}
-				mean += p[j] * dp[j]
-			}
-			for j := lo; j < hi; j++ {
-				ds := T(p[j] * (dp[j] - mean))
-				for f := range s.hd {
-					s.dq[f*s.n+i] += ds * s.k[f*s.m+j]
-					s.dk[f*s.m+j] += ds * s.q[f*s.n+i]
-					s.dv[f*s.m+j] += T(p[j]) * g[f*c.l+i]
-				}
+// maskKeys sets the scores of keys from j0 on that the nq queries from i0 on do
+// not see to -Inf.
+func (c *softmax[T]) maskKeys(s *space[T], i0, nq, j0 int, p []T) {
+	if !c.Causal {
+		return
+	}
+	inf := T(math.Inf(-1))
+	for r := range len(p) / s.w {
+		before := j0 + r - s.past - i0 // queries that come before the key
+		for i := range min(before, nq) {
+			p[r*s.w+i] = inf
+		}
+		if c.Window > 0 {
+			for i := max(0, before+c.Window); i < nq; i++ {
+				p[r*s.w+i] = inf
 			}
 		}
-		c.write(s, grad, u, T(c.scale(c.hd)))
+	}
+}
+
+// relate makes the scores p, which are relative to ref, small enough for
+// exponentials: it changes ref where they are not, and what was summed so far.
+func (s *space[T]) relate(p []T) {
+	s.reduce(vec.Max[T], s.most, p)
+	fine := true
+	for i, m := range s.most {
+		fine = fine && m <= slack && s.sum[i] != 0
+	}
+	if fine {
+		return
+	}
+	factor := s.tree[:s.w]
+	for i, m := range s.most {
+		switch {
+		case s.sum[i] == 0 && m < -math.MaxFloat32: // no key yet
+			s.most[i], factor[i] = 0, 0
+		case s.sum[i] == 0:
+			factor[i] = 0
+		case m <= slack:
+			s.most[i], factor[i] = 0, 1
+		default:
+			factor[i] = T(math.Exp(-float64(m)))
+		}
+	}
+	vec.Add(s.ref, s.ref, s.most)
+	vec.Scale(s.x[s.hd*s.w:], -1, s.ref)
+	vec.Mul(s.sum, s.sum, factor)
+	for r := 0; r < len(s.y); r += s.w {
+		vec.Mul(s.y[r:r+s.w], s.y[r:r+s.w], factor)
+	}
+	for r := 0; r < len(p); r += s.w {
+		vec.Sub(p[r:r+s.w], p[r:r+s.w], s.most)
+	}
+}
+
+// reduce sets dst to the sum, or what f makes of two numbers, of every column of x.
+func (s *space[T]) reduce(f func(dst, a, b []T), dst, x []T) {
+	n := len(x) / s.w
+	for n > 1 {
+		h := n / 2
+		t := s.tree[:h*s.w]
+		f(t, x[:len(t)], x[len(t):2*len(t)])
+		if n%2 == 1 {
+			f(t[:s.w], t[:s.w], x[2*len(t):])
+		}
+		x, n = t, h
+	}
+	copy(dst, x)
+}
+
+func (c *softmax[T]) Backward(grad [][]T, in []graphop.Arg[T], out, gout []T) error {
+	c.each(func(worker, u int) {
+		s := c.open(worker, in, u)
+		s.dq, s.dk, s.dv = num.Grow(s.dq, s.hd*s.n), num.Grow(s.dk, s.hd*s.m), num.Grow(s.dv, s.hd*s.m)
+		if s.n == 0 {
+			clear(s.dk)
+			clear(s.dv)
+		} else {
+			c.packBackward(s, c.output(out, u), c.output(gout, u), c.lse[u*c.l:])
+			for j0 := 0; j0 < s.m; j0 += s.w {
+				c.keysBackward(s, j0)
+			}
+			s.unpackQueries()
+		}
+		c.write(&s.head, grad, u, T(c.scale(c.hd)))
 	})
 	return nil
+}
+
+// packBackward lays queries and the gradients g of their outputs y out.
+func (c *softmax[T]) packBackward(s *space[T], y, g, lse []T) {
+	rows := gemm.RoundRows[T](s.n) * (1 + s.hd)
+	s.queryRows, s.gradRows, s.bias = num.Grow(s.queryRows, rows), num.Grow(s.gradRows, rows), num.Grow(s.bias, s.n)
+	vec.Scale(s.bias, -1, lse[:s.n])
+	gemm.PackRows(s.queryRows, true, s.n, s.hd, s.q, s.n, s.bias)
+	clear(s.bias)
+	for f := range s.hd {
+		vec.AddMul(s.bias, g[f*c.l:][:s.n], y[f*c.l:][:s.n])
+	}
+	vec.Scale(s.bias, -1, s.bias)
+	gemm.PackRows(s.gradRows, true, s.n, s.hd, g, c.l, s.bias)
+	s.queryTerms = packBlocks(s.queryTerms, s.q, s.n, s.hd, s.n, s.block)
+	s.gradTerms = packBlocks(s.gradTerms, g, c.l, s.hd, s.n, s.block)
+
+	hp := gemm.RoundRows[T](s.hd)
+	s.x1 = num.Grow(s.x1, s.hd*s.w)
+	s.y1, s.d, s.turned = num.Grow(s.y1, len(s.y)), num.Grow(s.d, len(s.p)), num.Grow(s.turned, len(s.p))
+	s.keyTerms = num.Grow(s.keyTerms, hp*(1+s.w))
+	s.queries = num.Grow(s.queries, hp*gemm.RoundColumns[T](s.n))
+	clear(s.queries)
+}
+
+// keysBackward computes the gradients of the panel of keys and values from j0 on,
+// and adds to those of the queries that see them.
+func (c *softmax[T]) keysBackward(s *space[T], j0 int) {
+	nk := min(s.w, s.m-j0)
+	keys, values := s.x[:s.hd*s.w], s.x1
+	gemm.PackColumns(keys, false, s.hd, nk, s.k[j0:], s.m)
+	gemm.PackColumns(values, false, s.hd, nk, s.v[j0:], s.m)
+	gemm.PackRows(s.keyTerms, false, s.hd, nk, s.k[j0:], s.m, nil)
+	clear(s.y)
+	clear(s.y1)
+	lo, hi := c.seers(s.past, s.n, j0, j0+nk)
+	hp := gemm.RoundRows[T](s.hd)
+	for i0 := lo / s.block * s.block; i0 < hi; i0 += s.block {
+		rows := min(s.block, hi-i0)
+		from := max(0, lo-i0) / gemm.PanelRows[T]() * gemm.PanelRows[T]()
+		n := from * s.w
+		clear(s.p[:n])
+		clear(s.d[:n])
+		at := gemm.RowPanel[T](i0+from, s.hd)
+		p, d := s.p[n:rows*s.w], s.d[n:rows*s.w]
+		gemm.MultiplyPanels(rows-from, s.hd, s.queryRows[at:], s.hd, keys, s.p[n:], false)
+		c.maskQueries(s, i0+from, j0, p)
+		vec.Exp(p, p)
+		gemm.MultiplyPanels(rows-from, s.hd, s.gradRows[at:], s.hd, values, s.d[n:], false)
+		vec.Mul(d, d, p)
+		at = blockAt(hp, i0, s.block)
+		terms := min(s.block, s.n-i0)
+		gemm.MultiplyPanels(s.hd, rows, s.gradTerms[at:], terms, s.p, s.y1, true)
+		gemm.MultiplyPanels(s.hd, rows, s.queryTerms[at:], terms, s.d, s.y, true)
+		for i := from / s.w * s.w; i < rows; i += s.w {
+			gemm.PackColumns(s.turned, true, nk, min(s.w, rows-i), s.d[i*s.w:], s.w)
+			gemm.MultiplyPanels(s.hd, nk, s.keyTerms, nk, s.turned, s.queries[(i0+i)*hp:], true)
+		}
+	}
+	for f := range s.hd {
+		copy(s.dk[f*s.m+j0:][:nk], s.y[f*s.w:])
+		copy(s.dv[f*s.m+j0:][:nk], s.y1[f*s.w:])
+	}
+}
+
+// maskQueries sets the scores of queries from i0 on, for keys from j0 on that they
+// do not see, to -Inf.
+func (c *softmax[T]) maskQueries(s *space[T], i0, j0 int, p []T) {
+	if !c.Causal {
+		return
+	}
+	inf := T(math.Inf(-1))
+	for r := range len(p) / s.w {
+		seen := s.past + i0 + r + 1 - j0 // keys up to that of the query
+		row := p[r*s.w:][:s.w]
+		for j := max(0, seen); j < s.w; j++ {
+			row[j] = inf
+		}
+		if c.Window > 0 {
+			for j := range min(s.w, seen-c.Window) {
+				row[j] = inf
+			}
+		}
+	}
+}
+
+// unpackQueries copies the gradients of the queries out of their panels.
+func (s *space[T]) unpackQueries() {
+	hp := gemm.RoundRows[T](s.hd)
+	for i := 0; i < s.n; i += s.w {
+		nq := min(s.w, s.n-i)
+		for f := range s.hd {
+			copy(s.dq[f*s.n+i:][:nq], s.queries[i*hp+f*s.w:])
+		}
+	}
 }
