@@ -40,7 +40,7 @@ func AddPositions(x, table, start *G.Node, opts ...Option) (*G.Node, error) {
 		return nil, fmt.Errorf("%s: want at most P = %d steps, got %d", name, d.p, d.l)
 	}
 	d.table = in.add(table)
-	return graphop.Apply(d.spec(name, x.Shape()),
+	return graphop.Apply(d.spec(name, x.Shape(), start),
 		func() graphop.Core[float32] { return &addPositions[float32]{positionDims: d} },
 		func() graphop.Core[float64] { return &addPositions[float64]{positionDims: d} }, in...)
 }
@@ -58,7 +58,7 @@ func AddSinusoids(x, start *G.Node, opts ...Option) (*G.Node, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	d.p = size.MaxLength
-	return graphop.Apply(d.spec(name, x.Shape()),
+	return graphop.Apply(d.spec(name, x.Shape(), start),
 		func() graphop.Core[float32] { return newAddSinusoids[float32](d) },
 		func() graphop.Core[float64] { return newAddSinusoids[float64](d) }, in...)
 }
@@ -73,7 +73,8 @@ func NextPosition(x, start *G.Node) (*G.Node, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	d.p = size.MaxLength
-	spec := graphop.Spec{Name: name, Out: tensor.Shape{d.b}, NoGrad: some(0, d.start)}
+	spec := d.spec(name, tensor.Shape{d.b}, start)
+	spec.NoGrad, spec.Optional = some(0, d.start), nil
 	return graphop.Apply(spec,
 		func() graphop.Core[float32] { return nextPosition[float32]{d} },
 		func() graphop.Core[float64] { return nextPosition[float64]{d} }, in...)
@@ -106,8 +107,14 @@ func positionInputs(x, start *G.Node, opts []Option) (d positionDims, in inputs,
 	return d, in, nil
 }
 
-func (d positionDims) spec(name string, out tensor.Shape) graphop.Spec {
-	return graphop.Spec{Name: name, Out: out, Ints: some(d.lengths), NoGrad: some(d.start), Optional: []int{0}}
+// spec returns the description of an op whose positions begin at start, or nil, which
+// may be carried over from the last run.
+func (d positionDims) spec(name string, out tensor.Shape, start *G.Node) graphop.Spec {
+	s := graphop.Spec{Name: name, Out: out, Ints: some(d.lengths), NoGrad: some(d.start), Optional: []int{0}}
+	if start != nil {
+		s.Carried = []*G.Node{start}
+	}
+	return s
 }
 
 // shapeOf returns the shape of a node for an error.
