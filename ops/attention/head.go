@@ -47,7 +47,7 @@ func (h *heads[T]) each(f func(worker, u int)) { par.For(h.b*h.Heads, f) }
 // (hd, m).
 type head[T num.Float] struct {
 	hd, n, past, m int
-	q, k, v        []T // k has room for one more feature
+	q, k, v        []T // k and v have room for one more feature
 	dq, dk, dv     []T // gradients
 	rot            rotation[T]
 }
@@ -81,8 +81,8 @@ func (h *heads[T]) read(s *head[T], in []graphop.Arg[T], u int, scale T) {
 	h.counts(s, in, u)
 	x := in[0].F
 	h.turn(s, in, u)
-	s.q, s.v = num.Grow(s.q, s.hd*s.n), num.Grow(s.v, s.hd*s.m)
-	s.k = num.Grow(s.k, (s.hd+1)*s.m)[:s.hd*s.m]
+	size, room := s.hd*s.m, (s.hd+1)*s.m
+	s.q, s.k, s.v = num.Grow(s.q, s.hd*s.n), num.Grow(s.k, room)[:size], num.Grow(s.v, room)[:size]
 	h.readRows(s, s.q, s.n, h.part(x, 0, u), true)
 	for i := range s.q {
 		s.q[i] *= scale
@@ -152,7 +152,7 @@ func (h *heads[T]) writeRows(s *head[T], dst, src []T, ld int, rotated bool) {
 
 // writeCache writes the gradient of the slots of a cache, unless it is nil.
 func (h *heads[T]) writeCache(grad, d []T, s *head[T], u int) {
-	if grad == nil {
+	if grad == nil || h.Form == Linear {
 		return
 	}
 	clear(grad[u*h.slots*h.hd:][:(h.slots-s.past)*h.hd])

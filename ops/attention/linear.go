@@ -1,124 +1,133 @@
 package attention
 
 import (
-	"math"
-
+	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
 // epsilon is added to the normaliser of linear attention.
 const epsilon = 1e-6
 
-// linear is the core of linear attention.
+// linear is the core of linear attention. With V' the values and below them a
+// feature that is 1, numerators and normaliser of all queries are one product,
+// (V' phi(K)^T) phi(Q). Causal attention takes it chunk by chunk: what came before
+// a chunk is in the sums V' phi(K)^T, the chunk itself is added as attention
+// without a softmax.
 type linear[T num.Float] struct {
 	heads[T]
-	ws []linearSpace[T]
+	inverse []T // (B, H, L): of the normaliser of a query
+	ws      []linearSpace[T]
 }
 
-// linearSpace is the scratch memory of a worker.
+// linearSpace is the scratch memory of a worker. C is the number of steps in a
+// chunk.
 type linearSpace[T num.Float] struct {
-	head[T]
-	xq, xk []T       // queries and keys before phi, (hd, n)
-	s, z   []float64 // (hd, hd) and (hd)
-	ds, dz []float64
-	num    []float64
+	head[T]            // q and k are phi of them; v is (hd+1, m)
+	slopeQ, slopeK []T // derivatives of phi, (hd, n) and (hd, m)
+	gemm           gemm.Workspace[T]
+	chunk          int
+	sums           []T // (hd+1, hd); causal backward: those before every chunk
+	dsums          []T // (hd+1, hd)
+	y              []T // (hd+1, C): numerators and normaliser
+	dy             []T // (hd+1, n): their gradients
+	a, da          []T // (C, C): weights of a chunk, keys by queries
+	t              []T // of phi
 }
 
 func newLinear[T num.Float](d dims, o operands) *linear[T] {
 	return &linear[T]{heads: newHeads[T](d, o), ws: make([]linearSpace[T], par.Workers())}
 }
 
-// phi sets y to elu(x) + 1.
-func phi[T num.Float](y, x []T) {
-	for i, v := range x {
-		if v > 0 {
-			y[i] = v + 1
-		} else {
-			y[i] = T(math.Exp(float64(v)))
-		}
-	}
+// minChunk is the least number of steps in a chunk.
+const minChunk = 64
+
+// phi sets y to elu(x) + 1 = max(x, 0) + e^min(x, 0), and slope to its derivative,
+// the second term. y may be x. t is scratch memory.
+func phi[T num.Float](y, slope, t, x []T) {
+	clear(slope)
+	vec.Max(t, x, slope)
+	vec.Sub(slope, x, t)
+	vec.Exp(slope, slope)
+	vec.Add(y, t, slope)
 }
 
-// phiGrad multiplies g by the derivative of phi, y = phi(x).
-func phiGrad[T num.Float](g, x, y []T) {
-	for i, v := range x {
-		if !(v > 0) {
-			g[i] *= y[i]
-		}
-	}
-}
-
-// open reads unit u and its first state.
-func (c *linear[T]) open(s *linearSpace[T], in []graphop.Arg[T], u int) {
+// openKeys reads unit u and applies phi.
+func (c *linear[T]) openKeys(worker int, in []graphop.Arg[T], u int) *linearSpace[T] {
+	s := &c.ws[worker]
 	c.read(&s.head, in, u, 1)
-	s.xq, s.xk = append(s.xq[:0], s.q...), append(s.xk[:0], s.k...)
-	phi(s.q, s.q)
-	phi(s.k, s.k)
-	n := c.hd * c.hd
-	s.s, s.z = num.Grow(s.s, n), num.Grow(s.z, c.hd)
-	s.ds, s.dz = num.Grow(s.ds, n), num.Grow(s.dz, c.hd)
-	s.num = num.Grow(s.num, c.hd)
-	clear(s.s)
-	clear(s.z)
-	clear(s.ds)
-	clear(s.dz)
-	if c.operands.k >= 0 {
-		for i := range s.s {
-			s.s[i] = float64(in[c.operands.k].F[u*n+i])
-		}
-		for i := range s.z {
-			s.z[i] = float64(in[c.operands.v].F[u*c.hd+i])
-		}
+	s.slopeQ, s.slopeK = num.Grow(s.slopeQ, len(s.q)), num.Grow(s.slopeK, len(s.k))
+	s.t = num.Grow(s.t, len(s.k))
+	phi(s.q, s.slopeQ, s.t[:len(s.q)], s.q)
+	phi(s.k, s.slopeK, s.t, s.k)
+	s.v = s.v[:(s.hd+1)*s.m]
+	for j := range s.m {
+		s.v[s.hd*s.m+j] = 1
 	}
+	return s
 }
 
-// add adds step j to the sums, times sign.
-func (s *linearSpace[T]) add(j int, sign float64) {
-	for a := range s.hd {
-		k := sign * float64(s.k[a*s.m+j])
-		s.z[a] += k
-		for b := range s.hd {
-			s.s[a*s.hd+b] += k * float64(s.v[b*s.m+j])
-		}
+// open is openKeys, with the sums at the start.
+func (c *linear[T]) open(worker int, in []graphop.Arg[T], u int) *linearSpace[T] {
+	s := c.openKeys(worker, in, u)
+	s.chunk = max(minChunk, s.hd)
+	n := (s.hd + 1) * s.hd
+	s.sums, s.dsums = num.Grow(s.sums, n*((s.n+s.chunk-1)/s.chunk+1)), num.Grow(s.dsums, n)
+	s.y = num.Grow(s.y, (s.hd+1)*s.chunk)
+	s.a, s.da = num.Grow(s.a, s.chunk*s.chunk), num.Grow(s.da, s.chunk*s.chunk)
+	clear(s.sums[:n])
+	if i := c.operands.k; i >= 0 {
+		transpose(s.sums, s.hd, in[i].F[u*s.hd*s.hd:][:s.hd*s.hd], s.hd)
+		copy(s.sums[s.hd*s.hd:], in[c.operands.v].F[u*s.hd:][:s.hd])
 	}
+	return s
 }
 
-// read computes the numerators and the normaliser of query i.
-func (s *linearSpace[T]) output(i int) (norm float64) {
-	clear(s.num)
-	norm = epsilon
-	for a := range s.hd {
-		q := float64(s.q[a*s.n+i])
-		norm += q * s.z[a]
-		for b := range s.hd {
-			s.num[b] += q * s.s[a*s.hd+b]
-		}
+// addSums adds steps [lo, lo+n) to sums.
+func (s *linearSpace[T]) addSums(sums []T, lo, n int) {
+	gemm.Gemm(&s.gemm, false, true, s.hd+1, s.hd, n, from(s.v, lo), s.m, from(s.k, lo), s.m, sums, s.hd, true)
+}
+
+// weights sets a to the weights of the steps [lo, lo+n) of each other.
+func (s *linearSpace[T]) weights(lo, n int) {
+	gemm.Gemm(&s.gemm, true, false, n, n, s.hd, s.k[lo:], s.m, s.q[lo:], s.n, s.a, s.chunk, false)
+	s.mask(s.a, n)
+}
+
+// mask sets the weights of keys that come after a query to 0.
+func (s *linearSpace[T]) mask(a []T, n int) {
+	for j := range n {
+		clear(a[j*s.chunk:][:j])
 	}
-	return norm
 }
 
 func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	if err := c.begin(in); err != nil {
 		return err
 	}
+	c.inverse = num.Grow(c.inverse, c.b*c.Heads*c.l)
 	c.each(func(worker, u int) {
-		s := &c.ws[worker]
-		c.open(s, in, u)
-		y := c.heads.output(out, u)
+		s := c.open(worker, in, u)
+		y := c.output(out, u)
 		if !c.Causal {
-			for j := range s.m {
-				s.add(j, 1)
-			}
+			s.addSums(s.sums, 0, s.m)
 		}
-		for i := range s.n {
+		for lo := 0; lo < s.n; lo += s.chunk {
+			n := min(s.chunk, s.n-lo)
+			gemm.Gemm(&s.gemm, false, false, s.hd+1, n, s.hd, s.sums, s.hd, s.q[lo:], s.n, s.y, s.chunk, false)
 			if c.Causal {
-				s.add(i, 1)
+				s.weights(lo, n)
+				gemm.Gemm(&s.gemm, false, false, s.hd+1, n, n, s.v[lo:], s.m, s.a, s.chunk, s.y, s.chunk, true)
+				s.addSums(s.sums, lo, n)
 			}
-			norm := s.output(i)
-			for f, v := range s.num {
-				y[f*c.l+i] = T(v / norm)
+			inverse := c.inverse[u*c.l+lo:][:n]
+			for i, v := range s.y[s.hd*s.chunk:][:n] {
+				inverse[i] = 1 / (v + epsilon)
+			}
+			for f := range s.hd {
+				vec.Mul(y[f*c.l+lo:][:n], s.y[f*s.chunk:][:n], inverse)
 			}
 		}
 		for f := range s.hd {
@@ -128,84 +137,90 @@ func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	return nil
 }
 
-func (c *linear[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+func (c *linear[T]) Backward(grad [][]T, in []graphop.Arg[T], out, gout []T) error {
 	c.each(func(worker, u int) {
-		s := &c.ws[worker]
-		c.open(s, in, u)
-		s.dq, s.dk, s.dv = num.Grow(s.dq, len(s.q)), num.Grow(s.dk, len(s.k)), num.Grow(s.dv, len(s.v))
-		g := c.heads.output(gout, u)
-		for j := range s.m {
-			s.add(j, 1)
+		s := c.open(worker, in, u)
+		s.dq, s.dk, s.dv = num.Grow(s.dq, s.hd*s.n), num.Grow(s.dk, s.hd*s.m), num.Grow(s.dv, s.hd*s.m)
+		c.gradOutput(s, c.output(out, u), c.output(gout, u), c.inverse[u*c.l:])
+		clear(s.dsums)
+		if c.Causal {
+			s.backwardCausal()
+		} else {
+			s.addSums(s.sums, 0, s.m)
+			s.addGradSums(0, s.n)
+			s.gradQueries(s.sums, 0, s.n)
+			s.gradKeys(0, s.m)
 		}
-		for i := s.n - 1; i >= 0; i-- {
-			s.gradQuery(i, g, c.l)
-			if c.Causal {
-				s.gradKey(i)
-				s.add(i, -1)
-			}
-		}
-		if !c.Causal {
-			for j := range s.m {
-				s.gradKey(j)
-			}
-		}
-		phiGrad(s.dq, s.xq, s.q)
-		phiGrad(s.dk, s.xk, s.k)
-		c.writeLinear(s, grad, u)
+		vec.Mul(s.dq, s.dq, s.slopeQ)
+		vec.Mul(s.dk, s.dk, s.slopeK)
+		c.write(&s.head, grad, u, 1)
+		c.writeSums(s, grad, u)
 	})
 	return nil
 }
 
-// gradQuery computes the gradient of query i and adds to those of the sums.
-func (s *linearSpace[T]) gradQuery(i int, g []T, l int) {
-	norm := s.output(i)
-	var dnorm float64
-	for f, v := range s.num {
-		dnorm -= float64(g[f*l+i]) * v / (norm * norm)
+// gradOutput computes the gradients dy of numerators and normalisers from those of
+// the output y.
+func (c *linear[T]) gradOutput(s *linearSpace[T], y, g, inverse []T) {
+	s.dy = num.Grow(s.dy, (s.hd+1)*s.n)
+	last := s.dy[s.hd*s.n:]
+	clear(last)
+	for f := range s.hd {
+		row := s.dy[f*s.n:][:s.n]
+		vec.Mul(row, g[f*c.l:][:s.n], inverse[:s.n])
+		vec.AddMul(last, row, y[f*c.l:][:s.n])
 	}
-	for a := range s.hd {
-		q := float64(s.q[a*s.n+i])
-		dq := dnorm * s.z[a]
-		s.dz[a] += dnorm * q
-		for b := range s.hd {
-			dn := float64(g[b*l+i]) / norm
-			dq += dn * s.s[a*s.hd+b]
-			s.ds[a*s.hd+b] += dn * q
-		}
-		s.dq[a*s.n+i] = T(dq)
+	vec.Scale(last, -1, last)
+}
+
+// addGradSums adds what queries [lo, lo+n) give to the gradient of the sums.
+func (s *linearSpace[T]) addGradSums(lo, n int) {
+	gemm.Gemm(&s.gemm, false, true, s.hd+1, s.hd, n, from(s.dy, lo), s.n, from(s.q, lo), s.n, s.dsums, s.hd, true)
+}
+
+// gradQueries sets the gradients of phi of queries [lo, lo+n) to what the sums
+// give.
+func (s *linearSpace[T]) gradQueries(sums []T, lo, n int) {
+	gemm.Gemm(&s.gemm, true, false, s.hd, n, s.hd+1, sums, s.hd, from(s.dy, lo), s.n, from(s.dq, lo), s.n, false)
+}
+
+// gradKeys sets the gradients of phi of keys [lo, lo+n), and of their values, to
+// what the gradient of the sums gives.
+func (s *linearSpace[T]) gradKeys(lo, n int) {
+	gemm.Gemm(&s.gemm, true, false, s.hd, n, s.hd+1, s.dsums, s.hd, from(s.v, lo), s.m, from(s.dk, lo), s.m, false)
+	gemm.Gemm(&s.gemm, false, false, s.hd, n, s.hd, s.dsums, s.hd, from(s.k, lo), s.m, from(s.dv, lo), s.m, false)
+}
+
+// backwardCausal goes through the chunks forward for the sums before each, and
+// back.
+func (s *linearSpace[T]) backwardCausal() {
+	size, last := (s.hd+1)*s.hd, (s.n+s.chunk-1)/s.chunk-1
+	for i := range last {
+		next := s.sums[(i+1)*size:][:size]
+		copy(next, s.sums[i*size:])
+		s.addSums(next, i*s.chunk, s.chunk)
+	}
+	for i := last; i >= 0; i-- {
+		lo := i * s.chunk
+		n := min(s.chunk, s.n-lo)
+		s.gradQueries(s.sums[i*size:], lo, n)
+		s.gradKeys(lo, n)
+		s.addGradSums(lo, n)
+		s.weights(lo, n)
+		gemm.Gemm(&s.gemm, true, false, n, n, s.hd+1, s.v[lo:], s.m, s.dy[lo:], s.n, s.da, s.chunk, false)
+		s.mask(s.da, n)
+		gemm.Gemm(&s.gemm, false, false, s.hd, n, n, s.k[lo:], s.m, s.da, s.chunk, s.dq[lo:], s.n, true)
+		gemm.Gemm(&s.gemm, false, true, s.hd, n, n, s.q[lo:], s.n, s.da, s.chunk, s.dk[lo:], s.m, true)
+		gemm.Gemm(&s.gemm, false, true, s.hd, n, n, s.dy[lo:], s.n, s.a, s.chunk, s.dv[lo:], s.m, true)
 	}
 }
 
-// gradKey computes the gradients of key and value j.
-func (s *linearSpace[T]) gradKey(j int) {
-	for b := range s.hd {
-		var dv float64
-		for a := range s.hd {
-			dv += s.ds[a*s.hd+b] * float64(s.k[a*s.m+j])
-		}
-		s.dv[b*s.m+j] = T(dv)
-	}
-	for a := range s.hd {
-		dk := s.dz[a]
-		for b := range s.hd {
-			dk += s.ds[a*s.hd+b] * float64(s.v[b*s.m+j])
-		}
-		s.dk[a*s.m+j] = T(dk)
-	}
-}
-
-func (c *linear[T]) writeLinear(s *linearSpace[T], grad [][]T, u int) {
-	c.writeRows(&s.head, c.part(grad[0], 0, u), s.dq, s.n, true)
-	c.writeRows(&s.head, c.part(grad[0], 1, u), s.dk, s.m, true)
-	c.writeRows(&s.head, c.part(grad[0], 2, u), s.dv, s.m, false)
+// writeSums writes the gradients of the sums at the start, unless they are nil.
+func (c *linear[T]) writeSums(s *linearSpace[T], grad [][]T, u int) {
 	if d := at(grad, c.operands.k); d != nil {
-		for i, v := range s.ds {
-			d[u*len(s.ds)+i] = T(v)
-		}
+		transpose(d[u*s.hd*s.hd:], s.hd, s.dsums[:s.hd*s.hd], s.hd)
 	}
 	if d := at(grad, c.operands.v); d != nil {
-		for i, v := range s.dz {
-			d[u*len(s.dz)+i] = T(v)
-		}
+		copy(d[u*s.hd:][:s.hd], s.dsums[s.hd*s.hd:])
 	}
 }

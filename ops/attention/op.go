@@ -130,12 +130,12 @@ func (d *dims) checkState(qkv *G.Node, x0 G.Nodes) error {
 // attend adds the op of the output.
 func (d *dims) attend(name string, in *inputs, o operands) (*G.Node, error) {
 	spec := o.spec(name, tensor.Shape{d.b, d.e, d.l}, *in)
+	spec.NeedsOut = true
 	if d.Form == Linear {
 		return graphop.Apply(spec,
 			func() graphop.Core[float32] { return newLinear[float32](*d, o) },
 			func() graphop.Core[float64] { return newLinear[float64](*d, o) }, *in...)
 	}
-	spec.NeedsOut = true
 	return graphop.Apply(spec,
 		func() graphop.Core[float32] { return newSoftmax[float32](*d, o) },
 		func() graphop.Core[float64] { return newSoftmax[float64](*d, o) }, *in...)

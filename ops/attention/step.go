@@ -217,7 +217,7 @@ func (s *Step[T]) keysOf(b int) int {
 func (s *Step[T]) head(worker, u int) {
 	b, h := u/s.Heads, u%s.Heads
 	x := s.qkv[b*3*s.e+h*s.hd:]
-	need := 3*s.hd + s.room
+	need := 4*s.hd + s.room
 	s.work[worker] = num.Grow(s.work[worker], need)
 	w := s.work[worker]
 	q, k, v := w[:s.hd], w[s.hd:2*s.hd], x[2*s.e:][:s.hd]
@@ -229,7 +229,7 @@ func (s *Step[T]) head(worker, u int) {
 	}
 	y := s.y[u*s.hd:][:s.hd]
 	if s.Form == Linear {
-		s.sum(y, q, k, v, u)
+		s.sum(y, q, k, v, w[2*s.hd:], u)
 		return
 	}
 	vec.Scale(q, T(s.scale(s.hd)), q)
@@ -239,7 +239,7 @@ func (s *Step[T]) head(worker, u int) {
 	for i := range s.hd {
 		keys[i*s.room+at], values[i*s.room+at] = k[i], v[i]
 	}
-	s.attend(y, q, keys, values, w[3*s.hd:][:n])
+	s.attend(y, q, keys, values, w[2*s.hd:][:n])
 }
 
 // scoreBlock is the number of scores that are computed at a time: they stay in
@@ -276,10 +276,11 @@ func exponentials[T num.Float](p []T) float64 {
 	return vec.Sum64(p)
 }
 
-// sum is head of the linear form.
-func (s *Step[T]) sum(y, q, k, v []T, u int) {
-	phi(q, q)
-	phi(k, k)
+// sum is head of the linear form. w is scratch memory, 2 hd.
+func (s *Step[T]) sum(y, q, k, v, w []T, u int) {
+	slope, t := w[:s.hd], w[s.hd:2*s.hd]
+	phi(q, slope, t, q)
+	phi(k, slope, t, k)
 	z, rows := s.z[u*s.hd:][:s.hd], s.s[u*s.hd*s.hd:]
 	clear(y)
 	var norm float64 = epsilon
