@@ -24,5 +24,6 @@ generate gemm internal/gemm
 generate vec internal/vec
 generate fft internal/fft
 generate dplr internal/dplr
+generate attention ops/attention
 generate cauchy ops/cauchy
 generate vandermonde ops/vandermonde

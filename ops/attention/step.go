@@ -30,7 +30,7 @@ type Step[T num.Float] struct {
 
 	cached []int // by row: keys in its cache; with a window, steps seen
 	room   int   // for keys, by row
-	keys   []T   // (B, H, hd, room), rotated: the i-th of those cached at i mod room
+	keys   []T   // by head, in blocks, rotated: the i-th of those cached at i mod room
 	values []T   // likewise
 
 	s, z []T // of the linear form: (B, H, hd, hd) and (B, H, hd)
@@ -120,7 +120,7 @@ func (s *Step[T]) firstSlots() int {
 	return 1
 }
 
-// firstRoom is the least room of a cache.
+// firstRoom is the least room of a cache: whole blocks.
 const firstRoom = 64
 
 // reserve makes room for n keys of each row, or for the window.
@@ -141,13 +141,25 @@ func (s *Step[T]) reserve(n int) {
 
 // moved returns a cache with more room.
 func (s *Step[T]) moved(old []T, room int) []T {
-	x := num.Aligned[T](s.batch * s.e * room)
-	if len(old) > 0 {
-		for r := range s.batch * s.e {
-			copy(x[r*room:][:room], old[r*s.room:][:s.room])
-		}
+	from, to := s.headSize(s.room), s.headSize(room)
+	x := num.Aligned[T](s.batch * s.Heads * to)
+	for u := range s.batch * s.Heads {
+		copy(x[u*to:], old[u*from:][:from])
 	}
 	return x
+}
+
+// headSize returns the number of elements of the keys of one head.
+func (s *Step[T]) headSize(room int) int {
+	steps := stepsIn[T]()
+	return (room + steps - 1) / steps * steps * s.hd
+}
+
+// slot returns where the first feature of slot i of a head is, and the distance to
+// the next.
+func (s *Step[T]) slot(u, i int) (at, next int) {
+	next = stepsIn[T]()
+	return u*s.headSize(s.room) + i/next*next*s.hd + i%next, next
 }
 
 // Advance consumes a step qkv (B, 3E) and writes the output (B, E) to y. It
@@ -217,7 +229,7 @@ func (s *Step[T]) keysOf(b int) int {
 func (s *Step[T]) head(worker, u int) {
 	b, h := u/s.Heads, u%s.Heads
 	x := s.qkv[b*3*s.e+h*s.hd:]
-	need := 4*s.hd + s.room
+	need := s.hd*(4+sumsIn[T]()) + 2*s.room + 2*stepsIn[T]()
 	s.work[worker] = num.Grow(s.work[worker], need)
 	w := s.work[worker]
 	q, k, v := w[:s.hd], w[s.hd:2*s.hd], x[2*s.e:][:s.hd]
@@ -233,47 +245,56 @@ func (s *Step[T]) head(worker, u int) {
 		return
 	}
 	vec.Scale(q, T(s.scale(s.hd)), q)
-	at := s.cached[b] % s.room
-	n := min(s.cached[b]+1, s.room)
-	keys, values := s.keys[u*s.hd*s.room:], s.values[u*s.hd*s.room:]
+	at, next := s.slot(u, s.cached[b]%s.room)
 	for i := range s.hd {
-		keys[i*s.room+at], values[i*s.room+at] = k[i], v[i]
+		s.keys[at+i*next], s.values[at+i*next] = k[i], v[i]
 	}
-	s.attend(y, q, keys, values, w[2*s.hd:][:n])
+	s.attend(y, q, u, min(s.cached[b]+1, s.room), w[2*s.hd:])
 }
 
-// scoreBlock is the number of scores that are computed at a time: they stay in
-// the first-level cache.
-const scoreBlock = 1024
-
-// attend writes the output for the query q to y. p is scratch memory for a weight
-// of every key.
-func (s *Step[T]) attend(y, q, keys, values, p []T) {
-	n := len(p)
-	for lo := 0; lo < n; lo += scoreBlock {
-		block := p[lo:min(lo+scoreBlock, n)]
-		vec.Scale(block, q[0], keys[lo:][:len(block)])
-		for i := 1; i < s.hd; i++ {
-			vec.Axpy(block, q[i], keys[i*s.room+lo:][:len(block)])
-		}
-	}
-	sum := exponentials(p)
+// attend writes the output of head u for the query q, which sees the first n
+// slots, to y. w is scratch memory.
+func (s *Step[T]) attend(y, q []T, u, n int, w []T) {
+	lanes := sumsIn[T]()
+	sums, p := w[:s.hd*lanes], w[s.hd*lanes:][:(n+stepsIn[T]()-1)/stepsIn[T]()*stepsIn[T]()]
+	size := s.headSize(s.room)
+	scores(p, q, s.keys[u*size:][:size])
+	clear(p[n:])
+	sum := exponentials(p[:n], w[s.hd*lanes+len(p):])
+	clear(sums)
+	mix(sums, p, s.values[u*size:][:size])
 	for i := range y {
-		y[i] = T(float64(vec.Dot(p, values[i*s.room:][:n])) / sum)
+		var v float64
+		for _, x := range sums[i*lanes:][:lanes] {
+			v += float64(x)
+		}
+		y[i] = T(v / sum)
 	}
 }
 
-// exponentials replaces scores by e^(p - max p) and returns their sum.
-func exponentials[T num.Float](p []T) float64 {
+// exponentials replaces scores by e^(p - max p) and returns their sum. w is scratch
+// memory of half the size.
+func exponentials[T num.Float](p, w []T) float64 {
+	vec.Affine(p, p, greatest(p, w), 1, 0)
+	vec.Exp(p, p)
+	return vec.Sum64(p)
+}
+
+// greatest returns the greatest element of p.
+func greatest[T num.Float](p, w []T) T {
 	most := p[0]
+	for len(p) > 16 {
+		h := len(p) / 2
+		if len(p)%2 == 1 {
+			most = max(most, p[len(p)-1])
+		}
+		vec.Max(w[:h], p[:h], p[h:2*h])
+		p = w[:h]
+	}
 	for _, v := range p {
 		most = max(most, v)
 	}
-	for i := range p {
-		p[i] -= most
-	}
-	vec.Exp(p, p)
-	return vec.Sum64(p)
+	return most
 }
 
 // sum is head of the linear form. w is scratch memory, 2 hd.
@@ -287,11 +308,9 @@ func (s *Step[T]) sum(y, q, k, v, w []T, u int) {
 	for a, ka := range k {
 		z[a] += ka
 		norm += float64(q[a]) * float64(z[a])
-		row, qa := rows[a*s.hd:][:s.hd], q[a]
-		for b := range row {
-			row[b] += ka * v[b]
-			y[b] += qa * row[b]
-		}
+		row := rows[a*s.hd:][:s.hd]
+		vec.Axpy(row, ka, v)
+		vec.Axpy(y, q[a], row)
 	}
 	vec.Scale(y, T(1/norm), y)
 }
@@ -320,9 +339,9 @@ func (s *Step[T]) Load(x State[T]) error {
 		}
 	}
 	s.reserve(s.slots)
-	s.eachSlot(func(b, slot, at int) {
+	s.eachSlot(func(slot, at, next int) {
 		for i := range s.hd {
-			s.keys[at+i*s.room], s.values[at+i*s.room] = x.Tensors[0][slot+i], x.Tensors[1][slot+i]
+			s.keys[at+i*next], s.values[at+i*next] = x.Tensors[0][slot+i], x.Tensors[1][slot+i]
 		}
 	})
 	return nil
@@ -376,13 +395,15 @@ func (s *Step[T]) checkTensors(x State[T]) error {
 }
 
 // eachSlot calls f for every head and every slot of a state that counts: slot is
-// the index of its first feature in the state, at of that in the cache.
-func (s *Step[T]) eachSlot(f func(b, slot, at int)) {
+// the index of its first feature in the state, at of that in the cache, next the
+// distance to the next in the cache.
+func (s *Step[T]) eachSlot(f func(slot, at, next int)) {
 	for u := range s.batch * s.Heads {
-		b := u / s.Heads
-		n := min(s.cached[b], s.slots)
+		cached := s.cached[u/s.Heads]
+		n := min(cached, s.slots)
 		for i := range n {
-			f(b, (u*s.slots+s.slots-n+i)*s.hd, u*s.hd*s.room+(s.cached[b]-n+i)%s.room)
+			at, next := s.slot(u, (cached-n+i)%s.room)
+			f((u*s.slots+s.slots-n+i)*s.hd, at, next)
 		}
 	}
 }
@@ -395,9 +416,9 @@ func (s *Step[T]) Store() State[T] {
 	} else {
 		n := s.batch * s.slots * s.e
 		k, v := make([]T, n), make([]T, n)
-		s.eachSlot(func(b, slot, at int) {
+		s.eachSlot(func(slot, at, next int) {
 			for i := range s.hd {
-				k[slot+i], v[slot+i] = s.keys[at+i*s.room], s.values[at+i*s.room]
+				k[slot+i], v[slot+i] = s.keys[at+i*next], s.values[at+i*next]
 			}
 		})
 		x.Tensors = [][]T{k, v}
