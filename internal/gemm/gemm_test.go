@@ -308,6 +308,37 @@ func FuzzGemm(f *testing.F) {
 	})
 }
 
+func testTranspose[T num.Float](t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 6))
+	for _, p := range products([]int{0, 1, 3, 4, 5, 8, 17, 34}, []int{0, 1, 5, 16, 33}, []int{0}) {
+		src := cast[T](newMatrix[float64](rng, p.m, p.n, p.pad))
+		dst := cast[T](newMatrix[float64](rng, p.n, p.m, p.pad))
+		Transpose(dst.data, dst.ld, src.data, src.ld, p.m, p.n)
+		for i := range p.n {
+			for j := range p.m {
+				if v, w := dst.at(false, i, j), src.at(true, i, j); v != w {
+					t.Fatalf("%d x %d: element [%d, %d]: want %v, got %v", p.m, p.n, i, j, w, v)
+				}
+			}
+		}
+		for i, v := range dst.whole {
+			e := i - guard
+			inside := e >= 0 && e/max(dst.ld, 1) < p.n && e%max(dst.ld, 1) < p.m
+			if !inside && v == v {
+				t.Fatalf("%d x %d: element %d, outside, was written", p.m, p.n, e)
+			}
+		}
+	}
+}
+
+// TestTranspose compares transposes element by element.
+func TestTranspose(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		t.Run("float32", testTranspose[float32])
+		t.Run("float64", testTranspose[float64])
+	})
+}
+
 // TestDone checks that the columns GemmPacked reports are complete and cover C.
 func TestDone(t *testing.T) {
 	const m, n, k = 6, 300, 600
@@ -344,14 +375,17 @@ func TestBadArguments(t *testing.T) {
 	x := make([]float64, 12)
 	var ws Workspace[float64]
 	for name, f := range map[string]func(){
-		"short A":       func() { Gemm(&ws, false, false, 4, 3, 4, x, 4, x, 3, x, 3, false) },
-		"short B":       func() { Gemm(&ws, false, false, 3, 4, 4, x, 4, x, 4, x, 4, false) },
-		"short C":       func() { Gemm(&ws, false, false, 4, 4, 3, x, 3, x, 4, x, 4, false) },
-		"leading of A":  func() { Gemm(&ws, true, false, 3, 3, 2, x, 2, x, 3, x, 3, false) },
-		"leading of B":  func() { Gemm(&ws, false, true, 3, 3, 4, x, 4, x, 3, x, 3, false) },
-		"leading of C":  func() { Gemm(&ws, false, false, 3, 3, 2, x, 2, x, 3, x, 2, false) },
-		"negative size": func() { Gemm(&ws, false, false, 3, -3, 2, x, 2, x, 3, x, 2, false) },
-		"bias":          func() { new(Packed[float64]).Pack(false, 3, 2, x, 2, x[:2]) },
+		"short A":        func() { Gemm(&ws, false, false, 4, 3, 4, x, 4, x, 3, x, 3, false) },
+		"short B":        func() { Gemm(&ws, false, false, 3, 4, 4, x, 4, x, 4, x, 4, false) },
+		"short C":        func() { Gemm(&ws, false, false, 4, 4, 3, x, 3, x, 4, x, 4, false) },
+		"leading of A":   func() { Gemm(&ws, true, false, 3, 3, 2, x, 2, x, 3, x, 3, false) },
+		"leading of B":   func() { Gemm(&ws, false, true, 3, 3, 4, x, 4, x, 3, x, 3, false) },
+		"leading of C":   func() { Gemm(&ws, false, false, 3, 3, 2, x, 2, x, 3, x, 2, false) },
+		"negative size":  func() { Gemm(&ws, false, false, 3, -3, 2, x, 2, x, 3, x, 2, false) },
+		"bias":           func() { new(Packed[float64]).Pack(false, 3, 2, x, 2, x[:2]) },
+		"leading of sum": func() { AddPackedB(&ws, 4, x, 4, new(PackedB[float64]), x, -1) },
+		"transposed":     func() { Transpose(x, 3, x, 4, 3, 5) },
+		"short dst":      func() { Transpose(x, 4, x, 3, 4, 4) },
 	} {
 		func() {
 			defer func() {

@@ -39,3 +39,19 @@ func pack[T num.Float](kern *kernel[T], dst, src []T, ld int, columns bool, k, w
 		transposePanelGeneric(dst, src, ld, k, valid, w)
 	}
 }
+
+// Transpose sets dst[c][r] = src[r][c] for the matrix src of (rows, cols). Both
+// are row-major, with leading dimensions ldd >= rows and lds >= cols; they do not
+// overlap. Transpose panics if a slice is too short for its matrix or a leading
+// dimension less than the row it spaces.
+func Transpose[T num.Float](dst []T, ldd int, src []T, lds, rows, cols int) {
+	check("dst", cols, rows, len(dst), ldd)
+	check("src", rows, cols, len(src), lds)
+	switch {
+	case rows == 0 || cols == 0:
+	case rows >= minRows:
+		active[T]().transposePanel(dst, src, lds, cols, rows, ldd)
+	default:
+		transposePanelGeneric(dst, src, lds, cols, rows, ldd)
+	}
+}

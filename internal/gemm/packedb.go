@@ -71,16 +71,33 @@ func GemmPackedB[T num.Float](ws *Workspace[T], m int, a []T, lda int, pb *Packe
 			copy(row, pb.bias[j0:])
 		}
 	}
-	_, blocks := split(pb.k, blockK)
+	pb.addProduct(ws, m, a, lda, j0, j1, c, ldc)
+}
+
+// AddPackedB sets C += A op(B), where op(B) is that of pb, whose bias is left out:
+// what a recurrent network adds at a step to the part of its inputs. A is (m, k),
+// C is (m, n); they are as in Gemm. An element of C does not depend on the other
+// rows. AddPackedB panics where Gemm would.
+func AddPackedB[T num.Float](ws *Workspace[T], m int, a []T, lda int, pb *PackedB[T], c []T, ldc int) {
+	check("A", m, pb.k, len(a), lda)
+	check("C", m, pb.n, len(c), ldc)
+	if m > 0 {
+		pb.addProduct(ws, m, a, lda, 0, pb.n, c, ldc)
+	}
+}
+
+// addProduct adds columns [j0, j1) of A op(B) to C.
+func (p *PackedB[T]) addProduct(ws *Workspace[T], m int, a []T, lda, j0, j1 int, c []T, ldc int) {
+	_, blocks := split(p.k, blockK)
 	for q := range blocks {
-		kq := min(pb.kc, pb.k-q*pb.kc)
-		aq := at(a, lda, false, 0, q*pb.kc)
+		kq := min(p.kc, p.k-q*p.kc)
+		aq := at(a, lda, false, 0, q*p.kc)
 		j := j0
 		if m <= rowsAlone {
-			j = pb.addRows(m, q, kq, aq, lda, j0, j1, c, ldc)
+			j = p.addRows(m, q, kq, aq, lda, j0, j1, c, ldc)
 		}
 		if j < j1 {
-			pb.addTiles(ws, m, q, kq, aq, lda, j, j1, c, ldc)
+			p.addTiles(ws, m, q, kq, aq, lda, j, j1, c, ldc)
 		}
 	}
 }

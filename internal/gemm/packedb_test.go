@@ -51,6 +51,11 @@ func testPackedB[T num.Float](t *testing.T) {
 		got := c.clone()
 		GemmPackedB(&ws, p.m, a.data, a.ld, &pb, 0, p.n, got.data, got.ld)
 		verify(t, q, cast[T](qa), cast[T](qb), c, got, nil)
+
+		p.add = true // without the bias
+		got = c.clone()
+		AddPackedB(&ws, p.m, a.data, a.ld, &pb, got.data, got.ld)
+		verify(t, p, a, b, c, got, nil)
 	}
 }
 

@@ -1,0 +1,151 @@
+package rnn
+
+import (
+	"github.com/gorgonia-s4/s4/internal/gemm"
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/vec"
+)
+
+// Backward writes the gradients of sum(gy y) + sum(gEnd end) to grad, but for those
+// that are nil, after a Forward on the same inputs. gEnd may be nil.
+func (p *plan[T]) Backward(grad *inputs[T], in *inputs[T], gy []T, gEnd State[[]T]) error {
+	if grad.X != nil {
+		p.wihT.Pack(true, p.I, p.in, turned(p.layout, in.Params.WeightIH, p.I), p.I, nil)
+	}
+	p.whhT.Pack(false, p.gates(), p.H, in.Params.WeightHH, p.H, nil)
+	p.dw = num.Grow(p.dw, p.groups*p.size())
+	p.db = num.Grow(p.db, p.groups*p.width)
+	clear(p.db)
+	par.For(p.groups, func(worker, g int) {
+		s := &p.scratches[worker]
+		clear(p.dw[g*p.size():][:p.size()])
+		for i := p.blocks() * g / p.groups; i < p.blocks()*(g+1)/p.groups; i++ {
+			b := p.block(i, in.Lengths)
+			p.backwardBlock(s, g, grad, in, gy, gEnd, &b)
+		}
+	})
+	p.sumGroups(&grad.Params)
+	return nil
+}
+
+// size is the number of weights.
+func (p *plan[T]) size() int { return p.in*p.I + p.gates()*p.H }
+
+// backwardBlock takes the gradients of a block through all steps.
+func (p *plan[T]) backwardBlock(s *scratch[T], group int, grad, in *inputs[T], gy []T, gEnd State[[]T], b *block[T]) {
+	m := p.steps * b.n
+	s.x, s.g, s.dz = num.Grow(s.x, m*p.I), num.Grow(s.g, m*p.H), num.Grow(s.dz, m*p.width)
+	s.tmp = num.Grow(s.tmp, p.H)
+	s.dh = p.loadEnd(s.dh, gEnd.H, b)
+	s.dc = p.loadEnd(s.dc, gEnd.C, b)
+	p.eachChunk(b.longest, !p.Reverse, func(t0, t1 int) {
+		p.gather(s.g, gy, p.H, b, t0, t1)
+		eachStep(t0, t1, !p.Reverse, func(t int) { p.backwardStep(s, b, t0, t) })
+		p.gather(s.x, in.X, p.I, b, t0, t1)
+		p.sumWeights(s, group, b, t0, t1)
+		if grad.X != nil {
+			p.backwardInput(s, grad.X, b, t0, t1)
+		}
+	})
+	for r := range b.n {
+		if grad.X != nil {
+			clearSteps(grad.X[(b.at+r)*p.I*p.L:], p.I, p.L, b.longest, p.L)
+		}
+		storeRow(grad.Start.H, s.dh, b.at+r, r, p.H)
+		storeRow(grad.Start.C, s.dc, b.at+r, r, p.H)
+	}
+}
+
+// loadEnd copies the gradient of the state after the last step, nil for zero, to
+// dst.
+func (p *plan[T]) loadEnd(dst, end []T, b *block[T]) []T {
+	dst = num.Grow(dst, b.n*p.H)
+	if end == nil {
+		clear(dst)
+	} else {
+		copy(dst, end[b.at*p.H:])
+	}
+	return dst
+}
+
+// storeRow copies row from of src to row to of dst, unless that is nil.
+func storeRow[T num.Float](dst, src []T, to, from, n int) {
+	if dst != nil {
+		copy(dst[to*n:][:n], src[from*n:])
+	}
+}
+
+// backwardStep replaces the gradient of the state after step t by that of the
+// state before it, and writes that of the gates.
+func (p *plan[T]) backwardStep(s *scratch[T], b *block[T], t0, t int) {
+	row, wide := b.n*p.H, b.n*p.width
+	before, after := (t+p.prev())*row, (t+1)*row
+	z, dz := b.z[t*wide:][:wide], s.dz[(t-t0)*wide:][:wide]
+	for r := range b.n {
+		to := dz[r*p.width:][:p.width]
+		if t >= b.length(r, p.L) {
+			clear(to)
+			continue
+		}
+		i, j, k := before+r*p.H, after+r*p.H, r*p.H
+		dh := s.dh[k:][:p.H]
+		vec.Add(dh, dh, s.g[(t-t0)*row+k:][:p.H])
+		p.cell.backward(to, z[r*p.width:][:p.width], b.h[i:][:p.H], p.stateC(b, i), p.stateC(b, j), dh, s.dc[k:][:p.H], s.tmp)
+	}
+	gemm.AddPackedB(&s.ws, b.n, dz[p.hid:], p.width, &p.whhT, s.dh, p.H)
+}
+
+// sumWeights adds the gradients of the weights and biases by the steps [t0, t1) to
+// those of a group.
+func (p *plan[T]) sumWeights(s *scratch[T], group int, b *block[T], t0, t1 int) {
+	m := (t1 - t0) * b.n
+	dw := p.dw[group*p.size():][:p.size()]
+	gemm.Gemm(&s.ws, true, false, p.in, p.I, m, s.dz, p.width, s.x, p.I, dw, p.I, true)
+	h := b.h[(t0+p.prev())*b.n*p.H:]
+	gemm.Gemm(&s.ws, true, false, p.gates(), p.H, m, s.dz[p.hid:], p.width, h, p.H, dw[p.in*p.I:], p.H, true)
+
+	s.sums = num.Grow(s.sums, p.width)
+	clear(s.sums)
+	for i := range m {
+		vec.Add(s.sums, s.sums, s.dz[i*p.width:][:p.width])
+	}
+	db := p.db[group*p.width:][:p.width]
+	for j, v := range s.sums {
+		db[j] += float64(v)
+	}
+}
+
+// backwardInput writes the gradient of the inputs of the steps [t0, t1).
+func (p *plan[T]) backwardInput(s *scratch[T], dx []T, b *block[T], t0, t1 int) {
+	for r := range b.n {
+		n := b.counting(r, t0, t1)
+		to := dx[(b.at+r)*p.I*p.L:]
+		gemm.GemmPacked(&s.ws, &p.wihT, true, n, s.dz[r*p.width:], b.n*p.width, to[t0:], p.L, false, nil)
+		clearSteps(to, p.I, p.L, t0+n, t1)
+	}
+}
+
+// sumGroups adds the gradients of the groups up, and writes them in the order of
+// the parameters.
+func (p *plan[T]) sumGroups(grad *Params[[]T]) {
+	size := p.size()
+	sum := p.dw[:size]
+	par.Blocks(size, 1<<14, func(_, lo, hi int) {
+		for g := 1; g < p.groups; g++ {
+			vec.Add(sum[lo:hi], sum[lo:hi], p.dw[g*size+lo:g*size+hi])
+		}
+	})
+	n := p.in * p.I
+	turn(grad.WeightIH, sum[:n], n-p.turn*p.I)
+	copy(grad.WeightHH, sum[n:])
+	for g := 1; g < p.groups; g++ {
+		vec.Add(p.db[:p.width], p.db[:p.width], p.db[g*p.width:][:p.width])
+	}
+	for j := range grad.BiasIH {
+		grad.BiasIH[j] = T(p.db[(j+p.in-p.turn)%p.in])
+	}
+	for j := range grad.BiasHH {
+		grad.BiasHH[j] = T(p.db[p.hid+j])
+	}
+}

@@ -1,0 +1,102 @@
+package rnn
+
+import (
+	"fmt"
+
+	"github.com/gorgonia-s4/s4/internal/size"
+)
+
+// Cell names what a recurrent network computes at a step. See the package comment
+// for the formulas.
+type Cell string
+
+// The cells.
+const (
+	LSTM Cell = "lstm" // long short-term memory: four gates, two states
+	GRU  Cell = "gru"  // gated recurrent unit: three gates
+	Tanh Cell = "tanh" // no gates, the hyperbolic tangent
+	ReLU Cell = "relu" // no gates, max(v, 0)
+)
+
+// Validate returns an error unless the cell is one of those here.
+func (c Cell) Validate() error {
+	switch c {
+	case LSTM, GRU, Tanh, ReLU:
+		return nil
+	}
+	return fmt.Errorf("want a cell, %q, %q, %q or %q, got %q", LSTM, GRU, Tanh, ReLU, string(c))
+}
+
+// Gates returns the number of rows of the weights for each hidden feature: 4 for
+// LSTM, 3 for GRU, else 1.
+func (c Cell) Gates() int {
+	switch c {
+	case LSTM:
+		return 4
+	case GRU:
+		return 3
+	}
+	return 1
+}
+
+// HasC reports whether the cell has the second state c: LSTM has.
+func (c Cell) HasC() bool { return c == LSTM }
+
+// Config says what a recurrence computes.
+type Config struct {
+	Cell Cell
+	// Reverse goes from the last step of a row that counts to the first: its state
+	// before is that behind the last step.
+	Reverse bool
+}
+
+// Params are the parameters of a recurrence of H features over inputs of I, in the
+// order and under the names of torch.nn: V is *gorgonia.Node or a slice. G is
+// Cell.Gates: rows [0, H) of each are those of the first gate.
+type Params[V any] struct {
+	WeightIH V // (G*H, I)
+	WeightHH V // (G*H, H)
+	BiasIH   V // (G*H), or nil for none
+	BiasHH   V // (G*H), or nil for none
+}
+
+// State is the state of a recurrence: H (B, H), and C (B, H) where Cell.HasC.
+// One that is nil is zero.
+type State[V any] struct{ H, C V }
+
+// Size is the size of a recurrence over a batch.
+type Size struct {
+	B int // rows
+	I int // features of the input
+	H int // features of the state, and of the output
+	L int // steps
+}
+
+// Validate returns an error that names the first size out of range.
+func (s Size) Validate() error {
+	for _, f := range []struct {
+		name string
+		v    int
+	}{{"B", s.B}, {"I", s.I}, {"H", s.H}, {"L", s.L}} {
+		if f.v < 1 {
+			return fmt.Errorf("want %s >= 1, got %d", f.name, f.v)
+		}
+		if err := size.Field(f.name, f.v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validate is Validate and that of what a recurrence of the cell computes with.
+func (s Size) validate(c Cell) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	w := layoutOf(c, 1).width
+	return size.First(
+		size.Tensor("the input weights (gates*H, I)", c.Gates(), s.H, s.I),
+		size.Tensor("the recurrent weights (gates*H, H)", c.Gates(), s.H, s.H),
+		size.Tensor("the gates (B, L, gates*H)", s.B, s.L, w, s.H),
+		size.Tensor("the inputs (B, I, L)", s.B, s.I, s.L))
+}

@@ -1,0 +1,39 @@
+// Package rnn computes recurrent networks over whole sequences: the LSTM, the GRU
+// and the network without gates, one layer and one direction at a time. What a
+// stack of layers, two directions and dropout make of them is in package layers.
+//
+// With x_t the input and h, c the state before step t, sigma the logistic function
+// and * the product element by element, the state after it is for
+//
+//	LSTM  i, f, g, o = W x + b + V h + d      in this order, of H features each
+//	      c' = sigma(f) * c + sigma(i) * tanh(g)
+//	      h' = sigma(o) * tanh(c')
+//	GRU   r, z = sigma(W x + b + V h + d)     their rows come before those of n
+//	      n = tanh(W x + b + r * (V h + d))
+//	      h' = (1 - z) * n + z * h
+//	Tanh  h' = tanh(W x + b + V h + d)
+//	ReLU  h' = max(W x + b + V h + d, 0)
+//
+// and the output is h'. W is WeightIH, V WeightHH, b BiasIH, d BiasHH: order of the
+// gates, names and equations are those of torch.nn.
+//
+// [Sequence] and [SequenceState] are the Gorgonia ops: one for a whole sequence, not
+// one for each step. [Step] is the recurrence by itself, without a graph.
+//
+// A block of rows of the batch goes through all its steps on one worker, without
+// waiting for the others, so that the weights V stay in its cache. A chunk of steps
+// at a time, the inputs are mapped in one product; a step is then a product of the
+// states with V and one pass over the gates. Backward, a step is a pass and a product
+// with the transpose; the gradients of the weights, and that of the inputs, are
+// products over a chunk. Blocks are of a size that depends on the batch alone, and
+// their sums are added in order, so that results do not depend on the number of
+// workers.
+//
+// Shapes: B rows of a batch, I features of the input, H of the state and the output,
+// L steps.
+//
+// Sources: Hochreiter, Schmidhuber, "Long Short-Term Memory" (1997), with the forget
+// gate of Gers, Schmidhuber, Cummins (2000); Cho et al., "Learning Phrase
+// Representations using RNN Encoder-Decoder" (arXiv 1406.1078), the GRU, with the
+// reset gate after the product.
+package rnn

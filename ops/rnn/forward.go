@@ -1,0 +1,125 @@
+package rnn
+
+import (
+	"github.com/gorgonia-s4/s4/internal/gemm"
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
+)
+
+// Forward writes the output to y (B, H, L) and, unless they are nil, the state
+// after the last step that counts to end.
+func (p *plan[T]) Forward(y []T, end State[[]T], in *inputs[T]) error {
+	if err := validLengths(in.Lengths, p.L); err != nil {
+		return err
+	}
+	p.pack(p.Cell, p.I, p.H, &in.Params)
+	p.z = num.Grow(p.z, p.B*p.L*p.width)
+	p.h = num.Grow(p.h, p.B*(p.L+2)*p.H)
+	if p.Cell.HasC() {
+		p.c = num.Grow(p.c, p.B*(p.L+2)*p.H)
+	}
+	par.For(p.blocks(), func(worker, i int) {
+		b := p.block(i, in.Lengths)
+		p.forwardBlock(&p.scratches[worker], y, in, &b)
+		p.storeEnd(end.H, b.h, in.Start.H, &b)
+		p.storeEnd(end.C, b.c, in.Start.C, &b)
+	})
+	return nil
+}
+
+// forwardBlock takes a block through all steps.
+func (p *plan[T]) forwardBlock(s *scratch[T], y []T, in *inputs[T], b *block[T]) {
+	p.loadStart(b.h, in.Start.H, b)
+	if b.c != nil {
+		p.loadStart(b.c, in.Start.C, b)
+	}
+	s.x = num.Grow(s.x, p.steps*b.n*p.I)
+	p.eachChunk(b.longest, p.Reverse, func(t0, t1 int) {
+		p.gather(s.x, in.X, p.I, b, t0, t1)
+		p.mapInputs(&s.ws, b.z[t0*b.n*p.width:t1*b.n*p.width], s.x, p.I, (t1-t0)*b.n)
+		eachStep(t0, t1, p.Reverse, func(t int) { p.forwardStep(s, b, t) })
+		p.scatter(y, b, t0, t1)
+	})
+	for r := range b.n {
+		clearSteps(y[(b.at+r)*p.H*p.L:], p.H, p.L, b.longest, p.L)
+	}
+}
+
+// loadStart writes the state before the first step of each row, nil for zero, to
+// its place in the states, and zero to those that no step of the row reads.
+func (p *plan[T]) loadStart(states, start []T, b *block[T]) {
+	row := b.n * p.H
+	for r := range b.n {
+		n, first := b.length(r, p.L), 0
+		if p.Reverse {
+			first = n + 1
+		}
+		for t := n + 1; t <= b.longest+1; t++ {
+			clear(states[t*row+r*p.H:][:p.H])
+		}
+		to := states[first*row+r*p.H:][:p.H]
+		if start == nil || n == 0 {
+			clear(to)
+		} else {
+			copy(to, start[(b.at+r)*p.H:])
+		}
+	}
+}
+
+// storeEnd writes the state after the last step of each row to end, unless it is
+// nil: that before the first one if there is none.
+func (p *plan[T]) storeEnd(end, states, start []T, b *block[T]) {
+	if end == nil {
+		return
+	}
+	for r := range b.n {
+		to := end[(b.at+r)*p.H:][:p.H]
+		n, last := b.length(r, p.L), 1
+		if !p.Reverse {
+			last = n
+		}
+		switch {
+		case n > 0:
+			copy(to, states[(last*b.n+r)*p.H:])
+		case start != nil:
+			copy(to, start[(b.at+r)*p.H:])
+		default:
+			clear(to)
+		}
+	}
+}
+
+// forwardStep adds what the states before step t give to z, and computes the
+// gates and the states after it.
+func (p *plan[T]) forwardStep(s *scratch[T], b *block[T], t int) {
+	row := b.n * p.H
+	z := b.z[t*b.n*p.width:][:b.n*p.width]
+	before, after := (t+p.prev())*row, (t+1)*row
+	gemm.AddPackedB(&s.ws, b.n, b.h[before:], p.H, &p.whh, z[p.hid:], p.width)
+	for r := range b.n {
+		if t >= b.length(r, p.L) {
+			continue
+		}
+		i, j := before+r*p.H, after+r*p.H
+		p.cell.forward(z[r*p.width:][:p.width], b.h[i:][:p.H], p.stateC(b, i), b.h[j:][:p.H], p.stateC(b, j))
+	}
+}
+
+// stateC returns the state c at i, or nil if there is none.
+func (p *plan[T]) stateC(b *block[T], i int) []T {
+	if b.c == nil {
+		return nil
+	}
+	return b.c[i:][:p.H]
+}
+
+// scatter writes the states after the steps [t0, t1) to y.
+func (p *plan[T]) scatter(y []T, b *block[T], t0, t1 int) {
+	row := b.n * p.H
+	for r := range b.n {
+		n := b.counting(r, t0, t1)
+		to := y[(b.at+r)*p.H*p.L:]
+		gemm.Transpose(to[t0:], p.L, b.h[(t0+1)*row+r*p.H:], row, n, p.H)
+		clearSteps(to, p.H, p.L, t0+n, t1)
+	}
+}

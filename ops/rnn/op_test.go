@@ -1,0 +1,231 @@
+package rnn_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/ops/rnn"
+)
+
+var cells = []rnn.Cell{rnn.LSTM, rnn.GRU, rnn.Tanh, rnn.ReLU}
+
+var nan = math.NaN()
+
+// operands are inputs of an op under test, and how they are handed over. What all
+// have comes first: x, then the start of the state.
+type operands struct {
+	cfg                   rnn.Config
+	start, biases, length bool
+}
+
+func (o operands) String() string {
+	return fmt.Sprintf("%s, reverse %t, start %t, biases %t, lengths %t", o.cfg.Cell, o.cfg.Reverse, o.start, o.biases, o.length)
+}
+
+// draw returns inputs.
+func (o operands) draw(rng *rand.Rand, s rnn.Size, lengths []int) []testutil.Input {
+	n := o.cfg.Cell.Gates() * s.H
+	in := []testutil.Input{testutil.Normal(rng, "x", s.B, s.I, s.L)}
+	if o.start {
+		in = append(in, testutil.Normal(rng, "h0", s.B, s.H))
+		if o.cfg.Cell.HasC() {
+			in = append(in, testutil.Normal(rng, "c0", s.B, s.H))
+		}
+	}
+	in = append(in, testutil.Uniform(rng, "weight_ih", -1, 1, n, s.I), testutil.Uniform(rng, "weight_hh", -0.5, 0.5, n, s.H))
+	if o.biases {
+		in = append(in, testutil.Normal(rng, "bias_ih", n), testutil.Normal(rng, "bias_hh", n))
+	}
+	if o.length {
+		in = append(in, testutil.Ints("lengths", lengths, s.B))
+	}
+	return in
+}
+
+// sort returns the nodes of the inputs as an op takes them.
+func (o operands) sort(n []*G.Node) (x *G.Node, p rnn.Params[*G.Node], start rnn.State[*G.Node], lengths *G.Node) {
+	next := func(has bool) *G.Node {
+		if !has {
+			return nil
+		}
+		first := n[0]
+		n = n[1:]
+		return first
+	}
+	x = next(true)
+	start.H, start.C = next(o.start), next(o.start && o.cfg.Cell.HasC())
+	p.WeightIH, p.WeightHH, p.BiasIH, p.BiasHH = next(true), next(true), next(o.biases), next(o.biases)
+	return x, p, start, next(o.length)
+}
+
+// output is the output alone.
+func (o operands) output(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+	x, p, start, lengths := o.sort(n)
+	return rnn.Sequence(o.cfg, x, p, start, lengths)
+}
+
+// all is the output and the last state in one, each squared so that its gradient
+// depends on it.
+func (o operands) all(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+	x, p, start, lengths := o.sort(n)
+	y, end, err := rnn.SequenceState(o.cfg, x, p, start, lengths)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := G.Sum(G.Must(G.Square(y)))
+	for _, v := range []*G.Node{end.H, end.C} {
+		if v != nil && err == nil {
+			sum, err = G.Add(sum, G.Must(G.Sum(G.Must(G.Square(v)))))
+		}
+	}
+	return sum, err
+}
+
+func eachOperands(f func(o operands)) {
+	for _, c := range cells {
+		for i := range 8 {
+			f(operands{cfg: rnn.Config{Cell: c, Reverse: i&1 > 0}, start: i&2 > 0, biases: i&4 > 0, length: i == 1 || i == 6})
+		}
+	}
+}
+
+func TestGradients(t *testing.T) {
+	eachOperands(func(o operands) {
+		t.Run(o.String(), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, 2)) // no kink of ReLU is within a finite difference
+			in := o.draw(rng, rnn.Size{B: 3, I: 2, H: 3, L: 5}, []int{5, 0, 3})
+			testutil.Check(t, o.output, in...)
+			testutil.Check(t, o.all, in...)
+		})
+	})
+}
+
+func TestRows(t *testing.T) {
+	for _, c := range cells {
+		o := operands{cfg: rnn.Config{Cell: c}, start: true, biases: true}
+		in := o.draw(rand.New(rand.NewPCG(6, 2)), rnn.Size{B: 3, I: 2, H: 3, L: 6}, nil)
+		batched := 2
+		if c.HasC() {
+			batched = 3
+		}
+		testutil.CheckRows(t, string(c), testutil.RunnerOf(o.output), batched, in...)
+	}
+}
+
+func TestPadding(t *testing.T) {
+	eachOperands(func(o operands) {
+		if !o.length {
+			return
+		}
+		in := o.draw(rand.New(rand.NewPCG(7, 2)), rnn.Size{B: 4, I: 2, H: 3, L: 6}, []int{6, 0, 3, 1})
+		testutil.CheckPadding(t, o.String(), testutil.RunnerOf(o.output), []int{2}, in...)
+		testutil.CheckPadding(t, o.String()+", state", testutil.RunnerOf(o.all), []int{2}, in...)
+	})
+}
+
+// A row of length 0 has no part in anything but its state, which stays what it was:
+// not even one that is no number.
+func TestRowOfNoSteps(t *testing.T) {
+	for _, c := range cells {
+		for _, reverse := range []bool{false, true} {
+			o := operands{cfg: rnn.Config{Cell: c, Reverse: reverse}, start: true, biases: true, length: true}
+			in := o.draw(rand.New(rand.NewPCG(8, 2)), rnn.Size{B: 2, I: 2, H: 3, L: 4}, []int{0, 4})
+			want, err := testutil.Run(testutil.Tape, tensor.Float64, o.output, nil, in...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range in[1 : len(in)-5] { // h0, c0
+				v := append([]float64(nil), in[1+i].F...)
+				for k := range 3 {
+					v[k] = nan
+				}
+				in[1+i].F = v
+			}
+			got, err := testutil.Run(testutil.Tape, tensor.Float64, o.output, nil, in...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, g := range append(got.Grads, got.Out) {
+				w := append(want.Grads, want.Out)[i]
+				for k := range w {
+					if g[k] != w[k] {
+						t.Fatalf("%s, reverse %t: result %d, element %d: want %g, got %g", c, reverse, i, k, w[k], g[k])
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestArguments(t *testing.T) {
+	args := []testutil.Argument{
+		testutil.Arg("x", 2, 3, 4), testutil.Arg("WeightIH", 8, 3), testutil.Arg("WeightHH", 8, 2), testutil.Arg("BiasIH", 8), testutil.Arg("BiasHH", 8),
+		testutil.Arg("start.H", 2, 2), testutil.Arg("start.C", 2, 2),
+	}
+	build := func(n []*G.Node) (*G.Node, error) {
+		p := rnn.Params[*G.Node]{WeightIH: n[1], WeightHH: n[2], BiasIH: n[3], BiasHH: n[4]}
+		return rnn.Sequence(rnn.Config{Cell: rnn.LSTM}, n[0], p, rnn.State[*G.Node]{H: n[5], C: n[6]}, nil)
+	}
+	testutil.CheckArguments(t, "rnn.Sequence", args, build)
+}
+
+func TestErrors(t *testing.T) {
+	g := G.NewGraph()
+	count := 0
+	node := func(dt tensor.Dtype, shape ...int) *G.Node {
+		count++
+		return G.NewTensor(g, dt, len(shape), G.WithShape(shape...), G.WithName(fmt.Sprintf("n%d", count)))
+	}
+	f := func(shape ...int) *G.Node { return node(tensor.Float64, shape...) }
+	x, p := f(2, 3, 5), rnn.Params[*G.Node]{WeightIH: f(6, 3), WeightHH: f(6, 2)}
+	gru := rnn.Config{Cell: rnn.GRU}
+	none := rnn.State[*G.Node]{}
+	for _, c := range []struct {
+		cfg     rnn.Config
+		x       *G.Node
+		p       rnn.Params[*G.Node]
+		start   rnn.State[*G.Node]
+		lengths *G.Node
+		want    string
+	}{
+		{rnn.Config{Cell: "gro"}, x, p, none, nil, `want a cell, "lstm", "gru", "tanh" or "relu", got "gro"`},
+		{gru, nil, p, none, nil, "x: want a node, got nil"},
+		{gru, x, rnn.Params[*G.Node]{WeightHH: p.WeightHH}, none, nil, "WeightIH: want a node, got nil"},
+		{gru, f(3, 5), p, none, nil, "x: want (B, I, L), each at least 1, got (3, 5)"},
+		{gru, f(2, 3, 0), p, none, nil, "x: want (B, I, L), each at least 1, got (2, 3, 0)"},
+		{gru, f(2, 4, 5), p, none, nil, "WeightIH: want (6, 4), got (6, 3)"},
+		{rnn.Config{Cell: rnn.LSTM}, x, p, none, nil, "WeightHH: want (4*H, H), H >= 1, got (6, 2)"},
+		{gru, x, rnn.Params[*G.Node]{p.WeightIH, p.WeightHH, f(5), nil}, none, nil, "BiasIH: want (6), got (5)"},
+		{gru, x, rnn.Params[*G.Node]{p.WeightIH, p.WeightHH, nil, f(6, 1)}, none, nil, "BiasHH: want (6), got (6, 1)"},
+		{gru, x, p, rnn.State[*G.Node]{H: f(1, 2)}, nil, "start.H: want (2, 2), got (1, 2)"},
+		{gru, x, p, rnn.State[*G.Node]{C: f(2, 2)}, nil, `start.C: want nil, as cell "gru" has no such state, got a node`},
+		{gru, x, p, none, f(2), "want lengths (2) of dtype int, got (2) of dtype float64"},
+		{gru, x, p, none, node(tensor.Int, 3), "want lengths (2) of dtype int, got (3) of dtype int"},
+		{gru, f(1<<20, 3, 1<<20), p, none, nil, "want at most 2147483647 elements in the gates (B, L, gates*H), got 1048576 x 1048576 x 4 x 2"},
+	} {
+		if _, err := rnn.Sequence(c.cfg, c.x, c.p, c.start, c.lengths); err == nil || err.Error() != "rnn.Sequence: "+c.want {
+			t.Errorf("got error %v, want %q", err, c.want)
+		}
+		if _, _, err := rnn.SequenceState(c.cfg, c.x, c.p, c.start, c.lengths); err == nil || err.Error() != "rnn.SequenceState: "+c.want {
+			t.Errorf("got error %v, want %q", err, c.want)
+		}
+	}
+}
+
+func TestBadLength(t *testing.T) {
+	o := operands{cfg: rnn.Config{Cell: rnn.Tanh}, length: true}
+	for _, n := range []int{-1, 4} {
+		in := o.draw(rand.New(rand.NewPCG(9, 2)), rnn.Size{B: 2, I: 2, H: 2, L: 3}, []int{1, n})
+		want := fmt.Sprintf("rnn.Sequence: lengths[1]: want a length in [0, 3], got %d", n)
+		if _, err := testutil.Forward(tensor.Float64, o.output, in...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+}

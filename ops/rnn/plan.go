@@ -1,0 +1,197 @@
+package rnn
+
+import (
+	"fmt"
+
+	"github.com/gorgonia-s4/s4/internal/gemm"
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
+)
+
+const (
+	// blockRows is the number of rows of a batch that are taken through the steps
+	// together, on one worker: what a tile of a product takes. Small batches are
+	// cut in blocks of half as many.
+	blockRows = 8
+	// chunkRows is the number of steps, times the rows of a block, whose inputs
+	// are mapped in one product, and whose gradients are summed in one.
+	chunkRows = 256
+	// maxGroups bounds the number of partial sums of the gradients of the weights.
+	maxGroups = 16
+)
+
+// plan is a recurrence over a whole sequence. What it keeps from Forward for
+// Backward is, for every step of every row, the gates and the states, (4+2) H
+// numbers for LSTM, (4+1) H for GRU and (1+1) H without gates; both have scratch
+// memory of a chunk of steps beside.
+//
+// A block of rows goes through all steps by itself, chunk by chunk. In memory, a
+// block has its steps first: z is (L, rows, width), and the states h and c are
+// (L+2, rows, H), of which number t+1 is that after step t: number t is before
+// it, or t+2 with Reverse.
+type plan[T num.Float] struct {
+	Config
+	Size
+	cell cell[T]
+
+	rows, steps int // of a block, of a chunk
+	groups      int // of blocks, whose gradients are summed by themselves
+
+	weights[T]
+	wihT      gemm.Packed[T] // the weights as gradients pass them
+	whhT      gemm.PackedB[T]
+	z, h, c   []T
+	dw        []T       // (groups): those of the weights, as in z
+	db        []float64 // (groups, width)
+	scratches []scratch[T]
+}
+
+// scratch is the memory of a worker.
+type scratch[T num.Float] struct {
+	ws     gemm.Workspace[T]
+	x      []T // (steps, rows, I)
+	g      []T // (steps, rows, H): the gradient of the output
+	dz     []T // (steps, rows, width)
+	dh, dc []T // (rows, H)
+	tmp    []T // (H)
+	sums   []T // (width)
+}
+
+// inputs are the operands of a recurrence, or their gradients. What is optional and
+// not there is nil.
+type inputs[T num.Float] struct {
+	X       []T // (B, I, L)
+	Params  Params[[]T]
+	Start   State[[]T]
+	Lengths []int
+}
+
+func newPlan[T num.Float](cfg Config, size Size) (*plan[T], error) {
+	if err := cfg.Cell.Validate(); err != nil {
+		return nil, err
+	}
+	if err := size.validate(cfg.Cell); err != nil {
+		return nil, err
+	}
+	p := &plan[T]{Config: cfg, Size: size, cell: cellOf[T](cfg.Cell)}
+	p.layout = layoutOf(cfg.Cell, size.H)
+	p.rows = min(blockRows, size.B)
+	if size.B <= blockRows {
+		p.rows = min(blockRows/2, size.B)
+	}
+	p.steps = min(chunkRows/p.rows, size.L)
+	p.groups = min(p.blocks(), maxGroups)
+	p.scratches = make([]scratch[T], par.Workers())
+	return p, nil
+}
+
+// blocks is the number of blocks of rows.
+func (p *plan[T]) blocks() int { return (p.B + p.rows - 1) / p.rows }
+
+// gates is the number of rows of the weights.
+func (p *plan[T]) gates() int { return p.Cell.Gates() * p.H }
+
+// prev is the number of the state before step t, less t.
+func (p *plan[T]) prev() int {
+	if p.Reverse {
+		return 2
+	}
+	return 0
+}
+
+// block is a block of rows and its part of what is kept.
+type block[T num.Float] struct {
+	at, n   int   // the first row, and their number
+	lengths []int // nil: all are whole
+	longest int   // of the lengths
+	z, h, c []T
+}
+
+func (p *plan[T]) block(i int, lengths []int) block[T] {
+	b := block[T]{at: i * p.rows, longest: p.L}
+	b.n = min(p.rows, p.B-b.at)
+	if lengths != nil {
+		b.lengths = lengths[b.at:][:b.n]
+		b.longest = 0
+		for _, n := range b.lengths {
+			b.longest = max(b.longest, n)
+		}
+	}
+	b.z = p.z[b.at*p.L*p.width:][:b.n*p.L*p.width]
+	states := (p.L + 2) * p.H
+	b.h = p.h[b.at*states:][:b.n*states]
+	if p.Cell.HasC() {
+		b.c = p.c[b.at*states:][:b.n*states]
+	}
+	return b
+}
+
+// length is the number of steps of row r of the block, none of l or more.
+func (b *block[T]) length(r, l int) int {
+	if b.lengths == nil {
+		return l
+	}
+	return b.lengths[r]
+}
+
+// counting is the number of steps of row r in [t0, t1).
+func (b *block[T]) counting(r, t0, t1 int) int {
+	return max(0, min(b.length(r, t1), t1)-t0)
+}
+
+// eachChunk calls f for the chunks of the first n steps, from the first or from
+// the last.
+func (p *plan[T]) eachChunk(n int, backwards bool, f func(t0, t1 int)) {
+	chunks := (n + p.steps - 1) / p.steps
+	for i := range chunks {
+		if backwards {
+			i = chunks - 1 - i
+		}
+		f(i*p.steps, min((i+1)*p.steps, n))
+	}
+}
+
+// eachStep calls f for the steps [t0, t1), from the first or from the last.
+func eachStep(t0, t1 int, backwards bool, f func(t int)) {
+	for i := range t1 - t0 {
+		if backwards {
+			f(t1 - 1 - i)
+		} else {
+			f(t0 + i)
+		}
+	}
+}
+
+// validLengths returns an error that names the first row whose length is not in
+// [0, l].
+func validLengths(lengths []int, l int) error {
+	for b, n := range lengths {
+		if n < 0 || n > l {
+			return fmt.Errorf("lengths[%d]: want a length in [0, %d], got %d", b, l, n)
+		}
+	}
+	return nil
+}
+
+// gather copies the features of the steps [t0, t1) of x, which is (B, features,
+// L), to dst, (steps, rows, features). What does not count is 0.
+func (p *plan[T]) gather(dst, x []T, features int, b *block[T], t0, t1 int) {
+	row := b.n * features
+	for r := range b.n {
+		n := b.counting(r, t0, t1)
+		gemm.Transpose(dst[r*features:], row, x[(b.at+r)*features*p.L+t0:], p.L, features, n)
+		for t := n; t < t1-t0; t++ {
+			clear(dst[t*row+r*features:][:features])
+		}
+	}
+}
+
+// clearSteps sets steps [t0, t1) of n features of x to zero.
+func clearSteps[T num.Float](x []T, n, l, t0, t1 int) {
+	if t0 == t1 {
+		return
+	}
+	for i := range n {
+		clear(x[i*l+t0 : i*l+t1])
+	}
+}

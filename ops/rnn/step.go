@@ -1,0 +1,93 @@
+package rnn
+
+import (
+	"fmt"
+
+	"github.com/gorgonia-s4/s4/internal/gemm"
+	"github.com/gorgonia-s4/s4/internal/num"
+)
+
+// Weights are the parameters of a recurrence as a step needs them: packed copies
+// that nothing changes, for any number of steps at the same time.
+type Weights[T num.Float] struct {
+	w    weights[T]
+	kind Cell
+	cell cell[T]
+	i, h int
+}
+
+// NewWeights copies the parameters of a recurrence of h features over i inputs. It
+// returns an error if the cell, a size or a length is wrong.
+func NewWeights[T num.Float](c Cell, i, h int, prm Params[[]T]) (*Weights[T], error) {
+	err := c.Validate()
+	if err == nil {
+		err = Size{B: 1, I: i, H: h, L: 1}.validate(c)
+	}
+	n := c.Gates() * h
+	for _, a := range []struct {
+		name     string
+		v        []T
+		want     int
+		optional bool
+	}{
+		{"WeightIH", prm.WeightIH, n * i, false}, {"WeightHH", prm.WeightHH, n * h, false},
+		{"BiasIH", prm.BiasIH, n, true}, {"BiasHH", prm.BiasHH, n, true},
+	} {
+		if err == nil {
+			err = num.CheckLen(a.name, a.v, a.want, a.optional)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("rnn: NewWeights: %w", err)
+	}
+	w := &Weights[T]{kind: c, cell: cellOf[T](c), i: i, h: h}
+	w.w.pack(c, i, h, &prm)
+	return w, nil
+}
+
+// Step is the recurrence, a step at a time. Its scratch memory is for one
+// goroutine.
+type Step[T num.Float] struct {
+	*Weights[T]
+	ws gemm.Workspace[T]
+	z  []T // (B, width)
+}
+
+// NewStep returns a step with scratch memory of its own.
+func (w *Weights[T]) NewStep() *Step[T] { return &Step[T]{Weights: w} }
+
+// Advance replaces the state, H and, where Cell.HasC, C (B, H), by that after the
+// inputs x (B, I), whose H is the output. It returns an error, and changes nothing, if
+// a length is wrong.
+func (s *Step[T]) Advance(state State[[]T], x []T) error {
+	if err := s.check(&state, x); err != nil {
+		return fmt.Errorf("rnn: Step.Advance: %w", err)
+	}
+	b, width := len(x)/s.i, s.w.width
+	s.z = num.Grow(s.z, b*width)
+	s.w.mapInputs(&s.ws, s.z, x, s.i, b)
+	gemm.AddPackedB(&s.ws, b, state.H, s.h, &s.w.whh, s.z[s.w.hid:], width)
+	for r := range b {
+		h := state.H[r*s.h:][:s.h]
+		var c []T
+		if s.kind.HasC() {
+			c = state.C[r*s.h:][:s.h]
+		}
+		s.cell.forward(s.z[r*width:][:width], h, c, h, c)
+	}
+	return nil
+}
+
+func (s *Step[T]) check(state *State[[]T], x []T) error {
+	b := len(x) / s.i
+	if b < 1 || len(x) != b*s.i {
+		return fmt.Errorf("x: want B rows of %d elements, got %d elements", s.i, len(x))
+	}
+	if err := num.CheckLen("H", state.H, b*s.h, false); err != nil {
+		return err
+	}
+	if s.kind.HasC() {
+		return num.CheckLen("C", state.C, b*s.h, false)
+	}
+	return num.CheckLen("C", state.C, 0, true)
+}
