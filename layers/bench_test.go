@@ -33,10 +33,25 @@ func makeLSSL(g *G.ExprGraph, h, n, _ int) (layers.Layer, error) {
 	return layers.NewLSSL(g, tensor.Float32, layers.LSSLConfig{DModel: h, DState: n})
 }
 
+func makeLSTM(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
+	return layers.NewLSTM(g, tensor.Float32, layers.LSTMConfig{DModel: h})
+}
+
+func makeGRU(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
+	return layers.NewGRU(g, tensor.Float32, layers.GRUConfig{DModel: h})
+}
+
+func makeRNN(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
+	return layers.NewRNN(g, tensor.Float32, layers.RNNConfig{DModel: h})
+}
+
 func BenchmarkS4D(b *testing.B)  { benchmarkLayer(b, makeS4D) }
 func BenchmarkS4(b *testing.B)   { benchmarkLayer(b, makeS4) }
 func BenchmarkDSS(b *testing.B)  { benchmarkLayer(b, makeDSS) }
 func BenchmarkLSSL(b *testing.B) { benchmarkLayer(b, makeLSSL) }
+func BenchmarkLSTM(b *testing.B) { benchmarkLayer(b, makeLSTM) }
+func BenchmarkGRU(b *testing.B)  { benchmarkLayer(b, makeGRU) }
+func BenchmarkRNN(b *testing.B)  { benchmarkLayer(b, makeRNN) }
 
 // benchmarkLayer measures a whole layer in float32 on a TapeMachine: forward
 // in evaluation mode (fwd), and forward and backward to the input and all

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,9 +87,7 @@ const familyLength = 60
 func family() []variant { return append(stateSpaces(), others()...) }
 
 // others are those that are no state space layers.
-func others() []variant {
-	return feedForwards()
-}
+func others() []variant { return slices.Concat(feedForwards(), recurrents()) }
 
 // stateSpaces are those that are state space layers, or blocks around them.
 func stateSpaces() []variant {
@@ -430,6 +429,7 @@ func TestPaddingDoesNotLeak(t *testing.T) {
 		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4Config{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}, Norm: layers.BatchNorm, PreNorm: true}),
 	)
+	vs = append(vs, bidirectionalRecurrents()...)
 	const batch, l = 2, 12
 	lengths := []int{5, l}
 	for _, v := range vs {

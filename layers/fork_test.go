@@ -24,6 +24,7 @@ func languageModel(t testing.TB, dt tensor.Dtype) layers.Chain {
 		{Mixer: layers.S4Config{DModel: 4, DState: 4, LMax: 8}, PreNorm: true},
 		{Mixer: layers.LSSLConfig{DModel: 4, DState: 4}, Norm: layers.BatchNorm},
 		{Mixer: layers.S4DConfig{DModel: 4, DState: 4, SSM: layers.SSM{Gate: 2}}, Norm: layers.NoNorm},
+		{Mixer: layers.LSTMConfig{DModel: 4, Layers: 2}, PreNorm: true},
 	}})
 	head, err3 := layers.NewLinear(g, dt, layers.LinearConfig{In: 4, Out: 5})
 	for _, err := range []error{err1, err2, err3} {
@@ -137,7 +138,7 @@ func TestStatesThatDoNotFit(t *testing.T) {
 	}
 	for want, s := range map[string]layers.State{
 		`want a state of one tensor "x", got []`:        nil,
-		`want tensors of layers 0 to 2, got "x"`:        {{Name: "x", Value: wrong(3)}},
+		`want tensors of layers 0 to 3, got "x"`:        {{Name: "x", Value: wrong(3)}},
 		`want tensors of layers 0 to 2, got "7.0.x"`:    {{Name: "7.0.x", Value: wrong(3)}},
 		"want a state (2, 4, 4), got (2, 3)":            edit(func(s layers.State) layers.State { s[1].Value = wrong(3); return s }),
 		`want a state of one tensor "x", got ["x" "x"]`: append(r.State(), good[2]),
@@ -153,7 +154,7 @@ func TestStatesThatDoNotFit(t *testing.T) {
 	if _, err := r.State().Split(1, 2); err == nil || !strings.Contains(err.Error(), "want sizes of 2 rows in all, got [1 2]") {
 		t.Errorf("got error %v", err)
 	}
-	if _, err := layers.JoinStates(good, good[:2]); err == nil || !strings.Contains(err.Error(), "state 1: want 3 tensors, got 2") {
+	if _, err := layers.JoinStates(good, good[:2]); err == nil || !strings.Contains(err.Error(), "state 1: want 5 tensors, got 2") {
 		t.Errorf("got error %v", err)
 	}
 	if _, err := r.Fork(0); err == nil || !strings.Contains(err.Error(), "want batch >= 1, got 0") {

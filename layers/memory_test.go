@@ -52,8 +52,11 @@ func TestLayersShareNoMemoryWithTheirCaller(t *testing.T) {
 		"DropoutConfig":     {keeper(t, layers.DropoutConfig{P: 0.5}, layers.NewDropout)},
 		"EmbeddingConfig":   {keeper(t, layers.EmbeddingConfig{Vocab: 3, DModel: 2, Padding: &padding}, layers.NewEmbedding)},
 		"StackConfig":       {keeper(t, layers.StackConfig{Blocks: []layers.BlockConfig{{Mixer: s4d}, {Mixer: s4}}, Repeat: 2}, layers.NewStack)},
+		"LSTMConfig":        {keeper(t, layers.LSTMConfig{DModel: 2, Layers: 2, Dropout: 0.1}, layers.NewLSTM)},
+		"GRUConfig":         {keeper(t, layers.GRUConfig{DModel: 2, Bidirectional: true}, layers.NewGRU)},
+		"RNNConfig":         {keeper(t, layers.RNNConfig{DModel: 2}, layers.NewRNN)},
 		"BlockConfig": {
-			block(s4), block(s4d), block(dss), block(lssl),
+			block(s4), block(s4d), block(dss), block(lssl), block(layers.LSTMConfig{DModel: 2}),
 		},
 	})
 }

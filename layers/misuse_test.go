@@ -64,6 +64,7 @@ func TestStateShapeIsThatOfAState(t *testing.T) {
 		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, LMax: 8, SSM: layers.SSM{Bidirectional: true}}),
 		dssVariant(layers.DSSConfig{DModel: 2, DState: 4}),
 		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}),
+		gruVariant(layers.GRUConfig{DModel: 2, Bidirectional: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.DSSConfig{DModel: 2, DState: 4}}),
 		blockVariant(layers.BlockConfig{Mixer: layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}}),
 	}

@@ -180,6 +180,7 @@ func init() {
 		RegisterMixer[S4Config]("s4"), RegisterMixer[S4DConfig]("s4d"), RegisterMixer[DSSConfig]("dss"),
 		RegisterMixer[LSSLConfig]("lssl"), RegisterMixer[LinearConfig]("linear"),
 		RegisterMixer[FeedForwardConfig]("feedforward"),
+		RegisterMixer[LSTMConfig]("lstm"), RegisterMixer[GRUConfig]("gru"), RegisterMixer[RNNConfig]("rnn"),
 	} {
 		if err != nil {
 			panic(err)

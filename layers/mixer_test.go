@@ -164,6 +164,9 @@ func TestMixerKindsInJSON(t *testing.T) {
 		{Mixer: named{scaleConfig{DModel: 4}}, PreNorm: true},
 		{Mixer: layers.S4Config{DModel: 4, LMax: 8}, Dropout: 0.5},
 		{Mixer: layers.LinearConfig{In: 4, Out: 4}},
+		{Mixer: layers.LSTMConfig{DModel: 4, Layers: 2, Bidirectional: true, Dropout: 0.1}},
+		{Mixer: layers.GRUConfig{DModel: 4, Hidden: 4, NoBias: true}},
+		{Mixer: layers.RNNConfig{DModel: 4, ReLU: true}},
 	}}
 	b, err := json.Marshal(cfg)
 	if err != nil {
@@ -176,11 +179,11 @@ func TestMixerKindsInJSON(t *testing.T) {
 	if !reflect.DeepEqual(got, cfg) {
 		t.Errorf("%s came back as %+v", b, got)
 	}
-	if kinds := strings.Join(layers.MixerKinds(), " "); !strings.HasPrefix(kinds, "dss feedforward linear lssl s4 s4d scale") {
+	if kinds := strings.Join(layers.MixerKinds(), " "); !strings.HasPrefix(kinds, "dss feedforward gru linear lssl lstm rnn s4 s4d scale") {
 		t.Errorf("kinds %s", kinds)
 	}
 	for text, want := range map[string]string{
-		`{"mixer":{"kind":"lstm"}}`:                    `want a kind, one of ` + strings.Join(layers.MixerKinds(), ", ") + `, got "lstm"`,
+		`{"mixer":{"kind":"transistor"}}`:              `want a kind, one of ` + strings.Join(layers.MixerKinds(), ", ") + `, got "transistor"`,
 		`{"mixer":{"d_model":4}}`:                      `got ""`,
 		`{"mixer":{"kind":"s4d","d_modle":4}}`:         `mixer of kind "s4d": json: unknown field "d_modle"`,
 		`{"mixer":{"kind":"s4d","d_model":4},"nrm":1}`: `unknown field "nrm"`,

@@ -108,7 +108,7 @@ func runLoss(vm testutil.VM, g *G.ExprGraph, eval bool, out, loss *G.Node, wrt G
 
 // bothWays is layers that look both ways, and mixings and gates of all kinds.
 func bothWays() []variant {
-	return []variant{
+	return append(bidirectionalRecurrents(),
 		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}),
 		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true, OffByOne: true, Mixing: layers.MixNone, Channels: 2, Activation: ops.ActSigmoid}}),
 		s4Variant(layers.S4Config{DModel: 4, DState: 4, LMax: familyLength, SSM: layers.SSM{Bidirectional: true, Gate: 2, Bottleneck: 2, Channels: 2, GateActivation: ops.ActSiLU}}),
@@ -117,7 +117,7 @@ func bothWays() []variant {
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}, Norm: layers.BatchNorm, PreNorm: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4}, Norm: layers.NoNorm, PreNorm: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Dropout: 0.2}}, PreNorm: true, Dropout: 0.2, UntiedDropout: true}),
-	}
+	)
 }
 
 // No row of a batch changes another, in Fwd and FwdState and their gradients.

@@ -32,6 +32,12 @@ func newLayer(cfg any) (layers.Layer, error) {
 		return layers.NewDSS(g, dt, *c)
 	case *layers.LSSLConfig:
 		return layers.NewLSSL(g, dt, *c)
+	case *layers.LSTMConfig:
+		return layers.NewLSTM(g, dt, *c)
+	case *layers.GRUConfig:
+		return layers.NewGRU(g, dt, *c)
+	case *layers.RNNConfig:
+		return layers.NewRNN(g, dt, *c)
 	case *layers.LinearConfig:
 		return layers.NewLinear(g, dt, *c)
 	case *layers.FeedForwardConfig:
@@ -56,6 +62,9 @@ func TestHugeFields(t *testing.T) {
 		func() any { return &layers.DSSConfig{DModel: 4, DState: 4, LMax: 8} },
 		func() any { return &layers.DSSConfig{DModel: 4, DState: 4, Init: layers.DSSInitRandom} },
 		func() any { return &layers.LSSLConfig{DModel: 4, DState: 4, NSSM: 2} },
+		func() any { return &layers.LSTMConfig{DModel: 3} },
+		func() any { return &layers.GRUConfig{DModel: 4, Layers: 2, Bidirectional: true} },
+		func() any { return &layers.RNNConfig{DModel: 3, Hidden: 4} },
 		func() any { return &layers.LinearConfig{In: 3, Out: 3} },
 		func() any { return &layers.FeedForwardConfig{DModel: 3} },
 		func() any { return &layers.FeedForwardConfig{DModel: 3, FF: 5, Gate: true} },
@@ -117,6 +126,9 @@ func TestHugeInputs(t *testing.T) {
 		dssVariant(layers.DSSConfig{DModel: 4, DState: 4, Version: vandermonde.DSSExp}),
 		dssVariant(layers.DSSConfig{DModel: 4, DState: 4, LMax: 8}),
 		lsslVariant(layers.LSSLConfig{DModel: 4, DState: 4}),
+		lstmVariant(layers.LSTMConfig{DModel: 4}),
+		gruVariant(layers.GRUConfig{DModel: 4, Layers: 2}),
+		rnnVariant(layers.RNNConfig{DModel: 4}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 4, DState: 4}, Norm: layers.BatchNorm}),
 	} {
 		g := G.NewGraph()

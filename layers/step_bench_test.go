@@ -32,6 +32,15 @@ func BenchmarkStep(b *testing.B) {
 		{"lssl", func(g *G.ExprGraph) (recurrent, error) {
 			return layers.NewLSSL(g, tensor.Float32, layers.LSSLConfig{DModel: h, DState: n})
 		}},
+		{"lstm", func(g *G.ExprGraph) (recurrent, error) {
+			return layers.NewLSTM(g, tensor.Float32, layers.LSTMConfig{DModel: h})
+		}},
+		{"gru", func(g *G.ExprGraph) (recurrent, error) {
+			return layers.NewGRU(g, tensor.Float32, layers.GRUConfig{DModel: h})
+		}},
+		{"rnn", func(g *G.ExprGraph) (recurrent, error) {
+			return layers.NewRNN(g, tensor.Float32, layers.RNNConfig{DModel: h})
+		}},
 		{"block", func(g *G.ExprGraph) (recurrent, error) {
 			return layers.NewBlock(g, tensor.Float32, layers.BlockConfig{Mixer: layers.S4DConfig{DModel: h, DState: n, FixedB: true}, PreNorm: true})
 		}},

@@ -8,8 +8,10 @@ import (
 )
 
 // Backward writes the gradients of sum(gy y) + sum(gEnd end) to grad, but for those
-// that are nil, after a Forward on the same inputs. gEnd may be nil.
-func (p *plan[T]) Backward(grad *inputs[T], in *inputs[T], gy []T, gEnd State[[]T]) error {
+// that are nil, after a Forward on the same inputs. gEnd may be nil. The gradient of
+// the inputs is added, but by the first direction; that of the start is written to its
+// place.
+func (p *plan[T]) Backward(grad, in *inputs[T], gy []T, gEnd State[[]T]) {
 	if grad.X != nil {
 		p.wihT.Pack(true, p.I, p.in, turned(p.layout, in.Params.WeightIH, p.I), p.I, nil)
 	}
@@ -26,7 +28,6 @@ func (p *plan[T]) Backward(grad *inputs[T], in *inputs[T], gy []T, gEnd State[[]
 		}
 	})
 	p.sumGroups(&grad.Params)
-	return nil
 }
 
 // size is the number of weights.
@@ -39,21 +40,25 @@ func (p *plan[T]) backwardBlock(s *scratch[T], group int, grad, in *inputs[T], g
 	s.tmp = num.Grow(s.tmp, p.H)
 	s.dh = p.loadEnd(s.dh, gEnd.H, b)
 	s.dc = p.loadEnd(s.dc, gEnd.C, b)
-	p.eachChunk(b.longest, !p.Reverse, func(t0, t1 int) {
-		p.gather(s.g, gy, p.H, b, t0, t1)
-		eachStep(t0, t1, !p.Reverse, func(t int) { p.backwardStep(s, b, t0, t) })
-		p.gather(s.x, in.X, p.I, b, t0, t1)
+	p.eachChunk(b.longest, !p.reverse, func(t0, t1 int) {
+		p.gather(s.g, p.output(gy, 0, p.L), p.H, p.of, b, t0, t1)
+		eachStep(t0, t1, !p.reverse, func(t int) { p.backwardStep(s, b, t0, t) })
+		p.gather(s.x, in.X, p.I, 1, b, t0, t1)
 		p.sumWeights(s, group, b, t0, t1)
 		if grad.X != nil {
 			p.backwardInput(s, grad.X, b, t0, t1)
 		}
 	})
 	for r := range b.n {
-		if grad.X != nil {
+		if grad.X != nil && p.number == 0 {
 			clearSteps(grad.X[(b.at+r)*p.I*p.L:], p.I, p.L, b.longest, p.L)
 		}
-		storeRow(grad.Start.H, s.dh, b.at+r, r, p.H)
-		storeRow(grad.Start.C, s.dc, b.at+r, r, p.H)
+		if grad.Start.H != nil {
+			copy(p.start(grad.Start.H, b.at+r), s.dh[r*p.H:])
+		}
+		if grad.Start.C != nil {
+			copy(p.start(grad.Start.C, b.at+r), s.dc[r*p.H:])
+		}
 	}
 }
 
@@ -61,19 +66,14 @@ func (p *plan[T]) backwardBlock(s *scratch[T], group int, grad, in *inputs[T], g
 // dst.
 func (p *plan[T]) loadEnd(dst, end []T, b *block[T]) []T {
 	dst = num.Grow(dst, b.n*p.H)
+	clear(dst)
 	if end == nil {
-		clear(dst)
-	} else {
-		copy(dst, end[b.at*p.H:])
+		return dst
+	}
+	for r := range b.n {
+		copy(dst[r*p.H:][:p.H], p.output(end, b.at+r, 1))
 	}
 	return dst
-}
-
-// storeRow copies row from of src to row to of dst, unless that is nil.
-func storeRow[T num.Float](dst, src []T, to, from, n int) {
-	if dst != nil {
-		copy(dst[to*n:][:n], src[from*n:])
-	}
 }
 
 // backwardStep replaces the gradient of the state after step t by that of the
@@ -116,13 +116,15 @@ func (p *plan[T]) sumWeights(s *scratch[T], group int, b *block[T], t0, t1 int) 
 	}
 }
 
-// backwardInput writes the gradient of the inputs of the steps [t0, t1).
+// backwardInput writes the gradient of the inputs of the steps [t0, t1), or adds it.
 func (p *plan[T]) backwardInput(s *scratch[T], dx []T, b *block[T], t0, t1 int) {
 	for r := range b.n {
 		n := b.counting(r, t0, t1)
 		to := dx[(b.at+r)*p.I*p.L:]
-		gemm.GemmPacked(&s.ws, &p.wihT, true, n, s.dz[r*p.width:], b.n*p.width, to[t0:], p.L, false, nil)
-		clearSteps(to, p.I, p.L, t0+n, t1)
+		gemm.GemmPacked(&s.ws, &p.wihT, true, n, s.dz[r*p.width:], b.n*p.width, to[t0:], p.L, p.number > 0, nil)
+		if p.number == 0 {
+			clearSteps(to, p.I, p.L, t0+n, t1)
+		}
 	}
 }
 

@@ -42,12 +42,51 @@ func (c Cell) Gates() int {
 // HasC reports whether the cell has the second state c: LSTM has.
 func (c Cell) HasC() bool { return c == LSTM }
 
+// Direction names the order in which a recurrence takes the steps.
+type Direction string
+
+// The directions. The zero value is Forward.
+const (
+	Forward  Direction = "forward"  // from the first step
+	Backward Direction = "backward" // from the last step of a row that counts
+	Both     Direction = "both"     // two recurrences, one each, whose outputs are one behind the other
+)
+
+// Validate returns an error unless the direction is one of those here or empty.
+func (d Direction) Validate() error {
+	switch d {
+	case "", Forward, Backward, Both:
+		return nil
+	}
+	return fmt.Errorf("want a direction, %q, %q or %q, got %q", Forward, Backward, Both, string(d))
+}
+
+// count is the number of recurrences.
+func (d Direction) count() int {
+	if d == Both {
+		return 2
+	}
+	return 1
+}
+
 // Config says what a recurrence computes.
 type Config struct {
-	Cell Cell
-	// Reverse goes from the last step of a row that counts to the first: its state
-	// before is that behind the last step.
-	Reverse bool
+	Cell      Cell
+	Direction Direction
+	// Slot is where its states are in tensors of those of several layers and
+	// directions: see [State].
+	Slot int
+}
+
+// Validate returns an error that names the first field out of range.
+func (c Config) Validate() error {
+	if err := c.Cell.Validate(); err != nil {
+		return err
+	}
+	if c.Slot < 0 {
+		return fmt.Errorf("want Slot >= 0, got %d", c.Slot)
+	}
+	return c.Direction.Validate()
 }
 
 // Params are the parameters of a recurrence of H features over inputs of I, in the
@@ -60,8 +99,8 @@ type Params[V any] struct {
 	BiasHH   V // (G*H), or nil for none
 }
 
-// State is the state of a recurrence: H (B, H), and C (B, H) where Cell.HasC.
-// One that is nil is zero.
+// State is the state of recurrences: H (B, S, H), and C (B, S, H) where Cell.HasC, S
+// of them side by side. One that is nil is zero.
 type State[V any] struct{ H, C V }
 
 // Size is the size of a recurrence over a batch.

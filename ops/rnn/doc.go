@@ -1,6 +1,6 @@
 // Package rnn computes recurrent networks over whole sequences: the LSTM, the GRU
-// and the network without gates, one layer and one direction at a time. What a
-// stack of layers, two directions and dropout make of them is in package layers.
+// and the network without gates, a layer at a time. What a stack of layers with dropout
+// makes of them is in package layers.
 //
 // With x_t the input and h, c the state before step t, sigma the logistic function
 // and * the product element by element, the state after it is for
@@ -29,8 +29,8 @@
 // their sums are added in order, so that results do not depend on the number of
 // workers.
 //
-// Shapes: B rows of a batch, I features of the input, H of the state and the output,
-// L steps.
+// Shapes: B rows of a batch, I features of the input, H of the state and of the output
+// of a direction, L steps, S states of several layers and directions side by side.
 //
 // Sources: Hochreiter, Schmidhuber, "Long Short-Term Memory" (1997), with the forget
 // gate of Gers, Schmidhuber, Cummins (2000); Cho et al., "Learning Phrase

@@ -6,16 +6,16 @@ import (
 	"github.com/gorgonia-s4/s4/internal/par"
 )
 
-// Forward writes the output to y (B, H, L) and, unless they are nil, the state
-// after the last step that counts to end.
+// Forward writes the output to its place in y (B, directions, H, L) and, unless they
+// are nil, the state after the last step that counts to end (B, directions, H).
 func (p *plan[T]) Forward(y []T, end State[[]T], in *inputs[T]) error {
 	if err := validLengths(in.Lengths, p.L); err != nil {
 		return err
 	}
-	p.pack(p.Cell, p.I, p.H, &in.Params)
+	p.pack(p.kind, p.I, p.H, &in.Params)
 	p.z = num.Grow(p.z, p.B*p.L*p.width)
 	p.h = num.Grow(p.h, p.B*(p.L+2)*p.H)
-	if p.Cell.HasC() {
+	if p.kind.HasC() {
 		p.c = num.Grow(p.c, p.B*(p.L+2)*p.H)
 	}
 	par.For(p.blocks(), func(worker, i int) {
@@ -34,14 +34,14 @@ func (p *plan[T]) forwardBlock(s *scratch[T], y []T, in *inputs[T], b *block[T])
 		p.loadStart(b.c, in.Start.C, b)
 	}
 	s.x = num.Grow(s.x, p.steps*b.n*p.I)
-	p.eachChunk(b.longest, p.Reverse, func(t0, t1 int) {
-		p.gather(s.x, in.X, p.I, b, t0, t1)
+	p.eachChunk(b.longest, p.reverse, func(t0, t1 int) {
+		p.gather(s.x, in.X, p.I, 1, b, t0, t1)
 		p.mapInputs(&s.ws, b.z[t0*b.n*p.width:t1*b.n*p.width], s.x, p.I, (t1-t0)*b.n)
-		eachStep(t0, t1, p.Reverse, func(t int) { p.forwardStep(s, b, t) })
+		eachStep(t0, t1, p.reverse, func(t int) { p.forwardStep(s, b, t) })
 		p.scatter(y, b, t0, t1)
 	})
 	for r := range b.n {
-		clearSteps(y[(b.at+r)*p.H*p.L:], p.H, p.L, b.longest, p.L)
+		clearSteps(p.output(y, b.at+r, p.L), p.H, p.L, b.longest, p.L)
 	}
 }
 
@@ -51,7 +51,7 @@ func (p *plan[T]) loadStart(states, start []T, b *block[T]) {
 	row := b.n * p.H
 	for r := range b.n {
 		n, first := b.length(r, p.L), 0
-		if p.Reverse {
+		if p.reverse {
 			first = n + 1
 		}
 		for t := n + 1; t <= b.longest+1; t++ {
@@ -61,7 +61,7 @@ func (p *plan[T]) loadStart(states, start []T, b *block[T]) {
 		if start == nil || n == 0 {
 			clear(to)
 		} else {
-			copy(to, start[(b.at+r)*p.H:])
+			copy(to, p.start(start, b.at+r))
 		}
 	}
 }
@@ -73,16 +73,16 @@ func (p *plan[T]) storeEnd(end, states, start []T, b *block[T]) {
 		return
 	}
 	for r := range b.n {
-		to := end[(b.at+r)*p.H:][:p.H]
+		to := p.output(end, b.at+r, 1)[:p.H]
 		n, last := b.length(r, p.L), 1
-		if !p.Reverse {
+		if !p.reverse {
 			last = n
 		}
 		switch {
 		case n > 0:
 			copy(to, states[(last*b.n+r)*p.H:])
 		case start != nil:
-			copy(to, start[(b.at+r)*p.H:])
+			copy(to, p.start(start, b.at+r))
 		default:
 			clear(to)
 		}
@@ -118,7 +118,7 @@ func (p *plan[T]) scatter(y []T, b *block[T], t0, t1 int) {
 	row := b.n * p.H
 	for r := range b.n {
 		n := b.counting(r, t0, t1)
-		to := y[(b.at+r)*p.H*p.L:]
+		to := p.output(y, b.at+r, p.L)
 		gemm.Transpose(to[t0:], p.L, b.h[(t0+1)*row+r*p.H:], row, n, p.H)
 		clearSteps(to, p.H, p.L, t0+n, t1)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,32 +17,41 @@ import (
 
 var cells = []rnn.Cell{rnn.LSTM, rnn.GRU, rnn.Tanh, rnn.ReLU}
 
-var nan = math.NaN()
-
-// operands are inputs of an op under test, and how they are handed over. What all
-// have comes first: x, then the start of the state.
+// operands are inputs of an op under test, and how they are handed over. What has
+// rows comes first: x, then the start of the state, of one layer more than the
+// recurrence has on either side if there is a slot.
 type operands struct {
 	cfg                   rnn.Config
 	start, biases, length bool
 }
 
 func (o operands) String() string {
-	return fmt.Sprintf("%s, reverse %t, start %t, biases %t, lengths %t", o.cfg.Cell, o.cfg.Reverse, o.start, o.biases, o.length)
+	return fmt.Sprintf("%s, %s, slot %d, start %t, biases %t, lengths %t", o.cfg.Cell, o.cfg.Direction, o.cfg.Slot, o.start, o.biases, o.length)
+}
+
+func (o operands) directions() int {
+	if o.cfg.Direction == rnn.Both {
+		return 2
+	}
+	return 1
 }
 
 // draw returns inputs.
 func (o operands) draw(rng *rand.Rand, s rnn.Size, lengths []int) []testutil.Input {
 	n := o.cfg.Cell.Gates() * s.H
 	in := []testutil.Input{testutil.Normal(rng, "x", s.B, s.I, s.L)}
-	if o.start {
-		in = append(in, testutil.Normal(rng, "h0", s.B, s.H))
+	if slots := 2*o.cfg.Slot + o.directions(); o.start {
+		in = append(in, testutil.Normal(rng, "h0", s.B, slots, s.H))
 		if o.cfg.Cell.HasC() {
-			in = append(in, testutil.Normal(rng, "c0", s.B, s.H))
+			in = append(in, testutil.Normal(rng, "c0", s.B, slots, s.H))
 		}
 	}
-	in = append(in, testutil.Uniform(rng, "weight_ih", -1, 1, n, s.I), testutil.Uniform(rng, "weight_hh", -0.5, 0.5, n, s.H))
-	if o.biases {
-		in = append(in, testutil.Normal(rng, "bias_ih", n), testutil.Normal(rng, "bias_hh", n))
+	for d := range o.directions() {
+		name := func(s string) string { return fmt.Sprintf("%s.%d", s, d) }
+		in = append(in, testutil.Uniform(rng, name("weight_ih"), -1, 1, n, s.I), testutil.Uniform(rng, name("weight_hh"), -0.5, 0.5, n, s.H))
+		if o.biases {
+			in = append(in, testutil.Normal(rng, name("bias_ih"), n), testutil.Normal(rng, name("bias_hh"), n))
+		}
 	}
 	if o.length {
 		in = append(in, testutil.Ints("lengths", lengths, s.B))
@@ -50,7 +60,7 @@ func (o operands) draw(rng *rand.Rand, s rnn.Size, lengths []int) []testutil.Inp
 }
 
 // sort returns the nodes of the inputs as an op takes them.
-func (o operands) sort(n []*G.Node) (x *G.Node, p rnn.Params[*G.Node], start rnn.State[*G.Node], lengths *G.Node) {
+func (o operands) sort(n []*G.Node) (x *G.Node, ps []rnn.Params[*G.Node], start rnn.State[*G.Node], lengths *G.Node) {
 	next := func(has bool) *G.Node {
 		if !has {
 			return nil
@@ -61,8 +71,12 @@ func (o operands) sort(n []*G.Node) (x *G.Node, p rnn.Params[*G.Node], start rnn
 	}
 	x = next(true)
 	start.H, start.C = next(o.start), next(o.start && o.cfg.Cell.HasC())
-	p.WeightIH, p.WeightHH, p.BiasIH, p.BiasHH = next(true), next(true), next(o.biases), next(o.biases)
-	return x, p, start, next(o.length)
+	for range o.directions() {
+		var p rnn.Params[*G.Node]
+		p.WeightIH, p.WeightHH, p.BiasIH, p.BiasHH = next(true), next(true), next(o.biases), next(o.biases)
+		ps = append(ps, p)
+	}
+	return x, ps, start, next(o.length)
 }
 
 // output is the output alone.
@@ -90,8 +104,9 @@ func (o operands) all(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
 
 func eachOperands(f func(o operands)) {
 	for _, c := range cells {
-		for i := range 8 {
-			f(operands{cfg: rnn.Config{Cell: c, Reverse: i&1 > 0}, start: i&2 > 0, biases: i&4 > 0, length: i == 1 || i == 6})
+		for i, d := range []rnn.Direction{rnn.Forward, rnn.Backward, rnn.Both} {
+			f(operands{cfg: rnn.Config{Cell: c, Direction: d}, biases: i > 0})
+			f(operands{cfg: rnn.Config{Cell: c, Direction: d, Slot: i}, start: true, biases: i != 1, length: true})
 		}
 	}
 }
@@ -134,31 +149,26 @@ func TestPadding(t *testing.T) {
 // not even one that is no number.
 func TestRowOfNoSteps(t *testing.T) {
 	for _, c := range cells {
-		for _, reverse := range []bool{false, true} {
-			o := operands{cfg: rnn.Config{Cell: c, Reverse: reverse}, start: true, biases: true, length: true}
-			in := o.draw(rand.New(rand.NewPCG(8, 2)), rnn.Size{B: 2, I: 2, H: 3, L: 4}, []int{0, 4})
-			want, err := testutil.Run(testutil.Tape, tensor.Float64, o.output, nil, in...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i := range in[1 : len(in)-5] { // h0, c0
-				v := append([]float64(nil), in[1+i].F...)
-				for k := range 3 {
-					v[k] = nan
+		o := operands{cfg: rnn.Config{Cell: c, Direction: rnn.Both}, start: true, biases: true, length: true}
+		in := o.draw(rand.New(rand.NewPCG(8, 2)), rnn.Size{B: 2, I: 2, H: 3, L: 4}, []int{0, 4})
+		want, err := testutil.Run(testutil.Tape, tensor.Float64, o.output, nil, in...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range in {
+			if in[i].Name == "h0" || in[i].Name == "c0" {
+				for k := range 6 {
+					in[i].F[k] = math.NaN()
 				}
-				in[1+i].F = v
 			}
-			got, err := testutil.Run(testutil.Tape, tensor.Float64, o.output, nil, in...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i, g := range append(got.Grads, got.Out) {
-				w := append(want.Grads, want.Out)[i]
-				for k := range w {
-					if g[k] != w[k] {
-						t.Fatalf("%s, reverse %t: result %d, element %d: want %g, got %g", c, reverse, i, k, w[k], g[k])
-					}
-				}
+		}
+		got, err := testutil.Run(testutil.Tape, tensor.Float64, o.output, nil, in...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, g := range append(got.Grads, got.Out) {
+			if w := append(want.Grads, want.Out)[i]; !slices.Equal(g, w) {
+				t.Errorf("%s: result %d: want %g, got %g", c, i, w, g)
 			}
 		}
 	}
@@ -167,11 +177,11 @@ func TestRowOfNoSteps(t *testing.T) {
 func TestArguments(t *testing.T) {
 	args := []testutil.Argument{
 		testutil.Arg("x", 2, 3, 4), testutil.Arg("WeightIH", 8, 3), testutil.Arg("WeightHH", 8, 2), testutil.Arg("BiasIH", 8), testutil.Arg("BiasHH", 8),
-		testutil.Arg("start.H", 2, 2), testutil.Arg("start.C", 2, 2),
+		testutil.Arg("start.H", 2, 1, 2), testutil.Arg("start.C", 2, 1, 2),
 	}
 	build := func(n []*G.Node) (*G.Node, error) {
 		p := rnn.Params[*G.Node]{WeightIH: n[1], WeightHH: n[2], BiasIH: n[3], BiasHH: n[4]}
-		return rnn.Sequence(rnn.Config{Cell: rnn.LSTM}, n[0], p, rnn.State[*G.Node]{H: n[5], C: n[6]}, nil)
+		return rnn.Sequence(rnn.Config{Cell: rnn.LSTM}, n[0], []rnn.Params[*G.Node]{p}, rnn.State[*G.Node]{H: n[5], C: n[6]}, nil)
 	}
 	testutil.CheckArguments(t, "rnn.Sequence", args, build)
 }
@@ -185,6 +195,7 @@ func TestErrors(t *testing.T) {
 	}
 	f := func(shape ...int) *G.Node { return node(tensor.Float64, shape...) }
 	x, p := f(2, 3, 5), rnn.Params[*G.Node]{WeightIH: f(6, 3), WeightHH: f(6, 2)}
+	lstm, wide := rnn.Config{Cell: rnn.LSTM}, rnn.Params[*G.Node]{WeightIH: f(8, 3), WeightHH: f(8, 2)}
 	gru := rnn.Config{Cell: rnn.GRU}
 	none := rnn.State[*G.Node]{}
 	for _, c := range []struct {
@@ -204,16 +215,23 @@ func TestErrors(t *testing.T) {
 		{rnn.Config{Cell: rnn.LSTM}, x, p, none, nil, "WeightHH: want (4*H, H), H >= 1, got (6, 2)"},
 		{gru, x, rnn.Params[*G.Node]{p.WeightIH, p.WeightHH, f(5), nil}, none, nil, "BiasIH: want (6), got (5)"},
 		{gru, x, rnn.Params[*G.Node]{p.WeightIH, p.WeightHH, nil, f(6, 1)}, none, nil, "BiasHH: want (6), got (6, 1)"},
-		{gru, x, p, rnn.State[*G.Node]{H: f(1, 2)}, nil, "start.H: want (2, 2), got (1, 2)"},
-		{gru, x, p, rnn.State[*G.Node]{C: f(2, 2)}, nil, `start.C: want nil, as cell "gru" has no such state, got a node`},
+		{rnn.Config{Cell: rnn.GRU, Direction: "no"}, x, p, none, nil, `want a direction, "forward", "backward" or "both", got "no"`},
+		{rnn.Config{Cell: rnn.GRU, Slot: -2}, x, p, none, nil, "want Slot >= 0, got -2"},
+		{rnn.Config{Cell: rnn.GRU, Direction: rnn.Both}, x, p, none, nil, "p: want the parameters of 2 directions, got those of 1"},
+		{gru, x, p, rnn.State[*G.Node]{H: f(1, 1, 2)}, nil, "start.H: want (2, S, 2), S >= 1, got (1, 1, 2)"},
+		{gru, x, p, rnn.State[*G.Node]{H: f(2, 2)}, nil, "start.H: want (2, S, 2), S >= 1, got (2, 2)"},
+		{rnn.Config{Cell: rnn.GRU, Slot: 3}, x, p, rnn.State[*G.Node]{H: f(2, 3, 2)}, nil, "start.H: want (2, S, 2), S >= 4, got (2, 3, 2)"},
+		{lstm, x, wide, rnn.State[*G.Node]{H: f(2, 2, 2), C: f(2, 1, 2)}, nil, "start.C: want (2, S, 2), S >= 2, got (2, 1, 2)"},
+		{lstm, x, wide, rnn.State[*G.Node]{H: f(2, 1, 2), C: f(2, 2, 2)}, nil, "start.C: want (2, 1, 2), the shape of start.H, got (2, 2, 2)"},
+		{gru, x, p, rnn.State[*G.Node]{C: f(2, 1, 2)}, nil, `start.C: want nil, as cell "gru" has no such state, got a node`},
 		{gru, x, p, none, f(2), "want lengths (2) of dtype int, got (2) of dtype float64"},
 		{gru, x, p, none, node(tensor.Int, 3), "want lengths (2) of dtype int, got (3) of dtype int"},
 		{gru, f(1<<20, 3, 1<<20), p, none, nil, "want at most 2147483647 elements in the gates (B, L, gates*H), got 1048576 x 1048576 x 4 x 2"},
 	} {
-		if _, err := rnn.Sequence(c.cfg, c.x, c.p, c.start, c.lengths); err == nil || err.Error() != "rnn.Sequence: "+c.want {
+		if _, err := rnn.Sequence(c.cfg, c.x, []rnn.Params[*G.Node]{c.p}, c.start, c.lengths); err == nil || err.Error() != "rnn.Sequence: "+c.want {
 			t.Errorf("got error %v, want %q", err, c.want)
 		}
-		if _, _, err := rnn.SequenceState(c.cfg, c.x, c.p, c.start, c.lengths); err == nil || err.Error() != "rnn.SequenceState: "+c.want {
+		if _, _, err := rnn.SequenceState(c.cfg, c.x, []rnn.Params[*G.Node]{c.p}, c.start, c.lengths); err == nil || err.Error() != "rnn.SequenceState: "+c.want {
 			t.Errorf("got error %v, want %q", err, c.want)
 		}
 	}
@@ -225,6 +243,38 @@ func TestBadLength(t *testing.T) {
 		in := o.draw(rand.New(rand.NewPCG(9, 2)), rnn.Size{B: 2, I: 2, H: 2, L: 3}, []int{1, n})
 		want := fmt.Sprintf("rnn.Sequence: lengths[1]: want a length in [0, 3], got %d", n)
 		if _, err := testutil.Forward(tensor.Float64, o.output, in...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+}
+
+func TestJoinStates(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 2))
+	testutil.Check(t, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) { return rnn.JoinStates(n...) },
+		testutil.Normal(rng, "a", 3, 1, 2), testutil.Normal(rng, "b", 3, 2, 2), testutil.Normal(rng, "c", 3, 1, 2))
+	g := G.NewGraph()
+	count := 0
+	f := func(dt tensor.Dtype, shape ...int) *G.Node {
+		count++
+		return G.NewTensor(g, dt, len(shape), G.WithShape(shape...), G.WithName(fmt.Sprintf("n%d", count)))
+	}
+	a := f(tensor.Float64, 3, 1, 2)
+	if one, err := rnn.JoinStates(a); err != nil || one != a {
+		t.Errorf("one state alone: got %v, %v", one, err)
+	}
+	both, err := rnn.JoinStates(a, f(tensor.Float64, 3, 2, 2))
+	if err != nil || !both.Shape().Eq(tensor.Shape{3, 3, 2}) {
+		t.Errorf("got %v, %v, want (3, 3, 2)", both, err)
+	}
+	for want, in := range map[string][]*G.Node{
+		"rnn.JoinStates: want at least one state, got none":                      {},
+		"rnn.JoinStates: state 1: want a node, got nil":                          {a, nil},
+		"rnn.JoinStates: state 1: want dtype float32 or float64, got int":        {a, f(tensor.Int, 3, 1, 2)},
+		"rnn.JoinStates: state 1: want (B, S, H), of one B and H, got (2, 1, 2)": {a, f(tensor.Float64, 2, 1, 2)},
+		"rnn.JoinStates: state 1: want (B, S, H), of one B and H, got (3, 2)":    {a, f(tensor.Float64, 3, 2)},
+		"rnn.JoinStates: state 0: want (B, S, H), of one B and H, got (3)":       {f(tensor.Float64, 3)},
+	} {
+		if _, err := rnn.JoinStates(in...); err == nil || err.Error() != want {
 			t.Errorf("got error %v, want %q", err, want)
 		}
 	}

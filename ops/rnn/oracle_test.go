@@ -90,7 +90,7 @@ func oracle(p *problem) (y []float64, end State[[]float64]) {
 		}
 		for k := range n {
 			t := k
-			if p.cfg.Reverse {
+			if p.cfg.Direction == Backward {
 				t = n - 1 - k
 			}
 			x := make([]float64, s.I)

@@ -20,7 +20,7 @@ const (
 	maxGroups = 16
 )
 
-// plan is a recurrence over a whole sequence. What it keeps from Forward for
+// plan is a recurrence over a whole sequence, in one direction. What it keeps from Forward for
 // Backward is, for every step of every row, the gates and the states, (4+2) H
 // numbers for LSTM, (4+1) H for GRU and (1+1) H without gates; both have scratch
 // memory of a chunk of steps beside.
@@ -28,10 +28,11 @@ const (
 // A block of rows goes through all steps by itself, chunk by chunk. In memory, a
 // block has its steps first: z is (L, rows, width), and the states h and c are
 // (L+2, rows, H), of which number t+1 is that after step t: number t is before
-// it, or t+2 with Reverse.
+// it, or t+2 from the last step to the first.
 type plan[T num.Float] struct {
-	Config
+	kind Cell
 	Size
+	place
 	cell cell[T]
 
 	rows, steps int // of a block, of a chunk
@@ -44,6 +45,13 @@ type plan[T num.Float] struct {
 	dw        []T       // (groups): those of the weights, as in z
 	db        []float64 // (groups, width)
 	scratches []scratch[T]
+}
+
+// place is the place of a recurrence among those of other directions, and layers.
+type place struct {
+	reverse     bool
+	number, of  int // of the directions, which share the output and its end
+	slot, slots int // in the start
 }
 
 // scratch is the memory of a worker.
@@ -66,15 +74,30 @@ type inputs[T num.Float] struct {
 	Lengths []int
 }
 
-func newPlan[T num.Float](cfg Config, size Size) (*plan[T], error) {
-	if err := cfg.Cell.Validate(); err != nil {
+// newPlans returns the plans of the directions of a recurrence. Start has slots
+// states of a row.
+func newPlans[T num.Float](cfg Config, size Size, slots int) ([]*plan[T], error) {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if err := size.validate(cfg.Cell); err != nil {
 		return nil, err
 	}
-	p := &plan[T]{Config: cfg, Size: size, cell: cellOf[T](cfg.Cell)}
-	p.layout = layoutOf(cfg.Cell, size.H)
+	n := cfg.Direction.count()
+	if cfg.Slot+n > slots {
+		return nil, fmt.Errorf("want Slot at most %d, as there are %d states, got %d", slots-n, slots, cfg.Slot)
+	}
+	plans := make([]*plan[T], n)
+	for i := range plans {
+		at := place{reverse: i == 1 || cfg.Direction == Backward, number: i, of: n, slot: cfg.Slot + i, slots: slots}
+		plans[i] = newPlan[T](cfg.Cell, size, at)
+	}
+	return plans, nil
+}
+
+func newPlan[T num.Float](c Cell, size Size, at place) *plan[T] {
+	p := &plan[T]{kind: c, Size: size, place: at, cell: cellOf[T](c)}
+	p.layout = layoutOf(c, size.H)
 	p.rows = min(blockRows, size.B)
 	if size.B <= blockRows {
 		p.rows = min(blockRows/2, size.B)
@@ -82,18 +105,18 @@ func newPlan[T num.Float](cfg Config, size Size) (*plan[T], error) {
 	p.steps = min(chunkRows/p.rows, size.L)
 	p.groups = min(p.blocks(), maxGroups)
 	p.scratches = make([]scratch[T], par.Workers())
-	return p, nil
+	return p
 }
 
 // blocks is the number of blocks of rows.
 func (p *plan[T]) blocks() int { return (p.B + p.rows - 1) / p.rows }
 
 // gates is the number of rows of the weights.
-func (p *plan[T]) gates() int { return p.Cell.Gates() * p.H }
+func (p *plan[T]) gates() int { return p.kind.Gates() * p.H }
 
 // prev is the number of the state before step t, less t.
 func (p *plan[T]) prev() int {
-	if p.Reverse {
+	if p.reverse {
 		return 2
 	}
 	return 0
@@ -120,7 +143,7 @@ func (p *plan[T]) block(i int, lengths []int) block[T] {
 	b.z = p.z[b.at*p.L*p.width:][:b.n*p.L*p.width]
 	states := (p.L + 2) * p.H
 	b.h = p.h[b.at*states:][:b.n*states]
-	if p.Cell.HasC() {
+	if p.kind.HasC() {
 		b.c = p.c[b.at*states:][:b.n*states]
 	}
 	return b
@@ -173,18 +196,25 @@ func validLengths(lengths []int, l int) error {
 	return nil
 }
 
-// gather copies the features of the steps [t0, t1) of x, which is (B, features,
+// gather copies the features of the steps [t0, t1) of x, which is (B, of, features,
 // L), to dst, (steps, rows, features). What does not count is 0.
-func (p *plan[T]) gather(dst, x []T, features int, b *block[T], t0, t1 int) {
+func (p *plan[T]) gather(dst, x []T, features, of int, b *block[T], t0, t1 int) {
 	row := b.n * features
 	for r := range b.n {
 		n := b.counting(r, t0, t1)
-		gemm.Transpose(dst[r*features:], row, x[(b.at+r)*features*p.L+t0:], p.L, features, n)
+		gemm.Transpose(dst[r*features:], row, x[(b.at+r)*of*features*p.L+t0:], p.L, features, n)
 		for t := n; t < t1-t0; t++ {
 			clear(dst[t*row+r*features:][:features])
 		}
 	}
 }
+
+// output returns the output of row b of a batch, or the state after it, l numbers of
+// each feature, in an array of those of all directions.
+func (p *plan[T]) output(y []T, b, l int) []T { return y[(b*p.of+p.number)*p.H*l:] }
+
+// start returns the state before row b of a batch, in an array of all states.
+func (p *plan[T]) start(x []T, b int) []T { return x[(b*p.slots+p.slot)*p.H:][:p.H] }
 
 // clearSteps sets steps [t0, t1) of n features of x to zero.
 func clearSteps[T num.Float](x []T, n, l, t0, t1 int) {

@@ -15,11 +15,21 @@ import (
 
 var cells = []Cell{LSTM, GRU, Tanh, ReLU}
 
+// planOf makes the plan of one direction.
+func planOf[T num.Float](t testing.TB, cfg Config, s Size) *plan[T] {
+	t.Helper()
+	plans, err := newPlans[T](cfg, s, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plans[0]
+}
+
 // eachConfig runs f for every cell in both directions.
 func eachConfig(t *testing.T, f func(t *testing.T, cfg Config)) {
 	for _, c := range cells {
-		for _, reverse := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/reverse=%t", c, reverse), func(t *testing.T) { f(t, Config{Cell: c, Reverse: reverse}) })
+		for _, d := range []Direction{Forward, Backward} {
+			t.Run(fmt.Sprintf("%s/%s", c, d), func(t *testing.T) { f(t, Config{Cell: c, Direction: d}) })
 		}
 	}
 }
@@ -47,10 +57,7 @@ type result[T num.Float] struct {
 // run runs a plan, both passes.
 func run[T num.Float](t *testing.T, p *problem, gy []float64, gEnd State[[]float64]) result[T] {
 	t.Helper()
-	plan, err := newPlan[T](p.cfg, p.size)
-	if err != nil {
-		t.Fatal(err)
-	}
+	plan := planOf[T](t, p.cfg, p.size)
 	in := cast[T](&p.in64)
 	s := p.size
 	var r result[T]
@@ -67,9 +74,7 @@ func run[T num.Float](t *testing.T, p *problem, gy []float64, gEnd State[[]float
 		}
 		r.grad = unwritten(&in)
 		out := cast[T](&inputs[float64]{X: gy, Start: gEnd})
-		if err := plan.Backward(&r.grad, &in, out.X, out.Start); err != nil {
-			t.Fatal(err)
-		}
+		plan.Backward(&r.grad, &in, out.X, out.Start)
 	}
 	return r
 }
@@ -298,18 +303,13 @@ func TestGradientsLeftOut(t *testing.T) {
 	p := newProblem(rng, Config{Cell: LSTM}, Size{B: 2, I: 3, H: 4, L: 5}, options{})
 	gy, gEnd := normal(rng, p)
 	want := run[float64](t, p, gy, gEnd)
-	plan, err := newPlan[float64](p.cfg, p.size)
-	if err != nil {
-		t.Fatal(err)
-	}
+	plan := planOf[float64](t, p.cfg, p.size)
 	if err := plan.Forward(want.y, State[[]float64]{}, &p.in64); err != nil {
 		t.Fatal(err)
 	}
 	g := unwritten(&p.in64)
 	g.X = nil
-	if err := plan.Backward(&g, &p.in64, gy, gEnd); err != nil {
-		t.Fatal(err)
-	}
+	plan.Backward(&g, &p.in64, gy, gEnd)
 	checkClose(t, "gradient of weight_hh", g.Params.WeightHH, want.grad.Params.WeightHH, 0)
 }
 
@@ -326,18 +326,13 @@ func TestPlanReusesItsMemory(t *testing.T) {
 	for _, c := range cells {
 		p := newProblem(rng, Config{Cell: c}, Size{B: 17, I: 3, H: 4, L: 50}, options{biasIH: true, biasHH: true})
 		gy, gEnd := normal(rng, p)
-		plan, err := newPlan[float64](p.cfg, p.size)
-		if err != nil {
-			t.Fatal(err)
-		}
+		plan := planOf[float64](t, p.cfg, p.size)
 		y, g := make([]float64, len(gy)), unwritten(&p.in64)
 		step := func() {
 			if err := plan.Forward(y, State[[]float64]{}, &p.in64); err != nil {
 				t.Fatal(err)
 			}
-			if err := plan.Backward(&g, &p.in64, gy, gEnd); err != nil {
-				t.Fatal(err)
-			}
+			plan.Backward(&g, &p.in64, gy, gEnd)
 		}
 		if n := testing.AllocsPerRun(5, step); n > 40 { // loops, not steps
 			t.Errorf("%s: %g allocations a run", c, n)
@@ -352,6 +347,9 @@ func TestBadPlans(t *testing.T) {
 		want string
 	}{
 		{Config{}, Size{1, 1, 1, 1}, `want a cell, "lstm", "gru", "tanh" or "relu", got ""`},
+		{Config{Cell: LSTM, Direction: "up"}, Size{1, 1, 1, 1}, `want a direction, "forward", "backward" or "both", got "up"`},
+		{Config{Cell: LSTM, Slot: -1}, Size{1, 1, 1, 1}, "want Slot >= 0, got -1"},
+		{Config{Cell: LSTM, Direction: Both}, Size{1, 1, 1, 1}, "want Slot at most -1, as there are 1 states, got 0"},
 		{Config{Cell: LSTM}, Size{0, 1, 1, 1}, "want B >= 1, got 0"},
 		{Config{Cell: LSTM}, Size{1, -1, 1, 1}, "want I >= 1, got -1"},
 		{Config{Cell: LSTM}, Size{1, 1, 0, 1}, "want H >= 1, got 0"},
@@ -361,16 +359,13 @@ func TestBadPlans(t *testing.T) {
 		{Config{Cell: GRU}, Size{1 << 10, 1 << 13, 1, 1 << 10}, "want at most 2147483647 elements in the inputs (B, I, L), got 1024 x 8192 x 1024"},
 		{Config{Cell: GRU}, Size{1, math.MaxInt, 1, 1}, "want I at most 2147483647, got 9223372036854775807"},
 	} {
-		if _, err := newPlan[float32](c.cfg, c.size); err == nil || err.Error() != c.want {
+		if _, err := newPlans[float32](c.cfg, c.size, 1); err == nil || err.Error() != c.want {
 			t.Errorf("%+v, %+v: got error %v, want %q", c.cfg, c.size, err, c.want)
 		}
 	}
 	p := newProblem(rand.New(rand.NewPCG(1, 1)), Config{Cell: GRU}, Size{2, 1, 1, 3}, options{lengths: []int{3, 4}})
-	plan, err := newPlan[float64](p.cfg, p.size)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = plan.Forward(make([]float64, 6), State[[]float64]{}, &p.in64)
+	plan := planOf[float64](t, p.cfg, p.size)
+	err := plan.Forward(make([]float64, 6), State[[]float64]{}, &p.in64)
 	if want := "lengths[1]: want a length in [0, 3], got 4"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got error %v, want %q", err, want)
 	}
