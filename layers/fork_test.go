@@ -138,7 +138,7 @@ func TestStatesThatDoNotFit(t *testing.T) {
 	}
 	for want, s := range map[string]layers.State{
 		`want a state of one tensor "x", got []`:        nil,
-		`want tensors of layers 0 to 3, got "x"`:        {{Name: "x", Value: wrong(3)}},
+		`want tensors of layers 0 to 2, got "x"`:        {{Name: "x", Value: wrong(3)}},
 		`want tensors of layers 0 to 2, got "7.0.x"`:    {{Name: "7.0.x", Value: wrong(3)}},
 		"want a state (2, 4, 4), got (2, 3)":            edit(func(s layers.State) layers.State { s[1].Value = wrong(3); return s }),
 		`want a state of one tensor "x", got ["x" "x"]`: append(r.State(), good[2]),
