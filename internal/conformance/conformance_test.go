@@ -138,6 +138,9 @@ var runners = map[string]runner{
 	"recurrence":           {formRecurrence, runRecurrence, false},
 	"layer":                {formLayer, runLayer, false},
 	"model":                {formModel, runModel, false},
+	"lstm":                 {formRecurrent, runRecurrent, false},
+	"gru":                  {formRecurrent, runRecurrent, false},
+	"rnn_tanh":             {formRecurrent, runRecurrent, false},
 }
 
 // row is one line of the table.

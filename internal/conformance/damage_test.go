@@ -229,6 +229,9 @@ var requiredKeys = map[string][]string{
 	"recurrence":           {"L", "mode"},
 	"layer":                {"desc"},
 	"model":                {"d_input", "d_output", "n_layers"},
+	"lstm":                 {"H", "I", "layers", "bidirectional", "has_lengths"},
+	"gru":                  {"H", "I", "layers", "bidirectional", "has_lengths"},
+	"rnn_tanh":             {"H", "I", "layers", "bidirectional", "has_lengths"},
 }
 
 func TestMissingMetadataFails(t *testing.T) {
