@@ -1,0 +1,231 @@
+package conv1d
+
+import (
+	"fmt"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/internal/vec"
+	"github.com/gorgonia-s4/s4/ops"
+)
+
+// Shape is the shape of a causal convolution of stride 1, for its steps.
+type Shape struct {
+	In, Out, Groups  int // features, of the output, and groups they are cut into
+	Kernel, Dilation int
+}
+
+// Reach returns the number of inputs before a step that its output depends on:
+// (Kernel-1)*Dilation.
+func (s Shape) Reach() int { return (s.Kernel - 1) * s.Dilation }
+
+func (s Shape) validate() error {
+	o := options{dilation: s.Dilation}
+	for _, x := range []struct {
+		name string
+		v    int
+	}{{"In", s.In}, {"Out", s.Out}, {"Groups", s.Groups}, {"Kernel", s.Kernel}, {"Dilation", s.Dilation}} {
+		if x.v < 1 {
+			return fmt.Errorf("%s: want at least 1, got %d", x.name, x.v)
+		}
+		if err := size.Field(x.name, x.v); err != nil {
+			return err
+		}
+	}
+	if _, err := o.reach(s.Kernel); err != nil {
+		return err
+	}
+	return checkGroups(s.In, s.Out, s.Groups)
+}
+
+// Weights are the parameters of a convolution as its steps need them: a copy that
+// nothing changes, for any number of steps at the same time.
+type Weights[T num.Float] struct {
+	Shape
+	bias []T // of a depthwise convolution: (Out/In, In), zeros for none
+	w    []T // of a depthwise convolution: (K, Out/In, In)
+
+	groups []*ops.LinearWeights[T] // of any other, by group: from (K, In/Groups) to Out/Groups
+}
+
+// NewWeights copies w (Out, In/Groups, Kernel) and bias (Out), which may be nil.
+func NewWeights[T num.Float](s Shape, w, bias []T) (*Weights[T], error) {
+	if err := s.validate(); err != nil {
+		return nil, fmt.Errorf("conv1d.NewWeights: %w", err)
+	}
+	cg := s.In / s.Groups
+	if err := num.CheckLen("w", w, s.Out*cg*s.Kernel, false); err != nil {
+		return nil, fmt.Errorf("conv1d.NewWeights: %w", err)
+	}
+	if err := num.CheckLen("bias", bias, s.Out, true); err != nil {
+		return nil, fmt.Errorf("conv1d.NewWeights: %w", err)
+	}
+	p := &Weights[T]{Shape: s}
+	if cg == 1 {
+		p.spread(w, bias)
+		return p, nil
+	}
+	og := s.Out / s.Groups
+	byTap := make([]T, og*cg*s.Kernel)
+	for g := range s.Groups {
+		for o := range og {
+			for c := range cg {
+				for j := range s.Kernel {
+					byTap[(o*s.Kernel+j)*cg+c] = w[((g*og+o)*cg+c)*s.Kernel+j]
+				}
+			}
+		}
+		p.groups = append(p.groups, ops.NewLinearWeights(s.Kernel*cg, og, byTap, row(bias, og, g)))
+	}
+	return p, nil
+}
+
+// spread lays the parameters of a depthwise convolution out, features last.
+func (p *Weights[T]) spread(w, bias []T) {
+	mult := p.Out / p.In
+	p.w, p.bias = num.Aligned[T](p.Out*p.Kernel), num.Aligned[T](p.Out)
+	for o := range p.Out {
+		c, q := o/mult, o%mult
+		for j := range p.Kernel {
+			p.w[(j*mult+q)*p.In+c] = w[o*p.Kernel+j]
+		}
+		if bias != nil {
+			p.bias[q*p.In+c] = bias[o]
+		}
+	}
+}
+
+// Step is a batch of sequences in a convolution, a step at a time: what Conv
+// computes for the whole sequences, up to rounding, without a graph and without
+// allocations. A step costs the same at any position. It is for one goroutine.
+type Step[T num.Float] struct {
+	*Weights[T]
+	batch int
+	past  []T // (Reach, B, In): the inputs before, a ring
+	next  int // the oldest of them, which the next input replaces
+
+	out    []T                  // depthwise, of a row: (Out/In, In)
+	taps   []T                  // of a group: (B, K, In/Groups)
+	linear []*ops.LinearStep[T] // by group
+}
+
+// NewStep returns a batch of sequences at their start.
+func (p *Weights[T]) NewStep(batch int) (*Step[T], error) {
+	if batch < 1 {
+		return nil, fmt.Errorf("conv1d.NewStep: want batch >= 1, got %d", batch)
+	}
+	if err := size.First(
+		size.Tensor("the state (batch, In, (Kernel-1)*Dilation)", batch, p.In, p.Reach()),
+		size.Tensor("the inputs of a step (batch, Kernel, In)", batch, p.Kernel, p.In),
+		size.Tensor("the output (batch, Out)", batch, p.Out),
+	); err != nil {
+		return nil, fmt.Errorf("conv1d.NewStep: %w", err)
+	}
+	s := &Step[T]{Weights: p, batch: batch, past: num.Aligned[T](p.Reach() * batch * p.In)}
+	if p.groups == nil {
+		s.out = num.Aligned[T](p.Out)
+		return s, nil
+	}
+	s.taps = num.Aligned[T](batch * p.Kernel * p.In / p.Groups)
+	for _, g := range p.groups {
+		s.linear = append(s.linear, g.NewStep())
+	}
+	return s, nil
+}
+
+// Advance writes the output y (batch, Out) for the inputs u (batch, In), which it
+// remembers.
+func (s *Step[T]) Advance(y, u []T) {
+	if s.linear == nil {
+		s.depthwise(y, u)
+	} else {
+		s.grouped(y, u)
+	}
+	if reach := s.Reach(); reach > 0 {
+		copy(row(s.past, s.batch*s.In, s.next), u)
+		s.next = (s.next + 1) % reach
+	}
+}
+
+// tap returns the inputs (batch, In) that a tap reads, where u are the current
+// ones.
+func (s *Step[T]) tap(j int, u []T) []T {
+	if j == s.Kernel-1 {
+		return u
+	}
+	return row(s.past, s.batch*s.In, (s.next+j*s.Dilation)%s.Reach())
+}
+
+func (s *Step[T]) depthwise(y, u []T) {
+	mult := s.Out / s.In
+	for b := range s.batch {
+		out := row(y, s.Out, b)
+		if mult > 1 {
+			out = s.out
+		}
+		copy(out, s.bias)
+		for j := range s.Kernel {
+			x := row(s.tap(j, u), s.In, b)
+			for q := range mult {
+				vec.AddMul(row(out, s.In, q), row(s.w, s.In, j*mult+q), x)
+			}
+		}
+		if mult == 1 {
+			continue
+		}
+		for c := range s.In {
+			for q := range mult {
+				y[b*s.Out+c*mult+q] = out[q*s.In+c]
+			}
+		}
+	}
+}
+
+func (s *Step[T]) grouped(y, u []T) {
+	cg, og := s.In/s.Groups, s.Out/s.Groups
+	for g, linear := range s.linear {
+		for j := range s.Kernel {
+			x := s.tap(j, u)
+			for b := range s.batch {
+				copy(s.taps[(b*s.Kernel+j)*cg:][:cg], x[b*s.In+g*cg:])
+			}
+		}
+		z := linear.Apply(s.taps, s.batch)
+		for b := range s.batch {
+			copy(y[b*s.Out+g*og:][:og], z[b*og:])
+		}
+	}
+}
+
+// State returns the state (batch, In, Reach), as Conv has it: the last inputs,
+// oldest first.
+func (s *Step[T]) State() []T {
+	x := make([]T, len(s.past))
+	for t := range s.Reach() {
+		for i, v := range row(s.past, s.batch*s.In, (s.next+t)%s.Reach()) {
+			x[i*s.Reach()+t] = v
+		}
+	}
+	return x
+}
+
+// SetState replaces the state by a copy of x (batch, In, Reach).
+func (s *Step[T]) SetState(x []T) error {
+	if err := num.CheckLen("x", x, len(s.past), false); err != nil {
+		return fmt.Errorf("conv1d.Step.SetState: %w", err)
+	}
+	s.next = 0
+	for t := range s.Reach() {
+		past := row(s.past, s.batch*s.In, t)
+		for i := range past {
+			past[i] = x[i*s.Reach()+t]
+		}
+	}
+	return nil
+}
+
+// Reset sets the state to the start of a sequence: zeros.
+func (s *Step[T]) Reset() {
+	clear(s.past)
+	s.next = 0
+}
