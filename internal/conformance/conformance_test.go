@@ -135,6 +135,7 @@ var runners = map[string]runner{
 	"s4d_kernel":           {formS4DKernel, runS4DKernel, false},
 	"s4d_minimal_kernel":   {formS4DMinimalKernel, runS4DMinimalKernel, false},
 	"fftconv":              {formConv, runConv, false},
+	"conv1d":               {formConv1D, runConv1D, false},
 	"recurrence":           {formRecurrence, runRecurrence, false},
 	"layer":                {formLayer, runLayer, false},
 	"model":                {formModel, runModel, false},

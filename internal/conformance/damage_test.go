@@ -224,6 +224,7 @@ var requiredKeys = map[string][]string{
 	"dplr_kernel":          {"H", "N_half", "L", "L_kernel", "rate"},
 	"dss_kernel":           {"H", "N", "L", "version"},
 	"lssl":                 {"H", "N", "L", "alpha"},
+	"conv1d":               {"kernel", "groups", "stride", "padding", "bias", "has_state"},
 	"s4d_kernel":           {"H", "N_half", "L", "rate", "disc"},
 	"s4d_minimal_kernel":   {"H", "N_half", "L"},
 	"recurrence":           {"L", "mode"},
