@@ -173,3 +173,21 @@ func (l *Base) checkLengths(x, lengths *G.Node) error {
 	}
 	return l.checkGraph("lengths", lengths)
 }
+
+// oneState returns the node of a state of at most one tensor, nil for the start of
+// a sequence.
+func (l *Base) oneState(x0 G.Nodes, want []StateShape) (*G.Node, error) {
+	switch {
+	case len(x0) == 0:
+		return nil, nil
+	case len(want) == 0:
+		return nil, l.errorf("FwdState", "want no state, got %d tensors", len(x0))
+	case len(x0) != 1 || x0[0] == nil:
+		return nil, l.errorf("FwdState", "want a state of one tensor, or none for zero, got %v", x0)
+	case !x0[0].Shape().Eq(want[0].Shape):
+		return nil, l.errorf("FwdState", "want a state %v, got %v", want[0].Shape, x0[0].Shape())
+	case x0[0].Dtype() != l.dt:
+		return nil, l.errorf("FwdState", "want a state of dtype %v, got %v", l.dt, x0[0].Dtype())
+	}
+	return x0[0], l.checkGraph("x0", x0[0])
+}

@@ -83,6 +83,11 @@ func (c BlockConfig) Validate() error {
 	if l, ok := c.Mixer.(LinearConfig); ok && l.ChannelsLast {
 		return errors.New("BlockConfig: want a mixer of (B, H, L), got a LinearConfig with ChannelsLast")
 	}
+	if l, ok := c.Mixer.(interface{ checkLength() error }); ok {
+		if err := l.checkLength(); err != nil {
+			return fmt.Errorf("BlockConfig: a block keeps the length of a sequence: %w", err)
+		}
+	}
 	if err := errors.Join(c.Norm.Validate(), DropoutConfig{P: c.Dropout}.Validate()); err != nil {
 		return fmt.Errorf("BlockConfig: %w", err)
 	}

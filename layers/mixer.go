@@ -181,6 +181,7 @@ func init() {
 		RegisterMixer[LSSLConfig]("lssl"), RegisterMixer[LinearConfig]("linear"),
 		RegisterMixer[FeedForwardConfig]("feedforward"),
 		RegisterMixer[LSTMConfig]("lstm"), RegisterMixer[GRUConfig]("gru"), RegisterMixer[RNNConfig]("rnn"),
+		RegisterMixer[Conv1DConfig]("conv1d"), RegisterMixer[TCNConfig]("tcn"), RegisterMixer[ConvNetConfig]("convnet"), RegisterMixer[LongConvConfig]("longconv"),
 	} {
 		if err != nil {
 			panic(err)

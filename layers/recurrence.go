@@ -255,6 +255,22 @@ func (s stateless) SetState(x State) error {
 // Reset implements Session.
 func (stateless) Reset() {}
 
+// oneTensor returns the numbers of a state of the one tensor x of a shape.
+func oneTensor[T num.Float](l *Base, x State, shape tensor.Shape) ([]T, error) {
+	if len(x) != 1 || x[0].Name != stateName {
+		return nil, l.errorf("SetState", "want a state of one tensor %q, got %s", stateName, x.names())
+	}
+	t := x[0].Value
+	if !shapeOf(t).Eq(shape) {
+		return nil, l.errorf("SetState", "want a state %v, got %v", shape, shapeOf(t))
+	}
+	d, ok := weights.Memory[T](t)
+	if !ok {
+		return nil, l.errorf("SetState", "want a contiguous row-major state of dtype %v, got dtype %v, strides %v", l.dt, t.Dtype(), t.Strides())
+	}
+	return d, nil
+}
+
 // prefixed returns a state with its names behind a prefix.
 func prefixed(prefix string, s State) State {
 	s = slices.Clone(s) // its session may have kept it

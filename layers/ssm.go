@@ -466,20 +466,7 @@ func (l *ssmLayer) checkState(x *G.Node, x0 G.Nodes) (*G.Node, error) {
 	if l.common.Bidirectional {
 		return nil, l.errorf("FwdState", "a bidirectional layer has no state, its output depends on the future: want Bidirectional false")
 	}
-	if len(x0) == 0 {
-		return nil, nil
-	}
-	if len(x0) != 1 || x0[0] == nil {
-		return nil, l.errorf("FwdState", "want a state of one tensor, or none for zero, got %v", x0)
-	}
-	n := x0[0]
-	if want := l.model.stateShape(x.Shape()[0]); !n.Shape().Eq(want) {
-		return nil, l.errorf("FwdState", "want a state %v, got %v", want, n.Shape())
-	}
-	if n.Dtype() != l.dt {
-		return nil, l.errorf("FwdState", "want a state of dtype %v, got %v", l.dt, n.Dtype())
-	}
-	return n, l.checkGraph("x0", n)
+	return l.oneState(x0, l.StateShapes(x.Shape()[0]))
 }
 
 // StateShapes describes the state of a batch, for FwdState and Recurrence: one

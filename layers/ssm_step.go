@@ -9,7 +9,6 @@ import (
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/internal/vec"
-	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/ops"
 )
 
@@ -193,16 +192,9 @@ func (r *ssmSession[T]) State() State {
 
 // SetState implements Session.
 func (r *ssmSession[T]) SetState(x State) error {
-	if len(x) != 1 || x[0].Name != stateName {
-		return r.l.errorf("SetState", "want a state of one tensor %q, got %s", stateName, x.names())
-	}
-	t := x[0].Value
-	if !shapeOf(t).Eq(r.shape) {
-		return r.l.errorf("SetState", "want a state %v, got %v", r.shape, shapeOf(t))
-	}
-	d, ok := weights.Memory[T](t)
-	if !ok {
-		return r.l.errorf("SetState", "want a contiguous row-major state of dtype %v, got dtype %v, strides %v", r.l.dt, t.Dtype(), t.Strides())
+	d, err := oneTensor[T](r.l, x, r.shape)
+	if err != nil {
+		return err
 	}
 	return r.l.wrap("SetState", r.model.Load(r.x, d))
 }

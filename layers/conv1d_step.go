@@ -1,0 +1,113 @@
+package layers
+
+import (
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/ops/conv1d"
+)
+
+// Recurrence returns the layer as a recurrent network for batches of the given
+// size: Step maps (batch, In) to (batch, Out). Its state is the last
+// (Kernel-1)*Dilation inputs, as StateShapes describes it.
+func (l *Conv1D) Recurrence(batch int) (*Recurrence, error) { return NewRecurrence(l, batch) }
+
+// checkRecurrent reports a layer that has no recurrence.
+func (l *Conv1D) checkRecurrent() error { return l.checkCausal("Recurrence") }
+
+// Snapshot implements Stepper.
+func (l *Conv1D) Snapshot() (Snapshot, error) {
+	if err := l.checkRecurrent(); err != nil {
+		return nil, err
+	}
+	if l.dt == tensor.Float32 {
+		return newConv1DSnapshot[float32](l)
+	}
+	return newConv1DSnapshot[float64](l)
+}
+
+// conv1dSnapshot is a convolution as its steps see it.
+type conv1dSnapshot[T num.Float] struct {
+	l       *Base
+	weights *conv1d.Weights[T]
+}
+
+func newConv1DSnapshot[T num.Float](l *Conv1D) (*conv1dSnapshot[T], error) {
+	var w, bias []T
+	err := read(&w, l.w)
+	if err == nil {
+		err = read(&bias, l.b)
+	}
+	s := &conv1dSnapshot[T]{l: l.Base}
+	if err == nil {
+		c := l.cfg
+		s.weights, err = conv1d.NewWeights(conv1d.Shape{In: c.In, Out: c.Out, Groups: c.Groups, Kernel: c.Kernel, Dilation: c.Dilation}, w, bias)
+	}
+	if err != nil {
+		return nil, l.wrap("Recurrence", err)
+	}
+	return s, nil
+}
+
+// NewSession implements Snapshot.
+func (s *conv1dSnapshot[T]) NewSession(batch int) (Session, error) { return s.newSession(batch) }
+
+func (s *conv1dSnapshot[T]) newSession(batch int) (*conv1dSession[T], error) {
+	if err := s.l.checkStep(batch, max(s.weights.In, s.weights.Out)); err != nil {
+		return nil, err
+	}
+	step, err := s.weights.NewStep(batch)
+	if err != nil {
+		return nil, s.l.wrap("Recurrence", err)
+	}
+	return &conv1dSession[T]{l: s.l, batch: batch, step: step, out: newStepOutput[T](batch, s.weights.Out)}, nil
+}
+
+// conv1dSession is a batch of sequences in a convolution.
+type conv1dSession[T num.Float] struct {
+	l     *Base
+	batch int
+	step  *conv1d.Step[T]
+	out   stepOutput[T]
+}
+
+// Step implements Session.
+func (r *conv1dSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
+	x, err := stepInput[T](r.l, u, r.batch, r.step.In)
+	if err != nil {
+		return nil, err
+	}
+	r.step.Advance(r.out.data, x)
+	return r.out.t, nil
+}
+
+// shape is that of the state, nil if there is none.
+func (r *conv1dSession[T]) shape() tensor.Shape {
+	if r.step.Reach() == 0 {
+		return nil
+	}
+	return tensor.Shape{r.batch, r.step.In, r.step.Reach()}
+}
+
+// State implements Session.
+func (r *conv1dSession[T]) State() State {
+	if r.shape() == nil {
+		return nil
+	}
+	return State{{Name: stateName, Value: tensor.New(tensor.WithShape(r.shape()...), tensor.WithBacking(r.step.State()))}}
+}
+
+// SetState implements Session.
+func (r *conv1dSession[T]) SetState(x State) error {
+	if r.shape() == nil {
+		return stateless{r.l}.SetState(x)
+	}
+	d, err := oneTensor[T](r.l, x, r.shape())
+	if err != nil {
+		return err
+	}
+	return r.l.wrap("SetState", r.step.SetState(d))
+}
+
+// Reset implements Session.
+func (r *conv1dSession[T]) Reset() { r.step.Reset() }

@@ -1,0 +1,97 @@
+package layers
+
+import (
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/ops"
+)
+
+// Recurrence returns the layer as a recurrent network for batches of the given
+// size: Step maps (batch, DModel) to (batch, DModel). Its state is that of the
+// convolutions, as StateShapes describes it; a BatchNorm normalises by its running
+// statistics. A network with Same has none.
+func (l *ConvNet) Recurrence(batch int) (*Recurrence, error) { return NewRecurrence(l, batch) }
+
+// checkRecurrent reports a layer that has no recurrence.
+func (l *ConvNet) checkRecurrent() error { return l.convs.checkCausal(l.Base, "Recurrence") }
+
+// Snapshot implements Stepper.
+func (l *ConvNet) Snapshot() (Snapshot, error) {
+	if err := l.checkRecurrent(); err != nil {
+		return nil, err
+	}
+	if l.dt == tensor.Float32 {
+		return newConvNetSnapshot[float32](l)
+	}
+	return newConvNetSnapshot[float64](l)
+}
+
+// convNetSnapshot is a convolutional network as its steps see it.
+type convNetSnapshot[T num.Float] struct {
+	l     *Base
+	cfg   ConvNetConfig
+	names []string // of the convolutions
+	convs []*conv1dSnapshot[T]
+	norms []*normSnapshot[T]
+}
+
+func newConvNetSnapshot[T num.Float](l *ConvNet) (Snapshot, error) {
+	s := &convNetSnapshot[T]{l: l.Base, cfg: l.cfg}
+	for i, c := range l.convs {
+		conv, err := newConv1DSnapshot[T](c.conv)
+		if err != nil {
+			return nil, err
+		}
+		norm, err := newNormSnapshot[T](l.norms[i])
+		if err != nil {
+			return nil, err
+		}
+		s.names, s.convs, s.norms = append(s.names, c.name), append(s.convs, conv), append(s.norms, norm)
+	}
+	return s, nil
+}
+
+// NewSession implements Snapshot.
+func (s *convNetSnapshot[T]) NewSession(batch int) (Session, error) {
+	if err := s.l.checkStep(batch, s.cfg.DModel); err != nil {
+		return nil, err
+	}
+	r := &convNetSession[T]{innerSessions: innerSessions{l: s.l}, s: s, batch: batch, act: ops.ActivationFunc[T](s.cfg.Activation)}
+	for i, c := range s.convs {
+		conv, err := c.newSession(batch)
+		if err != nil {
+			return nil, err
+		}
+		r.convs = append(r.convs, conv)
+		r.add(s.names[i], conv)
+	}
+	return r, nil
+}
+
+// convNetSession is a batch of sequences in a convolutional network.
+type convNetSession[T num.Float] struct {
+	innerSessions
+	s     *convNetSnapshot[T]
+	batch int
+	convs []*conv1dSession[T]
+	act   func(dst, x []T)
+}
+
+// Step implements Session.
+func (r *convNetSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
+	x, err := stepInput[T](r.l, u, r.batch, r.s.cfg.DModel)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range r.convs {
+		y := c.out.data
+		c.step.Advance(y, x)
+		if r.s.cfg.Norm != NoNorm {
+			r.s.norms[i].rows(y, y)
+		}
+		r.act(y, y)
+		x = y
+	}
+	return r.convs[len(r.convs)-1].out.t, nil
+}

@@ -1,0 +1,119 @@
+package layers
+
+import (
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/vec"
+	"github.com/gorgonia-s4/s4/ops"
+)
+
+// Recurrence returns the layer as a recurrent network for batches of the given
+// size: Step maps (batch, In) to (batch, Out). Its state is that of the
+// convolutions, as StateShapes describes it.
+func (l *TCN) Recurrence(batch int) (*Recurrence, error) { return NewRecurrence(l, batch) }
+
+// checkRecurrent reports a layer that has no recurrence.
+func (l *TCN) checkRecurrent() error { return l.convs.checkCausal(l.Base, "Recurrence") }
+
+// Snapshot implements Stepper.
+func (l *TCN) Snapshot() (Snapshot, error) {
+	if err := l.checkRecurrent(); err != nil {
+		return nil, err
+	}
+	if l.dt == tensor.Float32 {
+		return newTCNSnapshot[float32](l)
+	}
+	return newTCNSnapshot[float64](l)
+}
+
+// tcnSnapshot is a temporal convolutional network as its steps see it.
+type tcnSnapshot[T num.Float] struct {
+	l         *Base
+	cfg       TCNConfig
+	names     []string             // of the convolutions
+	convs     []*conv1dSnapshot[T] // two of each level
+	shortcuts []*ops.LinearWeights[T]
+}
+
+func newTCNSnapshot[T num.Float](l *TCN) (Snapshot, error) {
+	s := &tcnSnapshot[T]{l: l.Base, cfg: l.cfg, shortcuts: make([]*ops.LinearWeights[T], l.cfg.Levels)}
+	for _, c := range l.convs {
+		conv, err := newConv1DSnapshot[T](c.conv)
+		if err != nil {
+			return nil, err
+		}
+		s.names, s.convs = append(s.names, c.name), append(s.convs, conv)
+	}
+	for i, level := range l.levels {
+		if level.shortcut == nil {
+			continue
+		}
+		var err error
+		if s.shortcuts[i], err = linearWeights[T](level.shortcut); err != nil {
+			return nil, l.wrap("Recurrence", err)
+		}
+	}
+	return s, nil
+}
+
+// NewSession implements Snapshot.
+func (s *tcnSnapshot[T]) NewSession(batch int) (Session, error) {
+	if err := s.l.checkStep(batch, max(s.cfg.In, s.cfg.Out)); err != nil {
+		return nil, err
+	}
+	r := &tcnSession[T]{
+		innerSessions: innerSessions{l: s.l}, cfg: s.cfg, batch: batch,
+		act: ops.ActivationFunc[T](s.cfg.Activation), shortcuts: make([]*ops.LinearStep[T], s.cfg.Levels),
+	}
+	for i, c := range s.convs {
+		conv, err := c.newSession(batch)
+		if err != nil {
+			return nil, err
+		}
+		r.convs = append(r.convs, conv)
+		r.add(s.names[i], conv)
+	}
+	for i, w := range s.shortcuts {
+		if w != nil {
+			r.shortcuts[i] = w.NewStep()
+		}
+	}
+	return r, nil
+}
+
+// tcnSession is a batch of sequences in a temporal convolutional network.
+type tcnSession[T num.Float] struct {
+	innerSessions
+	cfg       TCNConfig
+	batch     int
+	convs     []*conv1dSession[T] // two of each level
+	shortcuts []*ops.LinearStep[T]
+	act       func(dst, x []T)
+}
+
+// Step implements Session.
+func (r *tcnSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
+	x, err := stepInput[T](r.l, u, r.batch, r.cfg.In)
+	if err != nil {
+		return nil, err
+	}
+	for i, shortcut := range r.shortcuts {
+		y := r.convs[2*i+1].advance(r.act, r.convs[2*i].advance(r.act, x))
+		if shortcut != nil {
+			x = shortcut.Apply(x, r.batch)
+		}
+		vec.Add(y, y, x)
+		r.act(y, y)
+		x = y
+	}
+	return r.convs[len(r.convs)-1].out.t, nil
+}
+
+// advance returns the activated output for the inputs x.
+func (r *conv1dSession[T]) advance(act func(dst, x []T), x []T) []T {
+	y := r.out.data
+	r.step.Advance(y, x)
+	act(y, y)
+	return y
+}

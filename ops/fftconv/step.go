@@ -1,0 +1,110 @@
+package fftconv
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/vec"
+)
+
+// parallelProducts is the number of multiplications from which a step is spread
+// over the workers: fewer take about as long as it takes to wake one.
+const parallelProducts = 1 << 20
+
+// Step is a causal convolution at one step, without a skip: the dot products of the
+// kernels with the last inputs. It takes O(Lk) time for each output, and its state
+// is Lk - 1 inputs of each feature.
+//
+// It is for one goroutine, and for one batch of states; its forks are for others.
+type Step[T num.Float] struct {
+	ch, h, lk int
+	k         []T // (C, H, Lk)
+	next      int // in the rings of the states, where the next input goes
+	rows      *par.Loop
+
+	y, x, u []T // of the step under way
+}
+
+// NewStep copies kernels k (C, H, Lk).
+func NewStep[T num.Float](ch, h, lk int, k []T) (*Step[T], error) {
+	if err := (sizes{B: 1, H: h, CH: ch, L: 1, LK: lk}).validate(); err != nil {
+		return nil, fmt.Errorf("fftconv.NewStep: %w", err)
+	}
+	if err := num.CheckLen("k", k, ch*h*lk, false); err != nil {
+		return nil, fmt.Errorf("fftconv.NewStep: %w", err)
+	}
+	return (&Step[T]{ch: ch, h: h, lk: lk, k: slices.Clone(k)}).Fork(), nil
+}
+
+// Fork returns the same convolution for another batch.
+func (s *Step[T]) Fork() *Step[T] {
+	f := &Step[T]{ch: s.ch, h: s.h, lk: s.lk, k: s.k}
+	f.rows = par.NewLoop(func(_, i int) { f.row(i) })
+	return f
+}
+
+// StateLen returns the length of the states of a batch as Advance has them: of each
+// feature a ring of the last Lk inputs, the latest first.
+func (s *Step[T]) StateLen(batch int) int { return batch * s.h * s.lk }
+
+// Advance adds the inputs u (B, H) to the states x, which are zero at the start of
+// a sequence, and writes the outputs y (B, C, H).
+func (s *Step[T]) Advance(y, x, u []T) error {
+	if len(u)%s.h != 0 || len(y) != len(u)*s.ch || len(x) != len(u)*s.lk {
+		return fmt.Errorf("fftconv.Step: want u (B, %d), y (B, %d, %[1]d) and x of length B*%[3]d, got lengths %d, %d and %d",
+			s.h, s.ch, s.h*s.lk, len(u), len(y), len(x))
+	}
+	s.next = (s.next + s.lk - 1) % s.lk
+	s.y, s.x, s.u = y, x, u
+	if len(y)*s.lk < parallelProducts {
+		for i := range u {
+			s.row(i)
+		}
+	} else {
+		s.rows.Run(len(u))
+	}
+	s.y, s.x, s.u = nil, nil, nil
+	return nil
+}
+
+// row computes the outputs of a feature of a sequence.
+func (s *Step[T]) row(i int) {
+	ring := row(s.x, s.lk, i)
+	ring[s.next] = s.u[i]
+	first := s.lk - s.next // of the kernel, before the ring goes round
+	b, h := i/s.h, i%s.h
+	for c := range s.ch {
+		k := row(s.k, s.lk, c*s.h+h)
+		s.y[(b*s.ch+c)*s.h+h] = vec.Dot(k[:first], ring[s.next:]) + vec.Dot(k[first:], ring[:s.next])
+	}
+}
+
+// Load turns states src (B, H, Lk-1), the last inputs, oldest first, into those of
+// Advance.
+func (s *Step[T]) Load(x, src []T) error {
+	if len(x)%(s.h*s.lk) != 0 || len(src) != len(x)/s.lk*(s.lk-1) {
+		return fmt.Errorf("fftconv.Step: want states (B, %d, %d), got length %d for %d", s.h, s.lk-1, len(src), len(x)/s.lk*(s.lk-1))
+	}
+	for i := range len(x) / s.lk {
+		ring, from := row(x, s.lk, i), row(src, s.lk-1, i)
+		ring[(s.next+s.lk-1)%s.lk] = 0
+		for lag, v := range from {
+			ring[(s.next+s.lk-2-lag)%s.lk] = v
+		}
+	}
+	return nil
+}
+
+// Store turns states of Advance into those of Load.
+func (s *Step[T]) Store(x []T) []T {
+	dst := make([]T, len(x)/s.lk*(s.lk-1))
+	for i := range len(x) / s.lk {
+		ring, to := row(x, s.lk, i), row(dst, s.lk-1, i)
+		for lag := range to {
+			to[lag] = ring[(s.next+s.lk-2-lag)%s.lk]
+		}
+	}
+	return dst
+}

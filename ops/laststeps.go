@@ -1,0 +1,78 @@
+package ops
+
+import (
+	"fmt"
+	"slices"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/size"
+)
+
+// LastSteps returns the last n steps (B, H, n) of x (B, H, L), n in [1, L].
+func LastSteps(x *G.Node, n int) (*G.Node, error) {
+	const op = "ops.LastSteps"
+	if err := checkFloat(op, "x", x, formBHL); err != nil {
+		return nil, err
+	}
+	b, h, l := bhl(x)
+	if n < 1 || n > l {
+		return nil, fmt.Errorf("%s: want n in [1, %d], got %d", op, l, n)
+	}
+	return graphop.Apply(graphop.Spec{Name: op, Out: tensor.Shape{b, h, n}},
+		func() graphop.Core[float32] { return lastSteps[float32]{l, n} },
+		func() graphop.Core[float64] { return lastSteps[float64]{l, n} }, x)
+}
+
+// lastSteps is the core of LastSteps: n of the l elements of every row.
+type lastSteps[T num.Float] struct{ l, n int }
+
+func (c lastSteps[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	for r := range len(out) / c.n {
+		copy(out[r*c.n:(r+1)*c.n], in[0].F[(r+1)*c.l-c.n:])
+	}
+	return nil
+}
+
+func (c lastSteps[T]) Backward(grad [][]T, _ []graphop.Arg[T], _, gout []T) error {
+	for r := range len(gout) / c.n {
+		row := grad[0][r*c.l : (r+1)*c.l]
+		clear(row[:c.l-c.n])
+		copy(row[c.l-c.n:], gout[r*c.n:(r+1)*c.n])
+	}
+	return nil
+}
+
+// Extend returns x (B, H, L) with n >= 1 zeros behind its last step, (B, H, L+n).
+func Extend(x *G.Node, n int) (*G.Node, error) {
+	const op = "ops.Extend"
+	if err := checkFloat(op, "x", x, formBHL); err != nil {
+		return nil, err
+	}
+	if n < 1 || n > size.MaxLength {
+		return nil, fmt.Errorf("%s: want n in [1, %d], got %d", op, size.MaxLength, n)
+	}
+	out := slices.Clone(x.Shape())
+	out[2] += n
+	if err := size.First(size.Length("L+n", out[2]), size.Tensor("the output (B, H, L+n)", out...)); err != nil {
+		return nil, fmt.Errorf("%s: %w", op, err)
+	}
+	l := x.Shape()[2]
+	return graphop.Apply(graphop.Spec{Name: op, Out: out, Carried: []*G.Node{x}},
+		func() graphop.Core[float32] { return extend[float32]{firstSteps[float32]{l + n, l}} },
+		func() graphop.Core[float64] { return extend[float64]{firstSteps[float64]{l + n, l}} }, x)
+}
+
+// extend is the core of Extend, and the other way round that of FirstSteps.
+type extend[T num.Float] struct{ of firstSteps[T] }
+
+func (c extend[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	return c.of.Backward([][]T{out}, nil, nil, in[0].F)
+}
+
+func (c extend[T]) Backward(grad [][]T, _ []graphop.Arg[T], _, gout []T) error {
+	return c.of.Forward(grad[0], []graphop.Arg[T]{{F: gout}})
+}
