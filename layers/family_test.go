@@ -87,7 +87,7 @@ const familyLength = 60
 func family() []variant { return append(stateSpaces(), others()...) }
 
 // others are those that are no state space layers.
-func others() []variant { return slices.Concat(feedForwards(), recurrents()) }
+func others() []variant { return slices.Concat(feedForwards(), recurrents(), convolutions()) }
 
 // stateSpaces are those that are state space layers, or blocks around them.
 func stateSpaces() []variant {
@@ -430,6 +430,7 @@ func TestPaddingDoesNotLeak(t *testing.T) {
 		blockVariant(layers.BlockConfig{Mixer: layers.S4Config{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}, Norm: layers.BatchNorm, PreNorm: true}),
 	)
 	vs = append(vs, bidirectionalRecurrents()...)
+	vs = append(vs, aheadConvolutions()...)
 	const batch, l = 2, 12
 	lengths := []int{5, l}
 	for _, v := range vs {

@@ -24,6 +24,7 @@ func TestKernelIsTheImpulseResponse(t *testing.T) {
 		dssVariant(layers.DSSConfig{DModel: h, DState: 4, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}),
 		dssVariant(layers.DSSConfig{DModel: h, DState: 4, LMax: lMax, Version: vandermonde.DSSExp, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}),
 		lsslVariant(layers.LSSLConfig{DModel: h, DState: 4, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}),
+		longConvVariant(layers.LongConvConfig{DModel: h, LMax: lMax, SSM: layers.SSM{Mixing: layers.MixNone, Activation: "identity"}}),
 	} {
 		for l := 1; l <= lMax; l++ {
 			g := G.NewGraph()

@@ -55,6 +55,10 @@ func TestLayersShareNoMemoryWithTheirCaller(t *testing.T) {
 		"LSTMConfig":        {keeper(t, layers.LSTMConfig{DModel: 2, Layers: 2, Dropout: 0.1}, layers.NewLSTM)},
 		"GRUConfig":         {keeper(t, layers.GRUConfig{DModel: 2, Bidirectional: true}, layers.NewGRU)},
 		"RNNConfig":         {keeper(t, layers.RNNConfig{DModel: 2}, layers.NewRNN)},
+		"Conv1DConfig":      {keeper(t, layers.Conv1DConfig{In: 2, Out: 4, Kernel: 3}, layers.NewConv1D)},
+		"TCNConfig":         {keeper(t, layers.TCNConfig{In: 2, Out: 4, Kernel: 3, Levels: 2}, layers.NewTCN)},
+		"ConvNetConfig":     {keeper(t, layers.ConvNetConfig{DModel: 2}, layers.NewConvNet)},
+		"LongConvConfig":    {keeper(t, layers.LongConvConfig{DModel: 2, LMax: 8, SSM: layers.SSM{Frozen: []string{"kernel"}, FollowLR: []string{"D"}}}, layers.NewLongConv)},
 		"BlockConfig": {
 			block(s4), block(s4d), block(dss), block(lssl), block(layers.LSTMConfig{DModel: 2}),
 		},

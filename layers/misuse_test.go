@@ -68,6 +68,7 @@ func TestStateShapeIsThatOfAState(t *testing.T) {
 		blockVariant(layers.BlockConfig{Mixer: layers.DSSConfig{DModel: 2, DState: 4}}),
 		blockVariant(layers.BlockConfig{Mixer: layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}}),
 	}
+	stateless = append(stateless, aheadConvolutions()...)
 	for i, v := range append(vs, stateless...) {
 		g := G.NewGraph()
 		l := v.on(t, g, tensor.Float64)
@@ -100,6 +101,7 @@ func TestZeroValuesOfLayers(t *testing.T) {
 	}{
 		new(layers.S4D), new(layers.S4), new(layers.DSS), new(layers.LSSL), new(layers.Block), new(layers.FeedForward),
 		new(layers.Linear), new(layers.Norm), new(layers.Embedding), new(layers.Dropout),
+		new(layers.Conv1D), new(layers.TCN), new(layers.ConvNet), new(layers.LongConv),
 	} {
 		_, err := l.Fwd(x)
 		check(fmt.Sprintf("%T.Fwd", l), err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -179,8 +180,10 @@ func TestMixerKindsInJSON(t *testing.T) {
 	if !reflect.DeepEqual(got, cfg) {
 		t.Errorf("%s came back as %+v", b, got)
 	}
-	if kinds := strings.Join(layers.MixerKinds(), " "); !strings.HasPrefix(kinds, "dss feedforward gru linear lssl lstm rnn s4 s4d scale") {
-		t.Errorf("kinds %s", kinds)
+	for _, kind := range strings.Fields("conv1d convnet dss feedforward gru linear longconv lssl lstm rnn s4 s4d scale tcn") {
+		if !slices.Contains(layers.MixerKinds(), kind) || !slices.IsSorted(layers.MixerKinds()) {
+			t.Errorf("kinds %v, want %q among them", layers.MixerKinds(), kind)
+		}
 	}
 	for text, want := range map[string]string{
 		`{"mixer":{"kind":"transistor"}}`:              `want a kind, one of ` + strings.Join(layers.MixerKinds(), ", ") + `, got "transistor"`,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	G "gorgonia.org/gorgonia"
@@ -17,7 +18,8 @@ import (
 )
 
 // layerRunner runs a layer that make puts on a graph: fwd is what is run of it.
-// The gradients are by the inputs, then by these and the parameters. eval makes it
+// The gradients are by the inputs, nil where it does not depend on one, then by
+// these and the parameters. eval makes it
 // evaluation, on the TapeMachine, with gradients by the inputs alone.
 func layerRunner[L layers.Layer](eval bool, make func(g *G.ExprGraph, dt tensor.Dtype) L, fwd func(l L, n []*G.Node) (*G.Node, error)) testutil.Runner {
 	return func(vm testutil.VM, dt tensor.Dtype, w []float64, in ...testutil.Input) (*testutil.Result, error) {
@@ -44,13 +46,15 @@ func layerRunner[L layers.Layer](eval bool, make func(g *G.ExprGraph, dt tensor.
 		if !eval {
 			wrt = append(wrt, layer.Learnables()...)
 		}
+		reached := reachedFrom(loss)
+		wrt = slices.DeleteFunc(wrt, func(n *G.Node) bool { return !reached[n] })
 		value, err := runLoss(vm, g, eval, out, loss, wrt)
 		if err != nil {
 			return nil, err
 		}
 		res.Out = value
 		for _, n := range append(nodes, wrt...) {
-			if n.Dtype() == tensor.Int {
+			if n.Dtype() == tensor.Int || !reached[n] {
 				res.Grads = append(res.Grads, nil)
 				continue
 			}
@@ -62,6 +66,23 @@ func layerRunner[L layers.Layer](eval bool, make func(g *G.ExprGraph, dt tensor.
 		}
 		return res, nil
 	}
+}
+
+// reachedFrom returns the nodes that a node depends on.
+func reachedFrom(n *G.Node) map[*G.Node]bool {
+	reached := map[*G.Node]bool{}
+	var visit func(n *G.Node)
+	visit = func(n *G.Node) {
+		if reached[n] {
+			return
+		}
+		reached[n] = true
+		for from := n.Graph().From(n.ID()); from.Next(); {
+			visit(from.Node().(*G.Node))
+		}
+	}
+	visit(n)
+	return reached
 }
 
 func typeOf(dt tensor.Dtype, x testutil.Input) tensor.Dtype {

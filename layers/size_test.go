@@ -42,6 +42,14 @@ func newLayer(cfg any) (layers.Layer, error) {
 		return layers.NewLinear(g, dt, *c)
 	case *layers.FeedForwardConfig:
 		return layers.NewFeedForward(g, dt, *c)
+	case *layers.Conv1DConfig:
+		return layers.NewConv1D(g, dt, *c)
+	case *layers.TCNConfig:
+		return layers.NewTCN(g, dt, *c)
+	case *layers.ConvNetConfig:
+		return layers.NewConvNet(g, dt, *c)
+	case *layers.LongConvConfig:
+		return layers.NewLongConv(g, dt, *c)
 	case *layers.NormConfig:
 		return layers.NewNorm(g, dt, *c)
 	case *layers.EmbeddingConfig:
@@ -68,6 +76,11 @@ func TestHugeFields(t *testing.T) {
 		func() any { return &layers.LinearConfig{In: 3, Out: 3} },
 		func() any { return &layers.FeedForwardConfig{DModel: 3} },
 		func() any { return &layers.FeedForwardConfig{DModel: 3, FF: 5, Gate: true} },
+		func() any { return &layers.Conv1DConfig{In: 3, Out: 3, Kernel: 3} },
+		func() any { return &layers.Conv1DConfig{In: 3, Out: 3, Kernel: 3, Groups: 3, Same: true} },
+		func() any { return &layers.TCNConfig{In: 3, Out: 3} },
+		func() any { return &layers.ConvNetConfig{DModel: 3} },
+		func() any { return &layers.LongConvConfig{DModel: 3, LMax: 8} },
 		func() any { return &layers.NormConfig{DModel: 3} },
 		func() any { return &layers.EmbeddingConfig{Vocab: 3, DModel: 3} },
 	} {
@@ -107,6 +120,12 @@ func TestHugeTensors(t *testing.T) {
 		"kernel.W (kernels, H, 2*DState), got 1 x 65536 x 65536":               &layers.DSSConfig{DModel: 1 << 16, DState: 1 << 15, Init: layers.DSSInitRandom, SSM: layers.SSM{Mixing: layers.MixNone}},
 		"the kernels (kernels, H, LMax), got 1 x 64 x 1073741824":              &layers.DSSConfig{DModel: 64, LMax: 1 << 30},
 		"the discretised state matrices (H, DState, DState), got 1024 x 4096":  &layers.LSSLConfig{DModel: 1024, DState: 1 << 12},
+		"weight (Out, In/Groups, Kernel), got 65536 x 65536 x 1":               &layers.Conv1DConfig{In: 1 << 16, Out: 1 << 16, Kernel: 1},
+		"want (Kernel-1)*Dilation at most 1073741824, got 2*1073741824":        &layers.Conv1DConfig{In: 1, Out: 1, Kernel: 3, Dilation: 1 << 30},
+		"0.conv2.weight (Out, Out, Kernel), got 65536 x 65536 x 3":             &layers.TCNConfig{In: 1, Out: 1 << 16, Kernel: 3},
+		"want (Kernel-1)*DilationBase^(Levels-1) at most 1073741824, got 6*2^": &layers.TCNConfig{In: 1, Out: 1, Levels: 40},
+		"0.conv.weight (DModel, DModel, Kernel), got 65536 x 65536 x 3":        &layers.ConvNetConfig{DModel: 1 << 16},
+		"kernel (kernels, H, LMax), got 2 x 4096 x 1048576":                    &layers.LongConvConfig{DModel: 1 << 12, LMax: 1 << 20, SSM: layers.SSM{Bidirectional: true}},
 		"weight (Out, In), got 65536 x 65536":                                  &layers.LinearConfig{In: 1 << 16, Out: 1 << 16},
 		"weight (Vocab, DModel), got 65536 x 65536":                            &layers.EmbeddingConfig{Vocab: 1 << 16, DModel: 1 << 16},
 	} {
@@ -130,6 +149,10 @@ func TestHugeInputs(t *testing.T) {
 		gruVariant(layers.GRUConfig{DModel: 4, Layers: 2}),
 		rnnVariant(layers.RNNConfig{DModel: 4}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 4, DState: 4}, Norm: layers.BatchNorm}),
+		conv1dVariant(layers.Conv1DConfig{In: 4, Out: 4, Kernel: 3}),
+		tcnVariant(layers.TCNConfig{In: 4, Out: 4, Kernel: 3, Levels: 2}),
+		convNetVariant(layers.ConvNetConfig{DModel: 4}),
+		longConvVariant(layers.LongConvConfig{DModel: 4, LMax: 8}),
 	} {
 		g := G.NewGraph()
 		layer, err := v.make(g, tensor.Float64, layers.WithName("x"))

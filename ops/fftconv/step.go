@@ -21,7 +21,7 @@ const parallelProducts = 1 << 20
 type Step[T num.Float] struct {
 	ch, h, lk int
 	k         []T // (C, H, Lk)
-	next      int // in the rings of the states, where the next input goes
+	next      int // in the rings of the states, where the latest input is
 	rows      *par.Loop
 
 	y, x, u []T // of the step under way
@@ -46,15 +46,16 @@ func (s *Step[T]) Fork() *Step[T] {
 }
 
 // StateLen returns the length of the states of a batch as Advance has them: of each
-// feature a ring of the last Lk inputs, the latest first.
-func (s *Step[T]) StateLen(batch int) int { return batch * s.h * s.lk }
+// feature a ring of the last Lk inputs, the latest first, twice over, so that it can
+// be read in one go from wherever the latest is.
+func (s *Step[T]) StateLen(batch int) int { return 2 * batch * s.h * s.lk }
 
 // Advance adds the inputs u (B, H) to the states x, which are zero at the start of
 // a sequence, and writes the outputs y (B, C, H).
 func (s *Step[T]) Advance(y, x, u []T) error {
-	if len(u)%s.h != 0 || len(y) != len(u)*s.ch || len(x) != len(u)*s.lk {
+	if len(u)%s.h != 0 || len(y) != len(u)*s.ch || len(x) != len(u)*2*s.lk {
 		return fmt.Errorf("fftconv.Step: want u (B, %d), y (B, %d, %[1]d) and x of length B*%[3]d, got lengths %d, %d and %d",
-			s.h, s.ch, s.h*s.lk, len(u), len(y), len(x))
+			s.h, s.ch, s.StateLen(1), len(u), len(y), len(x))
 	}
 	s.next = (s.next + s.lk - 1) % s.lk
 	s.y, s.x, s.u = y, x, u
@@ -71,39 +72,50 @@ func (s *Step[T]) Advance(y, x, u []T) error {
 
 // row computes the outputs of a feature of a sequence.
 func (s *Step[T]) row(i int) {
-	ring := row(s.x, s.lk, i)
-	ring[s.next] = s.u[i]
-	first := s.lk - s.next // of the kernel, before the ring goes round
+	s.ring(s.x, i).set(s.next, s.u[i])
+	inputs := s.ring(s.x, i)[s.next:][:s.lk]
 	b, h := i/s.h, i%s.h
 	for c := range s.ch {
-		k := row(s.k, s.lk, c*s.h+h)
-		s.y[(b*s.ch+c)*s.h+h] = vec.Dot(k[:first], ring[s.next:]) + vec.Dot(k[first:], ring[:s.next])
+		s.y[(b*s.ch+c)*s.h+h] = vec.Dot(row(s.k, s.lk, c*s.h+h), inputs)
 	}
+}
+
+// ring is the state of a feature.
+type ring[T num.Float] []T
+
+func (s *Step[T]) ring(x []T, i int) ring[T] { return row(x, 2*s.lk, i) }
+
+// set sets an element, in [0, 2 Lk), and its copy.
+func (r ring[T]) set(i int, v T) {
+	n := len(r) / 2
+	r[i%n], r[n+i%n] = v, v
 }
 
 // Load turns states src (B, H, Lk-1), the last inputs, oldest first, into those of
 // Advance.
 func (s *Step[T]) Load(x, src []T) error {
-	if len(x)%(s.h*s.lk) != 0 || len(src) != len(x)/s.lk*(s.lk-1) {
-		return fmt.Errorf("fftconv.Step: want states (B, %d, %d), got length %d for %d", s.h, s.lk-1, len(src), len(x)/s.lk*(s.lk-1))
+	features := len(x) / (2 * s.lk)
+	if len(x)%s.StateLen(1) != 0 || len(src) != features*(s.lk-1) {
+		return fmt.Errorf("fftconv.Step: want states (B, %d, %d), got length %d for %d", s.h, s.lk-1, len(src), features*(s.lk-1))
 	}
-	for i := range len(x) / s.lk {
-		ring, from := row(x, s.lk, i), row(src, s.lk-1, i)
-		ring[(s.next+s.lk-1)%s.lk] = 0
-		for lag, v := range from {
-			ring[(s.next+s.lk-2-lag)%s.lk] = v
+	for i := range features {
+		from := row(src, s.lk-1, i)
+		for age := range from {
+			s.ring(x, i).set(s.next+age, from[len(from)-1-age])
 		}
+		s.ring(x, i).set(s.next+s.lk-1, 0)
 	}
 	return nil
 }
 
 // Store turns states of Advance into those of Load.
 func (s *Step[T]) Store(x []T) []T {
-	dst := make([]T, len(x)/s.lk*(s.lk-1))
-	for i := range len(x) / s.lk {
-		ring, to := row(x, s.lk, i), row(dst, s.lk-1, i)
-		for lag := range to {
-			to[lag] = ring[(s.next+s.lk-2-lag)%s.lk]
+	features := len(x) / (2 * s.lk)
+	dst := make([]T, features*(s.lk-1))
+	for i := range features {
+		to := row(dst, s.lk-1, i)
+		for age, v := range s.ring(x, i)[s.next:][:len(to)] {
+			to[len(to)-1-age] = v
 		}
 	}
 	return dst
