@@ -32,33 +32,86 @@ func (t *taps) inState() taps {
 	return s
 }
 
-// convolve adds to y what it has of x with the kernel w.
-func convolve[T num.Float](t *taps, y, x, w []T) {
+// backwards is where the taps of the kernel in reverse are that gives the gradient
+// of x, which is a convolution of that of the output, where the stride is 1.
+func (t *taps) backwards() taps {
+	b := *t
+	b.left = t.reach() - t.left
+	return b
+}
+
+// convolve sets y to start and what it has of x with the kernel w.
+func convolve[T num.Float](t *taps, y, x, w []T, start T) {
 	for from := 0; from < len(y); from += rowBlock {
 		y := y[from:min(from+rowBlock, len(y))]
-		for j, w := range w {
-			lo, hi, at := t.clip(j, from, len(y), len(x))
-			if lo < hi {
-				gather(y[lo:hi], w, x[at:], t.stride)
+		addTaps(t, y, x, w, from, setTap(t, y, x, w, from, start))
+	}
+}
+
+// convolveMore adds to y what it has of x with the kernel w.
+func convolveMore[T num.Float](t *taps, y, x, w []T) {
+	for from := 0; from < len(y); from += rowBlock {
+		addTaps(t, y[from:min(from+rowBlock, len(y))], x, w, from, -1)
+	}
+}
+
+// setTap sets y, the steps of the output from step from on, to start and what a tap
+// adds that reads x at all of them, and returns that tap, or -1 if there is none.
+func setTap[T num.Float](t *taps, y, x, w []T, from int, start T) int {
+	if t.stride == 1 {
+		for j := len(w) - 1; j >= 0; j-- { // the last one, of a causal kernel
+			if lo, hi, at := t.clip(j, from, len(y), len(x)); lo == 0 && hi == len(y) {
+				vec.Affine(y, x[at:at+len(y)], 0, w[j], start)
+				return j
+			}
+		}
+	}
+	fill(y, start)
+	return -1
+}
+
+// addTaps adds to y, the steps of the output from step from on, what the taps add but
+// the one of index done.
+func addTaps[T num.Float](t *taps, y, x, w []T, from, done int) {
+	for j, w := range w {
+		lo, hi, at := t.clip(j, from, len(y), len(x))
+		if lo < hi && j != done {
+			gather(y[lo:hi], w, x[at:], t.stride)
+		}
+	}
+}
+
+// fill sets every element of y.
+func fill[T num.Float](y []T, v T) {
+	if v == 0 || len(y) == 0 {
+		clear(y)
+		return
+	}
+	y[0] = v
+	for n := 1; n < len(y); n *= 2 {
+		copy(y[n:], y[:n])
+	}
+}
+
+// correlate adds to sums (K) the gradient of the kernel, for the gradient g of the
+// output.
+func correlate[T num.Float](t *taps, sums []float64, g, x []T) {
+	for from := 0; from < len(g); from += rowBlock {
+		g := g[from:min(from+rowBlock, len(g))]
+		for j := range t.k {
+			if lo, hi, at := t.clip(j, from, len(g), len(x)); lo < hi {
+				sums[j] += dot(g[lo:hi], x[at:], t.stride)
 			}
 		}
 	}
 }
 
-// correlate adds to sums (K) the gradient of the kernel w, and to dx, unless it is
-// nil, that of x, for the gradient g of the output.
-func correlate[T num.Float](t *taps, sums []float64, dx, g, x, w []T) {
-	for from := 0; from < len(g); from += rowBlock {
-		g := g[from:min(from+rowBlock, len(g))]
-		for j, w := range w {
-			lo, hi, at := t.clip(j, from, len(g), len(x))
-			if lo == hi {
-				continue
-			}
-			sums[j] += dot(g[lo:hi], x[at:], t.stride)
-			if dx != nil {
-				scatter(dx[at:], w, g[lo:hi], t.stride)
-			}
+// spread adds to dx the gradient of what the kernel w reads, for the gradient g of
+// the output.
+func spread[T num.Float](t *taps, dx, g, w []T) {
+	for j, w := range w {
+		if lo, hi, at := t.clip(j, 0, len(g), len(dx)); lo < hi {
+			scatter(dx[at:], w, g[lo:hi], t.stride)
 		}
 	}
 }
