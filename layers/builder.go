@@ -512,3 +512,15 @@ func UniformFanIn(fanIn int) Init {
 		}
 	}
 }
+
+// XavierUniform draws from U(-a, a) with a = sqrt(6/(fanIn+fanOut)). Glorot, Bengio
+// 2010, "Understanding the difficulty of training deep feedforward neural networks",
+// AISTATS.
+func XavierUniform(fanIn, fanOut int) Init {
+	bound := math.Sqrt(6 / float64(fanIn+fanOut))
+	return func(rng *rand.Rand, dst []float64) {
+		for i := range dst {
+			dst[i] = bound * (2*rng.Float64() - 1)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package layers
 
 import (
+	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/num"
@@ -36,14 +37,19 @@ func newLinearSnapshot[T num.Float](l *Linear) (Snapshot, error) {
 
 // linearWeights copies the weights of a layer.
 func linearWeights[T num.Float](l *Linear) (*ops.LinearWeights[T], error) {
-	var w, bias []T
-	if err := read(&w, l.w); err != nil {
+	return weightsOf[T](l.cfg.In, l.cfg.Out, l.w, l.b)
+}
+
+// weightsOf copies the weight (out, in) and the bias (out), or nil, of a linear map.
+func weightsOf[T num.Float](in, out int, weight, bias *G.Node) (*ops.LinearWeights[T], error) {
+	var w, b []T
+	if err := read(&w, weight); err != nil {
 		return nil, err
 	}
-	if err := read(&bias, l.b); err != nil {
+	if err := read(&b, bias); err != nil {
 		return nil, err
 	}
-	return ops.NewLinearWeights(l.cfg.In, l.cfg.Out, w, bias), nil
+	return ops.NewLinearWeights(in, out, w, b), nil
 }
 
 // NewSession implements Snapshot.

@@ -182,6 +182,7 @@ func init() {
 		RegisterMixer[FeedForwardConfig]("feedforward"),
 		RegisterMixer[LSTMConfig]("lstm"), RegisterMixer[GRUConfig]("gru"), RegisterMixer[RNNConfig]("rnn"),
 		RegisterMixer[Conv1DConfig]("conv1d"), RegisterMixer[TCNConfig]("tcn"), RegisterMixer[ConvNetConfig]("convnet"), RegisterMixer[LongConvConfig]("longconv"),
+		RegisterMixer[AttentionConfig]("attention"), RegisterMixer[PositionConfig]("position"), RegisterMixer[TransformerConfig]("transformer"),
 	} {
 		if err != nil {
 			panic(err)

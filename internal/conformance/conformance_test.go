@@ -142,6 +142,8 @@ var runners = map[string]runner{
 	"lstm":                 {formRecurrent, runRecurrent, false},
 	"gru":                  {formRecurrent, runRecurrent, false},
 	"rnn_tanh":             {formRecurrent, runRecurrent, false},
+	"attention":            {formAttention, runAttention, false},
+	"transformer_layer":    {formTransformerLayer, runTransformerLayer, false},
 }
 
 // row is one line of the table.

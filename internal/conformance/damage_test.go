@@ -32,7 +32,7 @@ func examples(t *testing.T) []*golden.Case {
 		if _, ok := runners[c.Kind]; !ok {
 			continue
 		}
-		variant := c.Kind + c.String("mode") + c.String("version") + c.String("init") + c.String("desc")
+		variant := c.Kind + c.String("mode") + c.String("version") + c.String("init") + c.String("desc") + c.String("form") + c.String("positions")
 		if old := smallest[variant]; old == nil || elements(c) < elements(old) {
 			smallest[variant] = c
 		}
@@ -71,6 +71,7 @@ var informative = map[string][]string{
 	"dplr_kernel": {"C"},
 	"s4d_kernel":  {"dA", "dB"},
 	"recurrence":  {"C"},
+	"attention":   {"attn"},
 }
 
 // needed reports whether a case needs an array that its metadata does not list.
@@ -233,6 +234,8 @@ var requiredKeys = map[string][]string{
 	"lstm":                 {"H", "I", "layers", "bidirectional", "has_lengths"},
 	"gru":                  {"H", "I", "layers", "bidirectional", "has_lengths"},
 	"rnn_tanh":             {"H", "I", "layers", "bidirectional", "has_lengths"},
+	"attention":            {"heads", "head_dim", "causal", "form", "positions", "bias", "has_lengths"},
+	"transformer_layer":    {"heads", "head_dim", "d_ff", "causal", "positions", "activation", "prenorm", "has_lengths"},
 }
 
 func TestMissingMetadataFails(t *testing.T) {

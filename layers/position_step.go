@@ -1,0 +1,198 @@
+package layers
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/internal/vec"
+	"github.com/gorgonia-s4/s4/internal/weights"
+	"github.com/gorgonia-s4/s4/ops/attention"
+)
+
+// Recurrence returns the layer as a recurrent network for batches of the given size:
+// Step maps (batch, DModel) to (batch, DModel). A step beyond the last learned
+// position is an error, after which the state is as it was.
+func (l *Position) Recurrence(batch int) (*Recurrence, error) { return NewRecurrence(l, batch) }
+
+// Snapshot implements Stepper.
+func (l *Position) Snapshot() (Snapshot, error) {
+	if l.Base == nil {
+		return nil, l.wrap("Recurrence", errNotMade)
+	}
+	if l.dt == tensor.Float32 {
+		return newPositionSnapshot[float32](l)
+	}
+	return newPositionSnapshot[float64](l)
+}
+
+// positionSnapshot is a layer of positions as its steps see it.
+type positionSnapshot[T num.Float] struct {
+	l     *Base
+	h     int
+	most  int // the number of positions
+	table []T // (MaxLen, H), nil if they are sinusoidal
+	state func(batch int) []StateShape
+}
+
+func newPositionSnapshot[T num.Float](l *Position) (*positionSnapshot[T], error) {
+	s := &positionSnapshot[T]{l: l.Base, h: l.cfg.DModel, most: size.MaxLength, state: l.StateShapes}
+	if l.w == nil {
+		return s, nil
+	}
+	var w []T
+	err := read(&w, l.w)
+	s.most, s.table = l.cfg.MaxLen, slices.Clone(w)
+	return s, l.wrap("Recurrence", err)
+}
+
+// NewSession implements Snapshot.
+func (s *positionSnapshot[T]) NewSession(batch int) (Session, error) { return s.newSession(batch) }
+
+func (s *positionSnapshot[T]) newSession(batch int) (*positionSession[T], error) {
+	if err := s.l.checkStep(batch, s.h); err != nil {
+		return nil, err
+	}
+	r := &positionSession[T]{positionSnapshot: s, at: make([]int, batch), waves: make([]T, s.h), of: -1, out: newStepOutput[T](batch, s.h)}
+	return r, nil
+}
+
+// positionSession is a batch of sequences in a layer of positions.
+type positionSession[T num.Float] struct {
+	*positionSnapshot[T]
+	at    []int // of the next step of each row
+	waves []T   // the sinusoids of step of, -1 for none
+	of    int
+	out   stepOutput[T]
+}
+
+// Step implements Session.
+func (r *positionSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
+	x, err := stepInput[T](r.l, u, len(r.at), r.h)
+	if err != nil {
+		return nil, err
+	}
+	for b, n := range r.at {
+		if n >= r.most {
+			return nil, r.l.errorf("Step", "want at most %d steps, as many as there are positions, got another in row %d", r.most, b)
+		}
+	}
+	for b, n := range r.at {
+		vec.Add(r.out.data[b*r.h:][:r.h], x[b*r.h:][:r.h], r.row(n))
+		r.at[b]++
+	}
+	return r.out.t, nil
+}
+
+// row returns what is added to step n.
+func (r *positionSession[T]) row(n int) []T {
+	if r.table != nil {
+		return r.table[n*r.h:][:r.h]
+	}
+	if n != r.of {
+		attention.Sinusoid(r.waves, n)
+		r.of = n
+	}
+	return r.waves
+}
+
+// State implements Session.
+func (r *positionSession[T]) State() State {
+	return State{{Name: positionName, Value: counts[T](r.at)}}
+}
+
+// SetState implements Session.
+func (r *positionSession[T]) SetState(x State) error {
+	v, err := stateMemory[T](r.l, x, r.state(len(r.at)))
+	if err != nil {
+		return err
+	}
+	if err := checkCounts(v[0], r.most); err != nil {
+		return r.l.wrap("SetState", err)
+	}
+	setCounts(r.at, v[0])
+	return nil
+}
+
+// Reset implements Session.
+func (r *positionSession[T]) Reset() { clear(r.at) }
+
+// counts returns whole numbers as a tensor of a state.
+func counts[T num.Float](n []int) *tensor.Dense {
+	d := make([]T, len(n))
+	for i, v := range n {
+		d[i] = T(v)
+	}
+	return tensor.New(tensor.WithShape(len(d)), tensor.WithBacking(d))
+}
+
+// setCounts is the other way.
+func setCounts[T num.Float](n []int, d []T) {
+	for i, v := range d {
+		n[i] = int(v)
+	}
+}
+
+// checkCounts reports a number of steps that is none, or more than most.
+func checkCounts[T num.Float](d []T, most int) error {
+	for b, v := range d {
+		if f := float64(v); !(f >= 0 && f <= float64(most)) || f != math.Trunc(f) {
+			return fmt.Errorf("%q of row %d: want a whole number in [0, %d], got %g", positionName, b, most, f)
+		}
+	}
+	return nil
+}
+
+// stateMemory returns the numbers of the tensors of a state, which must be those
+// that are wanted.
+func stateMemory[T num.Float](l *Base, x State, want []StateShape) ([][]T, error) {
+	if len(x) != len(want) {
+		return nil, l.errorf("SetState", "want a state of %s, got %s", namesOf(want), x.names())
+	}
+	all := make([][]T, len(x))
+	for i, t := range x {
+		if t.Name != want[i].Name {
+			return nil, l.errorf("SetState", "want a state of %s, got %s", namesOf(want), x.names())
+		}
+		if !want[i].fits(shapeOf(t.Value)) {
+			return nil, l.errorf("SetState", "want %q of %s, got %v", t.Name, want[i].form(), shapeOf(t.Value))
+		}
+		var ok bool
+		if all[i], ok = weights.Memory[T](t.Value); !ok {
+			return nil, l.errorf("SetState", "want %q contiguous, row-major, of dtype %v, got dtype %v, strides %v", t.Name, l.dt, t.Value.Dtype(), t.Value.Strides())
+		}
+	}
+	return all, nil
+}
+
+// namesOf lists the names of the tensors of a state, for errors.
+func namesOf(shapes []StateShape) string {
+	var s State
+	for _, t := range shapes {
+		s = append(s, StateTensor{Name: t.Name})
+	}
+	return s.names()
+}
+
+// form is the shape, with T for the length of the axis along which it grows.
+func (s StateShape) form() string {
+	if s.Grows == 0 {
+		return fmt.Sprint(s.Shape)
+	}
+	text := "("
+	for i, n := range s.Shape {
+		if i > 0 {
+			text += ", "
+		}
+		if i == s.Grows {
+			text += "T"
+		} else {
+			text += fmt.Sprint(n)
+		}
+	}
+	return text + ")"
+}

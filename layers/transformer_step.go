@@ -1,0 +1,133 @@
+package layers
+
+import (
+	"errors"
+
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+)
+
+// Recurrence returns the layer as a recurrent network for batches of the given size:
+// Step maps (batch, DModel) to (batch, DModel). See Attention.Recurrence and
+// Position.Recurrence. A layer that is not causal has none.
+func (l *Transformer) Recurrence(batch int) (*Recurrence, error) { return NewRecurrence(l, batch) }
+
+// checkRecurrent reports a layer that has no recurrence.
+func (l *Transformer) checkRecurrent() error { return l.checkCausal("Recurrence") }
+
+// Snapshot implements Stepper.
+func (l *Transformer) Snapshot() (Snapshot, error) {
+	if err := l.checkRecurrent(); err != nil {
+		return nil, err
+	}
+	if l.dt == tensor.Float32 {
+		return newTransformerSnapshot[float32](l)
+	}
+	return newTransformerSnapshot[float64](l)
+}
+
+// transformerSnapshot is a Transformer layer as its steps see it.
+type transformerSnapshot[T num.Float] struct {
+	l                      *Base
+	positions              *positionSnapshot[T] // nil without
+	own                    bool                 // their state is not in that of the attention
+	attention, feedForward Snapshot
+	state                  func(batch int) []StateShape
+}
+
+func newTransformerSnapshot[T num.Float](l *Transformer) (Snapshot, error) {
+	s := &transformerSnapshot[T]{l: l.Base, own: l.ownPosition(), state: l.StateShapes}
+	var err error
+	if l.positions != nil {
+		if s.positions, err = newPositionSnapshot[T](l.positions); err != nil {
+			return nil, err
+		}
+	}
+	if s.attention, err = l.attention.Snapshot(); err != nil {
+		return nil, err
+	}
+	s.feedForward, err = l.feedForward.Snapshot()
+	return s, err
+}
+
+// NewSession implements Snapshot.
+func (s *transformerSnapshot[T]) NewSession(batch int) (Session, error) {
+	r := &transformerSession[T]{own: s.own}
+	var err error
+	if s.positions != nil {
+		if r.positions, err = s.positions.newSession(batch); err != nil {
+			return nil, err
+		}
+	}
+	if r.attention, err = s.attention.NewSession(batch); err != nil {
+		return nil, err
+	}
+	r.feedForward, err = s.feedForward.NewSession(batch)
+	r.want = s.state(batch)
+	r.l = s.l
+	return r, err
+}
+
+// transformerSession is a batch of sequences in a Transformer layer.
+type transformerSession[T num.Float] struct {
+	l                      *Base
+	positions              *positionSession[T] // nil without
+	own                    bool
+	attention, feedForward Session
+	want                   []StateShape
+}
+
+// Step implements Session. Positions that have come to an end are an error before
+// anything is changed.
+func (r *transformerSession[T]) Step(u *tensor.Dense) (y *tensor.Dense, err error) {
+	y = u
+	if r.positions != nil {
+		if y, err = r.positions.Step(y); err != nil {
+			return nil, err
+		}
+	}
+	if y, err = r.attention.Step(y); err != nil {
+		return nil, err
+	}
+	return r.feedForward.Step(y)
+}
+
+// State implements Session.
+func (r *transformerSession[T]) State() State {
+	s := r.attention.State()
+	if r.own {
+		s = append(s, r.positions.State()...)
+	}
+	return s
+}
+
+// SetState implements Session.
+func (r *transformerSession[T]) SetState(x State) error {
+	if _, err := stateMemory[T](r.l, x, r.want); err != nil {
+		return err
+	}
+	if r.positions == nil {
+		return r.attention.SetState(x)
+	}
+	before := r.positions.State()
+	last := len(x) - 1
+	if err := r.positions.SetState(x[last:]); err != nil {
+		return err
+	}
+	if r.own {
+		x = x[:last]
+	}
+	if err := r.attention.SetState(x); err != nil {
+		return errors.Join(err, r.positions.SetState(before))
+	}
+	return nil
+}
+
+// Reset implements Session.
+func (r *transformerSession[T]) Reset() {
+	if r.positions != nil {
+		r.positions.Reset()
+	}
+	r.attention.Reset()
+}
