@@ -89,18 +89,41 @@ func (r *attentionSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	return r.o.t, nil
 }
 
-// State implements Session.
+// State implements Session. A cache that grows has as many slots as the longest row
+// needs.
 func (r *attentionSession[T]) State() State {
 	from := r.inner.Store()
 	s := make(State, len(r.want))
 	for i, w := range r.want {
-		shape := w.Shape.Clone()
+		shape, v := w.Shape.Clone(), from.Tensors[i]
 		if w.Grows > 0 {
-			shape[w.Grows] = from.Slots
+			shape[w.Grows] = needed(from)
+			v = newest(v, from.Slots*shape[3], shape[w.Grows]*shape[3])
 		}
-		s[i] = StateTensor{w.Name, tensor.New(tensor.WithShape(shape...), tensor.WithBacking(from.Tensors[i])), w.Grows}
+		s[i] = StateTensor{w.Name, tensor.New(tensor.WithShape(shape...), tensor.WithBacking(v)), w.Grows}
 	}
 	return s
+}
+
+// needed is the number of slots of a cache that count in some row, at least 1.
+func needed[T num.Float](s attention.State[T]) int {
+	n := 1
+	for _, p := range s.Tensors[2] {
+		n = max(n, int(min(p, T(s.Slots))))
+	}
+	return n
+}
+
+// newest moves the last n of every row of length l to the front.
+func newest[T num.Float](v []T, l, n int) []T {
+	if n == l {
+		return v
+	}
+	rows := len(v) / l
+	for r := range rows {
+		copy(v[r*n:][:n], v[(r+1)*l-n:])
+	}
+	return v[: rows*n : rows*n]
 }
 
 // SetState implements Session.

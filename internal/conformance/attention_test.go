@@ -14,39 +14,6 @@ import (
 	"github.com/gorgonia-s4/s4/ops/attention"
 )
 
-// flag returns a truth value that the metadata must have.
-func (f *form) flag(key string) bool {
-	v, ok := f.c.Meta[key].(bool)
-	if !ok {
-		f.failf("meta.json: want %q true or false, got %s", key, asJSON(f.c.Meta[key]))
-	}
-	return v
-}
-
-// oneOf is text for one of some values.
-func (f *form) oneOf(key string, values ...string) string {
-	v := f.text(key)
-	if v != "" && !slices.Contains(values, v) {
-		f.failf("meta.json: want %q one of %q, got %q", key, values, v)
-	}
-	return v
-}
-
-// lengths demands an integer array (b) of numbers of steps, from 0 to l.
-func (f *form) lengths(name string, b, l int) {
-	a, err := f.c.Array(name)
-	switch {
-	case err != nil:
-		f.fail(err)
-	case a.I == nil:
-		f.failf("array %s: want integers, got floats", name)
-	case len(a.Shape) != 1 || b > 0 && a.Shape[0] != b:
-		f.failf("array %s: want shape %s, got %s", name, shapeText([]int{b}), shapeText(a.Shape))
-	case l > 0 && slices.ContainsFunc(a.I, func(n int) bool { return n < 0 || n > l }):
-		f.failf("array %s: want lengths from 0 to %d, got %v", name, l, a.I)
-	}
-}
-
 // formSequence demands input, output and weights (B, E, L) and returns the sizes.
 // Where the metadata says that there are lengths, it demands them.
 func formSequence(f *form) (b, e, l int) {

@@ -30,15 +30,6 @@ func conv1dOptions(c *golden.Case) ([]conv1d.Option, error) {
 	return append(opts, conv1d.WithPadding(n)), err
 }
 
-// flag returns a boolean that the metadata must have.
-func (f *form) flag(key string) bool {
-	v, ok := f.c.Meta[key].(bool)
-	if !ok {
-		f.failf("meta.json: want %q true or false, got %s", key, asJSON(f.c.Meta[key]))
-	}
-	return v
-}
-
 func formConv1D(f *form) {
 	b, in, l := f.axis("x", 0, 3), f.axis("x", 1, 3), f.axis("x", 2, 3)
 	out, k, groups, dilation := f.axis("p_weight", 0, 3), f.size("kernel"), f.size("groups"), f.size("dilation")

@@ -494,3 +494,28 @@ func (f *form) targets(name string, n, classes int) {
 		f.failf("array %s: want classes from 0 to %d, got %v", name, classes-1, a.I)
 	}
 }
+
+// flag returns a truth value that the metadata must have.
+func (f *form) flag(key string) bool {
+	v, ok := f.c.Meta[key].(bool)
+	if !ok {
+		f.failf("meta.json: want %q true or false, got %s", key, asJSON(f.c.Meta[key]))
+	}
+	return v
+}
+
+// lengths demands an integer array (n) of lengths up to l.
+func (f *form) lengths(name string, n, l int) {
+	if l > 0 {
+		f.targets(name, n, l+1)
+	}
+}
+
+// oneOf is text for one of some values.
+func (f *form) oneOf(key string, values ...string) string {
+	v := f.text(key)
+	if v != "" && !slices.Contains(values, v) {
+		f.failf("meta.json: want %q one of %q, got %q", key, values, v)
+	}
+	return v
+}

@@ -62,22 +62,6 @@ func formRecurrent(f *form) {
 	}
 }
 
-// flag returns a truth value that the metadata must have.
-func (f *form) flag(key string) bool {
-	v, ok := f.c.Meta[key].(bool)
-	if !ok {
-		f.failf("meta.json: want %q true or false, got %s", key, asJSON(f.c.Meta[key]))
-	}
-	return v
-}
-
-// lengths demands an integer array (n) of lengths up to l.
-func (f *form) lengths(name string, n, l int) {
-	if l > 0 {
-		f.targets(name, n, l+1)
-	}
-}
-
 // statefulLayer is a recurrent layer.
 type statefulLayer interface {
 	recurrentLayer
