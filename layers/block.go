@@ -21,9 +21,10 @@ type BlockConfig struct {
 	// its "kind": see RegisterMixer.
 	Mixer MixerConfig `json:"mixer"`
 
-	Norm    NormKind `json:"norm,omitempty"`    // "" means LayerNorm
-	PreNorm bool     `json:"prenorm,omitempty"` // normalise before the layer, not after the sum
-	Dropout float64  `json:"dropout,omitempty"` // of the layer's output, before the sum
+	Norm    NormKind `json:"norm,omitempty"`     // "" means LayerNorm
+	NormEps float64  `json:"norm_eps,omitempty"` // see NormConfig.Eps; 0 means 1e-5
+	PreNorm bool     `json:"prenorm,omitempty"`  // normalise before the layer, not after the sum
+	Dropout float64  `json:"dropout,omitempty"`  // of the layer's output, before the sum
 	// UntiedDropout drops every element by itself: see DropoutConfig.Untied.
 	UntiedDropout bool `json:"untied_dropout,omitempty"`
 	// NoResidual leaves out the sum with the input: for a mixer that has its own, or
@@ -88,7 +89,7 @@ func (c BlockConfig) Validate() error {
 			return fmt.Errorf("BlockConfig: a block keeps the length of a sequence: %w", err)
 		}
 	}
-	if err := errors.Join(c.Norm.Validate(), DropoutConfig{P: c.Dropout}.Validate()); err != nil {
+	if err := errors.Join(c.Norm.Validate(), validateEps("NormEps", c.NormEps), DropoutConfig{P: c.Dropout}.Validate()); err != nil {
 		return fmt.Errorf("BlockConfig: %w", err)
 	}
 	return nil
@@ -127,7 +128,7 @@ func (c BlockConfig) Build(b *Builder) (Layer, error) {
 	if !ok {
 		return nil, b.errorf("want a mixer, which has FwdLengths, got a %T", inner)
 	}
-	norm, _ := child[*Norm](b, "norm", NormConfig{Kind: c.Norm, DModel: c.DModel()})
+	norm, _ := child[*Norm](b, "norm", NormConfig{Kind: c.Norm, DModel: c.DModel(), Eps: c.NormEps})
 	drop, _ := child[*Dropout](b, "dropout", DropoutConfig{P: c.Dropout, Untied: c.UntiedDropout})
 	l := &Block{cfg: c, mixer: mixer, norm: norm, drop: drop}
 	b.base.cfg = c

@@ -65,6 +65,9 @@ func TestStateShapeIsThatOfAState(t *testing.T) {
 		dssVariant(layers.DSSConfig{DModel: 2, DState: 4}),
 		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}),
 		gruVariant(layers.GRUConfig{DModel: 2, Bidirectional: true}),
+		attentionVariant(layers.AttentionConfig{DModel: 2, Heads: 1}),
+		transformerVariant(layers.TransformerConfig{DModel: 2, Heads: 1, Positions: layers.SinusoidalPositions}),
+		blockVariant(layers.BlockConfig{Mixer: layers.AttentionConfig{DModel: 2, Heads: 1}}),
 		blockVariant(layers.BlockConfig{Mixer: layers.DSSConfig{DModel: 2, DState: 4}}),
 		blockVariant(layers.BlockConfig{Mixer: layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}}),
 	}
@@ -102,6 +105,7 @@ func TestZeroValuesOfLayers(t *testing.T) {
 		new(layers.S4D), new(layers.S4), new(layers.DSS), new(layers.LSSL), new(layers.Block), new(layers.FeedForward),
 		new(layers.Linear), new(layers.Norm), new(layers.Embedding), new(layers.Dropout),
 		new(layers.Conv1D), new(layers.TCN), new(layers.ConvNet), new(layers.LongConv),
+		new(layers.Attention), new(layers.Position), new(layers.Transformer),
 	} {
 		_, err := l.Fwd(x)
 		check(fmt.Sprintf("%T.Fwd", l), err)

@@ -53,13 +53,19 @@ func (c NormConfig) Validate() error {
 	switch {
 	case c.DModel < 1:
 		return fmt.Errorf("NormConfig: want DModel >= 1, got %d", c.DModel)
-	case !(c.Eps >= 0) || math.IsInf(c.Eps, 1):
-		return fmt.Errorf("NormConfig: want a finite Eps >= 0, got %g", c.Eps)
 	case !(c.Momentum >= 0 && c.Momentum <= 1):
 		return fmt.Errorf("NormConfig: want Momentum in [0, 1], got %g", c.Momentum)
 	}
-	if err := errors.Join(size.Field("DModel", c.DModel), c.Kind.Validate()); err != nil {
+	if err := errors.Join(validateEps("Eps", c.Eps), size.Field("DModel", c.DModel), c.Kind.Validate()); err != nil {
 		return fmt.Errorf("NormConfig: %w", err)
+	}
+	return nil
+}
+
+// validateEps reports a field that is nothing to add to a variance.
+func validateEps(field string, eps float64) error {
+	if !(eps >= 0) || math.IsInf(eps, 1) {
+		return fmt.Errorf("want a finite %s >= 0, got %g", field, eps)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/ops/attention"
 	"github.com/gorgonia-s4/s4/ops/vandermonde"
 )
 
@@ -138,6 +139,10 @@ func bothWays() []variant {
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}, Norm: layers.BatchNorm, PreNorm: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4}, Norm: layers.NoNorm, PreNorm: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Dropout: 0.2}}, PreNorm: true, Dropout: 0.2, UntiedDropout: true}),
+		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Rotary: attention.RotaryHalf}),
+		attentionVariant(layers.AttentionConfig{DModel: 2, Heads: 1, Form: attention.Linear}),
+		transformerVariant(layers.TransformerConfig{DModel: 2, Heads: 1, FF: 2, Positions: layers.LearnedPositions, MaxLen: familyLength, Dropout: 0.2}),
+		positionVariant(layers.PositionConfig{DModel: 2}),
 	)
 }
 

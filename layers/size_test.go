@@ -13,6 +13,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
+	"github.com/gorgonia-s4/s4/ops/attention"
 	"github.com/gorgonia-s4/s4/ops/vandermonde"
 )
 
@@ -50,6 +51,12 @@ func newLayer(cfg any) (layers.Layer, error) {
 		return layers.NewConvNet(g, dt, *c)
 	case *layers.LongConvConfig:
 		return layers.NewLongConv(g, dt, *c)
+	case *layers.AttentionConfig:
+		return layers.NewAttention(g, dt, *c)
+	case *layers.PositionConfig:
+		return layers.NewPosition(g, dt, *c)
+	case *layers.TransformerConfig:
+		return layers.NewTransformer(g, dt, *c)
 	case *layers.NormConfig:
 		return layers.NewNorm(g, dt, *c)
 	case *layers.EmbeddingConfig:
@@ -81,6 +88,11 @@ func TestHugeFields(t *testing.T) {
 		func() any { return &layers.TCNConfig{In: 3, Out: 3} },
 		func() any { return &layers.ConvNetConfig{DModel: 3} },
 		func() any { return &layers.LongConvConfig{DModel: 3, LMax: 8} },
+		func() any { return &layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true} },
+		func() any { return &layers.PositionConfig{DModel: 4, Positions: layers.LearnedPositions, MaxLen: 3} },
+		func() any {
+			return &layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, Positions: layers.LearnedPositions, MaxLen: 3}
+		},
 		func() any { return &layers.NormConfig{DModel: 3} },
 		func() any { return &layers.EmbeddingConfig{Vocab: 3, DModel: 3} },
 	} {
@@ -127,6 +139,8 @@ func TestHugeTensors(t *testing.T) {
 		"0.conv.weight (DModel, DModel, Kernel), got 65536 x 65536 x 3":        &layers.ConvNetConfig{DModel: 1 << 16},
 		"kernel (kernels, H, LMax), got 2 x 4096 x 1048576":                    &layers.LongConvConfig{DModel: 1 << 12, LMax: 1 << 20, SSM: layers.SSM{Bidirectional: true}},
 		"weight (Out, In), got 65536 x 65536":                                  &layers.LinearConfig{In: 1 << 16, Out: 1 << 16},
+		"in_proj_weight (3*Inner, DModel), got 3 x 65536 x 65536":              &layers.AttentionConfig{DModel: 1 << 16, Heads: 1},
+		"weight (MaxLen, DModel), got 65536 x 65536":                           &layers.PositionConfig{DModel: 1 << 16, Positions: layers.LearnedPositions, MaxLen: 1 << 16},
 		"weight (Vocab, DModel), got 65536 x 65536":                            &layers.EmbeddingConfig{Vocab: 1 << 16, DModel: 1 << 16},
 	} {
 		if _, err := newLayer(cfg); err == nil || !strings.Contains(err.Error(), want) {
@@ -153,6 +167,11 @@ func TestHugeInputs(t *testing.T) {
 		tcnVariant(layers.TCNConfig{In: 4, Out: 4, Kernel: 3, Levels: 2}),
 		convNetVariant(layers.ConvNetConfig{DModel: 4}),
 		longConvVariant(layers.LongConvConfig{DModel: 4, LMax: 8}),
+		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true}),
+		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Form: attention.Linear}),
+		positionVariant(layers.PositionConfig{DModel: 4, Positions: layers.LearnedPositions, MaxLen: 1 << 20}),
+		positionVariant(layers.PositionConfig{DModel: 4}),
+		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true}),
 	} {
 		g := G.NewGraph()
 		layer, err := v.make(g, tensor.Float64, layers.WithName("x"))

@@ -34,7 +34,8 @@ type TransformerConfig struct {
 	Activation ops.Activation `json:"activation,omitempty"` // in it; "" means ops.ActGELU
 	Gate       bool           `json:"gate,omitempty"`       // see FeedForwardConfig
 
-	PreNorm bool `json:"prenorm,omitempty"` // normalise before attention and feed-forward network, not after the sums
+	PreNorm bool    `json:"prenorm,omitempty"`  // normalise before attention and feed-forward network, not after the sums
+	NormEps float64 `json:"norm_eps,omitempty"` // added to the variance; 0 means 1e-5
 
 	Dropout          float64 `json:"dropout,omitempty"`           // of both outputs, before the sums
 	AttentionDropout float64 `json:"attention_dropout,omitempty"` // of the weights of the softmax
@@ -52,6 +53,7 @@ func (c TransformerConfig) withDefaults() TransformerConfig {
 	c.Inner, c.Form, c.Theta = a.Inner, a.Form, a.Theta
 	c.FF, c.Activation = f.FF, f.Activation
 	def(&c.Positions, NoPositions)
+	def(&c.NormEps, 1e-5)
 	return c
 }
 
@@ -76,14 +78,14 @@ func (c TransformerConfig) position() PositionConfig {
 
 // block puts a part into a residual block.
 func (c TransformerConfig) block(m MixerConfig) BlockConfig {
-	return BlockConfig{Mixer: m, PreNorm: c.PreNorm, Dropout: c.Dropout, UntiedDropout: c.UntiedDropout}
+	return BlockConfig{Mixer: m, PreNorm: c.PreNorm, NormEps: c.NormEps, Dropout: c.Dropout, UntiedDropout: c.UntiedDropout}
 }
 
 // Validate reports the first field that is out of range.
 func (c TransformerConfig) Validate() error {
 	c = c.withDefaults()
 	errs := []error{
-		c.attention().Validate(), c.feedForward().Validate(),
+		c.attention().Validate(), c.feedForward().Validate(), validateEps("NormEps", c.NormEps),
 		inField("Dropout", DropoutConfig{P: c.Dropout}.Validate()),
 	}
 	switch {
