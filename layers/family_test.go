@@ -79,18 +79,6 @@ func blockVariant(c layers.BlockConfig) variant {
 	return variantOf(c.DModel(), c, layers.NewBlock, (*layers.Block).CloneTo)
 }
 
-func attentionVariant(c layers.AttentionConfig) variant {
-	return variantOf(c.DModel, c, layers.NewAttention, (*layers.Attention).CloneTo)
-}
-
-func positionVariant(c layers.PositionConfig) variant {
-	return variantOf(c.DModel, c, layers.NewPosition, (*layers.Position).CloneTo)
-}
-
-func transformerVariant(c layers.TransformerConfig) variant {
-	return variantOf(c.DModel, c, layers.NewTransformer, (*layers.Transformer).CloneTo)
-}
-
 // familyLength is the length of the longest sequence of the tests of the
 // family: what kernels are tuned to.
 const familyLength = 60
@@ -102,28 +90,6 @@ func family() []variant { return append(stateSpaces(), others()...) }
 // others are those that are no state space layers.
 func others() []variant {
 	return slices.Concat(feedForwards(), recurrents(), convolutions(), transformers())
-}
-
-// transformers are attentions, positions and Transformer layers.
-func transformers() []variant {
-	return []variant{
-		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true}),
-		attentionVariant(layers.AttentionConfig{DModel: 8, Heads: 2, Causal: true, Rotary: attention.RotaryInterleaved, NoBias: true}),
-		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 1, Causal: true, Rotary: attention.RotaryHalf, Theta: 100}),
-		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Window: 1}),
-		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Window: 4}),
-		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 3, Inner: 6, Causal: true, Window: 5, Rotary: attention.RotaryHalf}),
-		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Form: attention.Linear}),
-		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 1, Causal: true, Form: attention.Linear, Rotary: attention.RotaryInterleaved}),
-		blockVariant(layers.BlockConfig{Mixer: layers.PositionConfig{DModel: 3}, NoResidual: true}),
-		positionVariant(layers.PositionConfig{DModel: 4, Positions: layers.LearnedPositions, MaxLen: 2 * familyLength}),
-		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, Positions: layers.SinusoidalPositions}),
-		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, PreNorm: true, Gate: true, FF: 3, Positions: layers.LearnedPositions, MaxLen: 2 * familyLength, Dropout: 0.1}),
-		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 1, Causal: true, PreNorm: true, Form: attention.Linear, Positions: layers.SinusoidalPositions, Activation: ops.ActReLU, NoAttentionBias: true}),
-		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, PreNorm: true, Rotary: attention.RotaryHalf, Window: 3, FF: 2, FFDropout: 0.1, NoBias: true}),
-		blockVariant(layers.BlockConfig{Mixer: layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, FF: 3}, Norm: layers.NoNorm, NoResidual: true}),
-		blockVariant(layers.BlockConfig{Mixer: layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true}, PreNorm: true, Dropout: 0.1}),
-	}
 }
 
 // stateSpaces are those that are state space layers, or blocks around them.
