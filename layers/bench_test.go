@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/ops/attention"
 )
 
 // A layer under test is made with h features and states of n dimensions, for l
@@ -43,6 +44,35 @@ func makeGRU(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
 
 func makeRNN(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
 	return layers.NewRNN(g, tensor.Float32, layers.RNNConfig{DModel: h})
+}
+
+func makeTransformer(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
+	return layers.NewTransformer(g, tensor.Float32, layers.TransformerConfig{DModel: h, Heads: 8})
+}
+
+// BenchmarkTransformer is a Transformer layer with post-norm, and what it is made of.
+func BenchmarkTransformer(b *testing.B) {
+	for name, layer := range map[string]makeLayer{
+		"transformer": makeTransformer,
+		"attention": func(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
+			return layers.NewAttention(g, tensor.Float32, layers.AttentionConfig{DModel: h, Heads: 8})
+		},
+		"window": func(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
+			return layers.NewAttention(g, tensor.Float32, layers.AttentionConfig{DModel: h, Heads: 8, Causal: true, Window: 64})
+		},
+		"linear": func(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
+			return layers.NewAttention(g, tensor.Float32, layers.AttentionConfig{DModel: h, Heads: 8, Causal: true, Form: attention.Linear})
+		},
+		"feedforward": func(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
+			return layers.NewFeedForward(g, tensor.Float32, layers.FeedForwardConfig{DModel: h})
+		},
+	} {
+		for _, l := range []int{1024, 4096} {
+			size := fmt.Sprintf("%s/B16_H128_L%d", name, l)
+			b.Run(size+"/fwd", func(b *testing.B) { benchmarkForward(b, layer, 16, 128, 0, l) })
+			b.Run(size+"/fwdbwd", func(b *testing.B) { benchmarkBackward(b, layer, 16, 128, 0, l) })
+		}
+	}
 }
 
 func BenchmarkS4D(b *testing.B)  { benchmarkLayer(b, makeS4D) }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/ops/attention"
 )
 
 // BenchmarkStep is one step of a whole layer, mixing included, and of a
@@ -56,6 +57,45 @@ func BenchmarkStep(b *testing.B) {
 					b.Fatal(err)
 				}
 				u := testutil.Normal(rand.New(rand.NewPCG(1, 1)), "u", batch, h).Tensor(tensor.Float32)
+				testutil.Bench(b, func() error {
+					_, err := r.Step(u)
+					return err
+				})
+			})
+		}
+	}
+}
+
+// BenchmarkCachedStep is one step of an attention and of a Transformer layer behind
+// 4,096 others, of which the keys and values are in a cache.
+func BenchmarkCachedStep(b *testing.B) {
+	const h, heads, seen = 128, 8, 4096
+	for _, c := range []struct {
+		name string
+		cfg  layers.MixerConfig
+	}{
+		{"attention", layers.AttentionConfig{DModel: h, Heads: heads, Causal: true}},
+		{"rotary", layers.AttentionConfig{DModel: h, Heads: heads, Causal: true, Rotary: attention.RotaryHalf}},
+		{"window64", layers.AttentionConfig{DModel: h, Heads: heads, Causal: true, Window: 64}},
+		{"linear", layers.AttentionConfig{DModel: h, Heads: heads, Causal: true, Form: attention.Linear}},
+		{"transformer", layers.TransformerConfig{DModel: h, Heads: heads, Causal: true}},
+	} {
+		for _, batch := range []int{1, 16} {
+			b.Run(fmt.Sprintf("%s/B%d_H%d_T%d", c.name, batch, h, seen), func(b *testing.B) {
+				l, err := layers.New(G.NewGraph(), tensor.Float32, c.cfg)
+				if err != nil {
+					b.Fatal(err)
+				}
+				r, err := layers.NewRecurrence(l.(layers.Stepper), batch)
+				if err != nil {
+					b.Fatal(err)
+				}
+				u := testutil.Normal(rand.New(rand.NewPCG(1, 1)), "u", batch, h).Tensor(tensor.Float32)
+				for range seen {
+					if _, err := r.Step(u); err != nil {
+						b.Fatal(err)
+					}
+				}
 				testutil.Bench(b, func() error {
 					_, err := r.Step(u)
 					return err
