@@ -60,6 +60,9 @@ func (m *Masks) Next() *Masks {
 	return m.Stream(s.next - 1)
 }
 
+// Draw takes the next mask and returns a number that it is a function of.
+func (m *Masks) Draw() uint64 { return m.draw() }
+
 // draw takes the next counter and returns where in the sequence of SplitMix64 the
 // mask begins.
 func (m *Masks) draw() uint64 {

@@ -84,6 +84,9 @@ func newDims(qkv *G.Node, c Config) (dims, error) {
 	if err := c.Validate(d.e); err != nil {
 		return dims{}, err
 	}
+	if c.Dropout > 0 && c.Masks == nil {
+		return dims{}, fmt.Errorf("want Masks with Dropout %g, got none", c.Dropout)
+	}
 	d.hd = d.e / c.Heads
 	return d, size.Length("L", d.l)
 }

@@ -40,6 +40,12 @@ type Config struct {
 	Window int     // the number of steps that a step sees, itself included; 0: all. Wants Causal and Softmax
 	Rotary Rotary  // default NoRotary. In the linear form the rotation comes before phi
 	Theta  float64 // base of the angles of Rotary; 0: DefaultTheta
+
+	// Dropout is the probability with which, in training, a weight of the softmax is
+	// dropped; the others are multiplied by 1/(1-Dropout). Masks decides which. A Step
+	// is evaluation.
+	Dropout float64
+	Masks   Masks
 }
 
 // Validate returns an error unless the configuration is one of attention on that
@@ -61,7 +67,7 @@ func (c Config) Validate(features int) error {
 	if err := c.validateRotary(features / c.Heads); err != nil {
 		return err
 	}
-	return size.Field("features", features)
+	return size.First(c.validateDropout(), size.Field("features", features))
 }
 
 func (c Config) validateWindow() error {

@@ -17,6 +17,7 @@ import (
 // the backward pass computes the weights again.
 type softmax[T num.Float] struct {
 	heads[T]
+	drops
 	lse []T // (B, H, L): of the scores of a query, the logarithm of the sum of the exponentials
 	ws  []space[T]
 }
@@ -41,10 +42,12 @@ type space[T num.Float] struct {
 	tree           []T // scratch of a reduction
 	most, ref, sum []T // (w): greatest score of a query, what its scores are relative to, sum of the exponentials
 	bias           []T // (n)
+	none           []T // (n) of zeros
+	odd            []uint64
 }
 
 func newSoftmax[T num.Float](d dims, o operands) *softmax[T] {
-	return &softmax[T]{heads: newHeads[T](d, o), ws: make([]space[T], par.Workers())}
+	return &softmax[T]{heads: newHeads[T](d, o), drops: newDrops(d.Config), ws: make([]space[T], par.Workers())}
 }
 
 const (
@@ -106,6 +109,7 @@ func (c *softmax[T]) Forward(out []T, in []graphop.Arg[T]) error {
 		return err
 	}
 	c.lse = num.Grow(c.lse, c.b*c.Heads*c.l)
+	c.draw()
 	c.each(func(worker, u int) {
 		s := c.open(worker, in, u)
 		y := c.output(out, u)
@@ -113,7 +117,7 @@ func (c *softmax[T]) Forward(out []T, in []graphop.Arg[T]) error {
 			s.packForward()
 		}
 		for i0 := 0; i0 < s.n; i0 += s.w {
-			c.queries(s, i0, y, c.lse[u*c.l:])
+			c.queries(s, u, i0, y, c.lse[u*c.l:])
 		}
 		for f := range s.hd {
 			clear(y[f*c.l+s.n : (f+1)*c.l])
@@ -148,8 +152,8 @@ func packBlocks[T num.Float](dst, x []T, ld, hd, n, block int) []T {
 // rows.
 func blockAt(hp, j, block int) int { return hp * (j + j/block) }
 
-// queries computes the output of the panel of queries from i0 on.
-func (c *softmax[T]) queries(s *space[T], i0 int, y, lse []T) {
+// queries computes the output of the panel of queries from i0 on of unit u.
+func (c *softmax[T]) queries(s *space[T], u, i0 int, y, lse []T) {
 	nq := min(s.w, s.n-i0)
 	gemm.PackColumns(s.x, false, s.hd, nq, s.q[i0:], s.n)
 	clear(s.x[s.hd*s.w:])
@@ -168,6 +172,9 @@ func (c *softmax[T]) queries(s *space[T], i0 int, y, lse []T) {
 		vec.Exp(p, p)
 		s.reduce(vec.Add[T], s.most, p)
 		vec.Add(s.sum, s.sum, s.most)
+		if c.on {
+			c.dropKeys(s, u, i0, nq, j0+from, p)
+		}
 		gemm.MultiplyPanels(s.hd, rows, s.valueRows[blockAt(gemm.RoundRows[T](s.hd), j0, s.block):], min(s.block, s.m-j0), s.p, s.y, true)
 	}
 	for i := range nq {
@@ -259,7 +266,7 @@ func (c *softmax[T]) Backward(grad [][]T, in []graphop.Arg[T], out, gout []T) er
 		} else {
 			c.packBackward(s, c.output(out, u), c.output(gout, u), c.lse[u*c.l:])
 			for j0 := 0; j0 < s.m; j0 += s.w {
-				c.keysBackward(s, j0)
+				c.keysBackward(s, u, j0)
 			}
 			s.unpackQueries()
 		}
@@ -279,7 +286,12 @@ func (c *softmax[T]) packBackward(s *space[T], y, g, lse []T) {
 		vec.AddMul(s.bias, g[f*c.l:][:s.n], y[f*c.l:][:s.n])
 	}
 	vec.Scale(s.bias, -1, s.bias)
-	gemm.PackRows(s.gradRows, true, s.n, s.hd, g, c.l, s.bias)
+	bias := s.bias
+	if c.on { // which it is added behind
+		s.none = num.Grow(s.none, s.n)
+		bias = s.none
+	}
+	gemm.PackRows(s.gradRows, true, s.n, s.hd, g, c.l, bias)
 	s.queryTerms = packBlocks(s.queryTerms, s.q, s.n, s.hd, s.n, s.block)
 	s.gradTerms = packBlocks(s.gradTerms, g, c.l, s.hd, s.n, s.block)
 
@@ -291,9 +303,9 @@ func (c *softmax[T]) packBackward(s *space[T], y, g, lse []T) {
 	clear(s.queries)
 }
 
-// keysBackward computes the gradients of the panel of keys and values from j0 on,
-// and adds to those of the queries that see them.
-func (c *softmax[T]) keysBackward(s *space[T], j0 int) {
+// keysBackward computes the gradients of the panel of keys and values from j0 on of
+// unit u, and adds to those of the queries that see them.
+func (c *softmax[T]) keysBackward(s *space[T], u, j0 int) {
 	nk := min(s.w, s.m-j0)
 	keys, values := s.x[:s.hd*s.w], s.x1
 	gemm.PackColumns(keys, false, s.hd, nk, s.k[j0:], s.m)
@@ -315,7 +327,11 @@ func (c *softmax[T]) keysBackward(s *space[T], j0 int) {
 		c.maskQueries(s, i0+from, j0, p)
 		vec.Exp(p, p)
 		gemm.MultiplyPanels(rows-from, s.hd, s.gradRows[at:], s.hd, values, s.d[n:], false)
-		vec.Mul(d, d, p)
+		if c.on {
+			c.dropQueries(s, u, i0+from, j0, nk, p, d)
+		} else {
+			vec.Mul(d, d, p)
+		}
 		at = blockAt(hp, i0, s.block)
 		terms := min(s.block, s.n-i0)
 		gemm.MultiplyPanels(s.hd, rows, s.gradTerms[at:], terms, s.p, s.y1, true)

@@ -1,0 +1,160 @@
+package attention_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/ops/attention"
+)
+
+// one is masks that are always the same.
+type one uint64
+
+func (m one) Draw() uint64 { return uint64(m) }
+
+// The gradients of attention with a mask are those of that mask.
+func TestDropoutGradients(t *testing.T) {
+	for name, c := range configs {
+		if c.Form == attention.Linear {
+			continue
+		}
+		c.Dropout, c.Masks = 0.4, one(5)
+		t.Run(name, func(t *testing.T) {
+			rng := newRand()
+			testutil.Check(t, attend(c), testutil.Normal(rng, "qkv", 2, 36, 5))
+			testutil.Check(t, attend(c), testutil.Normal(rng, "qkv", 3, 36, 5), testutil.Ints("lengths", []int{3, 0, 5}, 3))
+		})
+	}
+	c := configs["half"]
+	c.Dropout, c.Masks = 0.3, one(6)
+	rng := newRand()
+	qkv := testutil.Normal(rng, "qkv", 3, 36, 5)
+	testutil.Check(t, weighted(c), append([]testutil.Input{qkv}, newState(rng, c, 6, 4, 0, 2, 1001).in...)...)
+}
+
+// weights runs attention with all scores equal on values that are unit vectors, so
+// that the output is the weights, (B, H, keys, queries).
+func weights(t *testing.T, c attention.Config, dt tensor.Dtype, b, l int, opts ...G.VMOpt) []float64 {
+	t.Helper()
+	e := c.Heads * l
+	qkv := make([]float64, b*3*e*l)
+	for r := range b {
+		for h := range c.Heads {
+			for j := range l {
+				qkv[((r*3+2)*e+h*l+j)*l+j] = 1
+			}
+		}
+	}
+	g := G.NewGraph()
+	x := G.NewTensor(g, dt, 3, G.WithShape(b, 3*e, l), G.WithName("qkv"), G.WithValue(testutil.Dense(dt, qkv, b, 3*e, l)))
+	y, err := attention.Attend(x, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v G.Value
+	G.Read(y, &v)
+	vm := G.NewTapeMachine(g, opts...)
+	defer vm.Close()
+	if err := vm.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	return testutil.Floats(v)
+}
+
+// Every weight is dropped by itself, with the probability asked for, and the others
+// make up for it. Both types drop the same; another mask drops others; evaluation
+// none.
+func TestDropoutOfWeights(t *testing.T) {
+	const b, l, p = 2, 130, 0.3
+	c := attention.Config{Heads: 2, Dropout: p, Masks: one(1)}
+	w := weights(t, c, tensor.Float64, b, l)
+	at := func(r, h, j, i int) bool { // dropped
+		v := w[((r*2+h)*l+j)*l+i]
+		if v != 0 && math.Abs(v-1/(l*(1-p))) > 1e-12 {
+			t.Fatalf("got a weight of %g, want 0 or %g", v, 1/(l*(1-p)))
+		}
+		return v == 0
+	}
+	// Neighbours along every axis are independent: as many pairs are dropped as chance
+	// has it.
+	counts := map[string][2]int{}
+	count := func(axis string, yes bool) {
+		n := counts[axis]
+		if n[1]++; yes {
+			n[0]++
+		}
+		counts[axis] = n
+	}
+	for r := range b {
+		for h := range 2 {
+			for j := range l {
+				for i := range l {
+					d := at(r, h, j, i)
+					count("one", d)
+					if j > 0 {
+						count("keys", d && at(r, h, j-1, i))
+					}
+					if i > 0 {
+						count("queries", d && at(r, h, j, i-1))
+					}
+					if h > 0 {
+						count("heads", d && at(r, 0, j, i))
+					}
+					if r > 0 {
+						count("rows", d && at(0, h, j, i))
+					}
+				}
+			}
+		}
+	}
+	for axis, n := range counts {
+		want := p * p
+		if axis == "one" {
+			want = p
+		}
+		if got := float64(n[0]) / float64(n[1]); math.Abs(got-want) > 5*math.Sqrt(want*(1-want)/float64(n[1])) {
+			t.Errorf("%s: got %g dropped, want %g", axis, got, want)
+		}
+	}
+	if e := testutil.RelErr(weights(t, c, tensor.Float32, b, l), w); !(e <= 1e-6) {
+		t.Errorf("float32 is off by %.3g", e)
+	}
+	other := c
+	other.Masks = one(2)
+	if e := testutil.RelErr(weights(t, other, tensor.Float64, b, l), w); !(e > 0.3) {
+		t.Errorf("another mask differs by %.3g", e)
+	}
+	for _, v := range weights(t, c, tensor.Float64, b, l, G.EvalMode()) {
+		if math.Abs(v-1./l) > 1e-14 {
+			t.Fatalf("in evaluation: got a weight of %g, want %g", v, 1./l)
+		}
+	}
+}
+
+func TestDropoutErrors(t *testing.T) {
+	masks, err := ops.NewMasks(tensor.New(tensor.WithShape(2), tensor.Of(tensor.Int64)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, c := range map[string]attention.Config{
+		"want Dropout in [0, 1), got 1":                 {Heads: 1, Dropout: 1, Masks: masks},
+		"want Dropout in [0, 1), got NaN":               {Heads: 1, Dropout: math.NaN(), Masks: masks},
+		`want Dropout 0 with Form "linear", got 0.5`:    {Heads: 1, Form: attention.Linear, Dropout: 0.5, Masks: masks},
+		"attention.Attend: want Masks with Dropout 0.5": {Heads: 1, Dropout: 0.5},
+	} {
+		x := G.NewTensor(G.NewGraph(), tensor.Float32, 3, G.WithShape(1, 6, 2), G.WithName("x"))
+		if _, err := attention.Attend(x, c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+	first, second := masks.Draw(), masks.Draw()
+	if first == second {
+		t.Error("two masks are the same")
+	}
+}
