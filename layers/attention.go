@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"errors"
 	"fmt"
 
 	G "gorgonia.org/gorgonia"
@@ -50,8 +49,6 @@ func (c AttentionConfig) validate() error {
 		return fmt.Errorf("want DModel >= 1, got %d", c.DModel)
 	case c.Inner < 1:
 		return fmt.Errorf("want Inner >= 1, or 0 for DModel, got %d", c.Inner)
-	case c.Form == attention.Linear && c.Dropout != 0:
-		return fmt.Errorf("dropout is of the weights of a softmax: want Form %q with Dropout %g, got %q", attention.Softmax, c.Dropout, c.Form)
 	}
 	if err := size.First(
 		size.Field("DModel", c.DModel), size.Field("Inner", c.Inner),
@@ -59,12 +56,21 @@ func (c AttentionConfig) validate() error {
 	); err != nil {
 		return err
 	}
-	return errors.Join(c.op().Validate(c.Inner), inField("Dropout", DropoutConfig{P: c.Dropout}.Validate()))
+	return c.op().Validate(c.Inner)
+}
+
+// op is the configuration of the op, but for its masks.
+func (c AttentionConfig) op() attention.Config {
+	return attention.Config{Heads: c.Heads, Form: c.Form, Causal: c.Causal, Window: c.Window, Rotary: c.Rotary, Theta: c.Theta, Dropout: c.Dropout}
 }
 
 // op is the configuration of the op.
-func (c AttentionConfig) op() attention.Config {
-	return attention.Config{Heads: c.Heads, Form: c.Form, Causal: c.Causal, Window: c.Window, Rotary: c.Rotary, Theta: c.Theta}
+func (l *Attention) op() attention.Config {
+	c := l.cfg.op()
+	if c.Dropout > 0 {
+		c.Masks = l.drop.masks
+	}
+	return c
 }
 
 func (c AttentionConfig) withDefaults() AttentionConfig {
@@ -148,7 +154,7 @@ func (l *Attention) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, err
 	if err != nil {
 		return nil, err
 	}
-	y, err := attention.Attend(qkv, l.cfg.op(), attention.Lengths(lengths))
+	y, err := attention.Attend(qkv, l.op(), attention.Lengths(lengths))
 	if err != nil {
 		return nil, l.wrap("Fwd", err)
 	}
@@ -266,7 +272,7 @@ func (l *Attention) fwdState(x *G.Node, x0 G.Nodes, after *Dropout) (y *G.Node, 
 	if err := l.checkStart(x, x0, l.StateShapes(x.Shape()[0])); err != nil {
 		return nil, nil, err
 	}
-	y, x1, err = attention.AttendState(qkv, x0, l.cfg.op())
+	y, x1, err = attention.AttendState(qkv, x0, l.op())
 	if err != nil {
 		return nil, nil, l.wrap("FwdState", err)
 	}

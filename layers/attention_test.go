@@ -38,14 +38,14 @@ func transformers() []variant {
 		attentionVariant(layers.AttentionConfig{DModel: 8, Heads: 2, Causal: true, Rotary: attention.RotaryInterleaved, NoBias: true}),
 		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 1, Causal: true, Rotary: attention.RotaryHalf, Theta: 100}),
 		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Window: 1}),
-		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Window: 4}),
+		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Window: 4, Dropout: 0.2}),
 		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 3, Inner: 6, Causal: true, Window: 5, Rotary: attention.RotaryHalf}),
 		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Form: attention.Linear}),
 		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 1, Causal: true, Form: attention.Linear, Rotary: attention.RotaryInterleaved}),
 		blockVariant(layers.BlockConfig{Mixer: layers.PositionConfig{DModel: 3}, NoResidual: true}),
 		positionVariant(layers.PositionConfig{DModel: 4, Positions: layers.LearnedPositions, MaxLen: 2 * familyLength}),
 		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, Positions: layers.SinusoidalPositions}),
-		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, PreNorm: true, Gate: true, FF: 3, Positions: layers.LearnedPositions, MaxLen: 2 * familyLength, Dropout: 0.1}),
+		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, PreNorm: true, Gate: true, FF: 3, Positions: layers.LearnedPositions, MaxLen: 2 * familyLength, Dropout: 0.1, AttentionDropout: 0.2}),
 		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 1, Causal: true, PreNorm: true, Form: attention.Linear, Positions: layers.SinusoidalPositions, Activation: ops.ActReLU, NoAttentionBias: true}),
 		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, PreNorm: true, Rotary: attention.RotaryHalf, Window: 3, FF: 2, FFDropout: 0.1, NoBias: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, FF: 3}, Norm: layers.NoNorm, NoResidual: true}),
@@ -116,6 +116,9 @@ func TestAttentionConfigErrors(t *testing.T) {
 		"AttentionConfig: want Window 3 with Causal, got it without":                                  layers.AttentionConfig{DModel: 4, Heads: 2, Window: 3},
 		"AttentionConfig: want Window in [0, 1073741824], got -1":                                     layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Window: -1},
 		`AttentionConfig: want Window 0 with Form "linear", got 3`:                                    layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Window: 3, Form: attention.Linear},
+		"AttentionConfig: want Dropout in [0, 1), got 1":                                              layers.AttentionConfig{DModel: 4, Heads: 2, Dropout: 1},
+		`AttentionConfig: want Dropout 0 with Form "linear", got 0.1`:                                 layers.AttentionConfig{DModel: 4, Heads: 2, Dropout: 0.1, Form: attention.Linear},
+		"TransformerConfig: AttentionConfig: want Dropout in [0, 1), got -1":                          layers.TransformerConfig{DModel: 4, Heads: 2, AttentionDropout: -1},
 		"AttentionConfig: want Theta finite and >= 0, got NaN":                                        layers.AttentionConfig{DModel: 4, Heads: 2, Rotary: attention.RotaryHalf, Theta: math.NaN()},
 		"PositionConfig: want DModel >= 1, got -1":                                                    layers.PositionConfig{DModel: -1},
 		`PositionConfig: want Positions "sinusoidal" or "learned", got "none"`:                        layers.PositionConfig{DModel: 2, Positions: layers.NoPositions},
@@ -431,12 +434,12 @@ func TestForksHaveTheirOwnCache(t *testing.T) {
 
 func TestTransformerConfigInJSON(t *testing.T) {
 	for _, mixer := range []layers.MixerConfig{
-		layers.AttentionConfig{DModel: 8, Heads: 2, Inner: 4, Form: attention.Softmax, Causal: true, Window: 3, Rotary: attention.RotaryHalf, Theta: 100, NoBias: true},
+		layers.AttentionConfig{DModel: 8, Heads: 2, Inner: 4, Form: attention.Softmax, Causal: true, Window: 3, Rotary: attention.RotaryHalf, Theta: 100, Dropout: 0.5, NoBias: true},
 		layers.PositionConfig{DModel: 8, Positions: layers.LearnedPositions, MaxLen: 9},
 		layers.TransformerConfig{
 			DModel: 8, Heads: 2, Inner: 4, Form: attention.Softmax, Causal: true, Window: 3, Rotary: attention.RotaryInterleaved, Theta: 100,
 			Positions: layers.LearnedPositions, MaxLen: 9, FF: 3, Activation: ops.ActSiLU, Gate: true, PreNorm: true, NormEps: 1e-6,
-			Dropout: 0.1, FFDropout: 0.3, UntiedDropout: true, NoBias: true, NoAttentionBias: true,
+			Dropout: 0.1, AttentionDropout: 0.2, FFDropout: 0.3, UntiedDropout: true, NoBias: true, NoAttentionBias: true,
 		},
 	} {
 		want := layers.BlockConfig{Mixer: mixer, Norm: layers.NoNorm, NoResidual: true}
@@ -467,12 +470,13 @@ func TestPublishedTransformers(t *testing.T) {
 		"self_attn.layer.in_proj_weight (24,8), self_attn.layer.in_proj_bias (24), self_attn.layer.out_proj.weight (8,8), self_attn.layer.out_proj.bias (8), " +
 			"self_attn.norm.weight (8), self_attn.norm.bias (8), " +
 			"feedforward.layer.linear1.weight (32,8), feedforward.layer.linear1.bias (32), feedforward.layer.linear2.weight (8,32), feedforward.layer.linear2.bias (8), " +
-			"feedforward.norm.weight (8), feedforward.norm.bias (8)": {DModel: 8, Heads: 2, Dropout: 0.1, FFDropout: 0.1, UntiedDropout: true},
+			"feedforward.norm.weight (8), feedforward.norm.bias (8)": {DModel: 8, Heads: 2, Dropout: 0.1, AttentionDropout: 0.1, FFDropout: 0.1, UntiedDropout: true},
 		"positions.weight (32,8), self_attn.layer.in_proj_weight (12,8), self_attn.layer.out_proj.weight (8,4), " +
 			"self_attn.norm.weight (8), self_attn.norm.bias (8), " +
 			"feedforward.layer.linear1.weight (8,8), feedforward.layer.linear1.bias (8), feedforward.layer.linear2.weight (8,8), feedforward.layer.linear2.bias (8), " +
 			"feedforward.norm.weight (8), feedforward.norm.bias (8)": {
-			DModel: 8, Heads: 2, Inner: 4, FF: 8, PreNorm: true, NormEps: 1e-6, NoAttentionBias: true, Dropout: 0.3, FFDropout: 0.3, UntiedDropout: true,
+			DModel: 8, Heads: 2, Inner: 4, FF: 8, PreNorm: true, NormEps: 1e-6, NoAttentionBias: true, Activation: ops.ActGELUTanh,
+			Dropout: 0.3, AttentionDropout: 0.2, FFDropout: 0.3, UntiedDropout: true,
 			Positions: layers.LearnedPositions, MaxLen: 32,
 		},
 	} {
@@ -484,15 +488,67 @@ func TestPublishedTransformers(t *testing.T) {
 			t.Errorf("got parameters %s\nwant %s", got, want)
 		}
 		full := cfg
-		full.FF, full.Activation, full.Form, full.NormEps = max(cfg.FF, 4*8), ops.ActGELU, attention.Softmax, max(cfg.NormEps, 1e-5)
-		if cfg.PreNorm {
-			full.FF, full.NormEps = 8, 1e-6
-		} else {
-			full.Inner, full.Positions = 8, layers.NoPositions
+		full.Form = attention.Softmax
+		if !cfg.PreNorm {
+			full.Inner, full.FF, full.Activation, full.NormEps, full.Positions = 8, 32, ops.ActGELU, 1e-5, layers.NoPositions
 		}
 		if got := l.Config(); got != full {
 			t.Errorf("got %+v, want %+v", got, full)
 		}
+	}
+}
+
+// The weights of an attention are dropped in training, by masks that begin again
+// where the buffer says so, with those of copies apart; in evaluation none is.
+func TestAttentionDropout(t *testing.T) {
+	x := testutil.Normal(rand.New(rand.NewPCG(9, 8)), "x", 2, 4, 9)
+	var first [2][]float64
+	for i, p := range []float64{0, 0.5} {
+		g := G.NewGraph()
+		l, err := layers.NewAttention(g, tensor.Float64, layers.AttentionConfig{DModel: 4, Heads: 2, Dropout: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		on := func(opts ...G.VMOpt) []float64 {
+			g := G.NewGraph()
+			c, err := l.CloneTo(g, layers.InTurn())
+			if err != nil {
+				t.Fatal(err)
+			}
+			y, err := c.Fwd(node(g, tensor.Float64, x))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var v G.Value
+			G.Read(y, &v)
+			vm := G.NewTapeMachine(g, opts...)
+			defer vm.Close()
+			if err := vm.RunAll(); err != nil {
+				t.Fatal(err)
+			}
+			return testutil.Floats(v)
+		}
+		first[i] = on(G.EvalMode())
+		trained := on()
+		if slices.Equal(trained, first[i]) != (p == 0) {
+			t.Errorf("P = %g: training is evaluation: %v", p, p > 0)
+		}
+		if p == 0 {
+			continue
+		}
+		if slices.Equal(on(), trained) {
+			t.Error("two runs draw one mask")
+		}
+		if len(l.Buffers()) != 1 || l.Buffers()[0].Name != "attention.dropout.rng" {
+			t.Fatalf("got buffers %v", l.Buffers())
+		}
+		l.Buffers()[0].Value.Data().([]int64)[1] = 0
+		if !slices.Equal(on(), trained) {
+			t.Error("a run that is resumed draws another mask")
+		}
+	}
+	if !slices.Equal(first[0], first[1]) {
+		t.Error("weights are dropped in evaluation")
 	}
 }
 
