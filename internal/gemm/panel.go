@@ -50,7 +50,7 @@ func PackColumns[T num.Float](dst []T, transB bool, k, n int, b []T, ldb int) {
 
 // MultiplyPanels sets C = A B + bias, or adds to it, with the first k of the terms
 // of A: A and the bias are panels of m rows, B is one panel of columns, and so is
-// C, of RoundRows(m) terms.
+// C, of RoundRows(m) terms. Slices that are too short, and k above terms, panic.
 func MultiplyPanels[T num.Float](m, k int, a []T, terms int, b, c []T, add bool) {
 	kern := active[T]()
 	mr, nr := kern.mr, kern.nr
