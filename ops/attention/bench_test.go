@@ -19,6 +19,11 @@ func normal[T num.Float](n int) []T {
 	return x
 }
 
+// mask is masks that are always the same.
+type mask uint64
+
+func (m mask) Draw() uint64 { return uint64(m) }
+
 // BenchmarkAttend is attention in float32 on 16 sequences of 128 features.
 func BenchmarkAttend(b *testing.B) {
 	for _, c := range []struct {
@@ -28,6 +33,7 @@ func BenchmarkAttend(b *testing.B) {
 	}{
 		{"all", Config{Heads: 4}, 1024},
 		{"all", Config{Heads: 8}, 1024},
+		{"dropout", Config{Heads: 8, Dropout: 0.1, Masks: mask(1)}, 1024},
 		{"causal", Config{Heads: 4, Causal: true}, 1024},
 		{"rotary", Config{Heads: 4, Causal: true, Rotary: RotaryHalf}, 1024},
 		{"window128", Config{Heads: 4, Causal: true, Window: 128}, 4096},

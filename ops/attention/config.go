@@ -41,9 +41,9 @@ type Config struct {
 	Rotary Rotary  // default NoRotary. In the linear form the rotation comes before phi
 	Theta  float64 // base of the angles of Rotary; 0: DefaultTheta
 
-	// Dropout is the probability with which, in training, a weight of the softmax is
-	// dropped; the others are multiplied by 1/(1-Dropout). Masks decides which. A Step
-	// is evaluation.
+	// Dropout is the probability, rounded to 1/65536, with which, in training, a weight
+	// of the softmax is dropped; the others are multiplied by 1/(1-Dropout). Masks
+	// decides which. A Step is evaluation.
 	Dropout float64
 	Masks   Masks
 }

@@ -1,6 +1,13 @@
 package attention
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+	"math/bits"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/vec"
+)
 
 // Masks is where the dropout of weights gets its masks from: Draw returns a number
 // that one mask is a function of, another for every forward pass in training.
@@ -19,10 +26,10 @@ func (c Config) validateDropout() error {
 
 // drops are the masks of the dropout of weights: of each it keeps a number, from which
 // it computes the mask again backward.
-type drops struct {
+type drops[T num.Float] struct {
 	masks    Masks
-	below    uint32 // what has 32 random bits below is dropped
-	factor   float64
+	below    int      // what has 16 random bits below is dropped; a 1 in front, zeros at the end cut
+	factors  [16][4]T // by 4 bits, 1 for what is dropped: what multiplies weights
 	training bool
 
 	// Of the last draw.
@@ -30,90 +37,136 @@ type drops struct {
 	key uint64
 }
 
-func newDrops(c Config) drops {
-	d := drops{below: uint32(c.Dropout * (1 << 32)), factor: 1 / (1 - c.Dropout), training: true}
-	if c.Dropout > 0 {
+func newDrops[T num.Float](c Config) drops[T] {
+	below := min(int(math.Round(c.Dropout*bits16)), bits16-1)
+	d := drops[T]{below: below | bits16, training: true}
+	d.below >>= bits.TrailingZeros(uint(d.below))
+	if below > 0 {
 		d.masks = c.Masks
+	}
+	kept := T(1 / (1 - float64(below)/bits16))
+	for four := range d.factors {
+		for i := range d.factors[four] {
+			if four>>i&1 == 0 {
+				d.factors[four][i] = kept
+			}
+		}
 	}
 	return d
 }
 
+// bits16 is one more than the largest number of 16 bits.
+const bits16 = 1 << 16
+
 // SetTraining implements graphop.TrainModer.
-func (d *drops) SetTraining(training bool) { d.training = training }
+func (d *drops[T]) SetTraining(training bool) { d.training = training }
 
 // draw begins a new mask: one that drops nothing in evaluation.
-func (d *drops) draw() {
+func (d *drops[T]) draw() {
 	if d.on = d.training && d.masks != nil; d.on {
 		d.key = d.masks.Draw()
 	}
 }
 
-// pairKey is where the random bits of the keys 2*(j/2) and 2*(j/2)+1 of a query come
-// from: unit u, query i of n, m keys at most.
-func (d *drops) pairKey(u, n, m, i, j int) uint64 {
-	return d.key + (uint64(u*n+i)*uint64(m/2+1)+uint64(j/2))*golden
-}
+// tile is the number of queries whose bits of the mask are computed together.
+const tile = 64
 
-// factors are what multiplies the weight of a pair of keys of a query.
-func (d *drops) factors(key uint64) (even, odd uint64) {
-	bits := scramble(key)
-	below := uint64(d.below)
-	return (bits&(1<<32-1) - below) >> 63, (bits>>32 - below) >> 63 // 1 if dropped
-}
-
-// dropKeys applies the mask to the weights p of the nq queries from i0 on, of keys
-// from j0 on: a panel of columns, a column for each query.
-func (c *softmax[T]) dropKeys(s *space[T], u, i0, nq, j0 int, p []T) {
-	factor := [2]T{T(c.drops.factor), 0}
-	if len(s.odd) != s.w {
-		s.odd = make([]uint64, s.w)
+// word returns which weights of a key are dropped, a bit for each query of a tile. It
+// compares 64 random numbers at a time with below, bit after bit from the lowest on.
+func (d *drops[T]) word(index uint64) (dropped uint64) {
+	random := splitMix(d.key + index*golden)
+	for below := d.below; below > 1; below >>= 1 {
+		random += golden
+		if below&1 == 1 {
+			dropped |= splitMix(random)
+		} else {
+			dropped &= splitMix(random)
+		}
 	}
+	return dropped
+}
+
+// index is that of the word of key j and the tile of query i, in unit u.
+func (c *softmax[T]) index(u, i, j int) uint64 {
+	tiles := (c.l + tile - 1) / tile
+	return uint64(u*tiles+i/tile)*uint64(c.slots+c.l) + uint64(j)
+}
+
+// prepareDrops computes the words of the tile that begins with query i0 of unit u, of
+// the keys that it sees.
+func (c *softmax[T]) prepareDrops(s *space[T], u, i0 int) {
+	if len(s.words) < s.m {
+		s.words = make([]uint64, c.slots+c.l)
+	}
+	lo, hi := c.keys(s.past, s.m, i0, min(i0+tile, s.n))
+	for j := lo; j < hi; j++ {
+		s.words[j] = c.word(c.index(u, i0, j))
+	}
+}
+
+// dropKeys applies the mask to the weights p of the panel of queries from i0 on, of
+// keys from j0 on: a row for each key.
+func (c *softmax[T]) dropKeys(s *space[T], i0, j0 int, p []T) {
+	s.factors = num.Grow(s.factors, len(p))
 	for r := range len(p) / s.w {
-		j, row := j0+r, p[r*s.w:][:s.w]
-		if j%2 == 1 && r > 0 {
-			for i := range nq {
-				row[i] *= factor[s.odd[i]]
-			}
-			continue
-		}
-		for i := range nq {
-			even, odd := c.drops.factors(c.pairKey(u, c.l, c.slots+c.l, i0+i, j))
-			if s.odd[i] = odd; j%2 == 1 {
-				even = odd
-			}
-			row[i] *= factor[even]
-		}
+		c.expand(s.factors[r*s.w:][:s.w], s.words[j0+r]>>(i0%tile))
+	}
+	vec.Mul(p, p, s.factors)
+}
+
+// expand sets dst to what multiplies weights, by the bits of a mask.
+func (d *drops[T]) expand(dst []T, dropped uint64) {
+	for ; len(dst) >= 4; dst = dst[4:] {
+		*(*[4]T)(dst) = d.factors[dropped&15]
+		dropped >>= 4
 	}
 }
 
-// dropQueries applies the mask backward: the weights p and what comes back through
-// them, d, are panels of columns, a row for each query from i0 on, a column for each
-// of the nk keys from j0 on. It makes d the gradients of the scores.
+// dropQueries applies the mask backward, to the weights p of the nk keys from j0 on, a
+// row for each query from i0 on, and to what comes back through them, d. It makes d
+// the gradients of the scores.
 func (c *softmax[T]) dropQueries(s *space[T], u, i0, j0, nk int, p, d []T) {
-	factor := [2]T{T(c.drops.factor), 0}
+	s.factors = num.Grow(s.factors, len(p))
 	for r := range len(p) / s.w {
-		weights, back, mean := p[r*s.w:][:nk], d[r*s.w:][:nk], s.bias[i0+r]
-		var odd uint64
-		for i, v := range weights {
-			f := odd
-			if j := j0 + i; j%2 == 0 || i == 0 {
-				even, next := c.drops.factors(c.pairKey(u, c.l, c.slots+c.l, i0+r, j))
-				if f, odd = even, next; j%2 == 1 {
-					f = odd
-				}
+		i := i0 + r
+		if r == 0 || i%tile == 0 {
+			clear(s.turnedWords[:])
+			for j := range nk {
+				s.turnedWords[j] = c.word(c.index(u, i, j0+j))
 			}
-			back[i] = v * (back[i]*factor[f] + mean)
-			weights[i] = v * factor[f]
+			transposeBits(&s.turnedWords)
 		}
+		c.expand(s.factors[r*s.w:][:s.w], s.turnedWords[i%tile])
+	}
+	vec.Mul(d, d, s.factors)
+	for r := range len(p) / s.w {
+		row := d[r*s.w:][:s.w]
+		vec.Affine(row, row, -s.bias[i0+r], 1, 0)
+	}
+	vec.Mul(d, d, p)
+	vec.Mul(p, p, s.factors)
+}
+
+// transposeBits exchanges bit j of word i and bit i of word j, for all: squares of
+// bits on either side of the diagonal, of 32 bits a side, then of half as many.
+func transposeBits(a *[64]uint64) {
+	mask := uint64(1<<32 - 1)
+	for n := 32; n > 0; n /= 2 {
+		for i := 0; i < 64; i = (i + n + 1) &^ n {
+			t := (a[i]>>n ^ a[i+n]) & mask
+			a[i] ^= t << n
+			a[i+n] ^= t
+		}
+		mask ^= mask << (n / 2)
 	}
 }
 
 // golden is 2^64 divided by the golden ratio, the step of SplitMix64.
 const golden = 0x9e3779b97f4a7c15
 
-// scramble is the output function of SplitMix64 (Steele, Lea, Flood 2014, "Fast
+// splitMix is the output function of SplitMix64 (Steele, Lea, Flood 2014, "Fast
 // splittable pseudorandom number generators"; constants by Stafford, variant 13).
-func scramble(x uint64) uint64 {
+func splitMix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31

@@ -76,7 +76,7 @@ func TestDropoutOfWeights(t *testing.T) {
 	w := weights(t, c, tensor.Float64, b, l)
 	at := func(r, h, j, i int) bool { // dropped
 		v := w[((r*2+h)*l+j)*l+i]
-		if v != 0 && math.Abs(v-1/(l*(1-p))) > 1e-12 {
+		if v != 0 && math.Abs(v*l*(1-p)-1) > 1e-5 {
 			t.Fatalf("got a weight of %g, want 0 or %g", v, 1/(l*(1-p)))
 		}
 		return v == 0
@@ -156,5 +156,50 @@ func TestDropoutErrors(t *testing.T) {
 	first, second := masks.Draw(), masks.Draw()
 	if first == second {
 		t.Error("two masks are the same")
+	}
+}
+
+// The mask of many queries and keys backward is that forward: derivatives along random
+// directions against finite differences.
+func TestDropoutOfLongSequences(t *testing.T) {
+	for _, c := range []attention.Config{
+		{Heads: 2}, {Heads: 2, Causal: true}, {Heads: 1, Causal: true, Window: 70}, {Heads: 1, Causal: true, Window: 200},
+	} {
+		c.Dropout, c.Masks = 0.25, one(3)
+		rng := newRand()
+		qkv := testutil.Normal(rng, "qkv", 2, 12, 230)
+		lengths := testutil.Ints("lengths", []int{230, 131}, 2)
+		w := testutil.Normal(rng, "w", 2*4*230).F
+		loss := func() (sum float64, grad []float64) {
+			r, err := testutil.Run(testutil.Tape, tensor.Float64, attend(c), w, qkv, lengths)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range r.Out {
+				sum += v * w[i]
+			}
+			return sum, r.Grads[0]
+		}
+		_, grad := loss()
+		for range 3 {
+			const h = 1e-5
+			dir := testutil.Normal(rng, "dir", len(qkv.F)).F
+			var got float64
+			for i, d := range dir {
+				got += d * grad[i]
+				qkv.F[i] += h * d
+			}
+			up, _ := loss()
+			for i, d := range dir {
+				qkv.F[i] -= 2 * h * d
+			}
+			down, _ := loss()
+			for i, d := range dir {
+				qkv.F[i] += h * d
+			}
+			if want := (up - down) / (2 * h); math.Abs(got-want) > 1e-7*(1+math.Abs(want)) {
+				t.Errorf("%+v: derivative %.12g, finite difference %.12g", c, got, want)
+			}
+		}
 	}
 }

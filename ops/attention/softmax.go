@@ -17,7 +17,7 @@ import (
 // the backward pass computes the weights again.
 type softmax[T num.Float] struct {
 	heads[T]
-	drops
+	drops[T]
 	lse []T // (B, H, L): of the scores of a query, the logarithm of the sum of the exponentials
 	ws  []space[T]
 }
@@ -42,12 +42,15 @@ type space[T num.Float] struct {
 	tree           []T // scratch of a reduction
 	most, ref, sum []T // (w): greatest score of a query, what its scores are relative to, sum of the exponentials
 	bias           []T // (n)
-	none           []T // (n) of zeros
-	odd            []uint64
+
+	none        []T        // (n) of zeros
+	words       []uint64   // by key: the mask of a tile of queries
+	turnedWords [64]uint64 // by query of a tile: the mask of a panel of keys
+	factors     []T        // what multiplies p
 }
 
 func newSoftmax[T num.Float](d dims, o operands) *softmax[T] {
-	return &softmax[T]{heads: newHeads[T](d, o), drops: newDrops(d.Config), ws: make([]space[T], par.Workers())}
+	return &softmax[T]{heads: newHeads[T](d, o), drops: newDrops[T](d.Config), ws: make([]space[T], par.Workers())}
 }
 
 const (
@@ -117,7 +120,10 @@ func (c *softmax[T]) Forward(out []T, in []graphop.Arg[T]) error {
 			s.packForward()
 		}
 		for i0 := 0; i0 < s.n; i0 += s.w {
-			c.queries(s, u, i0, y, c.lse[u*c.l:])
+			if c.on && i0%tile == 0 {
+				c.prepareDrops(s, u, i0)
+			}
+			c.queries(s, i0, y, c.lse[u*c.l:])
 		}
 		for f := range s.hd {
 			clear(y[f*c.l+s.n : (f+1)*c.l])
@@ -152,8 +158,8 @@ func packBlocks[T num.Float](dst, x []T, ld, hd, n, block int) []T {
 // rows.
 func blockAt(hp, j, block int) int { return hp * (j + j/block) }
 
-// queries computes the output of the panel of queries from i0 on of unit u.
-func (c *softmax[T]) queries(s *space[T], u, i0 int, y, lse []T) {
+// queries computes the output of the panel of queries from i0 on.
+func (c *softmax[T]) queries(s *space[T], i0 int, y, lse []T) {
 	nq := min(s.w, s.n-i0)
 	gemm.PackColumns(s.x, false, s.hd, nq, s.q[i0:], s.n)
 	clear(s.x[s.hd*s.w:])
@@ -173,7 +179,7 @@ func (c *softmax[T]) queries(s *space[T], u, i0 int, y, lse []T) {
 		s.reduce(vec.Add[T], s.most, p)
 		vec.Add(s.sum, s.sum, s.most)
 		if c.on {
-			c.dropKeys(s, u, i0, nq, j0+from, p)
+			c.dropKeys(s, i0, j0+from, p)
 		}
 		gemm.MultiplyPanels(s.hd, rows, s.valueRows[blockAt(gemm.RoundRows[T](s.hd), j0, s.block):], min(s.block, s.m-j0), s.p, s.y, true)
 	}
