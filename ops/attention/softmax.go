@@ -26,8 +26,8 @@ type softmax[T num.Float] struct {
 // number of columns in a panel.
 type space[T num.Float] struct {
 	head[T]
-	block int // keys, or queries backward, of which scores are computed at a time
-	w     int
+	w      int
+	narrow bool
 
 	keyRows, valueRows    []T // panels of rows: (m, hd+1), the last term 1, and blocks of (hd, block)
 	queryRows, gradRows   []T // backward: (n, hd), with -lse and minus the mean gradient of a score as bias
@@ -57,19 +57,16 @@ const (
 	// maxBlock is the number of keys of which scores are computed at a time. It is a
 	// multiple of the rows and the columns of every panel.
 	maxBlock = 192
+	// narrowBlock is the same with a short window, whose keys are all in one block.
+	narrowBlock = 3 * maxBlock / 2
 	// slack is how far a score may exceed the greatest of the keys before, to which
 	// exponentials are relative: there are float32 up to e^88.
 	slack = 16
 )
 
-// blockSize returns the size of a block: less with a short window, of which only
-// few blocks are computed.
-func (d *dims) blockSize() int {
-	if d.Window > 0 && d.Window < maxBlock {
-		return maxBlock / 2
-	}
-	return maxBlock
-}
+// narrow reports whether all keys that a panel of w queries sees, and all queries
+// that see a panel of keys, are in one block. Nothing is then packed ahead.
+func (d *dims) narrow(rows, w int) bool { return d.Window > 0 && d.Window+rows+2*w <= narrowBlock }
 
 // keys returns the keys [lo, hi) that queries [i0, i1) see, any of them.
 func (d *dims) keys(past, m, i0, i1 int) (lo, hi int) {
@@ -99,8 +96,12 @@ func (d *dims) seers(past, n, j0, j1 int) (lo, hi int) {
 func (c *softmax[T]) open(worker int, in []graphop.Arg[T], u int) *space[T] {
 	s := &c.ws[worker]
 	c.read(&s.head, in, u, T(c.scale(c.hd)))
-	s.block, s.w = c.blockSize(), gemm.PanelColumns[T]()
-	rows, hp := gemm.RoundRows[T](s.block), gemm.RoundRows[T](s.hd)
+	s.w = gemm.PanelColumns[T]()
+	s.narrow = c.narrow(gemm.PanelRows[T](), s.w)
+	rows, hp := maxBlock, gemm.RoundRows[T](s.hd)
+	if s.narrow {
+		rows = narrowBlock
+	}
 	s.x, s.y = num.Grow(s.x, (s.hd+1)*s.w), num.Grow(s.y, hp*s.w)
 	s.p, s.tree = num.Grow(s.p, rows*s.w), num.Grow(s.tree, rows*s.w)
 	s.most, s.ref, s.sum = num.Grow(s.most, s.w), num.Grow(s.ref, s.w), num.Grow(s.sum, s.w)
@@ -140,23 +141,47 @@ func (s *space[T]) packForward() {
 	}
 	s.keyRows = num.Grow(s.keyRows, gemm.RoundRows[T](s.m)*(2+s.hd))
 	gemm.PackRows(s.keyRows, true, s.m, s.hd+1, k, s.m, nil)
-	s.valueRows = packBlocks(s.valueRows, s.v, s.m, s.hd, s.m, s.block)
+	s.valueRows = s.packBlocks(s.valueRows, s.v, s.m, s.m)
 }
 
-// packBlocks lays the blocks of the columns of x (hd, n), rows spaced by ld, out as
-// panels of rows.
-func packBlocks[T num.Float](dst, x []T, ld, hd, n, block int) []T {
-	hp := gemm.RoundRows[T](hd)
-	dst = num.Grow(dst, hp*(n+(n+block-1)/block))
-	for j := 0; j < n; j += block {
-		gemm.PackRows(dst[blockAt(hp, j, block):], false, hd, min(block, n-j), x[j:], ld, nil)
+// packBlocks lays the blocks of the n columns of x, rows spaced by ld, out as
+// panels of rows, unless they are to be packed when they are needed.
+func (s *space[T]) packBlocks(dst, x []T, ld, n int) []T {
+	hp := gemm.RoundRows[T](s.hd)
+	if s.narrow {
+		return num.Grow(dst, hp*(1+narrowBlock))
+	}
+	dst = num.Grow(dst, hp*(n+(n+maxBlock-1)/maxBlock))
+	for j := 0; j < n; j += maxBlock {
+		gemm.PackRows(dst[hp*(j+j/maxBlock):], false, s.hd, min(maxBlock, n-j), x[j:], ld, nil)
 	}
 	return dst
 }
 
-// blockAt returns where packBlocks puts the block that begins with column j, for hp
-// rows.
-func blockAt(hp, j, block int) int { return hp * (j + j/block) }
+// packed returns the block of rows columns from column j on of what packBlocks
+// gave, and the number of its terms.
+func (s *space[T]) packed(blocks, x []T, ld, n, j, rows int) ([]T, int) {
+	if s.narrow {
+		gemm.PackRows(blocks, false, s.hd, rows, x[j:], ld, nil)
+		return blocks, rows
+	}
+	return blocks[gemm.RoundRows[T](s.hd)*(j+j/maxBlock):], min(maxBlock, n-j)
+}
+
+// multiplyBlock adds the product of such a block and the panel p to y.
+func (s *space[T]) multiplyBlock(y, p, blocks, x []T, ld, n, j, rows int) {
+	a, terms := s.packed(blocks, x, ld, n, j, rows)
+	gemm.MultiplyPanels(s.hd, rows, a, terms, p, y, true)
+}
+
+// first returns the first row of the block that has row lo, if blocks of a narrow
+// window may begin at multiples of step.
+func (s *space[T]) first(lo, step int) int {
+	if s.narrow {
+		return lo / step * step
+	}
+	return lo / maxBlock * maxBlock
+}
 
 // queries computes the output of the panel of queries from i0 on.
 func (c *softmax[T]) queries(s *space[T], i0 int, y, lse []T) {
@@ -167,9 +192,10 @@ func (c *softmax[T]) queries(s *space[T], i0 int, y, lse []T) {
 	clear(s.sum)
 	clear(s.y)
 	lo, hi := c.keys(s.past, s.m, i0, i0+nq)
-	for j0 := lo / s.block * s.block; j0 < hi; j0 += s.block {
-		rows := min(s.block, hi-j0)
-		from := max(0, lo-j0) / gemm.PanelRows[T]() * gemm.PanelRows[T]()
+	mr, block := gemm.PanelRows[T](), len(s.p)/s.w
+	for j0 := s.first(lo, mr); j0 < hi; j0 += block {
+		rows := min(block, hi-j0)
+		from := max(0, lo-j0) / mr * mr
 		clear(s.p[:from*s.w])
 		p := s.p[from*s.w : rows*s.w]
 		gemm.MultiplyPanels(rows-from, s.hd+1, s.keyRows[gemm.RowPanel[T](j0+from, s.hd+1):], s.hd+1, s.x, s.p[from*s.w:], false)
@@ -181,7 +207,7 @@ func (c *softmax[T]) queries(s *space[T], i0 int, y, lse []T) {
 		if c.on {
 			c.dropKeys(s, i0, j0+from, p)
 		}
-		gemm.MultiplyPanels(s.hd, rows, s.valueRows[blockAt(gemm.RoundRows[T](s.hd), j0, s.block):], min(s.block, s.m-j0), s.p, s.y, true)
+		s.multiplyBlock(s.y, s.p, s.valueRows, s.v, s.m, s.m, j0, rows)
 	}
 	for i := range nq {
 		lse[i0+i] = T(float64(s.ref[i]) + math.Log(float64(s.sum[i])))
@@ -223,10 +249,10 @@ func (s *space[T]) relate(p []T) {
 	if fine {
 		return
 	}
-	factor := s.tree[:s.w]
+	none, factor := T(math.Inf(-1)), s.tree[:s.w]
 	for i, m := range s.most {
 		switch {
-		case s.sum[i] == 0 && m < -math.MaxFloat32: // no key yet
+		case s.sum[i] == 0 && m == none: // no key yet
 			s.most[i], factor[i] = 0, 0
 		case s.sum[i] == 0:
 			factor[i] = 0
@@ -272,7 +298,7 @@ func (c *softmax[T]) Backward(grad [][]T, in []graphop.Arg[T], out, gout []T) er
 		} else {
 			c.packBackward(s, c.output(out, u), c.output(gout, u), c.lse[u*c.l:])
 			for j0 := 0; j0 < s.m; j0 += s.w {
-				c.keysBackward(s, u, j0)
+				c.keysBackward(s, u, j0, c.output(gout, u))
 			}
 			s.unpackQueries()
 		}
@@ -298,8 +324,8 @@ func (c *softmax[T]) packBackward(s *space[T], y, g, lse []T) {
 		bias = s.none
 	}
 	gemm.PackRows(s.gradRows, true, s.n, s.hd, g, c.l, bias)
-	s.queryTerms = packBlocks(s.queryTerms, s.q, s.n, s.hd, s.n, s.block)
-	s.gradTerms = packBlocks(s.gradTerms, g, c.l, s.hd, s.n, s.block)
+	s.queryTerms = s.packBlocks(s.queryTerms, s.q, s.n, s.n)
+	s.gradTerms = s.packBlocks(s.gradTerms, g, c.l, s.n)
 
 	hp := gemm.RoundRows[T](s.hd)
 	s.x1 = num.Grow(s.x1, s.hd*s.w)
@@ -310,8 +336,9 @@ func (c *softmax[T]) packBackward(s *space[T], y, g, lse []T) {
 }
 
 // keysBackward computes the gradients of the panel of keys and values from j0 on of
-// unit u, and adds to those of the queries that see them.
-func (c *softmax[T]) keysBackward(s *space[T], u, j0 int) {
+// unit u, and adds to those of the queries that see them. g are the gradients of the
+// outputs.
+func (c *softmax[T]) keysBackward(s *space[T], u, j0 int, g []T) {
 	nk := min(s.w, s.m-j0)
 	keys, values := s.x[:s.hd*s.w], s.x1
 	gemm.PackColumns(keys, false, s.hd, nk, s.k[j0:], s.m)
@@ -321,9 +348,10 @@ func (c *softmax[T]) keysBackward(s *space[T], u, j0 int) {
 	clear(s.y1)
 	lo, hi := c.seers(s.past, s.n, j0, j0+nk)
 	hp := gemm.RoundRows[T](s.hd)
-	for i0 := lo / s.block * s.block; i0 < hi; i0 += s.block {
-		rows := min(s.block, hi-i0)
-		from := max(0, lo-i0) / gemm.PanelRows[T]() * gemm.PanelRows[T]()
+	mr, block := gemm.PanelRows[T](), len(s.p)/s.w
+	for i0 := s.first(lo/mr*mr, s.w); i0 < hi; i0 += block {
+		rows := min(block, hi-i0)
+		from := max(0, lo/mr*mr-i0)
 		n := from * s.w
 		clear(s.p[:n])
 		clear(s.d[:n])
@@ -338,10 +366,8 @@ func (c *softmax[T]) keysBackward(s *space[T], u, j0 int) {
 		} else {
 			vec.Mul(d, d, p)
 		}
-		at = blockAt(hp, i0, s.block)
-		terms := min(s.block, s.n-i0)
-		gemm.MultiplyPanels(s.hd, rows, s.gradTerms[at:], terms, s.p, s.y1, true)
-		gemm.MultiplyPanels(s.hd, rows, s.queryTerms[at:], terms, s.d, s.y, true)
+		s.multiplyBlock(s.y1, s.p, s.gradTerms, g, c.l, s.n, i0, rows)
+		s.multiplyBlock(s.y, s.d, s.queryTerms, s.q, s.n, s.n, i0, rows)
 		for i := from / s.w * s.w; i < rows; i += s.w {
 			gemm.PackColumns(s.turned, true, nk, min(s.w, rows-i), s.d[i*s.w:], s.w)
 			gemm.MultiplyPanels(s.hd, nk, s.keyTerms, nk, s.turned, s.queries[(i0+i)*hp:], true)
