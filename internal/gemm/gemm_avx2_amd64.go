@@ -19,6 +19,21 @@ func tile4AVX2F32(k int, a []float32, b []float32, c []float32, ldc int, add boo
 //go:noescape
 func tile6AVX2F32(k int, a []float32, b []float32, c []float32, ldc int, add bool)
 
+// rows2AVX2F32 multiplies 2 rows by a panel of 16 columns. See kernel.rows.
+//
+//go:noescape
+func rows2AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int)
+
+// rows4AVX2F32 multiplies 4 rows by a panel of 16 columns. See kernel.rows.
+//
+//go:noescape
+func rows4AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int)
+
+// rows6AVX2F32 multiplies 6 rows by a panel of 16 columns. See kernel.rows.
+//
+//go:noescape
+func rows6AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int)
+
 // rowAVX2F32 multiplies a row by 4 panels of 16 columns. See kernel.row.
 //
 //go:noescape
@@ -53,6 +68,21 @@ func tile4AVX2F64(k int, a []float64, b []float64, c []float64, ldc int, add boo
 //
 //go:noescape
 func tile6AVX2F64(k int, a []float64, b []float64, c []float64, ldc int, add bool)
+
+// rows2AVX2F64 multiplies 2 rows by a panel of 8 columns. See kernel.rows.
+//
+//go:noescape
+func rows2AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int)
+
+// rows4AVX2F64 multiplies 4 rows by a panel of 8 columns. See kernel.rows.
+//
+//go:noescape
+func rows4AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int)
+
+// rows6AVX2F64 multiplies 6 rows by a panel of 8 columns. See kernel.rows.
+//
+//go:noescape
+func rows6AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int)
 
 // rowAVX2F64 multiplies a row by 4 panels of 8 columns. See kernel.row.
 //

@@ -7,6 +7,7 @@ func generic[T num.Float]() kernel[T] {
 	return kernel[T]{
 		mr: 4, nr: 4, step: 4,
 		run:            []tile[T]{tileGeneric[T]},
+		rows:           []rowsTile[T]{rowsGeneric[T]},
 		row:            rowGeneric[T],
 		copyA:          copyPanelGeneric[T],
 		copyB:          copyPanelGeneric[T],
@@ -53,19 +54,30 @@ func put[T num.Float](c []T, v0, v1, v2, v3 T, add bool) {
 	c[0], c[1], c[2], c[3] = v0, v1, v2, v3
 }
 
+// rowsGeneric is kernel.rows for 4 rows.
+func rowsGeneric[T num.Float](k int, a []T, lda int, b, c []T, ldc int) {
+	for r := range 4 {
+		rowOfPanel(k, a[r*lda:], b, c[r*ldc:])
+	}
+}
+
+// rowOfPanel adds the product of a row by a panel of 4 columns to c.
+func rowOfPanel[T num.Float](k int, a, b, c []T) {
+	var c0, c1, c2, c3 T
+	for p, x := range a[:k] {
+		bp := b[4*p:][:4]
+		c0 += x * bp[0]
+		c1 += x * bp[1]
+		c2 += x * bp[2]
+		c3 += x * bp[3]
+	}
+	put(c, c0, c1, c2, c3, true)
+}
+
 // rowGeneric is kernel.row for panels of 4 columns.
 func rowGeneric[T num.Float](k int, a, b, c []T) {
 	for i := range rowPanels {
-		var c0, c1, c2, c3 T
-		panel := b[4*i*k:][:4*k]
-		for p, x := range a[:k] {
-			bp := panel[4*p:][:4]
-			c0 += x * bp[0]
-			c1 += x * bp[1]
-			c2 += x * bp[2]
-			c3 += x * bp[3]
-		}
-		put(c[4*i:], c0, c1, c2, c3, true)
+		rowOfPanel(k, a, b[4*i*k:][:4*k], c[4*i:])
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 // tile computes rows of a tile of C. See kernel.run.
 type tile[T num.Float] func(k int, a, b, c []T, ldc int, add bool)
 
+// rowsTile multiplies rows of A where they are. See kernel.rows.
+type rowsTile[T num.Float] func(k int, a []T, lda int, b, c []T, ldc int)
+
 // rowPanels is the number of panels that kernel.row takes.
 const rowPanels = 4
 
@@ -22,6 +25,10 @@ type kernel[T num.Float] struct {
 	// [1+k][mr], b is [k][nr] and C has leading dimension ldc.
 	run  []tile[T]
 	step int
+	// rows[i] adds the product of (i+1) step rows of A, of k terms and leading
+	// dimension lda, by a panel of B to the tile C, an element of it rounded as by
+	// run.
+	rows []rowsTile[T]
 	// row adds the product of one row a of k terms by rowPanels panels of B, one
 	// after the other in b, to c, an element of it rounded as by run.
 	row func(k int, a, b, c []T)

@@ -115,14 +115,38 @@ func (p *PackedB[T]) addRows(m, q, kq int, a []T, lda, j, j1 int, c []T, ldc int
 	return j
 }
 
-// addTiles adds the product by block q of terms to C, for columns [j0, j1).
+// addTiles adds the product by block q of terms to C, for columns [j0, j1). Rows are
+// read where they are, but for the last that are less than a step of a tile.
 func (p *PackedB[T]) addTiles(ws *Workspace[T], m, q, kq int, a []T, lda, j0, j1 int, c []T, ldc int) {
 	kern := p.kern
-	ws.grow(kern, m, kq)
-	packA(kern, ws.a, a, lda, false, m, kq, nil)
+	whole := m / kern.step * kern.step
+	rest := m - whole
+	ws.grow(kern, rest, kq)
+	if rest > 0 {
+		packA(kern, ws.a, from(a, whole*lda), lda, false, rest, kq, nil)
+	}
 	for j := j0; j < j1; j += kern.nr {
-		for i := 0; i < m; i += kern.mr {
-			kern.tile(ws, kq, ws.a[i*(1+kq):], p.panels(q, j, kq), min(kern.mr, m-i), min(kern.nr, j1-j), c[i*ldc+j:], ldc, true)
+		panel, nj := p.panels(q, j, kq), min(kern.nr, j1-j)
+		for i := 0; i < whole; i += kern.mr {
+			kern.addRows(ws, kq, from(a, i*lda), lda, panel, min(kern.mr, whole-i), nj, c[i*ldc+j:], ldc)
 		}
+		if rest > 0 {
+			kern.tile(ws, kq, ws.a, panel, rest, nj, c[whole*ldc+j:], ldc, true)
+		}
+	}
+}
+
+// addRows adds the product of m rows of A, a multiple of step, by a panel of B to
+// the tile C (m, n), which may be less than a full one.
+func (kern *kernel[T]) addRows(ws *Workspace[T], k int, a []T, lda int, b []T, m, n int, c []T, ldc int) {
+	run := kern.rows[m/kern.step-1]
+	if n == kern.nr {
+		run(k, a, lda, b, c, ldc)
+		return
+	}
+	clear(ws.tile[:m*kern.nr])
+	run(k, a, lda, b, ws.tile, kern.nr)
+	for r := range m {
+		moveRow(c[r*ldc:][:n], ws.tile[r*kern.nr:], true)
 	}
 }

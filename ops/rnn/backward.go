@@ -13,7 +13,7 @@ import (
 // place.
 func (p *plan[T]) Backward(grad, in *inputs[T], gy []T, gEnd State[[]T]) {
 	if grad.X != nil {
-		p.wihT.Pack(true, p.I, p.in, turned(p.layout, in.Params.WeightIH, p.I), p.I, nil)
+		p.wihT.Pack(false, p.in, p.I, turned(p.layout, in.Params.WeightIH, p.I), p.I, nil)
 	}
 	p.whhT.Pack(false, p.gates(), p.H, in.Params.WeightHH, p.H, nil)
 	p.dw = num.Grow(p.dw, p.groups*p.size())
@@ -118,13 +118,15 @@ func (p *plan[T]) sumWeights(s *scratch[T], group int, b *block[T], t0, t1 int) 
 
 // backwardInput writes the gradient of the inputs of the steps [t0, t1), or adds it.
 func (p *plan[T]) backwardInput(s *scratch[T], dx []T, b *block[T], t0, t1 int) {
+	m := (t1 - t0) * b.n
+	if p.number == 0 {
+		clear(s.x[:m*p.I])
+	} else {
+		p.gather(s.x, dx, p.I, 1, b, t0, t1)
+	}
+	gemm.AddPackedB(&s.ws, m, s.dz, p.width, &p.wihT, s.x, p.I)
 	for r := range b.n {
-		n := b.counting(r, t0, t1)
-		to := dx[(b.at+r)*p.I*p.L:]
-		gemm.GemmPacked(&s.ws, &p.wihT, true, n, s.dz[r*p.width:], b.n*p.width, to[t0:], p.L, p.number > 0, nil)
-		if p.number == 0 {
-			clearSteps(to, p.I, p.L, t0+n, t1)
-		}
+		p.scatterRow(dx[(b.at+r)*p.I*p.L:], s.x[r*p.I:], p.I, b, r, t0, t1)
 	}
 }
 

@@ -115,11 +115,15 @@ func (p *plan[T]) stateC(b *block[T], i int) []T {
 
 // scatter writes the states after the steps [t0, t1) to y.
 func (p *plan[T]) scatter(y []T, b *block[T], t0, t1 int) {
-	row := b.n * p.H
 	for r := range b.n {
-		n := b.counting(r, t0, t1)
-		to := p.output(y, b.at+r, p.L)
-		gemm.Transpose(to[t0:], p.L, b.h[(t0+1)*row+r*p.H:], row, n, p.H)
-		clearSteps(to, p.H, p.L, t0+n, t1)
+		p.scatterRow(p.output(y, b.at+r, p.L), b.h[(t0+1)*b.n*p.H+r*p.H:], p.H, b, r, t0, t1)
 	}
+}
+
+// scatterRow writes features of the steps [t0, t1) of row r of a block, (steps, rows,
+// features) from its own on, to the row of x, (features, L): 0 where no step counts.
+func (p *plan[T]) scatterRow(x, from []T, features int, b *block[T], r, t0, t1 int) {
+	n := b.counting(r, t0, t1)
+	gemm.Transpose(x[t0:], p.L, from, b.n*features, n, features)
+	clearSteps(x, features, p.L, t0+n, t1)
 }

@@ -39,7 +39,7 @@ type plan[T num.Float] struct {
 	groups      int // of blocks, whose gradients are summed by themselves
 
 	weights[T]
-	wihT      gemm.Packed[T] // the weights as gradients pass them
+	wihT      gemm.PackedB[T] // the weights as gradients pass them
 	whhT      gemm.PackedB[T]
 	z, h, c   []T
 	dw        []T       // (groups): those of the weights, as in z
@@ -57,7 +57,7 @@ type place struct {
 // scratch is the memory of a worker.
 type scratch[T num.Float] struct {
 	ws     gemm.Workspace[T]
-	x      []T // (steps, rows, I)
+	x      []T // (steps, rows, I): the inputs, or their gradient
 	g      []T // (steps, rows, H): the gradient of the output
 	dz     []T // (steps, rows, width)
 	dh, dc []T // (rows, H)

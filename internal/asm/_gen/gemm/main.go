@@ -25,6 +25,9 @@ func main() {
 		for r := step; r <= rows; r += step {
 			tile(a, r, rows)
 		}
+		for r := step; r <= rows; r += step {
+			rowsTile(a, r)
+		}
 		rowOfPanels(a)
 		copyPanel(a, "copyA", rows)
 		copyPanel(a, "copyB", columns*a.Lanes())
@@ -57,12 +60,7 @@ func tile(a *simd.Asm, rows, mr int) {
 		a.ADDQ(U32(n*mr*a.Elem), ap)
 		a.ADDQ(U32(n*columns*a.Bytes()), bp)
 	}
-	blocks := a.GP64()
-	a.MOVQ(k, blocks)
-	a.SHRQ(Imm(2), blocks)
-	a.ANDQ(Imm(unroll-1), k)
-	a.Loop(blocks, func() { terms(unroll) })
-	a.Loop(k, func() { terms(1) })
+	eachTerm(a, k, terms)
 
 	a.Comment("C = the sums, or C += the sums")
 	add := a.Load(a.Param("add"), a.GP8())
@@ -75,15 +73,73 @@ func tile(a *simd.Asm, rows, mr int) {
 	a.End()
 }
 
+// eachTerm calls terms for k terms in all, unroll at a time.
+func eachTerm(a *simd.Asm, k reg.GPVirtual, terms func(n int)) {
+	blocks := a.GP64()
+	a.MOVQ(k, blocks)
+	a.SHRQ(Imm(log2(unroll)), blocks)
+	a.ANDQ(Imm(unroll-1), k)
+	a.Loop(blocks, func() { terms(unroll) })
+	a.Loop(k, func() { terms(1) })
+}
+
+// rowsTile writes the microkernel that takes rows of A where they are.
+func rowsTile(a *simd.Asm, rows int) {
+	a.Func(fmt.Sprintf("rows%d", rows), "func(k int, a []T, lda int, b, c []T, ldc int)",
+		fmt.Sprintf("multiplies %d rows by a panel of %d columns. See kernel.rows.", rows, columns*a.Lanes()))
+	k := a.IntParam("k")
+	lda, ldc := a.IntParam("lda"), a.IntParam("ldc")
+	a.ScaleByElem(lda)
+	a.ScaleByElem(ldc)
+	lda3 := triple(a, lda)
+	ap := []reg.GPVirtual{a.BaseParam("a")} // of every fourth row
+	for r := 4; r < rows; r += 4 {
+		next := a.GP64()
+		a.LEAQ(Mem{Base: ap[len(ap)-1], Index: lda, Scale: 4}, next)
+		ap = append(ap, next)
+	}
+	bp, cp := a.BaseParam("b"), a.BaseParam("c")
+	acc := make([][columns]simd.Vec, rows)
+	for i := range acc {
+		for j := range acc[i] {
+			acc[i][j] = a.Zero()
+		}
+	}
+	eachTerm(a, k, func(n int) {
+		for p := range n {
+			outer(a, acc, bp, p, func(i int) Mem {
+				m := row(ap[i/4], lda, lda3, i%4)
+				m.Disp = p * a.Elem
+				return m
+			})
+		}
+		for _, r := range ap {
+			a.ADDQ(U32(n*a.Elem), r)
+		}
+		a.ADDQ(U32(n*columns*a.Bytes()), bp)
+	})
+	eachRow(a, cp, ldc, acc, func(v simd.Vec, m Mem) {
+		a.Op("VADD", m, v, v)
+		a.Move(v, m)
+	})
+	a.End()
+}
+
 // term adds the outer product of column p of A and row p of B.
 func term(a *simd.Asm, acc [][columns]simd.Vec, ap, bp reg.Register, p, mr int) {
+	outer(a, acc, bp, p, func(i int) Mem { return Mem{Base: ap, Disp: (p*mr + i) * a.Elem} })
+}
+
+// outer adds the outer product of a column of A, whose elements are where at says,
+// and row p of B.
+func outer(a *simd.Asm, acc [][columns]simd.Vec, bp reg.Register, p int, at func(i int) Mem) {
 	var b [columns]simd.Vec
 	for j := range b {
 		b[j] = a.New()
 		a.Move(Mem{Base: bp, Disp: (p*columns + j) * a.Bytes()}, b[j])
 	}
 	for i := range acc {
-		x := a.Broadcast(Mem{Base: ap, Disp: (p*mr + i) * a.Elem})
+		x := a.Broadcast(at(i))
 		for j := range b {
 			a.Op("VFMADD231", b[j], x, acc[i][j])
 		}
@@ -123,12 +179,7 @@ func rowOfPanels(a *simd.Asm) {
 		a.ADDQ(U32(n*a.Elem), ap)
 		a.ADDQ(U32(n*columns*a.Bytes()), bp)
 	}
-	blocks := a.GP64()
-	a.MOVQ(k, blocks)
-	a.SHRQ(Imm(2), blocks)
-	a.ANDQ(Imm(unroll-1), k)
-	a.Loop(blocks, func() { terms(unroll) })
-	a.Loop(k, func() { terms(1) })
+	eachTerm(a, k, terms)
 	for i := range acc {
 		for j, v := range acc[i] {
 			m := Mem{Base: cp, Disp: (i*columns + j) * a.Bytes()}
