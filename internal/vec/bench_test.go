@@ -40,6 +40,10 @@ func benchFunctions[T num.Float](b *testing.B, n int) {
 		{"Sum", func() { Sum(x) }},
 		{"SumSq", func() { SumSq(x) }},
 		{"Dot", func() { Dot(x, z) }},
+		{"LSTM", func() { LSTM(x, y[:n/4], z[:n/4], u[:n/4]) }},
+		{"LSTMGrad", func() { LSTMGrad(u, x, y[:n/4], z[:n/4], v[:n/4], v[n/4:n/2], v[n/2:3*n/4]) }},
+		{"GRU", func() { GRU(x, y[:n/4], z[:n/4]) }},
+		{"GRUGrad", func() { GRUGrad(u, x, y[:n/4], v[:n/4], v[n/4:n/2]) }},
 		{"AdamW", func() { AdamW(u, x, y, v, step) }},
 	} {
 		b.Run(c.name, func(b *testing.B) {

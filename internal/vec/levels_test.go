@@ -59,6 +59,8 @@ func ops[T num.Float]() []op[T] {
 		return o
 	}
 	const alpha = 0.7
+	var z, dz []T
+	normal := least[T]() / epsilon[T]() // a product below has an error of its own
 	step := NewAdamWStep[T](1e-2, 0.9, 0.999, 1e-8, 0.1, 3)
 	return []op[T]{
 		unary("Exp", Exp[T]), unary("Sigmoid", Sigmoid[T]), unary("Tanh", Tanh[T]), unary("Erf", Erf[T]),
@@ -108,6 +110,48 @@ func ops[T num.Float]() []op[T] {
 		{name: "AffineGrad", ins: 2, outs: 1, positive: 2,
 			call: func(out, in [][]T) { AffineGrad(out[0], in[0], in[1], 0.2, alpha, 0.1, 0.3) },
 			size: func(_ int, in []float64) float64 { return math.Abs(in[0]) + math.Abs(in[1]) + 1 }},
+		// z has memory of its own, and is cut into its gates behind the others.
+		{name: "LSTM", ins: 5, outs: 6, positive: 5,
+			call: func(out, in [][]T) {
+				z = joined(z, in[:4])
+				LSTM(z, in[4], out[4], out[5])
+				cut(out[:4], z)
+			},
+			size: func(j int, in []float64) float64 { return []float64{0, 0, 0, 0, 1 + math.Abs(in[4]), 1}[j] }},
+		{name: "LSTMGrad", ins: 9, outs: 6, positive: 9, update: true,
+			call: func(out, in [][]T) {
+				z, dz = joined(z, in[4:8]), num.Grow(dz, 4*len(in[0]))
+				LSTMGrad(dz, z, in[2], in[3], out[0], out[1], in[8])
+				cut(out[2:6], dz)
+			},
+			size: func(j int, v []float64) float64 {
+				dh, dc, c0 := math.Abs(v[0])+math.Abs(v[8]), math.Abs(v[1]), math.Abs(v[2])
+				i, f, c, o := math.Abs(v[4]), math.Abs(v[5]), math.Abs(v[6]), math.Abs(v[7])
+				e := dc + 2*dh*o + normal
+				c0 += normal
+				return []float64{0, e * f, e * c * i * (1 + i), e * c0 * f * (1 + f), e * i * (1 + c*c), dh * o * (1 + o)}[j]
+			}},
+		{name: "GRU", ins: 5, outs: 4, positive: 5,
+			call: func(out, in [][]T) {
+				z = joined(z, in[:4])
+				GRU(z, in[4], out[3])
+				cut(out[:3], z)
+			},
+			size: func(j int, v []float64) float64 {
+				return []float64{math.Abs(v[0]) + math.Abs(v[3]), 0, 0, math.Abs(v[0]) + math.Abs(v[3]) + 1 + math.Abs(v[4])}[j]
+			}},
+		{name: "GRUGrad", ins: 7, outs: 5, positive: 7, update: true,
+			call: func(out, in [][]T) {
+				z, dz = joined(z, in[1:5]), num.Grow(dz, 4*len(in[0]))
+				GRUGrad(dz, z, in[5], out[0], in[6])
+				cut(out[1:5], dz)
+			},
+			size: func(j int, v []float64) float64 {
+				dh, h := math.Abs(v[0])+math.Abs(v[6]), math.Abs(v[5])
+				n, r, u, q := math.Abs(v[1]), math.Abs(v[2]), math.Abs(v[3]), math.Abs(v[4])
+				e := dh*(1+u)*(1+n*n) + normal
+				return []float64{dh * u, e, e * q * r * (1 + r), dh * (h + n) * u * (1 + u), e * r}[j]
+			}},
 		{name: "AdamW", ins: 4, outs: 3, positive: 1, update: true,
 			call: func(out, in [][]T) { AdamW(out[0], in[3], out[1], out[2], step) },
 			size: func(j int, in []float64) float64 {
@@ -116,6 +160,22 @@ func ops[T num.Float]() []op[T] {
 				}
 				return math.Abs(in[0]) + 1
 			}},
+	}
+}
+
+// joined returns slices one behind the other, in the memory of z.
+func joined[T num.Float](z []T, parts [][]T) []T {
+	z = z[:0]
+	for _, p := range parts {
+		z = append(z, p...)
+	}
+	return z
+}
+
+// cut copies the parts of z to slices, one behind the other.
+func cut[T num.Float](parts [][]T, z []T) {
+	for i, p := range parts {
+		copy(p, z[i*len(p):])
 	}
 }
 

@@ -28,6 +28,10 @@ type kernels[T num.Float] struct {
 	sum                                 func(x []T) float64
 	dot                                 func(a, b []T) float64
 	roughSumSq                          func(x []T) float64
+	lstm                                func(z, c0, c1, h1 []T)
+	lstmGrad                            func(dz, z, c0, c1, dh, dc, g []T)
+	gru                                 func(z, h0, h1 []T)
+	gruGrad                             func(dz, z, h0, dh, g []T)
 	adamW                               func(p, g, m, v []T, decay, beta1, gain1, beta2, gain2, rate, root, eps T)
 }
 

@@ -42,6 +42,10 @@ var (
 			sum:           sumAVX2F32,
 			dot:           dotAVX2F32,
 			roughSumSq:    roughSumSqAVX2F32,
+			lstm:          lstmAVX2F32,
+			lstmGrad:      lstmGradAVX2F32,
+			gru:           gruAVX2F32,
+			gruGrad:       gruGradAVX2F32,
 			adamW:         adamWAVX2F32,
 		},
 		cpu.AVX512: {
@@ -79,6 +83,10 @@ var (
 			sum:           sumAVX512F32,
 			dot:           dotAVX512F32,
 			roughSumSq:    roughSumSqAVX512F32,
+			lstm:          lstmAVX512F32,
+			lstmGrad:      lstmGradAVX512F32,
+			gru:           gruAVX512F32,
+			gruGrad:       gruGradAVX512F32,
 			adamW:         adamWAVX512F32,
 		},
 	}
@@ -119,6 +127,10 @@ var (
 			sum:           sumAVX2F64,
 			dot:           dotAVX2F64,
 			roughSumSq:    roughSumSqAVX2F64,
+			lstm:          lstmAVX2F64,
+			lstmGrad:      lstmGradAVX2F64,
+			gru:           gruAVX2F64,
+			gruGrad:       gruGradAVX2F64,
 			adamW:         adamWAVX2F64,
 		},
 		cpu.AVX512: {
@@ -156,6 +168,10 @@ var (
 			sum:           sumAVX512F64,
 			dot:           dotAVX512F64,
 			roughSumSq:    roughSumSqAVX512F64,
+			lstm:          lstmAVX512F64,
+			lstmGrad:      lstmGradAVX512F64,
+			gru:           gruAVX512F64,
+			gruGrad:       gruGradAVX512F64,
 			adamW:         adamWAVX512F64,
 		},
 	}

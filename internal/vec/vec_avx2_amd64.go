@@ -179,6 +179,26 @@ func roughSumSqAVX2F32(x []float32) float64
 //go:noescape
 func adamWAVX2F32(p []float32, g []float32, m []float32, v []float32, decay float32, beta1 float32, gain1 float32, beta2 float32, gain2 float32, rate float32, root float32, eps float32)
 
+// lstmAVX2F32 is kernels.lstm.
+//
+//go:noescape
+func lstmAVX2F32(z []float32, c0 []float32, c1 []float32, h1 []float32)
+
+// lstmGradAVX2F32 is kernels.lstmGrad.
+//
+//go:noescape
+func lstmGradAVX2F32(dz []float32, z []float32, c0 []float32, c1 []float32, dh []float32, dc []float32, g []float32)
+
+// gruAVX2F32 is kernels.gru.
+//
+//go:noescape
+func gruAVX2F32(z []float32, h0 []float32, h1 []float32)
+
+// gruGradAVX2F32 is kernels.gruGrad.
+//
+//go:noescape
+func gruGradAVX2F32(dz []float32, z []float32, h0 []float32, dh []float32, g []float32)
+
 // expAVX2F64 is kernels.exp.
 //
 //go:noescape
@@ -353,3 +373,23 @@ func roughSumSqAVX2F64(x []float64) float64
 //
 //go:noescape
 func adamWAVX2F64(p []float64, g []float64, m []float64, v []float64, decay float64, beta1 float64, gain1 float64, beta2 float64, gain2 float64, rate float64, root float64, eps float64)
+
+// lstmAVX2F64 is kernels.lstm.
+//
+//go:noescape
+func lstmAVX2F64(z []float64, c0 []float64, c1 []float64, h1 []float64)
+
+// lstmGradAVX2F64 is kernels.lstmGrad.
+//
+//go:noescape
+func lstmGradAVX2F64(dz []float64, z []float64, c0 []float64, c1 []float64, dh []float64, dc []float64, g []float64)
+
+// gruAVX2F64 is kernels.gru.
+//
+//go:noescape
+func gruAVX2F64(z []float64, h0 []float64, h1 []float64)
+
+// gruGradAVX2F64 is kernels.gruGrad.
+//
+//go:noescape
+func gruGradAVX2F64(dz []float64, z []float64, h0 []float64, dh []float64, g []float64)

@@ -3236,6 +3236,850 @@ end3:
 	VZEROUPPER
 	RET
 
+// func lstmAVX512F32(z []float32, c0 []float32, c1 []float32, h1 []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·lstmAVX512F32(SB), NOSPLIT, $0-96
+	MOVQ         z_base+0(FP), AX
+	MOVQ         c0_base+24(FP), DX
+	MOVQ         c1_base+48(FP), BX
+	MOVQ         h1_base+72(FP), SI
+	MOVQ         c0_len+32(FP), CX
+	MOVQ         CX, DI
+	SHLQ         $0x02, DI
+	VBROADCASTSS lanes32_42dc0000<>+0(SB), Z0
+	VBROADCASTSS lanes32_3f800000<>+0(SB), Z1
+	VBROADCASTSS lanes32_5f800000<>+0(SB), Z2
+	XORQ         R8, R8
+	SUBQ         $0x00000010, CX
+	JL           done2
+
+loop1:
+	MOVQ              AX, R9
+	VMOVUPS           (R9)(R8*1), Z3
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z3, Z4
+	VMINPS            Z4, Z0, Z4
+	VXORPS.BCST       lanes32_80000000<>+0(SB), Z4, Z4
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z11
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z4, Z11
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z11, Z12
+	VMOVUPS           Z4, Z4
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z12, Z4
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z12, Z4
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z12
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z4, Z12
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z4, Z12
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z4, Z12
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z4, Z12
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z4, Z12
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z4, Z12
+	VPSLLD            $0x17, Z11, Z4
+	VPADDD.BCST       lanes32_5f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z12, Z4
+	VMOVUPS           Z1, Z11
+	VFMADD231PS.BCST  lanes32_1f800000<>+0(SB), Z4, Z11
+	VPMOVD2M          Z3, K1
+	VBLENDMPS         Z4, Z2, K1, Z5
+	VDIVPS            Z11, Z5, Z3
+	VMULPS.BCST       lanes32_1f800000<>+0(SB), Z3, Z3
+	VMOVUPS           Z3, (R9)(R8*1)
+	ADDQ              DI, R9
+	VMOVUPS           (R9)(R8*1), Z4
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z4, Z11
+	VMINPS            Z11, Z0, Z11
+	VXORPS.BCST       lanes32_80000000<>+0(SB), Z11, Z11
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z12
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z11, Z12
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z12, Z13
+	VMOVUPS           Z11, Z11
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z13, Z11
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z13, Z11
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z13
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z11, Z13
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z11, Z13
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z11, Z13
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z11, Z13
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z11, Z13
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z11, Z13
+	VPSLLD            $0x17, Z12, Z11
+	VPADDD.BCST       lanes32_5f800000<>+0(SB), Z11, Z11
+	VMULPS            Z11, Z13, Z11
+	VMOVUPS           Z1, Z12
+	VFMADD231PS.BCST  lanes32_1f800000<>+0(SB), Z11, Z12
+	VPMOVD2M          Z4, K1
+	VBLENDMPS         Z11, Z2, K1, Z6
+	VDIVPS            Z12, Z6, Z4
+	VMULPS.BCST       lanes32_1f800000<>+0(SB), Z4, Z4
+	VMOVUPS           Z4, (R9)(R8*1)
+	VMOVUPS           (DX)(R8*1), Z11
+	VMULPS            Z11, Z4, Z4
+	ADDQ              DI, R9
+	VMOVUPS           (R9)(R8*1), Z11
+	VBROADCASTSS      lanes32_41200000<>+0(SB), Z12
+	VBROADCASTSS      lanes32_3f800000<>+0(SB), Z13
+	VBROADCASTSS      lanes32_40000000<>+0(SB), Z14
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z11, Z15
+	VMINPS            Z15, Z12, Z12
+	VMULPS.BCST       lanes32_c0000000<>+0(SB), Z12, Z12
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z15
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z12, Z15
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z15, Z16
+	VMOVUPS           Z12, Z12
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z16, Z12
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z16, Z12
+	VPSLLD            $0x17, Z15, Z15
+	VPADDD.BCST       lanes32_3f800000<>+0(SB), Z15, Z15
+	VSUBPS            Z15, Z13, Z13
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z16
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z12, Z16
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z12, Z16
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z12, Z16
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z12, Z16
+	VMOVUPS           Z12, Z17
+	VMULPS            Z12, Z12, Z12
+	VFMADD231PS       Z16, Z12, Z17
+	VFNMADD231PS      Z17, Z15, Z13
+	VSUBPS            Z13, Z14, Z12
+	VDIVPS            Z12, Z13, Z12
+	VANDPS.BCST       lanes32_80000000<>+0(SB), Z11, Z11
+	VORPS             Z11, Z12, Z11
+	VMOVUPS           Z11, (R9)(R8*1)
+	VFMADD231PS       Z11, Z3, Z4
+	VMOVUPS           Z4, (BX)(R8*1)
+	VBROADCASTSS      lanes32_41200000<>+0(SB), Z3
+	VBROADCASTSS      lanes32_3f800000<>+0(SB), Z11
+	VBROADCASTSS      lanes32_40000000<>+0(SB), Z12
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z4, Z13
+	VMINPS            Z13, Z3, Z3
+	VMULPS.BCST       lanes32_c0000000<>+0(SB), Z3, Z3
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z13
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z3, Z13
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z13, Z14
+	VMOVUPS           Z3, Z3
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z14, Z3
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z14, Z3
+	VPSLLD            $0x17, Z13, Z13
+	VPADDD.BCST       lanes32_3f800000<>+0(SB), Z13, Z13
+	VSUBPS            Z13, Z11, Z11
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z14
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z3, Z14
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z3, Z14
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z3, Z14
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z3, Z14
+	VMOVUPS           Z3, Z15
+	VMULPS            Z3, Z3, Z3
+	VFMADD231PS       Z14, Z3, Z15
+	VFNMADD231PS      Z15, Z13, Z11
+	VSUBPS            Z11, Z12, Z3
+	VDIVPS            Z3, Z11, Z3
+	VANDPS.BCST       lanes32_80000000<>+0(SB), Z4, Z4
+	VORPS             Z4, Z3, Z3
+	ADDQ              DI, R9
+	VMOVUPS           (R9)(R8*1), Z4
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z4, Z11
+	VMINPS            Z11, Z0, Z11
+	VXORPS.BCST       lanes32_80000000<>+0(SB), Z11, Z11
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z12
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z11, Z12
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z12, Z13
+	VMOVUPS           Z11, Z11
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z13, Z11
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z13, Z11
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z13
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z11, Z13
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z11, Z13
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z11, Z13
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z11, Z13
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z11, Z13
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z11, Z13
+	VPSLLD            $0x17, Z12, Z11
+	VPADDD.BCST       lanes32_5f800000<>+0(SB), Z11, Z11
+	VMULPS            Z11, Z13, Z11
+	VMOVUPS           Z1, Z12
+	VFMADD231PS.BCST  lanes32_1f800000<>+0(SB), Z11, Z12
+	VPMOVD2M          Z4, K1
+	VBLENDMPS         Z11, Z2, K1, Z7
+	VDIVPS            Z12, Z7, Z4
+	VMULPS.BCST       lanes32_1f800000<>+0(SB), Z4, Z4
+	VMOVUPS           Z4, (R9)(R8*1)
+	VMULPS            Z3, Z4, Z3
+	VMOVUPS           Z3, (SI)(R8*1)
+	ADDQ              $0x00000040, R8
+	SUBQ              $0x00000010, CX
+	JGE               loop1
+
+done2:
+	ADDQ              $0x00000010, CX
+	JZ                end3
+	MOVQ              $0x00000001, R9
+	SHLQ              CL, R9
+	DECQ              R9
+	KMOVW             R9, K1
+	VMOVUPS.Z         (AX)(R8*1), K1, Z3
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z3, Z4
+	VMINPS            Z4, Z0, Z4
+	VXORPS.BCST       lanes32_80000000<>+0(SB), Z4, Z4
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z5
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z4, Z5
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z5, Z6
+	VMOVUPS           Z4, Z4
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z6, Z4
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z6, Z4
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z6
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z4, Z6
+	VPSLLD            $0x17, Z5, Z4
+	VPADDD.BCST       lanes32_5f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z6, Z4
+	VMOVUPS           Z1, Z5
+	VFMADD231PS.BCST  lanes32_1f800000<>+0(SB), Z4, Z5
+	VPMOVD2M          Z3, K2
+	VBLENDMPS         Z4, Z2, K2, Z8
+	VDIVPS            Z5, Z8, Z3
+	VMULPS.BCST       lanes32_1f800000<>+0(SB), Z3, Z3
+	VMOVUPS           Z3, K1, (AX)(R8*1)
+	ADDQ              DI, AX
+	VMOVUPS.Z         (AX)(R8*1), K1, Z4
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z4, Z5
+	VMINPS            Z5, Z0, Z5
+	VXORPS.BCST       lanes32_80000000<>+0(SB), Z5, Z5
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z6
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z5, Z6
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z6, Z7
+	VMOVUPS           Z5, Z5
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z7, Z5
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z7, Z5
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z7
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z5, Z7
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z5, Z7
+	VPSLLD            $0x17, Z6, Z5
+	VPADDD.BCST       lanes32_5f800000<>+0(SB), Z5, Z5
+	VMULPS            Z5, Z7, Z5
+	VMOVUPS           Z1, Z6
+	VFMADD231PS.BCST  lanes32_1f800000<>+0(SB), Z5, Z6
+	VPMOVD2M          Z4, K2
+	VBLENDMPS         Z5, Z2, K2, Z9
+	VDIVPS            Z6, Z9, Z4
+	VMULPS.BCST       lanes32_1f800000<>+0(SB), Z4, Z4
+	VMOVUPS           Z4, K1, (AX)(R8*1)
+	VMOVUPS.Z         (DX)(R8*1), K1, Z5
+	VMULPS            Z5, Z4, Z4
+	ADDQ              DI, AX
+	VMOVUPS.Z         (AX)(R8*1), K1, Z5
+	VBROADCASTSS      lanes32_41200000<>+0(SB), Z6
+	VBROADCASTSS      lanes32_3f800000<>+0(SB), Z7
+	VBROADCASTSS      lanes32_40000000<>+0(SB), Z8
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z5, Z9
+	VMINPS            Z9, Z6, Z6
+	VMULPS.BCST       lanes32_c0000000<>+0(SB), Z6, Z6
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z9
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z6, Z9
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z9, Z11
+	VMOVUPS           Z6, Z6
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z11, Z6
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z11, Z6
+	VPSLLD            $0x17, Z9, Z9
+	VPADDD.BCST       lanes32_3f800000<>+0(SB), Z9, Z9
+	VSUBPS            Z9, Z7, Z7
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z11
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z6, Z11
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z6, Z11
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z6, Z11
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z6, Z11
+	VMOVUPS           Z6, Z12
+	VMULPS            Z6, Z6, Z6
+	VFMADD231PS       Z11, Z6, Z12
+	VFNMADD231PS      Z12, Z9, Z7
+	VSUBPS            Z7, Z8, Z6
+	VDIVPS            Z6, Z7, Z6
+	VANDPS.BCST       lanes32_80000000<>+0(SB), Z5, Z5
+	VORPS             Z5, Z6, Z5
+	VMOVUPS           Z5, K1, (AX)(R8*1)
+	VFMADD231PS       Z5, Z3, Z4
+	VMOVUPS           Z4, K1, (BX)(R8*1)
+	VBROADCASTSS      lanes32_41200000<>+0(SB), Z3
+	VBROADCASTSS      lanes32_3f800000<>+0(SB), Z5
+	VBROADCASTSS      lanes32_40000000<>+0(SB), Z6
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z4, Z7
+	VMINPS            Z7, Z3, Z3
+	VMULPS.BCST       lanes32_c0000000<>+0(SB), Z3, Z3
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z7
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z3, Z7
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z7, Z8
+	VMOVUPS           Z3, Z3
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z8, Z3
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z8, Z3
+	VPSLLD            $0x17, Z7, Z7
+	VPADDD.BCST       lanes32_3f800000<>+0(SB), Z7, Z7
+	VSUBPS            Z7, Z5, Z5
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z8
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z3, Z8
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z3, Z8
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z3, Z8
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z3, Z8
+	VMOVUPS           Z3, Z9
+	VMULPS            Z3, Z3, Z3
+	VFMADD231PS       Z8, Z3, Z9
+	VFNMADD231PS      Z9, Z7, Z5
+	VSUBPS            Z5, Z6, Z3
+	VDIVPS            Z3, Z5, Z3
+	VANDPS.BCST       lanes32_80000000<>+0(SB), Z4, Z4
+	VORPS             Z4, Z3, Z3
+	ADDQ              DI, AX
+	VMOVUPS.Z         (AX)(R8*1), K1, Z4
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z4, Z5
+	VMINPS            Z5, Z0, Z0
+	VXORPS.BCST       lanes32_80000000<>+0(SB), Z0, Z0
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z5
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z0, Z5
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z5, Z6
+	VMOVUPS           Z0, Z0
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z6, Z0
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z6, Z0
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z6
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z0, Z6
+	VPSLLD            $0x17, Z5, Z0
+	VPADDD.BCST       lanes32_5f800000<>+0(SB), Z0, Z0
+	VMULPS            Z0, Z6, Z0
+	VMOVUPS           Z1, Z1
+	VFMADD231PS.BCST  lanes32_1f800000<>+0(SB), Z0, Z1
+	VPMOVD2M          Z4, K2
+	VBLENDMPS         Z0, Z2, K2, Z10
+	VDIVPS            Z1, Z10, Z0
+	VMULPS.BCST       lanes32_1f800000<>+0(SB), Z0, Z0
+	VMOVUPS           Z0, K1, (AX)(R8*1)
+	VMULPS            Z3, Z0, Z0
+	VMOVUPS           Z0, K1, (SI)(R8*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+// func lstmGradAVX512F32(dz []float32, z []float32, c0 []float32, c1 []float32, dh []float32, dc []float32, g []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·lstmGradAVX512F32(SB), NOSPLIT, $0-168
+	MOVQ dz_base+0(FP), AX
+	MOVQ z_base+24(FP), DX
+	MOVQ c0_base+48(FP), BX
+	MOVQ c1_base+72(FP), SI
+	MOVQ dh_base+96(FP), DI
+	MOVQ dc_base+120(FP), R8
+	MOVQ g_base+144(FP), R9
+	MOVQ c0_len+56(FP), CX
+	MOVQ CX, R10
+	SHLQ $0x02, R10
+	XORQ R11, R11
+	SUBQ $0x00000010, CX
+	JL   done2
+
+loop1:
+	VBROADCASTSS      lanes32_41200000<>+0(SB), Z0
+	VBROADCASTSS      lanes32_3f800000<>+0(SB), Z1
+	VBROADCASTSS      lanes32_40000000<>+0(SB), Z2
+	VMOVUPS           (SI)(R11*1), Z3
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z3, Z4
+	VMINPS            Z4, Z0, Z0
+	VMULPS.BCST       lanes32_c0000000<>+0(SB), Z0, Z0
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z4
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z0, Z4
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z4, Z6
+	VMOVUPS           Z0, Z0
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z6, Z0
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z6, Z0
+	VPSLLD            $0x17, Z4, Z4
+	VPADDD.BCST       lanes32_3f800000<>+0(SB), Z4, Z4
+	VSUBPS            Z4, Z1, Z1
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z6
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z0, Z6
+	VMOVUPS           Z0, Z7
+	VMULPS            Z0, Z0, Z0
+	VFMADD231PS       Z6, Z0, Z7
+	VFNMADD231PS      Z7, Z4, Z1
+	VSUBPS            Z1, Z2, Z0
+	VDIVPS            Z0, Z1, Z0
+	VANDPS.BCST       lanes32_80000000<>+0(SB), Z3, Z1
+	VORPS             Z1, Z0, Z0
+	VBROADCASTSS      lanes32_3f800000<>+0(SB), Z1
+	VMOVUPS           (DI)(R11*1), Z2
+	VMOVUPS           (R9)(R11*1), Z3
+	VADDPS            Z3, Z2, Z2
+	VXORPS            X5, X5, X5
+	VMOVUPS           Z5, (DI)(R11*1)
+	MOVQ              DX, R12
+	VMOVUPS           (R12)(R11*1), Z3
+	ADDQ              R10, R12
+	VMOVUPS           (R12)(R11*1), Z4
+	ADDQ              R10, R12
+	VMOVUPS           (R12)(R11*1), Z6
+	ADDQ              R10, R12
+	VMOVUPS           (R12)(R11*1), Z7
+	VMOVUPS           (R8)(R11*1), Z8
+	VMULPS            Z7, Z2, Z9
+	VMOVUPS           Z1, Z10
+	VFNMADD231PS      Z0, Z0, Z10
+	VMULPS            Z10, Z9, Z9
+	VADDPS            Z8, Z9, Z8
+	VMULPS            Z4, Z8, Z9
+	VMOVUPS           Z9, (R8)(R11*1)
+	MOVQ              AX, R12
+	VMULPS            Z6, Z8, Z9
+	VMULPS            Z3, Z9, Z9
+	VSUBPS            Z3, Z1, Z10
+	VMULPS            Z10, Z9, Z9
+	VMOVUPS           Z9, (R12)(R11*1)
+	ADDQ              R10, R12
+	VMOVUPS           (BX)(R11*1), Z9
+	VMULPS            Z9, Z8, Z9
+	VMULPS            Z4, Z9, Z9
+	VSUBPS            Z4, Z1, Z4
+	VMULPS            Z4, Z9, Z4
+	VMOVUPS           Z4, (R12)(R11*1)
+	ADDQ              R10, R12
+	VMULPS            Z3, Z8, Z3
+	VMOVUPS           Z1, Z4
+	VFNMADD231PS      Z6, Z6, Z4
+	VMULPS            Z4, Z3, Z3
+	VMOVUPS           Z3, (R12)(R11*1)
+	ADDQ              R10, R12
+	VMULPS            Z0, Z2, Z0
+	VMULPS            Z7, Z0, Z0
+	VSUBPS            Z7, Z1, Z1
+	VMULPS            Z1, Z0, Z0
+	VMOVUPS           Z0, (R12)(R11*1)
+	ADDQ              $0x00000040, R11
+	SUBQ              $0x00000010, CX
+	JGE               loop1
+
+done2:
+	ADDQ              $0x00000010, CX
+	JZ                end3
+	MOVQ              $0x00000001, R12
+	SHLQ              CL, R12
+	DECQ              R12
+	KMOVW             R12, K1
+	VBROADCASTSS      lanes32_41200000<>+0(SB), Z0
+	VBROADCASTSS      lanes32_3f800000<>+0(SB), Z1
+	VBROADCASTSS      lanes32_40000000<>+0(SB), Z2
+	VMOVUPS.Z         (SI)(R11*1), K1, Z3
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z3, Z4
+	VMINPS            Z4, Z0, Z0
+	VMULPS.BCST       lanes32_c0000000<>+0(SB), Z0, Z0
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z4
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z0, Z4
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z4, Z6
+	VMOVUPS           Z0, Z0
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z6, Z0
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z6, Z0
+	VPSLLD            $0x17, Z4, Z4
+	VPADDD.BCST       lanes32_3f800000<>+0(SB), Z4, Z4
+	VSUBPS            Z4, Z1, Z1
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z6
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z0, Z6
+	VMOVUPS           Z0, Z7
+	VMULPS            Z0, Z0, Z0
+	VFMADD231PS       Z6, Z0, Z7
+	VFNMADD231PS      Z7, Z4, Z1
+	VSUBPS            Z1, Z2, Z0
+	VDIVPS            Z0, Z1, Z0
+	VANDPS.BCST       lanes32_80000000<>+0(SB), Z3, Z1
+	VORPS             Z1, Z0, Z0
+	VBROADCASTSS      lanes32_3f800000<>+0(SB), Z1
+	VMOVUPS.Z         (DI)(R11*1), K1, Z2
+	VMOVUPS.Z         (R9)(R11*1), K1, Z3
+	VADDPS            Z3, Z2, Z2
+	VXORPS            X5, X5, X5
+	VMOVUPS           Z5, K1, (DI)(R11*1)
+	MOVQ              DX, CX
+	VMOVUPS.Z         (CX)(R11*1), K1, Z3
+	ADDQ              R10, CX
+	VMOVUPS.Z         (CX)(R11*1), K1, Z4
+	ADDQ              R10, CX
+	VMOVUPS.Z         (CX)(R11*1), K1, Z5
+	ADDQ              R10, CX
+	VMOVUPS.Z         (CX)(R11*1), K1, Z6
+	VMOVUPS.Z         (R8)(R11*1), K1, Z7
+	VMULPS            Z6, Z2, Z8
+	VMOVUPS           Z1, Z9
+	VFNMADD231PS      Z0, Z0, Z9
+	VMULPS            Z9, Z8, Z8
+	VADDPS            Z7, Z8, Z7
+	VMULPS            Z4, Z7, Z8
+	VMOVUPS           Z8, K1, (R8)(R11*1)
+	VMULPS            Z5, Z7, Z8
+	VMULPS            Z3, Z8, Z8
+	VSUBPS            Z3, Z1, Z9
+	VMULPS            Z9, Z8, Z8
+	VMOVUPS           Z8, K1, (AX)(R11*1)
+	ADDQ              R10, AX
+	VMOVUPS.Z         (BX)(R11*1), K1, Z8
+	VMULPS            Z8, Z7, Z8
+	VMULPS            Z4, Z8, Z8
+	VSUBPS            Z4, Z1, Z4
+	VMULPS            Z4, Z8, Z4
+	VMOVUPS           Z4, K1, (AX)(R11*1)
+	ADDQ              R10, AX
+	VMULPS            Z3, Z7, Z3
+	VMOVUPS           Z1, Z4
+	VFNMADD231PS      Z5, Z5, Z4
+	VMULPS            Z4, Z3, Z3
+	VMOVUPS           Z3, K1, (AX)(R11*1)
+	ADDQ              R10, AX
+	VMULPS            Z0, Z2, Z0
+	VMULPS            Z6, Z0, Z0
+	VSUBPS            Z6, Z1, Z1
+	VMULPS            Z1, Z0, Z0
+	VMOVUPS           Z0, K1, (AX)(R11*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+// func gruAVX512F32(z []float32, h0 []float32, h1 []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gruAVX512F32(SB), NOSPLIT, $0-72
+	MOVQ         z_base+0(FP), AX
+	MOVQ         h0_base+24(FP), DX
+	MOVQ         h1_base+48(FP), BX
+	MOVQ         h0_len+32(FP), CX
+	MOVQ         CX, SI
+	SHLQ         $0x02, SI
+	VBROADCASTSS lanes32_42dc0000<>+0(SB), Z0
+	VBROADCASTSS lanes32_3f800000<>+0(SB), Z1
+	VBROADCASTSS lanes32_5f800000<>+0(SB), Z2
+	XORQ         DI, DI
+	SUBQ         $0x00000010, CX
+	JL           done2
+
+loop1:
+	MOVQ              AX, R8
+	ADDQ              SI, R8
+	VMOVUPS           (R8)(DI*1), Z3
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z3, Z4
+	VMINPS            Z4, Z0, Z4
+	VXORPS.BCST       lanes32_80000000<>+0(SB), Z4, Z4
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z9
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z4, Z9
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z9, Z10
+	VMOVUPS           Z4, Z4
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z10, Z4
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z10, Z4
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z10
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z4, Z10
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z4, Z10
+	VPSLLD            $0x17, Z9, Z4
+	VPADDD.BCST       lanes32_5f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z10, Z4
+	VMOVUPS           Z1, Z9
+	VFMADD231PS.BCST  lanes32_1f800000<>+0(SB), Z4, Z9
+	VPMOVD2M          Z3, K1
+	VBLENDMPS         Z4, Z2, K1, Z5
+	VDIVPS            Z9, Z5, Z3
+	VMULPS.BCST       lanes32_1f800000<>+0(SB), Z3, Z3
+	VMOVUPS           Z3, (R8)(DI*1)
+	ADDQ              SI, R8
+	VMOVUPS           (R8)(DI*1), Z4
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z4, Z9
+	VMINPS            Z9, Z0, Z9
+	VXORPS.BCST       lanes32_80000000<>+0(SB), Z9, Z9
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z10
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z9, Z10
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z10, Z11
+	VMOVUPS           Z9, Z9
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z11, Z9
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z11, Z9
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z11
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z9, Z11
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z9, Z11
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z9, Z11
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z9, Z11
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z9, Z11
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z9, Z11
+	VPSLLD            $0x17, Z10, Z9
+	VPADDD.BCST       lanes32_5f800000<>+0(SB), Z9, Z9
+	VMULPS            Z9, Z11, Z9
+	VMOVUPS           Z1, Z10
+	VFMADD231PS.BCST  lanes32_1f800000<>+0(SB), Z9, Z10
+	VPMOVD2M          Z4, K1
+	VBLENDMPS         Z9, Z2, K1, Z6
+	VDIVPS            Z10, Z6, Z4
+	VMULPS.BCST       lanes32_1f800000<>+0(SB), Z4, Z4
+	VMOVUPS           Z4, (R8)(DI*1)
+	ADDQ              SI, R8
+	VMOVUPS           (AX)(DI*1), Z9
+	VMOVUPS           (R8)(DI*1), Z10
+	VFMADD231PS       Z10, Z3, Z9
+	VBROADCASTSS      lanes32_41200000<>+0(SB), Z3
+	VBROADCASTSS      lanes32_3f800000<>+0(SB), Z10
+	VBROADCASTSS      lanes32_40000000<>+0(SB), Z11
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z9, Z12
+	VMINPS            Z12, Z3, Z3
+	VMULPS.BCST       lanes32_c0000000<>+0(SB), Z3, Z3
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z12
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z3, Z12
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z12, Z13
+	VMOVUPS           Z3, Z3
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z13, Z3
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z13, Z3
+	VPSLLD            $0x17, Z12, Z12
+	VPADDD.BCST       lanes32_3f800000<>+0(SB), Z12, Z12
+	VSUBPS            Z12, Z10, Z10
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z13
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z3, Z13
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z3, Z13
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z3, Z13
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z3, Z13
+	VMOVUPS           Z3, Z14
+	VMULPS            Z3, Z3, Z3
+	VFMADD231PS       Z13, Z3, Z14
+	VFNMADD231PS      Z14, Z12, Z10
+	VSUBPS            Z10, Z11, Z3
+	VDIVPS            Z3, Z10, Z3
+	VANDPS.BCST       lanes32_80000000<>+0(SB), Z9, Z9
+	VORPS             Z9, Z3, Z3
+	VMOVUPS           Z3, (AX)(DI*1)
+	VMOVUPS           (DX)(DI*1), Z9
+	VSUBPS            Z3, Z9, Z9
+	VFMADD231PS       Z9, Z4, Z3
+	VMOVUPS           Z3, (BX)(DI*1)
+	ADDQ              $0x00000040, DI
+	SUBQ              $0x00000010, CX
+	JGE               loop1
+
+done2:
+	ADDQ              $0x00000010, CX
+	JZ                end3
+	MOVQ              $0x00000001, R8
+	SHLQ              CL, R8
+	DECQ              R8
+	KMOVW             R8, K1
+	MOVQ              AX, CX
+	ADDQ              SI, CX
+	VMOVUPS.Z         (CX)(DI*1), K1, Z3
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z3, Z4
+	VMINPS            Z4, Z0, Z4
+	VXORPS.BCST       lanes32_80000000<>+0(SB), Z4, Z4
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z5
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z4, Z5
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z5, Z6
+	VMOVUPS           Z4, Z4
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z6, Z4
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z6, Z4
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z6
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z4, Z6
+	VPSLLD            $0x17, Z5, Z4
+	VPADDD.BCST       lanes32_5f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z6, Z4
+	VMOVUPS           Z1, Z5
+	VFMADD231PS.BCST  lanes32_1f800000<>+0(SB), Z4, Z5
+	VPMOVD2M          Z3, K2
+	VBLENDMPS         Z4, Z2, K2, Z7
+	VDIVPS            Z5, Z7, Z3
+	VMULPS.BCST       lanes32_1f800000<>+0(SB), Z3, Z3
+	VMOVUPS           Z3, K1, (CX)(DI*1)
+	ADDQ              SI, CX
+	VMOVUPS.Z         (CX)(DI*1), K1, Z4
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z4, Z5
+	VMINPS            Z5, Z0, Z0
+	VXORPS.BCST       lanes32_80000000<>+0(SB), Z0, Z0
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z5
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z0, Z5
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z5, Z6
+	VMOVUPS           Z0, Z0
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z6, Z0
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z6, Z0
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z6
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z0, Z6
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z0, Z6
+	VPSLLD            $0x17, Z5, Z0
+	VPADDD.BCST       lanes32_5f800000<>+0(SB), Z0, Z0
+	VMULPS            Z0, Z6, Z0
+	VMOVUPS           Z1, Z1
+	VFMADD231PS.BCST  lanes32_1f800000<>+0(SB), Z0, Z1
+	VPMOVD2M          Z4, K2
+	VBLENDMPS         Z0, Z2, K2, Z8
+	VDIVPS            Z1, Z8, Z0
+	VMULPS.BCST       lanes32_1f800000<>+0(SB), Z0, Z0
+	VMOVUPS           Z0, K1, (CX)(DI*1)
+	ADDQ              SI, CX
+	VMOVUPS.Z         (AX)(DI*1), K1, Z1
+	VMOVUPS.Z         (CX)(DI*1), K1, Z2
+	VFMADD231PS       Z2, Z3, Z1
+	VBROADCASTSS      lanes32_41200000<>+0(SB), Z2
+	VBROADCASTSS      lanes32_3f800000<>+0(SB), Z3
+	VBROADCASTSS      lanes32_40000000<>+0(SB), Z4
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z1, Z5
+	VMINPS            Z5, Z2, Z2
+	VMULPS.BCST       lanes32_c0000000<>+0(SB), Z2, Z2
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z5
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z2, Z5
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z5, Z6
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z6, Z2
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z6, Z2
+	VPSLLD            $0x17, Z5, Z5
+	VPADDD.BCST       lanes32_3f800000<>+0(SB), Z5, Z5
+	VSUBPS            Z5, Z3, Z3
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z6
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z2, Z6
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z2, Z6
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z2, Z6
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z2, Z6
+	VMOVUPS           Z2, Z7
+	VMULPS            Z2, Z2, Z2
+	VFMADD231PS       Z6, Z2, Z7
+	VFNMADD231PS      Z7, Z5, Z3
+	VSUBPS            Z3, Z4, Z2
+	VDIVPS            Z2, Z3, Z2
+	VANDPS.BCST       lanes32_80000000<>+0(SB), Z1, Z1
+	VORPS             Z1, Z2, Z1
+	VMOVUPS           Z1, K1, (AX)(DI*1)
+	VMOVUPS.Z         (DX)(DI*1), K1, Z2
+	VSUBPS            Z1, Z2, Z2
+	VFMADD231PS       Z2, Z0, Z1
+	VMOVUPS           Z1, K1, (BX)(DI*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+// func gruGradAVX512F32(dz []float32, z []float32, h0 []float32, dh []float32, g []float32)
+// Requires: AVX, AVX512F
+TEXT ·gruGradAVX512F32(SB), NOSPLIT, $0-120
+	MOVQ dz_base+0(FP), AX
+	MOVQ z_base+24(FP), DX
+	MOVQ h0_base+48(FP), BX
+	MOVQ dh_base+72(FP), SI
+	MOVQ g_base+96(FP), DI
+	MOVQ h0_len+56(FP), CX
+	MOVQ CX, R8
+	SHLQ $0x02, R8
+	XORQ R9, R9
+	SUBQ $0x00000010, CX
+	JL   done2
+
+loop1:
+	VBROADCASTSS lanes32_3f800000<>+0(SB), Z0
+	VMOVUPS      (SI)(R9*1), Z1
+	VMOVUPS      (DI)(R9*1), Z2
+	VADDPS       Z2, Z1, Z1
+	MOVQ         DX, R10
+	VMOVUPS      (R10)(R9*1), Z2
+	ADDQ         R8, R10
+	VMOVUPS      (R10)(R9*1), Z3
+	ADDQ         R8, R10
+	VMOVUPS      (R10)(R9*1), Z4
+	ADDQ         R8, R10
+	VMOVUPS      (R10)(R9*1), Z5
+	VMULPS       Z4, Z1, Z6
+	VMOVUPS      Z6, (SI)(R9*1)
+	VSUBPS       Z4, Z0, Z6
+	VMULPS       Z6, Z1, Z6
+	VMOVUPS      Z0, Z7
+	VFNMADD231PS Z2, Z2, Z7
+	VMULPS       Z7, Z6, Z6
+	MOVQ         AX, R10
+	VMOVUPS      Z6, (R10)(R9*1)
+	ADDQ         R8, R10
+	VMULPS       Z5, Z6, Z5
+	VMULPS       Z3, Z5, Z5
+	VSUBPS       Z3, Z0, Z7
+	VMULPS       Z7, Z5, Z5
+	VMOVUPS      Z5, (R10)(R9*1)
+	ADDQ         R8, R10
+	VMOVUPS      (BX)(R9*1), Z5
+	VSUBPS       Z2, Z5, Z2
+	VMULPS       Z2, Z1, Z1
+	VMULPS       Z4, Z1, Z1
+	VSUBPS       Z4, Z0, Z0
+	VMULPS       Z0, Z1, Z0
+	VMOVUPS      Z0, (R10)(R9*1)
+	ADDQ         R8, R10
+	VMULPS       Z3, Z6, Z0
+	VMOVUPS      Z0, (R10)(R9*1)
+	ADDQ         $0x00000040, R9
+	SUBQ         $0x00000010, CX
+	JGE          loop1
+
+done2:
+	ADDQ         $0x00000010, CX
+	JZ           end3
+	MOVQ         $0x00000001, R10
+	SHLQ         CL, R10
+	DECQ         R10
+	KMOVW        R10, K1
+	VBROADCASTSS lanes32_3f800000<>+0(SB), Z0
+	VMOVUPS.Z    (SI)(R9*1), K1, Z1
+	VMOVUPS.Z    (DI)(R9*1), K1, Z2
+	VADDPS       Z2, Z1, Z1
+	MOVQ         DX, CX
+	VMOVUPS.Z    (CX)(R9*1), K1, Z2
+	ADDQ         R8, CX
+	VMOVUPS.Z    (CX)(R9*1), K1, Z3
+	ADDQ         R8, CX
+	VMOVUPS.Z    (CX)(R9*1), K1, Z4
+	ADDQ         R8, CX
+	VMOVUPS.Z    (CX)(R9*1), K1, Z5
+	VMULPS       Z4, Z1, Z6
+	VMOVUPS      Z6, K1, (SI)(R9*1)
+	VSUBPS       Z4, Z0, Z6
+	VMULPS       Z6, Z1, Z6
+	VMOVUPS      Z0, Z7
+	VFNMADD231PS Z2, Z2, Z7
+	VMULPS       Z7, Z6, Z6
+	VMOVUPS      Z6, K1, (AX)(R9*1)
+	ADDQ         R8, AX
+	VMULPS       Z5, Z6, Z5
+	VMULPS       Z3, Z5, Z5
+	VSUBPS       Z3, Z0, Z7
+	VMULPS       Z7, Z5, Z5
+	VMOVUPS      Z5, K1, (AX)(R9*1)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (BX)(R9*1), K1, Z5
+	VSUBPS       Z2, Z5, Z2
+	VMULPS       Z2, Z1, Z1
+	VMULPS       Z4, Z1, Z1
+	VSUBPS       Z4, Z0, Z0
+	VMULPS       Z0, Z1, Z0
+	VMOVUPS      Z0, K1, (AX)(R9*1)
+	ADDQ         R8, AX
+	VMULPS       Z3, Z6, Z0
+	VMOVUPS      Z0, K1, (AX)(R9*1)
+
+end3:
+	VZEROUPPER
+	RET
+
 // func expAVX512F64(dst []float64, x []float64)
 // Requires: AVX, AVX512F
 TEXT ·expAVX512F64(SB), NOSPLIT, $0-48
@@ -6761,6 +7605,958 @@ done2:
 	VDIVPD      Z2, Z1, Z1
 	VFMSUB213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (AX)(DI*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+// func lstmAVX512F64(z []float64, c0 []float64, c1 []float64, h1 []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·lstmAVX512F64(SB), NOSPLIT, $0-96
+	MOVQ         z_base+0(FP), AX
+	MOVQ         c0_base+24(FP), DX
+	MOVQ         c1_base+48(FP), BX
+	MOVQ         h1_base+72(FP), SI
+	MOVQ         c0_len+32(FP), CX
+	MOVQ         CX, DI
+	SHLQ         $0x03, DI
+	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Z0
+	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Z1
+	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Z2
+	XORQ         R8, R8
+	SUBQ         $0x00000008, CX
+	JL           done2
+
+loop1:
+	MOVQ              AX, R9
+	VMOVUPD           (R9)(R8*1), Z3
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z3, Z4
+	VMINPD            Z4, Z0, Z4
+	VXORPD.BCST       lanes64_8000000000000000<>+0(SB), Z4, Z4
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z11
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z4, Z11
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z11, Z12
+	VMOVUPD           Z4, Z4
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z12, Z4
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z12, Z4
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z12
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z4, Z12
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z4, Z12
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z4, Z12
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z4, Z12
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z4, Z12
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z4, Z12
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z4, Z12
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z4, Z12
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z4, Z12
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z4, Z12
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z4, Z12
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z4, Z12
+	VPSLLQ            $0x34, Z11, Z4
+	VPADDQ.BCST       lanes64_47f0000000000000<>+0(SB), Z4, Z4
+	VMULPD            Z4, Z12, Z4
+	VMOVUPD           Z1, Z11
+	VFMADD231PD.BCST  lanes64_37f0000000000000<>+0(SB), Z4, Z11
+	VPMOVQ2M          Z3, K1
+	VBLENDMPD         Z4, Z2, K1, Z5
+	VDIVPD            Z11, Z5, Z3
+	VMULPD.BCST       lanes64_37f0000000000000<>+0(SB), Z3, Z3
+	VMOVUPD           Z3, (R9)(R8*1)
+	ADDQ              DI, R9
+	VMOVUPD           (R9)(R8*1), Z4
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z4, Z11
+	VMINPD            Z11, Z0, Z11
+	VXORPD.BCST       lanes64_8000000000000000<>+0(SB), Z11, Z11
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z12
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z11, Z12
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z12, Z13
+	VMOVUPD           Z11, Z11
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z13, Z11
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z13, Z11
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z13
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z11, Z13
+	VPSLLQ            $0x34, Z12, Z11
+	VPADDQ.BCST       lanes64_47f0000000000000<>+0(SB), Z11, Z11
+	VMULPD            Z11, Z13, Z11
+	VMOVUPD           Z1, Z12
+	VFMADD231PD.BCST  lanes64_37f0000000000000<>+0(SB), Z11, Z12
+	VPMOVQ2M          Z4, K1
+	VBLENDMPD         Z11, Z2, K1, Z6
+	VDIVPD            Z12, Z6, Z4
+	VMULPD.BCST       lanes64_37f0000000000000<>+0(SB), Z4, Z4
+	VMOVUPD           Z4, (R9)(R8*1)
+	VMOVUPD           (DX)(R8*1), Z11
+	VMULPD            Z11, Z4, Z4
+	ADDQ              DI, R9
+	VMOVUPD           (R9)(R8*1), Z11
+	VBROADCASTSD      lanes64_4034000000000000<>+0(SB), Z12
+	VBROADCASTSD      lanes64_3ff0000000000000<>+0(SB), Z13
+	VBROADCASTSD      lanes64_4000000000000000<>+0(SB), Z14
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z11, Z15
+	VMINPD            Z15, Z12, Z12
+	VMULPD.BCST       lanes64_c000000000000000<>+0(SB), Z12, Z12
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z15
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z12, Z15
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z15, Z16
+	VMOVUPD           Z12, Z12
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z16, Z12
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z16, Z12
+	VPSLLQ            $0x34, Z15, Z15
+	VPADDQ.BCST       lanes64_3ff0000000000000<>+0(SB), Z15, Z15
+	VSUBPD            Z15, Z13, Z13
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z16
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z12, Z16
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z12, Z16
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z12, Z16
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z12, Z16
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z12, Z16
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z12, Z16
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z12, Z16
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z12, Z16
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z12, Z16
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z12, Z16
+	VMOVUPD           Z12, Z17
+	VMULPD            Z12, Z12, Z12
+	VFMADD231PD       Z16, Z12, Z17
+	VFNMADD231PD      Z17, Z15, Z13
+	VSUBPD            Z13, Z14, Z12
+	VDIVPD            Z12, Z13, Z12
+	VANDPD.BCST       lanes64_8000000000000000<>+0(SB), Z11, Z11
+	VORPD             Z11, Z12, Z11
+	VMOVUPD           Z11, (R9)(R8*1)
+	VFMADD231PD       Z11, Z3, Z4
+	VMOVUPD           Z4, (BX)(R8*1)
+	VBROADCASTSD      lanes64_4034000000000000<>+0(SB), Z3
+	VBROADCASTSD      lanes64_3ff0000000000000<>+0(SB), Z11
+	VBROADCASTSD      lanes64_4000000000000000<>+0(SB), Z12
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z4, Z13
+	VMINPD            Z13, Z3, Z3
+	VMULPD.BCST       lanes64_c000000000000000<>+0(SB), Z3, Z3
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z13
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z3, Z13
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z13, Z14
+	VMOVUPD           Z3, Z3
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z14, Z3
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z14, Z3
+	VPSLLQ            $0x34, Z13, Z13
+	VPADDQ.BCST       lanes64_3ff0000000000000<>+0(SB), Z13, Z13
+	VSUBPD            Z13, Z11, Z11
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z14
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z3, Z14
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z3, Z14
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z3, Z14
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z3, Z14
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z3, Z14
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z3, Z14
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z3, Z14
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z3, Z14
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z3, Z14
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z3, Z14
+	VMOVUPD           Z3, Z15
+	VMULPD            Z3, Z3, Z3
+	VFMADD231PD       Z14, Z3, Z15
+	VFNMADD231PD      Z15, Z13, Z11
+	VSUBPD            Z11, Z12, Z3
+	VDIVPD            Z3, Z11, Z3
+	VANDPD.BCST       lanes64_8000000000000000<>+0(SB), Z4, Z4
+	VORPD             Z4, Z3, Z3
+	ADDQ              DI, R9
+	VMOVUPD           (R9)(R8*1), Z4
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z4, Z11
+	VMINPD            Z11, Z0, Z11
+	VXORPD.BCST       lanes64_8000000000000000<>+0(SB), Z11, Z11
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z12
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z11, Z12
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z12, Z13
+	VMOVUPD           Z11, Z11
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z13, Z11
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z13, Z11
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z13
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z11, Z13
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z11, Z13
+	VPSLLQ            $0x34, Z12, Z11
+	VPADDQ.BCST       lanes64_47f0000000000000<>+0(SB), Z11, Z11
+	VMULPD            Z11, Z13, Z11
+	VMOVUPD           Z1, Z12
+	VFMADD231PD.BCST  lanes64_37f0000000000000<>+0(SB), Z11, Z12
+	VPMOVQ2M          Z4, K1
+	VBLENDMPD         Z11, Z2, K1, Z7
+	VDIVPD            Z12, Z7, Z4
+	VMULPD.BCST       lanes64_37f0000000000000<>+0(SB), Z4, Z4
+	VMOVUPD           Z4, (R9)(R8*1)
+	VMULPD            Z3, Z4, Z3
+	VMOVUPD           Z3, (SI)(R8*1)
+	ADDQ              $0x00000040, R8
+	SUBQ              $0x00000008, CX
+	JGE               loop1
+
+done2:
+	ADDQ              $0x00000008, CX
+	JZ                end3
+	MOVQ              $0x00000001, R9
+	SHLQ              CL, R9
+	DECQ              R9
+	KMOVW             R9, K1
+	VMOVUPD.Z         (AX)(R8*1), K1, Z3
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z3, Z4
+	VMINPD            Z4, Z0, Z4
+	VXORPD.BCST       lanes64_8000000000000000<>+0(SB), Z4, Z4
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z5
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z4, Z5
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z5, Z6
+	VMOVUPD           Z4, Z4
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z6, Z4
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z6, Z4
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z6
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z4, Z6
+	VPSLLQ            $0x34, Z5, Z4
+	VPADDQ.BCST       lanes64_47f0000000000000<>+0(SB), Z4, Z4
+	VMULPD            Z4, Z6, Z4
+	VMOVUPD           Z1, Z5
+	VFMADD231PD.BCST  lanes64_37f0000000000000<>+0(SB), Z4, Z5
+	VPMOVQ2M          Z3, K2
+	VBLENDMPD         Z4, Z2, K2, Z8
+	VDIVPD            Z5, Z8, Z3
+	VMULPD.BCST       lanes64_37f0000000000000<>+0(SB), Z3, Z3
+	VMOVUPD           Z3, K1, (AX)(R8*1)
+	ADDQ              DI, AX
+	VMOVUPD.Z         (AX)(R8*1), K1, Z4
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z4, Z5
+	VMINPD            Z5, Z0, Z5
+	VXORPD.BCST       lanes64_8000000000000000<>+0(SB), Z5, Z5
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z6
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z5, Z6
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z6, Z7
+	VMOVUPD           Z5, Z5
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z7, Z5
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z7, Z5
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z7
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z5, Z7
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z5, Z7
+	VPSLLQ            $0x34, Z6, Z5
+	VPADDQ.BCST       lanes64_47f0000000000000<>+0(SB), Z5, Z5
+	VMULPD            Z5, Z7, Z5
+	VMOVUPD           Z1, Z6
+	VFMADD231PD.BCST  lanes64_37f0000000000000<>+0(SB), Z5, Z6
+	VPMOVQ2M          Z4, K2
+	VBLENDMPD         Z5, Z2, K2, Z9
+	VDIVPD            Z6, Z9, Z4
+	VMULPD.BCST       lanes64_37f0000000000000<>+0(SB), Z4, Z4
+	VMOVUPD           Z4, K1, (AX)(R8*1)
+	VMOVUPD.Z         (DX)(R8*1), K1, Z5
+	VMULPD            Z5, Z4, Z4
+	ADDQ              DI, AX
+	VMOVUPD.Z         (AX)(R8*1), K1, Z5
+	VBROADCASTSD      lanes64_4034000000000000<>+0(SB), Z6
+	VBROADCASTSD      lanes64_3ff0000000000000<>+0(SB), Z7
+	VBROADCASTSD      lanes64_4000000000000000<>+0(SB), Z8
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z5, Z9
+	VMINPD            Z9, Z6, Z6
+	VMULPD.BCST       lanes64_c000000000000000<>+0(SB), Z6, Z6
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z9
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z6, Z9
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z9, Z11
+	VMOVUPD           Z6, Z6
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z11, Z6
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z11, Z6
+	VPSLLQ            $0x34, Z9, Z9
+	VPADDQ.BCST       lanes64_3ff0000000000000<>+0(SB), Z9, Z9
+	VSUBPD            Z9, Z7, Z7
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z11
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z6, Z11
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z6, Z11
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z6, Z11
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z6, Z11
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z6, Z11
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z6, Z11
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z6, Z11
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z6, Z11
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z6, Z11
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z6, Z11
+	VMOVUPD           Z6, Z12
+	VMULPD            Z6, Z6, Z6
+	VFMADD231PD       Z11, Z6, Z12
+	VFNMADD231PD      Z12, Z9, Z7
+	VSUBPD            Z7, Z8, Z6
+	VDIVPD            Z6, Z7, Z6
+	VANDPD.BCST       lanes64_8000000000000000<>+0(SB), Z5, Z5
+	VORPD             Z5, Z6, Z5
+	VMOVUPD           Z5, K1, (AX)(R8*1)
+	VFMADD231PD       Z5, Z3, Z4
+	VMOVUPD           Z4, K1, (BX)(R8*1)
+	VBROADCASTSD      lanes64_4034000000000000<>+0(SB), Z3
+	VBROADCASTSD      lanes64_3ff0000000000000<>+0(SB), Z5
+	VBROADCASTSD      lanes64_4000000000000000<>+0(SB), Z6
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z4, Z7
+	VMINPD            Z7, Z3, Z3
+	VMULPD.BCST       lanes64_c000000000000000<>+0(SB), Z3, Z3
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z7
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z3, Z7
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z7, Z8
+	VMOVUPD           Z3, Z3
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z8, Z3
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z8, Z3
+	VPSLLQ            $0x34, Z7, Z7
+	VPADDQ.BCST       lanes64_3ff0000000000000<>+0(SB), Z7, Z7
+	VSUBPD            Z7, Z5, Z5
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z8
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z3, Z8
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z3, Z8
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z3, Z8
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z3, Z8
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z3, Z8
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z3, Z8
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z3, Z8
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z3, Z8
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z3, Z8
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z3, Z8
+	VMOVUPD           Z3, Z9
+	VMULPD            Z3, Z3, Z3
+	VFMADD231PD       Z8, Z3, Z9
+	VFNMADD231PD      Z9, Z7, Z5
+	VSUBPD            Z5, Z6, Z3
+	VDIVPD            Z3, Z5, Z3
+	VANDPD.BCST       lanes64_8000000000000000<>+0(SB), Z4, Z4
+	VORPD             Z4, Z3, Z3
+	ADDQ              DI, AX
+	VMOVUPD.Z         (AX)(R8*1), K1, Z4
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z4, Z5
+	VMINPD            Z5, Z0, Z0
+	VXORPD.BCST       lanes64_8000000000000000<>+0(SB), Z0, Z0
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z5
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z0, Z5
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z5, Z6
+	VMOVUPD           Z0, Z0
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z6, Z0
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z6, Z0
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z6
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z0, Z6
+	VPSLLQ            $0x34, Z5, Z0
+	VPADDQ.BCST       lanes64_47f0000000000000<>+0(SB), Z0, Z0
+	VMULPD            Z0, Z6, Z0
+	VMOVUPD           Z1, Z1
+	VFMADD231PD.BCST  lanes64_37f0000000000000<>+0(SB), Z0, Z1
+	VPMOVQ2M          Z4, K2
+	VBLENDMPD         Z0, Z2, K2, Z10
+	VDIVPD            Z1, Z10, Z0
+	VMULPD.BCST       lanes64_37f0000000000000<>+0(SB), Z0, Z0
+	VMOVUPD           Z0, K1, (AX)(R8*1)
+	VMULPD            Z3, Z0, Z0
+	VMOVUPD           Z0, K1, (SI)(R8*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+// func lstmGradAVX512F64(dz []float64, z []float64, c0 []float64, c1 []float64, dh []float64, dc []float64, g []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·lstmGradAVX512F64(SB), NOSPLIT, $0-168
+	MOVQ dz_base+0(FP), AX
+	MOVQ z_base+24(FP), DX
+	MOVQ c0_base+48(FP), BX
+	MOVQ c1_base+72(FP), SI
+	MOVQ dh_base+96(FP), DI
+	MOVQ dc_base+120(FP), R8
+	MOVQ g_base+144(FP), R9
+	MOVQ c0_len+56(FP), CX
+	MOVQ CX, R10
+	SHLQ $0x03, R10
+	XORQ R11, R11
+	SUBQ $0x00000008, CX
+	JL   done2
+
+loop1:
+	VBROADCASTSD      lanes64_4034000000000000<>+0(SB), Z0
+	VBROADCASTSD      lanes64_3ff0000000000000<>+0(SB), Z1
+	VBROADCASTSD      lanes64_4000000000000000<>+0(SB), Z2
+	VMOVUPD           (SI)(R11*1), Z3
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z3, Z4
+	VMINPD            Z4, Z0, Z0
+	VMULPD.BCST       lanes64_c000000000000000<>+0(SB), Z0, Z0
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z4
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z0, Z4
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z4, Z6
+	VMOVUPD           Z0, Z0
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z6, Z0
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z6, Z0
+	VPSLLQ            $0x34, Z4, Z4
+	VPADDQ.BCST       lanes64_3ff0000000000000<>+0(SB), Z4, Z4
+	VSUBPD            Z4, Z1, Z1
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z6
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z0, Z6
+	VMOVUPD           Z0, Z7
+	VMULPD            Z0, Z0, Z0
+	VFMADD231PD       Z6, Z0, Z7
+	VFNMADD231PD      Z7, Z4, Z1
+	VSUBPD            Z1, Z2, Z0
+	VDIVPD            Z0, Z1, Z0
+	VANDPD.BCST       lanes64_8000000000000000<>+0(SB), Z3, Z1
+	VORPD             Z1, Z0, Z0
+	VBROADCASTSD      lanes64_3ff0000000000000<>+0(SB), Z1
+	VMOVUPD           (DI)(R11*1), Z2
+	VMOVUPD           (R9)(R11*1), Z3
+	VADDPD            Z3, Z2, Z2
+	VXORPS            X5, X5, X5
+	VMOVUPD           Z5, (DI)(R11*1)
+	MOVQ              DX, R12
+	VMOVUPD           (R12)(R11*1), Z3
+	ADDQ              R10, R12
+	VMOVUPD           (R12)(R11*1), Z4
+	ADDQ              R10, R12
+	VMOVUPD           (R12)(R11*1), Z6
+	ADDQ              R10, R12
+	VMOVUPD           (R12)(R11*1), Z7
+	VMOVUPD           (R8)(R11*1), Z8
+	VMULPD            Z7, Z2, Z9
+	VMOVUPD           Z1, Z10
+	VFNMADD231PD      Z0, Z0, Z10
+	VMULPD            Z10, Z9, Z9
+	VADDPD            Z8, Z9, Z8
+	VMULPD            Z4, Z8, Z9
+	VMOVUPD           Z9, (R8)(R11*1)
+	MOVQ              AX, R12
+	VMULPD            Z6, Z8, Z9
+	VMULPD            Z3, Z9, Z9
+	VSUBPD            Z3, Z1, Z10
+	VMULPD            Z10, Z9, Z9
+	VMOVUPD           Z9, (R12)(R11*1)
+	ADDQ              R10, R12
+	VMOVUPD           (BX)(R11*1), Z9
+	VMULPD            Z9, Z8, Z9
+	VMULPD            Z4, Z9, Z9
+	VSUBPD            Z4, Z1, Z4
+	VMULPD            Z4, Z9, Z4
+	VMOVUPD           Z4, (R12)(R11*1)
+	ADDQ              R10, R12
+	VMULPD            Z3, Z8, Z3
+	VMOVUPD           Z1, Z4
+	VFNMADD231PD      Z6, Z6, Z4
+	VMULPD            Z4, Z3, Z3
+	VMOVUPD           Z3, (R12)(R11*1)
+	ADDQ              R10, R12
+	VMULPD            Z0, Z2, Z0
+	VMULPD            Z7, Z0, Z0
+	VSUBPD            Z7, Z1, Z1
+	VMULPD            Z1, Z0, Z0
+	VMOVUPD           Z0, (R12)(R11*1)
+	ADDQ              $0x00000040, R11
+	SUBQ              $0x00000008, CX
+	JGE               loop1
+
+done2:
+	ADDQ              $0x00000008, CX
+	JZ                end3
+	MOVQ              $0x00000001, R12
+	SHLQ              CL, R12
+	DECQ              R12
+	KMOVW             R12, K1
+	VBROADCASTSD      lanes64_4034000000000000<>+0(SB), Z0
+	VBROADCASTSD      lanes64_3ff0000000000000<>+0(SB), Z1
+	VBROADCASTSD      lanes64_4000000000000000<>+0(SB), Z2
+	VMOVUPD.Z         (SI)(R11*1), K1, Z3
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z3, Z4
+	VMINPD            Z4, Z0, Z0
+	VMULPD.BCST       lanes64_c000000000000000<>+0(SB), Z0, Z0
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z4
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z0, Z4
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z4, Z6
+	VMOVUPD           Z0, Z0
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z6, Z0
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z6, Z0
+	VPSLLQ            $0x34, Z4, Z4
+	VPADDQ.BCST       lanes64_3ff0000000000000<>+0(SB), Z4, Z4
+	VSUBPD            Z4, Z1, Z1
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z6
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z0, Z6
+	VMOVUPD           Z0, Z7
+	VMULPD            Z0, Z0, Z0
+	VFMADD231PD       Z6, Z0, Z7
+	VFNMADD231PD      Z7, Z4, Z1
+	VSUBPD            Z1, Z2, Z0
+	VDIVPD            Z0, Z1, Z0
+	VANDPD.BCST       lanes64_8000000000000000<>+0(SB), Z3, Z1
+	VORPD             Z1, Z0, Z0
+	VBROADCASTSD      lanes64_3ff0000000000000<>+0(SB), Z1
+	VMOVUPD.Z         (DI)(R11*1), K1, Z2
+	VMOVUPD.Z         (R9)(R11*1), K1, Z3
+	VADDPD            Z3, Z2, Z2
+	VXORPS            X5, X5, X5
+	VMOVUPD           Z5, K1, (DI)(R11*1)
+	MOVQ              DX, CX
+	VMOVUPD.Z         (CX)(R11*1), K1, Z3
+	ADDQ              R10, CX
+	VMOVUPD.Z         (CX)(R11*1), K1, Z4
+	ADDQ              R10, CX
+	VMOVUPD.Z         (CX)(R11*1), K1, Z5
+	ADDQ              R10, CX
+	VMOVUPD.Z         (CX)(R11*1), K1, Z6
+	VMOVUPD.Z         (R8)(R11*1), K1, Z7
+	VMULPD            Z6, Z2, Z8
+	VMOVUPD           Z1, Z9
+	VFNMADD231PD      Z0, Z0, Z9
+	VMULPD            Z9, Z8, Z8
+	VADDPD            Z7, Z8, Z7
+	VMULPD            Z4, Z7, Z8
+	VMOVUPD           Z8, K1, (R8)(R11*1)
+	VMULPD            Z5, Z7, Z8
+	VMULPD            Z3, Z8, Z8
+	VSUBPD            Z3, Z1, Z9
+	VMULPD            Z9, Z8, Z8
+	VMOVUPD           Z8, K1, (AX)(R11*1)
+	ADDQ              R10, AX
+	VMOVUPD.Z         (BX)(R11*1), K1, Z8
+	VMULPD            Z8, Z7, Z8
+	VMULPD            Z4, Z8, Z8
+	VSUBPD            Z4, Z1, Z4
+	VMULPD            Z4, Z8, Z4
+	VMOVUPD           Z4, K1, (AX)(R11*1)
+	ADDQ              R10, AX
+	VMULPD            Z3, Z7, Z3
+	VMOVUPD           Z1, Z4
+	VFNMADD231PD      Z5, Z5, Z4
+	VMULPD            Z4, Z3, Z3
+	VMOVUPD           Z3, K1, (AX)(R11*1)
+	ADDQ              R10, AX
+	VMULPD            Z0, Z2, Z0
+	VMULPD            Z6, Z0, Z0
+	VSUBPD            Z6, Z1, Z1
+	VMULPD            Z1, Z0, Z0
+	VMOVUPD           Z0, K1, (AX)(R11*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+// func gruAVX512F64(z []float64, h0 []float64, h1 []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·gruAVX512F64(SB), NOSPLIT, $0-72
+	MOVQ         z_base+0(FP), AX
+	MOVQ         h0_base+24(FP), DX
+	MOVQ         h1_base+48(FP), BX
+	MOVQ         h0_len+32(FP), CX
+	MOVQ         CX, SI
+	SHLQ         $0x03, SI
+	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Z0
+	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Z1
+	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Z2
+	XORQ         DI, DI
+	SUBQ         $0x00000008, CX
+	JL           done2
+
+loop1:
+	MOVQ              AX, R8
+	ADDQ              SI, R8
+	VMOVUPD           (R8)(DI*1), Z3
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z3, Z4
+	VMINPD            Z4, Z0, Z4
+	VXORPD.BCST       lanes64_8000000000000000<>+0(SB), Z4, Z4
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z9
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z4, Z9
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z9, Z10
+	VMOVUPD           Z4, Z4
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z10, Z4
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z10, Z4
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z10
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z4, Z10
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z4, Z10
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z4, Z10
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z4, Z10
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z4, Z10
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z4, Z10
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z4, Z10
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z4, Z10
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z4, Z10
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z4, Z10
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z4, Z10
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z4, Z10
+	VPSLLQ            $0x34, Z9, Z4
+	VPADDQ.BCST       lanes64_47f0000000000000<>+0(SB), Z4, Z4
+	VMULPD            Z4, Z10, Z4
+	VMOVUPD           Z1, Z9
+	VFMADD231PD.BCST  lanes64_37f0000000000000<>+0(SB), Z4, Z9
+	VPMOVQ2M          Z3, K1
+	VBLENDMPD         Z4, Z2, K1, Z5
+	VDIVPD            Z9, Z5, Z3
+	VMULPD.BCST       lanes64_37f0000000000000<>+0(SB), Z3, Z3
+	VMOVUPD           Z3, (R8)(DI*1)
+	ADDQ              SI, R8
+	VMOVUPD           (R8)(DI*1), Z4
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z4, Z9
+	VMINPD            Z9, Z0, Z9
+	VXORPD.BCST       lanes64_8000000000000000<>+0(SB), Z9, Z9
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z10
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z9, Z10
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z10, Z11
+	VMOVUPD           Z9, Z9
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z11, Z9
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z11, Z9
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z11
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z9, Z11
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z9, Z11
+	VPSLLQ            $0x34, Z10, Z9
+	VPADDQ.BCST       lanes64_47f0000000000000<>+0(SB), Z9, Z9
+	VMULPD            Z9, Z11, Z9
+	VMOVUPD           Z1, Z10
+	VFMADD231PD.BCST  lanes64_37f0000000000000<>+0(SB), Z9, Z10
+	VPMOVQ2M          Z4, K1
+	VBLENDMPD         Z9, Z2, K1, Z6
+	VDIVPD            Z10, Z6, Z4
+	VMULPD.BCST       lanes64_37f0000000000000<>+0(SB), Z4, Z4
+	VMOVUPD           Z4, (R8)(DI*1)
+	ADDQ              SI, R8
+	VMOVUPD           (AX)(DI*1), Z9
+	VMOVUPD           (R8)(DI*1), Z10
+	VFMADD231PD       Z10, Z3, Z9
+	VBROADCASTSD      lanes64_4034000000000000<>+0(SB), Z3
+	VBROADCASTSD      lanes64_3ff0000000000000<>+0(SB), Z10
+	VBROADCASTSD      lanes64_4000000000000000<>+0(SB), Z11
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z9, Z12
+	VMINPD            Z12, Z3, Z3
+	VMULPD.BCST       lanes64_c000000000000000<>+0(SB), Z3, Z3
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z12
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z3, Z12
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z12, Z13
+	VMOVUPD           Z3, Z3
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z13, Z3
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z13, Z3
+	VPSLLQ            $0x34, Z12, Z12
+	VPADDQ.BCST       lanes64_3ff0000000000000<>+0(SB), Z12, Z12
+	VSUBPD            Z12, Z10, Z10
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z13
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z3, Z13
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z3, Z13
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z3, Z13
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z3, Z13
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z3, Z13
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z3, Z13
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z3, Z13
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z3, Z13
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z3, Z13
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z3, Z13
+	VMOVUPD           Z3, Z14
+	VMULPD            Z3, Z3, Z3
+	VFMADD231PD       Z13, Z3, Z14
+	VFNMADD231PD      Z14, Z12, Z10
+	VSUBPD            Z10, Z11, Z3
+	VDIVPD            Z3, Z10, Z3
+	VANDPD.BCST       lanes64_8000000000000000<>+0(SB), Z9, Z9
+	VORPD             Z9, Z3, Z3
+	VMOVUPD           Z3, (AX)(DI*1)
+	VMOVUPD           (DX)(DI*1), Z9
+	VSUBPD            Z3, Z9, Z9
+	VFMADD231PD       Z9, Z4, Z3
+	VMOVUPD           Z3, (BX)(DI*1)
+	ADDQ              $0x00000040, DI
+	SUBQ              $0x00000008, CX
+	JGE               loop1
+
+done2:
+	ADDQ              $0x00000008, CX
+	JZ                end3
+	MOVQ              $0x00000001, R8
+	SHLQ              CL, R8
+	DECQ              R8
+	KMOVW             R8, K1
+	MOVQ              AX, CX
+	ADDQ              SI, CX
+	VMOVUPD.Z         (CX)(DI*1), K1, Z3
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z3, Z4
+	VMINPD            Z4, Z0, Z4
+	VXORPD.BCST       lanes64_8000000000000000<>+0(SB), Z4, Z4
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z5
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z4, Z5
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z5, Z6
+	VMOVUPD           Z4, Z4
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z6, Z4
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z6, Z4
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z6
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z4, Z6
+	VPSLLQ            $0x34, Z5, Z4
+	VPADDQ.BCST       lanes64_47f0000000000000<>+0(SB), Z4, Z4
+	VMULPD            Z4, Z6, Z4
+	VMOVUPD           Z1, Z5
+	VFMADD231PD.BCST  lanes64_37f0000000000000<>+0(SB), Z4, Z5
+	VPMOVQ2M          Z3, K2
+	VBLENDMPD         Z4, Z2, K2, Z7
+	VDIVPD            Z5, Z7, Z3
+	VMULPD.BCST       lanes64_37f0000000000000<>+0(SB), Z3, Z3
+	VMOVUPD           Z3, K1, (CX)(DI*1)
+	ADDQ              SI, CX
+	VMOVUPD.Z         (CX)(DI*1), K1, Z4
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z4, Z5
+	VMINPD            Z5, Z0, Z0
+	VXORPD.BCST       lanes64_8000000000000000<>+0(SB), Z0, Z0
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z5
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z0, Z5
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z5, Z6
+	VMOVUPD           Z0, Z0
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z6, Z0
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z6, Z0
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z6
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z0, Z6
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z0, Z6
+	VPSLLQ            $0x34, Z5, Z0
+	VPADDQ.BCST       lanes64_47f0000000000000<>+0(SB), Z0, Z0
+	VMULPD            Z0, Z6, Z0
+	VMOVUPD           Z1, Z1
+	VFMADD231PD.BCST  lanes64_37f0000000000000<>+0(SB), Z0, Z1
+	VPMOVQ2M          Z4, K2
+	VBLENDMPD         Z0, Z2, K2, Z8
+	VDIVPD            Z1, Z8, Z0
+	VMULPD.BCST       lanes64_37f0000000000000<>+0(SB), Z0, Z0
+	VMOVUPD           Z0, K1, (CX)(DI*1)
+	ADDQ              SI, CX
+	VMOVUPD.Z         (AX)(DI*1), K1, Z1
+	VMOVUPD.Z         (CX)(DI*1), K1, Z2
+	VFMADD231PD       Z2, Z3, Z1
+	VBROADCASTSD      lanes64_4034000000000000<>+0(SB), Z2
+	VBROADCASTSD      lanes64_3ff0000000000000<>+0(SB), Z3
+	VBROADCASTSD      lanes64_4000000000000000<>+0(SB), Z4
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z1, Z5
+	VMINPD            Z5, Z2, Z2
+	VMULPD.BCST       lanes64_c000000000000000<>+0(SB), Z2, Z2
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z5
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z2, Z5
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z5, Z6
+	VMOVUPD           Z2, Z2
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z6, Z2
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z6, Z2
+	VPSLLQ            $0x34, Z5, Z5
+	VPADDQ.BCST       lanes64_3ff0000000000000<>+0(SB), Z5, Z5
+	VSUBPD            Z5, Z3, Z3
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z6
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z2, Z6
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z2, Z6
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z2, Z6
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z2, Z6
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z2, Z6
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z2, Z6
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z2, Z6
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z2, Z6
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z2, Z6
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z2, Z6
+	VMOVUPD           Z2, Z7
+	VMULPD            Z2, Z2, Z2
+	VFMADD231PD       Z6, Z2, Z7
+	VFNMADD231PD      Z7, Z5, Z3
+	VSUBPD            Z3, Z4, Z2
+	VDIVPD            Z2, Z3, Z2
+	VANDPD.BCST       lanes64_8000000000000000<>+0(SB), Z1, Z1
+	VORPD             Z1, Z2, Z1
+	VMOVUPD           Z1, K1, (AX)(DI*1)
+	VMOVUPD.Z         (DX)(DI*1), K1, Z2
+	VSUBPD            Z1, Z2, Z2
+	VFMADD231PD       Z2, Z0, Z1
+	VMOVUPD           Z1, K1, (BX)(DI*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+// func gruGradAVX512F64(dz []float64, z []float64, h0 []float64, dh []float64, g []float64)
+// Requires: AVX, AVX512F
+TEXT ·gruGradAVX512F64(SB), NOSPLIT, $0-120
+	MOVQ dz_base+0(FP), AX
+	MOVQ z_base+24(FP), DX
+	MOVQ h0_base+48(FP), BX
+	MOVQ dh_base+72(FP), SI
+	MOVQ g_base+96(FP), DI
+	MOVQ h0_len+56(FP), CX
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	XORQ R9, R9
+	SUBQ $0x00000008, CX
+	JL   done2
+
+loop1:
+	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Z0
+	VMOVUPD      (SI)(R9*1), Z1
+	VMOVUPD      (DI)(R9*1), Z2
+	VADDPD       Z2, Z1, Z1
+	MOVQ         DX, R10
+	VMOVUPD      (R10)(R9*1), Z2
+	ADDQ         R8, R10
+	VMOVUPD      (R10)(R9*1), Z3
+	ADDQ         R8, R10
+	VMOVUPD      (R10)(R9*1), Z4
+	ADDQ         R8, R10
+	VMOVUPD      (R10)(R9*1), Z5
+	VMULPD       Z4, Z1, Z6
+	VMOVUPD      Z6, (SI)(R9*1)
+	VSUBPD       Z4, Z0, Z6
+	VMULPD       Z6, Z1, Z6
+	VMOVUPD      Z0, Z7
+	VFNMADD231PD Z2, Z2, Z7
+	VMULPD       Z7, Z6, Z6
+	MOVQ         AX, R10
+	VMOVUPD      Z6, (R10)(R9*1)
+	ADDQ         R8, R10
+	VMULPD       Z5, Z6, Z5
+	VMULPD       Z3, Z5, Z5
+	VSUBPD       Z3, Z0, Z7
+	VMULPD       Z7, Z5, Z5
+	VMOVUPD      Z5, (R10)(R9*1)
+	ADDQ         R8, R10
+	VMOVUPD      (BX)(R9*1), Z5
+	VSUBPD       Z2, Z5, Z2
+	VMULPD       Z2, Z1, Z1
+	VMULPD       Z4, Z1, Z1
+	VSUBPD       Z4, Z0, Z0
+	VMULPD       Z0, Z1, Z0
+	VMOVUPD      Z0, (R10)(R9*1)
+	ADDQ         R8, R10
+	VMULPD       Z3, Z6, Z0
+	VMOVUPD      Z0, (R10)(R9*1)
+	ADDQ         $0x00000040, R9
+	SUBQ         $0x00000008, CX
+	JGE          loop1
+
+done2:
+	ADDQ         $0x00000008, CX
+	JZ           end3
+	MOVQ         $0x00000001, R10
+	SHLQ         CL, R10
+	DECQ         R10
+	KMOVW        R10, K1
+	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Z0
+	VMOVUPD.Z    (SI)(R9*1), K1, Z1
+	VMOVUPD.Z    (DI)(R9*1), K1, Z2
+	VADDPD       Z2, Z1, Z1
+	MOVQ         DX, CX
+	VMOVUPD.Z    (CX)(R9*1), K1, Z2
+	ADDQ         R8, CX
+	VMOVUPD.Z    (CX)(R9*1), K1, Z3
+	ADDQ         R8, CX
+	VMOVUPD.Z    (CX)(R9*1), K1, Z4
+	ADDQ         R8, CX
+	VMOVUPD.Z    (CX)(R9*1), K1, Z5
+	VMULPD       Z4, Z1, Z6
+	VMOVUPD      Z6, K1, (SI)(R9*1)
+	VSUBPD       Z4, Z0, Z6
+	VMULPD       Z6, Z1, Z6
+	VMOVUPD      Z0, Z7
+	VFNMADD231PD Z2, Z2, Z7
+	VMULPD       Z7, Z6, Z6
+	VMOVUPD      Z6, K1, (AX)(R9*1)
+	ADDQ         R8, AX
+	VMULPD       Z5, Z6, Z5
+	VMULPD       Z3, Z5, Z5
+	VSUBPD       Z3, Z0, Z7
+	VMULPD       Z7, Z5, Z5
+	VMOVUPD      Z5, K1, (AX)(R9*1)
+	ADDQ         R8, AX
+	VMOVUPD.Z    (BX)(R9*1), K1, Z5
+	VSUBPD       Z2, Z5, Z2
+	VMULPD       Z2, Z1, Z1
+	VMULPD       Z4, Z1, Z1
+	VSUBPD       Z4, Z0, Z0
+	VMULPD       Z0, Z1, Z0
+	VMOVUPD      Z0, K1, (AX)(R9*1)
+	ADDQ         R8, AX
+	VMULPD       Z3, Z6, Z0
+	VMOVUPD      Z0, K1, (AX)(R9*1)
 
 end3:
 	VZEROUPPER

@@ -44,6 +44,10 @@ func generic[T num.Float]() kernels[T] {
 		sum:           sumGeneric[T],
 		dot:           dotGeneric[T],
 		roughSumSq:    roughSumSqGeneric[T],
+		lstm:          lstmGeneric[T],
+		lstmGrad:      lstmGradGeneric[T],
+		gru:           gruGeneric[T],
+		gruGrad:       gruGradGeneric[T],
 		adamW:         adamWGeneric[T],
 	}
 }

@@ -41,6 +41,14 @@ func TestLengths(t *testing.T) {
 		"Affine":        func() { Affine(x, y, 1, 1, 1) },
 		"AffineGrad":    func() { AffineGrad(x, x, y, 1, 1, 1, 1) },
 		"DotDiff":       func() { DotDiff(x, y, 1) },
+		"LSTM":          func() { LSTM(y, x[:1], x[:1], x) },
+		"LSTM, z":       func() { LSTM(y, x, x, x) },
+		"LSTMGrad":      func() { LSTMGrad(y, y, x[:1], x[:1], x[:1], x[:1], x) },
+		"LSTMGrad, z":   func() { LSTMGrad(y, x, x[:1], x[:1], x[:1], x[:1], x[:1]) },
+		"GRU":           func() { GRU(y, x[:1], x) },
+		"GRU, z":        func() { GRU(x, x[:1], x[:1]) },
+		"GRUGrad":       func() { GRUGrad(y, y, x[:1], x, x[:1]) },
+		"GRUGrad, z":    func() { GRUGrad(x, y, x[:1], x[:1], x[:1]) },
 		"AdamW":         func() { AdamW(x, x, x, y, AdamWStep[float32]{}) },
 	} {
 		func() {

@@ -37,7 +37,6 @@ func (p *plan[T]) size() int { return p.in*p.I + p.gates()*p.H }
 func (p *plan[T]) backwardBlock(s *scratch[T], group int, grad, in *inputs[T], gy []T, gEnd State[[]T], b *block[T]) {
 	m := p.steps * b.n
 	s.x, s.g, s.dz = num.Grow(s.x, m*p.I), num.Grow(s.g, m*p.H), num.Grow(s.dz, m*p.width)
-	s.tmp = num.Grow(s.tmp, p.H)
 	s.dh = p.loadEnd(s.dh, gEnd.H, b)
 	s.dc = p.loadEnd(s.dc, gEnd.C, b)
 	p.eachChunk(b.longest, !p.reverse, func(t0, t1 int) {
@@ -89,9 +88,8 @@ func (p *plan[T]) backwardStep(s *scratch[T], b *block[T], t0, t int) {
 			continue
 		}
 		i, j, k := before+r*p.H, after+r*p.H, r*p.H
-		dh := s.dh[k:][:p.H]
-		vec.Add(dh, dh, s.g[(t-t0)*row+k:][:p.H])
-		p.cell.backward(to, z[r*p.width:][:p.width], b.h[i:][:p.H], p.stateC(b, i), p.stateC(b, j), dh, s.dc[k:][:p.H], s.tmp)
+		g := s.g[(t-t0)*row+k:][:p.H]
+		p.cell.backward(to, z[r*p.width:][:p.width], b.h[i:][:p.H], p.stateC(b, i), p.stateC(b, j), s.dh[k:][:p.H], s.dc[k:][:p.H], g)
 	}
 	gemm.AddPackedB(&s.ws, b.n, dz[p.hid:], p.width, &p.whhT, s.dh, p.H)
 }

@@ -33,10 +33,10 @@ type cell[T num.Float] interface {
 	// the state after the step to h1 and c1, which may be that before, h0 and c0. There
 	// is no c unless Cell.HasC.
 	forward(z, h0, c0, h1, c1 []T)
-	// backward writes the gradient of z to dz, and adds that of the state before to
-	// what dz gives: dh and dc, the gradient of the state after, are replaced by
-	// the part of that before that does not pass through z. tmp is scratch of h.
-	backward(dz, z, h0, c0, c1, dh, dc, tmp []T)
+	// backward writes the gradient of z to dz. dh + g and dc are the gradients of the
+	// state after the step, and replaced by the part of that before that does not pass
+	// through z.
+	backward(dz, z, h0, c0, c1, dh, dc, g []T)
 }
 
 func cellOf[T num.Float](c Cell) cell[T] {
@@ -53,74 +53,27 @@ func cellOf[T num.Float](c Cell) cell[T] {
 
 type lstm[T num.Float] struct{}
 
-func (lstm[T]) forward(z, _, c0, h1, c1 []T) {
-	h := len(h1)
-	i, f, g, o := z[:h], z[h:2*h], z[2*h:3*h], z[3*h:4*h]
-	vec.Sigmoid(z[:2*h], z[:2*h])
-	vec.Tanh(g, g)
-	vec.Sigmoid(o, o)
-	vec.Mul(c1, f, c0)
-	vec.AddMul(c1, i, g)
-	vec.Tanh(h1, c1)
-	vec.Mul(h1, h1, o)
-}
+func (lstm[T]) forward(z, _, c0, h1, c1 []T) { vec.LSTM(z, c0, c1, h1) }
 
-func (lstm[T]) backward(dz, z, _, c0, c1, dh, dc, tmp []T) {
-	h := len(dh)
-	i, f, g, o := z[:h], z[h:][:h], z[2*h:][:h], z[3*h:][:h]
-	di, df, dg, do := dz[:h], dz[h:][:h], dz[2*h:][:h], dz[3*h:][:h]
-	tmp, c0, dc = tmp[:h], c0[:h], dc[:h]
-	vec.Tanh(tmp, c1)
-	for k, d := range dh {
-		t := tmp[k]
-		do[k] = d * t * o[k] * (1 - o[k])
-		e := dc[k] + d*o[k]*(1-t*t)
-		di[k] = e * g[k] * i[k] * (1 - i[k])
-		df[k] = e * c0[k] * f[k] * (1 - f[k])
-		dg[k] = e * i[k] * (1 - g[k]*g[k])
-		dc[k] = e * f[k]
-		dh[k] = 0
-	}
-}
+func (lstm[T]) backward(dz, z, _, c0, c1, dh, dc, g []T) { vec.LSTMGrad(dz, z, c0, c1, dh, dc, g) }
 
 type gru[T num.Float] struct{}
 
-func (gru[T]) forward(z, h0, _, h1, _ []T) {
-	h := len(h1)
-	n, r, u, q := z[:h], z[h:][:h], z[2*h:][:h], z[3*h:][:h]
-	vec.Sigmoid(z[h:3*h], z[h:3*h])
-	vec.AddMul(n, r, q)
-	vec.Tanh(n, n)
-	for k, v := range h0 {
-		h1[k] = n[k] + u[k]*(v-n[k])
-	}
-}
+func (gru[T]) forward(z, h0, _, h1, _ []T) { vec.GRU(z, h0, h1) }
 
-func (gru[T]) backward(dz, z, h0, _, _, dh, _, _ []T) {
-	h := len(dh)
-	n, r, u, q := z[:h], z[h:][:h], z[2*h:][:h], z[3*h:][:h]
-	dn, dr, du, dq := dz[:h], dz[h:][:h], dz[2*h:][:h], dz[3*h:][:h]
-	h0 = h0[:h]
-	for k, d := range dh {
-		e := d * (1 - u[k]) * (1 - n[k]*n[k])
-		dn[k] = e
-		dq[k] = e * r[k]
-		dr[k] = e * q[k] * r[k] * (1 - r[k])
-		du[k] = d * (h0[k] - n[k]) * u[k] * (1 - u[k])
-		dh[k] = d * u[k]
-	}
-}
+func (gru[T]) backward(dz, z, h0, _, _, dh, _, g []T) { vec.GRUGrad(dz, z, h0, dh, g) }
 
 type tanh[T num.Float] struct{}
 
 func (tanh[T]) forward(z, _, _, h1, _ []T) {
-	vec.Tanh(h1, z)
-	copy(z, h1)
+	vec.Tanh(z, z)
+	copy(h1, z)
 }
 
-func (tanh[T]) backward(dz, z, _, _, _, dh, _, _ []T) {
+func (tanh[T]) backward(dz, z, _, _, _, dh, _, g []T) {
+	z, g = z[:len(dh)], g[:len(dh)]
 	for k, d := range dh {
-		dz[k] = d * (1 - z[k]*z[k])
+		dz[k] = (d + g[k]) * (1 - z[k]*z[k])
 	}
 	clear(dh)
 }
@@ -133,12 +86,12 @@ func (relu[T]) forward(z, _, _, h1, _ []T) {
 	}
 }
 
-func (relu[T]) backward(dz, z, _, _, _, dh, _, _ []T) {
+func (relu[T]) backward(dz, z, _, _, _, dh, _, g []T) {
 	for k, d := range dh {
-		if !(z[k] > 0) {
-			d = 0
+		dz[k] = 0
+		if z[k] > 0 {
+			dz[k] = d + g[k]
 		}
-		dz[k] = d
 	}
 	clear(dh)
 }

@@ -61,7 +61,6 @@ type scratch[T num.Float] struct {
 	g      []T // (steps, rows, H): the gradient of the output
 	dz     []T // (steps, rows, width)
 	dh, dc []T // (rows, H)
-	tmp    []T // (H)
 	sums   []T // (width)
 }
 

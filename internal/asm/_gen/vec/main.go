@@ -31,6 +31,7 @@ func main() {
 		g.norms()
 		g.reductions()
 		g.adamW()
+		g.cells()
 	})
 }
 
@@ -700,6 +701,188 @@ func (g *gen) adamW() {
 		param := s.Load(p)
 		g.Op("VFMSUB213", g.Div(g.Mul(mean, c["rate"]), den), c["decay"], param)
 		s.Store(param, p)
+	})
+	g.End()
+}
+
+// here returns a logistic that is held in registers, or where there are too few of
+// them, and held is nil, one that is in registers from here on.
+func (g *gen) here(held *logistic) *logistic {
+	if held != nil {
+		return held
+	}
+	return g.newLogistic()
+}
+
+// cells writes the gates of recurrent networks, an element at a time of rows whose
+// gates lie one behind the other in z.
+func (g *gen) cells() {
+	g.lstm()
+	g.lstmGrad()
+	g.gru()
+	g.gruGrad()
+}
+
+// gates are the places of the gates of a row: z, and every n elements on.
+type gates struct {
+	*gen
+	z, row reg.GPVirtual // row is n elements in bytes
+}
+
+func (g *gen) gatesOf(z, n reg.GPVirtual) gates {
+	row := g.GP64()
+	g.MOVQ(n, row)
+	g.ScaleByElem(row)
+	return gates{g, z, row}
+}
+
+// each calls f with the base of every gate, in order.
+func (z gates) each(n int, f func(gate int, base reg.GPVirtual)) {
+	at := z.GP64()
+	z.MOVQ(z.z, at)
+	for i := range n {
+		if i > 0 {
+			z.ADDQ(z.row, at)
+		}
+		f(i, at)
+	}
+}
+
+// heldLogistic is newLogistic where there are registers for it, else nil.
+func (g *gen) heldLogistic() *logistic {
+	if g.Bits == 512 {
+		return g.newLogistic()
+	}
+	return nil
+}
+
+func (g *gen) lstm() {
+	g.begin("lstm", "func(z, c0, c1, h1 []T)")
+	z, c0, c1, h1, n := g.BaseParam("z"), g.BaseParam("c0"), g.BaseParam("c1"), g.BaseParam("h1"), g.LenParam("c0")
+	gs, held := g.gatesOf(z, n), g.heldLogistic()
+	g.Elementwise(n, 1, func(_ int, s simd.Span) {
+		var in, c, tc vec
+		gs.each(4, func(gate int, at reg.GPVirtual) {
+			x := s.Load(at)
+			if gate == 2 {
+				x = g.tanh()([]vec{x})[0]
+			} else {
+				x = g.here(held).sigmoid(x)
+			}
+			s.Store(x, at)
+			switch gate {
+			case 0:
+				in = x
+			case 1:
+				c = g.Mul(x, s.Load(c0))
+			case 2:
+				g.AddMul(c, in, x)
+				s.Store(c, c1)
+				tc = g.tanh()([]vec{c})[0]
+			case 3:
+				s.Store(g.Mul(x, tc), h1)
+			}
+		})
+	})
+	g.End()
+}
+
+// slope returns y s (1 - s), the gradient through a sigmoid of value s.
+func (g *gen) slope(y, s, one vec) vec { return g.Mul(g.Mul(y, s), g.Sub(one, s)) }
+
+// tanhSlope returns y (1 - t t), the gradient through a hyperbolic tangent of value t.
+func (g *gen) tanhSlope(y, t, one vec) vec {
+	d := g.Copy(one)
+	g.SubMul(d, t, t)
+	return g.Mul(y, d)
+}
+
+func (g *gen) lstmGrad() {
+	g.begin("lstmGrad", "func(dz, z, c0, c1, dh, dc, g []T)")
+	dz, z, c0, c1, dh, dc := g.BaseParam("dz"), g.BaseParam("z"), g.BaseParam("c0"), g.BaseParam("c1"), g.BaseParam("dh"), g.BaseParam("dc")
+	gp, n := g.BaseParam("g"), g.LenParam("c0")
+	gs := g.gatesOf(z, n)
+	to := gates{g, dz, gs.row}
+	g.Elementwise(n, 1, func(_ int, s simd.Span) {
+		t := g.tanh()([]vec{s.Load(c1)})[0]
+		one := g.hold(1)
+		d := g.Add(s.Load(dh), s.Load(gp))
+		s.Store(g.Zero(), dh)
+		var gate [4]vec
+		gs.each(4, func(i int, at reg.GPVirtual) { gate[i] = s.Load(at) })
+		in, f, c, o := gate[0], gate[1], gate[2], gate[3]
+		e := s.Load(dc)
+		g.Op("VADD", e, g.tanhSlope(g.Mul(d, o), t, one), e)
+		s.Store(g.Mul(e, f), dc)
+		to.each(4, func(i int, at reg.GPVirtual) {
+			switch i {
+			case 0:
+				s.Store(g.slope(g.Mul(e, c), in, one), at)
+			case 1:
+				s.Store(g.slope(g.Mul(e, s.Load(c0)), f, one), at)
+			case 2:
+				s.Store(g.tanhSlope(g.Mul(e, in), c, one), at)
+			case 3:
+				s.Store(g.slope(g.Mul(d, t), o, one), at)
+			}
+		})
+	})
+	g.End()
+}
+
+func (g *gen) gru() {
+	g.begin("gru", "func(z, h0, h1 []T)")
+	z, h0, h1, n := g.BaseParam("z"), g.BaseParam("h0"), g.BaseParam("h1"), g.LenParam("h0")
+	gs, held := g.gatesOf(z, n), g.heldLogistic()
+	g.Elementwise(n, 1, func(_ int, s simd.Span) {
+		var r, u vec
+		gs.each(4, func(gate int, at reg.GPVirtual) {
+			switch gate {
+			case 1:
+				r = g.here(held).sigmoid(s.Load(at))
+				s.Store(r, at)
+			case 2:
+				u = g.here(held).sigmoid(s.Load(at))
+				s.Store(u, at)
+			case 3:
+				x := s.Load(z)
+				g.AddMul(x, r, s.Load(at))
+				x = g.tanh()([]vec{x})[0]
+				s.Store(x, z)
+				g.AddMul(x, u, g.Sub(s.Load(h0), x))
+				s.Store(x, h1)
+			}
+		})
+	})
+	g.End()
+}
+
+func (g *gen) gruGrad() {
+	g.begin("gruGrad", "func(dz, z, h0, dh, g []T)")
+	dz, z, h0, dh := g.BaseParam("dz"), g.BaseParam("z"), g.BaseParam("h0"), g.BaseParam("dh")
+	gp, n := g.BaseParam("g"), g.LenParam("h0")
+	gs := g.gatesOf(z, n)
+	to := gates{g, dz, gs.row}
+	g.Elementwise(n, 1, func(_ int, s simd.Span) {
+		one := g.hold(1)
+		d := g.Add(s.Load(dh), s.Load(gp))
+		var gate [4]vec
+		gs.each(4, func(i int, at reg.GPVirtual) { gate[i] = s.Load(at) })
+		x, r, u, q := gate[0], gate[1], gate[2], gate[3]
+		s.Store(g.Mul(d, u), dh)
+		e := g.tanhSlope(g.Mul(d, g.Sub(one, u)), x, one)
+		to.each(4, func(i int, at reg.GPVirtual) {
+			switch i {
+			case 0:
+				s.Store(e, at)
+			case 1:
+				s.Store(g.slope(g.Mul(e, q), r, one), at)
+			case 2:
+				s.Store(g.slope(g.Mul(d, g.Sub(s.Load(h0), x)), u, one), at)
+			case 3:
+				s.Store(g.Mul(e, r), at)
+			}
+		})
 	})
 	g.End()
 }
