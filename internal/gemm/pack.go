@@ -40,6 +40,11 @@ func pack[T num.Float](kern *kernel[T], dst, src []T, ld int, columns bool, k, w
 	}
 }
 
+// A transpose is taken in blocks of so many rows and columns, so that few lines of the
+// first-level cache are under way at a time, each until it is complete: leading
+// dimensions are often a multiple of its size.
+const transposeRows, transposeCols = 64, 8
+
 // Transpose sets dst[c][r] = src[r][c] for the matrix src of (rows, cols). Both
 // are row-major, with leading dimensions ldd >= rows and lds >= cols; they do not
 // overlap. Transpose panics if a slice is too short for its matrix or a leading
@@ -47,11 +52,20 @@ func pack[T num.Float](kern *kernel[T], dst, src []T, ld int, columns bool, k, w
 func Transpose[T num.Float](dst []T, ldd int, src []T, lds, rows, cols int) {
 	check("dst", cols, rows, len(dst), ldd)
 	check("src", rows, cols, len(src), lds)
-	switch {
-	case rows == 0 || cols == 0:
-	case rows >= minRows:
-		active[T]().transposePanel(dst, src, lds, cols, rows, ldd)
-	default:
-		transposePanelGeneric(dst, src, lds, cols, rows, ldd)
+	kern := active[T]()
+	for r := 0; r < rows; {
+		n := rows - r
+		if n >= transposeRows+minRows { // leaves enough for the last block
+			n = transposeRows
+		}
+		for c := 0; c < cols; c += transposeCols {
+			m := min(transposeCols, cols-c)
+			if n >= minRows {
+				kern.transposePanel(dst[c*ldd+r:], src[r*lds+c:], lds, m, n, ldd)
+			} else {
+				transposePanelGeneric(dst[c*ldd+r:], src[r*lds+c:], lds, m, n, ldd)
+			}
+		}
+		r += n
 	}
 }
