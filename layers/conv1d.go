@@ -3,11 +3,16 @@ package layers
 import (
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/internal/vec"
+	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/conv1d"
 	"github.com/gorgonia-s4/s4/param"
 )
@@ -27,6 +32,9 @@ type Conv1DConfig struct {
 	// layer has neither state nor Recurrence.
 	Same   bool `json:"same,omitempty"`
 	NoBias bool `json:"no_bias,omitempty"`
+	// WeightNorm learns direction and norm of the kernels of each output: see
+	// ops.WeightNorm.
+	WeightNorm bool `json:"weight_norm,omitempty"`
 }
 
 func (c Conv1DConfig) withDefaults() Conv1DConfig {
@@ -86,11 +94,14 @@ func (c Conv1DConfig) checkLength() error {
 }
 
 // Conv1D is a convolution with short kernels, with parameters weight (Out,
-// In/Groups, Kernel) and bias (Out): package conv1d has the formula.
+// In/Groups, Kernel) and bias (Out): package conv1d has the formula. With WeightNorm
+// it has weight_g (Out), the norms, and weight_v (Out, In/Groups, Kernel), the
+// directions, in the place of weight.
 type Conv1D struct {
 	*Base
 	cfg  Conv1DConfig
 	w, b *G.Node
+	norm *G.Node // of w, nil without WeightNorm
 }
 
 // NewConv1D makes a convolution. Weight and bias start uniform in
@@ -104,13 +115,45 @@ func (c Conv1DConfig) Build(b *Builder) (Layer, error) {
 	l := &Conv1D{cfg: c.withDefaults()}
 	perGroup := c.In / l.cfg.Groups
 	start := UniformFanIn(perGroup * c.Kernel)
-	l.w = b.Param("weight", param.Hint{}, start, c.Out, perGroup, c.Kernel)
+	if c.WeightNorm {
+		l.w = b.Param("weight_v", param.Hint{}, start, c.Out, perGroup, c.Kernel)
+		l.norm = b.Param("weight_g", param.Hint{}, normsOf(l.w), c.Out)
+	} else {
+		l.w = b.Param("weight", param.Hint{}, start, c.Out, perGroup, c.Kernel)
+	}
 	if !c.NoBias {
 		l.b = b.Param("bias", param.Hint{}, start, c.Out)
 	}
 	var err error
 	l.Base, err = b.Done()
 	return l, err
+}
+
+// normsOf fills with the norms of the rows of a parameter.
+func normsOf(n *G.Node) Init {
+	return func(_ *rand.Rand, dst []float64) {
+		switch v := n.Value().Data().(type) {
+		case []float32:
+			rowNorms(dst, v)
+		case []float64:
+			rowNorms(dst, v)
+		}
+	}
+}
+
+func rowNorms[T num.Float](dst []float64, v []T) {
+	m := len(v) / len(dst)
+	for i := range dst {
+		dst[i] = math.Sqrt(vec.SumSq64(v[i*m : (i+1)*m]))
+	}
+}
+
+// weight adds the kernels to the graph.
+func (l *Conv1D) weight() (*G.Node, error) {
+	if l.norm == nil {
+		return l.w, nil
+	}
+	return ops.WeightNorm(l.w, l.norm)
 }
 
 // Config returns the layer's configuration with its defaults filled in.
@@ -156,7 +199,11 @@ func (l *Conv1D) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	if err := l.checkLengths(x, lengths); err != nil {
 		return nil, err
 	}
-	y, err := conv1d.Conv(x, l.w, l.b, append(l.options(), conv1d.WithLengths(lengths))...)
+	w, err := l.weight()
+	if err != nil {
+		return nil, l.wrap("Fwd", err)
+	}
+	y, err := conv1d.Conv(x, w, l.b, append(l.options(), conv1d.WithLengths(lengths))...)
 	return l.made(y, x, lengths), l.wrap("Fwd", err)
 }
 
@@ -175,7 +222,10 @@ func (l *Conv1D) FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err err
 	if err != nil {
 		return nil, nil, err
 	}
-	y, err = conv1d.Conv(x, l.w, l.b, append(l.options(), conv1d.WithState(state))...)
+	w, err := l.weight()
+	if err == nil {
+		y, err = conv1d.Conv(x, w, l.b, append(l.options(), conv1d.WithState(state))...)
+	}
 	if err != nil {
 		return nil, nil, l.wrap("FwdState", err)
 	}

@@ -1,9 +1,12 @@
 package layers
 
 import (
+	"errors"
+
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/conv1d"
 )
 
@@ -33,10 +36,12 @@ type conv1dSnapshot[T num.Float] struct {
 }
 
 func newConv1DSnapshot[T num.Float](l *Conv1D) (*conv1dSnapshot[T], error) {
-	var w, bias []T
-	err := read(&w, l.w)
-	if err == nil {
-		err = read(&bias, l.b)
+	var w, norm, bias []T
+	err := errors.Join(read(&w, l.w), read(&norm, l.norm), read(&bias, l.b))
+	if err == nil && norm != nil {
+		v := w
+		w = make([]T, len(v))
+		ops.WeightsOfNorm(w, v, norm)
 	}
 	s := &conv1dSnapshot[T]{l: l.Base}
 	if err == nil {

@@ -21,6 +21,9 @@ type TCNConfig struct {
 	// DilationBase says how far apart the taps of level i are: DilationBase^i steps. 0
 	// means 2.
 	DilationBase int `json:"dilation_base,omitempty"`
+	// NoWeightNorm learns the kernels themselves, and not their norms and directions:
+	// see Conv1DConfig.WeightNorm.
+	NoWeightNorm bool `json:"no_weight_norm,omitempty"`
 
 	Activation ops.Activation `json:"activation,omitempty"` // "" means ops.ActReLU
 	Dropout    float64        `json:"dropout,omitempty"`    // after each activated convolution
@@ -90,15 +93,13 @@ func (c TCNConfig) Features() (in, out int) { return c.In, c.Out }
 // where x has been mapped by a linear shortcut if it has not as many features as u.
 // An output depends on the last 1 + 2 (Kernel-1) sum_i DilationBase^i inputs. Bai,
 // Kolter, Koltun 2018, "An Empirical Evaluation of Generic Convolutional and
-// Recurrent Networks for Sequence Modeling", arXiv:1803.01271, but for the
-// normalisation of the weights there.
+// Recurrent Networks for Sequence Modeling", arXiv:1803.01271.
 //
 // It has residual connections of its own: a block around it has NoResidual and
 // NoNorm.
 //
-// Parameters of level i are i.conv1.weight (Out, In or Out, Kernel), i.conv1.bias
-// (Out), i.conv2.weight (Out, Out, Kernel), i.conv2.bias (Out) and, where the widths
-// differ, i.shortcut.weight (Out, In) and i.shortcut.bias (Out).
+// Parameters of level i are those of its convolutions, i.conv1 and i.conv2, and,
+// where the widths differ, i.shortcut.weight (Out, In) and i.shortcut.bias (Out).
 type TCN struct {
 	*Base
 	cfg    TCNConfig
@@ -127,7 +128,7 @@ func (c TCNConfig) Build(b *Builder) (Layer, error) {
 	for i := range l.levels {
 		level := &l.levels[i]
 		for k := range level.convs {
-			level.convs[k] = l.convs.add(b, fmt.Sprintf("%d.conv%d", i, k+1), Conv1DConfig{In: in, Out: c.Out, Kernel: c.Kernel, Dilation: dilation})
+			level.convs[k] = l.convs.add(b, fmt.Sprintf("%d.conv%d", i, k+1), Conv1DConfig{In: in, Out: c.Out, Kernel: c.Kernel, Dilation: dilation, WeightNorm: !c.NoWeightNorm})
 			level.drops[k], _ = child[*Dropout](b, fmt.Sprintf("%d.dropout%d", i, k+1), DropoutConfig{P: c.Dropout, Untied: c.UntiedDropout})
 			if k == 0 && in != c.Out {
 				level.shortcut = b.linear(fmt.Sprintf("%d.shortcut", i), in, c.Out)
