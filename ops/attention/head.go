@@ -5,6 +5,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
 // heads reads what one head of one row works on off the inputs of an op, and
@@ -84,9 +85,7 @@ func (h *heads[T]) read(s *head[T], in []graphop.Arg[T], u int, scale T) {
 	size, room := s.hd*s.m, (s.hd+1)*s.m
 	s.q, s.k, s.v = num.Grow(s.q, s.hd*s.n), num.Grow(s.k, room)[:size], num.Grow(s.v, room)[:size]
 	h.readRows(s, s.q, s.n, h.part(x, 0, u), true)
-	for i := range s.q {
-		s.q[i] *= scale
-	}
+	vec.Scale(s.q, scale, s.q)
 	if s.past > 0 {
 		transpose(s.k, s.m, h.cached(in[h.k].F, u, s.past), s.hd)
 		transpose(s.v, s.m, h.cached(in[h.v].F, u, s.past), s.hd)
@@ -125,9 +124,7 @@ func (h *heads[T]) turn(s *head[T], in []graphop.Arg[T], u int) {
 
 // write writes the gradients of s, that of the queries multiplied by scale.
 func (h *heads[T]) write(s *head[T], grad [][]T, u int, scale T) {
-	for i := range s.dq {
-		s.dq[i] *= scale
-	}
+	vec.Scale(s.dq, scale, s.dq)
 	h.writeRows(s, h.part(grad[0], 0, u), s.dq, s.n, true)
 	h.writeRows(s, h.part(grad[0], 1, u), from(s.dk, s.past), s.m, true)
 	h.writeRows(s, h.part(grad[0], 2, u), from(s.dv, s.past), s.m, false)

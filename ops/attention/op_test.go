@@ -2,6 +2,7 @@ package attention_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/attention"
@@ -65,8 +67,17 @@ func TestRowsAndPadding(t *testing.T) {
 }
 
 // TestFormulas holds the op against the formulas at sizes around those of its
-// blocks.
+// blocks, which depend on the instruction set.
 func TestFormulas(t *testing.T) {
+	for l := cpu.Generic; l <= cpu.Detected(); l++ {
+		t.Run(l.String(), func(t *testing.T) {
+			defer cpu.SetActive(cpu.SetActive(l))
+			testFormulas(t)
+		})
+	}
+}
+
+func testFormulas(t *testing.T) {
 	rng := newRand()
 	for _, l := range []int{1, 2, 11, 12, 13, 31, 32, 33, 95, 97, 191, 193, 260} {
 		for _, hd := range []int{1, 2, 5, 64} {
@@ -178,15 +189,16 @@ func TestStateGradients(t *testing.T) {
 		c := configs[name]
 		t.Run(name, func(t *testing.T) {
 			rng := newRand()
-			slots := 4
-			if c.Window > 0 {
-				slots = max(1, c.Window-1)
+			for _, l := range []int{5, 2} { // more steps than slots, and fewer
+				slots := 4
+				if c.Window > 0 {
+					slots = max(1, c.Window-1)
+				}
+				qkv := testutil.Normal(rng, "qkv", 3, 36, l)
+				s := newState(rng, c, 12/c.Heads, slots, 0, 2, 1001)
+				testutil.Check(t, weighted(c), append([]testutil.Input{qkv}, s.in...)...)
+				testutil.Check(t, weighted(c), qkv)
 			}
-			hd := 12 / c.Heads
-			qkv := testutil.Normal(rng, "qkv", 3, 36, 5)
-			s := newState(rng, c, hd, slots, 0, 2, 1001)
-			testutil.Check(t, weighted(c), append([]testutil.Input{qkv}, s.in...)...)
-			testutil.Check(t, weighted(c), qkv)
 		})
 	}
 }
@@ -314,6 +326,123 @@ func TestValues(t *testing.T) {
 			if _, err := testutil.Forward(tensor.Float64, attendState(c, which), slices.Concat([]testutil.Input{qkv}, s.in)...); err == nil {
 				t.Errorf("position %g: want an error from result %d, got none", p, which)
 			}
+		}
+	}
+}
+
+// TestLargeScores holds float32 against float64 where scores are large, and where
+// the greatest come last: exponentials are relative to what changes on the way.
+func TestLargeScores(t *testing.T) {
+	const l = 450
+	for _, scale := range []float64{1, 30, 1e4} {
+		for name, c := range map[string]attention.Config{"all": {Heads: 1}, "causal": {Heads: 1, Causal: true}, "window": {Heads: 1, Causal: true, Window: 300}} {
+			qkv := testutil.Normal(newRand(), "qkv", 1, 6, l)
+			for i := range l {
+				qkv.F[i], qkv.F[l+i] = 1, 0
+				qkv.F[2*l+i] = math.Round(scale*float64(i)/l*64) / 64 * math.Sqrt2 // scores rise to scale
+			}
+			for i := range qkv.F {
+				qkv.F[i] = float64(float32(qkv.F[i]))
+			}
+			w := testutil.Normal(newRand(), "w", 1, 2, l).F
+			want, err := testutil.Run(testutil.Tape, tensor.Float64, attend(c), w, qkv)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := testutil.Run(testutil.Tape, tensor.Float32, attend(c), w, qkv)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// A score of 1e4 is rounded to 1e-3, by which a weight is then off.
+			tol := 1e-6 + scale*0x1p-23
+			if e := testutil.RelErr(got.Out, want.Out); !(e <= tol) {
+				t.Errorf("%s, scores up to %g: output: relative error %.3g > %.3g", name, scale, e, tol)
+			}
+			if e := testutil.RelErr(got.Grads[0], want.Grads[0]); !(e <= 4*tol) {
+				t.Errorf("%s, scores up to %g: gradient: relative error %.3g > %.3g", name, scale, e, 4*tol)
+			}
+			y, _, _ := problem{Config: c, e: 2, l: l, qkv: qkv.F}.solve(l)
+			if e := testutil.RelErr(want.Out, y); !(e <= 1e-10) {
+				t.Errorf("%s, scores up to %g: float64: relative error %.3g", name, scale, e)
+			}
+		}
+	}
+}
+
+// TestRowAlone holds a row of a batch against the row by itself, bit for bit.
+func TestRowAlone(t *testing.T) {
+	for name, c := range configs {
+		qkv := testutil.Normal(newRand(), "qkv", 3, 36, 50)
+		w := testutil.Normal(newRand(), "w", 3, 12, 50).F
+		batch, err := testutil.Run(testutil.Tape, tensor.Float32, attend(c), w, qkv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := testutil.Input{Name: "qkv", Shape: tensor.Shape{1, 36, 50}, F: qkv.F[36*50 : 2*36*50]}
+		one, err := testutil.Run(testutil.Tape, tensor.Float32, attend(c), w[12*50:2*12*50], row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(one.Out, batch.Out[12*50:2*12*50]) || !slices.Equal(one.Grads[0], batch.Grads[0][36*50:2*36*50]) {
+			t.Errorf("%s: a row by itself gives other numbers", name)
+		}
+	}
+}
+
+// TestCacheIsNotRead holds the slots in front of those that count: no bit depends on
+// them, and they get no gradient.
+func TestCacheIsNotRead(t *testing.T) {
+	for _, name := range []string{"causal", "window 3", "half"} {
+		c := configs[name]
+		rng := newRand()
+		slots := 4
+		if c.Window > 0 {
+			slots = c.Window - 1
+		}
+		qkv, s := testutil.Normal(rng, "qkv", 2, 36, 5), newState(rng, c, 12/c.Heads, slots, 0, 1)
+		var want *testutil.Result
+		for _, junk := range []float64{0, math.NaN()} {
+			in := []testutil.Input{qkv}
+			for _, x := range s.in {
+				x.F = slices.Clone(x.F)
+				eachUnused(x, s.positions, func(i int) { x.F[i] = junk })
+				in = append(in, x)
+			}
+			got, err := testutil.Run(testutil.Tape, tensor.Float64, weighted(c), nil, in...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want == nil {
+				want = got
+			}
+			if !slices.Equal(got.Out, want.Out) {
+				t.Errorf("%s, %g in front: the output changes", name, junk)
+			}
+			for i := range 3 {
+				if !slices.Equal(got.Grads[i], want.Grads[i]) {
+					t.Errorf("%s, %g in front: gradient of %s changes", name, junk, in[i].Name)
+				}
+			}
+			for i := 1; i < 3; i++ {
+				eachUnused(in[i], s.positions, func(j int) {
+					if got.Grads[i][j] != 0 {
+						t.Errorf("%s, %g in front: gradient %d of %s is %g", name, junk, j, in[i].Name, got.Grads[i][j])
+					}
+				})
+			}
+		}
+	}
+}
+
+// eachUnused calls f for every element of a cache in front of those that count.
+func eachUnused(x testutil.Input, positions []int, f func(i int)) {
+	if x.Shape.Dims() != 4 {
+		return
+	}
+	heads, slots, hd := x.Shape[1], x.Shape[2], x.Shape[3]
+	for i := range x.F {
+		if i/hd%slots < slots-positions[i/(heads*slots*hd)] {
+			f(i)
 		}
 	}
 }
