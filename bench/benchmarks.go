@@ -45,6 +45,43 @@ func benchmarks() []benchmark {
 			})
 		}
 	}
+	return append(all, peers()...)
+}
+
+// peers lists layers of PyTorch's own beside those here.
+func peers() []benchmark {
+	var all []benchmark
+	layer := func(title, goName, model string, b, l int) {
+		all = append(all, benchmark{
+			name:    fmt.Sprintf("%s layer, forward and backward, B %d H 128 L %d", title, b, l),
+			pkg:     "layers",
+			goName:  fmt.Sprintf("Benchmark%s/B%d_H128_L%d/fwdbwd", goName, b, l),
+			pyTorch: arguments(model, "fwdbwd", b, 128, 0, l),
+		})
+	}
+	step := func(title, model string, l int, past string) {
+		for _, b := range []int{1, 16} {
+			all = append(all, benchmark{
+				name:    fmt.Sprintf("%s recurrent step, B %d H 128%s", title, b, past),
+				pkg:     "layers",
+				goName:  fmt.Sprintf("BenchmarkStep/%s/B%d_H128", model, b),
+				pyTorch: arguments(model, "step", b, 128, 0, l),
+			})
+		}
+	}
+	layer("LSTM", "LSTM", "lstm", 16, 1024)
+	layer("GRU", "GRU", "gru", 16, 1024)
+	layer("Transformer", "Transformer", "transformer", 16, 1024)
+	layer("Transformer", "Transformer", "transformer", 2, 4096)
+	layer("Transformer (PyTorch: with all weights (L, L))", "Transformer", "transformer_full", 2, 4096)
+	layer("Feed-forward", "FeedForward", "feedforward", 16, 1024)
+	layer("Depthwise convolution", "Conv1D", "conv1d", 16, 1024)
+	layer("Depthwise convolution (PyTorch: a sum of taps)", "Conv1D", "conv1d_taps", 16, 1024)
+	step("LSTM", "lstm", 64, "")
+	step("GRU", "gru", 64, "")
+	step("Transformer", "transformer", 4096, ", 4096 in the cache")
+	step("Feed-forward", "feedforward", 64, "")
+	step("Depthwise convolution", "conv1d", 64, "")
 	return all
 }
 

@@ -34,54 +34,55 @@ func makeLSSL(g *G.ExprGraph, h, n, _ int) (layers.Layer, error) {
 	return layers.NewLSSL(g, tensor.Float32, layers.LSSLConfig{DModel: h, DState: n})
 }
 
-func makeLSTM(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
-	return layers.NewLSTM(g, tensor.Float32, layers.LSTMConfig{DModel: h})
-}
-
-func makeGRU(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
-	return layers.NewGRU(g, tensor.Float32, layers.GRUConfig{DModel: h})
-}
-
-func makeRNN(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
-	return layers.NewRNN(g, tensor.Float32, layers.RNNConfig{DModel: h})
-}
-
-func makeTransformer(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
-	return layers.NewTransformer(g, tensor.Float32, layers.TransformerConfig{DModel: h, Heads: 8})
-}
-
-// BenchmarkTransformer is a Transformer layer with post-norm, and what it is made of.
-func BenchmarkTransformer(b *testing.B) {
-	for name, layer := range map[string]makeLayer{
-		"transformer": makeTransformer,
-		"attention": func(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
-			return layers.NewAttention(g, tensor.Float32, layers.AttentionConfig{DModel: h, Heads: 8})
-		},
-		"window": func(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
-			return layers.NewAttention(g, tensor.Float32, layers.AttentionConfig{DModel: h, Heads: 8, Causal: true, Window: 64})
-		},
-		"linear": func(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
-			return layers.NewAttention(g, tensor.Float32, layers.AttentionConfig{DModel: h, Heads: 8, Causal: true, Form: attention.Linear})
-		},
-		"feedforward": func(g *G.ExprGraph, h, _, _ int) (layers.Layer, error) {
-			return layers.NewFeedForward(g, tensor.Float32, layers.FeedForwardConfig{DModel: h})
-		},
-	} {
-		for _, l := range []int{1024, 4096} {
-			size := fmt.Sprintf("%s/B16_H128_L%d", name, l)
-			b.Run(size+"/fwd", func(b *testing.B) { benchmarkForward(b, layer, 16, 128, 0, l) })
-			b.Run(size+"/fwdbwd", func(b *testing.B) { benchmarkBackward(b, layer, 16, 128, 0, l) })
-		}
-	}
-}
-
 func BenchmarkS4D(b *testing.B)  { benchmarkLayer(b, makeS4D) }
 func BenchmarkS4(b *testing.B)   { benchmarkLayer(b, makeS4) }
 func BenchmarkDSS(b *testing.B)  { benchmarkLayer(b, makeDSS) }
 func BenchmarkLSSL(b *testing.B) { benchmarkLayer(b, makeLSSL) }
-func BenchmarkLSTM(b *testing.B) { benchmarkLayer(b, makeLSTM) }
-func BenchmarkGRU(b *testing.B)  { benchmarkLayer(b, makeGRU) }
-func BenchmarkRNN(b *testing.B)  { benchmarkLayer(b, makeRNN) }
+
+// heads of the attentions under test.
+const heads = 8
+
+func BenchmarkLSTM(b *testing.B) { benchmarkOther(b, 16, 1024, layers.LSTMConfig{DModel: 128}) }
+func BenchmarkGRU(b *testing.B)  { benchmarkOther(b, 16, 1024, layers.GRUConfig{DModel: 128}) }
+func BenchmarkRNN(b *testing.B)  { benchmarkOther(b, 16, 1024, layers.RNNConfig{DModel: 128}) }
+
+func BenchmarkFeedForward(b *testing.B) {
+	benchmarkOther(b, 16, 1024, layers.FeedForwardConfig{DModel: 128})
+}
+
+func BenchmarkTransformer(b *testing.B) {
+	cfg := layers.TransformerConfig{DModel: 128, Heads: heads}
+	benchmarkOther(b, 16, 1024, cfg)
+	benchmarkOther(b, 2, 4096, cfg)
+}
+
+// BenchmarkAttention is attention in all its forms: of all steps, of a window and
+// linear.
+func BenchmarkAttention(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		cfg  layers.AttentionConfig
+	}{
+		{"all", layers.AttentionConfig{}},
+		{"window", layers.AttentionConfig{Causal: true, Window: 64}},
+		{"linear", layers.AttentionConfig{Causal: true, Form: attention.Linear}},
+	} {
+		c.cfg.DModel, c.cfg.Heads = 128, heads
+		b.Run(c.name, func(b *testing.B) {
+			benchmarkOther(b, 16, 1024, c.cfg)
+			benchmarkOther(b, 2, 4096, c.cfg)
+		})
+	}
+}
+
+// benchmarkOther is benchmarkLayer for a layer that is no state space.
+func benchmarkOther(b *testing.B, batch, l int, cfg layers.MixerConfig) {
+	layer := func(g *G.ExprGraph, _, _, _ int) (layers.Layer, error) { return layers.New(g, tensor.Float32, cfg) }
+	h, _ := cfg.Features()
+	size := fmt.Sprintf("B%d_H%d_L%d", batch, h, l)
+	b.Run(size+"/fwd", func(b *testing.B) { benchmarkForward(b, layer, batch, h, 0, l) })
+	b.Run(size+"/fwdbwd", func(b *testing.B) { benchmarkBackward(b, layer, batch, h, 0, l) })
+}
 
 // benchmarkLayer measures a whole layer in float32 on a TapeMachine: forward
 // in evaluation mode (fwd), and forward and backward to the input and all

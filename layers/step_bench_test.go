@@ -33,15 +33,6 @@ func BenchmarkStep(b *testing.B) {
 		{"lssl", func(g *G.ExprGraph) (recurrent, error) {
 			return layers.NewLSSL(g, tensor.Float32, layers.LSSLConfig{DModel: h, DState: n})
 		}},
-		{"lstm", func(g *G.ExprGraph) (recurrent, error) {
-			return layers.NewLSTM(g, tensor.Float32, layers.LSTMConfig{DModel: h})
-		}},
-		{"gru", func(g *G.ExprGraph) (recurrent, error) {
-			return layers.NewGRU(g, tensor.Float32, layers.GRUConfig{DModel: h})
-		}},
-		{"rnn", func(g *G.ExprGraph) (recurrent, error) {
-			return layers.NewRNN(g, tensor.Float32, layers.RNNConfig{DModel: h})
-		}},
 		{"block", func(g *G.ExprGraph) (recurrent, error) {
 			return layers.NewBlock(g, tensor.Float32, layers.BlockConfig{Mixer: layers.S4DConfig{DModel: h, DState: n, FixedB: true}, PreNorm: true})
 		}},
@@ -52,60 +43,66 @@ func BenchmarkStep(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				r, err := layer.Recurrence(batch)
-				if err != nil {
-					b.Fatal(err)
-				}
-				u := testutil.Normal(rand.New(rand.NewPCG(1, 1)), "u", batch, h).Tensor(tensor.Float32)
-				testutil.Bench(b, func() error {
-					_, err := r.Step(u)
-					return err
-				})
+				benchmarkStep(b, layer, batch, h, 0)
 			})
 		}
 	}
+	benchmarkOtherSteps(b, h)
 }
 
-// BenchmarkCachedStep is one step of an attention and of a Transformer layer behind
-// 4,096 others, of which the keys and values are in a cache.
-func BenchmarkCachedStep(b *testing.B) {
-	const h, heads, seen = 128, 8, 4096
+// benchmarkOtherSteps is BenchmarkStep for layers that are no state space. Those with
+// a cache have seen enough steps to fill it.
+func benchmarkOtherSteps(b *testing.B, h int) {
+	const seen = 4096
 	for _, c := range []struct {
 		name string
 		cfg  layers.MixerConfig
+		seen int
 	}{
-		{"attention", layers.AttentionConfig{DModel: h, Heads: heads, Causal: true}},
-		{"rotary", layers.AttentionConfig{DModel: h, Heads: heads, Causal: true, Rotary: attention.RotaryHalf}},
-		{"window64", layers.AttentionConfig{DModel: h, Heads: heads, Causal: true, Window: 64}},
-		{"linear", layers.AttentionConfig{DModel: h, Heads: heads, Causal: true, Form: attention.Linear}},
-		{"transformer", layers.TransformerConfig{DModel: h, Heads: heads, Causal: true}},
+		{"lstm", layers.LSTMConfig{DModel: h}, 0},
+		{"gru", layers.GRUConfig{DModel: h}, 0},
+		{"rnn", layers.RNNConfig{DModel: h}, 0},
+		{"feedforward", layers.FeedForwardConfig{DModel: h}, 0},
+		{"transformer", layers.TransformerConfig{DModel: h, Heads: heads, Causal: true, Window: seen}, seen},
+		{"attention", layers.AttentionConfig{DModel: h, Heads: heads, Causal: true, Window: seen}, seen},
+		{"rotary", layers.AttentionConfig{DModel: h, Heads: heads, Causal: true, Window: seen, Rotary: attention.RotaryHalf}, seen},
+		{"window64", layers.AttentionConfig{DModel: h, Heads: heads, Causal: true, Window: 64}, seen},
+		{"linear", layers.AttentionConfig{DModel: h, Heads: heads, Causal: true, Form: attention.Linear}, seen},
 	} {
 		for _, batch := range []int{1, 16} {
-			b.Run(fmt.Sprintf("%s/B%d_H%d_T%d", c.name, batch, h, seen), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/B%d_H%d", c.name, batch, h), func(b *testing.B) {
 				l, err := layers.New(G.NewGraph(), tensor.Float32, c.cfg)
 				if err != nil {
 					b.Fatal(err)
 				}
-				r, err := layers.NewRecurrence(l.(layers.Stepper), batch)
-				if err != nil {
-					b.Fatal(err)
-				}
-				u := testutil.Normal(rand.New(rand.NewPCG(1, 1)), "u", batch, h).Tensor(tensor.Float32)
-				for range seen {
-					if _, err := r.Step(u); err != nil {
-						b.Fatal(err)
-					}
-				}
-				testutil.Bench(b, func() error {
-					_, err := r.Step(u)
-					return err
-				})
+				benchmarkStep(b, l.(recurrent), batch, h, c.seen)
 			})
 		}
 	}
 }
 
+// benchmarkStep measures a step of a layer behind as many as seen.
+func benchmarkStep(b *testing.B, layer recurrent, batch, h, seen int) {
+	r, err := layer.Recurrence(batch)
+	if err != nil {
+		b.Fatal(err)
+	}
+	u := testutil.Normal(rand.New(rand.NewPCG(1, 1)), "u", batch, h).Tensor(tensor.Float32)
+	step := func() error {
+		_, err := r.Step(u)
+		return err
+	}
+	for range seen {
+		if err := step(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	testutil.Bench(b, step)
+	b.ReportMetric(float64(testutil.Size(layer.Learnables())), "params")
+}
+
 // recurrent is a layer that can run step by step.
 type recurrent interface {
+	Learnables() G.Nodes
 	Recurrence(batch int) (*layers.Recurrence, error)
 }

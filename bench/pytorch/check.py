@@ -1,4 +1,4 @@
-"""Checks models.py in float64 against the golden cases of this repository.
+"""Checks models.py and peers.py in float64 against the golden cases of this repository.
 
 python3 check.py        exit status 0 if every relative error (L2) is at most 1e-10
 """
@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 import models
+import peers
 
 GOLDEN = Path(__file__).resolve().parents[2] / "internal/testutil/golden/testdata/golden.tar.gz"
 TOLERANCE = 1e-10
@@ -178,6 +179,106 @@ def check_classifier(case, report):
         report.compare(case.name, value, case.parameter("p3_", name))
 
 
+def golden_parameters(case, layer, prefix):
+    """Loads the parameters of a module, and returns a function that pairs a gradient with the golden one."""
+
+    def array(kind, name):
+        return case.parameter(kind, name.removeprefix(prefix))
+
+    layer.load_state_dict({name: array("p_", name) for name in layer.state_dict()})
+    return lambda name, grad: (grad, array("g_", name))
+
+
+def check_recurrent(case, report):
+    meta = case.meta
+    layer = peers.Recurrent(meta["kind"], meta["I"], meta["H"], num_layers=meta["layers"], bidirectional=meta["bidirectional"])
+    gradient = golden_parameters(case, layer, "rnn.")
+    x = leaf(case["x"].permute(2, 0, 1))
+    names = ["h0", "c0"][: 1 + (meta["kind"] == "lstm")]
+    states = [leaf(case[name]) for name in names]
+    state = tuple(states) if len(states) == 2 else states[0]
+    y, last = layer.rnn(x, state)
+    report.compare(case.name, y.permute(1, 2, 0), case["y"])
+    loss = (y.permute(1, 2, 0) * case["W"]).sum()
+    for name, value in zip(["h_final", "c_final"], last if len(states) == 2 else [last]):
+        report.compare(case.name, value, case[name])
+        loss = loss + (value * case["W_" + name]).sum()
+    loss.backward()
+    report.compare(case.name, x.grad.permute(1, 2, 0), case["g_x"])
+    for name, value in zip(names, states):
+        report.compare(case.name, value.grad, case["g_" + name])
+    for name, value in layer.named_parameters():
+        report.compare(case.name, *gradient(name, value.grad))
+
+
+def sinusoids(length, h):
+    """The positions (L, H) of a Transformer."""
+    angle = torch.arange(length)[:, None] / 10000 ** (torch.arange(0, h, 2) / h)
+    return torch.stack([angle.sin(), angle.cos()], -1).reshape(length, h)
+
+
+def check_transformer(case, report):
+    meta = case.meta
+    length = meta["L"]
+    for full in False, True:
+        layer = peers.Transformer(meta["E"], meta["heads"], meta["d_ff"], length, full, meta["prenorm"])
+        gradient = golden_parameters(case, layer, "layer.")
+        x = leaf(case["x"].transpose(1, 2))
+        u = x + sinusoids(length, meta["E"]) if meta["positions"] == "sinusoidal" else x
+        mask = padding = None
+        if meta["causal"]:
+            mask = torch.ones(length, length, dtype=torch.bool).triu(1)
+        if "lengths" in case.arrays:
+            padding = torch.arange(length) >= case["lengths"][:, None]
+        y = layer(u, mask, padding).transpose(1, 2)
+        report.compare(case.name, y, case["y"])
+        (y * case["W"]).sum().backward()
+        report.compare(case.name, x.grad.transpose(1, 2), case["g_x"])
+        for name, value in layer.named_parameters():
+            report.compare(case.name, *gradient(name, value.grad))
+
+
+def check_conv1d(case, report):
+    check_convolution(case, report, peers.CausalConv)
+    if case.meta["depthwise"]:
+        check_convolution(case, report, peers.ConvOfTaps)
+
+
+def check_convolution(case, report, kind):
+    meta = case.meta
+    layer = kind(
+        meta["C_in"], meta["C_out"], meta["kernel"], groups=meta["groups"], dilation=meta["dilation"], bias=meta["bias"]
+    )
+    gradient = golden_parameters(case, layer, "conv.")
+    x = leaf(case["x"])
+    before = leaf(case["state0"]) if meta["has_state"] else None
+    y = layer(x, before)
+    report.compare(case.name, y, case["y"])
+    (y * case["W"]).sum().backward()
+    report.compare(case.name, x.grad, case["g_x"])
+    if before is not None:
+        report.compare(case.name, before.grad, case["g_state0"])
+    for name, value in layer.named_parameters():
+        report.compare(case.name, *gradient(name, value.grad))
+
+
+def check_steps(kind, report):
+    """A peer stepped through a sequence gives what it gives for the sequence, whichever way it steps."""
+    torch.manual_seed(1)
+    batch, h, length = 3, 16, 50
+    layer = peers.make_layer(kind, h, length)
+    x = layer.input(batch, length)
+    axis = {"lstm": 0, "gru": 0, "transformer": 1, "feedforward": 1, "conv1d": 2}[kind]
+    with torch.no_grad():
+        if kind == "transformer":
+            want = layer(x, torch.ones(length, length, dtype=torch.bool).triu(1))
+        else:
+            want = layer(x)
+        for way, step in enumerate(layer.recurrences(batch)):
+            steps = torch.stack([step(x.select(axis, i)) for i in range(length)], axis)
+            report.compare(f"{kind} recurrence {way + 1} = sequence", steps, want)
+
+
 def check_recurrence(kind, report):
     """A layer stepped through a sequence gives what its convolution gives."""
     torch.manual_seed(1)
@@ -205,8 +306,16 @@ def main():
             check_s4_layer(case, report)
         elif meta["kind"] == "model":
             check_classifier(case, report)
+        elif meta["kind"] in ("lstm", "gru") and "lengths" not in case.arrays:
+            check_recurrent(case, report)
+        elif meta["kind"] == "transformer_layer" and "rotary" not in meta["positions"]:
+            check_transformer(case, report)
+        elif meta["kind"] == "conv1d" and meta["padding"] == "causal" and meta["stride"] == 1:
+            check_conv1d(case, report)
     for kind in "s4d", "s4":
         check_recurrence(kind, report)
+    for kind in "lstm", "gru", "transformer", "feedforward", "conv1d":
+        check_steps(kind, report)
     sys.exit(0 if report.print() else 1)
 
 

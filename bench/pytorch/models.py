@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import peers
+
 
 def log_uniform_dt(h, lo=0.001, hi=0.1):
     """log_dt (H), log-uniform in [lo, hi]."""
@@ -233,9 +235,15 @@ class Layer(nn.Module):
         self.dropout = TiedDropout(dropout)
         self.output_linear = nn.Sequential(nn.Conv1d(h, 2 * h, 1), nn.GLU(dim=1))
 
+    def input(self, batch, length):
+        return torch.randn(batch, len(self.D), length)
+
     def forward(self, u):
         y = fft_conv(u, self.kernel(u.shape[-1])) + self.D[:, None] * u
         return self.output_linear(self.dropout(self.activation(y)))
+
+    def recurrences(self, batch):
+        return [self.recurrence(batch)]
 
     def recurrence(self, batch):
         """step(u): (B, H) -> (B, H), from state zero."""
@@ -292,6 +300,8 @@ class Classifier(nn.Module):
 
 
 def make_layer(kind, h, n, length, dropout=0.0):
-    """A layer by its name, "s4d" or "s4"."""
+    """A layer by its name: "s4d", "s4" or one of peers.py."""
+    if kind in peers.KINDS:
+        return peers.make_layer(kind, h, length)
     kernel = S4DKernel(h, n) if kind == "s4d" else S4Kernel(h, n, length)
     return Layer(kernel, h, dropout)
