@@ -153,9 +153,8 @@ func (l *FeedForward) fwdState(x *G.Node, x0 G.Nodes, after *Dropout) (y *G.Node
 	return y, nil, err
 }
 
-// fwdDropped is FwdLengths with a dropout, or nil, after it. Activation, gate and
-// dropouts are parts of the second linear map, but for an untied dropout after it:
-// nothing is in memory but what the first one gives.
+// fwdDropped is FwdLengths with a dropout, or nil, after it. All is one op, but for
+// an untied dropout after it.
 func (l *FeedForward) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, error) {
 	if l.Base == nil {
 		return nil, l.wrap("Fwd", errNotMade)
@@ -170,16 +169,12 @@ func (l *FeedForward) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, e
 	if err := l.checkLengths(x, lengths); err != nil {
 		return nil, err
 	}
-	h, err := ops.Linear(x, l.linear1.w, l.linear1.b, ops.Lengths(lengths))
-	if err != nil {
-		return nil, l.wrap("Fwd", err)
-	}
-	y, err := l.second(h, lengths, after)
+	y, err := l.network(x, lengths, after)
 	return l.made(y, x, lengths), err
 }
 
-// second maps what linear1 gives to the output, with a dropout, or nil, after it.
-func (l *FeedForward) second(h, lengths *G.Node, after *Dropout) (y *G.Node, err error) {
+// network is fwdDropped of an input that has been checked.
+func (l *FeedForward) network(x, lengths *G.Node, after *Dropout) (*G.Node, error) {
 	act, drop := ops.Activated, ops.DropInput
 	if l.cfg.Gate {
 		act = ops.Gated
@@ -192,7 +187,8 @@ func (l *FeedForward) second(h, lengths *G.Node, after *Dropout) (y *G.Node, err
 		opts = append(opts, ops.DropOutput(after.cfg.P, after.masks))
 		after = nil
 	}
-	y, err = ops.Linear(h, l.linear2.w, l.linear2.b, opts...)
+	w := ops.FeedForwardWeights{W1: l.linear1.w, B1: l.linear1.b, W2: l.linear2.w, B2: l.linear2.b}
+	y, err := ops.FeedForward(x, w, opts...)
 	if err != nil || after == nil {
 		return y, l.wrap("Fwd", err)
 	}

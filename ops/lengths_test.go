@@ -54,6 +54,13 @@ func sequenceOps(b, l int) []sequenceOp {
 		{"Linear", linear(Linear), []testutil.Input{x, w, wb}, one, false},
 		{"Linear of GELU", linear(Linear, Activated(ActGELU)), []testutil.Input{x, w, wb}, one, false},
 		{"Linear of a gate", linear(Linear, Gated(ActSigmoid)), []testutil.Input{twice, w, wb}, one, false},
+		{"FeedForward", func(n []*G.Node, opts ...Option) (*G.Node, error) {
+			all := []LinearOption{Activated(ActSigmoid)}
+			for _, o := range opts {
+				all = append(all, o)
+			}
+			return FeedForward(n[0], FeedForwardWeights{W1: n[1], B1: n[2], W2: n[3]}, all...)
+		}, []testutil.Input{x, w, wb, testutil.Normal(rng, "w2", 5, 6)}, one, false},
 		{"LinearGLU", linear(LinearGLU), []testutil.Input{x, w, wb}, one, false},
 		{"LinearGLU of SiLU", linear(LinearGLU, Activated(ActSiLU)), []testutil.Input{x, w, wb}, one, false},
 		{"FeatureLinear", linear(FeatureLinear), []testutil.Input{last, w, wb}, []int{1}, false},

@@ -5,7 +5,6 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
-	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
 // linearDims are the sizes of a linear map.
@@ -24,13 +23,8 @@ func (d linearDims) xi() int {
 	return d.i
 }
 
-const (
-	// linearWidth is the number of steps in a unit of work.
-	linearWidth = 512
-	// linearPartials bounds the elements of the partial weight gradients, and
-	// with them the memory of the many processors that a large map could use.
-	linearPartials = 1 << 22
-)
+// linearWidth is the number of steps in a unit of work.
+const linearWidth = 512
 
 // linear is the core of Linear on sequences, and of FeatureLinear.
 type linear[T num.Float] struct {
@@ -42,14 +36,14 @@ type linear[T num.Float] struct {
 	ws     []gemm.Workspace[T] // one per worker
 
 	w, wt   gemm.Packed[T] // w with the bias, and its transpose
-	dw      []T            // (groups-1, O, I): partial sums, but the first
-	db      []float64      // (groups, O)
-	scratch [][]T          // one per worker, (O, linearWidth)
+	grads   weightGrads[T]
+	scratch [][]T // one per worker, (O, linearWidth)
 }
 
 func newLinear[T num.Float](d linearDims, o linearOptions) *linear[T] {
 	c := &linear[T]{linearDims: d, cols: columns{b: d.b, l: d.l, width: linearWidth}}
-	c.grps = groups{units: c.cols.units(), n: min(c.cols.units(), 16, max(4, linearPartials/(d.o*d.i)))}
+	c.grps = weightGroups(c.cols.units(), d.o*d.i)
+	c.grads = newWeightGrads[T](d, c.grps.n)
 	c.before, c.after = newLinearInput[T](d, o), newDropoutMask[T](o.dropOutput, d.l)
 	c.ws, c.scratch = make([]gemm.Workspace[T], par.Workers()), make([][]T, par.Workers())
 	return c
@@ -105,11 +99,7 @@ func (c *linear[T]) begin(in []graphop.Arg[T]) error {
 	if err := validLengths(lastInts(in), c.l); err != nil {
 		return err
 	}
-	var bias []T
-	if c.bias >= 0 {
-		bias = in[c.bias].F
-	}
-	c.w.Pack(false, c.o, c.i, in[1].F, c.i, bias)
+	c.w.Pack(false, c.o, c.i, in[1].F, c.i, optional(in, c.bias))
 	if c.before != nil {
 		c.before.drop.draw()
 	}
@@ -117,12 +107,20 @@ func (c *linear[T]) begin(in []graphop.Arg[T]) error {
 	return nil
 }
 
+// optional returns the values of input i, or nil for -1.
+func optional[T num.Float](in []graphop.Arg[T], i int) []T {
+	if i < 0 {
+		return nil
+	}
+	return in[i].F
+}
+
 // product writes w x + bias of the steps [lo, hi) of sequence b to y, which is
 // (O, hi-lo) with leading dimension ld. done is called as gemm.GemmPacked does.
 func (c *linear[T]) product(worker int, y []T, ld int, in []graphop.Arg[T], b, lo, hi int, done func(j0, j1 int)) {
 	x, ldx, trans := c.x(in[0].F, b, lo)
 	if c.before != nil {
-		x, ldx = c.before.compute(worker, in[0].F, b, lo, hi, false), linearWidth
+		x, ldx = c.before.compute(worker, x, ldx, b, lo, hi-lo, false), hi-lo
 	}
 	gemm.GemmPacked(&c.ws[worker], &c.w, trans, hi-lo, x, ldx, y, ld, false, done)
 }
@@ -146,57 +144,31 @@ func (c *linear[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error
 // which dy returns for the steps [lo, hi) of sequence b, all of which count, as a
 // matrix (O, hi-lo) and its leading dimension.
 func (c *linear[T]) backward(grad [][]T, in []graphop.Arg[T], dy func(worker, b, lo, hi int) ([]T, int)) {
-	size := c.o * c.i
-	c.dw = num.Grow(c.dw, (c.grps.n-1)*size)
-	c.db = num.Grow(c.db, c.grps.n*c.o)
+	c.grads.begin()
 	if grad[0] != nil && !c.featuresLast {
 		c.wt.Pack(true, c.i, c.o, in[1].F, c.i, nil)
 	}
 	par.For(c.grps.n, func(worker, g int) {
-		dw, db := grad[1], c.db[g*c.o:][:c.o]
-		if g > 0 {
-			dw = c.dw[(g-1)*size:][:size]
-		}
-		clear(db)
+		dw, db := c.grads.of(g, grad[1])
 		first, last := c.grps.group(g)
 		for u := first; u < last; u++ {
 			b, lo, end, hi := c.cols.counting(u, lastInts(in))
 			m, ld := dy(worker, b, lo, end)
 			x, ldx, trans := c.x(in[0].F, b, lo)
 			if c.before != nil {
-				x = c.before.compute(worker, in[0].F, b, lo, end, grad[0] != nil)
-				ldx = linearWidth
+				x, ldx = c.before.compute(worker, x, ldx, b, lo, end-lo, grad[0] != nil), end-lo
 			}
-			c.backwardWeight(worker, dw, db, x, ldx, trans, m, ld, end-lo, u > first)
+			c.grads.add(&c.ws[worker], dw, db, x, ldx, trans, m, ld, end-lo, u > first)
 			if grad[0] != nil {
 				c.backwardInput(worker, grad[0], in[1].F, m, ld, b, lo, end)
 				if c.before != nil {
-					c.before.chain(worker, grad[0], b, lo, end)
+					c.before.chain(worker, grad[0][b*c.xi()*c.l+lo:], c.l, end-lo)
 				}
 				c.clearInput(grad[0], b, end, hi)
 			}
 		}
 	})
-	par.Blocks(size, 1<<14, func(_, lo, hi int) {
-		for g := range c.grps.n - 1 {
-			vec.Add(grad[1][lo:hi], grad[1][lo:hi], c.dw[g*size+lo:g*size+hi])
-		}
-	})
-	if c.bias >= 0 {
-		sumRows(grad[c.bias], c.db)
-	}
-}
-
-// backwardWeight sets dw (O, I) to dy x^T of n steps, or adds it, and adds the
-// row sums of dy to db.
-func (c *linear[T]) backwardWeight(worker int, dw []T, db []float64, x []T, ldx int, trans bool, dy []T, ld, n int, add bool) {
-	gemm.Gemm(&c.ws[worker], false, !trans, c.o, c.i, n, dy, ld, x, ldx, dw, c.i, add)
-	if c.bias < 0 {
-		return
-	}
-	for o := range db {
-		db[o] += float64(vec.Sum(dy[o*ld : o*ld+n]))
-	}
+	c.grads.finish(grad)
 }
 
 // backwardInput writes w^T dy, for some steps, to their place in dx: where x is
@@ -217,16 +189,4 @@ func (c *linear[T]) clearInput(dx []T, b, lo, hi int) {
 		return
 	}
 	clearColumns(dx[b*c.xi()*c.l:], c.xi(), c.l, lo, hi)
-}
-
-// sumRows sets dst to the sum of the rows of src, in order.
-func sumRows[T num.Float](dst []T, src []float64) {
-	n := len(dst)
-	for i := range dst {
-		var s float64
-		for j := i; j < len(src); j += n {
-			s += src[j]
-		}
-		dst[i] = T(s)
-	}
 }

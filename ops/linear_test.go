@@ -192,7 +192,7 @@ func TestLinearGated(t *testing.T) {
 		for _, act := range Activations() {
 			f := build(func(n []*G.Node) (*G.Node, error) { return Linear(n[0], n[1], n[2], Gated(act)) })
 			checkValue(t, f, naiveLinear(B, 2*H, I, L, naiveGate(act, in[0].F, I, L), in[1].F, in[2].F), in...)
-			if act == ActGELU || act == ActTanh || act == ActIdentity {
+			if L < 100 && (act == ActGELU || act == ActIdentity) {
 				testutil.Check(t, f, in...)
 			}
 		}

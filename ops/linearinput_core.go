@@ -15,7 +15,7 @@ type linearInput[T num.Float] struct {
 	drop dropoutMask[T] // of rows, or of elements
 
 	one   []T   // a row of ones
-	h, dh [][]T // one per worker, (I, linearWidth) and (xi(), linearWidth): what is mapped, and its derivative by x
+	h, dh [][]T // one per worker, (xi(), steps), its first half where gated, and (xi(), steps): what is mapped, and its derivative by x
 	mask  [][]T // one per worker, (linearWidth): of elements
 }
 
@@ -24,6 +24,11 @@ func newLinearInput[T num.Float](d linearDims, o linearOptions) *linearInput[T] 
 	if o.act == ActIdentity && !d.gated && o.dropInput.p == 0 {
 		return nil
 	}
+	return makeLinearInput[T](d, o)
+}
+
+// makeLinearInput returns one that copies x if nothing is to be done.
+func makeLinearInput[T num.Float](d linearDims, o linearOptions) *linearInput[T] {
 	run := 1
 	if o.dropInput.tied {
 		run = d.l
@@ -37,27 +42,25 @@ func newLinearInput[T num.Float](d linearDims, o linearOptions) *linearInput[T] 
 	return p
 }
 
-// compute returns h of the steps [lo, hi) of sequence b, and with derive writes the
-// worker's dh for chain.
-func (p *linearInput[T]) compute(worker int, x []T, b, lo, hi int, derive bool) []T {
-	p.h[worker] = num.Grow(p.h[worker], p.i*linearWidth)
+// compute returns h (I, n) of n steps of sequence b from step lo on, which x has in
+// rows spaced by ld, and with derive writes the worker's dh for chain.
+func (p *linearInput[T]) compute(worker int, x []T, ld, b, lo, n int, derive bool) []T {
+	p.h[worker] = num.Grow(p.h[worker], p.xi()*n)
 	if derive {
-		p.dh[worker] = num.Grow(p.dh[worker], p.xi()*linearWidth)
+		p.dh[worker] = num.Grow(p.dh[worker], p.xi()*n)
 	}
-	n := hi - lo
 	h, dh := p.h[worker], p.dh[worker]
-	x = x[b*p.xi()*p.l+lo:]
 	for i := range p.i {
 		var r inputRow[T]
-		r.h, r.x = h[i*linearWidth:][:n], x[i*p.l:][:n]
+		r.h, r.x = h[i*n:][:n], x[i*ld:][:n]
 		if p.gated {
-			r.gate = x[(p.i+i)*p.l:][:n]
+			r.gate = x[(p.i+i)*ld:][:n]
 		}
 		if derive {
-			r.dh = dh[i*linearWidth:][:n]
+			r.dh = dh[i*n:][:n]
 		}
 		if derive && p.gated {
-			r.dgate = dh[(p.i+i)*linearWidth:][:n]
+			r.dgate = dh[(p.i+i)*n:][:n]
 		}
 		p.row(worker, r, b*p.i+i, lo)
 	}
@@ -118,16 +121,14 @@ func (p *linearInput[T]) activate(v inputRow[T]) {
 	}
 }
 
-// chain makes the gradient of h of the steps [lo, hi) of sequence b, which is in
-// dx, that of x: where x is gated, it is in the place of the second half.
-func (p *linearInput[T]) chain(worker int, dx []T, b, lo, hi int) {
-	n := hi - lo
-	dx = dx[b*p.xi()*p.l+lo:]
+// chain makes the gradient of h of n steps, in dx, that of x: dx has rows spaced by
+// ld, and where x is gated, the gradient of h is in the place of the second half.
+func (p *linearInput[T]) chain(worker int, dx []T, ld, n int) {
 	for i := range p.i {
-		d := dx[(p.xi()-p.i+i)*p.l:][:n]
-		vec.Mul(dx[i*p.l:][:n], d, p.dh[worker][i*linearWidth:][:n])
+		d := dx[(p.xi()-p.i+i)*ld:][:n]
+		vec.Mul(dx[i*ld:][:n], d, p.dh[worker][i*n:][:n])
 		if p.gated {
-			vec.Mul(d, d, p.dh[worker][(p.i+i)*linearWidth:][:n])
+			vec.Mul(d, d, p.dh[worker][(p.i+i)*n:][:n])
 		}
 	}
 }
