@@ -47,6 +47,7 @@ func transformers() []variant {
 		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, Positions: layers.SinusoidalPositions}),
 		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, PreNorm: true, Gate: true, FF: 3, Positions: layers.LearnedPositions, MaxLen: 2 * familyLength, Dropout: 0.1, AttentionDropout: 0.2}),
 		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 1, Causal: true, PreNorm: true, Form: attention.Linear, Positions: layers.SinusoidalPositions, Activation: ops.ActReLU, NoAttentionBias: true}),
+		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 1, Causal: true, Window: 3, FF: 2, Positions: layers.SinusoidalPositions}),
 		transformerVariant(layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, PreNorm: true, Rotary: attention.RotaryHalf, Window: 3, FF: 2, FFDropout: 0.1, NoBias: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, FF: 3}, Norm: layers.NoNorm, NoResidual: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true}, PreNorm: true, Dropout: 0.1}),

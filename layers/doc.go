@@ -35,7 +35,7 @@
 // and a residual around it, and a [Stack] is blocks in a row, whose mixers may be
 // of different kinds: a [StackConfig] in JSON names them ("mixer": {"kind": "s4d",
 // ...}, see [RegisterMixer]). The mixers of this package are the state space
-// layers, [FeedForward] and [Linear].
+// layers, those of other models that they are compared with, and [Linear].
 //
 // What else a mixer can do are interfaces of their own: it steps ([Stepper]), goes
 // on from a state in a graph ([Stateful]), is a convolution ([Kernels]) or a set of
@@ -74,6 +74,14 @@
 // A stays stable whatever the optimiser does, except in S4D and S4 with the
 // transform ssm.None, and in DSS of version softmax or clip, which as published
 // let a state grow.
+//
+// # Transformers
+//
+// A [Transformer] is an [Attention] and a [FeedForward] network, each with its norm
+// and its residual, behind a [Position] if the order of the steps is not told
+// otherwise: its blocks in a stack have neither (NoNorm, NoResidual). Causal ones are
+// recurrences whose state is a cache of keys and values: it grows with the steps,
+// but with a window it keeps its size, and linear attention has sums in its place.
 //
 // # Steps
 //

@@ -170,12 +170,18 @@ func (l *Position) FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err e
 	if len(x0) > 0 {
 		start = x0[0]
 	}
+	if y, err = l.fwdFrom(x, start); err != nil {
+		return nil, nil, err
+	}
 	next, err := attention.NextPosition(x, start)
-	if err == nil {
-		y, err = l.add(x, start, nil)
+	return y, G.Nodes{l.made(next, x, start)}, l.wrap("FwdState", err)
+}
+
+// fwdFrom is Fwd with positions from start (B) on, nil for 0.
+func (l *Position) fwdFrom(x, start *G.Node) (*G.Node, error) {
+	if err := l.check(x, nil); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, nil, l.wrap("FwdState", err)
-	}
-	return l.made(y, x, start), G.Nodes{l.made(next, x, start)}, nil
+	y, err := l.add(x, start, nil)
+	return l.made(y, x, start), l.wrap("FwdState", err)
 }

@@ -19,10 +19,18 @@ import (
 // position is an error, after which the state is as it was.
 func (l *Position) Recurrence(batch int) (*Recurrence, error) { return NewRecurrence(l, batch) }
 
+// checkRecurrent reports a layer that has no recurrence.
+func (l *Position) checkRecurrent() error {
+	if l.Base == nil {
+		return l.wrap("Recurrence", errNotMade)
+	}
+	return nil
+}
+
 // Snapshot implements Stepper.
 func (l *Position) Snapshot() (Snapshot, error) {
-	if l.Base == nil {
-		return nil, l.wrap("Recurrence", errNotMade)
+	if err := l.checkRecurrent(); err != nil {
+		return nil, err
 	}
 	if l.dt == tensor.Float32 {
 		return newPositionSnapshot[float32](l)

@@ -120,6 +120,8 @@ func (c TransformerConfig) Features() (in, out int) { return c.DModel, c.DModel 
 // a block with NoResidual and NoNorm:
 //
 //	BlockConfig{Mixer: TransformerConfig{DModel: 64, Heads: 4}, Norm: NoNorm, NoResidual: true}
+//
+// With PreNorm the stack has a norm behind the last layer, StackConfig.Norm.
 type Transformer struct {
 	*Base
 	cfg                    TransformerConfig
@@ -233,17 +235,16 @@ func (l *Transformer) FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, er
 		return nil, nil, err
 	}
 	y = x
-	var next G.Nodes // of the positions
-	from := x0       // of the attention
+	var start *G.Node
+	if len(x0) > 0 {
+		start = x0[len(x0)-1] // a position, if there are positions
+	}
 	if l.positions != nil {
-		var start G.Nodes
-		if len(x0) > 0 {
-			start = x0[len(x0)-1:]
-		}
-		if y, next, err = l.positions.FwdState(y, start); err != nil {
+		if y, err = l.positions.fwdFrom(x, start); err != nil {
 			return nil, nil, err
 		}
 	}
+	from := x0 // of the attention
 	if l.ownPosition() && len(x0) > 0 {
 		from = x0[:len(x0)-1]
 	}
@@ -254,7 +255,11 @@ func (l *Transformer) FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, er
 		return nil, nil, err
 	}
 	if l.ownPosition() {
-		x1 = append(x1, next...)
+		next, err := attention.NextPosition(x, start)
+		if err != nil {
+			return nil, nil, l.wrap("FwdState", err)
+		}
+		x1 = append(x1, l.made(next, x, start))
 	}
 	return l.made(y, append(G.Nodes{x}, x0...)...), x1, nil
 }
