@@ -46,6 +46,7 @@ type Base struct {
 	params  []param.Param
 	buffers []param.Buffer
 	masks   map[string]*ops.Masks // of its dropouts, by the names of those
+	inside  []Layer               // those that Builder.Child made
 }
 
 // Name returns the layer's name, the prefix of its parameters' names.

@@ -289,6 +289,7 @@ func as[L Layer](b *Builder, l Layer) (L, error) {
 
 // adopt makes the parameters and buffers of an inner layer those of this one.
 func (b *Builder) adopt(inner Layer) {
+	b.base.inside = append(b.base.inside, inner)
 	for _, p := range inner.Params() {
 		b.claim(p.Name)
 		b.base.params = append(b.base.params, p.Clone())
