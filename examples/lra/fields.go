@@ -1,6 +1,10 @@
 package main
 
-import "github.com/gorgonia-s4/s4/examples/internal/option"
+import (
+	"maps"
+
+	"github.com/gorgonia-s4/s4/examples/internal/option"
+)
 
 // The options that set the fields of the configurations, so that what is wrong
 // with one is told in their terms.
@@ -27,16 +31,28 @@ var (
 	// the data.
 	resumeFields = option.Fields{
 		"repeat": "-layers", "pool": "-pool", "norm": "-norm", "prenorm": "-prenorm", "dropout": "-dropout",
-		"d_model": "-d-model", "d_state": "-d-state", "n_ssm": "-n-ssm", "channels": "-channels", "init": "-init", "rank": "-rank",
-		"disc": "-disc", "fixed_b": "-fixed-b", "bidirectional": "-bidirectional", "off_by_one": "-off-by-one",
-		"dt_min": "-dt-min", "dt_max": "-dt-max", "dt": "-dt", "dt_transform": "-dt-transform", "a_transform": "-a-transform",
-		"activation": "-activation", "mixing": "-mixing", "l_max": "-buckets", "frozen": "-freeze", "follow_lr": "-follow-lr",
-		"mixer.lr": "-lr-ssm", "lr_dt": "-lr-dt", "lr_a": "-lr-a", "lr_b": "-lr-b",
-		"mixer.kind": "-layer",
 		"batch_size": "-batch", "micro_batch": "-micro-batch", "eval_batch_size": "-eval-batch", "buckets": "-buckets", "seed": "-seed", "dtype": "-dtype",
 		"lr": "-lr", "weight_decay": "-wd", "clip": "-clip", "schedule.kind": "-schedule", "schedule.warm_up": "-warmup",
 		"schedule.drop": "-drop", "schedule.patience": "-drop-patience", "eval_every": "-eval-every",
 		"train.chosen.data": "-data", "val.chosen.data": "-data", "train-examples": "-train-examples", "test-examples": "-test-examples",
 		"min-length": "-min-length", "max-length": "-max-length",
 	}
+	// layerFields are those of a layer that is not that of -mixer.
+	layerFields = option.Fields{
+		"d_model": "-d-model", "d_state": "-d-state", "n_ssm": "-n-ssm", "channels": "-channels", "init": "-init", "rank": "-rank",
+		"disc": "-disc", "fixed_b": "-fixed-b", "bidirectional": "-bidirectional", "off_by_one": "-off-by-one",
+		"dt_min": "-dt-min", "dt_max": "-dt-max", "dt": "-dt", "dt_transform": "-dt-transform", "a_transform": "-a-transform",
+		"activation": "-activation", "mixing": "-mixing", "l_max": "-buckets", "frozen": "-freeze", "follow_lr": "-follow-lr",
+		"mixer.lr": "-lr-ssm", "lr_dt": "-lr-dt", "lr_a": "-lr-a", "lr_b": "-lr-b",
+		"mixer.kind": "-layer",
+	}
 )
+
+// resumed speaks of what differs from a checkpoint in the words of the command line.
+func (o *options) resumed(err error) error {
+	fields := maps.Clone(resumeFields)
+	if o.mixer.MixerConfig == nil {
+		maps.Copy(fields, layerFields)
+	}
+	return fields.Speak(err)
+}

@@ -41,6 +41,7 @@ var values = map[string][]string{
 	"d-state": {"2", "16", "256"}, "n-ssm": {"0", "1", "2"}, "channels": {"1", "2"}, "rank": {"0", "1", "3"},
 	"dt-min": {"1e-6", "0.01"}, "dt-max": {"0.01", "3"},
 	"lr-ssm": {"0.1", "1"}, "lr-dt": {"0", "0.1"}, "lr-a": {"0", "0.1"}, "lr-b": {"0", "0.1"},
+	"mixer":  {`{"kind":"s4d","d_model":4}`, `{"kind":"linear","in":3,"out":3}`},
 	"freeze": {"", "A", "A, dt", " B ,C,D"}, "follow-lr": {"", "dt, A"},
 	"steps": {"1", "2", "50", "100000"}, "epochs": {"1", "1000"}, "max-time": {"0s", "1us", "9m30s"},
 	"batch": {"1", "7", "5000"}, "micro-batch": {"0", "1", "8"}, "eval-batch": {"0", "1", "1000"}, "buckets": {"", "2048", "32, 64 ,4096"},
@@ -53,20 +54,26 @@ var values = map[string][]string{
 // needs are the options that others are about.
 func needs(name, value string) []string {
 	switch {
-	case name == "rank":
-		return []string{"-layer", "s4"}
 	case name == "drop" || name == "drop-patience":
 		return []string{"-schedule", "plateau"}
 	case name == "off-by-one":
 		return []string{"-bidirectional"}
-	case name == "init" && !slices.Contains(hippo.DiagInits(), hippo.Init(value)):
-		return []string{"-layer", "s4"}
+	case name == "init":
+		for _, k := range kinds {
+			if slices.Contains(k.inits, hippo.Init(value)) {
+				return []string{"-layer", k.name}
+			}
+		}
+	case name == "dt" && value == "part":
+		return []string{"-layer", "dss"}
 	case name == "micro-batch":
 		return []string{"-batch", "32"}
 	case name == "mixing":
 		return []string{"-channels", "1"}
 	case name == "warmup":
 		return []string{"-steps", "20"}
+	case name != "layer" && len(takers(name)) > 0:
+		return []string{"-layer", takers(name)[0]}
 	}
 	return nil
 }
@@ -77,7 +84,7 @@ func TestEveryOptionGoesWithEveryPreset(t *testing.T) {
 	tried := 0
 	for _, task := range taskNames {
 		for _, preset := range presetNames {
-			o, err := defaults(task, preset)
+			o, err := defaults(task, preset, "s4d")
 			if err != nil {
 				t.Fatal(err)
 			}

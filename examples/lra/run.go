@@ -112,7 +112,7 @@ func (o *options) goOn(tr *train.Trainer, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return resumeFields.Speak(tr.Resume(c))
+	return o.resumed(tr.Resume(c))
 }
 
 // explain says of an error that the end of ctx caused where that was, and how

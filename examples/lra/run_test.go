@@ -3,15 +3,19 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/train"
 	"github.com/gorgonia-s4/s4/train/data/listops"
 )
@@ -131,12 +135,81 @@ func (w *cancelWriter) Write(p []byte) (int, error) {
 	return w.Buffer.Write(p)
 }
 
-func TestS4Layer(t *testing.T) {
+// Every layer is trained, saved and gone on with, by its name alone.
+func TestEveryLayer(t *testing.T) {
+	data := t.TempDir()
+	for name, want := range map[string]string{
+		"s4d": "S4D", "s4": "kernel.P", "dss": "kernel.Lambda", "lssl": "kernel.pl",
+	} {
+		args := []string{"-preset", "smoke", "-layer", name, "-cache", data, "-out", filepath.Join(t.TempDir(), "run"), "-eval-every", "1", "-warmup", "0", "-steps", "2"}
+		out := mustRun(t, args...)
+		for _, want := range []string{want, "finished after 2 steps", "test accuracy"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: no %q in\n%s", name, want, out)
+			}
+		}
+		if out := mustRun(t, append(args, "-resume")...); !testLine.MatchString(out) {
+			t.Errorf("%s: -resume does not repeat the test:\n%s", name, out)
+		}
+	}
+}
+
+// Every layer is the layer of that kind of the library, and one of them is tried.
+func TestLayersAreKindsOfMixers(t *testing.T) {
+	for _, k := range kinds {
+		if !slices.Contains(layers.MixerKinds(), k.name) {
+			t.Errorf("%s: want one of %q", k.name, layers.MixerKinds())
+		}
+		o, err := parseOptions([]string{"-preset", "smoke", "-layer", k.name, "-cache", "x"}, &bytes.Buffer{})
+		if err != nil {
+			t.Errorf("%s: %v", k.name, err)
+			continue
+		}
+		text, err := json.Marshal(o.model.Stack.Blocks[0])
+		if want := fmt.Sprintf(`{"kind":%q,`, k.name); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("got a block %s (%v), want a mixer %s", text, err, want)
+		}
+		if n := o.model.Stack.Len(); n != o.depth || o.model.Stack.DModel() != o.s4d.DModel {
+			t.Errorf("%s: got %d blocks of %d features, want %d of %d", k.name, n, o.model.Stack.DModel(), o.depth, o.s4d.DModel)
+		}
+	}
+}
+
+func TestRank(t *testing.T) {
 	dir := t.TempDir()
-	out := mustRun(t, "-preset", "smoke", "-layer", "s4", "-rank", "2", "-cache", filepath.Join(dir, "data"), "-out", filepath.Join(dir, "run"))
-	for _, want := range []string{"layer.kernel.P", "(2, 16, 4, 2)", "finished after 20 steps"} {
+	out := mustRun(t, "-preset", "smoke", "-layer", "s4", "-rank", "2", "-steps", "2", "-cache", filepath.Join(dir, "data"), "-out", filepath.Join(dir, "run"))
+	if want := "(2, 16, 4, 2)"; !strings.Contains(out, want) {
+		t.Errorf("no %q in\n%s", want, out)
+	}
+}
+
+// -mixer is the whole configuration of the layer, whatever its kind.
+func TestMixerInJSON(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"-preset", "smoke", "-mixer", `{"kind": "s4d", "d_model": 12, "d_state": 6, "bottleneck": 3}`, "-steps", "2", "-cache", filepath.Join(dir, "data"), "-out", filepath.Join(dir, "run")}
+	out := mustRun(t, args...)
+	for _, want := range []string{"input_linear", "(4, 12)", "(4, 3, 2)", "finished after 2 steps"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	args[3] = `{"kind": "s4d", "d_model": 12, "d_state": 8, "bottleneck": 3}`
+	if _, err := lra(t, context.Background(), append(args, "-resume")...); err == nil || !strings.Contains(err.Error(), "mixer.d_state is 6 in the checkpoint, 8 here") {
+		t.Errorf("got error %v", err)
+	}
+}
+
+// A run of another layer than the first has a directory of its own.
+func TestDirectoryOfALayer(t *testing.T) {
+	for want, args := range map[string][]string{
+		"listops-quick": nil, "listops-paper-lssl": {"-preset", "paper", "-layer", "lssl"}, "listops-quick-linear": {"-mixer", `{"kind":"linear","in":2,"out":2}`},
+	} {
+		o, err := parseOptions(append(args, "-cache", "x"), &bytes.Buffer{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := filepath.Join("runs", want); o.out != want {
+			t.Errorf("%q: got %s, want %s", args, o.out, want)
 		}
 	}
 }
@@ -195,40 +268,51 @@ func TestImageTask(t *testing.T) {
 
 func TestOptionErrors(t *testing.T) {
 	for want, args := range map[string][]string{
-		`-task: want one of listops, image, got "text"`:                 {"-task", "text"},
-		`-preset: want one of quick, paper, smoke, got "fast"`:          {"-preset=fast"},
-		`invalid value "tanhh" for flag -activation: want one of gelu`:  {"-activation", "tanhh"},
-		`-init: want one of [lin`:                                       {"-init", "legt"},
-		"with -layer s4, got \"lin\"":                                   {"-layer", "s4", "-init", "lin"},
-		`invalid value "hilbert" for flag -init: want one of lin`:       {"-init", "hilbert"},
-		"flag provided but not defined: -dmodel":                        {"-dmodel", "3"},
-		`want options only, got "listops"`:                              {"listops"},
-		"-task image needs -data":                                       {"-task", "image"},
-		"-resume goes on with the run in -out":                          {"-resume", "-overwrite"},
-		`invalid value "1,x" for flag -buckets: want whole numbers`:     {"-buckets", "1,x"},
-		"train: want -lr > 0, got -1":                                   {"-lr", "-1"},
-		"want -batch >= 1, got 0":                                       {"-batch", "0"},
-		"want -micro-batch >= 0, got -1":                                {"-micro-batch", "-1"},
-		"want -micro-batch to divide -batch, 32, got 5":                 {"-batch", "32", "-micro-batch", "5"},
-		"want -buckets positive and ascending":                          {"-buckets", "64, 32"},
-		`invalid value "soon" for flag -max-time`:                       {"-max-time", "soon"},
-		`want -freeze to name some of dt, A, B, C, D, got "Q"`:          {"-freeze", "A, Q", "-preset", "smoke"},
-		"models: want an even -d-state >= 2 (conjugate pairs), got 3":   {"-d-state", "3", "-preset", "smoke"},
-		"invalid value 0 for flag -d-state":                             {"-d-state", "0"},
-		"invalid value 0 for flag -lr-ssm":                              {"-lr-ssm", "0.0"},
-		"-disc and -fixed-b are about -layer s4d":                       {"-layer", "s4", "-fixed-b"},
-		"want neither with -layer s4":                                   {"-layer", "s4", "-disc", "zoh"},
-		"-rank is about -layer s4":                                      {"-rank", "1"},
-		"-off-by-one is about the second kernel":                        {"-off-by-one"},
-		"want both or neither":                                          {"-preset", "paper", "-bidirectional=false", "-off-by-one"},
-		"-drop and -drop-patience are about -schedule plateau":          {"-drop", "0.5"},
-		"want -drop in (0, 1), got 2":                                   {"-schedule", "plateau", "-drop", "2"},
-		"want -n-ssm a divisor of the number of features H = 64, got 3": {"-n-ssm", "3"},
-		"want 0 < -dt-min <= -dt-max, got -dt-min = 1, -dt-max = 0.1":   {"-dt-min", "1"},
-		"-max-length: want >= -min-length + 2 = 52":                     {"-min-length", "50", "-max-length", "40"},
-		"-train-examples: want >= 1, got -5":                            {"-train-examples", "-5"},
-		"want -steps or -epochs >= 1, got neither":                      {"-steps", "0"},
-		"want -layers >= 0 and at most 4096 blocks in all":              {"-layers", "-1"},
+		`-task: want one of listops, image, got "text"`:                             {"-task", "text"},
+		`-preset: want one of quick, paper, smoke, got "fast"`:                      {"-preset=fast"},
+		`invalid value "tanhh" for flag -activation: want one of gelu`:              {"-activation", "tanhh"},
+		`-init: want one of [lin`:                                                   {"-init", "legt"},
+		"with -layer s4, got \"lin\"":                                               {"-layer", "s4", "-init", "lin"},
+		`invalid value "hilbert" for flag -init: want one of lin`:                   {"-init", "hilbert"},
+		"flag provided but not defined: -dmodel":                                    {"-dmodel", "3"},
+		`want options only, got "listops"`:                                          {"listops"},
+		"-task image needs -data":                                                   {"-task", "image"},
+		"-resume goes on with the run in -out":                                      {"-resume", "-overwrite"},
+		`invalid value "1,x" for flag -buckets: want whole numbers`:                 {"-buckets", "1,x"},
+		"train: want -lr > 0, got -1":                                               {"-lr", "-1"},
+		"want -batch >= 1, got 0":                                                   {"-batch", "0"},
+		"want -micro-batch >= 0, got -1":                                            {"-micro-batch", "-1"},
+		"want -micro-batch to divide -batch, 32, got 5":                             {"-batch", "32", "-micro-batch", "5"},
+		"want -buckets positive and ascending":                                      {"-buckets", "64, 32"},
+		`invalid value "soon" for flag -max-time`:                                   {"-max-time", "soon"},
+		`want -freeze to name some of dt, A, B, C, D, got "Q"`:                      {"-freeze", "A, Q", "-preset", "smoke"},
+		"models: want an even -d-state >= 2 (conjugate pairs), got 3":               {"-d-state", "3", "-preset", "smoke"},
+		"invalid value 0 for flag -d-state":                                         {"-d-state", "0"},
+		"invalid value 0 for flag -lr-ssm":                                          {"-lr-ssm", "0.0"},
+		"-fixed-b is about -layer s4d: want none with -layer s4":                    {"-layer", "s4", "-fixed-b"},
+		"-disc is about -layer s4d: want none with -layer dss":                      {"-layer", "dss", "-disc", "zoh"},
+		"-rank is about -layer s4: want none with -layer s4d":                       {"-rank", "1"},
+		"-n-ssm is about -layer s4d, s4, lssl: want none with -layer dss":           {"-layer=dss", "-n-ssm", "1"},
+		"-layer: want one of s4d, s4, dss, lssl":                                    {"-layer", "s5"},
+		"-init: want one of [legs legt lagt] with -layer lssl, got \"lin\"":         {"-layer", "lssl", "-init", "lin"},
+		"-mixer is the whole configuration of the layer: want no -d-state with it":  {"-mixer", `{"kind":"s4d","d_model":4}`, "-d-state", "4"},
+		"-mixer is the whole configuration of the layer: want no -layer with it":    {"-mixer", `{"kind":"s4d","d_model":4}`, "-layer", "s4d"},
+		"-mixer is the whole configuration of the layer: want no -d-model with it":  {"-mixer", `{"kind":"s4d","d_model":4}`, "-d-model", "8"},
+		`for flag -mixer: block: mixer: want a kind, one of`:                        {"-mixer", `{"kind":"s5"}`},
+		`for flag -mixer: block: mixer of kind "s4d": json: unknown field "states"`: {"-mixer", `{"kind":"s4d","states":4}`},
+		`for flag -mixer: want an object in JSON`:                                   {"-mixer", `{"kind":"s4d"},"norm":"batch"`},
+		`for flag -mixer: want an object, got null`:                                 {"-mixer", `null`},
+		`-mixer: S4DConfig: want DModel >= 1, got 0`:                                {"-mixer", `{"kind":"s4d"}`},
+		"-off-by-one is about the second kernel":                                    {"-off-by-one"},
+		"want both or neither":                                                      {"-preset", "paper", "-bidirectional=false", "-off-by-one"},
+		"-drop and -drop-patience are about -schedule plateau":                      {"-drop", "0.5"},
+		"want -drop in (0, 1), got 2":                                               {"-schedule", "plateau", "-drop", "2"},
+		"want -n-ssm a divisor of the number of features H = 64, got 3":             {"-n-ssm", "3"},
+		"want 0 < -dt-min <= -dt-max, got -dt-min = 1, -dt-max = 0.1":               {"-dt-min", "1"},
+		"-max-length: want >= -min-length + 2 = 52":                                 {"-min-length", "50", "-max-length", "40"},
+		"-train-examples: want >= 1, got -5":                                        {"-train-examples", "-5"},
+		"want -steps or -epochs >= 1, got neither":                                  {"-steps", "0"},
+		"want -layers >= 0 and at most 4096 blocks in all":                          {"-layers", "-1"},
 		"no such file":                                       {"-task", "image", "-data", "/nonexistent"},
 		"basic_train.tsv: no such file":                      {"-data", "/nonexistent"},
 		"-warmup: want fewer than the 50 of -steps, got 200": {"-steps", "50", "-warmup", "200"},
@@ -260,7 +344,7 @@ func TestHelpListsEveryOptionWithItsDefault(t *testing.T) {
 	if !errors.Is(err, flag.ErrHelp) {
 		t.Fatalf("got error %v", err)
 	}
-	o, err := defaults("listops", "paper")
+	o, err := defaults("listops", "paper", "s4d")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +353,7 @@ func TestHelpListsEveryOptionWithItsDefault(t *testing.T) {
 			t.Errorf("no -%s in the help text", f.Name)
 		}
 	})
-	for _, want := range []string{"-task listops -preset paper", "State space model:", "(default 128)", "gelu, gelu_tanh, relu, silu, tanh, sigmoid, identity"} {
+	for _, want := range []string{"-task listops -preset paper -layer s4d", "State space layers (s4d, s4, dss, lssl):", "-n-ssm int", "each feature; with s4d, s4,", "(default 128)", "gelu, gelu_tanh, relu, silu, tanh, sigmoid, identity"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
@@ -304,7 +388,7 @@ func TestEveryPresetIsValid(t *testing.T) {
 }
 
 func TestQuickPresetEndsWithinTenMinutes(t *testing.T) {
-	o, err := defaults("listops", "quick")
+	o, err := defaults("listops", "quick", "s4d")
 	if err != nil {
 		t.Fatal(err)
 	}
