@@ -1,6 +1,6 @@
-// Command kernels draws what the state space layers of a model compute: all
-// kernels as a heat map, and of one feature the basis functions and the
-// eigenvalues, as PNG.
+// Command kernels draws what the layers of a model compute that are convolutions:
+// all kernels as a heat map, and, of one feature of a state space layer, the basis
+// functions and the eigenvalues, as PNG.
 //
 //	go run ./examples/kernels                            every initialisation
 //	go run ./examples/kernels -model runs/listops-quick  a trained model, or a checkpoint

@@ -25,7 +25,7 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	o := &options{start: allStarts, length: 1024, states: 6}
 	fs := o.flags()
 	help := func() {
-		fmt.Fprint(out, "usage: kernels [options]\n\nDraw the kernels, basis functions and eigenvalues of state space layers.\n\n")
+		fmt.Fprint(out, "usage: kernels [options]\n\nDraw the kernels of layers that are convolutions, and the basis functions and eigenvalues of state space layers.\n\n")
 		fs.VisitAll(func(f *flag.Flag) { option.Print(out, f) })
 	}
 	if err := option.Parse(fs, args, help); err != nil {

@@ -48,8 +48,13 @@ func newPicture(s subject, ks []kernel, o *options) (*picture, error) {
 		p.noSystem = "DSS softmax without LMax is another system at every length"
 		return p, nil
 	}
+	systems, ok := s.layer.(layers.Systems)
+	if !ok {
+		p.noSystem = "the kernels are the parameters: there is no state"
+		return p, nil
+	}
 	for h := range features {
-		sys, err := s.layer.System(0, h)
+		sys, err := systems.System(0, h)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +74,7 @@ func newPicture(s subject, ks []kernel, o *options) (*picture, error) {
 }
 
 // addFeature computes what is drawn of the one feature.
-func (p *picture) addFeature(l layers.StateSpaceLayer, sys *layers.System, states int) error {
+func (p *picture) addFeature(l layers.Layer, sys *layers.System, states int) error {
 	p.unit = "time"
 	if sys.Dt == 1 {
 		p.unit = "step"

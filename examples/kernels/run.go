@@ -21,6 +21,10 @@ func run(args []string, out io.Writer) error {
 	fmt.Fprintln(w, "layer\tkernels\teffective length\t\t\tpicture")
 	fmt.Fprintln(w, "\t\tshortest\tmedian\tlongest\t")
 	for _, s := range subjects {
+		if s.layer == nil {
+			fmt.Fprintf(w, "%s\t-\t-\t-\t-\tnone: the layer has no kernels: %s\n", s.title, s.kind)
+			continue
+		}
 		ks, err := readKernels(s, o.length)
 		if err != nil {
 			return err

@@ -232,6 +232,47 @@ func TestLayerWithoutSystem(t *testing.T) {
 	checkPicture(t, filepath.Join(dir, "kernels", "layer-0.png"), 1, 2)
 }
 
+// stacked saves a model of different blocks, and returns its directory.
+func stacked(t *testing.T, mixers ...layers.MixerConfig) string {
+	t.Helper()
+	var s layers.StackConfig
+	for _, m := range mixers {
+		s.Blocks = append(s.Blocks, layers.BlockConfig{Mixer: m})
+	}
+	m, err := models.NewClassifier(G.NewGraph(), tensor.Float32, models.ClassifierConfig{Features: 1, Classes: 2, Stack: s}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := m.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// A layer that is no convolution is named, and the others are drawn; a model of
+// such layers alone is an error.
+func TestLayersWithoutKernels(t *testing.T) {
+	linear, s4d := layers.LinearConfig{In: 2, Out: 2}, layers.S4DConfig{DModel: 2, DState: 2}
+	dir := stacked(t, linear, s4d)
+	out := kernels(t, "-model", dir, "-length", "16")
+	if want := "none: the layer has no kernels: Linear"; !strings.Contains(out, want) {
+		t.Errorf("no %q in\n%s", want, out)
+	}
+	checkPicture(t, filepath.Join(dir, "kernels", "layer-1.png"), 2, 2)
+	if _, err := os.Stat(filepath.Join(dir, "kernels", "layer-0.png")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("layer 0: got %v, want no picture", err)
+	}
+	for want, args := range map[string][]string{
+		"-layer: want a block around a convolution, got number 0 around a layer without kernels: Linear": {"-model", dir, "-layer", "0"},
+		"whose layers have no kernels: Linear": {"-model", stacked(t, linear, linear)},
+	} {
+		if err := run(args, &bytes.Buffer{}); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("kernels %q: got error %v, want %q", args, err, want)
+		}
+	}
+}
+
 // noise is a data set.
 type noise struct{}
 

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	G "gorgonia.org/gorgonia"
 
@@ -16,16 +18,29 @@ import (
 	"github.com/gorgonia-s4/s4/train"
 )
 
+// convolution is a layer that has kernels.
+type convolution interface {
+	layers.Mixer
+	layers.Kernels
+}
+
 // subject is a layer to be drawn.
 type subject struct {
 	name  string // of the picture's file
 	title string
 	graph *G.ExprGraph // of the layer
-	layer layers.StateSpaceLayer
+	kind  string       // of the layer
+	layer convolution  // nil if it is none
 }
 
-// loadModel returns the state space layers of a trained model, or that of the one
-// block that only names, for sequences of the given length.
+// kindOf names the kind of a layer, as Summary does.
+func kindOf(l layers.Layer) string {
+	name := fmt.Sprintf("%T", l)
+	return name[strings.LastIndex(name, ".")+1:]
+}
+
+// loadModel returns the layers of a trained model, or that of the one block that
+// only names, for sequences of the given length. At least one is a convolution.
 func loadModel(path string, length int, only *int) ([]subject, error) {
 	m, err := findModel(path)
 	if err != nil {
@@ -39,23 +54,24 @@ func loadModel(path string, length int, only *int) ([]subject, error) {
 		return nil, fmt.Errorf("-layer: want one of the model's blocks 0 to %d, got %d", n-1, *only)
 	}
 	var subjects []subject
+	var others []string
 	for i, b := range m.Blocks() {
 		if only != nil && i != *only {
 			continue
 		}
-		l, ok := b.Mixer().(layers.StateSpaceLayer)
-		if !ok && only == nil { // nothing to draw
-			continue
+		s := subject{name: fmt.Sprintf("layer-%d", i), title: fmt.Sprintf("layer %d", i), graph: g, kind: kindOf(b.Mixer())}
+		if s.layer, _ = b.Mixer().(convolution); s.layer == nil && !slices.Contains(others, s.kind) {
+			others = append(others, s.kind)
 		}
-		if !ok {
-			return nil, fmt.Errorf("-layer: want a block around a state space layer, got number %d around a %T", i, b.Mixer())
-		}
-		subjects = append(subjects, subject{
-			name: fmt.Sprintf("layer-%d", i), title: fmt.Sprintf("layer %d", i),
-			graph: g, layer: l,
-		})
+		subjects = append(subjects, s)
 	}
-	return subjects, nil
+	switch {
+	case slices.ContainsFunc(subjects, func(s subject) bool { return s.layer != nil }):
+		return subjects, nil
+	case only != nil:
+		return nil, fmt.Errorf("-layer: want a block around a convolution, got number %d around a layer without kernels: %s", *only, others[0])
+	}
+	return nil, fmt.Errorf("-model: want a layer that is a convolution, got %s, whose layers have no kernels: %s", path, strings.Join(others, ", "))
 }
 
 // findModel reads the model or checkpoint at path: a saved model's directory, a

@@ -17,7 +17,7 @@ const allStarts = "all"
 // start is an initialisation of a kind of layer.
 type start struct {
 	name, title string
-	layer       func(g *G.ExprGraph, length int) (layers.StateSpaceLayer, error)
+	layer       func(g *G.ExprGraph, length int) (convolution, error)
 }
 
 // The layers whose initialisations are drawn: features, state size, and the
@@ -32,22 +32,22 @@ const (
 func starts() []start {
 	var ss []start
 	for _, init := range hippo.DiagInits() {
-		ss = append(ss, start{"s4d-" + string(init), fmt.Sprintf("S4D, init %q", init), func(g *G.ExprGraph, _ int) (layers.StateSpaceLayer, error) {
+		ss = append(ss, start{"s4d-" + string(init), fmt.Sprintf("S4D, init %q", init), func(g *G.ExprGraph, _ int) (convolution, error) {
 			return layers.NewS4D(g, tensor.Float64, layers.S4DConfig{DModel: startFeatures, DState: startStates, Init: init, DtMin: startDt / 100, DtMax: startDt})
 		}})
 	}
 	for _, init := range hippo.DPLRInits() {
-		ss = append(ss, start{"s4-" + string(init), fmt.Sprintf("S4, init %q", init), func(g *G.ExprGraph, length int) (layers.StateSpaceLayer, error) {
+		ss = append(ss, start{"s4-" + string(init), fmt.Sprintf("S4, init %q", init), func(g *G.ExprGraph, length int) (convolution, error) {
 			return layers.NewS4(g, tensor.Float64, layers.S4Config{DModel: startFeatures, DState: startStates, Init: init, LMax: length, DtMin: startDt / 100, DtMax: startDt})
 		}})
 	}
 	for _, init := range []layers.DSSInit{layers.DSSInitLegS, layers.DSSInitRandom} {
-		ss = append(ss, start{"dss-" + string(init), fmt.Sprintf("DSS, init %q", init), func(g *G.ExprGraph, length int) (layers.StateSpaceLayer, error) {
+		ss = append(ss, start{"dss-" + string(init), fmt.Sprintf("DSS, init %q", init), func(g *G.ExprGraph, length int) (convolution, error) {
 			return layers.NewDSS(g, tensor.Float64, layers.DSSConfig{DModel: startFeatures, DState: startStates / 2, Init: init, Version: vandermonde.DSSExp, LMax: length, DtMin: startDt / 100, DtMax: startDt})
 		}})
 	}
 	for _, m := range []hippo.Measure{hippo.LegS, hippo.LegT, hippo.LagT} {
-		ss = append(ss, start{"lssl-" + string(m), fmt.Sprintf("LSSL, measure %q", m), func(g *G.ExprGraph, _ int) (layers.StateSpaceLayer, error) {
+		ss = append(ss, start{"lssl-" + string(m), fmt.Sprintf("LSSL, measure %q", m), func(g *G.ExprGraph, _ int) (convolution, error) {
 			return layers.NewLSSL(g, tensor.Float64, layers.LSSLConfig{DModel: startFeatures, DState: startStates, Init: m, DtMin: startDt / 100, DtMax: startDt})
 		}})
 	}
@@ -74,7 +74,7 @@ func makeStarts(name string, length int) ([]subject, error) {
 		if err != nil {
 			return nil, err
 		}
-		subjects = append(subjects, subject{name: s.name, title: s.title, graph: g, layer: l})
+		subjects = append(subjects, subject{name: s.name, title: s.title, graph: g, kind: kindOf(l), layer: l})
 	}
 	return subjects, nil
 }

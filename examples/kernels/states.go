@@ -17,7 +17,7 @@ import (
 // Of S4 the states are those of the measure it starts from, x = 2 Re(V z), where
 // z are the stored ones; of the others the stored ones, of complex ones the real
 // part.
-func basis(l layers.StateSpaceLayer, s *layers.System, feature, n, length int) ([][]float64, error) {
+func basis(l layers.Layer, s *layers.System, feature, n, length int) ([][]float64, error) {
 	v, err := startBasis(l, feature)
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func coordinate(x []float64, v *mat.CDense, i int) float64 {
 
 // startBasis returns the eigenbasis V (N, N/2) of the measure that a feature of
 // an S4 layer starts from; nil for other layers and where it starts diagonal.
-func startBasis(l layers.StateSpaceLayer, feature int) (*mat.CDense, error) {
+func startBasis(l layers.Layer, feature int) (*mat.CDense, error) {
 	s4, ok := l.(*layers.S4)
 	if !ok {
 		return nil, nil
