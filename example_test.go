@@ -55,7 +55,7 @@ func Example_mixedBlocks() {
 	// Block "stack.2": 2 parameters of 72 elements
 	// Block "stack.3": 3 parameters of 24 elements
 	// output (2, 8, 64)
-	// block: mixer: want a kind, one of dss, leaky, linear, lssl, s4, s4d, got "lstn"
+	// block: mixer: want a kind, one of conv1d, convnet, dss, feedforward, gru, leaky, linear, longconv, lssl, lstm, rnn, s4, s4d, tcn, got "lstn"
 }
 
 // The layers of a plain Gorgonia model are saved and loaded: all of them, or a

@@ -8,6 +8,8 @@ import (
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/layers"
 )
 
 // kernel is one kernel of a feature of a layer. Those of a bidirectional layer
@@ -18,10 +20,10 @@ type kernel struct {
 	reach   int       // effective length
 }
 
-// readKernels returns all kernels of a layer for sequences of a length, that of
-// the smallest effective length first.
+// readKernels returns all kernels of a layer for sequences of a length, as
+// far as they reach, that of the smallest effective length first.
 func readKernels(s subject, length int) ([]kernel, error) {
-	n, err := s.layer.Kernel(length)
+	n, err := s.layer.Kernel(min(length, lagsOf(s.layer)))
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +49,22 @@ func readKernels(s subject, length int) ([]kernel, error) {
 	}
 	slices.SortStableFunc(ks, func(a, b kernel) int { return cmp.Compare(a.reach, b.reach) })
 	return ks, nil
+}
+
+// lagsOf returns how many lags the kernels of a layer have at most: beyond them
+// they are 0.
+func lagsOf(l layers.Layer) int {
+	n := 0
+	switch l := l.(type) {
+	case *layers.DSS:
+		n = l.Config().LMax
+	case *layers.LongConv:
+		n = l.Config().LMax
+	}
+	if n == 0 {
+		return maxLength
+	}
+	return n
 }
 
 // floats returns the values of a tensor as float64.

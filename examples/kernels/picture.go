@@ -44,13 +44,9 @@ func newPicture(s subject, ks []kernel, o *options) (*picture, error) {
 	if p.feature >= features {
 		return nil, fmt.Errorf("-feature: %s has features 0 to %d, got %d", s.title, features-1, p.feature)
 	}
-	if d, ok := s.layer.(*layers.DSS); ok && d.Config().Version == vandermonde.DSSSoftmax && d.Config().LMax == 0 {
-		p.noSystem = "DSS softmax without LMax is another system at every length"
-		return p, nil
-	}
-	systems, ok := s.layer.(layers.Systems)
-	if !ok {
-		p.noSystem = "the kernels are the parameters: there is no state"
+	systems, why := systemsOf(s.layer)
+	if systems == nil {
+		p.noSystem = why
 		return p, nil
 	}
 	for h := range features {
@@ -71,6 +67,22 @@ func newPicture(s subject, ks []kernel, o *options) (*picture, error) {
 		}
 	}
 	return p, nil
+}
+
+// systemsOf returns a layer as linear systems, or why it is none.
+func systemsOf(l layers.Layer) (systems layers.Systems, why string) {
+	switch l := l.(type) {
+	case *layers.LongConv:
+		return nil, "the kernels are free: there is no state space"
+	case *layers.DSS:
+		if c := l.Config(); c.Version == vandermonde.DSSSoftmax && c.LMax == 0 {
+			return nil, "DSS softmax without LMax is another system at every length"
+		}
+	}
+	if systems, ok := l.(layers.Systems); ok {
+		return systems, ""
+	}
+	return nil, "the layer has kernels and no state space"
 }
 
 // addFeature computes what is drawn of the one feature.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -135,7 +136,11 @@ func TestEveryInitialisationIsDrawn(t *testing.T) {
 	dir := t.TempDir()
 	out := kernels(t, "-out", dir, "-length", "40", "-states", "3")
 	for _, name := range startNames() {
-		checkPicture(t, filepath.Join(dir, name+".png"), 2, 2)
+		rows := 2
+		if name == "longconv" { // kernels alone
+			rows = 1
+		}
+		checkPicture(t, filepath.Join(dir, name+".png"), rows, 2)
 	}
 	for _, want := range []string{"shortest", `S4D, init "lin"`, "32"} {
 		if !strings.Contains(out, want) {
@@ -230,6 +235,24 @@ func TestLayerWithoutSystem(t *testing.T) {
 	}
 	kernels(t, "-model", dir, "-length", "40")
 	checkPicture(t, filepath.Join(dir, "kernels", "layer-0.png"), 1, 2)
+}
+
+// Kernels that are shorter than the length asked for are drawn as far as they reach.
+func TestShortKernels(t *testing.T) {
+	dir := stacked(t, layers.DSSConfig{DModel: 3, DState: 4, LMax: 20})
+	kernels(t, "-model", dir, "-length", "40")
+	checkPicture(t, filepath.Join(dir, "kernels", "layer-0.png"), 2, 2)
+}
+
+// The kernels of a convolution that is no state space model are drawn.
+func TestFreeKernels(t *testing.T) {
+	dir := stacked(t, layers.LongConvConfig{DModel: 3, LMax: 20, SSM: layers.SSM{Bidirectional: true}})
+	out := kernels(t, "-model", dir, "-length", "40")
+	checkPicture(t, filepath.Join(dir, "kernels", "layer-0.png"), 1, 2)
+	fields := strings.Fields(out[strings.LastIndex(out, "layer 0"):])
+	if longest, err := strconv.Atoi(fields[5]); fields[2] != "6" || err != nil || longest < 2 || longest > 20 {
+		t.Errorf("want 6 kernels of at most 20 steps, got\n%s", out)
+	}
 }
 
 // stacked saves a model of different blocks, and returns its directory.

@@ -51,7 +51,9 @@ func starts() []start {
 			return layers.NewLSSL(g, tensor.Float64, layers.LSSLConfig{DModel: startFeatures, DState: startStates, Init: m, DtMin: startDt / 100, DtMax: startDt})
 		}})
 	}
-	return ss
+	return append(ss, start{"longconv", "LongConv", func(g *G.ExprGraph, length int) (convolution, error) {
+		return layers.NewLongConv(g, tensor.Float64, layers.LongConvConfig{DModel: startFeatures, LMax: length})
+	}})
 }
 
 func startNames() []string {

@@ -10,7 +10,7 @@ import (
 // with one is told in their terms.
 var (
 	modelFields = option.Fields{
-		"Repeat": "-layers", "Pool": "-pool", "Norm": "-norm", "PreNorm": "-prenorm", "Dropout": "-dropout",
+		"Repeat": "-layers", "Levels": "-layers", "Pool": "-pool", "Norm": "-norm", "PreNorm": "-prenorm", "Dropout": "-dropout",
 		"DModel": "-d-model", "DState": "-d-state", "NSSM": "-n-ssm", "Channels": "-channels", "Init": "-init", "Rank": "-rank",
 		"Disc": "-disc", "FixedB": "-fixed-b", "Bidirectional": "-bidirectional", "OffByOne": "-off-by-one",
 		"DtMin": "-dt-min", "DtMax": "-dt-max", "Dt": "-dt", "DtTransform": "-dt-transform", "ATransform": "-a-transform",
@@ -30,7 +30,7 @@ var (
 	// resumeFields are the fields as checkpoints have them, and what is said of
 	// the data.
 	resumeFields = option.Fields{
-		"repeat": "-layers", "pool": "-pool", "norm": "-norm", "prenorm": "-prenorm", "dropout": "-dropout",
+		"repeat": "-layers", "stack.blocks": "-layers", "pool": "-pool", "norm": "-norm", "prenorm": "-prenorm", "dropout": "-dropout",
 		"batch_size": "-batch", "micro_batch": "-micro-batch", "eval_batch_size": "-eval-batch", "buckets": "-buckets", "seed": "-seed", "dtype": "-dtype",
 		"lr": "-lr", "weight_decay": "-wd", "clip": "-clip", "schedule.kind": "-schedule", "schedule.warm_up": "-warmup",
 		"schedule.drop": "-drop", "schedule.patience": "-drop-patience", "eval_every": "-eval-every",
@@ -39,7 +39,7 @@ var (
 	}
 	// layerFields are those of a layer that is not that of -mixer.
 	layerFields = option.Fields{
-		"d_model": "-d-model", "d_state": "-d-state", "n_ssm": "-n-ssm", "channels": "-channels", "init": "-init", "rank": "-rank",
+		"d_model": "-d-model", "mixer.in": "-d-model", "mixer.out": "-d-model", "mixer.levels": "-layers", "d_state": "-d-state", "n_ssm": "-n-ssm", "channels": "-channels", "init": "-init", "rank": "-rank",
 		"disc": "-disc", "fixed_b": "-fixed-b", "bidirectional": "-bidirectional", "off_by_one": "-off-by-one",
 		"dt_min": "-dt-min", "dt_max": "-dt-max", "dt": "-dt", "dt_transform": "-dt-transform", "a_transform": "-a-transform",
 		"activation": "-activation", "mixing": "-mixing", "l_max": "-buckets", "frozen": "-freeze", "follow_lr": "-follow-lr",

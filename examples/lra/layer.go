@@ -24,42 +24,103 @@ type kind struct {
 	own bool
 	// start sets what the layer has other defaults of than S4D. nil means nothing.
 	start func(o *options)
-	// blocks makes the blocks.
-	blocks func(o *options) []layers.BlockConfig
+	// stack makes the blocks.
+	stack func(o *options) layers.StackConfig
 }
 
-// What several kinds take: those in a residual block, and state space layers, which
-// have directions, step sizes and learning rates too.
+// What several kinds take: all in a residual block, of those the ones that are long
+// convolutions, and of those the state space layers.
 const (
 	inBlock    = "norm prenorm "
-	stateSpace = inBlock + "activation mixing d-state channels init bidirectional off-by-one dt-min dt-max lr-ssm lr-dt lr-a lr-b follow-lr freeze "
+	kernels    = inBlock + "bidirectional activation mixing channels off-by-one lr-ssm follow-lr freeze "
+	stateSpace = kernels + "d-state init dt-min dt-max lr-dt lr-a lr-b "
 )
 
-// kinds are the layers, those that read the most options first.
+// kinds are the layers. The first is the default.
 var kinds = []kind{
 	{
 		name: "s4d", takes: stateSpace + "n-ssm disc fixed-b dt dt-transform a-transform",
-		inits:  hippo.DiagInits(),
-		blocks: repeated(func(o *options) layers.MixerConfig { return o.s4d }),
+		inits: hippo.DiagInits(),
+		stack: repeated(func(o *options) layers.MixerConfig { return o.s4d }),
 	},
 	{
 		name: "s4", takes: stateSpace + "n-ssm rank dt dt-transform a-transform",
-		inits:  hippo.DPLRInits(),
-		start:  func(o *options) { o.s4d.Init = hippo.InitLegS },
-		blocks: repeated(s4),
+		inits: hippo.DPLRInits(),
+		start: func(o *options) { o.s4d.Init = hippo.InitLegS },
+		stack: repeated(s4),
 	},
 	{
 		name: "dss", takes: stateSpace + "dt",
-		inits:  []hippo.Init{hippo.Init(layers.DSSInitLegS), hippo.Init(layers.DSSInitRandom)},
-		start:  func(o *options) { o.s4d.Init, o.s4d.Dt = hippo.InitLegS, layers.DtPerPart },
-		blocks: repeated(dss),
+		inits: []hippo.Init{hippo.Init(layers.DSSInitLegS), hippo.Init(layers.DSSInitRandom)},
+		start: func(o *options) { o.s4d.Init, o.s4d.Dt = hippo.InitLegS, layers.DtPerPart },
+		stack: repeated(dss),
 	},
 	{
 		name: "lssl", takes: stateSpace + "n-ssm dt-transform",
-		inits:  []hippo.Init{hippo.Init(hippo.LegS), hippo.Init(hippo.LegT), hippo.Init(hippo.LagT)},
-		start:  func(o *options) { o.s4d.Init, o.s4d.LRA, o.s4d.LRB = hippo.InitLegS, 1e-4, 1e-4 },
-		blocks: repeated(lssl),
+		inits: []hippo.Init{hippo.Init(hippo.LegS), hippo.Init(hippo.LegT), hippo.Init(hippo.LagT)},
+		start: func(o *options) { o.s4d.Init, o.s4d.LRA, o.s4d.LRB = hippo.InitLegS, 1e-4, 1e-4 },
+		stack: repeated(lssl),
 	},
+	{
+		name: "lstm", takes: inBlock + "bidirectional",
+		start: startRecurrent,
+		stack: repeated(func(o *options) layers.MixerConfig {
+			return layers.LSTMConfig{DModel: o.s4d.DModel, Bidirectional: o.s4d.Bidirectional}
+		}),
+	},
+	{
+		name: "gru", takes: inBlock + "bidirectional",
+		start: startRecurrent,
+		stack: repeated(func(o *options) layers.MixerConfig {
+			return layers.GRUConfig{DModel: o.s4d.DModel, Bidirectional: o.s4d.Bidirectional}
+		}),
+	},
+	{
+		name: "rnn", takes: inBlock + "bidirectional",
+		start: startRecurrent,
+		stack: repeated(func(o *options) layers.MixerConfig {
+			return layers.RNNConfig{DModel: o.s4d.DModel, Bidirectional: o.s4d.Bidirectional}
+		}),
+	},
+	{
+		name: "tcn", own: true,
+		start: startTCN,
+		stack: func(o *options) layers.StackConfig {
+			return inRow(layers.TCNConfig{In: o.s4d.DModel, Out: o.s4d.DModel, Kernel: tcnKernel, Levels: o.depth, Dropout: o.block.Dropout})
+		},
+	},
+	{
+		name: "convnet", takes: inBlock + "bidirectional",
+		start: func(o *options) { o.s4d.Bidirectional, o.train.LR = true, slowRate },
+		stack: repeated(func(o *options) layers.MixerConfig {
+			return layers.ConvNetConfig{DModel: o.s4d.DModel, Same: o.s4d.Bidirectional, Norm: o.block.Norm, Dropout: o.block.Dropout}
+		}),
+	},
+	{
+		name: "longconv", takes: kernels,
+		stack: repeated(func(o *options) layers.MixerConfig {
+			return layers.LongConvConfig{DModel: o.s4d.DModel, LMax: o.longest(), SSM: o.s4d.SSM}
+		}),
+	},
+}
+
+// slowRate is the learning rate of the layers that do not stand that of S4D.
+const slowRate = 0.002
+
+// startRecurrent bounds the gradient, which grows with the length.
+func startRecurrent(o *options) { o.train.LR, o.train.Clip = slowRate, 1 }
+
+// tcnKernel is the number of taps of a kernel of a TCN. That and the learning rate
+// are those of Bai et al. 2018 for sequential images.
+const tcnKernel = 7
+
+// startTCN gives a TCN the levels that it needs for the last output to depend on the
+// first input: the dilation doubles from level to level, of two convolutions each.
+func startTCN(o *options) {
+	for 1+2*(tcnKernel-1)*(1<<o.depth-1) < o.longest() {
+		o.depth++
+	}
+	o.train.LR = slowRate
 }
 
 // layerNames lists the kinds.
@@ -113,12 +174,21 @@ func (o *options) checkLayer() error {
 }
 
 // repeated are blocks that are all alike, each with a residual.
-func repeated(mixer func(o *options) layers.MixerConfig) func(o *options) []layers.BlockConfig {
-	return func(o *options) []layers.BlockConfig {
+func repeated(mixer func(o *options) layers.MixerConfig) func(o *options) layers.StackConfig {
+	return func(o *options) layers.StackConfig {
 		b := o.block
 		b.Mixer = mixer(o)
-		return []layers.BlockConfig{b}
+		return layers.StackConfig{Blocks: []layers.BlockConfig{b}, Repeat: o.depth}
 	}
+}
+
+// inRow are blocks of layers that have norms and residuals of their own.
+func inRow(mixers ...layers.MixerConfig) layers.StackConfig {
+	var s layers.StackConfig
+	for _, m := range mixers {
+		s.Blocks = append(s.Blocks, layers.BlockConfig{Mixer: m, Norm: layers.NoNorm, NoResidual: true})
+	}
+	return s
 }
 
 func s4(o *options) layers.MixerConfig {
@@ -148,30 +218,17 @@ func lssl(o *options) layers.MixerConfig {
 
 // setLayer puts the blocks of the chosen layer into the configuration of the model.
 func (o *options) setLayer() {
-	s := layers.StackConfig{Repeat: o.depth}
-	if o.mixer.MixerConfig != nil {
-		s.Blocks = []layers.BlockConfig{o.around(o.mixer.MixerConfig)}
-	} else {
-		s.Blocks = findKind(o.layer).blocks(o)
+	m := o.mixer.MixerConfig
+	switch {
+	case m == nil:
+		o.model.Stack = findKind(o.layer).stack(o)
+	case o.mixer.own():
+		o.model.Stack = inRow(m)
+		o.model.Stack.Repeat = o.depth
+	default:
+		o.model.Stack = repeated(func(*options) layers.MixerConfig { return m })(o)
 	}
-	if len(s.Blocks) > 1 {
-		s.Repeat = 0
-	}
-	o.model.Stack = s
 }
-
-// around is a block around a mixer of -mixer.
-func (o *options) around(m layers.MixerConfig) layers.BlockConfig {
-	b := o.block
-	if o.mixer.own() {
-		b = bare
-	}
-	b.Mixer = m
-	return b
-}
-
-// bare is a block that is nothing but its mixer.
-var bare = layers.BlockConfig{Norm: layers.NoNorm, NoResidual: true}
 
 // mixer is the flag.Value of -mixer: a configuration in JSON.
 type mixer struct {

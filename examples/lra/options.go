@@ -200,8 +200,8 @@ var stateSpaceLayers = []string{"s4d", "s4", "dss", "lssl"}
 // sections are the groups of options in the help text.
 var sections = []struct{ title, names string }{
 	{"What to train", "task preset data cache out resume overwrite seed cpuprofile"},
-	{"Model", "layer mixer layers d-model norm prenorm dropout pool"},
-	{"State space layers (" + strings.Join(stateSpaceLayers, ", ") + ")", "activation mixing d-state n-ssm channels init rank disc fixed-b bidirectional off-by-one dt dt-min dt-max dt-transform a-transform lr-ssm lr-dt lr-a lr-b follow-lr freeze"},
+	{"Model", "layer mixer layers d-model bidirectional norm prenorm dropout pool"},
+	{"State space layers (" + strings.Join(stateSpaceLayers, ", ") + ")", "activation mixing d-state n-ssm channels init rank disc fixed-b off-by-one dt dt-min dt-max dt-transform a-transform lr-ssm lr-dt lr-a lr-b follow-lr freeze"},
 	{"Training", "steps epochs max-time batch micro-batch eval-batch buckets lr wd clip schedule warmup drop drop-patience eval-every patience dtype"},
 	{"ListOps data", "train-examples test-examples min-length max-length"},
 }
@@ -224,11 +224,11 @@ func (o *options) flags() *flag.FlagSet {
 
 	option.Choice(fs, "layer", &o.layer, "the sequence layer of the blocks", layerNames())
 	fs.Var(&o.mixer, "mixer", "in place of -layer: the whole configuration of any sequence layer of the library in `JSON`, as config.json of a trained model has it: {\"kind\": \"s4d\", \"d_model\": 64}")
-	fs.IntVar(&o.depth, "layers", o.depth, "number of blocks")
+	fs.IntVar(&o.depth, "layers", o.depth, "number of blocks; of tcn levels")
 	fs.IntVar(&s.DModel, "d-model", s.DModel, "features (H)")
 	option.Choice(fs, "norm", &b.Norm, "normalisation", []layers.NormKind{layers.LayerNorm, layers.BatchNorm, layers.NoNorm})
-	fs.BoolVar(&b.PreNorm, "prenorm", b.PreNorm, "normalise before the layer of a block, not after the sum")
-	fs.Float64Var(&b.Dropout, "dropout", b.Dropout, "dropout in a block and before its mixing")
+	fs.BoolVar(&b.PreNorm, "prenorm", b.PreNorm, "normalise before the layer, not after the sum with its input")
+	fs.Float64Var(&b.Dropout, "dropout", b.Dropout, "dropout in a block and, where it has one, before its mixing")
 	option.Choice(fs, "pool", &m.Pool, "pooling over the steps", ops.PoolModes())
 	option.Choice(fs, "activation", &s.Activation, "after the kernels", ops.Activations())
 	option.Choice(fs, "mixing", &s.Mixing, "of the features, after the activation", []layers.Mixing{layers.MixGLU, layers.MixLinear, layers.MixNone})
@@ -240,19 +240,19 @@ func (o *options) flags() *flag.FlagSet {
 	fs.IntVar(&o.rank, "rank", o.rank, "low-rank corrections; 0: as many as -init needs")
 	option.Choice(fs, "disc", &s.Disc, "discretisation", []ssm.Disc{ssm.ZOH, ssm.Bilinear})
 	fs.BoolVar(&s.FixedB, "fixed-b", s.FixedB, "B = 1, not learned")
-	fs.BoolVar(&s.Bidirectional, "bidirectional", s.Bidirectional, "a second kernel over the future")
+	fs.BoolVar(&s.Bidirectional, "bidirectional", s.Bidirectional, "see the future too: by a second kernel or recurrence, or (transformer, convnet) by not being causal")
 	fs.BoolVar(&s.OffByOne, "off-by-one", s.OffByOne, "let the second kernel start one step ahead, as the reference does; off without -bidirectional")
 	fs.Float64Var(&s.DtMin, "dt-min", s.DtMin, "smallest initial step size")
 	fs.Float64Var(&s.DtMax, "dt-max", s.DtMax, "largest initial step size")
 	option.Choice(fs, "dt", &s.Dt, "what has a step size of its own: a feature, each state of one, or (dss) the real and the imaginary part of one", []layers.StepSizes{layers.DtPerFeature, layers.DtPerState, layers.DtPerPart})
 	option.Choice(fs, "dt-transform", &s.DtTransform, "step size from its parameter", []ssm.Transform{ssm.Exp, ssm.Softplus})
 	option.Choice(fs, "a-transform", &s.ATransform, "decay rate from its parameter", ssm.Transforms())
-	fs.Float64Var(&s.LR, "lr-ssm", s.LR, "learning rate of dt, A and B, of dss also of C")
+	fs.Float64Var(&s.LR, "lr-ssm", s.LR, "learning rate of dt, A and B, of dss also of C, of longconv of the kernels")
 	fs.Float64Var(&s.LRDt, "lr-dt", s.LRDt, "learning rate of dt; 0: -lr-ssm")
 	fs.Float64Var(&s.LRA, "lr-a", s.LRA, "learning rate of A; 0: -lr-ssm")
 	fs.Float64Var(&s.LRB, "lr-b", s.LRB, "learning rate of B; 0: -lr-ssm")
-	option.Strings(fs, "follow-lr", &s.FollowLR, "comma-separated `list` of dt, A, B whose learning rate is that of -lr")
-	option.Strings(fs, "freeze", &s.Frozen, "comma-separated `list` of dt, A, B, C, D that are not learned")
+	option.Strings(fs, "follow-lr", &s.FollowLR, "comma-separated `list` of dt, A, B (of longconv kernel) whose learning rate is that of -lr")
+	option.Strings(fs, "freeze", &s.Frozen, "comma-separated `list` of dt, A, B, C, D (of longconv kernel, D) that are not learned")
 
 	fs.IntVar(&t.Steps, "steps", t.Steps, "optimiser steps; 0: as many as -epochs give")
 	fs.IntVar(&t.Epochs, "epochs", t.Epochs, "passes over the data; 0: as many as -steps give")
@@ -349,6 +349,19 @@ func (o *options) longest() int {
 	return listops.DefaultLMax
 }
 
+// with says which layers an option is about, or is not if those are fewer; nothing if
+// it is about all or those that its section names.
+func with(takers []string) string {
+	others := slices.DeleteFunc(layerNames(), func(name string) bool { return slices.Contains(takers, name) })
+	switch {
+	case len(takers) == 0 || slices.Equal(takers, stateSpaceLayers):
+		return ""
+	case len(others) < len(takers):
+		return "; not with " + strings.Join(others, ", ")
+	}
+	return "; with " + strings.Join(takers, ", ")
+}
+
 // printUsage prints the options in groups.
 func printUsage(fs *flag.FlagSet, o *options, out io.Writer) {
 	fmt.Fprintf(out, "usage: lra [options]\n\nTrain a sequence model on a task of Long Range Arena.\nThe defaults below are those of -task %s -preset %s -layer %s.\n", o.task, o.preset, o.layer)
@@ -356,9 +369,7 @@ func printUsage(fs *flag.FlagSet, o *options, out io.Writer) {
 		fmt.Fprintf(out, "\n%s:\n", s.title)
 		for _, name := range strings.Fields(s.names) {
 			f := *fs.Lookup(name)
-			if of := takers(name); len(of) > 0 && !slices.Equal(of, stateSpaceLayers) {
-				f.Usage += "; with " + strings.Join(of, ", ")
-			}
+			f.Usage += with(takers(name))
 			option.Print(out, &f)
 		}
 	}

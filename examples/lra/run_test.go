@@ -140,6 +140,7 @@ func TestEveryLayer(t *testing.T) {
 	data := t.TempDir()
 	for name, want := range map[string]string{
 		"s4d": "S4D", "s4": "kernel.P", "dss": "kernel.Lambda", "lssl": "kernel.pl",
+		"lstm": "LSTM", "gru": "GRU", "rnn": "RNN", "tcn": "TCN", "convnet": "ConvNet", "longconv": "LongConv",
 	} {
 		args := []string{"-preset", "smoke", "-layer", name, "-cache", data, "-out", filepath.Join(t.TempDir(), "run"), "-eval-every", "1", "-warmup", "0", "-steps", "2"}
 		out := mustRun(t, args...)
@@ -169,7 +170,7 @@ func TestLayersAreKindsOfMixers(t *testing.T) {
 		if want := fmt.Sprintf(`{"kind":%q,`, k.name); err != nil || !strings.Contains(string(text), want) {
 			t.Errorf("got a block %s (%v), want a mixer %s", text, err, want)
 		}
-		if n := o.model.Stack.Len(); n != o.depth || o.model.Stack.DModel() != o.s4d.DModel {
+		if n := o.model.Stack.Len(); n != o.depth && k.name != "tcn" || o.model.Stack.DModel() != o.s4d.DModel {
 			t.Errorf("%s: got %d blocks of %d features, want %d of %d", k.name, n, o.model.Stack.DModel(), o.depth, o.s4d.DModel)
 		}
 	}
