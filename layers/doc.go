@@ -1,6 +1,7 @@
 // Package layers composes the ops of this module into layers for Gorgonia
-// models: the state space layers, the residual blocks and stacks that models are
-// made of, and the linear, embedding, norm and dropout layers around them.
+// models: the state space layers and those that they are compared with, the residual
+// blocks and stacks that models are made of, and the linear, embedding, norm and
+// dropout layers around them.
 //
 // A layer is made on a graph, owns its parameter tensors, and is used like any
 // part of a Gorgonia model:
@@ -35,7 +36,7 @@
 // and a residual around it, and a [Stack] is blocks in a row, whose mixers may be
 // of different kinds: a [StackConfig] in JSON names them ("mixer": {"kind": "s4d",
 // ...}, see [RegisterMixer]). The mixers of this package are the state space
-// layers, those of other models that they are compared with, and [Linear].
+// layers, the layers that they are compared with, and [Linear].
 //
 // What else a mixer can do are interfaces of their own: it steps ([Stepper]), goes
 // on from a state in a graph ([Stateful]), is a convolution ([Kernels]) or a set of
@@ -75,13 +76,25 @@
 // transform ssm.None, and in DSS of version softmax or clip, which as published
 // let a state grow.
 //
-// # Transformers
+// # Layers to compare with
 //
-// A [Transformer] is an [Attention] and a [FeedForward] network, each with its norm
-// and its residual, behind a [Position] if the order of the steps is not told
-// otherwise: its blocks in a stack have neither (NoNorm, NoResidual). Causal ones are
-// recurrences whose state is a cache of keys and values: it grows with the steps,
-// but with a window it keeps its size, and linear attention has sums in its place.
+// They are mixers as good as the others: every one has lengths, copies and, unless it
+// reads the future, a state and steps.
+//
+//	Transformer  an Attention and a FeedForward, each in a Block [6]; its state is a
+//	             cache of keys and values that grows, or is as long as a window, or for
+//	             linear attention [7] a matrix for each head; with a Position in front,
+//	             or rotary ones
+//	LSTM, GRU    gated recurrences [8, 9], and RNN without gates: one op for a whole
+//	             sequence, also of several layers and in two directions
+//	Conv1D       short kernels, dilated, grouped or depthwise; its state is the last
+//	             inputs, and so is that of what is made of it: TCN, residual levels of
+//	             growing dilation [10], and ConvNet
+//	LongConv     kernels as long as the sequence with a weight for each lag, in the
+//	             surroundings of the state space layers [11]
+//
+// Transformer and TCN have residuals of their own: in a stack they are in a Block with
+// NoResidual and NoNorm.
 //
 // # Steps
 //
@@ -107,4 +120,10 @@
 //  3. Mehta, Gupta, Cutkosky, Neyshabur 2022, arXiv:2206.13947
 //  4. Gupta, Gu, Berant 2022, arXiv:2203.14343
 //  5. Gu, Johnson, Goel, Saab, Dao, Rudra, Ré 2021, arXiv:2110.13985
+//  6. Vaswani et al. 2017, arXiv:1706.03762
+//  7. Katharopoulos et al. 2020, arXiv:2006.16236
+//  8. Hochreiter, Schmidhuber 1997, Long Short-Term Memory
+//  9. Cho et al. 2014, arXiv:1406.1078
+//  10. Bai, Kolter, Koltun 2018, arXiv:1803.01271
+//  11. Fu et al. 2023, arXiv:2302.06646
 package layers
