@@ -3,6 +3,8 @@ package s4_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 
@@ -20,6 +22,68 @@ func check(errs ...error) {
 			panic(err)
 		}
 	}
+}
+
+// Layers side by side in a plain Gorgonia graph, with built-in ops before and after
+// them, Gorgonia's own solver and its TapeMachine: a Transformer layer, an LSTM and
+// a residual block around S4 learn together which of two frequencies a noisy signal
+// has.
+func Example() {
+	const batch, features, steps = 16, 8, 32
+	g := G.NewGraph()
+	x := G.NewTensor(g, tensor.Float32, 3, G.WithShape(batch, 1, steps), G.WithName("x"))
+	target := G.NewMatrix(g, tensor.Float32, G.WithShape(batch, 1), G.WithName("target"))
+	v := G.NewTensor(g, tensor.Float32, 3, G.WithShape(1, features, 1), G.WithName("v"), G.WithInit(G.Ones()))
+	w := G.NewMatrix(g, tensor.Float32, G.WithShape(features, 1), G.WithName("w"), G.WithInit(G.Zeroes()))
+	learnables := G.Nodes{v, w}
+
+	transformer, err1 := layers.NewTransformer(g, tensor.Float32, layers.TransformerConfig{DModel: features, Heads: 2, Positions: layers.SinusoidalPositions})
+	lstm, err2 := layers.NewLSTM(g, tensor.Float32, layers.LSTMConfig{DModel: features})
+	s4, err3 := layers.NewBlock(g, tensor.Float32, layers.BlockConfig{Mixer: layers.S4Config{DModel: features, LMax: steps}})
+	check(err1, err2, err3)
+
+	u := G.Must(G.BroadcastHadamardProd(x, v, []byte{1}, []byte{0, 2})) // (B, 1, L) -> (B, H, L)
+	var y *G.Node
+	for _, l := range []layers.Layer{transformer, lstm, s4} {
+		out, err := l.Fwd(u) // (B, H, L) -> (B, H, L)
+		check(err)
+		if y == nil {
+			y = out
+		} else {
+			y = G.Must(G.Add(y, out))
+		}
+		learnables = append(learnables, l.Learnables()...)
+	}
+	y = G.Must(G.Tanh(G.Must(G.Mul(G.Must(G.Mean(y, 2)), w)))) // (B, H, L) -> (B, 1)
+	loss := G.Must(G.Mean(G.Must(G.Square(G.Must(G.Sub(y, target))))))
+
+	_, err := G.Grad(loss, learnables...)
+	check(err)
+	var cost G.Value
+	G.Read(loss, &cost)
+	vm := G.NewTapeMachine(g, G.BindDualValues(learnables...))
+	defer vm.Close()
+	solver := G.NewAdamSolver(G.WithLearnRate(0.01))
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 40 {
+		xs, ys := make([]float32, batch*steps), make([]float32, batch)
+		for i := range xs {
+			if i%steps == 0 {
+				ys[i/steps] = float32(2*rng.IntN(2) - 1)
+			}
+			frequency := 0.5 + 0.25*float64(ys[i/steps])
+			xs[i] = float32(math.Sin(frequency*float64(i)) + 0.2*rng.NormFloat64())
+		}
+		check(
+			G.Let(x, tensor.New(tensor.WithShape(batch, 1, steps), tensor.WithBacking(xs))),
+			G.Let(target, tensor.New(tensor.WithShape(batch, 1), tensor.WithBacking(ys))),
+			vm.RunAll(),
+			solver.Step(G.NodesToValueGrads(learnables)),
+		)
+		vm.Reset()
+	}
+	fmt.Println("learned:", cost.Data().(float32) < 0.1)
+	// Output: learned: true
 }
 
 // The blocks of a model differ, and come from one JSON file: an S4 block, an S4D
@@ -55,7 +119,7 @@ func Example_mixedBlocks() {
 	// Block "stack.2": 2 parameters of 72 elements
 	// Block "stack.3": 3 parameters of 24 elements
 	// output (2, 8, 64)
-	// block: mixer: want a kind, one of conv1d, convnet, dss, feedforward, gru, leaky, linear, longconv, lssl, lstm, rnn, s4, s4d, tcn, got "lstn"
+	// block: mixer: want a kind, one of attention, conv1d, convnet, dss, feedforward, gru, leaky, linear, longconv, lssl, lstm, position, rnn, s4, s4d, tcn, transformer, got "lstn"
 }
 
 // The layers of a plain Gorgonia model are saved and loaded: all of them, or a

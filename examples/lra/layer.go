@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
+	"github.com/gorgonia-s4/s4/ops"
 )
 
 // kind is a sequence layer that -layer names.
@@ -60,6 +61,11 @@ var kinds = []kind{
 		inits: []hippo.Init{hippo.Init(hippo.LegS), hippo.Init(hippo.LegT), hippo.Init(hippo.LagT)},
 		start: func(o *options) { o.s4d.Init, o.s4d.LRA, o.s4d.LRB = hippo.InitLegS, 1e-4, 1e-4 },
 		stack: repeated(lssl),
+	},
+	{
+		name: "transformer", takes: "prenorm bidirectional", own: true,
+		start: startTransformer,
+		stack: transformer,
 	},
 	{
 		name: "lstm", takes: inBlock + "bidirectional",
@@ -187,8 +193,26 @@ func inRow(mixers ...layers.MixerConfig) layers.StackConfig {
 	var s layers.StackConfig
 	for _, m := range mixers {
 		s.Blocks = append(s.Blocks, layers.BlockConfig{Mixer: m, Norm: layers.NoNorm, NoResidual: true})
+		if t, ok := m.(layers.TransformerConfig); ok && t.PreNorm {
+			s.Norm = layers.LayerNorm // the last one's sum has had none
+		}
 	}
 	return s
+}
+
+// each makes a mixer for each of the blocks; of a number of blocks that is an error
+// it makes one.
+func (o *options) each(mixer func(i int) layers.MixerConfig) layers.StackConfig {
+	if o.depth < 1 || o.depth > layers.MaxBlocks {
+		s := inRow(mixer(0))
+		s.Repeat = o.depth
+		return s
+	}
+	var ms []layers.MixerConfig
+	for i := range o.depth {
+		ms = append(ms, mixer(i))
+	}
+	return inRow(ms...)
 }
 
 func s4(o *options) layers.MixerConfig {
@@ -214,6 +238,43 @@ func lssl(o *options) layers.MixerConfig {
 		DModel: c.DModel, DState: c.DState, NSSM: c.NSSM, Init: hippo.Measure(c.Init),
 		DtMin: c.DtMin, DtMax: c.DtMax, DtTransform: c.DtTransform, SSM: c.SSM,
 	}
+}
+
+// startTransformer sets what the baseline of Long Range Arena (Tay et al. 2021) has
+// other than S4D: it is normalised first, sees all steps, and learns at these rates.
+func startTransformer(o *options) {
+	o.block.PreNorm, o.s4d.Bidirectional = true, true
+	o.train.LR = 0.0016
+	if o.task == "image" {
+		o.train.LR = 0.0005
+	}
+}
+
+// transformer is the encoder of the baseline: 8 heads, queries, keys and values
+// without biases, positions added to what the first layer reads. For images it is as
+// narrow as there: half the width for the heads, and learned positions.
+func transformer(o *options) layers.StackConfig {
+	h, drop := o.s4d.DModel, o.block.Dropout
+	c := layers.TransformerConfig{
+		DModel: h, Inner: h, FF: 2 * h, Activation: ops.ActGELUTanh, NoAttentionBias: true,
+		Causal: !o.s4d.Bidirectional, PreNorm: o.block.PreNorm,
+		Dropout: drop, FFDropout: drop, AttentionDropout: drop, UntiedDropout: true,
+	}
+	if o.task == "image" {
+		c.Inner, c.FF = max(1, h/2), h
+	}
+	c.Heads = gcd(8, c.Inner)
+	return o.each(func(i int) layers.MixerConfig {
+		c := c
+		switch {
+		case i > 0:
+		case o.task == "image":
+			c.Positions, c.MaxLen = layers.LearnedPositions, o.longest()
+		default:
+			c.Positions = layers.SinusoidalPositions
+		}
+		return c
+	})
 }
 
 // setLayer puts the blocks of the chosen layer into the configuration of the model.

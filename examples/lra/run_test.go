@@ -140,7 +140,7 @@ func TestEveryLayer(t *testing.T) {
 	data := t.TempDir()
 	for name, want := range map[string]string{
 		"s4d": "S4D", "s4": "kernel.P", "dss": "kernel.Lambda", "lssl": "kernel.pl",
-		"lstm": "LSTM", "gru": "GRU", "rnn": "RNN", "tcn": "TCN", "convnet": "ConvNet", "longconv": "LongConv",
+		"transformer": "self_attn", "lstm": "LSTM", "gru": "GRU", "rnn": "RNN", "tcn": "TCN", "convnet": "ConvNet", "longconv": "LongConv",
 	} {
 		args := []string{"-preset", "smoke", "-layer", name, "-cache", data, "-out", filepath.Join(t.TempDir(), "run"), "-eval-every", "1", "-warmup", "0", "-steps", "2"}
 		out := mustRun(t, args...)
