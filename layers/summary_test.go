@@ -55,6 +55,55 @@ parameters: 78, of which frozen: 4
 	}
 }
 
+// Of a mixer of several layers each has its own number of elements.
+func TestSummaryOfCompositeMixers(t *testing.T) {
+	stack, err := layers.NewStack(G.NewGraph(), tensor.Float32, layers.StackConfig{Norm: layers.LayerNorm, Blocks: []layers.BlockConfig{
+		{Mixer: layers.TransformerConfig{DModel: 2, Heads: 1, FF: 3}, Norm: layers.NoNorm, NoResidual: true},
+		{Mixer: layers.TCNConfig{In: 2, Out: 2, Kernel: 3, Levels: 1}, Norm: layers.NoNorm, NoResidual: true},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `
+layer                  kind         shape      parameters
+stack.0.layer          Transformer             49
+  self_attn            Block                   28
+    layer              Attention               24
+      in_proj_weight                (6, 2)     12
+      in_proj_bias                  (6)        6
+      out_proj.weight               (2, 2)     4
+      out_proj.bias                 (2)        2
+    norm               Norm                    4
+      weight                        (2)        2
+      bias                          (2)        2
+  feedforward          Block                   21
+    layer              FeedForward             17
+      linear1          Linear                  9
+        weight                      (3, 2)     6
+        bias                        (3)        3
+      linear2          Linear                  8
+        weight                      (2, 3)     6
+        bias                        (2)        2
+    norm               Norm                    4
+      weight                        (2)        2
+      bias                          (2)        2
+stack.1.layer          TCN                     28
+  0.conv1              Conv1D                  14
+    weight                          (2, 2, 3)  12
+    bias                            (2)        2
+  0.conv2              Conv1D                  14
+    weight                          (2, 2, 3)  12
+    bias                            (2)        2
+stack.norm             Norm                    4
+  weight                            (2)        2
+  bias                              (2)        2
+parameters: 81, of which frozen: 0
+`
+	if got := "\n" + layers.Summary(stack); got != want {
+		t.Errorf("got%s\nwant%s", got, want)
+	}
+}
+
 // A copy is summarised as its original.
 func TestSummaryOfACopy(t *testing.T) {
 	l, err := layers.NewBlock(G.NewGraph(), tensor.Float64, layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 2}})

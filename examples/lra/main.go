@@ -1,7 +1,8 @@
-// Command lra trains state space models on Long Range Arena (Tay et al. 2021,
-// arXiv:2011.04006).
+// Command lra trains state space models, and what they are compared with, on Long
+// Range Arena (Tay et al. 2021, arXiv:2011.04006).
 //
 //	go run ./examples/lra                   ListOps, a preset for two cores and ten minutes, no download
+//	go run ./examples/lra -layer lstm       the same with another layer
 //	go run ./examples/lra -preset paper     the configuration of the S4D paper
 //	go run ./examples/lra -task image -data cifar-10-batches-bin
 //	go run ./examples/lra -h                every option

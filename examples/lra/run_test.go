@@ -200,6 +200,62 @@ func TestMixerInJSON(t *testing.T) {
 	}
 }
 
+// A mixer that has residuals of its own has no other around it, and behind the last
+// one that normalises first there is a norm.
+func TestMixerWithResidualsOfItsOwn(t *testing.T) {
+	for text, norm := range map[string]layers.NormKind{
+		`{"kind": "transformer", "d_model": 4, "heads": 2, "prenorm": true}`: layers.LayerNorm,
+		`{"kind": "transformer", "d_model": 4, "heads": 2}`:                  "",
+		`{"kind": "tcn", "in": 4, "out": 4}`:                                 "",
+	} {
+		o, err := parseOptions([]string{"-mixer", text, "-layers", "3", "-cache", "x"}, &bytes.Buffer{})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		s := o.model.Stack
+		if b := s.Blocks[0]; s.Len() != 3 || s.Norm != norm || !b.NoResidual || b.Norm != layers.NoNorm || b.Dropout != 0 {
+			t.Errorf("%s: got %d blocks %+v and norm %q", text, s.Len(), b, s.Norm)
+		}
+	}
+}
+
+// Positions are added once, and a Transformer of images has those of all pixels.
+func TestPositionsOfTheTransformer(t *testing.T) {
+	for _, c := range []struct {
+		task string
+		want layers.TransformerConfig
+	}{
+		{"listops", layers.TransformerConfig{Inner: 64, Heads: 8, FF: 128, Positions: layers.SinusoidalPositions}},
+		{"image", layers.TransformerConfig{Inner: 32, Heads: 8, FF: 64, Positions: layers.LearnedPositions, MaxLen: 1024}},
+	} {
+		o, err := parseOptions([]string{"-task", c.task, "-layer", "transformer", "-data", "x", "-bidirectional=false"}, &bytes.Buffer{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, b := range o.model.Stack.Blocks {
+			got := b.Mixer.(layers.TransformerConfig)
+			if i > 0 {
+				c.want.Positions, c.want.MaxLen = "", 0
+			}
+			if got.Inner != c.want.Inner || got.Heads != c.want.Heads || got.FF != c.want.FF || got.Positions != c.want.Positions || got.MaxLen != c.want.MaxLen || !got.Causal {
+				t.Errorf("%s, block %d: got %+v, want %+v", c.task, i, got, c.want)
+			}
+		}
+	}
+}
+
+// A TCN has the levels that it takes to see the longest sequence, and no fewer than
+// the preset.
+func TestLevelsOfTheTCN(t *testing.T) {
+	for preset, want := range map[string]int{"smoke": 3, "quick": 8, "paper": 8} {
+		o, err := defaults("listops", preset, "tcn")
+		if err != nil || o.depth != want {
+			t.Errorf("%s: got %d levels (%v), want %d", preset, o.depth, err, want)
+		}
+	}
+}
+
 // A run of another layer than the first has a directory of its own.
 func TestDirectoryOfALayer(t *testing.T) {
 	for want, args := range map[string][]string{
@@ -269,51 +325,53 @@ func TestImageTask(t *testing.T) {
 
 func TestOptionErrors(t *testing.T) {
 	for want, args := range map[string][]string{
-		`-task: want one of listops, image, got "text"`:                             {"-task", "text"},
-		`-preset: want one of quick, paper, smoke, got "fast"`:                      {"-preset=fast"},
-		`invalid value "tanhh" for flag -activation: want one of gelu`:              {"-activation", "tanhh"},
-		`-init: want one of [lin`:                                                   {"-init", "legt"},
-		"with -layer s4, got \"lin\"":                                               {"-layer", "s4", "-init", "lin"},
-		`invalid value "hilbert" for flag -init: want one of lin`:                   {"-init", "hilbert"},
-		"flag provided but not defined: -dmodel":                                    {"-dmodel", "3"},
-		`want options only, got "listops"`:                                          {"listops"},
-		"-task image needs -data":                                                   {"-task", "image"},
-		"-resume goes on with the run in -out":                                      {"-resume", "-overwrite"},
-		`invalid value "1,x" for flag -buckets: want whole numbers`:                 {"-buckets", "1,x"},
-		"train: want -lr > 0, got -1":                                               {"-lr", "-1"},
-		"want -batch >= 1, got 0":                                                   {"-batch", "0"},
-		"want -micro-batch >= 0, got -1":                                            {"-micro-batch", "-1"},
-		"want -micro-batch to divide -batch, 32, got 5":                             {"-batch", "32", "-micro-batch", "5"},
-		"want -buckets positive and ascending":                                      {"-buckets", "64, 32"},
-		`invalid value "soon" for flag -max-time`:                                   {"-max-time", "soon"},
-		`want -freeze to name some of dt, A, B, C, D, got "Q"`:                      {"-freeze", "A, Q", "-preset", "smoke"},
-		"models: want an even -d-state >= 2 (conjugate pairs), got 3":               {"-d-state", "3", "-preset", "smoke"},
-		"invalid value 0 for flag -d-state":                                         {"-d-state", "0"},
-		"invalid value 0 for flag -lr-ssm":                                          {"-lr-ssm", "0.0"},
-		"-fixed-b is about -layer s4d: want none with -layer s4":                    {"-layer", "s4", "-fixed-b"},
-		"-disc is about -layer s4d: want none with -layer dss":                      {"-layer", "dss", "-disc", "zoh"},
-		"-rank is about -layer s4: want none with -layer s4d":                       {"-rank", "1"},
-		"-n-ssm is about -layer s4d, s4, lssl: want none with -layer dss":           {"-layer=dss", "-n-ssm", "1"},
-		"-layer: want one of s4d, s4, dss, lssl":                                    {"-layer", "s5"},
-		"-init: want one of [legs legt lagt] with -layer lssl, got \"lin\"":         {"-layer", "lssl", "-init", "lin"},
-		"-mixer is the whole configuration of the layer: want no -d-state with it":  {"-mixer", `{"kind":"s4d","d_model":4}`, "-d-state", "4"},
-		"-mixer is the whole configuration of the layer: want no -layer with it":    {"-mixer", `{"kind":"s4d","d_model":4}`, "-layer", "s4d"},
-		"-mixer is the whole configuration of the layer: want no -d-model with it":  {"-mixer", `{"kind":"s4d","d_model":4}`, "-d-model", "8"},
-		`for flag -mixer: block: mixer: want a kind, one of`:                        {"-mixer", `{"kind":"s5"}`},
-		`for flag -mixer: block: mixer of kind "s4d": json: unknown field "states"`: {"-mixer", `{"kind":"s4d","states":4}`},
-		`for flag -mixer: want an object in JSON`:                                   {"-mixer", `{"kind":"s4d"},"norm":"batch"`},
-		`for flag -mixer: want an object, got null`:                                 {"-mixer", `null`},
-		`-mixer: S4DConfig: want DModel >= 1, got 0`:                                {"-mixer", `{"kind":"s4d"}`},
-		"-off-by-one is about the second kernel":                                    {"-off-by-one"},
-		"want both or neither":                                                      {"-preset", "paper", "-bidirectional=false", "-off-by-one"},
-		"-drop and -drop-patience are about -schedule plateau":                      {"-drop", "0.5"},
-		"want -drop in (0, 1), got 2":                                               {"-schedule", "plateau", "-drop", "2"},
-		"want -n-ssm a divisor of the number of features H = 64, got 3":             {"-n-ssm", "3"},
-		"want 0 < -dt-min <= -dt-max, got -dt-min = 1, -dt-max = 0.1":               {"-dt-min", "1"},
-		"-max-length: want >= -min-length + 2 = 52":                                 {"-min-length", "50", "-max-length", "40"},
-		"-train-examples: want >= 1, got -5":                                        {"-train-examples", "-5"},
-		"want -steps or -epochs >= 1, got neither":                                  {"-steps", "0"},
-		"want -layers >= 0 and at most 4096 blocks in all":                          {"-layers", "-1"},
+		`-task: want one of listops, image, got "text"`:                                                          {"-task", "text"},
+		`-preset: want one of quick, paper, smoke, got "fast"`:                                                   {"-preset=fast"},
+		`invalid value "tanhh" for flag -activation: want one of gelu`:                                           {"-activation", "tanhh"},
+		`-init: want one of [lin`:                                                                                {"-init", "legt"},
+		"with -layer s4, got \"lin\"":                                                                            {"-layer", "s4", "-init", "lin"},
+		`invalid value "hilbert" for flag -init: want one of lin`:                                                {"-init", "hilbert"},
+		"flag provided but not defined: -dmodel":                                                                 {"-dmodel", "3"},
+		`want options only, got "listops"`:                                                                       {"listops"},
+		"-task image needs -data":                                                                                {"-task", "image"},
+		"-resume goes on with the run in -out":                                                                   {"-resume", "-overwrite"},
+		`invalid value "1,x" for flag -buckets: want whole numbers`:                                              {"-buckets", "1,x"},
+		"train: want -lr > 0, got -1":                                                                            {"-lr", "-1"},
+		"want -batch >= 1, got 0":                                                                                {"-batch", "0"},
+		"want -micro-batch >= 0, got -1":                                                                         {"-micro-batch", "-1"},
+		"want -micro-batch to divide -batch, 32, got 5":                                                          {"-batch", "32", "-micro-batch", "5"},
+		"want -buckets positive and ascending":                                                                   {"-buckets", "64, 32"},
+		`invalid value "soon" for flag -max-time`:                                                                {"-max-time", "soon"},
+		`want -freeze to name some of dt, A, B, C, D, got "Q"`:                                                   {"-freeze", "A, Q", "-preset", "smoke"},
+		"models: want an even -d-state >= 2 (conjugate pairs), got 3":                                            {"-d-state", "3", "-preset", "smoke"},
+		"invalid value 0 for flag -d-state":                                                                      {"-d-state", "0"},
+		"invalid value 0 for flag -lr-ssm":                                                                       {"-lr-ssm", "0.0"},
+		"-fixed-b is about -layer s4d: want none with -layer s4":                                                 {"-layer", "s4", "-fixed-b"},
+		"-disc is about -layer s4d: want none with -layer dss":                                                   {"-layer", "dss", "-disc", "zoh"},
+		"-rank is about -layer s4: want none with -layer s4d":                                                    {"-rank", "1"},
+		"-n-ssm is about -layer s4d, s4, lssl: want none with -layer dss":                                        {"-layer=dss", "-n-ssm", "1"},
+		"-norm is about -layer s4d, s4, dss, lssl, lstm, gru, rnn, convnet, longconv: want none with -layer tcn": {"-layer", "tcn", "-norm", "batch"},
+		"-mixer is the whole configuration of the layer: want no -dropout with it":                               {"-mixer", `{"kind":"tcn","in":4,"out":4}`, "-dropout", "0.1"},
+		"-layer: want one of s4d, s4, dss, lssl":                                                                 {"-layer", "s5"},
+		"-init: want one of [legs legt lagt] with -layer lssl, got \"lin\"":                                      {"-layer", "lssl", "-init", "lin"},
+		"-mixer is the whole configuration of the layer: want no -d-state with it":                               {"-mixer", `{"kind":"s4d","d_model":4}`, "-d-state", "4"},
+		"-mixer is the whole configuration of the layer: want no -layer with it":                                 {"-mixer", `{"kind":"s4d","d_model":4}`, "-layer", "s4d"},
+		"-mixer is the whole configuration of the layer: want no -d-model with it":                               {"-mixer", `{"kind":"s4d","d_model":4}`, "-d-model", "8"},
+		`for flag -mixer: block: mixer: want a kind, one of`:                                                     {"-mixer", `{"kind":"s5"}`},
+		`for flag -mixer: block: mixer of kind "s4d": json: unknown field "states"`:                              {"-mixer", `{"kind":"s4d","states":4}`},
+		`for flag -mixer: want an object in JSON`:                                                                {"-mixer", `{"kind":"s4d"},"norm":"batch"`},
+		`for flag -mixer: want an object, got null`:                                                              {"-mixer", `null`},
+		`-mixer: S4DConfig: want DModel >= 1, got 0`:                                                             {"-mixer", `{"kind":"s4d"}`},
+		"-off-by-one is about the second kernel":                                                                 {"-off-by-one"},
+		"want both or neither":                                                                                   {"-preset", "paper", "-bidirectional=false", "-off-by-one"},
+		"-drop and -drop-patience are about -schedule plateau":                                                   {"-drop", "0.5"},
+		"want -drop in (0, 1), got 2":                                                                            {"-schedule", "plateau", "-drop", "2"},
+		"want -n-ssm a divisor of the number of features H = 64, got 3":                                          {"-n-ssm", "3"},
+		"want 0 < -dt-min <= -dt-max, got -dt-min = 1, -dt-max = 0.1":                                            {"-dt-min", "1"},
+		"-max-length: want >= -min-length + 2 = 52":                                                              {"-min-length", "50", "-max-length", "40"},
+		"-train-examples: want >= 1, got -5":                                                                     {"-train-examples", "-5"},
+		"want -steps or -epochs >= 1, got neither":                                                               {"-steps", "0"},
+		"want -layers >= 0 and at most 4096 blocks in all":                                                       {"-layers", "-1"},
 		"no such file":                                       {"-task", "image", "-data", "/nonexistent"},
 		"basic_train.tsv: no such file":                      {"-data", "/nonexistent"},
 		"-warmup: want fewer than the 50 of -steps, got 200": {"-steps", "50", "-warmup", "200"},
