@@ -59,7 +59,7 @@ parameters: 78, of which frozen: 4
 func TestSummaryOfCompositeMixers(t *testing.T) {
 	stack, err := layers.NewStack(G.NewGraph(), tensor.Float32, layers.StackConfig{Norm: layers.LayerNorm, Blocks: []layers.BlockConfig{
 		{Mixer: layers.TransformerConfig{DModel: 2, Heads: 1, FF: 3}, Norm: layers.NoNorm, NoResidual: true},
-		{Mixer: layers.TCNConfig{In: 2, Out: 2, Kernel: 3, Levels: 1}, Norm: layers.NoNorm, NoResidual: true},
+		{Mixer: layers.TCNConfig{In: 2, Out: 2, Kernel: 3, Levels: 1, NoWeightNorm: true}, Norm: layers.NoNorm, NoResidual: true},
 	}})
 	if err != nil {
 		t.Fatal(err)
