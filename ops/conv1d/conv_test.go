@@ -256,9 +256,44 @@ func (s setting) checkAdjoint(t *testing.T, in []testutil.Input) {
 			}
 			want := dot(w, s.naive(moved), 1) - dot(w, s.naive(in), 1)
 			if diff := (got - want) * (got - want); !(diff <= tol*tol*scale) {
-				t.Errorf("%v: derivative by %s along a direction %.9g, want %.9g", dt, x.Name, got, want)
+				t.Errorf("%v: %v: derivative by %s along a direction %.9g, want %.9g", s, dt, x.Name, got, want)
 			}
 		}
+	}
+}
+
+// Any sizes, however they go together.
+func TestConvOfAnySize(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 1))
+	for range 150 {
+		s := setting{b: 1 + rng.IntN(3), groups: 1 + rng.IntN(3), k: 1 + rng.IntN(6), l: 1 + rng.IntN(9), dilation: 1 + rng.IntN(4), pad: -1}
+		s.in, s.out = s.groups*(1+rng.IntN(2)), s.groups*(1+rng.IntN(3))
+		s.noBias = rng.IntN(3) == 0
+		switch rng.IntN(3) {
+		case 0:
+			s.state = s.reach() > 0
+		case 1:
+			s.stride = 1 + rng.IntN(5)
+		case 2:
+			s.stride, s.pad = 1+rng.IntN(3), rng.IntN(8)
+			if s.l+2*s.pad <= s.reach() {
+				continue
+			}
+		}
+		if rng.IntN(2) == 0 {
+			for range s.b {
+				s.lengths = append(s.lengths, rng.IntN(s.l+1))
+			}
+		}
+		in := s.inputs(rng)
+		got, err := testutil.Forward(tensor.Float64, s.build, in...)
+		if err != nil {
+			t.Fatalf("%v: %v", s, err)
+		}
+		if e := testutil.RelErr(got, s.naive(in)); !(e <= 1e-13) {
+			t.Errorf("%v: output off by %.3g", s, e)
+		}
+		s.checkAdjoint(t, in)
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// depthwiseFeatures is the number of features of a task, one behind the other in
-	// memory.
+	// depthwiseFeatures is the largest number of features of a task, one behind the
+	// other in memory.
 	depthwiseFeatures = 8
 	// depthwiseSums bounds the elements of the partial sums of a depthwise
 	// convolution, if there is a task for each worker without.
@@ -29,7 +29,7 @@ type depthwise[T num.Float] struct {
 }
 
 func newDepthwise[T num.Float](g geometry) *depthwise[T] {
-	d := &depthwise[T]{geometry: g, blocks: (g.in + depthwiseFeatures - 1) / depthwiseFeatures}
+	d := &depthwise[T]{geometry: g, blocks: max((g.in+depthwiseFeatures-1)/depthwiseFeatures, min(g.in, (depthwiseTasks+g.b-1)/g.b))}
 	d.chunks = min(g.b, max(depthwiseSums/(g.out*(g.k+1)), (depthwiseTasks+d.blocks-1)/d.blocks))
 	d.sums = make([]float64, d.chunks*g.out*(g.k+1))
 	return d
