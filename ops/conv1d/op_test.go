@@ -1,6 +1,7 @@
 package conv1d
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -210,6 +211,9 @@ func newPlan[T num.Float](s setting) *plan[T] {
 		p.in = append(p.in, graphop.Arg[T]{F: random(n)})
 		p.grad = append(p.grad, testutil.Unwritten[T](n))
 	}
+	if s.lengths != nil {
+		p.in, p.grad = append(p.in, graphop.Arg[T]{I: s.lengths}), append(p.grad, nil)
+	}
 	return p
 }
 
@@ -231,6 +235,26 @@ func TestConvDeterministic(t *testing.T) {
 			}
 			return append([][]float32{p.out}, p.grad...)
 		})
+	}
+}
+
+// Every element of the output and of the gradients is written.
+func TestConvWritesEverything(t *testing.T) {
+	for _, s := range settings {
+		if s.noBias {
+			continue
+		}
+		p := newPlan[float64](s)
+		for _, err := range []error{p.forward(), p.backward()} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, v := range append([][]float64{p.out}, p.grad...) {
+			if slices.ContainsFunc(v, math.IsNaN) {
+				t.Errorf("%v: result %d has elements that are not written", s, i)
+			}
+		}
 	}
 }
 

@@ -225,7 +225,4 @@ func (s *Step[T]) SetState(x []T) error {
 }
 
 // Reset sets the state to the start of a sequence: zeros.
-func (s *Step[T]) Reset() {
-	clear(s.past)
-	s.next = 0
-}
+func (s *Step[T]) Reset() { clear(s.past) }

@@ -76,6 +76,26 @@ func TestStep(t *testing.T) {
 		if x := step.State(); !slices.Equal(x, last) {
 			t.Errorf("%v: state %v, want %v", s, x, last)
 		}
+		var x0 []float64
+		for _, i := range in {
+			if i.Name == "x0" {
+				x0 = i.F
+			}
+		}
+		if x0 != nil { // again, from where the ring is
+			if err := step.SetState(x0); err != nil {
+				t.Fatal(err)
+			}
+			for r := range u {
+				u[r] = in[0].F[r*s.l]
+			}
+			step.Advance(y, u)
+			for r := range y {
+				if y[r] != got[r*s.l] {
+					t.Errorf("%v: output %d is %v the second time, %v the first", s, r, y[r], got[r*s.l])
+				}
+			}
+		}
 		step.Reset()
 		if x := step.State(); slices.ContainsFunc(x, func(v float64) bool { return v != 0 }) {
 			t.Errorf("%v: state %v after Reset", s, x)

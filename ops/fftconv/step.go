@@ -102,8 +102,7 @@ func (s *Step[T]) Load(x, src []T) error {
 		from := row(src, s.lk-1, i)
 		for age := range from {
 			s.ring(x, i).set(s.next+age, from[len(from)-1-age])
-		}
-		s.ring(x, i).set(s.next+s.lk-1, 0)
+		} // the one left is where the next input goes
 	}
 	return nil
 }
