@@ -61,7 +61,7 @@ func Extend(x *G.Node, n int) (*G.Node, error) {
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
 	l := x.Shape()[2]
-	return graphop.Apply(graphop.Spec{Name: op, Out: out, Carried: []*G.Node{x}},
+	return graphop.Apply(graphop.Spec{Name: op, Out: out},
 		func() graphop.Core[float32] { return extend[float32]{firstSteps[float32]{l + n, l}} },
 		func() graphop.Core[float64] { return extend[float64]{firstSteps[float64]{l + n, l}} }, x)
 }

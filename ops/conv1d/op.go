@@ -135,7 +135,6 @@ func FinalState(x, x0 *G.Node, n int) (*G.Node, error) {
 		if err := graphop.WantShape("x0", x0, spec.Out); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		spec.Carried = []*G.Node{x0}
 	}
 	return graphop.Apply(spec,
 		func() graphop.Core[float32] { return finalState[float32]{s[2], n} },
