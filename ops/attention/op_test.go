@@ -39,6 +39,7 @@ var configs = map[string]attention.Config{
 	"causal":        {Heads: 1, Causal: true},
 	"window 1":      {Heads: 2, Causal: true, Window: 1},
 	"window 3":      {Heads: 2, Causal: true, Window: 3},
+	"window 70":     {Heads: 2, Causal: true, Window: 70},
 	"interleaved":   {Heads: 2, Rotary: attention.RotaryInterleaved},
 	"half":          {Heads: 2, Causal: true, Rotary: attention.RotaryHalf, Theta: 100},
 	"linear":        {Heads: 2, Form: attention.Linear},
@@ -182,7 +183,7 @@ func weighted(c attention.Config) testutil.Build {
 	}
 }
 
-var causal = []string{"causal", "window 1", "window 3", "half", "causal linear", "rotary linear"}
+var causal = []string{"causal", "window 1", "window 3", "window 70", "half", "causal linear", "rotary linear"}
 
 func TestStateGradients(t *testing.T) {
 	for _, name := range causal {

@@ -57,6 +57,9 @@ func NewStep[T num.Float](c Config, features int) (*Step[T], error) {
 		return nil, named("NewStep", fmt.Errorf("want Causal for steps, got attention that sees all steps"))
 	}
 	s := &Step[T]{Config: c, e: features, hd: features / c.Heads}
+	if err := s.checkSize(1, 1); err != nil {
+		return nil, named("NewStep", err)
+	}
 	if c.Rotary != NoRotary {
 		s.theta = newWaves(s.hd/2, float64(s.hd), c.base()).theta
 	}
@@ -123,14 +126,15 @@ func (s *Step[T]) firstSlots() int {
 // firstRoom is the least room of a cache: whole blocks.
 const firstRoom = 64
 
-// reserve makes room for n keys of each row, or for the window.
+// reserve makes room for n keys of each row, a window at most. No row that has seen
+// more has less room than the window.
 func (s *Step[T]) reserve(n int) {
 	room := max(firstRoom, s.room)
 	for room < n {
 		room *= 2
 	}
 	if s.Window > 0 {
-		room = s.Window
+		room = min(room, s.Window)
 	}
 	if room == s.room {
 		return
@@ -172,7 +176,7 @@ func (s *Step[T]) Advance(y, qkv []T) error {
 	if s.Form != Linear {
 		most := 0
 		for b := range s.cached {
-			most = max(most, s.keysOf(b)+1)
+			most = max(most, s.seen(b, 1))
 		}
 		if err := s.checkSize(s.batch, most); err != nil {
 			return named("Step.Advance", err)
@@ -212,17 +216,18 @@ func (s *Step[T]) work1() int {
 	}
 	n := 0
 	for b := range s.cached {
-		n += 2 * s.e * s.keysOf(b)
+		n += 2 * s.e * s.seen(b, 1)
 	}
 	return n
 }
 
-// keysOf returns the number of keys in the cache of a row.
-func (s *Step[T]) keysOf(b int) int {
+// seen returns the number of keys in the cache of a row after more steps.
+func (s *Step[T]) seen(b, more int) int {
+	n := s.cached[b] + more
 	if s.Window > 0 {
-		return min(s.cached[b], s.room)
+		n = min(n, s.Window)
 	}
-	return s.cached[b]
+	return n
 }
 
 // head computes one head of one row.
@@ -249,7 +254,7 @@ func (s *Step[T]) head(worker, u int) {
 	for i := range s.hd {
 		s.keys[at+i*next], s.values[at+i*next] = k[i], v[i]
 	}
-	s.attend(y, q, u, min(s.cached[b]+1, s.room), w[2*s.hd:])
+	s.attend(y, q, u, s.seen(b, 1), w[2*s.hd:])
 }
 
 // attend writes the output of head u for the query q, which sees the first n
@@ -333,12 +338,14 @@ func (s *Step[T]) Load(x State[T]) error {
 		return nil
 	}
 	s.slots = x.Slots
+	most := 0
 	for b, p := range s.position {
 		if s.cached[b] = p; s.Window == 0 {
 			s.cached[b] = min(p, s.slots)
 		}
+		most = max(most, s.seen(b, 1))
 	}
-	s.reserve(s.slots)
+	s.reserve(most)
 	s.eachSlot(func(slot, at, next int) {
 		for i := range s.hd {
 			s.keys[at+i*next], s.values[at+i*next] = x.Tensors[0][slot+i], x.Tensors[1][slot+i]

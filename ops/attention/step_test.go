@@ -140,6 +140,9 @@ func TestStepErrors(t *testing.T) {
 	if _, err := attention.NewStep[float32](attention.Config{Heads: 2}, 4); err == nil {
 		t.Error("without Causal: want an error, got none")
 	}
+	if _, err := attention.NewStep[float32](attention.Config{Heads: 2, Causal: true, Window: 1 << 30}, 4); err == nil {
+		t.Error("a window of 2^30: want an error, got none")
+	}
 	if _, err := attention.NewStep[float32](attention.Config{Heads: 3, Causal: true}, 4); err == nil {
 		t.Error("3 heads of 4 features: want an error, got none")
 	}
