@@ -132,6 +132,7 @@ func TestAttentionConfigErrors(t *testing.T) {
 		"TransformerConfig: FeedForwardConfig: Activation: want an activation of":                     layers.TransformerConfig{DModel: 4, Heads: 2, Activation: "soft"},
 		`TransformerConfig: PositionConfig: want MaxLen >= 1 with Positions "learned", got 0`:         layers.TransformerConfig{DModel: 4, Heads: 2, Positions: learned},
 		`TransformerConfig: MaxLen is the number of learned positions: want Positions "learned" with`: layers.TransformerConfig{DModel: 4, Heads: 2, MaxLen: 4},
+		"BlockConfig: want a finite NormEps >= 0, got +Inf":                                           layers.BlockConfig{Mixer: layers.LinearConfig{In: 2, Out: 2}, NormEps: math.Inf(1)},
 		"TransformerConfig: want a finite NormEps >= 0, got -1":                                       layers.TransformerConfig{DModel: 4, Heads: 2, NormEps: -1},
 	} {
 		_, err := layers.New(G.NewGraph(), tensor.Float32, cfg)
@@ -331,6 +332,44 @@ func TestCacheOfAnotherModel(t *testing.T) {
 	} {
 		_, _, err := layer.FwdState(x, x0)
 		errorSays(t, "FwdState", err, want)
+	}
+}
+
+// A Transformer layer takes a whole state or none of it.
+func TestStateOfATransformerIsSetAsAWhole(t *testing.T) {
+	for _, cfg := range []layers.TransformerConfig{
+		{DModel: 4, Heads: 2, Causal: true, Positions: layers.LearnedPositions, MaxLen: 9},
+		{DModel: 4, Heads: 2, Causal: true, Positions: layers.SinusoidalPositions, Form: attention.Linear},
+	} {
+		l, err := layers.NewTransformer(G.NewGraph(), tensor.Float64, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := func(steps int) *layers.Recurrence {
+			r := recurrence(t, l, 2)
+			stepAll(t, r, tensor.Float64, testutil.Normal(rand.New(rand.NewPCG(9, 9)), "x", 2, 4, steps))
+			return r
+		}
+		r, wrong := after(2), after(3).State()
+		x := testutil.Normal(rand.New(rand.NewPCG(9, 10)), "x", 2, 4, 4)
+		before := r.State()
+		want := stepAll(t, r, tensor.Float64, x)
+		for what, change := range map[string]func(s layers.State) layers.State{
+			"a tensor less":  func(s layers.State) layers.State { return s[:len(s)-1] },
+			"another length": func(s layers.State) layers.State { s[1] = after(5).State()[1]; return s },
+			"no number":      func(s layers.State) layers.State { s[len(s)-1].Value.Data().([]float64)[1] = 0.5; return s },
+		} {
+			if cfg.Form == attention.Linear && what == "another length" {
+				continue // sums have none
+			}
+			if err := r.SetState(before); err != nil {
+				t.Fatal(err)
+			}
+			errorSays(t, what, r.SetState(change(wrong.Clone())), "SetState: ")
+			if got := stepAll(t, r, tensor.Float64, x); !slices.Equal(got, want) {
+				t.Errorf("%s: after an error it goes on from another state", what)
+			}
+		}
 	}
 }
 
