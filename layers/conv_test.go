@@ -29,7 +29,7 @@ func convolutions() []variant {
 		conv1dVariant(layers.Conv1DConfig{In: 4, Out: 4, Kernel: 4, Groups: 4, Dilation: 3}),
 		conv1dVariant(layers.Conv1DConfig{In: 4, Out: 4, Kernel: 2, Groups: 2, NoBias: true, WeightNorm: true}),
 		tcnVariant(layers.TCNConfig{In: 3, Out: 3, Kernel: 2, Levels: 3, Dropout: 0.2}),
-		tcnVariant(layers.TCNConfig{In: 2, Out: 2, Kernel: 3, Levels: 2, DilationBase: 3, NoWeightNorm: true, Activation: ops.ActGELU}),
+		tcnVariant(layers.TCNConfig{In: 2, Out: 2, Kernel: 3, Levels: 2, DilationBase: 3, NoWeightNorm: true, Activation: ops.ActSigmoid}),
 		convNetVariant(layers.ConvNetConfig{DModel: 3, Activation: ops.ActGELU}),
 		convNetVariant(layers.ConvNetConfig{DModel: 3, Depth: 1, Kernel: 4, Norm: layers.BatchNorm, Activation: ops.ActSigmoid, Dropout: 0.2}),
 		convNetVariant(layers.ConvNetConfig{DModel: 2, Depth: 3, Norm: layers.NoNorm, Activation: ops.ActTanh}),

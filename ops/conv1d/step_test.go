@@ -11,10 +11,10 @@ import (
 )
 
 var stepSettings = []setting{
-	{b: 2, in: 3, out: 4, groups: 1, k: 3, l: 12, dilation: 2, pad: -1, state: true},
-	{b: 2, in: 4, out: 6, groups: 2, k: 3, l: 12, pad: -1, state: true, noBias: true},
-	{b: 3, in: 3, out: 3, groups: 3, k: 4, l: 12, pad: -1, state: true},
-	{b: 3, in: 2, out: 6, groups: 2, k: 3, l: 12, dilation: 3, pad: -1, state: true},
+	{b: 2, in: 3, out: 4, groups: 1, k: 3, l: 13, dilation: 2, pad: -1, state: true},
+	{b: 2, in: 4, out: 6, groups: 2, k: 3, l: 13, pad: -1, state: true, noBias: true},
+	{b: 3, in: 3, out: 3, groups: 3, k: 4, l: 13, pad: -1, state: true},
+	{b: 3, in: 2, out: 6, groups: 2, k: 3, l: 13, dilation: 3, pad: -1, state: true},
 	{b: 2, in: 3, out: 3, groups: 3, k: 1, l: 5, pad: -1, noBias: true},
 	{b: 2, in: 3, out: 5, groups: 1, k: 1, l: 5, pad: -1},
 }

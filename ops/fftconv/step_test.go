@@ -45,7 +45,6 @@ func TestStep(t *testing.T) {
 					}
 				}
 			}
-			first = first.Fork()
 			y, x := testutil.Scan(t, first, u, x0, batch, c.ch, c.h, l)
 			if e := testutil.RelErr(y, want); !(e <= 1e-14) {
 				t.Errorf("%+v: steps off by %.3g", c, e)
