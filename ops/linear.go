@@ -9,8 +9,8 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 )
 
-// LinearOption changes how Linear, FeatureLinear or LinearGLU works: one of those
-// below or an Option.
+// LinearOption changes how Linear, FeatureLinear, LinearGLU or FeedForward works:
+// one of those below or an Option. In FeedForward they are about the second map.
 type LinearOption interface{ setLinear(*linearOptions) }
 
 func (f Option) setLinear(o *linearOptions) { f(&o.sequenceOptions) }
@@ -29,7 +29,7 @@ type linearOptions struct {
 // Activated makes Linear or LinearGLU of sequences map Activate(kind, x) in the
 // place of x, which is not written to memory.
 func Activated(kind Activation) LinearOption {
-	return linearOption(func(o *linearOptions) { o.act = kind })
+	return linearOption(func(o *linearOptions) { o.act, o.gated = kind, false })
 }
 
 // Gated makes Linear or LinearGLU of sequences map Activate(kind, x1) * x2 in the
