@@ -77,6 +77,7 @@ func peers() []benchmark {
 	layer("Feed-forward", "FeedForward", "feedforward", 16, 1024)
 	layer("Depthwise convolution", "Conv1D", "conv1d", 16, 1024)
 	layer("Depthwise convolution (PyTorch: a sum of taps)", "Conv1D", "conv1d_taps", 16, 1024)
+	layer("Long convolution", "LongConv", "longconv", 16, 1024)
 	step("LSTM", "lstm", 64, "")
 	step("GRU", "gru", 64, "")
 	step("Transformer", "transformer", 4096, ", 4096 in the cache")

@@ -50,6 +50,15 @@ func BenchmarkFeedForward(b *testing.B) {
 	benchmarkOther(b, 16, 1024, layers.FeedForwardConfig{DModel: 128})
 }
 
+// BenchmarkConv1D is a depthwise convolution.
+func BenchmarkConv1D(b *testing.B) {
+	benchmarkOther(b, 16, 1024, layers.Conv1DConfig{In: 128, Out: 128, Kernel: 4, Groups: 128})
+}
+
+func BenchmarkLongConv(b *testing.B) {
+	benchmarkOther(b, 16, 1024, layers.LongConvConfig{DModel: 128, LMax: 1024})
+}
+
 func BenchmarkTransformer(b *testing.B) {
 	cfg := layers.TransformerConfig{DModel: 128, Heads: heads}
 	benchmarkOther(b, 16, 1024, cfg)

@@ -262,6 +262,17 @@ def check_convolution(case, report, kind):
         report.compare(case.name, *gradient(name, value.grad))
 
 
+def check_free_kernel(report):
+    """The convolution with a free kernel is the sum of its products."""
+    torch.manual_seed(1)
+    h, length = 3, 50
+    kernel = models.make_layer("longconv", h, 0, length).kernel(length)
+    x = torch.randn(2, h, length)
+    with torch.no_grad():
+        want = F.conv1d(F.pad(x, (length - 1, 0)), kernel.flip(-1)[:, None], groups=h)
+        report.compare("longconv = sum of products", models.fft_conv(x, kernel), want)
+
+
 def check_steps(kind, report):
     """A peer stepped through a sequence gives what it gives for the sequence, whichever way it steps."""
     torch.manual_seed(1)
@@ -312,6 +323,7 @@ def main():
             check_transformer(case, report)
         elif meta["kind"] == "conv1d" and meta["padding"] == "causal" and meta["stride"] == 1:
             check_conv1d(case, report)
+    check_free_kernel(report)
     for kind in "s4d", "s4":
         check_recurrence(kind, report)
     for kind in "lstm", "gru", "transformer", "feedforward", "conv1d":

@@ -203,6 +203,17 @@ class S4Kernel(nn.Module):
         return step
 
 
+class FreeKernel(nn.Module):
+    """A weight for each feature and lag, (H, L)."""
+
+    def __init__(self, h, length):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.randn(h, length) / math.sqrt(length))
+
+    def forward(self, length):
+        return self.kernel[:, :length]
+
+
 def fft_conv(u, k):
     """y[l] = sum_{j <= l} k[j] u[l-j], (B, H, L)."""
     length = u.shape[-1]
@@ -300,8 +311,8 @@ class Classifier(nn.Module):
 
 
 def make_layer(kind, h, n, length, dropout=0.0):
-    """A layer by its name: "s4d", "s4" or one of peers.py."""
+    """A layer by its name: "s4d", "s4", "longconv" or one of peers.py."""
     if kind in peers.KINDS:
         return peers.make_layer(kind, h, length)
-    kernel = S4DKernel(h, n) if kind == "s4d" else S4Kernel(h, n, length)
-    return Layer(kernel, h, dropout)
+    make_kernel = {"s4d": lambda: S4DKernel(h, n), "s4": lambda: S4Kernel(h, n, length), "longconv": lambda: FreeKernel(h, length)}
+    return Layer(make_kernel[kind](), h, dropout)
