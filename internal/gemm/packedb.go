@@ -63,15 +63,17 @@ func GemmPackedB[T num.Float](ws *Workspace[T], m int, a []T, lda int, pb *Packe
 	if j0%ColumnStep != 0 || j1%ColumnStep != 0 && j1 != pb.n || j0 < 0 || j1 < j0 || j1 > pb.n {
 		panic(fmt.Sprintf("gemm: want columns of %d from and to multiples of %d, got [%d, %d)", pb.n, ColumnStep, j0, j1))
 	}
-	for i := range m {
-		row := c[i*ldc:][j0:j1]
-		if len(pb.bias) == 0 {
-			clear(row)
-		} else {
-			copy(row, pb.bias[j0:])
+	pb.eachRows(m, a, lda, c, ldc, func(m int, a, c []T) {
+		for i := range m {
+			row := c[i*ldc:][j0:j1]
+			if len(pb.bias) == 0 {
+				clear(row)
+			} else {
+				copy(row, pb.bias[j0:])
+			}
 		}
-	}
-	pb.addProduct(ws, m, a, lda, j0, j1, c, ldc)
+		pb.addProduct(ws, m, a, lda, j0, j1, c, ldc)
+	})
 }
 
 // AddPackedB sets C += A op(B), where op(B) is that of pb, whose bias is left out:
@@ -81,8 +83,21 @@ func GemmPackedB[T num.Float](ws *Workspace[T], m int, a []T, lda int, pb *Packe
 func AddPackedB[T num.Float](ws *Workspace[T], m int, a []T, lda int, pb *PackedB[T], c []T, ldc int) {
 	check("A", m, pb.k, len(a), lda)
 	check("C", m, pb.n, len(c), ldc)
-	if m > 0 {
-		pb.addProduct(ws, m, a, lda, 0, pb.n, c, ldc)
+	pb.eachRows(m, a, lda, c, ldc, func(m int, a, c []T) { pb.addProduct(ws, m, a, lda, 0, pb.n, c, ldc) })
+}
+
+// tileRows is the number of tiles, one below the other, that are completed before the
+// next rows: their rows of A and C stay in the second-level cache.
+const tileRows = 4
+
+// eachRows calls f for some rows of A and C at a time.
+func (p *PackedB[T]) eachRows(m int, a []T, lda int, c []T, ldc int, f func(m int, a, c []T)) {
+	if m == 0 {
+		return
+	}
+	step := tileRows * p.kern.mr
+	for i := 0; i < m; i += step {
+		f(min(step, m-i), from(a, i*lda), c[i*ldc:])
 	}
 }
 
