@@ -20,6 +20,7 @@ var (
 			rows:  []rowsTile[float32]{rows4AVX512F32, rows8AVX512F32, rows12AVX512F32},
 			row:   rowAVX512F32,
 			copyA: copyAAVX512F32, copyB: copyBAVX512F32, transposePanel: transposePanelAVX2F32,
+			block: transposeBlockAVX512F32, side: 16,
 		},
 	}
 	kernels64 = [cpu.Levels]kernel[float64]{
@@ -37,6 +38,7 @@ var (
 			rows:  []rowsTile[float64]{rows4AVX512F64, rows8AVX512F64, rows12AVX512F64},
 			row:   rowAVX512F64,
 			copyA: copyAAVX512F64, copyB: copyBAVX512F64, transposePanel: transposePanelAVX2F64,
+			block: transposeBlockAVX512F64, side: 8,
 		},
 	}
 )

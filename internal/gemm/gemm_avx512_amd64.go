@@ -49,6 +49,11 @@ func copyAAVX512F32(dst []float32, src []float32, ld int, k int)
 //go:noescape
 func copyBAVX512F32(dst []float32, src []float32, ld int, k int)
 
+// transposeBlockAVX512F32 transposes a square of 16 rows. See kernel.block.
+//
+//go:noescape
+func transposeBlockAVX512F32(dst []float32, src []float32, ldd int, lds int)
+
 // tile4AVX512F64 computes the first 4 rows of a tile of 12 x 16. See kernel.run.
 //
 //go:noescape
@@ -93,3 +98,8 @@ func copyAAVX512F64(dst []float64, src []float64, ld int, k int)
 //
 //go:noescape
 func copyBAVX512F64(dst []float64, src []float64, ld int, k int)
+
+// transposeBlockAVX512F64 transposes a square of 8 rows. See kernel.block.
+//
+//go:noescape
+func transposeBlockAVX512F64(dst []float64, src []float64, ldd int, lds int)

@@ -38,6 +38,10 @@ type kernel[T num.Float] struct {
 	// transposePanel sets dst[p][r] = src[r][p] for p < k and r < rows, where
 	// rows >= minRows, in the same terms.
 	transposePanel func(dst, src []T, ld, k, rows, w int)
+	// block sets dst[c][r] = src[r][c] for r, c < side, with leading dimensions ldd
+	// and lds. nil: there is none.
+	block func(dst, src []T, ldd, lds int)
+	side  int
 }
 
 // active returns the microkernel in use for T.

@@ -40,7 +40,7 @@ func pack[T num.Float](kern *kernel[T], dst, src []T, ld int, columns bool, k, w
 	}
 }
 
-// A transpose is taken in blocks of so many rows and columns, so that few lines of the
+// Where there is no kernel.block, a transpose is taken in panels of so many rows and columns, so that few lines of the
 // first-level cache are under way at a time, each until it is complete: leading
 // dimensions are often a multiple of its size.
 const transposeRows, transposeCols = 64, 8
@@ -53,6 +53,28 @@ func Transpose[T num.Float](dst []T, ldd int, src []T, lds, rows, cols int) {
 	check("dst", cols, rows, len(dst), ldd)
 	check("src", rows, cols, len(src), lds)
 	kern := active[T]()
+	wholeRows, wholeCols := kern.blocks(dst, ldd, src, lds, rows, cols)
+	kern.panels(from(dst, wholeRows), ldd, from(src, wholeRows*lds), lds, rows-wholeRows, wholeCols)
+	kern.panels(from(dst, wholeCols*ldd), ldd, from(src, wholeCols), lds, rows, cols-wholeCols)
+}
+
+// blocks transposes the first rows and columns of a matrix, as many as blocks cover,
+// and returns their number.
+func (kern *kernel[T]) blocks(dst []T, ldd int, src []T, lds, rows, cols int) (wholeRows, wholeCols int) {
+	if kern.block == nil {
+		return 0, 0
+	}
+	wholeRows, wholeCols = rows/kern.side*kern.side, cols/kern.side*kern.side
+	for r := 0; r < wholeRows; r += kern.side {
+		for c := 0; c < wholeCols; c += kern.side {
+			kern.block(dst[c*ldd+r:], src[r*lds+c:], ldd, lds)
+		}
+	}
+	return wholeRows, wholeCols
+}
+
+// panels transposes a matrix panel by panel.
+func (kern *kernel[T]) panels(dst []T, ldd int, src []T, lds, rows, cols int) {
 	for r := 0; r < rows; {
 		n := rows - r
 		if n >= transposeRows+minRows { // leaves enough for the last block

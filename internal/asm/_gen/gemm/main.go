@@ -33,6 +33,8 @@ func main() {
 		copyPanel(a, "copyB", columns*a.Lanes())
 		if a.Bits == 256 {
 			transposePanel(a)
+		} else {
+			transposeBlock(a)
 		}
 	})
 }
@@ -348,6 +350,75 @@ func storeTransposed(a *simd.Asm, rows [group]simd.Vec, d, w, w3 reg.GPVirtual) 
 		a.VEXTRACTF128(Imm(1), v, row(d, w, w3, r))
 	}
 	a.LEAQ(Mem{Base: d, Index: w, Scale: 4}, d)
+}
+
+// transposeBlock writes the transpose of a square of as many rows as a vector has
+// elements.
+func transposeBlock(a *simd.Asm) {
+	n := a.Lanes()
+	a.Func("transposeBlock", "func(dst, src []T, ldd, lds int)", fmt.Sprintf("transposes a square of %d rows. See kernel.block.", n))
+	dst, src := a.BaseParam("dst"), a.BaseParam("src")
+	ldd, lds := a.IntParam("ldd"), a.IntParam("lds")
+	a.ScaleByElem(ldd)
+	a.ScaleByElem(lds)
+	rows := make([]simd.Vec, n)
+	for r := range rows {
+		rows[r] = a.New()
+		a.Move(Mem{Base: src}, rows[r])
+		if r+1 < n {
+			a.ADDQ(lds, src)
+		}
+	}
+	cols := turned(a, rows)
+	for c, v := range cols {
+		a.Move(v, Mem{Base: dst})
+		if c+1 < n {
+			a.ADDQ(ldd, dst)
+		}
+	}
+	a.End()
+}
+
+// turned returns the columns of a square of rows of 512 bits.
+func turned(a *simd.Asm, rows []simd.Vec) []simd.Vec {
+	n, wide := len(rows), 16/a.Elem // elements in 128 bits
+	two := func(op string, x, y simd.Vec) simd.Vec {
+		v := a.New()
+		a.Call(op, y, x, v)
+		return v
+	}
+	lanes := func(imm uint64, x, y simd.Vec) simd.Vec {
+		v := a.New()
+		if a.Elem == 4 {
+			a.VSHUFF32X4(Imm(imm), y, x, v)
+		} else {
+			a.VSHUFF64X2(Imm(imm), y, x, v)
+		}
+		return v
+	}
+	// Lane l of number wide*g+j has column wide*l+j of the rows from wide*g on.
+	groups := make([]simd.Vec, n)
+	for g := 0; g < n; g += wide {
+		r := rows[g:]
+		if a.Elem == 8 {
+			groups[g], groups[g+1] = two("VUNPCKLPD", r[0], r[1]), two("VUNPCKHPD", r[0], r[1])
+			continue
+		}
+		lo0, hi0, lo1, hi1 := two("VUNPCKLPS", r[0], r[1]), two("VUNPCKHPS", r[0], r[1]), two("VUNPCKLPS", r[2], r[3]), two("VUNPCKHPS", r[2], r[3])
+		groups[g], groups[g+1] = two("VUNPCKLPD", lo0, lo1), two("VUNPCKHPD", lo0, lo1)
+		groups[g+2], groups[g+3] = two("VUNPCKLPD", hi0, hi1), two("VUNPCKHPD", hi0, hi1)
+	}
+	// Lanes 0 and 2 of two groups, and of the other two, then 1 and 3.
+	const even, odd = 0x88, 0xdd
+	cols := make([]simd.Vec, n)
+	for j := range wide {
+		for l, imm := range []uint64{even, odd} {
+			x := lanes(imm, groups[j], groups[wide+j])
+			y := lanes(imm, groups[2*wide+j], groups[3*wide+j])
+			cols[l*wide+j], cols[(l+2)*wide+j] = lanes(even, x, y), lanes(odd, x, y)
+		}
+	}
+	return cols
 }
 
 // row returns the place r < 4 spacings behind base; by3 is 3 by.
