@@ -371,16 +371,19 @@ func TestBadPlans(t *testing.T) {
 	}
 }
 
-// Steps give what the sequence gives, bit for bit where a batch is cut alike, and
-// allocate nothing.
+// Steps give what the sequence gives, and allocate nothing: of batches that one
+// worker takes and of those that several do.
 func TestSteps(t *testing.T) {
 	for _, c := range cells {
-		for _, b := range []int{1, 3, 16} {
+		for _, s := range []Size{{B: 1, I: 5, H: 37, L: 6}, {B: 3, I: 5, H: 37, L: 6}, {B: 16, I: 5, H: 37, L: 6}, {B: 29, I: 400, H: 256, L: 3}} {
+			b := s.B
 			rng := rand.New(rand.NewPCG(8, 2))
-			s := Size{B: b, I: 5, H: 37, L: 6}
 			p := newProblem(rng, Config{Cell: c}, s, options{biasIH: true, biasHH: true, start: true})
 			for k := range p.in64.Params.WeightHH {
-				p.in64.Params.WeightHH[k] /= 37
+				p.in64.Params.WeightHH[k] /= float64(s.H)
+			}
+			for k := range p.in64.Params.WeightIH {
+				p.in64.Params.WeightIH[k] /= float64(s.I)
 			}
 			want := run[float64](t, p, nil, State[[]float64]{})
 			w, err := NewWeights(c, s.I, s.H, p.in64.Params)

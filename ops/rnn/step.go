@@ -5,6 +5,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
 )
 
 // Weights are the parameters of a recurrence as a step needs them: packed copies
@@ -45,16 +46,32 @@ func NewWeights[T num.Float](c Cell, i, h int, prm Params[[]T]) (*Weights[T], er
 	return w, nil
 }
 
-// Step is the recurrence, a step at a time. Its scratch memory is for one
-// goroutine.
+// Step is the recurrence, a step at a time. It is for one goroutine, but a large batch
+// is spread over the workers.
 type Step[T num.Float] struct {
 	*Weights[T]
-	ws gemm.Workspace[T]
-	z  []T // (B, width)
+	ws     []gemm.Workspace[T] // of each worker
+	blocks *par.Loop           // over blocks of rows
+	z      []T                 // (B, width)
+
+	batch int // of the step under way
+	state State[[]T]
+	x     []T
 }
 
 // NewStep returns a step with scratch memory of its own.
-func (w *Weights[T]) NewStep() *Step[T] { return &Step[T]{Weights: w} }
+func (w *Weights[T]) NewStep() *Step[T] {
+	s := &Step[T]{Weights: w, ws: make([]gemm.Workspace[T], par.Workers())}
+	s.blocks = par.NewLoop(func(worker, i int) {
+		lo := i * blockRows
+		s.advance(worker, lo, min(lo+blockRows, s.batch))
+	})
+	return s
+}
+
+// parallelProducts is the number of multiplications from which a step is spread
+// over the workers: fewer take about as long as it takes to wake one.
+const parallelProducts = 1 << 22
 
 // Advance replaces the state, H and, where Cell.HasC, C (B, H), by that after the
 // inputs x (B, I), whose H is the output. It returns an error, and changes nothing, if
@@ -63,19 +80,32 @@ func (s *Step[T]) Advance(state State[[]T], x []T) error {
 	if err := s.check(&state, x); err != nil {
 		return fmt.Errorf("rnn: Step.Advance: %w", err)
 	}
-	b, width := len(x)/s.i, s.w.width
-	s.z = num.Grow(s.z, b*width)
-	s.w.mapInputs(&s.ws, s.z, x, s.i, b)
-	gemm.AddPackedB(&s.ws, b, state.H, s.h, &s.w.whh, s.z[s.w.hid:], width)
-	for r := range b {
-		h := state.H[r*s.h:][:s.h]
+	b := len(x) / s.i
+	s.batch, s.state, s.x = b, state, x
+	s.z = num.Grow(s.z, b*s.w.width)
+	if b*s.kind.Gates()*s.h*(s.i+s.h) < parallelProducts {
+		s.advance(0, 0, b)
+	} else {
+		s.blocks.Run((b + blockRows - 1) / blockRows)
+	}
+	s.state, s.x = State[[]T]{}, nil
+	return nil
+}
+
+// advance is Advance for rows [lo, hi).
+func (s *Step[T]) advance(worker, lo, hi int) {
+	ws, width := &s.ws[worker], s.w.width
+	z := s.z[lo*width : hi*width]
+	s.w.mapInputs(ws, z, s.x[lo*s.i:], s.i, hi-lo)
+	gemm.AddPackedB(ws, hi-lo, s.state.H[lo*s.h:], s.h, &s.w.whh, z[s.w.hid:], width)
+	for r := lo; r < hi; r++ {
+		h := s.state.H[r*s.h:][:s.h]
 		var c []T
 		if s.kind.HasC() {
-			c = state.C[r*s.h:][:s.h]
+			c = s.state.C[r*s.h:][:s.h]
 		}
 		s.cell.forward(s.z[r*width:][:width], h, c, h, c)
 	}
-	return nil
 }
 
 func (s *Step[T]) check(state *State[[]T], x []T) error {
