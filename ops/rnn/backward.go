@@ -13,7 +13,7 @@ import (
 // place.
 func (p *plan[T]) Backward(grad, in *inputs[T], gy []T, gEnd State[[]T]) {
 	if grad.X != nil {
-		p.wihT.Pack(false, p.in, p.I, turned(p.layout, in.Params.WeightIH, p.I), p.I, nil)
+		p.wihT.Pack(false, p.in, p.I, p.ordered(in.Params.WeightIH, p.I), p.I, nil)
 	}
 	p.whhT.Pack(false, p.gates(), p.H, in.Params.WeightHH, p.H, nil)
 	p.dw = num.Grow(p.dw, p.groups*p.size())

@@ -20,10 +20,10 @@ const (
 	maxGroups = 16
 )
 
-// plan is a recurrence over a whole sequence, in one direction. What it keeps from Forward for
-// Backward is, for every step of every row, the gates and the states, (4+2) H
-// numbers for LSTM, (4+1) H for GRU and (1+1) H without gates; both have scratch
-// memory of a chunk of steps beside.
+// plan is a recurrence over a whole sequence, in one direction. What it keeps from
+// Forward for Backward is, for every step of every row, the gates and the states,
+// (4+2) H numbers for LSTM, (4+1) H for GRU and (1+1) H without gates; both have
+// scratch memory of a chunk of steps beside.
 //
 // A block of rows goes through all steps by itself, chunk by chunk. In memory, a
 // block has its steps first: z is (L, rows, width), and the states h and c are

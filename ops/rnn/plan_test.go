@@ -334,7 +334,7 @@ func TestPlanReusesItsMemory(t *testing.T) {
 			}
 			plan.Backward(&g, &p.in64, gy, gEnd)
 		}
-		if n := testing.AllocsPerRun(5, step); n > 40 { // loops, not steps
+		if n := testing.AllocsPerRun(5, step); n > 12 { // loops, not steps
 			t.Errorf("%s: %g allocations a run", c, n)
 		}
 	}

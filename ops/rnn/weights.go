@@ -10,31 +10,33 @@ import (
 // z = x wih + h whh + biases.
 type weights[T num.Float] struct {
 	layout
-	wih, whh gemm.PackedB[T] // transposed; the biases are those of wih
-	tail     []T             // but for the columns of z that the input is not mapped to
+	wih, whh gemm.PackedB[T] // transposed, wih with the biases of its columns
+	bias     []T             // (width): the biases in the columns of z
+	order    []T             // the input weights in the order of z, if it is another
 }
 
 // pack lays the parameters of a cell of h features of i inputs out.
 func (w *weights[T]) pack(c Cell, i, h int, prm *Params[[]T]) {
 	w.layout = layoutOf(c, h)
-	bias := make([]T, w.width)
-	turn(bias[:w.in], prm.BiasIH, w.turn)
+	w.bias = num.Grow(w.bias, w.width)
+	clear(w.bias)
+	turn(w.bias[:w.in], prm.BiasIH, w.turn)
 	if prm.BiasHH != nil {
-		vec.Add(bias[w.hid:], bias[w.hid:], prm.BiasHH)
+		vec.Add(w.bias[w.hid:], w.bias[w.hid:], prm.BiasHH)
 	}
-	w.wih.Pack(true, i, w.in, turned(w.layout, prm.WeightIH, i), i, bias[:w.in])
+	w.wih.Pack(true, i, w.in, w.ordered(prm.WeightIH, i), i, w.bias[:w.in])
 	w.whh.Pack(true, h, c.Gates()*h, prm.WeightHH, h, nil)
-	w.tail = bias[w.in:]
 }
 
-// turned returns input weights of i columns in the order of z.
-func turned[T num.Float](l layout, w []T, i int) []T {
-	if l.turn == 0 {
-		return w
+// ordered returns input weights of i columns in the order of z. The next call
+// overwrites them.
+func (w *weights[T]) ordered(v []T, i int) []T {
+	if w.turn == 0 {
+		return v
 	}
-	dst := make([]T, len(w))
-	turn(dst, w, l.turn*i)
-	return dst
+	w.order = num.Grow(w.order, len(v))
+	turn(w.order, v, w.turn*i)
+	return w.order
 }
 
 // turn copies src from n on, then what is before n. src may be nil.
@@ -51,6 +53,6 @@ func (w *weights[T]) mapInputs(ws *gemm.Workspace[T], z, x []T, i, m int) {
 		return
 	}
 	for r := range m {
-		copy(z[r*w.width+w.in:], w.tail)
+		copy(z[r*w.width+w.in:][:w.width-w.in], w.bias[w.in:])
 	}
 }
