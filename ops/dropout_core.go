@@ -53,16 +53,26 @@ func (m *dropoutMask[T]) factor(r int) T {
 }
 
 // factors sets dst to what multiplies the elements from index first on, each of
-// which is a row.
+// which is a row. An element takes the lower or the upper half of its pair's 64
+// random bits.
 func (m *dropoutMask[T]) factors(dst []T, first int) {
 	factor := [2]T{m.scale, 0}
 	below := uint64(m.below)
-	for i := range dst {
-		bits := mix(m.key + uint64((first+i)/2)*golden)
-		if (first+i)%2 == 1 {
-			bits >>= 32
-		}
-		dst[i] = factor[(bits&(1<<32-1)-below)>>63]
+	pair := m.key + uint64(first/2)*golden
+	if first%2 == 1 && len(dst) > 0 {
+		dst[0] = factor[(mix(pair)>>32-below)>>63]
+		dst = dst[1:]
+		pair += golden
+	}
+	n := len(dst) &^ 1
+	for i := 0; i < n; i += 2 {
+		bits := mix(pair)
+		pair += golden
+		dst[i] = factor[(bits&(1<<32-1)-below)>>63] // the difference is negative if dropped
+		dst[i+1] = factor[(bits>>32-below)>>63]
+	}
+	if n < len(dst) {
+		dst[n] = factor[(mix(pair)&(1<<32-1)-below)>>63]
 	}
 }
 
