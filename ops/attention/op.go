@@ -41,7 +41,8 @@ func Attend(qkv *G.Node, c Config, opts ...Option) (*G.Node, error) {
 //	softmax   k (B, H, T, hd), v (B, H, T, hd), position (B)
 //	linear    S (B, H, hd, hd), z (B, H, hd), and position (B) with Rotary
 //
-// position is the number of steps that each row has seen, a whole number. The keys
+// position is the number of steps that each row has seen, a whole number (of which
+// float32 has none between 2^24 and 2^24 + 2: more steps are for float64). The keys
 // and values of a cache are those of the last min(position, T) steps, the newest
 // last; the slots in front of them are never read. Keys are stored rotated. T is
 // any number, and T + L in x1; with a window it is max(1, Window-1) in both. S is

@@ -199,3 +199,37 @@ func TestStepDoesNotAllocate(t *testing.T) {
 		testutil.CheckNoAllocations(t, name, func() error { return s.Advance(y, x) })
 	}
 }
+
+// TestLargeStep holds a step that is spread over the workers against its rows, which
+// are not.
+func TestLargeStep(t *testing.T) {
+	const batch, slots, e = 3, 600, 64
+	for _, window := range []int{0, slots + 1} {
+		c := attention.Config{Heads: 4, Causal: true, Window: window, Rotary: attention.RotaryInterleaved}
+		x := stateOf[float32](newState(newRand(), c, e/4, slots, 600, 599, 5000))
+		s, err := attention.NewStep[float32](c, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Load(x); err != nil {
+			t.Fatal(err)
+		}
+		qkv := testutil.Normal(newRand(), "qkv", batch, 3*e, 2)
+		all := steps(t, s, qkv)
+		for b := range batch {
+			one := attention.State[float32]{Batch: 1, Slots: slots}
+			for _, v := range x.Tensors {
+				n := len(v) / batch
+				one.Tensors = append(one.Tensors, v[b*n:(b+1)*n])
+			}
+			f := s.Fork()
+			if err := f.Load(one); err != nil {
+				t.Fatal(err)
+			}
+			row := testutil.Input{Shape: tensor.Shape{1, 3 * e, 2}, F: qkv.F[b*6*e : (b+1)*6*e]}
+			if got := steps(t, f, row); !slices.Equal(got, all[b*2*e:(b+1)*2*e]) {
+				t.Errorf("window %d, row %d: another output by itself", window, b)
+			}
+		}
+	}
+}
