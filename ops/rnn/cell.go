@@ -71,10 +71,10 @@ func (tanh[T]) forward(z, _, _, h1, _ []T) {
 }
 
 func (tanh[T]) backward(dz, z, _, _, _, dh, _, g []T) {
-	z, g = z[:len(dh)], g[:len(dh)]
-	for k, d := range dh {
-		dz[k] = (d + g[k]) * (1 - z[k]*z[k])
-	}
+	vec.Add(dh, dh, g)
+	vec.Mul(dz, z, z)
+	vec.Mul(dz, dz, dh)
+	vec.Sub(dz, dh, dz)
 	clear(dh)
 }
 
