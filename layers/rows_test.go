@@ -20,53 +20,167 @@ import (
 
 // layerRunner runs a layer that make puts on a graph: fwd is what is run of it.
 // The gradients are by the inputs, nil where it does not depend on one, then by
-// these and the parameters. eval makes it
-// evaluation, on the TapeMachine, with gradients by the inputs alone.
+// these and the parameters. eval makes it evaluation, on the TapeMachine, with
+// gradients by the inputs alone.
 func layerRunner[L layers.Layer](eval bool, make func(g *G.ExprGraph, dt tensor.Dtype) L, fwd func(l L, n []*G.Node) (*G.Node, error)) testutil.Runner {
 	return func(vm testutil.VM, dt tensor.Dtype, w []float64, in ...testutil.Input) (*testutil.Result, error) {
 		g := G.NewGraph()
 		layer := make(g, dt)
-		var nodes, wrt G.Nodes
-		res := &testutil.Result{}
-		for _, x := range in {
-			n := G.NewTensor(g, typeOf(dt, x), x.Shape.Dims(), G.WithShape(x.Shape...), G.WithName(x.Name), G.WithValue(x.Tensor(dt)))
-			nodes = append(nodes, n)
-			if x.I == nil {
-				wrt = append(wrt, n)
-			}
-		}
+		nodes, wrt := inputNodes(g, dt, in)
 		out, err := fwd(layer, nodes)
 		if err != nil {
 			return nil, err
 		}
-		res.Shape = out.Shape().Clone()
+		res := &testutil.Result{Shape: out.Shape().Clone()}
 		if w == nil {
 			w = ones(res.Shape.TotalSize())
 		}
-		loss := G.Must(G.Sum(G.Must(G.HadamardProd(out, node(g, dt, testutil.Input{Name: "test.w", Shape: res.Shape, F: w})))))
+		loss := weighed(g, out, testutil.Input{Name: "test.w", Shape: res.Shape, F: w})
 		if !eval {
 			wrt = append(wrt, layer.Learnables()...)
 		}
 		reached := reachedFrom(loss)
 		wrt = slices.DeleteFunc(wrt, func(n *G.Node) bool { return !reached[n] })
-		value, err := runLoss(vm, g, eval, out, loss, wrt)
+		if res.Out, err = runLoss(vm, g, eval, out, loss, wrt); err != nil {
+			return nil, err
+		}
+		res.Grads, err = gradsOf(append(nodes, wrt...), wrt)
+		return res, err
+	}
+}
+
+// inputNodes adds inputs to a graph, and returns which of them are floats.
+func inputNodes(g *G.ExprGraph, dt tensor.Dtype, in []testutil.Input) (nodes, floats G.Nodes) {
+	for _, x := range in {
+		n := G.NewTensor(g, typeOf(dt, x), x.Shape.Dims(), G.WithShape(x.Shape...), G.WithName(x.Name), G.WithValue(x.Tensor(dt)))
+		nodes = append(nodes, n)
+		if x.I == nil {
+			floats = append(floats, n)
+		}
+	}
+	return nodes, floats
+}
+
+// gradsOf returns the gradients of nodes, nil of those that are not in wrt.
+func gradsOf(nodes, wrt G.Nodes) ([][]float64, error) {
+	all := make([][]float64, len(nodes))
+	for i, n := range nodes {
+		if !slices.Contains(wrt, n) {
+			continue
+		}
+		v, err := n.Grad()
 		if err != nil {
 			return nil, err
 		}
-		res.Out = value
-		for _, n := range append(nodes, wrt...) {
-			if !slices.Contains(wrt, n) {
-				res.Grads = append(res.Grads, nil)
-				continue
-			}
-			gv, err := n.Grad()
+		all[i] = testutil.Floats(v)
+	}
+	return all, nil
+}
+
+// rowsRunner is layerRunner in evaluation, of several outputs together: the numbers
+// of each row are those of all of them, (B, ...), one behind the other. A graph is
+// made once for each type and batch, and runs again for other inputs.
+func rowsRunner[L layers.Layer](make func(g *G.ExprGraph, dt tensor.Dtype) L, fwd func(l L, n []*G.Node) (G.Nodes, error)) testutil.Runner {
+	made := map[string]*rowsGraph{}
+	return func(_ testutil.VM, dt tensor.Dtype, w []float64, in ...testutil.Input) (*testutil.Result, error) {
+		key := fmt.Sprint(dt, in[0].Shape)
+		r := made[key]
+		if r == nil {
+			g := G.NewGraph()
+			layer := make(g, dt)
+			r = &rowsGraph{dt: dt}
+			r.in, r.wrt = inputNodes(g, dt, in)
+			outs, err := fwd(layer, r.in)
 			if err != nil {
 				return nil, err
 			}
-			res.Grads = append(res.Grads, testutil.Floats(gv))
+			if err := r.compile(g, outs); err != nil {
+				return nil, err
+			}
+			made[key] = r
 		}
-		return res, nil
+		return r.run(w, in)
 	}
+}
+
+// rowsGraph is a graph of a rowsRunner.
+type rowsGraph struct {
+	dt      tensor.Dtype
+	in, wrt G.Nodes
+	weights G.Nodes // of the outputs
+	outs    []G.Value
+	vm      G.VM
+}
+
+// compile adds the weighed sum of outputs, and its gradients.
+func (r *rowsGraph) compile(g *G.ExprGraph, outs G.Nodes) error {
+	r.outs = make([]G.Value, len(outs))
+	var loss *G.Node
+	for i, n := range outs {
+		G.Read(n, &r.outs[i])
+		w := G.NewTensor(g, r.dt, n.Dims(), G.WithShape(n.Shape()...), G.WithName(fmt.Sprint("test.w", i)))
+		r.weights = append(r.weights, w)
+		c := G.Must(G.Sum(G.Must(G.HadamardProd(n, w))))
+		if loss == nil {
+			loss = c
+		} else {
+			loss = G.Must(G.Add(loss, c))
+		}
+	}
+	reached := reachedFrom(loss)
+	r.wrt = slices.DeleteFunc(r.wrt, func(n *G.Node) bool { return !reached[n] })
+	if _, err := G.Grad(loss, r.wrt...); err != nil {
+		return err
+	}
+	r.vm = G.NewTapeMachine(g, G.BindDualValues(r.wrt...), G.EvalMode())
+	return nil
+}
+
+// run runs the graph with weights w (B, ...), nil for 1.
+func (r *rowsGraph) run(w []float64, in []testutil.Input) (*testutil.Result, error) {
+	batch := in[0].Shape[0]
+	for i, n := range r.in {
+		if err := G.Let(n, in[i].Tensor(r.dt)); err != nil {
+			return nil, err
+		}
+	}
+	width, at := 0, 0 // of a row: of all outputs, and of those before one
+	for _, n := range r.weights {
+		width += n.Shape().TotalSize() / batch
+	}
+	if w == nil {
+		w = ones(batch * width)
+	}
+	for _, n := range r.weights {
+		m := n.Shape().TotalSize() / batch
+		v := testutil.Input{Shape: n.Shape()}
+		for b := range batch {
+			v.F = append(v.F, w[b*width+at:][:m]...)
+		}
+		at += m
+		if err := G.Let(n, v.Tensor(r.dt)); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range r.wrt { // the machine adds them up
+		if v, err := n.Grad(); err == nil && v != nil {
+			G.ZeroValue(v)
+		}
+	}
+	r.vm.Reset()
+	if err := r.vm.RunAll(); err != nil {
+		return nil, err
+	}
+	res := &testutil.Result{Shape: tensor.Shape{batch, width}}
+	for b := range batch {
+		for _, v := range r.outs {
+			m := v.Shape().TotalSize() / batch
+			res.Out = append(res.Out, testutil.Floats(v)[b*m:][:m]...)
+		}
+	}
+	var err error
+	res.Grads, err = gradsOf(r.in, r.wrt)
+	return res, err
 }
 
 // reachedFrom returns the nodes that a node depends on.
@@ -148,60 +262,61 @@ func bothWays() []variant {
 
 // No row of a batch changes another, in Fwd and FwdState and their gradients.
 func TestRowsAreApart(t *testing.T) {
-	for _, v := range append(family(), bothWays()...) {
-		t.Run(v.name, func(t *testing.T) {
-			t.Parallel()
-			make := func(g *G.ExprGraph, dt tensor.Dtype) sequenceLayer {
-				l := v.on(t, g, dt)
-				inside(l)
-				return l
-			}
-			fwd := layerRunner(true, make, func(l sequenceLayer, n []*G.Node) (*G.Node, error) { return l.Fwd(n[0]) })
-			rng := rand.New(rand.NewPCG(8, 1))
-			for _, l := range []int{5, 59} {
-				x := testutil.Normal(rng, "x", 3, v.dModel, l)
-				testutil.CheckRows(t, fmt.Sprintf("Fwd, L = %d", l), fwd, 1, x)
-			}
-			shapes := make(G.NewGraph(), tensor.Float64).StateShapes(3)
-			if shapes == nil {
-				return
-			}
-			in := []testutil.Input{testutil.Normal(rng, "x", 3, v.dModel, 23)}
-			state := states(rng, make(G.NewGraph(), tensor.Float64), 3)
-			for _, s := range state {
-				if !isCount(s.Name) {
-					in = append(in, s)
-				}
-			}
-			for k := range 1 + len(shapes) {
-				what := "FwdState: output"
-				if k > 0 {
-					what = "FwdState: state " + shapes[k-1].Name
-				}
-				if k > 0 && isCount(shapes[k-1].Name) {
-					continue
-				}
-				f := layerRunner(true, make, func(l sequenceLayer, n []*G.Node) (*G.Node, error) {
-					var x0 G.Nodes
-					rest := n[1:]
-					for _, s := range state {
-						if isCount(s.Name) {
-							batch := n[0].Shape()[0]
-							x0 = append(x0, node(n[0].Graph(), n[0].Dtype(), testutil.Input{Name: s.Name, Shape: tensor.Shape{batch}, F: s.F[:batch]}))
-						} else {
-							x0, rest = append(x0, rest[0]), rest[1:]
-						}
-					}
-					y, x1, err := l.FwdState(n[0], x0)
-					if err != nil {
-						return nil, err
-					}
-					return append(G.Nodes{y}, x1...)[k], nil
-				})
-				testutil.CheckRows(t, what, f, len(in), in...)
-			}
+	each(t, append(family(), bothWays()...), func(t *testing.T, v variant) {
+		make := func(g *G.ExprGraph, dt tensor.Dtype) sequenceLayer {
+			l := v.on(t, g, dt)
+			inside(l)
+			return l
+		}
+		fwd := rowsRunner(make, func(l sequenceLayer, n []*G.Node) (G.Nodes, error) {
+			y, err := l.Fwd(n[0])
+			return G.Nodes{y}, err
 		})
+		rng := rand.New(rand.NewPCG(8, 1))
+		for _, l := range []int{5, 59} {
+			x := testutil.Normal(rng, "x", 3, v.dModel, l)
+			testutil.CheckRows(t, fmt.Sprintf("Fwd, L = %d", l), fwd, 1, x)
+		}
+		layer := make(G.NewGraph(), tensor.Float64)
+		if layer.StateShapes(3) == nil {
+			return
+		}
+		in := []testutil.Input{testutil.Normal(rng, "x", 3, v.dModel, 23)}
+		state := states(rng, layer, 3)
+		for _, s := range state {
+			if !isCount(s.Name) {
+				in = append(in, s)
+			}
+		}
+		f := rowsRunner(make, func(l sequenceLayer, n []*G.Node) (G.Nodes, error) { return fwdStateOf(l, n, state) })
+		testutil.CheckRows(t, "FwdState", f, len(in), in...)
+	})
+}
+
+// fwdStateOf runs FwdState on x and a state, of which n has all but the counts. It
+// returns the output and the next state without those.
+func fwdStateOf(l sequenceLayer, n []*G.Node, state []testutil.Input) (outs G.Nodes, err error) {
+	var x0 G.Nodes
+	rest := n[1:]
+	batch := n[0].Shape()[0]
+	for _, s := range state {
+		if isCount(s.Name) {
+			x0 = append(x0, node(n[0].Graph(), n[0].Dtype(), testutil.Input{Name: s.Name, Shape: tensor.Shape{batch}, F: s.F[:batch]}))
+		} else {
+			x0, rest = append(x0, rest[0]), rest[1:]
+		}
 	}
+	y, x1, err := l.FwdState(n[0], x0)
+	if err != nil {
+		return nil, err
+	}
+	outs = G.Nodes{y}
+	for i, s := range state {
+		if !isCount(s.Name) {
+			outs = append(outs, x1[i])
+		}
+	}
+	return outs, nil
 }
 
 // Nor does it in the steps of a recurrence.

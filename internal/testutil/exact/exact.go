@@ -189,8 +189,13 @@ func times(a, b [][]Real) [][]Real {
 	for i := range a {
 		c[i] = zeros(len(b[0]))
 		for k, x := range a[i] {
+			if x.Sign() == 0 { // most are, of a diagonal model
+				continue
+			}
 			for j, y := range b[k] {
-				c[i][j] = add(c[i][j], mul(x, y))
+				if y.Sign() != 0 {
+					c[i][j] = add(c[i][j], mul(x, y))
+				}
 			}
 		}
 	}
