@@ -169,8 +169,8 @@ func (l *Base) checkLengths(x, lengths *G.Node) error {
 	if lengths == nil {
 		return nil
 	}
-	if want := (tensor.Shape{x.Shape()[0]}); !lengths.Shape().Eq(want) || lengths.Dtype() != tensor.Int {
-		return l.errorf("Fwd", "want lengths %v of dtype int, got %v of dtype %v", want, lengths.Shape(), lengths.Dtype())
+	if err := graphop.WantLengths(lengths, x.Shape()[0]); err != nil {
+		return l.wrap("Fwd", err)
 	}
 	return l.checkGraph("lengths", lengths)
 }

@@ -33,7 +33,7 @@ func copyBlocks[T num.Float](dst, src []T) {
 type addLengths[T num.Float] struct{ mask[T] }
 
 func (c addLengths[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	if err := validLengths(in[2].I, c.l); err != nil {
+	if err := graphop.ValidLengths(in[2].I, c.l); err != nil {
 		return err
 	}
 	a, b := in[0].F, in[1].F

@@ -34,12 +34,12 @@ func (c *batchNorm[T]) SetTraining(training bool) { c.training = training }
 
 func (c *batchNorm[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	x, lens := in[0].F, lastInts(in)
-	if err := validLengths(lens, c.l); err != nil {
+	if err := graphop.ValidLengths(lens, c.l); err != nil {
 		return err
 	}
 	c.count = 0
 	for b := range c.b {
-		c.count += length(lens, b, c.l)
+		c.count += graphop.Length(lens, b, c.l)
 	}
 	if c.training && c.count < 2 {
 		return fmt.Errorf("training: want at least 2 values per feature, got %d in a batch of %d sequences of %d steps", c.count, c.b, c.l)
@@ -60,7 +60,7 @@ func (c *batchNorm[T]) Forward(out []T, in []graphop.Arg[T]) error {
 // row returns where the steps of feature h of example b begin, and the number
 // of them that count.
 func (c *batchNorm[T]) row(lens []int, b, h int) (at, n int) {
-	return (b*c.h + h) * c.l, length(lens, b, c.l)
+	return (b*c.h + h) * c.l, graphop.Length(lens, b, c.l)
 }
 
 // measure computes the statistics of feature h and updates the running ones.

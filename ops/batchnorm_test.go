@@ -245,8 +245,8 @@ func TestBatchNormErrors(t *testing.T) {
 		{x, w, w, s, Eps(-1), "ops.BatchNorm: want eps finite and at least 0, got -1"},
 		{x, w, w, s, Momentum(1.5), "ops.BatchNorm: want momentum in [0, 1], got 1.5"},
 		{x, w, w, s, Momentum(math.NaN()), "ops.BatchNorm: want momentum in [0, 1], got NaN"},
-		{x, w, w, s, Lengths(g.ints("n", 3)), "ops.BatchNorm: want lengths (2), got (3)"},
-		{x, w, w, s, Lengths(w), "ops.BatchNorm: want lengths (B) of dtype int, got dtype float64"},
+		{x, w, w, s, Lengths(g.ints("n", 3)), "ops.BatchNorm: want lengths (2) of dtype int, got (3) of dtype int"},
+		{x, w, w, s, Lengths(w), "ops.BatchNorm: want lengths (2) of dtype int, got (3) of dtype float64"},
 	} {
 		_, err := BatchNorm(c.x, c.w, c.b, c.s, c.opt)
 		wantError(t, err, c.want)

@@ -37,7 +37,7 @@ func (d embeddingDims) isPadding(id int) bool { return d.padded && id == d.paddi
 // the table are read side by side.
 func (c *embedding[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	ids, w, lens := in[0].I, in[1].F, lastInts(in)
-	if err := validLengths(lens, c.l); err != nil {
+	if err := graphop.ValidLengths(lens, c.l); err != nil {
 		return err
 	}
 	for b := range c.b {
@@ -58,7 +58,7 @@ func (c *embedding[T]) Forward(out []T, in []graphop.Arg[T]) error {
 
 // row returns the ids of sequence b that count.
 func (c *embedding[T]) row(ids, lens []int, b int) []int {
-	return ids[b*c.l:][:length(lens, b, c.l)]
+	return ids[b*c.l:][:graphop.Length(lens, b, c.l)]
 }
 
 // lookUp writes the rows of w that ids name to the columns of y, (H, steps).

@@ -53,7 +53,7 @@ func (c *feedForward[T]) SetTraining(training bool) {
 
 func (c *feedForward[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	lens := lastInts(in)
-	if err := validLengths(lens, c.cols.l); err != nil {
+	if err := graphop.ValidLengths(lens, c.cols.l); err != nil {
 		return err
 	}
 	c.w1.Pack(false, c.first.o, c.first.i, in[1].F, c.first.i, optional(in, c.first.bias))

@@ -145,7 +145,7 @@ func TestFeedForwardErrors(t *testing.T) {
 		{x, FeedForwardWeights{nil, b1, w2, b2}, Gated(ActGELU), "want W1 (2F, E), got nil"},
 		{x, FeedForwardWeights{w1, b1, w2, b2}, Activated("swish"), "want an activation of"},
 		{x, FeedForwardWeights{w1, b1, w2, b2}, DropInputElements(-1, nil), "want p in [0, 1), got -1"},
-		{x, FeedForwardWeights{w1, b1, w2, b2}, Lengths(g.ints("n", 3)), "want lengths (2), got (3)"},
+		{x, FeedForwardWeights{w1, b1, w2, b2}, Lengths(g.ints("n", 3)), "want lengths (2) of dtype int, got (3) of dtype int"},
 	} {
 		_, err := FeedForward(c.x, c.w, c.opt)
 		t.Run(fmt.Sprint(i), func(t *testing.T) { wantError(t, err, "ops.FeedForward: "+c.want) })

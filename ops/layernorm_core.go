@@ -52,7 +52,7 @@ func newLayerNorm[T num.Float](d normDims, sum bool) *layerNorm[T] {
 
 func (c *layerNorm[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	lens := lastInts(in)
-	if err := validLengths(lens, c.l); err != nil {
+	if err := graphop.ValidLengths(lens, c.l); err != nil {
 		return err
 	}
 	par.For(c.cols.units(), func(worker, u int) {

@@ -30,24 +30,11 @@ func readOptions(op string, b int, opts []Option) (sequenceOptions, error) {
 	return o, checkLengths(op, o.lengths, b)
 }
 
-// checkLengths returns an error unless lengths is nil or an integer node (B).
+// checkLengths returns an error that names the op unless lengths is nil or an integer
+// node (b).
 func checkLengths(op string, lengths *G.Node, b int) error {
-	if lengths == nil {
-		return nil
-	}
-	if err := checkInts(op, "lengths", lengths, "(B)"); err != nil {
-		return err
-	}
-	return checkShape(op, "lengths", lengths, lengths.Dtype(), b)
-}
-
-// validLengths returns an error that names the first row whose length is not in
-// [0, l].
-func validLengths(lengths []int, l int) error {
-	for b, n := range lengths {
-		if n < 0 || n > l {
-			return fmt.Errorf("lengths[%d]: want a length in [0, %d], got %d", b, l, n)
-		}
+	if err := graphop.WantLengths(lengths, b); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
 	}
 	return nil
 }
@@ -55,11 +42,3 @@ func validLengths(lengths []int, l int) error {
 // lastInts returns the last input of an op if it is an integer one, else nil:
 // lengths are the last input of every op that has them.
 func lastInts[T num.Float](in []graphop.Arg[T]) []int { return in[len(in)-1].I }
-
-// length returns how many steps of row b count: all l without lengths.
-func length(lengths []int, b, l int) int {
-	if lengths == nil {
-		return l
-	}
-	return lengths[b]
-}

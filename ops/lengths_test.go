@@ -176,7 +176,7 @@ func TestRowsAreApart(t *testing.T) {
 func TestLengthsErrors(t *testing.T) {
 	g := newGraph()
 	x, w, n := g.f64("x", 2, 3, 5), g.f64("w", 4, 3), g.ints("n", 3)
-	const want = "want lengths (2), got (3)"
+	const want = "want lengths (2) of dtype int, got (3) of dtype int"
 	_, err := LayerNorm(x, nil, nil, 0, Lengths(n))
 	wantError(t, err, "ops.LayerNorm: "+want)
 	_, err = AddLayerNorm(x, x, nil, nil, 0, Lengths(n))

@@ -96,7 +96,7 @@ func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {
 // begin checks the lengths, lays w and the bias out for product, and draws the
 // masks.
 func (c *linear[T]) begin(in []graphop.Arg[T]) error {
-	if err := validLengths(lastInts(in), c.l); err != nil {
+	if err := graphop.ValidLengths(lastInts(in), c.l); err != nil {
 		return err
 	}
 	c.w.Pack(false, c.o, c.i, in[1].F, c.i, optional(in, c.bias))

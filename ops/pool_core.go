@@ -27,13 +27,13 @@ func (c *pool[T]) rows(in []graphop.Arg[T], f func(r, n int)) {
 	lens := lastInts(in)
 	par.Blocks(c.b*c.h, max(1, elementGrain/c.l), func(_, lo, hi int) {
 		for r := lo; r < hi; r++ {
-			f(r, length(lens, r/c.h, c.l))
+			f(r, graphop.Length(lens, r/c.h, c.l))
 		}
 	})
 }
 
 func (c *pool[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	if err := validLengths(lastInts(in), c.l); err != nil {
+	if err := graphop.ValidLengths(lastInts(in), c.l); err != nil {
 		return err
 	}
 	x := in[0].F
@@ -122,7 +122,7 @@ func fill[T num.Float](x []T, v T) {
 type mask[T num.Float] struct{ h, l int }
 
 func (c mask[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	if err := validLengths(in[1].I, c.l); err != nil {
+	if err := graphop.ValidLengths(in[1].I, c.l); err != nil {
 		return err
 	}
 	c.keep(out, in[0].F, in[1].I)

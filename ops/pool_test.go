@@ -144,9 +144,9 @@ func TestPoolErrors(t *testing.T) {
 	}{
 		{"avg", x, nil, `ops.Pool: want a pooling mode of ["mean" "last" "first" "sum" "max"], got "avg"`},
 		{PoolMean, g.f64("x2", 2, 3), nil, "ops.Pool: want x (B, H, L), got (2, 3)"},
-		{PoolMean, x, g.ints("n3", 3), "ops.Pool: want lengths (2), got (3)"},
-		{PoolMean, x, g.ints("n2", 2, 1), "ops.Pool: want lengths (B), got (2, 1)"},
-		{PoolMean, x, g.f64("nf", 2), "ops.Pool: want lengths (B) of dtype int, got dtype float64"},
+		{PoolMean, x, g.ints("n3", 3), "ops.Pool: want lengths (2) of dtype int, got (3) of dtype int"},
+		{PoolMean, x, g.ints("n2", 2, 1), "ops.Pool: want lengths (2) of dtype int, got (2, 1) of dtype int"},
+		{PoolMean, x, g.f64("nf", 2), "ops.Pool: want lengths (2) of dtype int, got (2) of dtype float64"},
 	} {
 		_, err := Pool(c.mode, c.x, c.n)
 		wantError(t, err, c.want)
@@ -156,7 +156,7 @@ func TestPoolErrors(t *testing.T) {
 	_, err = Mask(n, n)
 	wantError(t, err, "ops.Mask: want x (B, H, L) or (B, H) of dtype float32 or float64, got dtype int")
 	_, err = Mask(x, g.ints("n4", 4))
-	wantError(t, err, "ops.Mask: want lengths (2), got (4)")
+	wantError(t, err, "ops.Mask: want lengths (2) of dtype int, got (4) of dtype int")
 
 	xv := testutil.Normal(newRand(3), "x", 2, 3, 5)
 	for _, bad := range [][]int{{5, 6}, {0, -1}} {

@@ -1,6 +1,9 @@
 package ops
 
-import "github.com/gorgonia-s4/s4/internal/num"
+import (
+	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/num"
+)
 
 // columns cuts a batch of B sequences of L steps into units of at most width
 // consecutive steps of one sequence: the pieces of work of the ops that mix
@@ -24,7 +27,7 @@ func (c columns) unit(u int) (b, lo, hi int) {
 // the length of its sequence.
 func (c columns) counting(u int, lens []int) (b, lo, end, hi int) {
 	b, lo, hi = c.unit(u)
-	return b, lo, max(lo, min(hi, length(lens, b, c.l))), hi
+	return b, lo, max(lo, min(hi, graphop.Length(lens, b, c.l))), hi
 }
 
 // clearColumns sets columns [lo, hi) of x to zero, which has rows spaced by ld.

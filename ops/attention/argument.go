@@ -29,14 +29,7 @@ func readOptions(opts []Option, b int) (options, error) {
 	for _, f := range opts {
 		f(&o)
 	}
-	n := o.lengths
-	if n == nil {
-		return o, nil
-	}
-	if n.Dtype() != tensor.Int {
-		return o, fmt.Errorf("lengths: want (B) of dtype int, got dtype %v", n.Dtype())
-	}
-	return o, graphop.WantShape("lengths", n, []int{b})
+	return o, graphop.WantLengths(o.lengths, b)
 }
 
 // checkSequence returns an error unless x is a float node with three axes and
@@ -89,25 +82,6 @@ func newDims(qkv *G.Node, c Config) (dims, error) {
 	}
 	d.hd = d.e / c.Heads
 	return d, size.Length("L", d.l)
-}
-
-// validLengths returns an error that names the first row whose length is not in
-// [0, l].
-func validLengths(lengths []int, l int) error {
-	for b, n := range lengths {
-		if n < 0 || n > l {
-			return fmt.Errorf("lengths[%d]: want a length in [0, %d], got %d", b, l, n)
-		}
-	}
-	return nil
-}
-
-// length returns how many steps of row b count: all l without lengths.
-func length(lengths []int, b, l int) int {
-	if lengths == nil {
-		return l
-	}
-	return lengths[b]
 }
 
 // inputs collects the nodes of an op and where they are: an optional argument

@@ -26,7 +26,7 @@ func newHeads[T num.Float](d dims, o operands) heads[T] {
 
 // begin checks what is known when the graph runs.
 func (h *heads[T]) begin(in []graphop.Arg[T]) error {
-	if err := validLengths(ints(in, h.lengths), h.l); err != nil {
+	if err := graphop.ValidLengths(ints(in, h.lengths), h.l); err != nil {
 		return err
 	}
 	for b, v := range floats(in, h.position) {
@@ -56,7 +56,7 @@ type head[T num.Float] struct {
 // counts sets the numbers of steps of unit u.
 func (h *heads[T]) counts(s *head[T], in []graphop.Arg[T], u int) {
 	b := u / h.Heads
-	s.hd, s.n, s.past = h.hd, length(ints(in, h.lengths), b, h.l), 0
+	s.hd, s.n, s.past = h.hd, graphop.Length(ints(in, h.lengths), b, h.l), 0
 	if h.position >= 0 {
 		s.past = min(int(in[h.position].F[b]), h.slots)
 	}

@@ -127,11 +127,11 @@ func shapeOf(n *G.Node) any {
 
 // check returns an error unless the starts and lengths are good.
 func (d positionDims) check(start64 func(b int) float64, lengths []int) error {
-	if err := validLengths(lengths, d.l); err != nil {
+	if err := graphop.ValidLengths(lengths, d.l); err != nil {
 		return err
 	}
 	for b := range d.b {
-		if n := length(lengths, b, d.l); n > 0 {
+		if n := graphop.Length(lengths, b, d.l); n > 0 {
 			if err := validPosition("start", b, start64(b), d.p-n); err != nil {
 				return err
 			}
@@ -164,7 +164,7 @@ func starts[T num.Float](s []T) func(b int) float64 {
 // keep sets rows of dst (B, E, L) to what f makes of those of src as far as they
 // count, and to zero behind.
 func (d positionDims) keep(lengths []int, f func(b, e, n, at int)) {
-	par.For(d.b*d.e, func(_, r int) { f(r/d.e, r%d.e, length(lengths, r/d.e, d.l), r*d.l) })
+	par.For(d.b*d.e, func(_, r int) { f(r/d.e, r%d.e, graphop.Length(lengths, r/d.e, d.l), r*d.l) })
 }
 
 // addPositions is the core of AddPositions.
@@ -197,7 +197,7 @@ func (c *addPositions[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T)
 			dt[p*c.e+e] = 0
 		}
 		for b := range c.b {
-			n := length(lengths, b, c.l)
+			n := graphop.Length(lengths, b, c.l)
 			if n == 0 {
 				continue
 			}
@@ -250,7 +250,7 @@ func (c *addSinusoids[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	pairs := (c.e + 1) / 2
 	par.For(c.b*pairs, func(worker, u int) {
 		b, i := u/pairs, u%pairs
-		n := length(lengths, b, c.l)
+		n := graphop.Length(lengths, b, c.l)
 		c.rows[worker] = num.Grow(c.rows[worker], 2*c.l)
 		sin, cos := c.rows[worker][:n], c.rows[worker][c.l:][:n]
 		if n > 0 {

@@ -1,8 +1,6 @@
 package conv1d
 
 import (
-	"fmt"
-
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 )
@@ -36,10 +34,8 @@ type call[T num.Float] struct {
 // where their gradients go.
 func bind[T num.Float](g *geometry, y []T, in []graphop.Arg[T], grad [][]T) (call[T], error) {
 	c := call[T]{x: in[0].F, w: in[1].F, y: y, lengths: in[len(in)-1].I}
-	for b, n := range c.lengths {
-		if n < 0 || n > g.l {
-			return c, fmt.Errorf("lengths[%d]: want a length in [0, %d], got %d", b, g.l, n)
-		}
+	if err := graphop.ValidLengths(c.lengths, g.l); err != nil {
+		return c, err
 	}
 	if grad != nil {
 		c.dx, c.dw = grad[0], grad[1]
@@ -61,10 +57,7 @@ func bind[T num.Float](g *geometry, y []T, in []graphop.Arg[T], grad [][]T) (cal
 
 // length returns the number of steps of row b of x that count.
 func (g *geometry) length(lengths []int, b int) int {
-	if lengths == nil {
-		return g.l
-	}
-	return lengths[b]
+	return graphop.Length(lengths, b, g.l)
 }
 
 // row returns row i, of n elements, of x, and nil if x is nil.

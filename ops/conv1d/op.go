@@ -44,10 +44,10 @@ func Conv(x, w, bias *G.Node, opts ...Option) (*G.Node, error) {
 		spec.Optional = append(spec.Optional, g.state)
 		spec.Carried = []*G.Node{o.state}
 	}
+	if err := graphop.WantLengths(o.lengths, g.b); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	if o.lengths != nil {
-		if s := o.lengths.Shape(); o.lengths.Dtype() != tensor.Int || !s.Eq(tensor.Shape{g.b}) {
-			return nil, fmt.Errorf("%s: want lengths (%d) of dtype int, got %v of dtype %v", name, g.b, s, o.lengths.Dtype())
-		}
 		spec.Ints = []int{len(in)}
 		in = append(in, o.lengths)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 )
 
@@ -40,10 +41,7 @@ type call[T num.Float] struct {
 
 // length returns how many of the l samples of row b count.
 func (a *call[T]) length(b, l int) int {
-	if a.in.Lengths == nil {
-		return l
-	}
-	return a.in.Lengths[b]
+	return graphop.Length(a.in.Lengths, b, l)
 }
 
 // method is one way to convolve, and the scratch memory for it.
@@ -111,12 +109,7 @@ func (p *plan[T]) check(y []T, name string, in inputs[T]) error {
 	if in.Lengths != nil && len(in.Lengths) != g.B {
 		return fmt.Errorf("want Lengths of B = %d elements, got %d", g.B, len(in.Lengths))
 	}
-	for b, n := range in.Lengths {
-		if n < 0 || n > g.L {
-			return fmt.Errorf("lengths[%d]: want a length in [0, %d], got %d", b, g.L, n)
-		}
-	}
-	return nil
+	return graphop.ValidLengths(in.Lengths, g.L)
 }
 
 // checkInputs is check for inputs or, where any may be nil, gradients.

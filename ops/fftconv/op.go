@@ -59,10 +59,10 @@ func Conv(u, k, d *G.Node, opts ...Option) (*G.Node, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	spec := graphop.Spec{Name: name, Out: tensor.Shape{size.B, size.CH * size.H, size.L}}
+	if err := graphop.WantLengths(o.lengths, size.B); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	if o.lengths != nil {
-		if s := o.lengths.Shape(); o.lengths.Dtype() != tensor.Int || !s.Eq(tensor.Shape{size.B}) {
-			return nil, fmt.Errorf("%s: want lengths (%d) of dtype int, got %v of dtype %v", name, size.B, s, o.lengths.Dtype())
-		}
 		spec.Ints = []int{len(in)}
 		in = append(in, o.lengths)
 	}

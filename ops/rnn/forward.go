@@ -2,6 +2,7 @@ package rnn
 
 import (
 	"github.com/gorgonia-s4/s4/internal/gemm"
+	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 )
@@ -9,7 +10,7 @@ import (
 // Forward writes the output to its place in y (B, directions, H, L) and, unless they
 // are nil, the state after the last step that counts to end (B, directions, H).
 func (p *plan[T]) Forward(y []T, end State[[]T], in *inputs[T]) error {
-	if err := validLengths(in.Lengths, p.L); err != nil {
+	if err := graphop.ValidLengths(in.Lengths, p.L); err != nil {
 		return err
 	}
 	p.pack(p.kind, p.I, p.H, &in.Params)

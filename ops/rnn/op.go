@@ -130,10 +130,7 @@ func (o *seqOp) shapes() error {
 	if err := o.startShapes(); err != nil {
 		return err
 	}
-	if n := o.lengths; n != nil && (n.Dtype() != tensor.Int || !n.Shape().Eq(tensor.Shape{xs[0]})) {
-		return fmt.Errorf("want lengths (%d) of dtype int, got %v of dtype %v", xs[0], n.Shape(), n.Dtype())
-	}
-	return nil
+	return graphop.WantLengths(o.lengths, o.size.B)
 }
 
 // startShapes checks the shapes of the start, and counts its states.

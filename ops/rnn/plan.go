@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/gorgonia-s4/s4/internal/gemm"
+	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 )
@@ -150,10 +151,7 @@ func (p *plan[T]) block(i int, lengths []int) block[T] {
 
 // length is the number of steps of row r of the block, none of l or more.
 func (b *block[T]) length(r, l int) int {
-	if b.lengths == nil {
-		return l
-	}
-	return b.lengths[r]
+	return graphop.Length(b.lengths, r, l)
 }
 
 // counting is the number of steps of row r in [t0, t1).
@@ -182,17 +180,6 @@ func eachStep(t0, t1 int, backwards bool, f func(t int)) {
 			f(t0 + i)
 		}
 	}
-}
-
-// validLengths returns an error that names the first row whose length is not in
-// [0, l].
-func validLengths(lengths []int, l int) error {
-	for b, n := range lengths {
-		if n < 0 || n > l {
-			return fmt.Errorf("lengths[%d]: want a length in [0, %d], got %d", b, l, n)
-		}
-	}
-	return nil
 }
 
 // gather copies the features of the steps [t0, t1) of x, which is (B, of, features,
