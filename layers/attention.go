@@ -269,7 +269,7 @@ func (l *Attention) fwdState(x *G.Node, x0 G.Nodes, after *Dropout) (y *G.Node, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := l.checkStart(x, x0, l.StateShapes(x.Shape()[0])); err != nil {
+	if err := l.checkStart("FwdState", x0, l.StateShapes(x.Shape()[0])); err != nil {
 		return nil, nil, err
 	}
 	y, x1, err = attention.AttendState(qkv, x0, l.op())
@@ -284,20 +284,4 @@ func (l *Attention) fwdState(x *G.Node, x0 G.Nodes, after *Dropout) (y *G.Node, 
 		l.made(n, from...)
 	}
 	return l.made(y, from...), x1, nil
-}
-
-// checkStart checks the state x0 of a layer, nil for the start, for the input x.
-func (l *Base) checkStart(x *G.Node, x0 G.Nodes, want []StateShape) error {
-	if len(x0) == 0 {
-		return nil
-	}
-	if err := checkStates("the state x0", want, x0, x); err != nil {
-		return l.wrap("FwdState", err)
-	}
-	for i, n := range x0 {
-		if n.Dtype() != l.dt {
-			return l.errorf("FwdState", "want %q of the state x0 of dtype %v, got %v", want[i].Name, l.dt, n.Dtype())
-		}
-	}
-	return nil
 }

@@ -291,11 +291,11 @@ func TestCacheOfAnotherModel(t *testing.T) {
 		{full, nil, l + `want a state of ["k" "v" "position"], got []`},
 		{full, stateOf(linear, tensor.Float64, 2, 3), l + `want a state of ["k" "v" "position"], got ["S" "z"]`},
 		{linear, good, l + `want a state of ["S" "z"], got ["k" "v" "position"]`},
-		{full, stateOf(full, tensor.Float64, 3, 3), l + `want "k" of (2, 2, T, 2), got (3, 2, 3, 2)`},
-		{full, stateOf(one, tensor.Float64, 2, 3), l + `want "k" of (2, 2, T, 2), got (2, 1, 3, 4)`},
-		{full, stateOf(wide, tensor.Float64, 2, 3), l + `want "k" of (2, 2, T, 2), got (2, 2, 3, 4)`},
-		{window, stateOf(full, tensor.Float64, 2, 4), l + `want "k" of (2, 2, 3, 2), got (2, 2, 4, 2)`},
-		{full, stateOf(full, tensor.Float32, 2, 3), l + `want "k" contiguous, row-major, of dtype float64, got dtype float32`},
+		{full, stateOf(full, tensor.Float64, 3, 3), l + `want a state "k" (2, 2, T, 2), got (3, 2, 3, 2)`},
+		{full, stateOf(one, tensor.Float64, 2, 3), l + `want a state "k" (2, 2, T, 2), got (2, 1, 3, 4)`},
+		{full, stateOf(wide, tensor.Float64, 2, 3), l + `want a state "k" (2, 2, T, 2), got (2, 2, 3, 4)`},
+		{window, stateOf(full, tensor.Float64, 2, 4), l + `want a state "k" (2, 2, 3, 2), got (2, 2, 4, 2)`},
+		{full, stateOf(full, tensor.Float32, 2, 3), l + `want a contiguous row-major state "k" of dtype float64, got dtype float32`},
 		{full, changed(func(s layers.State) { s[1] = stateOf(full, tensor.Float64, 2, 4)[1] }), l + `want "k" and "v" of one length T, got 3 and 4`},
 		{full, changed(func(s layers.State) { s[0].Name = "q" }), l + `want a state of ["k" "v" "position"], got ["q" "v" "position"]`},
 		{full, changed(func(s layers.State) { s[2].Value.Data().([]float64)[1] = 1.5 }), "want a whole number in [0, 1073741824], got 1.5"},
@@ -324,11 +324,11 @@ func TestCacheOfAnotherModel(t *testing.T) {
 	k := func(name string, dt tensor.Dtype, shape ...int) *G.Node { return placeholder(g, dt, name, shape...) }
 	cache, position := k("k", tensor.Float64, 2, 2, 3, 2), k("position", tensor.Float64, 2)
 	for want, x0 := range map[string]G.Nodes{
-		"want the state x0 to have 3 tensors, as its StateShapes, got 2": {cache, cache},
-		`want "k" of the state x0 to be (2, 2, 1, 2), got (2, 1, 3, 4)`:  {k("one", tensor.Float64, 2, 1, 3, 4), cache, position},
-		`want "position" of the state x0 of dtype float64, got float32`:  {cache, cache, k("p32", tensor.Float32, 2)},
-		`want the state x0 to have nodes, got nil for "v"`:               {cache, nil, position},
-		"x0: v: want (2, 2, 3, 2), got (2, 2, 4, 2)":                     {cache, k("v", tensor.Float64, 2, 2, 4, 2), position},
+		`want a state of ["k" "v" "position"], or none for zero, got 2`: {cache, cache},
+		`want a state "k" (2, 2, T, 2), got (2, 1, 3, 4)`:               {k("one", tensor.Float64, 2, 1, 3, 4), cache, position},
+		`want a state "position" of dtype float64, got float32`:         {cache, cache, k("p32", tensor.Float32, 2)},
+		`want a state "v" (2, 2, T, 2), got nil`:                        {cache, nil, position},
+		"x0: v: want (2, 2, 3, 2), got (2, 2, 4, 2)":                    {cache, k("v", tensor.Float64, 2, 2, 4, 2), position},
 	} {
 		_, _, err := layer.FwdState(x, x0)
 		errorSays(t, "FwdState", err, want)

@@ -175,20 +175,39 @@ func (l *Base) checkLengths(x, lengths *G.Node) error {
 	return l.checkGraph("lengths", lengths)
 }
 
+// checkStart checks the state x0 before the first step, none for the start of a
+// sequence.
+func (l *Base) checkStart(method string, x0 G.Nodes, want []StateShape) error {
+	switch {
+	case len(x0) == 0:
+		return nil
+	case len(want) == 0:
+		return l.errorf(method, "want no state, got %d tensors", len(x0))
+	case len(x0) != len(want):
+		return l.errorf(method, "want a state of %s, or none for zero, got %d tensors", namesOf(want), len(x0))
+	}
+	for i, n := range x0 {
+		w := want[i]
+		switch {
+		case n == nil:
+			return l.errorf(method, "want a state %q %s, got nil", w.Name, w.form())
+		case !w.fits(n.Shape()):
+			return l.errorf(method, "want a state %q %s, got %v", w.Name, w.form(), n.Shape())
+		case n.Dtype() != l.dt:
+			return l.errorf(method, "want a state %q of dtype %v, got %v", w.Name, l.dt, n.Dtype())
+		}
+		if err := l.checkGraph("x0", n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // oneState returns the node of a state of at most one tensor, nil for the start of
 // a sequence.
 func (l *Base) oneState(x0 G.Nodes, want []StateShape) (*G.Node, error) {
-	switch {
-	case len(x0) == 0:
-		return nil, nil
-	case len(want) == 0:
-		return nil, l.errorf("FwdState", "want no state, got %d tensors", len(x0))
-	case len(x0) != 1 || x0[0] == nil:
-		return nil, l.errorf("FwdState", "want a state of one tensor, or none for zero, got %v", x0)
-	case !x0[0].Shape().Eq(want[0].Shape):
-		return nil, l.errorf("FwdState", "want a state %v, got %v", want[0].Shape, x0[0].Shape())
-	case x0[0].Dtype() != l.dt:
-		return nil, l.errorf("FwdState", "want a state of dtype %v, got %v", l.dt, x0[0].Dtype())
+	if err := l.checkStart("FwdState", x0, want); err != nil || len(x0) == 0 {
+		return nil, err
 	}
-	return x0[0], l.checkGraph("x0", x0[0])
+	return x0[0], nil
 }

@@ -33,6 +33,7 @@ func (l *Conv1D) Snapshot() (Snapshot, error) {
 type conv1dSnapshot[T num.Float] struct {
 	l       *Base
 	weights *conv1d.Weights[T]
+	state   func(batch int) []StateShape
 }
 
 func newConv1DSnapshot[T num.Float](l *Conv1D) (*conv1dSnapshot[T], error) {
@@ -43,7 +44,7 @@ func newConv1DSnapshot[T num.Float](l *Conv1D) (*conv1dSnapshot[T], error) {
 		w = make([]T, len(v))
 		ops.WeightsOfNorm(w, v, norm)
 	}
-	s := &conv1dSnapshot[T]{l: l.Base}
+	s := &conv1dSnapshot[T]{l: l.Base, state: l.StateShapes}
 	if err == nil {
 		c := l.cfg
 		s.weights, err = conv1d.NewWeights(conv1d.Shape{In: c.In, Out: c.Out, Groups: c.Groups, Kernel: c.Kernel, Dilation: c.Dilation}, w, bias)
@@ -65,13 +66,14 @@ func (s *conv1dSnapshot[T]) newSession(batch int) (*conv1dSession[T], error) {
 	if err != nil {
 		return nil, s.l.wrap("Recurrence", err)
 	}
-	return &conv1dSession[T]{l: s.l, batch: batch, step: step, out: newStepOutput[T](batch, s.weights.Out)}, nil
+	return &conv1dSession[T]{l: s.l, batch: batch, want: s.state(batch), step: step, out: newStepOutput[T](batch, s.weights.Out)}, nil
 }
 
 // conv1dSession is a batch of sequences in a convolution.
 type conv1dSession[T num.Float] struct {
 	l     *Base
 	batch int
+	want  []StateShape // of the state: one or none
 	step  *conv1d.Step[T]
 	out   stepOutput[T]
 }
@@ -86,32 +88,21 @@ func (r *conv1dSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	return r.out.t, nil
 }
 
-// shape is that of the state, nil if there is none.
-func (r *conv1dSession[T]) shape() tensor.Shape {
-	if r.step.Reach() == 0 {
-		return nil
-	}
-	return tensor.Shape{r.batch, r.step.In, r.step.Reach()}
-}
-
 // State implements Session.
 func (r *conv1dSession[T]) State() State {
-	if r.shape() == nil {
+	if len(r.want) == 0 {
 		return nil
 	}
-	return State{{Name: stateName, Value: tensor.New(tensor.WithShape(r.shape()...), tensor.WithBacking(r.step.State()))}}
+	return State{{Name: stateName, Value: tensor.New(tensor.WithShape(r.want[0].Shape...), tensor.WithBacking(r.step.State()))}}
 }
 
 // SetState implements Session.
 func (r *conv1dSession[T]) SetState(x State) error {
-	if r.shape() == nil {
-		return stateless{r.l}.SetState(x)
-	}
-	d, err := oneTensor[T](r.l, x, r.shape())
-	if err != nil {
+	v, err := stateMemory[T](r.l, x, r.want)
+	if err != nil || len(v) == 0 {
 		return err
 	}
-	return r.l.wrap("SetState", r.step.SetState(d))
+	return r.l.wrap("SetState", r.step.SetState(v[0]))
 }
 
 // Reset implements Session.

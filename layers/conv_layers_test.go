@@ -324,26 +324,26 @@ func TestConvolutionInputErrors(t *testing.T) {
 	}
 	good := placeholder(g, tensor.Float64, "s", 3, 2, 2)
 	for want, err := range map[string]error{
-		`layers: Conv1D "conv1d": Fwd: want x (B, 2, L), got (3, 4, 5)`:                                                       fwd(conv, placeholder(g, tensor.Float64, "x4", 3, 4, 5), nil),
-		`layers: Conv1D "conv1d": Fwd: want x (B, 2, L), got (3, 2)`:                                                          fwd(conv, placeholder(g, tensor.Float64, "x2", 3, 2), nil),
-		`layers: Conv1D "conv1d": Fwd: want x of dtype float64, got float32`:                                                  fwd(conv, placeholder(g, tensor.Float32, "x32", 3, 2, 5), nil),
-		`layers: TCN "tcn": Fwd: want x (B, 2, L), got nil`:                                                                   fwd(tcn, nil, nil),
-		`layers: ConvNet "convnet": Fwd: want x (B, 2, L), got (3, 1, 5)`:                                                     fwd(same, placeholder(g, tensor.Float64, "x1", 3, 1, 5), nil),
-		`layers: TCN "tcn": Fwd: want lengths (3) of dtype int, got (3) of dtype float64`:                                     fwd(tcn, x, placeholder(g, tensor.Float64, "n", 3)),
-		`layers: ConvNet "convnet": Fwd: want lengths (3) of dtype int, got (2) of dtype int`:                                 fwd(same, x, placeholder(g, tensor.Int, "n2", 2)),
-		`layers: Conv1D "conv1d": FwdState: want a state (3, 2, 2), got (3, 2, 3)`:                                            fwdState(conv, placeholder(g, tensor.Float64, "s3", 3, 2, 3)),
-		`layers: Conv1D "conv1d": FwdState: want a state of dtype float64, got float32`:                                       fwdState(conv, placeholder(g, tensor.Float32, "s32", 3, 2, 2)),
-		`layers: Conv1D "conv1d": FwdState: want a state of one tensor, or none for zero, got`:                                fwdState(conv, good, good),
-		`layers: Conv1D "point": FwdState: want no state, got 1 tensors`:                                                      fwdState(point, good),
-		`layers: Conv1D "strided": FwdState: a convolution with a stride has no output at some steps: want Stride 1, got 2`:   fwdState(strided),
-		`layers: Conv1D "strided": Recurrence: a convolution with a stride has no output at some steps: want Stride 1, got 2`: recurrence(strided),
-		`layers: Conv1D "ahead": FwdState: a convolution with Same reads the future: want Same false`:                         fwdState(ahead),
-		`layers: Conv1D "ahead": Recurrence: a convolution with Same reads the future: want Same false`:                       recurrence(ahead),
-		`layers: ConvNet "convnet": FwdState: a convolution with Same reads the future: want Same false`:                      fwdState(same),
-		`layers: ConvNet "convnet": Recurrence: a convolution with Same reads the future: want Same false`:                    recurrence(same),
-		`layers: TCN "tcn": FwdState: want a state of 4 tensors, or none for zero, got 1`:                                     fwdState(tcn, good),
-		`layers: Conv1D "tcn.0.conv1": FwdState: want a state (3, 2, 1), got (3, 2, 2)`:                                       fwdState(tcn, good, good, good, good),
-		`layers: LongConv "longconv": FwdState: want a state (3, 2, 3), got (3, 2, 2)`:                                        fwdState(long, good),
+		`layers: Conv1D "conv1d": Fwd: want x (B, 2, L), got (3, 4, 5)`:                                                           fwd(conv, placeholder(g, tensor.Float64, "x4", 3, 4, 5), nil),
+		`layers: Conv1D "conv1d": Fwd: want x (B, 2, L), got (3, 2)`:                                                              fwd(conv, placeholder(g, tensor.Float64, "x2", 3, 2), nil),
+		`layers: Conv1D "conv1d": Fwd: want x of dtype float64, got float32`:                                                      fwd(conv, placeholder(g, tensor.Float32, "x32", 3, 2, 5), nil),
+		`layers: TCN "tcn": Fwd: want x (B, 2, L), got nil`:                                                                       fwd(tcn, nil, nil),
+		`layers: ConvNet "convnet": Fwd: want x (B, 2, L), got (3, 1, 5)`:                                                         fwd(same, placeholder(g, tensor.Float64, "x1", 3, 1, 5), nil),
+		`layers: TCN "tcn": Fwd: want lengths (3) of dtype int, got (3) of dtype float64`:                                         fwd(tcn, x, placeholder(g, tensor.Float64, "n", 3)),
+		`layers: ConvNet "convnet": Fwd: want lengths (3) of dtype int, got (2) of dtype int`:                                     fwd(same, x, placeholder(g, tensor.Int, "n2", 2)),
+		`layers: Conv1D "conv1d": FwdState: want a state "x" (3, 2, 2), got (3, 2, 3)`:                                            fwdState(conv, placeholder(g, tensor.Float64, "s3", 3, 2, 3)),
+		`layers: Conv1D "conv1d": FwdState: want a state "x" of dtype float64, got float32`:                                       fwdState(conv, placeholder(g, tensor.Float32, "s32", 3, 2, 2)),
+		`layers: Conv1D "conv1d": FwdState: want a state of ["x"], or none for zero, got 2`:                                       fwdState(conv, good, good),
+		`layers: Conv1D "point": FwdState: want no state, got 1 tensors`:                                                          fwdState(point, good),
+		`layers: Conv1D "strided": FwdState: a convolution with a stride has no output at some steps: want Stride 1, got 2`:       fwdState(strided),
+		`layers: Conv1D "strided": Recurrence: a convolution with a stride has no output at some steps: want Stride 1, got 2`:     recurrence(strided),
+		`layers: Conv1D "ahead": FwdState: a convolution with Same reads the future: want Same false`:                             fwdState(ahead),
+		`layers: Conv1D "ahead": Recurrence: a convolution with Same reads the future: want Same false`:                           recurrence(ahead),
+		`layers: ConvNet "convnet": FwdState: a convolution with Same reads the future: want Same false`:                          fwdState(same),
+		`layers: ConvNet "convnet": Recurrence: a convolution with Same reads the future: want Same false`:                        recurrence(same),
+		`layers: TCN "tcn": FwdState: want a state of ["0.conv1.x" "0.conv2.x" "1.conv1.x" "1.conv2.x"], or none for zero, got 1`: fwdState(tcn, good),
+		`layers: TCN "tcn": FwdState: want a state "0.conv1.x" (3, 2, 1), got (3, 2, 2)`:                                          fwdState(tcn, good, good, good, good),
+		`layers: LongConv "longconv": FwdState: want a state "x" (3, 2, 3), got (3, 2, 2)`:                                        fwdState(long, good),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v\nwant %s", err, want)
@@ -365,11 +365,11 @@ func TestStatesOfConvolutionsInside(t *testing.T) {
 		t.Errorf("names %s", got)
 	}
 	for want, change := range map[string]func(s layers.State) layers.State{
-		`SetState: want a state of one tensor "x", got []`: func(s layers.State) layers.State { return s[:3] },
+		`SetState: want a state of ["x"], got []`: func(s layers.State) layers.State { return s[:3] },
 		`SetState: want tensors of 0.conv1, 0.conv2, 1.conv1, 1.conv2, got "conv3"`: func(s layers.State) layers.State {
 			return append(s, layers.StateTensor{Name: "conv3", Value: s[0].Value})
 		},
-		`SetState: want a state (1, 2, 2), got (1, 2, 1)`: func(s layers.State) layers.State {
+		`SetState: want a state "x" (1, 2, 2), got (1, 2, 1)`: func(s layers.State) layers.State {
 			s[3].Value = s[0].Value
 			return s
 		},

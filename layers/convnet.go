@@ -124,14 +124,7 @@ func (l *ConvNet) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) 
 // behind them. The output is 0 there, and so is the gradient of x. lengths is (B)
 // of dtype int, or nil.
 func (l *ConvNet) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
-	if err := l.checkInput(x, l.cfg.DModel, false); err != nil {
-		return nil, err
-	}
-	if err := l.checkLengths(x, lengths); err != nil {
-		return nil, err
-	}
-	y, err := l.through(x, lengths, func(c *Conv1D, u *G.Node) (*G.Node, error) { return c.FwdLengths(u, lengths) })
-	return l.made(y, x, lengths), err
+	return l.convs.fwdLengths(l.Base, l.cfg.DModel, x, lengths, l.through)
 }
 
 // through is the network with convolutions as conv has them.
@@ -165,18 +158,5 @@ func (l *ConvNet) StateShapes(batch int) []StateShape { return l.convs.stateShap
 // the start of a sequence, and x1 that after the last step. A network with Same
 // cannot go on.
 func (l *ConvNet) FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err error) {
-	if err := l.checkInput(x, l.cfg.DModel, false); err != nil {
-		return nil, nil, err
-	}
-	if err := l.convs.checkCausal(l.Base, "FwdState"); err != nil {
-		return nil, nil, err
-	}
-	conv, last, err := l.convs.goOn(l.Base, x0)
-	if err != nil {
-		return nil, nil, err
-	}
-	if y, err = l.through(x, nil, conv); err != nil {
-		return nil, nil, err
-	}
-	return l.made(y, append(G.Nodes{x}, x0...)...), *last, nil
+	return l.convs.fwdState(l.Base, l.cfg.DModel, x, x0, l.through)
 }

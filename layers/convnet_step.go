@@ -29,25 +29,23 @@ func (l *ConvNet) Snapshot() (Snapshot, error) {
 
 // convNetSnapshot is a convolutional network as its steps see it.
 type convNetSnapshot[T num.Float] struct {
-	l     *Base
+	convsSnapshot[T]
 	cfg   ConvNetConfig
-	names []string // of the convolutions
-	convs []*conv1dSnapshot[T]
 	norms []*normSnapshot[T]
 }
 
 func newConvNetSnapshot[T num.Float](l *ConvNet) (Snapshot, error) {
-	s := &convNetSnapshot[T]{l: l.Base, cfg: l.cfg}
-	for i, c := range l.convs {
-		conv, err := newConv1DSnapshot[T](c.conv)
+	convs, err := newConvsSnapshot[T](l.Base, l.convs)
+	if err != nil {
+		return nil, err
+	}
+	s := &convNetSnapshot[T]{convsSnapshot: convs, cfg: l.cfg}
+	for _, n := range l.norms {
+		norm, err := newNormSnapshot[T](n)
 		if err != nil {
 			return nil, err
 		}
-		norm, err := newNormSnapshot[T](l.norms[i])
-		if err != nil {
-			return nil, err
-		}
-		s.names, s.convs, s.norms = append(s.names, c.name), append(s.convs, conv), append(s.norms, norm)
+		s.norms = append(s.norms, norm)
 	}
 	return s, nil
 }
@@ -57,24 +55,18 @@ func (s *convNetSnapshot[T]) NewSession(batch int) (Session, error) {
 	if err := s.l.checkStep(batch, s.cfg.DModel); err != nil {
 		return nil, err
 	}
-	r := &convNetSession[T]{innerSessions: innerSessions{l: s.l}, s: s, batch: batch, act: ops.ActivationFunc[T](s.cfg.Activation)}
-	for i, c := range s.convs {
-		conv, err := c.newSession(batch)
-		if err != nil {
-			return nil, err
-		}
-		r.convs = append(r.convs, conv)
-		r.add(s.names[i], conv)
+	convs, err := s.newSessions(batch)
+	if err != nil {
+		return nil, err
 	}
-	return r, nil
+	return &convNetSession[T]{convs, s, batch, ops.ActivationFunc[T](s.cfg.Activation)}, nil
 }
 
 // convNetSession is a batch of sequences in a convolutional network.
 type convNetSession[T num.Float] struct {
-	innerSessions
+	convsSession[T]
 	s     *convNetSnapshot[T]
 	batch int
-	convs []*conv1dSession[T]
 	act   func(dst, x []T)
 }
 
@@ -93,5 +85,5 @@ func (r *convNetSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 		r.act(y, y)
 		x = y
 	}
-	return r.convs[len(r.convs)-1].out.t, nil
+	return r.output(), nil
 }

@@ -5,6 +5,9 @@ import (
 	"strings"
 
 	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/num"
 )
 
 // convs are the convolutions inside a layer, in the order in which they are used,
@@ -51,25 +54,91 @@ func (cs convs) checkCausal(l *Base, method string) error {
 	return nil
 }
 
-// goOn returns the convolution of sequences that go on from the state x0 of all of
-// them, for a function that calls it once for each in order, and where the state
-// after them will be.
-func (cs convs) goOn(l *Base, x0 G.Nodes) (conv func(c *Conv1D, u *G.Node) (*G.Node, error), x1 *G.Nodes, err error) {
-	if want := len(cs.stateShapes(1)); len(x0) != 0 && len(x0) != want {
-		return nil, nil, l.errorf("FwdState", "want a state of %d tensors, or none for zero, got %d", want, len(x0))
+// convThrough computes a layer of sequences x whose convolutions are as conv has them,
+// which it calls once for each in order.
+type convThrough func(x, lengths *G.Node, conv func(c *Conv1D, u *G.Node) (*G.Node, error)) (*G.Node, error)
+
+// fwdLengths is FwdLengths of the layer of x (B, in, L) that has the convolutions.
+func (cs convs) fwdLengths(l *Base, in int, x, lengths *G.Node, through convThrough) (*G.Node, error) {
+	if err := l.checkInput(x, in, false); err != nil {
+		return nil, err
 	}
-	x1 = new(G.Nodes)
-	return func(c *Conv1D, u *G.Node) (*G.Node, error) {
+	if err := l.checkLengths(x, lengths); err != nil {
+		return nil, err
+	}
+	y, err := through(x, lengths, func(c *Conv1D, u *G.Node) (*G.Node, error) { return c.FwdLengths(u, lengths) })
+	return l.made(y, x, lengths), err
+}
+
+// fwdState is FwdState of that layer.
+func (cs convs) fwdState(l *Base, in int, x *G.Node, x0 G.Nodes, through convThrough) (y *G.Node, x1 G.Nodes, err error) {
+	if err := l.checkInput(x, in, false); err != nil {
+		return nil, nil, err
+	}
+	if err := cs.checkCausal(l, "FwdState"); err != nil {
+		return nil, nil, err
+	}
+	if err := l.checkStart("FwdState", x0, cs.stateShapes(x.Shape()[0])); err != nil {
+		return nil, nil, err
+	}
+	rest := x0
+	y, err = through(x, nil, func(c *Conv1D, u *G.Node) (*G.Node, error) {
 		var from G.Nodes
 		if len(x0) > 0 {
 			n := len(c.StateShapes(1))
-			from, x0 = x0[:n], x0[n:]
+			from, rest = rest[:n], rest[n:]
 		}
 		y, to, err := c.FwdState(u, from)
-		*x1 = append(*x1, to...)
+		x1 = append(x1, to...)
 		return y, err
-	}, x1, nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return l.made(y, append(G.Nodes{x}, x0...)...), x1, nil
 }
+
+// convsSnapshot is the convolutions inside a layer as its steps see them.
+type convsSnapshot[T num.Float] struct {
+	l     *Base
+	names []string
+	convs []*conv1dSnapshot[T]
+}
+
+func newConvsSnapshot[T num.Float](l *Base, cs convs) (s convsSnapshot[T], err error) {
+	s.l = l
+	for _, c := range cs {
+		conv, err := newConv1DSnapshot[T](c.conv)
+		if err != nil {
+			return s, err
+		}
+		s.names, s.convs = append(s.names, c.name), append(s.convs, conv)
+	}
+	return s, nil
+}
+
+// newSessions returns a batch of sequences in each.
+func (s *convsSnapshot[T]) newSessions(batch int) (r convsSession[T], err error) {
+	r.innerSessions = innerSessions{l: s.l}
+	for i, c := range s.convs {
+		conv, err := c.newSession(batch)
+		if err != nil {
+			return r, err
+		}
+		r.convs = append(r.convs, conv)
+		r.add(s.names[i], conv)
+	}
+	return r, nil
+}
+
+// convsSession is a batch of sequences in the convolutions inside a layer.
+type convsSession[T num.Float] struct {
+	innerSessions
+	convs []*conv1dSession[T]
+}
+
+// output is the memory of the output of the last of them.
+func (r *convsSession[T]) output() *tensor.Dense { return r.convs[len(r.convs)-1].out.t }
 
 // innerSessions are the sessions of layers inside another, under their names.
 type innerSessions struct {

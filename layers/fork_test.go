@@ -137,12 +137,12 @@ func TestStatesThatDoNotFit(t *testing.T) {
 		return tensor.New(tensor.WithShape(2, n), tensor.WithBacking(make([]float64, 2*n)))
 	}
 	for want, s := range map[string]layers.State{
-		`want a state of one tensor "x", got []`:        nil,
-		`want tensors of layers 0 to 2, got "x"`:        {{Name: "x", Value: wrong(3)}},
-		`want tensors of layers 0 to 2, got "7.0.x"`:    {{Name: "7.0.x", Value: wrong(3)}},
-		"want a state (2, 4, 4), got (2, 3)":            edit(func(s layers.State) layers.State { s[1].Value = wrong(3); return s }),
-		`want a state of one tensor "x", got ["x" "x"]`: append(r.State(), good[2]),
-		"want no state, got 1 tensors":                  append(r.State(), layers.StateTensor{Name: "0.x", Value: wrong(1)}),
+		`want a state of ["x"], got []`:              nil,
+		`want tensors of layers 0 to 2, got "x"`:     {{Name: "x", Value: wrong(3)}},
+		`want tensors of layers 0 to 2, got "7.0.x"`: {{Name: "7.0.x", Value: wrong(3)}},
+		"want a state \"x\" (2, 4, 4), got (2, 3)":   edit(func(s layers.State) layers.State { s[1].Value = wrong(3); return s }),
+		`want a state of ["x"], got ["x" "x"]`:       append(r.State(), good[2]),
+		"want no state, got 1 tensors":               append(r.State(), layers.StateTensor{Name: "0.x", Value: wrong(1)}),
 	} {
 		if err := r.SetState(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)

@@ -163,7 +163,7 @@ func (l *Position) FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err e
 	if err := l.check(x, nil); err != nil {
 		return nil, nil, err
 	}
-	if err := l.checkStart(x, x0, l.StateShapes(x.Shape()[0])); err != nil {
+	if err := l.checkStart("FwdState", x0, l.StateShapes(x.Shape()[0])); err != nil {
 		return nil, nil, err
 	}
 	var start *G.Node

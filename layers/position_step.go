@@ -10,7 +10,6 @@ import (
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/internal/vec"
-	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/ops/attention"
 )
 
@@ -153,54 +152,4 @@ func checkCounts[T num.Float](d []T, most int) error {
 		}
 	}
 	return nil
-}
-
-// stateMemory returns the numbers of the tensors of a state, which must be those
-// that are wanted.
-func stateMemory[T num.Float](l *Base, x State, want []StateShape) ([][]T, error) {
-	if len(x) != len(want) {
-		return nil, l.errorf("SetState", "want a state of %s, got %s", namesOf(want), x.names())
-	}
-	all := make([][]T, len(x))
-	for i, t := range x {
-		if t.Name != want[i].Name {
-			return nil, l.errorf("SetState", "want a state of %s, got %s", namesOf(want), x.names())
-		}
-		if !want[i].fits(shapeOf(t.Value)) {
-			return nil, l.errorf("SetState", "want %q of %s, got %v", t.Name, want[i].form(), shapeOf(t.Value))
-		}
-		var ok bool
-		if all[i], ok = weights.Memory[T](t.Value); !ok {
-			return nil, l.errorf("SetState", "want %q contiguous, row-major, of dtype %v, got dtype %v, strides %v", t.Name, l.dt, t.Value.Dtype(), t.Value.Strides())
-		}
-	}
-	return all, nil
-}
-
-// namesOf lists the names of the tensors of a state, for errors.
-func namesOf(shapes []StateShape) string {
-	var s State
-	for _, t := range shapes {
-		s = append(s, StateTensor{Name: t.Name})
-	}
-	return s.names()
-}
-
-// form is the shape, with T for the length of the axis along which it grows.
-func (s StateShape) form() string {
-	if s.Grows == 0 {
-		return fmt.Sprint(s.Shape)
-	}
-	text := "("
-	for i, n := range s.Shape {
-		if i > 0 {
-			text += ", "
-		}
-		if i == s.Grows {
-			text += "T"
-		} else {
-			text += fmt.Sprint(n)
-		}
-	}
-	return text + ")"
 }

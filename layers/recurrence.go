@@ -255,20 +255,26 @@ func (s stateless) SetState(x State) error {
 // Reset implements Session.
 func (stateless) Reset() {}
 
-// oneTensor returns the numbers of a state of the one tensor x of a shape.
-func oneTensor[T num.Float](l *Base, x State, shape tensor.Shape) ([]T, error) {
-	if len(x) != 1 || x[0].Name != stateName {
-		return nil, l.errorf("SetState", "want a state of one tensor %q, got %s", stateName, x.names())
+// stateMemory returns the numbers of the tensors of a state, which must be those
+// that are wanted.
+func stateMemory[T num.Float](l *Base, x State, want []StateShape) ([][]T, error) {
+	if len(want) == 0 {
+		return nil, stateless{l}.SetState(x)
 	}
-	t := x[0].Value
-	if !shapeOf(t).Eq(shape) {
-		return nil, l.errorf("SetState", "want a state %v, got %v", shape, shapeOf(t))
+	if !slices.EqualFunc(x, want, func(t StateTensor, w StateShape) bool { return t.Name == w.Name }) {
+		return nil, l.errorf("SetState", "want a state of %s, got %s", namesOf(want), x.names())
 	}
-	d, ok := weights.Memory[T](t)
-	if !ok {
-		return nil, l.errorf("SetState", "want a contiguous row-major state of dtype %v, got dtype %v, strides %v", l.dt, t.Dtype(), t.Strides())
+	all := make([][]T, len(x))
+	for i, t := range x {
+		if w := want[i]; !w.fits(shapeOf(t.Value)) {
+			return nil, l.errorf("SetState", "want a state %q %s, got %v", w.Name, w.form(), shapeOf(t.Value))
+		}
+		var ok bool
+		if all[i], ok = weights.Memory[T](t.Value); !ok {
+			return nil, l.errorf("SetState", "want a contiguous row-major state %q of dtype %v, got dtype %v, strides %v", t.Name, l.dt, t.Value.Dtype(), t.Value.Strides())
+		}
 	}
-	return d, nil
+	return all, nil
 }
 
 // prefixed returns a state with its names behind a prefix.

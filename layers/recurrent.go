@@ -197,9 +197,15 @@ func (l *recurrentLayer) from(method string, x, lengths *G.Node, x0 G.Nodes) (y 
 	if err := l.check(x, lengths); err != nil {
 		return nil, nil, err
 	}
-	start, err := l.startOf(method, x, x0)
-	if err != nil {
+	if err := l.checkStart(method, x0, l.shapes(x.Shape()[0])); err != nil {
 		return nil, nil, err
+	}
+	var start rnn.State[*G.Node]
+	if len(x0) > 0 {
+		start.H = x0[0]
+	}
+	if len(x0) > 1 {
+		start.C = x0[1]
 	}
 	var hs, cs []*G.Node
 	y = x
@@ -230,35 +236,6 @@ func (l *recurrentLayer) tensors() int {
 		return 2
 	}
 	return 1
-}
-
-// startOf returns the state x0 as the ops take it.
-func (l *recurrentLayer) startOf(method string, x *G.Node, x0 G.Nodes) (s rnn.State[*G.Node], err error) {
-	if len(x0) == 0 {
-		return s, nil
-	}
-	if len(x0) != l.tensors() {
-		return s, l.errorf(method, "want a state of %d tensors, or none for zero, got %d", l.tensors(), len(x0))
-	}
-	for i, want := range l.shapes(x.Shape()[0]) {
-		n := x0[i]
-		switch {
-		case n == nil:
-			return s, l.errorf(method, "want a state %s %v, got nil", want.Name, want.Shape)
-		case !n.Shape().Eq(want.Shape):
-			return s, l.errorf(method, "want a state %s %v, got %v", want.Name, want.Shape, n.Shape())
-		case n.Dtype() != l.dt:
-			return s, l.errorf(method, "want a state %s of dtype %v, got %v", want.Name, l.dt, n.Dtype())
-		}
-		if err := l.checkGraph("x0", n); err != nil {
-			return s, err
-		}
-	}
-	s.H = x0[0]
-	if l.cell.HasC() {
-		s.C = x0[1]
-	}
-	return s, nil
 }
 
 // StateShapes describes the state of a batch, for FwdState and Recurrence: h, and c for

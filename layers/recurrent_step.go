@@ -1,13 +1,10 @@
 package layers
 
 import (
-	"slices"
-
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/size"
-	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/ops/rnn"
 )
 
@@ -120,21 +117,9 @@ func (r *recurrentSession[T]) State() State {
 
 // SetState implements Session.
 func (r *recurrentSession[T]) SetState(x State) error {
-	shapes := r.l.shapes(r.batch)
-	same := slices.EqualFunc(x, shapes, func(t StateTensor, s StateShape) bool { return t.Name == s.Name })
-	if !same {
-		return r.l.errorf("SetState", "want a state of the tensors of %v, got %s", shapes, x.names())
-	}
-	from := make([][]T, len(x))
-	for i, want := range shapes {
-		t := x[i].Value
-		if !shapeOf(t).Eq(want.Shape) {
-			return r.l.errorf("SetState", "want a state %s %v, got %v", want.Name, want.Shape, shapeOf(t))
-		}
-		var ok bool
-		if from[i], ok = weights.Memory[T](t); !ok {
-			return r.l.errorf("SetState", "want a contiguous row-major state %s of dtype %v, got dtype %v, strides %v", want.Name, r.l.dt, t.Dtype(), t.Strides())
-		}
+	from, err := stateMemory[T](r.l.Base, x, r.l.shapes(r.batch))
+	if err != nil {
+		return err
 	}
 	h := r.l.c.Hidden
 	for i, layers := range r.tensorsOf() {

@@ -193,17 +193,17 @@ func TestRecurrentErrors(t *testing.T) {
 			_, err := l.FwdLengths(x, f(tensor.Int, "three", 3))
 			return err
 		},
-		`layers: LSTM "a": FwdState: want a state of 2 tensors, or none for zero, got 1`: func() error { _, _, err := l.FwdState(x, G.Nodes{h}); return err },
-		`layers: LSTM "a": FwdState: want a state c (2, 1, 3), got nil`:                  func() error { _, _, err := l.FwdState(x, G.Nodes{h, nil}); return err },
-		`layers: LSTM "a": FwdState: want a state c (2, 1, 3), got (2, 2, 3)`: func() error {
+		`layers: LSTM "a": FwdState: want a state of ["h" "c"], or none for zero, got 1`: func() error { _, _, err := l.FwdState(x, G.Nodes{h}); return err },
+		`layers: LSTM "a": FwdState: want a state "c" (2, 1, 3), got nil`:                func() error { _, _, err := l.FwdState(x, G.Nodes{h, nil}); return err },
+		`layers: LSTM "a": FwdState: want a state "c" (2, 1, 3), got (2, 2, 3)`: func() error {
 			_, _, err := l.FwdState(x, G.Nodes{h, f(tensor.Float64, "two", 2, 2, 3)})
 			return err
 		},
-		`layers: LSTM "a": FwdFrom: want a state h (2, 1, 3), got (1, 1, 3)`: func() error {
+		`layers: LSTM "a": FwdFrom: want a state "h" (2, 1, 3), got (1, 1, 3)`: func() error {
 			_, _, err := l.FwdFrom(x, nil, G.Nodes{f(tensor.Float64, "one", 1, 1, 3), c})
 			return err
 		},
-		`layers: LSTM "a": FwdFrom: want a state c of dtype float64, got float32`: func() error {
+		`layers: LSTM "a": FwdFrom: want a state "c" of dtype float64, got float32`: func() error {
 			_, _, err := l.FwdFrom(x, nil, G.Nodes{h, f(tensor.Float32, "c32", 2, 1, 3)})
 			return err
 		},
@@ -236,10 +236,10 @@ func TestRecurrentSetStateErrors(t *testing.T) {
 	h32 := testutil.Dense(tensor.Float32, make([]float64, 12), 2, 2, 3)
 	turned := testutil.Dense(tensor.Float64, make([]float64, 12), 4, 1, 3)
 	for want, s := range map[string]layers.State{
-		`want a state of the tensors of`:                                {{Name: "h", Value: h}},
-		`got ["h" "d"]`:                                                 {{Name: "h", Value: h}, {Name: "d", Value: h}},
-		`want a state c (2, 2, 3), got (4, 1, 3)`:                       {{Name: "h", Value: h}, {Name: "c", Value: turned}},
-		`want a contiguous row-major state c of dtype float64, got dty`: {{Name: "h", Value: h}, {Name: "c", Value: h32}},
+		`want a state of ["h" "c"], got ["h"]`:                            {{Name: "h", Value: h}},
+		`got ["h" "d"]`:                                                   {{Name: "h", Value: h}, {Name: "d", Value: h}},
+		`want a state "c" (2, 2, 3), got (4, 1, 3)`:                       {{Name: "h", Value: h}, {Name: "c", Value: turned}},
+		`want a contiguous row-major state "c" of dtype float64, got dty`: {{Name: "h", Value: h}, {Name: "c", Value: h32}},
 	} {
 		if err := r.SetState(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)

@@ -148,7 +148,7 @@ func TestS4DStateCarriesOver(t *testing.T) {
 	if e := testutil.RelErr(testutil.Floats(other.State()[0].Value), end); e != 0 {
 		t.Errorf("two halves end in another state: relative error %.3g", e)
 	}
-	if err := r.SetState(layers.State{{Name: "x", Value: testutil.Dense(tensor.Float64, make([]float64, 6), 2, 3)}}); err == nil || !strings.Contains(err.Error(), "want a state (2, 3, 4, 2), got (2, 3)") {
+	if err := r.SetState(layers.State{{Name: "x", Value: testutil.Dense(tensor.Float64, make([]float64, 6), 2, 3)}}); err == nil || !strings.Contains(err.Error(), `want a state "x" (2, 3, 4, 2), got (2, 3)`) {
 		t.Errorf("state of the wrong shape: got error %v", err)
 	}
 }

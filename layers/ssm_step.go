@@ -192,11 +192,11 @@ func (r *ssmSession[T]) State() State {
 
 // SetState implements Session.
 func (r *ssmSession[T]) SetState(x State) error {
-	d, err := oneTensor[T](r.l, x, r.shape)
+	d, err := stateMemory[T](r.l, x, []StateShape{{Name: stateName, Shape: r.shape}})
 	if err != nil {
 		return err
 	}
-	return r.l.wrap("SetState", r.model.Load(r.x, d))
+	return r.l.wrap("SetState", r.model.Load(r.x, d[0]))
 }
 
 // Reset implements Session.

@@ -43,6 +43,25 @@ type StateShape struct {
 // fits says whether a tensor of a state may have a shape.
 func (s StateShape) fits(shape tensor.Shape) bool { return sameButAxis(s.Shape, shape, s.Grows) }
 
+// form is the shape, with T for the length of the axis along which it grows.
+func (s StateShape) form() string {
+	if s.Grows == 0 {
+		return fmt.Sprint(s.Shape)
+	}
+	text := "("
+	for i, n := range s.Shape {
+		if i > 0 {
+			text += ", "
+		}
+		if i == s.Grows {
+			text += "T"
+		} else {
+			text += fmt.Sprint(n)
+		}
+	}
+	return text + ")"
+}
+
 // sameButAxis says whether two shapes differ in the length of an axis at most. Axis
 // 0 may not differ.
 func sameButAxis(a, b tensor.Shape, axis int) bool {
@@ -343,4 +362,13 @@ func (s State) names() string {
 		names[i] = fmt.Sprintf("%q", t.Name)
 	}
 	return "[" + strings.Join(names, " ") + "]"
+}
+
+// namesOf is names for shapes.
+func namesOf(shapes []StateShape) string {
+	s := make(State, len(shapes))
+	for i, w := range shapes {
+		s[i].Name = w.Name
+	}
+	return s.names()
 }

@@ -50,11 +50,11 @@ func TestStateErrorsOfLayers(t *testing.T) {
 	layer := newS4(t, g, tensor.Float32, layers.S4Config{DModel: 3, DState: 4}, layers.WithName("a"))
 	bi := newS4(t, g, tensor.Float32, layers.S4Config{DModel: 3, DState: 4, SSM: layers.SSM{Bidirectional: true}}, layers.WithName("b"))
 	for want, f := range map[string]func() (*G.Node, G.Nodes, error){
-		`layers: S4 "a": FwdState: want a state (2, 3, 2, 2), got (1, 3, 2, 2)`: func() (*G.Node, G.Nodes, error) { return layer.FwdState(x, G.Nodes{wrong}) },
-		`layers: S4 "a": FwdState: want a state of dtype float32, got float64`:  func() (*G.Node, G.Nodes, error) { return layer.FwdState(x, G.Nodes{double}) },
-		`x0 is on another graph than the layer`:                                 func() (*G.Node, G.Nodes, error) { return layer.FwdState(x, G.Nodes{away}) },
-		`layers: S4 "b": FwdState: a bidirectional layer has no state`:          func() (*G.Node, G.Nodes, error) { return bi.FwdState(x, nil) },
-		`layers: S4 "a": Fwd: want x (B, 3, L), got nil`:                        func() (*G.Node, G.Nodes, error) { return layer.FwdState(nil, nil) },
+		`layers: S4 "a": FwdState: want a state "x" (2, 3, 2, 2), got (1, 3, 2, 2)`: func() (*G.Node, G.Nodes, error) { return layer.FwdState(x, G.Nodes{wrong}) },
+		`layers: S4 "a": FwdState: want a state "x" of dtype float32, got float64`:  func() (*G.Node, G.Nodes, error) { return layer.FwdState(x, G.Nodes{double}) },
+		`x0 is on another graph than the layer`:                                     func() (*G.Node, G.Nodes, error) { return layer.FwdState(x, G.Nodes{away}) },
+		`layers: S4 "b": FwdState: a bidirectional layer has no state`:              func() (*G.Node, G.Nodes, error) { return bi.FwdState(x, nil) },
+		`layers: S4 "a": Fwd: want x (B, 3, L), got nil`:                            func() (*G.Node, G.Nodes, error) { return layer.FwdState(nil, nil) },
 	} {
 		if _, _, err := f(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)

@@ -29,27 +29,21 @@ func (l *TCN) Snapshot() (Snapshot, error) {
 
 // tcnSnapshot is a temporal convolutional network as its steps see it.
 type tcnSnapshot[T num.Float] struct {
-	l         *Base
-	cfg       TCNConfig
-	names     []string             // of the convolutions
-	convs     []*conv1dSnapshot[T] // two of each level
-	shortcuts []*ops.LinearWeights[T]
+	convsSnapshot[T] // two convolutions of each level
+	cfg              TCNConfig
+	shortcuts        []*ops.LinearWeights[T]
 }
 
 func newTCNSnapshot[T num.Float](l *TCN) (Snapshot, error) {
-	s := &tcnSnapshot[T]{l: l.Base, cfg: l.cfg, shortcuts: make([]*ops.LinearWeights[T], l.cfg.Levels)}
-	for _, c := range l.convs {
-		conv, err := newConv1DSnapshot[T](c.conv)
-		if err != nil {
-			return nil, err
-		}
-		s.names, s.convs = append(s.names, c.name), append(s.convs, conv)
+	convs, err := newConvsSnapshot[T](l.Base, l.convs)
+	if err != nil {
+		return nil, err
 	}
+	s := &tcnSnapshot[T]{convs, l.cfg, make([]*ops.LinearWeights[T], l.cfg.Levels)}
 	for i, level := range l.levels {
 		if level.shortcut == nil {
 			continue
 		}
-		var err error
 		if s.shortcuts[i], err = linearWeights[T](level.shortcut); err != nil {
 			return nil, l.wrap("Recurrence", err)
 		}
@@ -62,18 +56,11 @@ func (s *tcnSnapshot[T]) NewSession(batch int) (Session, error) {
 	if err := s.l.checkStep(batch, max(s.cfg.In, s.cfg.Out)); err != nil {
 		return nil, err
 	}
-	r := &tcnSession[T]{
-		innerSessions: innerSessions{l: s.l}, cfg: s.cfg, batch: batch,
-		act: ops.ActivationFunc[T](s.cfg.Activation), shortcuts: make([]*ops.LinearStep[T], s.cfg.Levels),
+	convs, err := s.newSessions(batch)
+	if err != nil {
+		return nil, err
 	}
-	for i, c := range s.convs {
-		conv, err := c.newSession(batch)
-		if err != nil {
-			return nil, err
-		}
-		r.convs = append(r.convs, conv)
-		r.add(s.names[i], conv)
-	}
+	r := &tcnSession[T]{convs, s.cfg, batch, make([]*ops.LinearStep[T], s.cfg.Levels), ops.ActivationFunc[T](s.cfg.Activation)}
 	for i, w := range s.shortcuts {
 		if w != nil {
 			r.shortcuts[i] = w.NewStep()
@@ -84,10 +71,9 @@ func (s *tcnSnapshot[T]) NewSession(batch int) (Session, error) {
 
 // tcnSession is a batch of sequences in a temporal convolutional network.
 type tcnSession[T num.Float] struct {
-	innerSessions
+	convsSession[T]
 	cfg       TCNConfig
 	batch     int
-	convs     []*conv1dSession[T] // two of each level
 	shortcuts []*ops.LinearStep[T]
 	act       func(dst, x []T)
 }
@@ -107,7 +93,7 @@ func (r *tcnSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 		r.act(y, y)
 		x = y
 	}
-	return r.convs[len(r.convs)-1].out.t, nil
+	return r.output(), nil
 }
 
 // advance returns the activated output for the inputs x.

@@ -231,7 +231,7 @@ func (l *Transformer) FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, er
 	if err := l.checkInput(x, l.cfg.DModel, false); err != nil {
 		return nil, nil, err
 	}
-	if err := l.checkStart(x, x0, l.StateShapes(x.Shape()[0])); err != nil {
+	if err := l.checkStart("FwdState", x0, l.StateShapes(x.Shape()[0])); err != nil {
 		return nil, nil, err
 	}
 	y = x
