@@ -53,16 +53,11 @@ func (c Conv1DConfig) Validate() error {
 }
 
 func (c Conv1DConfig) validate() error {
-	for _, f := range []struct {
-		name string
-		v    int
-	}{{"In", c.In}, {"Out", c.Out}, {"Kernel", c.Kernel}, {"Dilation", c.Dilation}, {"Groups", c.Groups}, {"Stride", c.Stride}} {
-		if f.v < 1 {
-			return fmt.Errorf("want %s >= 1, got %d", f.name, f.v)
-		}
-		if err := size.Field(f.name, f.v); err != nil {
-			return err
-		}
+	if err := size.First(
+		size.Positive("In", c.In), size.Positive("Out", c.Out), size.Positive("Kernel", c.Kernel),
+		size.Positive("Dilation", c.Dilation), size.Positive("Groups", c.Groups), size.Positive("Stride", c.Stride),
+	); err != nil {
+		return err
 	}
 	if c.In%c.Groups != 0 || c.Out%c.Groups != 0 {
 		return fmt.Errorf("want Groups a divisor of In = %d and of Out = %d, got %d", c.In, c.Out, c.Groups)

@@ -43,16 +43,10 @@ func (c ConvNetConfig) Validate() error {
 }
 
 func (c ConvNetConfig) validate() error {
-	for _, f := range []struct {
-		name string
-		v    int
-	}{{"DModel", c.DModel}, {"Depth", c.Depth}, {"Kernel", c.Kernel}} {
-		if f.v < 1 {
-			return fmt.Errorf("want %s >= 1, got %d", f.name, f.v)
-		}
-		if err := size.Field(f.name, f.v); err != nil {
-			return err
-		}
+	if err := size.First(
+		size.Positive("DModel", c.DModel), size.Positive("Depth", c.Depth), size.Positive("Kernel", c.Kernel),
+	); err != nil {
+		return err
 	}
 	switch {
 	case c.Depth > maxLevels:

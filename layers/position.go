@@ -43,10 +43,7 @@ func (c PositionConfig) Validate() error {
 }
 
 func (c PositionConfig) validate() error {
-	if c.DModel < 1 {
-		return fmt.Errorf("want DModel >= 1, got %d", c.DModel)
-	}
-	if err := size.Field("DModel", c.DModel); err != nil {
+	if err := size.Positive("DModel", c.DModel); err != nil {
 		return err
 	}
 	switch c.Positions {

@@ -52,16 +52,11 @@ func (c TCNConfig) Validate() error {
 }
 
 func (c TCNConfig) validate() error {
-	for _, f := range []struct {
-		name string
-		v    int
-	}{{"In", c.In}, {"Out", c.Out}, {"Kernel", c.Kernel}, {"Levels", c.Levels}, {"DilationBase", c.DilationBase}} {
-		if f.v < 1 {
-			return fmt.Errorf("want %s >= 1, got %d", f.name, f.v)
-		}
-		if err := size.Field(f.name, f.v); err != nil {
-			return err
-		}
+	if err := size.First(
+		size.Positive("In", c.In), size.Positive("Out", c.Out), size.Positive("Kernel", c.Kernel),
+		size.Positive("Levels", c.Levels), size.Positive("DilationBase", c.DilationBase),
+	); err != nil {
+		return err
 	}
 	if c.Levels > maxLevels {
 		return fmt.Errorf("want Levels at most %d, got %d", maxLevels, c.Levels)

@@ -27,6 +27,14 @@ func Field(name string, v int) error {
 	return nil
 }
 
+// Positive is Field for what is at least 1.
+func Positive(name string, v int) error {
+	if v < 1 {
+		return fmt.Errorf("want %s >= 1, got %d", name, v)
+	}
+	return Field(name, v)
+}
+
 // Length returns an error that names a number of steps unless it is in
 // [1, MaxLength].
 func Length(name string, n int) error {

@@ -54,6 +54,11 @@ func TestFieldAndLength(t *testing.T) {
 			t.Errorf("Field(%d): got error %v", v, err)
 		}
 	}
+	for v, ok := range map[int]bool{math.MinInt: false, 0: false, 1: true, size.MaxElements: true, size.MaxElements + 1: false} {
+		if err := size.Positive("DModel", v); (err == nil) != ok {
+			t.Errorf("Positive(%d): got error %v", v, err)
+		}
+	}
 	for v, ok := range map[int]bool{math.MinInt: false, 0: false, 1: true, size.MaxLength: true, size.MaxLength + 1: false, math.MaxInt: false} {
 		if err := size.Length("L", v); (err == nil) != ok {
 			t.Errorf("Length(%d): got error %v", v, err)

@@ -50,18 +50,11 @@ func readOptions(opts []Option) (options, error) {
 	for _, f := range opts {
 		f(&o)
 	}
-	for _, x := range []struct {
-		name     string
-		v, least int
-	}{{"stride", o.stride, 1}, {"dilation", o.dilation, 1}, {"groups", o.groups, 1}, {"padding", o.padding, 0}} {
-		if x.v < x.least {
-			return o, fmt.Errorf("%s: want at least %d, got %d", x.name, x.least, x.v)
-		}
-		if err := size.Field(x.name, x.v); err != nil {
-			return o, err
-		}
+	if o.padding < 0 {
+		return o, fmt.Errorf("want padding >= 0, got %d", o.padding)
 	}
-	return o, nil
+	return o, size.First(
+		size.Positive("stride", o.stride), size.Positive("dilation", o.dilation), size.Positive("groups", o.groups), size.Field("padding", o.padding))
 }
 
 // reach returns by how many steps the first and the last of k taps are apart.

@@ -62,11 +62,11 @@ func TestLengthErrors(t *testing.T) {
 	_, err = OutputLength(5, 0)
 	wantError(t, err, "conv1d.OutputLength: kernel: want at least 1 tap, got 0")
 	_, err = OutputLength(5, 3, WithStride(0))
-	wantError(t, err, "conv1d.OutputLength: stride: want at least 1, got 0")
+	wantError(t, err, "conv1d.OutputLength: want stride >= 1, got 0")
 	_, err = SamePadding(4, 1)
 	wantError(t, err, "conv1d.SamePadding: want (K-1)*dilation even, an odd kernel as a rule, got K = 4, dilation = 1")
 	_, err = SamePadding(3, 0)
-	wantError(t, err, "conv1d.SamePadding: dilation: want at least 1, got 0")
+	wantError(t, err, "conv1d.SamePadding: want dilation >= 1, got 0")
 }
 
 func f64(g *G.ExprGraph, name string, shape ...int) *G.Node {
@@ -92,12 +92,12 @@ func TestConvErrors(t *testing.T) {
 		{x, w, bias, nil, "conv1d.Conv: w: want (6, 4, 3), got (6, 2, 3), for x (2, 4, 5) and 1 groups"},
 		{x, w, bias, []Option{WithGroups(3)}, "conv1d.Conv: groups: want a divisor of C_in = 4 and of C_out = 6, got 3"},
 		{x, w, bias, []Option{WithGroups(4)}, "conv1d.Conv: groups: want a divisor of C_in = 4 and of C_out = 6, got 4"},
-		{x, w, bias, []Option{WithGroups(0)}, "conv1d.Conv: groups: want at least 1, got 0"},
-		{x, w, bias, []Option{two, WithDilation(0)}, "conv1d.Conv: dilation: want at least 1, got 0"},
+		{x, w, bias, []Option{WithGroups(0)}, "conv1d.Conv: want groups >= 1, got 0"},
+		{x, w, bias, []Option{two, WithDilation(0)}, "conv1d.Conv: want dilation >= 1, got 0"},
 		{x, w, bias, []Option{two, WithDilation(1 << 30)}, "conv1d.Conv: want (K-1)*dilation at most 1073741824, got 2*1073741824"},
 		{x, w, bias, []Option{two, WithDilation(1 << 40)}, "conv1d.Conv: want dilation at most 2147483647, got 1099511627776"},
-		{x, w, bias, []Option{two, WithStride(-1)}, "conv1d.Conv: stride: want at least 1, got -1"},
-		{x, w, bias, []Option{two, WithPadding(-1)}, "conv1d.Conv: padding: want at least 0, got -1"},
+		{x, w, bias, []Option{two, WithStride(-1)}, "conv1d.Conv: want stride >= 1, got -1"},
+		{x, w, bias, []Option{two, WithPadding(-1)}, "conv1d.Conv: want padding >= 0, got -1"},
 		{x, w, bias, []Option{two, WithPadding(1 << 30)}, "conv1d.Conv: want the length of the output in [1, 1073741824], got 2147483651"},
 		{x, w, bias, []Option{two, WithPadding(1 << 28)}, "conv1d.Conv: want at most 2147483647 elements in the output (B, C_out, L_out), got 2 x 6 x 536870915"},
 		{x, f64(g, "w7", 6, 2, 7), bias, []Option{two, WithPadding(0)}, "conv1d.Conv: want a kernel that reaches over at most L + 2*padding = 5 steps, got (K-1)*dilation + 1 = 7: there is no output"},

@@ -21,16 +21,11 @@ func (s Shape) Reach() int { return (s.Kernel - 1) * s.Dilation }
 
 func (s Shape) validate() error {
 	o := options{dilation: s.Dilation}
-	for _, x := range []struct {
-		name string
-		v    int
-	}{{"In", s.In}, {"Out", s.Out}, {"Groups", s.Groups}, {"Kernel", s.Kernel}, {"Dilation", s.Dilation}} {
-		if x.v < 1 {
-			return fmt.Errorf("%s: want at least 1, got %d", x.name, x.v)
-		}
-		if err := size.Field(x.name, x.v); err != nil {
-			return err
-		}
+	if err := size.First(
+		size.Positive("In", s.In), size.Positive("Out", s.Out), size.Positive("Groups", s.Groups),
+		size.Positive("Kernel", s.Kernel), size.Positive("Dilation", s.Dilation),
+	); err != nil {
+		return err
 	}
 	if _, err := o.reach(s.Kernel); err != nil {
 		return err

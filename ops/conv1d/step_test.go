@@ -114,9 +114,9 @@ func TestStepErrors(t *testing.T) {
 		w, bias []float64
 		want    string
 	}{
-		{func(s *Shape) { s.In = 0 }, w, bias, "conv1d.NewWeights: In: want at least 1, got 0"},
-		{func(s *Shape) { s.Kernel = 0 }, w, bias, "conv1d.NewWeights: Kernel: want at least 1, got 0"},
-		{func(s *Shape) { s.Dilation = 0 }, w, bias, "conv1d.NewWeights: Dilation: want at least 1, got 0"},
+		{func(s *Shape) { s.In = 0 }, w, bias, "conv1d.NewWeights: want In >= 1, got 0"},
+		{func(s *Shape) { s.Kernel = 0 }, w, bias, "conv1d.NewWeights: want Kernel >= 1, got 0"},
+		{func(s *Shape) { s.Dilation = 0 }, w, bias, "conv1d.NewWeights: want Dilation >= 1, got 0"},
 		{func(s *Shape) { s.Dilation = 1 << 30 }, w, bias, "conv1d.NewWeights: want (K-1)*dilation at most 1073741824, got 2*1073741824"},
 		{func(s *Shape) { s.Groups = 4 }, w, bias, "conv1d.NewWeights: groups: want a divisor of C_in = 4 and of C_out = 6, got 4"},
 		{func(s *Shape) { s.Out = 1 << 40 }, w, bias, "conv1d.NewWeights: want Out at most 2147483647, got 1099511627776"},

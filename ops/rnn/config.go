@@ -113,18 +113,7 @@ type Size struct {
 
 // Validate returns an error that names the first size out of range.
 func (s Size) Validate() error {
-	for _, f := range []struct {
-		name string
-		v    int
-	}{{"B", s.B}, {"I", s.I}, {"H", s.H}, {"L", s.L}} {
-		if f.v < 1 {
-			return fmt.Errorf("want %s >= 1, got %d", f.name, f.v)
-		}
-		if err := size.Field(f.name, f.v); err != nil {
-			return err
-		}
-	}
-	return nil
+	return size.First(size.Positive("B", s.B), size.Positive("I", s.I), size.Positive("H", s.H), size.Positive("L", s.L))
 }
 
 // validate is Validate and that of what a recurrence of the cell computes with.
