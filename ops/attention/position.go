@@ -161,9 +161,9 @@ func starts[T num.Float](s []T) func(b int) float64 {
 	}
 }
 
-// keep sets rows of dst (B, E, L) to what f makes of those of src as far as they
-// count, and to zero behind.
-func (d positionDims) keep(lengths []int, f func(b, e, n, at int)) {
+// eachRow calls f for every feature e of every row b of a batch: n of its steps count,
+// and the first is element at.
+func (d positionDims) eachRow(lengths []int, f func(b, e, n, at int)) {
 	par.For(d.b*d.e, func(_, r int) { f(r/d.e, r%d.e, graphop.Length(lengths, r/d.e, d.l), r*d.l) })
 }
 
@@ -176,7 +176,7 @@ func (c *addPositions[T]) Forward(out []T, in []graphop.Arg[T]) error {
 		return err
 	}
 	x, table := in[0].F, in[c.table].F
-	c.keep(lengths, func(b, e, n, at int) {
+	c.eachRow(lengths, func(b, e, n, at int) {
 		if n > 0 {
 			rows := table[int(start(b))*c.e:]
 			for l := range n {
@@ -190,7 +190,7 @@ func (c *addPositions[T]) Forward(out []T, in []graphop.Arg[T]) error {
 
 func (c *addPositions[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 	start, lengths := starts(floats(in, c.start)), ints(in, c.lengths)
-	c.gradX(grad[0], gout, lengths)
+	gradX(c.positionDims, grad[0], gout, lengths)
 	dt := grad[c.table]
 	par.For(c.e, func(_, e int) {
 		for p := range c.p {
@@ -211,19 +211,11 @@ func (c *addPositions[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T)
 }
 
 // gradX writes the gradient of x, unless dx is nil.
-func (d positionDims) gradXRow(lengths []int, f func(at, n int)) {
-	d.keep(lengths, func(_, _, n, at int) { f(at, n) })
-}
-
-func (c *addPositions[T]) gradX(dx, gout []T, lengths []int) {
-	gradX(c.positionDims, dx, gout, lengths)
-}
-
 func gradX[T num.Float](d positionDims, dx, gout []T, lengths []int) {
 	if dx == nil {
 		return
 	}
-	d.gradXRow(lengths, func(at, n int) {
+	d.eachRow(lengths, func(_, _, n, at int) {
 		copy(dx[at:at+n], gout[at:at+n])
 		clear(dx[at+n : at+d.l])
 	})

@@ -76,9 +76,6 @@ func (s *Step[T]) Fork() *Step[T] {
 	return f
 }
 
-// Batch returns the number of rows.
-func (s *Step[T]) Batch() int { return s.batch }
-
 // Reset begins a batch of sequences. It returns an error if batch is not positive
 // or too large.
 func (s *Step[T]) Reset(batch int) error {

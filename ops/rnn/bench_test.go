@@ -11,7 +11,7 @@ import (
 // BenchmarkSequence times a layer and direction of 128 features over a batch of 16
 // sequences of 1,024 steps in float32, with all gradients.
 func BenchmarkSequence(b *testing.B) {
-	s := Size{B: 16, I: 128, H: 128, L: 1024}
+	s := sizes{B: 16, I: 128, H: 128, L: 1024}
 	for _, c := range []Cell{LSTM, GRU, Tanh} {
 		p := newProblem(rand.New(rand.NewPCG(1, 2)), Config{Cell: c}, s, options{biasIH: true, biasHH: true})
 		for _, w := range [][]float64{p.in64.Params.WeightIH, p.in64.Params.WeightHH} {
@@ -33,7 +33,7 @@ func BenchmarkSequence(b *testing.B) {
 func BenchmarkStep(b *testing.B) {
 	for _, c := range []Cell{LSTM, GRU, Tanh} {
 		for _, batch := range []int{1, 16} {
-			s := Size{B: batch, I: 128, H: 128, L: 1}
+			s := sizes{B: batch, I: 128, H: 128, L: 1}
 			p := newProblem(rand.New(rand.NewPCG(1, 2)), Config{Cell: c}, s, options{biasIH: true, biasHH: true, start: true})
 			in := cast[float32](&p.in64)
 			w, err := NewWeights(c, s.I, s.H, in.Params)

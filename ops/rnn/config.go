@@ -103,22 +103,18 @@ type Params[V any] struct {
 // of them side by side. One that is nil is zero.
 type State[V any] struct{ H, C V }
 
-// Size is the size of a recurrence over a batch.
-type Size struct {
+// sizes are the sizes of a recurrence over a batch.
+type sizes struct {
 	B int // rows
 	I int // features of the input
 	H int // features of the state, and of the output
 	L int // steps
 }
 
-// Validate returns an error that names the first size out of range.
-func (s Size) Validate() error {
-	return size.First(size.Positive("B", s.B), size.Positive("I", s.I), size.Positive("H", s.H), size.Positive("L", s.L))
-}
-
-// validate is Validate and that of what a recurrence of the cell computes with.
-func (s Size) validate(c Cell) error {
-	if err := s.Validate(); err != nil {
+// validate returns an error that names the first size out of range, or the first of
+// the tensors that a recurrence of the cell computes with.
+func (s sizes) validate(c Cell) error {
+	if err := size.First(size.Positive("B", s.B), size.Positive("I", s.I), size.Positive("H", s.H), size.Positive("L", s.L)); err != nil {
 		return err
 	}
 	w := layoutOf(c, 1).width

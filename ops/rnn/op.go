@@ -75,7 +75,7 @@ type seqOp struct {
 	params     []Params[*G.Node]
 	start      State[*G.Node]
 
-	size  Size
+	size  sizes
 	slots int // states in start
 	in    []*G.Node
 }
@@ -119,7 +119,7 @@ func (o *seqOp) shapes() error {
 	if ws.Dims() != 2 || ws[1] < 1 || ws[0] != gates*ws[1] {
 		return fmt.Errorf("WeightHH: want (%d*H, H), H >= 1, got %v", gates, ws)
 	}
-	o.size = Size{B: xs[0], I: xs[1], H: ws[1], L: xs[2]}
+	o.size = sizes{B: xs[0], I: xs[1], H: ws[1], L: xs[2]}
 	for _, p := range o.params {
 		if err := wantShapes(
 			shaped{"WeightIH", p.WeightIH, []int{ws[0], xs[1]}}, shaped{"WeightHH", p.WeightHH, ws},

@@ -36,8 +36,11 @@ func (o operands) directions() int {
 	return 1
 }
 
+// sizes are those of the arguments of an op.
+type sizes struct{ B, I, H, L int }
+
 // draw returns inputs.
-func (o operands) draw(rng *rand.Rand, s rnn.Size, lengths []int) []testutil.Input {
+func (o operands) draw(rng *rand.Rand, s sizes, lengths []int) []testutil.Input {
 	n := o.cfg.Cell.Gates() * s.H
 	in := []testutil.Input{testutil.Normal(rng, "x", s.B, s.I, s.L)}
 	if slots := 2*o.cfg.Slot + o.directions(); o.start {
@@ -115,7 +118,7 @@ func TestGradients(t *testing.T) {
 	eachOperands(func(o operands) {
 		t.Run(o.String(), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 2)) // no kink of ReLU is within a finite difference
-			in := o.draw(rng, rnn.Size{B: 3, I: 2, H: 3, L: 5}, []int{5, 0, 3})
+			in := o.draw(rng, sizes{B: 3, I: 2, H: 3, L: 5}, []int{5, 0, 3})
 			testutil.Check(t, o.output, in...)
 			testutil.Check(t, o.all, in...)
 		})
@@ -125,7 +128,7 @@ func TestGradients(t *testing.T) {
 func TestRows(t *testing.T) {
 	for _, c := range cells {
 		o := operands{cfg: rnn.Config{Cell: c}, start: true, biases: true}
-		in := o.draw(rand.New(rand.NewPCG(6, 2)), rnn.Size{B: 3, I: 2, H: 3, L: 6}, nil)
+		in := o.draw(rand.New(rand.NewPCG(6, 2)), sizes{B: 3, I: 2, H: 3, L: 6}, nil)
 		batched := 2
 		if c.HasC() {
 			batched = 3
@@ -139,7 +142,7 @@ func TestPadding(t *testing.T) {
 		if !o.length {
 			return
 		}
-		in := o.draw(rand.New(rand.NewPCG(7, 2)), rnn.Size{B: 4, I: 2, H: 3, L: 6}, []int{6, 0, 3, 1})
+		in := o.draw(rand.New(rand.NewPCG(7, 2)), sizes{B: 4, I: 2, H: 3, L: 6}, []int{6, 0, 3, 1})
 		testutil.CheckPadding(t, o.String(), testutil.RunnerOf(o.output), []int{2}, in...)
 		testutil.CheckPadding(t, o.String()+", state", testutil.RunnerOf(o.all), []int{2}, in...)
 	})
@@ -150,7 +153,7 @@ func TestPadding(t *testing.T) {
 func TestRowOfNoSteps(t *testing.T) {
 	for _, c := range cells {
 		o := operands{cfg: rnn.Config{Cell: c, Direction: rnn.Both}, start: true, biases: true, length: true}
-		in := o.draw(rand.New(rand.NewPCG(8, 2)), rnn.Size{B: 2, I: 2, H: 3, L: 4}, []int{0, 4})
+		in := o.draw(rand.New(rand.NewPCG(8, 2)), sizes{B: 2, I: 2, H: 3, L: 4}, []int{0, 4})
 		want, err := testutil.Run(testutil.Tape, tensor.Float64, o.output, nil, in...)
 		if err != nil {
 			t.Fatal(err)
@@ -240,7 +243,7 @@ func TestErrors(t *testing.T) {
 func TestBadLength(t *testing.T) {
 	o := operands{cfg: rnn.Config{Cell: rnn.Tanh}, length: true}
 	for _, n := range []int{-1, 4} {
-		in := o.draw(rand.New(rand.NewPCG(9, 2)), rnn.Size{B: 2, I: 2, H: 2, L: 3}, []int{1, n})
+		in := o.draw(rand.New(rand.NewPCG(9, 2)), sizes{B: 2, I: 2, H: 2, L: 3}, []int{1, n})
 		want := fmt.Sprintf("rnn.Sequence: lengths[1]: want a length in [0, 3], got %d", n)
 		if _, err := testutil.Forward(tensor.Float64, o.output, in...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)

@@ -11,7 +11,7 @@ import (
 // problem is a recurrence with its operands in float64, by name.
 type problem struct {
 	cfg  Config
-	size Size
+	size sizes
 	in   []testutil.Input
 	in64 inputs[float64]
 }
@@ -23,7 +23,7 @@ type options struct {
 }
 
 // newProblem draws operands.
-func newProblem(rng *rand.Rand, cfg Config, s Size, o options) *problem {
+func newProblem(rng *rand.Rand, cfg Config, s sizes, o options) *problem {
 	p := &problem{cfg: cfg, size: s}
 	n := cfg.Cell.Gates() * s.H
 	add := func(to *[]float64, has bool, name string, shape ...int) {

@@ -32,7 +32,7 @@ const (
 // it, or t+2 from the last step to the first.
 type plan[T num.Float] struct {
 	kind Cell
-	Size
+	sizes
 	place
 	cell cell[T]
 
@@ -76,7 +76,7 @@ type inputs[T num.Float] struct {
 
 // newPlans returns the plans of the directions of a recurrence. Start has slots
 // states of a row.
-func newPlans[T num.Float](cfg Config, size Size, slots int) ([]*plan[T], error) {
+func newPlans[T num.Float](cfg Config, size sizes, slots int) ([]*plan[T], error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -95,8 +95,8 @@ func newPlans[T num.Float](cfg Config, size Size, slots int) ([]*plan[T], error)
 	return plans, nil
 }
 
-func newPlan[T num.Float](c Cell, size Size, at place) *plan[T] {
-	p := &plan[T]{kind: c, Size: size, place: at, cell: cellOf[T](c)}
+func newPlan[T num.Float](c Cell, size sizes, at place) *plan[T] {
+	p := &plan[T]{kind: c, sizes: size, place: at, cell: cellOf[T](c)}
 	p.layout = layoutOf(c, size.H)
 	p.rows = min(blockRows, size.B)
 	if size.B <= blockRows {

@@ -16,7 +16,7 @@ import (
 var cells = []Cell{LSTM, GRU, Tanh, ReLU}
 
 // planOf makes the plan of one direction.
-func planOf[T num.Float](t testing.TB, cfg Config, s Size) *plan[T] {
+func planOf[T num.Float](t testing.TB, cfg Config, s sizes) *plan[T] {
 	t.Helper()
 	plans, err := newPlans[T](cfg, s, 1)
 	if err != nil {
@@ -125,7 +125,7 @@ func checkClose(t *testing.T, what string, got, want []float64, tol float64) {
 func TestValues(t *testing.T) {
 	eachConfig(t, func(t *testing.T, cfg Config) {
 		rng := rand.New(rand.NewPCG(1, 2))
-		for i, s := range []Size{{1, 1, 1, 1}, {2, 3, 5, 7}, {5, 4, 3, 20}, {9, 2, 33, 40}, {17, 5, 4, 70}, {1, 3, 2, 300}} {
+		for i, s := range []sizes{{1, 1, 1, 1}, {2, 3, 5, 7}, {5, 4, 3, 20}, {9, 2, 33, 40}, {17, 5, 4, 70}, {1, 3, 2, 300}} {
 			for _, lengths := range [][]int{nil, lengthsOf(rng, s.B, s.L)} {
 				o := options{biasIH: i%2 == 0, biasHH: i%3 > 0, start: i%4 > 0, lengths: lengths}
 				p := newProblem(rng, cfg, s, o)
@@ -165,7 +165,7 @@ func TestLowerLevels(t *testing.T) {
 func TestRowsAndBatch(t *testing.T) {
 	eachConfig(t, func(t *testing.T, cfg Config) {
 		rng := rand.New(rand.NewPCG(2, 2))
-		for _, s := range []Size{{7, 3, 4, 140}, {21, 5, 6, 70}, {150, 2, 3, 5}} {
+		for _, s := range []sizes{{7, 3, 4, 140}, {21, 5, 6, 70}, {150, 2, 3, 5}} {
 			p := newProblem(rng, cfg, s, options{biasIH: true, biasHH: true, start: true, lengths: lengthsOf(rng, s.B, s.L)})
 			for k := range p.in64.Params.WeightHH {
 				p.in64.Params.WeightHH[k] /= float64(s.H)
@@ -219,7 +219,7 @@ func addAll(sum, g *inputs[float64]) {
 func TestPartsAreTheWhole(t *testing.T) {
 	for _, c := range cells {
 		rng := rand.New(rand.NewPCG(3, 2))
-		s := Size{B: 3, I: 2, H: 4, L: 30}
+		s := sizes{B: 3, I: 2, H: 4, L: 30}
 		p := newProblem(rng, Config{Cell: c}, s, options{biasIH: true, start: true})
 		for k := range p.in64.Params.WeightHH {
 			p.in64.Params.WeightHH[k] /= 4
@@ -261,7 +261,7 @@ func TestSaturatedGates(t *testing.T) {
 		}
 		for _, scale := range []float64{1e-4, 1, 30, 1e4} {
 			rng := rand.New(rand.NewPCG(4, 2))
-			p := newProblem(rng, cfg, Size{B: 3, I: 2, H: 16, L: 20}, options{biasIH: true, biasHH: true, start: true})
+			p := newProblem(rng, cfg, sizes{B: 3, I: 2, H: 16, L: 20}, options{biasIH: true, biasHH: true, start: true})
 			for k := range p.in64.X {
 				p.in64.X[k] *= scale
 			}
@@ -300,7 +300,7 @@ func norm(v []float64) float64 {
 // A plan leaves out the gradient of the input where nobody wants it.
 func TestGradientsLeftOut(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 2))
-	p := newProblem(rng, Config{Cell: LSTM}, Size{B: 2, I: 3, H: 4, L: 5}, options{})
+	p := newProblem(rng, Config{Cell: LSTM}, sizes{B: 2, I: 3, H: 4, L: 5}, options{})
 	gy, gEnd := normal(rng, p)
 	want := run[float64](t, p, gy, gEnd)
 	plan := planOf[float64](t, p.cfg, p.size)
@@ -315,7 +315,7 @@ func TestGradientsLeftOut(t *testing.T) {
 
 func TestPlanIsDeterministic(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 2))
-	p := newProblem(rng, Config{Cell: GRU}, Size{B: 37, I: 3, H: 4, L: 50}, options{biasIH: true, start: true, lengths: lengthsOf(rng, 37, 50)})
+	p := newProblem(rng, Config{Cell: GRU}, sizes{B: 37, I: 3, H: 4, L: 50}, options{biasIH: true, start: true, lengths: lengthsOf(rng, 37, 50)})
 	gy, gEnd := normal(rng, p)
 	testutil.CheckDeterministic(t, func() any { return run[float32](t, p, gy, gEnd) })
 }
@@ -324,7 +324,7 @@ func TestPlanIsDeterministic(t *testing.T) {
 func TestPlanReusesItsMemory(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 2))
 	for _, c := range cells {
-		p := newProblem(rng, Config{Cell: c}, Size{B: 17, I: 3, H: 4, L: 50}, options{biasIH: true, biasHH: true})
+		p := newProblem(rng, Config{Cell: c}, sizes{B: 17, I: 3, H: 4, L: 50}, options{biasIH: true, biasHH: true})
 		gy, gEnd := normal(rng, p)
 		plan := planOf[float64](t, p.cfg, p.size)
 		y, g := make([]float64, len(gy)), unwritten(&p.in64)
@@ -343,27 +343,27 @@ func TestPlanReusesItsMemory(t *testing.T) {
 func TestBadPlans(t *testing.T) {
 	for _, c := range []struct {
 		cfg  Config
-		size Size
+		size sizes
 		want string
 	}{
-		{Config{}, Size{1, 1, 1, 1}, `want a cell, "lstm", "gru", "tanh" or "relu", got ""`},
-		{Config{Cell: LSTM, Direction: "up"}, Size{1, 1, 1, 1}, `want a direction, "forward", "backward" or "both", got "up"`},
-		{Config{Cell: LSTM, Slot: -1}, Size{1, 1, 1, 1}, "want Slot >= 0, got -1"},
-		{Config{Cell: LSTM, Direction: Both}, Size{1, 1, 1, 1}, "want Slot at most -1, as there are 1 states, got 0"},
-		{Config{Cell: LSTM}, Size{0, 1, 1, 1}, "want B >= 1, got 0"},
-		{Config{Cell: LSTM}, Size{1, -1, 1, 1}, "want I >= 1, got -1"},
-		{Config{Cell: LSTM}, Size{1, 1, 0, 1}, "want H >= 1, got 0"},
-		{Config{Cell: LSTM}, Size{1, 1, 1, 0}, "want L >= 1, got 0"},
-		{Config{Cell: GRU}, Size{1, 1, 1 << 20, 1}, "want at most 2147483647 elements in the recurrent weights (gates*H, H), got 3 x 1048576 x 1048576"},
-		{Config{Cell: GRU}, Size{1 << 10, 1, 1 << 10, 1 << 10}, "want at most 2147483647 elements in the gates (B, L, gates*H), got 1024 x 1024 x 4 x 1024"},
-		{Config{Cell: GRU}, Size{1 << 10, 1 << 13, 1, 1 << 10}, "want at most 2147483647 elements in the inputs (B, I, L), got 1024 x 8192 x 1024"},
-		{Config{Cell: GRU}, Size{1, math.MaxInt, 1, 1}, "want I at most 2147483647, got 9223372036854775807"},
+		{Config{}, sizes{1, 1, 1, 1}, `want a cell, "lstm", "gru", "tanh" or "relu", got ""`},
+		{Config{Cell: LSTM, Direction: "up"}, sizes{1, 1, 1, 1}, `want a direction, "forward", "backward" or "both", got "up"`},
+		{Config{Cell: LSTM, Slot: -1}, sizes{1, 1, 1, 1}, "want Slot >= 0, got -1"},
+		{Config{Cell: LSTM, Direction: Both}, sizes{1, 1, 1, 1}, "want Slot at most -1, as there are 1 states, got 0"},
+		{Config{Cell: LSTM}, sizes{0, 1, 1, 1}, "want B >= 1, got 0"},
+		{Config{Cell: LSTM}, sizes{1, -1, 1, 1}, "want I >= 1, got -1"},
+		{Config{Cell: LSTM}, sizes{1, 1, 0, 1}, "want H >= 1, got 0"},
+		{Config{Cell: LSTM}, sizes{1, 1, 1, 0}, "want L >= 1, got 0"},
+		{Config{Cell: GRU}, sizes{1, 1, 1 << 20, 1}, "want at most 2147483647 elements in the recurrent weights (gates*H, H), got 3 x 1048576 x 1048576"},
+		{Config{Cell: GRU}, sizes{1 << 10, 1, 1 << 10, 1 << 10}, "want at most 2147483647 elements in the gates (B, L, gates*H), got 1024 x 1024 x 4 x 1024"},
+		{Config{Cell: GRU}, sizes{1 << 10, 1 << 13, 1, 1 << 10}, "want at most 2147483647 elements in the inputs (B, I, L), got 1024 x 8192 x 1024"},
+		{Config{Cell: GRU}, sizes{1, math.MaxInt, 1, 1}, "want I at most 2147483647, got 9223372036854775807"},
 	} {
 		if _, err := newPlans[float32](c.cfg, c.size, 1); err == nil || err.Error() != c.want {
 			t.Errorf("%+v, %+v: got error %v, want %q", c.cfg, c.size, err, c.want)
 		}
 	}
-	p := newProblem(rand.New(rand.NewPCG(1, 1)), Config{Cell: GRU}, Size{2, 1, 1, 3}, options{lengths: []int{3, 4}})
+	p := newProblem(rand.New(rand.NewPCG(1, 1)), Config{Cell: GRU}, sizes{2, 1, 1, 3}, options{lengths: []int{3, 4}})
 	plan := planOf[float64](t, p.cfg, p.size)
 	err := plan.Forward(make([]float64, 6), State[[]float64]{}, &p.in64)
 	if want := "lengths[1]: want a length in [0, 3], got 4"; err == nil || !strings.Contains(err.Error(), want) {
@@ -375,7 +375,7 @@ func TestBadPlans(t *testing.T) {
 // worker takes and of those that several do.
 func TestSteps(t *testing.T) {
 	for _, c := range cells {
-		for _, s := range []Size{{B: 1, I: 5, H: 37, L: 6}, {B: 3, I: 5, H: 37, L: 6}, {B: 16, I: 5, H: 37, L: 6}, {B: 29, I: 400, H: 256, L: 3}} {
+		for _, s := range []sizes{{B: 1, I: 5, H: 37, L: 6}, {B: 3, I: 5, H: 37, L: 6}, {B: 16, I: 5, H: 37, L: 6}, {B: 29, I: 400, H: 256, L: 3}} {
 			b := s.B
 			rng := rand.New(rand.NewPCG(8, 2))
 			p := newProblem(rng, Config{Cell: c}, s, options{biasIH: true, biasHH: true, start: true})

@@ -22,7 +22,7 @@ type Weights[T num.Float] struct {
 func NewWeights[T num.Float](c Cell, i, h int, prm Params[[]T]) (*Weights[T], error) {
 	err := c.Validate()
 	if err == nil {
-		err = Size{B: 1, I: i, H: h, L: 1}.validate(c)
+		err = sizes{B: 1, I: i, H: h, L: 1}.validate(c)
 	}
 	n := c.Gates() * h
 	for _, a := range []struct {
