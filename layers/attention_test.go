@@ -1,11 +1,9 @@
 package layers_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -473,7 +471,7 @@ func TestForksHaveTheirOwnCache(t *testing.T) {
 }
 
 func TestTransformerConfigInJSON(t *testing.T) {
-	for _, mixer := range []layers.MixerConfig{
+	throughJSON(t,
 		layers.AttentionConfig{DModel: 8, Heads: 2, Inner: 4, Form: attention.Softmax, Causal: true, Window: 3, Rotary: attention.RotaryHalf, Theta: 100, Dropout: 0.5, NoBias: true},
 		layers.PositionConfig{DModel: 8, Positions: layers.LearnedPositions, MaxLen: 9},
 		layers.TransformerConfig{
@@ -481,27 +479,7 @@ func TestTransformerConfigInJSON(t *testing.T) {
 			Positions: layers.LearnedPositions, MaxLen: 9, FF: 3, Activation: ops.ActSiLU, Gate: true, PreNorm: true, NormEps: 1e-6,
 			Dropout: 0.1, AttentionDropout: 0.2, FFDropout: 0.3, UntiedDropout: true, NoBias: true, NoAttentionBias: true,
 		},
-	} {
-		want := layers.BlockConfig{Mixer: mixer, Norm: layers.NoNorm, NoResidual: true}
-		text, err := json.Marshal(want)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got layers.BlockConfig
-		if err := json.Unmarshal(text, &got); err != nil {
-			t.Fatal(err)
-		}
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s came back as %+v", text, got)
-		}
-		b, err := layers.NewBlock(G.NewGraph(), tensor.Float32, got)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := b.Mixer().(interface{ String() string }).String(); !strings.Contains(got, "parameters of") {
-			t.Errorf("got %s", got)
-		}
-	}
+	)
 }
 
 // The published layers: that of PyTorch with a GELU, and that of the Long Range Arena.

@@ -1,7 +1,6 @@
 package layers_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -390,41 +389,10 @@ func TestStatesOfConvolutionsInside(t *testing.T) {
 }
 
 func TestConvolutionsInJSON(t *testing.T) {
-	for _, mixer := range []layers.MixerConfig{
+	throughJSON(t,
 		layers.Conv1DConfig{In: 4, Out: 4, Kernel: 3, Dilation: 2, Groups: 2, Same: true, NoBias: true, WeightNorm: true},
 		layers.TCNConfig{In: 4, Out: 4, Kernel: 3, Levels: 2, DilationBase: 3, NoWeightNorm: true, Activation: ops.ActGELU, Dropout: 0.1, UntiedDropout: true},
 		layers.ConvNetConfig{DModel: 4, Depth: 3, Kernel: 5, Same: true, Norm: layers.BatchNorm, Activation: ops.ActGELU, Dropout: 0.1, UntiedDropout: true},
 		layers.LongConvConfig{DModel: 4, LMax: 20, SSM: layers.SSM{Channels: 2, Bidirectional: true, LR: 0.1, Frozen: []string{"kernel"}}},
-	} {
-		cfg := layers.BlockConfig{Mixer: mixer, NoResidual: true, Norm: layers.NoNorm}
-		text, err := json.Marshal(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got layers.BlockConfig
-		if err := json.Unmarshal(text, &got); err != nil {
-			t.Fatal(err)
-		}
-		if !reflect.DeepEqual(got, cfg) {
-			t.Errorf("%s came back as %+v", text, got)
-		}
-		if _, err := layers.NewBlock(G.NewGraph(), tensor.Float32, got); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// The steps of convolutions do not allocate.
-func TestStepsOfConvolutionsDoNotAllocate(t *testing.T) {
-	for _, v := range convolutions() {
-		r := recurrence(t, v.on(t, G.NewGraph(), tensor.Float32), 3)
-		u := tensor.New(tensor.WithShape(3, v.dModel), tensor.Of(tensor.Float32))
-		if n := testing.AllocsPerRun(20, func() {
-			if _, err := r.Step(u); err != nil {
-				t.Fatal(err)
-			}
-		}); n > 0 {
-			t.Errorf("%s: a step allocates %v times", v.name, n)
-		}
-	}
+	)
 }

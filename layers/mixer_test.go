@@ -360,3 +360,30 @@ func TestNilLayers(t *testing.T) {
 		}
 	}
 }
+
+// throughJSON checks that mixers in a block come back from JSON as they were, and that
+// the block can be made.
+func throughJSON(t *testing.T, mixers ...layers.MixerConfig) {
+	t.Helper()
+	for _, m := range mixers {
+		want := layers.BlockConfig{Mixer: m, Norm: layers.NoNorm, NoResidual: true}
+		text, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got layers.BlockConfig
+		if err := json.Unmarshal(text, &got); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s came back as %+v", text, got)
+		}
+		b, err := layers.NewBlock(G.NewGraph(), tensor.Float32, got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := b.Mixer().(fmt.Stringer).String(); !strings.Contains(text, "parameters of") {
+			t.Errorf("got %s", text)
+		}
+	}
+}

@@ -151,13 +151,8 @@ func (o *outcome) mixer(dt tensor.Dtype, newLayer func(g *G.ExprGraph) (sequence
 	if err := assign(c, layer.Params(), named("p_"), named("g_")); err != nil {
 		return err
 	}
-	var lengths *G.Node
-	if c.Has("lengths") {
-		n := c.Arrays["lengths"].I
-		lengths = G.NewVector(g, tensor.Int, G.WithShape(len(n)), G.WithName("lengths"), G.WithValue(tensor.New(tensor.WithShape(len(n)), tensor.WithBacking(slices.Clone(n)))))
-	}
 	xn := sequence(g, dt, x)
-	y, err := layer.FwdLengths(xn, lengths)
+	y, err := layer.FwdLengths(xn, lengthsOf(g, c))
 	if err != nil {
 		return err
 	}
@@ -186,6 +181,15 @@ func (o *outcome) mixer(dt tensor.Dtype, newLayer func(g *G.ExprGraph) (sequence
 // sequence adds the input of a case to a graph.
 func sequence(g *G.ExprGraph, dt tensor.Dtype, x golden.Array) *G.Node {
 	return G.NewTensor(g, dt, 3, G.WithShape(x.Shape...), G.WithName("x"), G.WithValue(testutil.Dense(dt, x.F, x.Shape...)))
+}
+
+// lengthsOf adds the lengths of a case to a graph, and returns nil if it has none.
+func lengthsOf(g *G.ExprGraph, c *golden.Case) *G.Node {
+	n := c.Arrays["lengths"].I
+	if n == nil {
+		return nil
+	}
+	return G.NewVector(g, tensor.Int, G.WithShape(len(n)), G.WithName("lengths"), G.WithValue(tensor.New(tensor.WithShape(len(n)), tensor.WithBacking(slices.Clone(n)))))
 }
 
 // valid returns the steps of y (B, E, L) that are not padding.

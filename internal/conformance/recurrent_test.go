@@ -123,11 +123,7 @@ func runRecurrent(o *outcome, dt tensor.Dtype) error {
 	for _, s := range stateArrays(c.Kind) {
 		x0 = append(x0, node(s+"0", swapped(c.Arrays[s+"0"])))
 	}
-	var lengths *G.Node
-	if n := c.Arrays["lengths"].I; n != nil {
-		lengths = G.NewVector(g, tensor.Int, G.WithShape(len(n)), G.WithName("lengths"), G.WithValue(tensor.New(tensor.WithBacking(append([]int(nil), n...)))))
-	}
-	y, x1, err := l.FwdFrom(x, lengths, x0)
+	y, x1, err := l.FwdFrom(x, lengthsOf(g, c), x0)
 	if err != nil {
 		return err
 	}
