@@ -31,7 +31,7 @@ type Conv1DConfig struct {
 	// of a sequence as keep its length: (Kernel-1)*Dilation is even then, and the
 	// layer has neither state nor Recurrence.
 	Same   bool `json:"same,omitempty"`
-	NoBias bool `json:"no_bias,omitempty"`
+	NoBias bool `json:"no_bias,omitempty"` // no parameter bias
 	// WeightNorm learns direction and norm of the kernels of each output: see
 	// ops.WeightNorm.
 	WeightNorm bool `json:"weight_norm,omitempty"`

@@ -13,14 +13,15 @@ import (
 type GRUConfig struct {
 	DModel int `json:"d_model"` // features of the input
 	// Hidden is the number of features of the state, and of the output of each
-	// direction. 0: those that make the output have DModel features.
+	// direction. 0 means DModel, or half of it if bidirectional: as many features as
+	// the input has.
 	Hidden        int  `json:"hidden,omitempty"`
-	Layers        int  `json:"layers,omitempty"`        // one on the output of the other; 0: 1
+	Layers        int  `json:"layers,omitempty"`        // one on the output of the other; 0 means 1
 	Bidirectional bool `json:"bidirectional,omitempty"` // two recurrences in each layer, from both ends
 	// Dropout is the probability that an element is dropped between two layers, each by
 	// itself.
 	Dropout float64 `json:"dropout,omitempty"`
-	NoBias  bool    `json:"no_bias,omitempty"`
+	NoBias  bool    `json:"no_bias,omitempty"` // neither bias_ih nor bias_hh
 }
 
 // shape returns what all recurrent layers have.
@@ -45,8 +46,8 @@ func (c GRUConfig) Build(b *Builder) (Layer, error) {
 
 // GRU is a gated recurrent unit: at every step
 //
-//	r, z = sigmoid(W x + b + V h + d)
-//	n = tanh(W x + b + r * (V h + d))
+//	r, z = sigmoid(W_ih x + b_ih + W_hh h + b_hh)
+//	n = tanh(W_ih x + b_ih + r * (W_hh h + b_hh))
 //	h = (1 - z) * n + z * h
 //
 // with rows of its own for each gate, in the order r, z, n; h is the output. Parameters

@@ -13,14 +13,15 @@ import (
 type LSTMConfig struct {
 	DModel int `json:"d_model"` // features of the input
 	// Hidden is the number of features of the state, and of the output of each
-	// direction. 0: those that make the output have DModel features.
+	// direction. 0 means DModel, or half of it if bidirectional: as many features as
+	// the input has.
 	Hidden        int  `json:"hidden,omitempty"`
-	Layers        int  `json:"layers,omitempty"`        // one on the output of the other; 0: 1
+	Layers        int  `json:"layers,omitempty"`        // one on the output of the other; 0 means 1
 	Bidirectional bool `json:"bidirectional,omitempty"` // two recurrences in each layer, from both ends
 	// Dropout is the probability that an element is dropped between two layers, each by
 	// itself.
 	Dropout float64 `json:"dropout,omitempty"`
-	NoBias  bool    `json:"no_bias,omitempty"`
+	NoBias  bool    `json:"no_bias,omitempty"` // neither bias_ih nor bias_hh
 }
 
 // shape returns what all recurrent layers have.
@@ -45,8 +46,8 @@ func (c LSTMConfig) Build(b *Builder) (Layer, error) {
 
 // LSTM is a long short-term memory: at every step
 //
-//	i, f, o = sigmoid(W x + b + V h + d)
-//	g = tanh(W x + b + V h + d)
+//	i, f, o = sigmoid(W_ih x + b_ih + W_hh h + b_hh)
+//	g = tanh(W_ih x + b_ih + W_hh h + b_hh)
 //	c = f * c + i * g
 //	h = o * tanh(c)
 //
@@ -55,7 +56,8 @@ func (c LSTMConfig) Build(b *Builder) (Layer, error) {
 // (4*Hidden, DModel), weight_hh_l0 (4*Hidden, Hidden), bias_ih_l0, bias_hh_l0 and so on
 // for every layer, and with the suffix _reverse for the backward direction.
 //
-// Hochreiter and Schmidhuber 1997, "Long Short-Term Memory".
+// Hochreiter, Schmidhuber 1997, "Long Short-Term Memory", with the forget gate f of
+// Gers, Schmidhuber, Cummins 2000, "Learning to Forget".
 type LSTM struct {
 	recurrentLayer
 	cfg LSTMConfig

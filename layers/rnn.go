@@ -13,14 +13,15 @@ import (
 type RNNConfig struct {
 	DModel int `json:"d_model"` // features of the input
 	// Hidden is the number of features of the state, and of the output of each
-	// direction. 0: those that make the output have DModel features.
+	// direction. 0 means DModel, or half of it if bidirectional: as many features as
+	// the input has.
 	Hidden        int  `json:"hidden,omitempty"`
-	Layers        int  `json:"layers,omitempty"`        // one on the output of the other; 0: 1
+	Layers        int  `json:"layers,omitempty"`        // one on the output of the other; 0 means 1
 	Bidirectional bool `json:"bidirectional,omitempty"` // two recurrences in each layer, from both ends
 	// Dropout is the probability that an element is dropped between two layers, each by
 	// itself.
 	Dropout float64 `json:"dropout,omitempty"`
-	NoBias  bool    `json:"no_bias,omitempty"`
+	NoBias  bool    `json:"no_bias,omitempty"` // neither bias_ih nor bias_hh
 	// ReLU makes the map of the sum max(v, 0) instead of tanh.
 	ReLU bool `json:"relu,omitempty"`
 }
@@ -56,9 +57,9 @@ func (c RNNConfig) Build(b *Builder) (Layer, error) {
 
 // RNN is a recurrent network without gates, of Elman: at every step
 //
-//	h = tanh(W x + b + V h + d)
+//	h = tanh(W_ih x + b_ih + W_hh h + b_hh)
 //
-// which is the output. Parameters have the names, shapes and order of those of
+// or max(v, 0) of the sum with ReLU; h is the output. Parameters have the names, shapes and order of those of
 // torch.nn.RNN, weight_ih_l0 (Hidden, DModel), weight_hh_l0 (Hidden, Hidden), bias_ih_l0,
 // bias_hh_l0 and so on for every layer, and with the suffix _reverse for the backward
 // direction.

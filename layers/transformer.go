@@ -12,11 +12,12 @@ import (
 )
 
 // TransformerConfig configures a Transformer layer. Its zero values are the defaults
-// of torch.nn.TransformerEncoderLayer with activation GELU, width FF of 4*DModel and
-// no dropout.
+// of torch.nn.TransformerEncoderLayer, but for activation GELU, width FF of 4*DModel
+// and no dropout. The paper has ops.ActReLU, FF of 4*DModel, and Dropout 0.1 with
+// UntiedDropout.
 type TransformerConfig struct {
 	DModel int `json:"d_model"`         // features of input and output
-	Heads  int `json:"heads"`           // see AttentionConfig, as the following five
+	Heads  int `json:"heads"`           // see AttentionConfig, as all down to Theta
 	Inner  int `json:"inner,omitempty"` // 0 means DModel
 
 	Form   attention.Form   `json:"form,omitempty"`
@@ -116,8 +117,11 @@ func (c TransformerConfig) Features() (in, out int) { return c.DModel, c.DModel 
 // It is two blocks: its parameters are those of an Attention under "self_attn.layer"
 // and of a FeedForward under "feedforward.layer", of the norms under
 // "self_attn.norm" and "feedforward.norm", and of learned positions
-// "positions.weight". It has its own residuals, so that in a stack it is the mixer of
-// a block with NoResidual and NoNorm:
+// "positions.weight". torch.nn.TransformerEncoderLayer has them under "self_attn", under
+// no name, and under "norm1" and "norm2": see Rename of param.Loader.
+//
+// It has its own residuals, so that in a stack it is the mixer of a block with
+// NoResidual and NoNorm:
 //
 //	BlockConfig{Mixer: TransformerConfig{DModel: 64, Heads: 4}, Norm: NoNorm, NoResidual: true}
 //

@@ -86,6 +86,9 @@ func Load(path string, into ...Source) error {
 type Loader struct {
 	// Rename gives tensors of the file other names: new ones by those in the file.
 	Rename map[string]string
+	// Prefix is put in front of the names of all others, such as "lstm." for the weights
+	// of a layer of that name that were saved without it.
+	Prefix string
 	// Partial allows tensors to be missing or left over: the Report lists them. But
 	// kernel.C of an S4 layer and the length that it is tuned to, kernel.l_kernel,
 	// are read both or neither.
@@ -173,7 +176,7 @@ func (l Loader) rename(ts []safetensors.Tensor) (map[string]string, error) {
 	for i, t := range ts {
 		name, ok := l.Rename[t.Name]
 		if !ok {
-			name = t.Name
+			name = l.Prefix + t.Name
 		}
 		if other, taken := original[name]; taken {
 			return nil, fmt.Errorf("want tensors of different names, got %q and %q both named %q", other, t.Name, name)

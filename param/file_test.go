@@ -201,6 +201,33 @@ func TestLoadAPart(t *testing.T) {
 	}
 }
 
+// A file may lack what names begin with, and have some names besides.
+func TestLoadWithPrefix(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	linear := func(name string, seed uint64) param.Source {
+		l, err := layers.NewLinear(G.NewGraph(), tensor.Float64, layers.LinearConfig{In: 2, Out: 4}, layers.WithName(name), layers.WithSeed(seed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	from := linear("enc", 1)
+	if err := param.Save(path, from); err != nil {
+		t.Fatal(err)
+	}
+	into := linear("model.enc", 2)
+	if _, err := (param.Loader{Prefix: "model."}).Load(path, into); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := values([]param.Source{into}), values([]param.Source{from}); got != strings.ReplaceAll(want, "enc.", "model.enc.") {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	r, err := param.Loader{Prefix: "dec.", Partial: true, Rename: map[string]string{"enc.bias": "model.enc.bias"}}.Load(path, into)
+	if err != nil || r.Loaded != 1 || !slices.Equal(r.Left, []string{"enc.weight"}) {
+		t.Errorf("with a name besides: %+v, %v", r, err)
+	}
+}
+
 // Of what an S4 layer is tuned to and the length of that, a part is not loaded
 // without the other.
 func TestLoadAPartOfS4(t *testing.T) {
