@@ -48,7 +48,7 @@ func (h *heads[T]) each(f func(worker, u int)) { par.For(h.b*h.Heads, f) }
 // (hd, m).
 type head[T num.Float] struct {
 	hd, n, past, m int
-	q, k, v        []T // k and v have room for one more feature
+	q, k, v        []T // have room for one more feature
 	dq, dk, dv     []T // gradients
 	rot            rotation[T]
 }
@@ -83,7 +83,8 @@ func (h *heads[T]) read(s *head[T], in []graphop.Arg[T], u int, scale T) {
 	x := in[0].F
 	h.turn(s, in, u)
 	size, room := s.hd*s.m, (s.hd+1)*s.m
-	s.q, s.k, s.v = num.Grow(s.q, s.hd*s.n), num.Grow(s.k, room)[:size], num.Grow(s.v, room)[:size]
+	s.q = num.Grow(s.q, (s.hd+1)*s.n)[:s.hd*s.n]
+	s.k, s.v = num.Grow(s.k, room)[:size], num.Grow(s.v, room)[:size]
 	h.readRows(s, s.q, s.n, h.part(x, 0, u), true)
 	vec.Scale(s.q, scale, s.q)
 	if s.past > 0 {

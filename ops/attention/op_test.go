@@ -370,6 +370,40 @@ func TestLargeScores(t *testing.T) {
 	}
 }
 
+// TestScoresOfAnySize holds the gradient where the scores are so large that rounding
+// errors are more than what exponentials are finite of: the weights of a query add up
+// to 1, so that what it gives to all values is the gradient of its output.
+func TestScoresOfAnySize(t *testing.T) {
+	const l = 70
+	for _, scale := range []float64{1, 1e4, 1e8, 1e15} {
+		for name, c := range map[string]attention.Config{
+			"all": {Heads: 1}, "causal": {Heads: 1, Causal: true}, "window": {Heads: 1, Causal: true, Window: 20}, "long window": {Heads: 1, Causal: true, Window: 250},
+		} {
+			qkv := testutil.Normal(newRand(), "qkv", 1, 3*16, l)
+			for i := range 2 * 16 * l {
+				qkv.F[i] *= scale
+			}
+			w := testutil.Uniform(newRand(), "w", 0, 1, 1, 16, l).F
+			for dt, tol := range map[tensor.Dtype]float64{tensor.Float64: 1e-6, tensor.Float32: 1e-2} {
+				r, err := testutil.Run(testutil.Tape, dt, attend(c), w, qkv)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for f := range 16 {
+					var got, want float64
+					for i := range l {
+						got += r.Grads[0][(2*16+f)*l+i]
+						want += w[f*l+i]
+					}
+					if !(math.Abs(got-want) <= tol*want) {
+						t.Fatalf("%s, %v, scale %g: want gradients of the values that add up to %g, got %g", name, dt, scale, want, got)
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestRowAlone holds a row of a batch against the row by itself, bit for bit.
 func TestRowAlone(t *testing.T) {
 	for name, c := range configs {

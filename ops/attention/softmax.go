@@ -30,10 +30,11 @@ type space[T num.Float] struct {
 	narrow bool
 
 	keyRows, valueRows    []T // panels of rows: (m, hd+1), the last term 1, and blocks of (hd, block)
-	queryRows, gradRows   []T // backward: (n, hd), with -lse and minus the mean gradient of a score as bias
+	queryRows             []T // backward: (n, hd+1), the last term -lse
+	gradRows              []T // backward: (n, hd), with minus the mean gradient of a score as bias
 	queryTerms, gradTerms []T // backward: blocks of (hd, block)
 	keyTerms              []T // backward: (hd, w)
-	x, x1                 []T // panels of columns: queries (hd+1, w), the last term -ref; keys and values backward
+	x, x1                 []T // panels of columns: queries (hd+1, w), the last term -ref; backward keys, the last term 1, and values
 	p, d                  []T // panels of columns (block, w): weights, and backward the gradients of scores
 	turned                []T // backward: part of d with its columns the terms
 	y, y1                 []T // panels of columns (hd, w): outputs; gradients of keys and of values backward
@@ -135,13 +136,18 @@ func (c *softmax[T]) Forward(out []T, in []graphop.Arg[T]) error {
 
 // packForward lays keys and values out.
 func (s *space[T]) packForward() {
+	s.keyRows = num.Grow(s.keyRows, gemm.RoundRows[T](s.m)*(2+s.hd))
+	gemm.PackRows(s.keyRows, true, s.m, s.hd+1, s.keysAndOne(), s.m, nil)
+	s.valueRows = s.packBlocks(s.valueRows, s.v, s.m, s.m)
+}
+
+// keysAndOne returns the keys and below them a feature that is 1.
+func (s *space[T]) keysAndOne() []T {
 	k := s.k[:(s.hd+1)*s.m]
 	for i := range s.m {
 		k[s.hd*s.m+i] = 1
 	}
-	s.keyRows = num.Grow(s.keyRows, gemm.RoundRows[T](s.m)*(2+s.hd))
-	gemm.PackRows(s.keyRows, true, s.m, s.hd+1, k, s.m, nil)
-	s.valueRows = s.packBlocks(s.valueRows, s.v, s.m, s.m)
+	return k
 }
 
 // packBlocks lays the blocks of the n columns of x, rows spaced by ld, out as
@@ -297,8 +303,9 @@ func (c *softmax[T]) Backward(grad [][]T, in []graphop.Arg[T], out, gout []T) er
 			clear(s.dv)
 		} else {
 			c.packBackward(s, c.output(out, u), c.output(gout, u), c.lse[u*c.l:])
+			k := s.keysAndOne()
 			for j0 := 0; j0 < s.m; j0 += s.w {
-				c.keysBackward(s, u, j0, c.output(gout, u))
+				c.keysBackward(s, u, j0, k, c.output(gout, u))
 			}
 			s.unpackQueries()
 		}
@@ -309,10 +316,12 @@ func (c *softmax[T]) Backward(grad [][]T, in []graphop.Arg[T], out, gout []T) er
 
 // packBackward lays queries and the gradients g of their outputs y out.
 func (c *softmax[T]) packBackward(s *space[T], y, g, lse []T) {
-	rows := gemm.RoundRows[T](s.n) * (1 + s.hd)
-	s.queryRows, s.gradRows, s.bias = num.Grow(s.queryRows, rows), num.Grow(s.gradRows, rows), num.Grow(s.bias, s.n)
-	vec.Scale(s.bias, -1, lse[:s.n])
-	gemm.PackRows(s.queryRows, true, s.n, s.hd, s.q, s.n, s.bias)
+	rows := gemm.RoundRows[T](s.n)
+	s.queryRows, s.gradRows, s.bias = num.Grow(s.queryRows, rows*(2+s.hd)), num.Grow(s.gradRows, rows*(1+s.hd)), num.Grow(s.bias, s.n)
+	// The last term, as ref was: scores have then the rounding errors that lse has.
+	q := s.q[:(s.hd+1)*s.n]
+	vec.Scale(q[s.hd*s.n:], -1, lse[:s.n])
+	gemm.PackRows(s.queryRows, true, s.n, s.hd+1, q, s.n, nil)
 	clear(s.bias)
 	for f := range s.hd {
 		vec.AddMul(s.bias, g[f*c.l:][:s.n], y[f*c.l:][:s.n])
@@ -336,12 +345,12 @@ func (c *softmax[T]) packBackward(s *space[T], y, g, lse []T) {
 }
 
 // keysBackward computes the gradients of the panel of keys and values from j0 on of
-// unit u, and adds to those of the queries that see them. g are the gradients of the
-// outputs.
-func (c *softmax[T]) keysBackward(s *space[T], u, j0 int, g []T) {
+// unit u, and adds to those of the queries that see them. k is keysAndOne, g are the
+// gradients of the outputs.
+func (c *softmax[T]) keysBackward(s *space[T], u, j0 int, k, g []T) {
 	nk := min(s.w, s.m-j0)
-	keys, values := s.x[:s.hd*s.w], s.x1
-	gemm.PackColumns(keys, false, s.hd, nk, s.k[j0:], s.m)
+	keys, values := s.x, s.x1
+	gemm.PackColumns(keys, false, s.hd+1, nk, k[j0:], s.m)
 	gemm.PackColumns(values, false, s.hd, nk, s.v[j0:], s.m)
 	gemm.PackRows(s.keyTerms, false, s.hd, nk, s.k[j0:], s.m, nil)
 	clear(s.y)
@@ -355,12 +364,11 @@ func (c *softmax[T]) keysBackward(s *space[T], u, j0 int, g []T) {
 		n := from * s.w
 		clear(s.p[:n])
 		clear(s.d[:n])
-		at := gemm.RowPanel[T](i0+from, s.hd)
 		p, d := s.p[n:rows*s.w], s.d[n:rows*s.w]
-		gemm.MultiplyPanels(rows-from, s.hd, s.queryRows[at:], s.hd, keys, s.p[n:], false)
+		gemm.MultiplyPanels(rows-from, s.hd+1, s.queryRows[gemm.RowPanel[T](i0+from, s.hd+1):], s.hd+1, keys, s.p[n:], false)
 		c.maskQueries(s, i0+from, j0, p)
 		vec.Exp(p, p)
-		gemm.MultiplyPanels(rows-from, s.hd, s.gradRows[at:], s.hd, values, s.d[n:], false)
+		gemm.MultiplyPanels(rows-from, s.hd, s.gradRows[gemm.RowPanel[T](i0+from, s.hd):], s.hd, values, s.d[n:], false)
 		if c.on {
 			c.dropQueries(s, u, i0+from, j0, nk, p, d)
 		} else {
