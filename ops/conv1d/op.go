@@ -44,6 +44,9 @@ func Conv(x, w, bias *G.Node, opts ...Option) (*G.Node, error) {
 		spec.Optional = append(spec.Optional, g.state)
 		spec.Carried = []*G.Node{o.state}
 	}
+	if g.l == 1 { // a step, which may have been computed from the last one
+		spec.Carried = append(spec.Carried, x)
+	}
 	if err := graphop.WantLengths(o.lengths, g.b); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

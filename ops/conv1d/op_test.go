@@ -266,3 +266,57 @@ func TestConvOfData(t *testing.T) {
 		testutil.Check(t, s.build, in...)
 	}
 }
+
+// A step x that is let be what was computed from the last one: y = tanh(conv(x)).
+func TestConvOfCarriedStep(t *testing.T) {
+	for _, groups := range []int{1, 2} {
+		rng := rand.New(rand.NewPCG(8, 1))
+		first, w := testutil.Normal(rng, "x", 1, 2, 1), testutil.Normal(rng, "w", 2, 2/groups, 1)
+		g := G.NewGraph()
+		x, wn := f64(g, "x", 1, 2, 1), f64(g, "w", w.Shape...)
+		y, err := Conv(x, wn, nil, WithGroups(groups))
+		if err != nil {
+			t.Fatal(err)
+		}
+		y = G.Must(G.Tanh(y))
+		var read G.Value
+		G.Read(y, &read)
+		if _, err := G.Grad(G.Must(G.Sum(y)), wn); err != nil {
+			t.Fatal(err)
+		}
+		if err := G.Let(x, first.Tensor(tensor.Float64)); err != nil {
+			t.Fatal(err)
+		}
+		if err := G.Let(wn, w.Tensor(tensor.Float64)); err != nil {
+			t.Fatal(err)
+		}
+		vm := G.NewTapeMachine(g, G.BindDualValues(wn))
+		defer vm.Close()
+		in := first.F
+		for range 3 {
+			if err := vm.RunAll(); err != nil {
+				t.Fatal(err)
+			}
+			got, err := wn.Grad()
+			if err != nil {
+				t.Fatal(err)
+			}
+			out := testutil.Floats(read)
+			var want []float64
+			for o, v := range out {
+				for c := range 2 / groups {
+					want = append(want, (1-v*v)*in[o/(2/groups)*(2/groups)+c])
+				}
+			}
+			if e := testutil.RelErr(testutil.Floats(got), want); !(e <= 1e-14) {
+				t.Errorf("%d groups: gradient of w off by %.3g", groups, e)
+			}
+			G.ZeroValue(got)
+			in = out
+			if err := G.Let(x, read); err != nil {
+				t.Fatal(err)
+			}
+			vm.Reset()
+		}
+	}
+}
