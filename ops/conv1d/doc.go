@@ -37,10 +37,9 @@
 //
 // A depthwise convolution reads and writes each row once, with all taps applied
 // while it is in the first-level cache; its backward pass computes the gradients
-// of the row, the kernel and the bias together. With a stride it computes all
-// steps and keeps every stride-th. Others are matrix products of package gemm:
-// blocks of steps are laid out as (Cg K, steps), K times a block and never K times
-// the input, and multiplied by w as (C_out / groups, Cg K).
+// of the row, the kernel and the bias together. Others are matrix products of
+// package gemm: blocks of steps are laid out as (Cg K, steps), K times a block and
+// never K times the input, and multiplied by w as (C_out / groups, Cg K).
 //
 // Results do not depend on the number of threads.
 package conv1d
