@@ -84,7 +84,9 @@ func (r *conv1dSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.step.Advance(r.out.data, x)
+	if err := r.step.Advance(r.out.data, x); err != nil {
+		return nil, r.l.wrap("Step", err)
+	}
 	return r.out.t, nil
 }
 

@@ -78,7 +78,9 @@ func (r *convNetSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	}
 	for i, c := range r.convs {
 		y := c.out.data
-		c.step.Advance(y, x)
+		if err := c.step.Advance(y, x); err != nil {
+			return nil, r.l.wrap("Step", err)
+		}
 		if r.s.cfg.Norm != NoNorm {
 			r.s.norms[i].rows(y, y)
 		}

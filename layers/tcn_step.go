@@ -99,7 +99,7 @@ func (r *tcnSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 // advance returns the activated output for the inputs x.
 func (r *conv1dSession[T]) advance(act func(dst, x []T), x []T) []T {
 	y := r.out.data
-	r.step.Advance(y, x)
+	_ = r.step.Advance(y, x) // which have the lengths of the layer
 	act(y, y)
 	return y
 }

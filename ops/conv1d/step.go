@@ -129,8 +129,11 @@ func (p *Weights[T]) NewStep(batch int) (*Step[T], error) {
 }
 
 // Advance writes the output y (batch, Out) for the inputs u (batch, In), which it
-// remembers.
-func (s *Step[T]) Advance(y, u []T) {
+// remembers. It returns an error, and changes nothing, if a length is wrong.
+func (s *Step[T]) Advance(y, u []T) error {
+	if err := size.First(num.CheckLen("u", u, s.batch*s.In, false), num.CheckLen("y", y, s.batch*s.Out, false)); err != nil {
+		return fmt.Errorf("conv1d.Step.Advance: %w", err)
+	}
 	if s.linear == nil {
 		s.depthwise(y, u)
 	} else {
@@ -140,6 +143,7 @@ func (s *Step[T]) Advance(y, u []T) {
 		copy(row(s.past, s.batch*s.In, s.next), u)
 		s.next = (s.next + 1) % reach
 	}
+	return nil
 }
 
 // tap returns the inputs (batch, In) that a tap reads, where u are the current

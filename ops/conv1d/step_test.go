@@ -61,7 +61,9 @@ func TestStep(t *testing.T) {
 			for r := range u {
 				u[r] = in[0].F[r*s.l+l]
 			}
-			step.Advance(y, u)
+			if err := step.Advance(y, u); err != nil {
+				t.Fatal(err)
+			}
 			for r := range y {
 				got[r*s.l+l] = y[r]
 			}
@@ -89,7 +91,9 @@ func TestStep(t *testing.T) {
 			for r := range u {
 				u[r] = in[0].F[r*s.l]
 			}
-			step.Advance(y, u)
+			if err := step.Advance(y, u); err != nil {
+				t.Fatal(err)
+			}
 			for r := range y {
 				if y[r] != got[r*s.l] {
 					t.Errorf("%v: output %d is %v the second time, %v the first", s, r, y[r], got[r*s.l])
@@ -100,9 +104,7 @@ func TestStep(t *testing.T) {
 		if x := step.State(); slices.ContainsFunc(x, func(v float64) bool { return v != 0 }) {
 			t.Errorf("%v: state %v after Reset", s, x)
 		}
-		if n := testing.AllocsPerRun(20, func() { step.Advance(y, u) }); n != 0 {
-			t.Errorf("%v: a step allocates %v times", s, n)
-		}
+		testutil.CheckNoAllocations(t, s.String(), func() error { return step.Advance(y, u) })
 	}
 }
 
@@ -141,4 +143,6 @@ func TestStepErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, step.SetState(make([]float64, 3)), "conv1d.Step.SetState: x: want 16")
+	wantError(t, step.Advance(make([]float64, 12), make([]float64, 7)), "conv1d.Step.Advance: u: want 8 elements, got 7")
+	wantError(t, step.Advance(make([]float64, 13), make([]float64, 8)), "conv1d.Step.Advance: y: want 12 elements, got 13")
 }
