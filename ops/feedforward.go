@@ -6,6 +6,7 @@ import (
 	G "gorgonia.org/gorgonia"
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/size"
 )
 
 // FeedForwardWeights are the parameters of FeedForward.
@@ -78,6 +79,9 @@ func (d *feedForwardDims) params(op string, x *G.Node, w FeedForwardWeights, o l
 	}
 	if err := checkOptional(op, "B2", w.B2, x.Dtype(), d.second.o); err != nil {
 		return nil, err
+	}
+	if err := size.Tensor("what W1 gives (B, F, L)", d.first.b, d.first.o, d.first.l); err != nil {
+		return nil, fmt.Errorf("%s: %w", op, err)
 	}
 	in := inputs{x, w.W1, w.W2}
 	d.first.bias, d.second.bias = in.add(w.B1), in.add(w.B2)

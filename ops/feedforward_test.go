@@ -146,6 +146,8 @@ func TestFeedForwardErrors(t *testing.T) {
 		{x, FeedForwardWeights{w1, b1, w2, b2}, Activated("swish"), "want an activation of"},
 		{x, FeedForwardWeights{w1, b1, w2, b2}, DropInputElements(-1, nil), "want p in [0, 1), got -1"},
 		{x, FeedForwardWeights{w1, b1, w2, b2}, Lengths(g.ints("n", 3)), "want lengths (2) of dtype int, got (3) of dtype int"},
+		{g.f64("long", 1<<10, 1, 1<<12), FeedForwardWeights{g.f64("wide", 1<<16, 1), nil, g.f64("back", 1, 1<<16), nil}, Activated(ActGELU),
+			"want at most 2147483647 elements in what W1 gives (B, F, L), got 1024 x 65536 x 4096"},
 	} {
 		_, err := FeedForward(c.x, c.w, c.opt)
 		t.Run(fmt.Sprint(i), func(t *testing.T) { wantError(t, err, "ops.FeedForward: "+c.want) })
