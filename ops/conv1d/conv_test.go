@@ -262,6 +262,21 @@ func (s setting) checkAdjoint(t *testing.T, in []testutil.Input) {
 	}
 }
 
+// However large the kernels are, a block of their inputs is not much larger.
+func TestConvRoom(t *testing.T) {
+	for _, k := range []int{1, 100, 5000, 1 << 20} {
+		o := options{stride: 1, dilation: 1, groups: 1, causal: true}
+		at, err := o.taps(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newGrouped[float32](geometry{taps: at, b: 1, in: 1000, out: 1, groups: 1, l: 1 << 20, lout: 1 << 20, bias: -1, state: -1})
+		if most := max(mostRoom, 1000*k); c.rows*c.width > most || c.width < 1 {
+			t.Errorf("%d taps: want a block of at most %d elements, got %d of %d steps", k, most, c.rows*c.width, c.width)
+		}
+	}
+}
+
 // Any sizes, however they go together.
 func TestConvOfAnySize(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 1))

@@ -14,6 +14,8 @@ const (
 	groupedRoom = 1 << 16
 	// leastWidth and mostWidth bound the number of steps in a block.
 	leastWidth, mostWidth = 128, 512
+	// mostRoom bounds the number of elements in a block of more than a step.
+	mostRoom = 1 << 26
 	// groupedTasks is the least number of tasks that the gradient of x is cut into,
 	// where there are as many features.
 	groupedTasks = 16
@@ -41,7 +43,7 @@ type grouped[T num.Float] struct {
 func newGrouped[T num.Float](g geometry) *grouped[T] {
 	c := &grouped[T]{geometry: g, cg: g.in / g.groups, og: g.out / g.groups}
 	c.rows = c.cg * g.k
-	c.width = min(max(groupedRoom/c.rows/leastWidth*leastWidth, leastWidth), mostWidth, g.lout)
+	c.width = min(max(groupedRoom/c.rows/leastWidth*leastWidth, leastWidth), mostWidth, g.lout, max(mostRoom/c.rows, 1))
 	c.blocks = (g.lout + c.width - 1) / c.width
 	units := g.b * c.blocks
 	c.parts = min(units, 16, max(4, groupedPartials/(g.out*c.rows)))
