@@ -17,8 +17,10 @@ const (
 	// chunkRows is the number of steps, times the rows of a block, whose inputs
 	// are mapped in one product, and whose gradients are summed in one.
 	chunkRows = 256
-	// maxGroups bounds the number of partial sums of the gradients of the weights.
-	maxGroups = 16
+	// maxGroups bounds the number of partial sums of the gradients of the weights, and
+	// maxPartials their elements where there are more than leastGroups.
+	maxGroups, leastGroups = 16, 4
+	maxPartials            = 1 << 25
 )
 
 // plan is a recurrence over a whole sequence, in one direction. What it keeps from
@@ -103,7 +105,7 @@ func newPlan[T num.Float](c Cell, size sizes, at place) *plan[T] {
 		p.rows = min(blockRows/2, size.B)
 	}
 	p.steps = min(chunkRows/p.rows, size.L)
-	p.groups = min(p.blocks(), maxGroups)
+	p.groups = min(p.blocks(), maxGroups, max(leastGroups, maxPartials/p.size()))
 	p.scratches = make([]scratch[T], par.Workers())
 	return p
 }
