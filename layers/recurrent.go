@@ -54,7 +54,7 @@ func (c recurrentShape) inputs(layer int) int {
 
 // validate reports the first field that is out of range, of a layer of the cell.
 func (c recurrentShape) validate(cell rnn.Cell) error {
-	if err := size.First(size.Field("DModel", c.DModel), size.Field("Hidden", c.Hidden), size.Field("Layers", c.Layers)); err != nil {
+	if err := size.First(size.Field("DModel", c.DModel), size.Field("Hidden", c.Hidden)); err != nil {
 		return err
 	}
 	switch {
@@ -66,6 +66,8 @@ func (c recurrentShape) validate(cell rnn.Cell) error {
 		return fmt.Errorf("want DModel even, or Hidden, the features of each direction of a bidirectional layer, got DModel = %d", c.DModel)
 	case c.Layers < 0:
 		return fmt.Errorf("want Layers >= 1, or 0 for the default, got %d", c.Layers)
+	case c.Layers > maxLevels:
+		return fmt.Errorf("want Layers at most %d, got %d", maxLevels, c.Layers)
 	case c.Dropout > 0 && c.Layers <= 1:
 		return fmt.Errorf("Dropout is between layers: want Layers >= 2 too, got %d", max(1, c.Layers))
 	}
@@ -76,8 +78,7 @@ func (c recurrentShape) validate(cell rnn.Cell) error {
 	gates := cell.Gates()
 	return size.First(
 		size.Tensor("weight_ih (gates*Hidden, features)", gates, c.Hidden, c.DModel),
-		size.Tensor("weight_hh (gates*Hidden, Hidden)", gates, c.Hidden, c.directions(), c.Hidden),
-		size.Tensor("the states (B, layers, Hidden)", c.states(), c.Hidden))
+		size.Tensor("weight_hh (gates*Hidden, Hidden)", gates, c.Hidden, c.directions(), c.Hidden))
 }
 
 // recurrentLayer is what LSTM, GRU and RNN are: one op for each layer.

@@ -158,8 +158,8 @@ func TestRecurrentConfigErrors(t *testing.T) {
 		"RNNConfig: Dropout is between layers: want Layers >= 2 too, got 1":               layers.RNNConfig{DModel: 3, Dropout: 0.5},
 		"LSTMConfig: want at most 2147483647 elements in weight_hh (gates*Hidden, Hidden": layers.LSTMConfig{DModel: 1, Hidden: 1 << 20},
 		"LSTMConfig: want at most 2147483647 elements in weight_ih":                       layers.LSTMConfig{DModel: 1 << 30, Hidden: 2},
-		"LSTMConfig: want at most 2147483647 elements in the states":                      layers.LSTMConfig{DModel: 2, Hidden: 2, Layers: 1 << 30},
-		"LSTMConfig: want Layers at most 2147483647, got 9223372036854775807":             layers.LSTMConfig{DModel: 2, Layers: math.MaxInt},
+		"LSTMConfig: want Layers at most 1024, got 1025":                                  layers.LSTMConfig{DModel: 2, Hidden: 2, Layers: 1025},
+		"LSTMConfig: want Layers at most 1024, got 9223372036854775807":                   layers.LSTMConfig{DModel: 2, Layers: math.MaxInt},
 		"RNNConfig: want Hidden at most 2147483647, got 9223372036854775807":              layers.RNNConfig{DModel: 2, Hidden: math.MaxInt, Bidirectional: true},
 	} {
 		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), want) {

@@ -32,7 +32,8 @@ type TCNConfig struct {
 	UntiedDropout bool `json:"untied_dropout,omitempty"`
 }
 
-// maxLevels is the largest number of levels of a TCN and of a ConvNet.
+// maxLevels is the largest number of levels of a TCN, and of layers of a ConvNet or a
+// recurrent network.
 const maxLevels = 1024
 
 func (c TCNConfig) withDefaults() TCNConfig {
