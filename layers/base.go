@@ -50,12 +50,21 @@ type Base struct {
 }
 
 // Name returns the layer's name, the prefix of its parameters' names.
-func (l *Base) Name() string { return l.name }
+func (l *Base) Name() string { return l.orZero().name }
+
+// orZero returns a base that has nothing for the layers whose zero value has none.
+func (l *Base) orZero() *Base {
+	if l == nil {
+		return new(Base)
+	}
+	return l
+}
 
 // Params returns the layer's parameters, frozen ones included, in the order in
 // which checkpoints list them. Their nodes are the layer's own, their hints to
 // an optimiser are copies.
 func (l *Base) Params() []param.Param {
+	l = l.orZero()
 	ps := make([]param.Param, len(l.params))
 	for i, p := range l.params {
 		ps[i] = p.Clone()
@@ -66,7 +75,7 @@ func (l *Base) Params() []param.Param {
 // Learnables returns the nodes of the parameters that are not frozen.
 func (l *Base) Learnables() G.Nodes {
 	var ns G.Nodes
-	for _, p := range l.params {
+	for _, p := range l.orZero().params {
 		if !p.Frozen {
 			ns = append(ns, p.Node)
 		}
@@ -76,7 +85,7 @@ func (l *Base) Learnables() G.Nodes {
 
 // Buffers returns the layer's state that is saved with the model but not
 // learned.
-func (l *Base) Buffers() []param.Buffer { return slices.Clone(l.buffers) }
+func (l *Base) Buffers() []param.Buffer { return slices.Clone(l.orZero().buffers) }
 
 // addMasks adds the masks of a dropout.
 func (l *Base) addMasks(name string, m *ops.Masks) {

@@ -99,16 +99,18 @@ func TestZeroValuesOfLayers(t *testing.T) {
 			t.Errorf("%s: got error %v", what, err)
 		}
 	}
-	for _, l := range []interface {
-		Fwd(x *G.Node) (*G.Node, error)
-	}{
+	for _, l := range []layers.Layer{
 		new(layers.S4D), new(layers.S4), new(layers.DSS), new(layers.LSSL), new(layers.Block), new(layers.FeedForward),
 		new(layers.Linear), new(layers.Norm), new(layers.Embedding), new(layers.Dropout),
 		new(layers.Conv1D), new(layers.TCN), new(layers.ConvNet), new(layers.LongConv),
 		new(layers.Attention), new(layers.Position), new(layers.Transformer),
+		new(layers.LSTM), new(layers.GRU), new(layers.RNN), new(layers.Stack),
 	} {
 		_, err := l.Fwd(x)
 		check(fmt.Sprintf("%T.Fwd", l), err)
+		if name, ps, ns, bs := l.Name(), l.Params(), l.Learnables(), l.Buffers(); name != "" || len(ps)+len(ns)+len(bs) > 0 {
+			t.Errorf("%T: got name %q, parameters %v, %v, buffers %v", l, name, ps, ns, bs)
+		}
 		if l, ok := l.(interface {
 			Recurrence(batch int) (*layers.Recurrence, error)
 		}); ok {
@@ -130,6 +132,15 @@ func TestZeroValuesOfLayers(t *testing.T) {
 			_, _, err = l.FwdState(x, nil)
 			check(fmt.Sprintf("%T.FwdState", l), err)
 		}
+	}
+}
+
+// The zero value of a Recurrence has no state, and none to begin anew.
+func TestZeroValueOfARecurrence(t *testing.T) {
+	r := new(layers.Recurrence)
+	r.Reset()
+	if s := r.State(); s != nil {
+		t.Errorf("got state %v", s)
 	}
 }
 

@@ -166,6 +166,21 @@ func (r *Recurrence) SetState(x State) error {
 	return r.Session.SetState(x)
 }
 
+// State implements Session.
+func (r *Recurrence) State() State {
+	if r.Session == nil {
+		return nil
+	}
+	return r.Session.State()
+}
+
+// Reset implements Session.
+func (r *Recurrence) Reset() {
+	if r.Session != nil {
+		r.Session.Reset()
+	}
+}
+
 // follow goes on with the latest reading of the parameters.
 func (r *Recurrence) follow() error {
 	if r.source == nil {
