@@ -69,6 +69,7 @@ func TestLengthsErrors(t *testing.T) {
 	for want, lengths := range map[string]*G.Node{
 		`layers: S4 "s4": Fwd: want lengths (2) of dtype int, got (3) of dtype int`:     G.NewVector(g, tensor.Int, G.WithShape(3), G.WithName("three")),
 		`layers: S4 "s4": Fwd: want lengths (2) of dtype int, got (2) of dtype float32`: G.NewVector(g, tensor.Float32, G.WithShape(2), G.WithName("floats")),
+		`layers: S4 "s4": Fwd: want lengths (2) of dtype int, got (2, 1) of dtype int`:  G.NewMatrix(g, tensor.Int, G.WithShape(2, 1), G.WithName("column")),
 	} {
 		if _, err := layer.FwdLengths(x, lengths); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)

@@ -457,7 +457,7 @@ func TestBadSteps(t *testing.T) {
 // The partial sums of the gradients of large weights are few.
 func TestPartialSums(t *testing.T) {
 	for _, c := range []struct{ b, h, want int }{{1, 8, 1}, {8, 8, 2}, {1000, 8, 16}, {1000, 512, 16}, {1000, 1024, 4}, {1000, 4096, 4}, {16, 4096, 2}} {
-		p := newPlan[float32](LSTM, Size{B: c.b, I: c.h, H: c.h, L: 10}, place{of: 1, slots: 1})
+		p := newPlan[float32](LSTM, sizes{B: c.b, I: c.h, H: c.h, L: 10}, place{of: 1, slots: 1})
 		if p.groups != c.want {
 			t.Errorf("%d rows, %d features: want %d groups, got %d", c.b, c.h, c.want, p.groups)
 		}
