@@ -77,7 +77,7 @@ func (c BlockConfig) Validate() error {
 	}
 	switch in, out := c.Mixer.Features(); {
 	case in != out:
-		return fmt.Errorf("BlockConfig: a block keeps its %d features: want Channels 1 or a mixing, got a mixer with %d features of output", in, out)
+		return fmt.Errorf("BlockConfig: a block keeps its %d features: %w", in, wantFeatures(c.Mixer, out))
 	case in < 1:
 		return fmt.Errorf("BlockConfig: want a mixer with at least 1 feature, got %T with %d", c.Mixer, in)
 	}
@@ -93,6 +93,14 @@ func (c BlockConfig) Validate() error {
 		return fmt.Errorf("BlockConfig: %w", err)
 	}
 	return nil
+}
+
+// wantFeatures is the error of a mixer that does not keep the number of features.
+func wantFeatures(m MixerConfig, out int) error {
+	if _, ok := m.(interface{ common() common }); ok {
+		return fmt.Errorf("want Channels 1 or a mixing, got a mixer with %d features of output", out)
+	}
+	return fmt.Errorf("want a mixer with as many of output, got a %T with %d", m, out)
 }
 
 // Block is a residual block, the unit that sequence models stack:
@@ -274,7 +282,7 @@ func checkStates(what string, want []StateShape, got G.Nodes, u *G.Node) error {
 		case n == nil:
 			return fmt.Errorf("want %s to have nodes, got nil for %q", what, want[i].Name)
 		case !want[i].fits(n.Shape()):
-			return fmt.Errorf("want %q of %s to be %v, got %v", want[i].Name, what, want[i].Shape, n.Shape())
+			return fmt.Errorf("want %q of %s to be %s, got %v", want[i].Name, what, want[i].form(), n.Shape())
 		case n.Graph() != u.Graph():
 			return fmt.Errorf("want %s on the graph of the input, got %q on another", what, want[i].Name)
 		}

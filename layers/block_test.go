@@ -40,9 +40,10 @@ func TestBlockErrors(t *testing.T) {
 	for want, cfg := range map[string]layers.BlockConfig{
 		"want a Mixer, got none":      {},
 		"S4DConfig: want DModel >= 1": {Mixer: layers.S4DConfig{}},
-		"want Channels 1 or a mixing": {Mixer: layers.S4DConfig{DModel: 2, SSM: layers.SSM{Channels: 2, Mixing: layers.MixNone}}},
-		`want norm "layer"`:           {Mixer: layers.S4DConfig{DModel: 2}, Norm: "x"},
-		"want P in [0, 1), got -0.1":  {Mixer: layers.S4DConfig{DModel: 2}, Dropout: -0.1},
+		"want Channels 1 or a mixing, got a mixer with 4 features of output":                                {Mixer: layers.S4DConfig{DModel: 2, SSM: layers.SSM{Channels: 2, Mixing: layers.MixNone}}},
+		"a block keeps its 2 features: want a mixer with as many of output, got a layers.LSTMConfig with 3": {Mixer: layers.LSTMConfig{DModel: 2, Hidden: 3}},
+		`want norm "layer"`:          {Mixer: layers.S4DConfig{DModel: 2}, Norm: "x"},
+		"want P in [0, 1), got -0.1": {Mixer: layers.S4DConfig{DModel: 2}, Dropout: -0.1},
 	} {
 		if _, err := layers.NewBlock(G.NewGraph(), tensor.Float32, cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)
