@@ -56,6 +56,9 @@ func (c AttentionConfig) validate() error {
 	); err != nil {
 		return err
 	}
+	if c.Theta > 0 && c.Rotary == attention.NoRotary {
+		return fmt.Errorf("Theta is the base of the angles of Rotary: want Rotary with Theta %g, got none", c.Theta)
+	}
 	return c.op().Validate(c.Inner)
 }
 

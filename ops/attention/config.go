@@ -39,7 +39,7 @@ type Config struct {
 	Causal bool    // a step sees itself and those before it
 	Window int     // the number of steps that a step sees, itself included; 0: all. Wants Causal and Softmax
 	Rotary Rotary  // default NoRotary. In the linear form the rotation comes before phi
-	Theta  float64 // base of the angles of Rotary; 0: DefaultTheta
+	Theta  float64 // base of the angles of Rotary, at least 1; 0: DefaultTheta
 
 	// Dropout is the probability, rounded to 1/65536, with which, in training, a weight
 	// of the softmax is dropped; the others are multiplied by 1/(1-Dropout). Masks
@@ -88,8 +88,8 @@ func (c Config) validateRotary(hd int) error {
 		return fmt.Errorf("want Rotary %q, %q or %q, got %q", NoRotary, RotaryInterleaved, RotaryHalf, c.Rotary)
 	case c.Rotary != NoRotary && hd%2 != 0:
 		return fmt.Errorf("want an even number of features of a head with Rotary, got %d", hd)
-	case !(c.Theta >= 0) || !num.Finite(c.Theta):
-		return fmt.Errorf("want Theta finite and >= 0, got %g", c.Theta)
+	case !(c.Theta == 0 || c.Theta >= 1) || !num.Finite(c.Theta):
+		return fmt.Errorf("want a finite Theta >= 1, or 0 for %d, got %g", DefaultTheta, c.Theta)
 	}
 	return nil
 }

@@ -275,7 +275,7 @@ func TestArguments(t *testing.T) {
 		"attention.Attend: want Window in [0, 1073741824], got -1":                           attendError(f(2, 12, 4), attention.Config{Heads: 4, Causal: true, Window: -1}),
 		"attention.Attend: want Window 3 with Causal, got it without":                        attendError(f(2, 12, 4), attention.Config{Heads: 4, Window: 3}),
 		"attention.Attend: want Window 0 with Form \"linear\", got 3":                        attendError(f(2, 12, 4), attention.Config{Heads: 4, Causal: true, Window: 3, Form: attention.Linear}),
-		"attention.Attend: want Theta finite and >= 0, got -1":                               attendError(f(2, 12, 4), attention.Config{Heads: 4, Theta: -1}),
+		"attention.Attend: want a finite Theta >= 1, or 0 for 10000, got -1":                 attendError(f(2, 12, 4), attention.Config{Heads: 4, Theta: -1}),
 		"attention.Attend: want lengths (2) of dtype int, got (3) of dtype int":              attendError(f(2, 12, 4), two, attention.Lengths(node(tensor.Int, 3))),
 		"attention.Attend: want lengths (2) of dtype int, got (2) of dtype float64":          attendError(f(2, 12, 4), two, attention.Lengths(f(2))),
 		"attention.AttendState: want Causal with a state, got attention that sees all steps": stateError(f(2, 12, 4), two),
