@@ -58,6 +58,28 @@ func TestJoinStatesOfOtherLayers(t *testing.T) {
 	}
 }
 
+// largeState is a session whose state grows, and is large as it is.
+type largeState struct {
+	state layers.State
+	steps int
+}
+
+func (s *largeState) Step(u *tensor.Dense) (*tensor.Dense, error) { s.steps++; return u, nil }
+func (s *largeState) State() layers.State                         { return s.state }
+func (s *largeState) SetState(layers.State) error                 { return nil }
+func (s *largeState) Reset()                                      {}
+
+// States that are too large together are an error before the first step.
+func TestScanStatesThatAreTooLarge(t *testing.T) {
+	const steps, slots = 2048, 512
+	r := &largeState{state: layers.State{{Name: "k", Value: testutil.Dense(tensor.Float32, make([]float64, slots*1024), 1, slots, 1024), Grows: 1}}}
+	_, _, err := layers.ScanStates(r, testutil.Dense(tensor.Float32, make([]float64, steps), 1, 1, steps))
+	wantError(t, err, `layers: ScanStates: want at most 2147483647 elements in "k" of all steps, got 2048 x 1 x 2559 x 1024`)
+	if r.steps > 0 {
+		t.Errorf("it is found out after %d steps", r.steps)
+	}
+}
+
 // The axis is kept in bytes, under their check sum.
 func TestStateThatGrowsInBytes(t *testing.T) {
 	s := append(cache(2, 3, 1), layers.StateTensor{Name: "n", Value: testutil.Dense(tensor.Float64, []float64{3, 3}, 2)})

@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/internal/weights"
 )
 
@@ -36,12 +37,30 @@ func ScanStates(r Session, u *tensor.Dense) (y *tensor.Dense, states State, err 
 	return nil, nil, fmt.Errorf("layers: ScanStates: want u of dtype float32 or float64, got %v", u.Dtype())
 }
 
+// checkScan reports states that are too large together, those of as many steps from
+// a state on.
+func checkScan(from State, steps int) error {
+	for _, t := range from {
+		shape := append(tensor.Shape{steps}, shapeOf(t.Value)...)
+		if t.Grows > 0 && t.Grows+1 < len(shape) {
+			shape[t.Grows+1] += steps - 1
+		}
+		if err := size.Tensor(fmt.Sprintf("%q of all steps", t.Name), shape...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func scanStates[T num.Float](r Session, u *tensor.Dense) (y *tensor.Dense, states State, err error) {
 	in, ok := weights.Memory[T](u)
 	if !ok {
 		return nil, nil, fmt.Errorf("layers: ScanStates: want u contiguous and row-major, got strides %v", u.Strides())
 	}
 	b, h, l := u.Shape()[0], u.Shape()[1], u.Shape()[2]
+	if err := checkScan(r.State(), l); err != nil {
+		return nil, nil, fmt.Errorf("layers: ScanStates: %w", err)
+	}
 	step := make([]T, b*h)
 	ut := tensor.New(tensor.WithShape(b, h), tensor.WithBacking(step))
 	var out []T
