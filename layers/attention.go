@@ -57,7 +57,7 @@ func (c AttentionConfig) validate() error {
 		return err
 	}
 	if c.Theta > 0 && c.Rotary == attention.NoRotary {
-		return fmt.Errorf("Theta is the base of the angles of Rotary: want Rotary with Theta %g, got none", c.Theta)
+		return fmt.Errorf("want Rotary with Theta %g, the base of its angles, got none", c.Theta)
 	}
 	return c.op().Validate(c.Inner)
 }
