@@ -86,7 +86,7 @@ func (c Config) Validate() error {
 	if c.Slot < 0 {
 		return fmt.Errorf("want Slot >= 0, got %d", c.Slot)
 	}
-	return c.Direction.Validate()
+	return size.First(size.Field("Slot", c.Slot), c.Direction.Validate())
 }
 
 // Params are the parameters of a recurrence of H features over inputs of I, in the

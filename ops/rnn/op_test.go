@@ -220,6 +220,7 @@ func TestErrors(t *testing.T) {
 		{gru, x, rnn.Params[*G.Node]{p.WeightIH, p.WeightHH, nil, f(6, 1)}, none, nil, "BiasHH: want (6), got (6, 1)"},
 		{rnn.Config{Cell: rnn.GRU, Direction: "no"}, x, p, none, nil, `want a direction, "forward", "backward" or "both", got "no"`},
 		{rnn.Config{Cell: rnn.GRU, Slot: -2}, x, p, none, nil, "want Slot >= 0, got -2"},
+		{rnn.Config{Cell: rnn.GRU, Slot: math.MaxInt}, x, p, rnn.State[*G.Node]{H: f(2, 3, 2)}, nil, "want Slot at most 2147483647, got 9223372036854775807"},
 		{rnn.Config{Cell: rnn.GRU, Direction: rnn.Both}, x, p, none, nil, "p: want the parameters of 2 directions, got those of 1"},
 		{gru, x, p, rnn.State[*G.Node]{H: f(1, 1, 2)}, nil, "start.H: want (2, S, 2), S >= 1, got (1, 1, 2)"},
 		{gru, x, p, rnn.State[*G.Node]{H: f(2, 2)}, nil, "start.H: want (2, S, 2), S >= 1, got (2, 2)"},
