@@ -30,7 +30,10 @@ func (s Shape) validate() error {
 	if _, err := o.reach(s.Kernel); err != nil {
 		return err
 	}
-	return checkGroups(s.In, s.Out, s.Groups)
+	if err := checkGroups(s.In, s.Out, s.Groups); err != nil {
+		return err
+	}
+	return size.Tensor("w (Out, In/Groups, Kernel)", s.Out, s.In/s.Groups, s.Kernel)
 }
 
 // Weights are the parameters of a convolution as its steps need them: a copy that

@@ -122,6 +122,8 @@ func TestStepErrors(t *testing.T) {
 		{func(s *Shape) { s.Dilation = 1 << 30 }, w, bias, "conv1d.NewWeights: want (K-1)*dilation at most 1073741824, got 2*1073741824"},
 		{func(s *Shape) { s.Groups = 4 }, w, bias, "conv1d.NewWeights: groups: want a divisor of C_in = 4 and of C_out = 6, got 4"},
 		{func(s *Shape) { s.Out = 1 << 40 }, w, bias, "conv1d.NewWeights: want Out at most 2147483647, got 1099511627776"},
+		{func(s *Shape) { *s = Shape{In: 1 << 30, Out: 1 << 30, Groups: 1, Kernel: 16, Dilation: 1} }, []float64{}, nil, // 0 in 64 bits
+			"conv1d.NewWeights: want at most 2147483647 elements in w (Out, In/Groups, Kernel), got 1073741824 x 1073741824 x 16"},
 		{func(s *Shape) {}, w[1:], bias, "conv1d.NewWeights: w: want"},
 		{func(s *Shape) {}, w, bias[1:], "conv1d.NewWeights: bias: want"},
 	} {
