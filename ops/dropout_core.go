@@ -4,6 +4,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/splitmix"
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
@@ -39,9 +40,9 @@ func (m *dropoutMask[T]) factor(r int) T {
 	if !m.dropped {
 		return 1
 	}
-	bits := mix(m.key + uint64(r)*golden)
+	bits := splitmix.Mix(m.key + uint64(r)*splitmix.Golden)
 	if m.run == 1 {
-		bits = mix(m.key + uint64(r/2)*golden)
+		bits = splitmix.Mix(m.key + uint64(r/2)*splitmix.Golden)
 		if r%2 == 0 {
 			bits <<= 32
 		}
@@ -58,21 +59,21 @@ func (m *dropoutMask[T]) factor(r int) T {
 func (m *dropoutMask[T]) factors(dst []T, first int) {
 	factor := [2]T{m.scale, 0}
 	below := uint64(m.below)
-	pair := m.key + uint64(first/2)*golden
+	pair := m.key + uint64(first/2)*splitmix.Golden
 	if first%2 == 1 && len(dst) > 0 {
-		dst[0] = factor[(mix(pair)>>32-below)>>63]
+		dst[0] = factor[(splitmix.Mix(pair)>>32-below)>>63]
 		dst = dst[1:]
-		pair += golden
+		pair += splitmix.Golden
 	}
 	n := len(dst) &^ 1
 	for i := 0; i < n; i += 2 {
-		bits := mix(pair)
-		pair += golden
+		bits := splitmix.Mix(pair)
+		pair += splitmix.Golden
 		dst[i] = factor[(bits&(1<<32-1)-below)>>63] // the difference is negative if dropped
 		dst[i+1] = factor[(bits>>32-below)>>63]
 	}
 	if n < len(dst) {
-		dst[n] = factor[(mix(pair)&(1<<32-1)-below)>>63]
+		dst[n] = factor[(splitmix.Mix(pair)&(1<<32-1)-below)>>63]
 	}
 }
 
@@ -128,35 +129,23 @@ func (c *dropout[T]) mask(dst, src []T) {
 func (c *dropout[T]) elements(dst, src []T, first int) {
 	factor := [2]T{c.scale, 0}
 	below := uint64(c.below)
-	pair := c.key + uint64(first/2)*golden
+	pair := c.key + uint64(first/2)*splitmix.Golden
 	n := len(dst) &^ 1
 	dst, src = dst[:len(src)], src[:len(dst)]
 	for i := 0; i < n; i += 2 {
-		bits := mix(pair)
-		pair += golden
+		bits := splitmix.Mix(pair)
+		pair += splitmix.Golden
 		dst[i] = src[i] * factor[(bits&(1<<32-1)-below)>>63] // the difference is negative if dropped
 		dst[i+1] = src[i+1] * factor[(bits>>32-below)>>63]
 	}
 	if n < len(dst) {
-		dst[n] = src[n] * factor[(mix(pair)&(1<<32-1)-below)>>63]
+		dst[n] = src[n] * factor[(splitmix.Mix(pair)&(1<<32-1)-below)>>63]
 	}
-}
-
-// golden is 2^64 divided by the golden ratio, the step of SplitMix64.
-const golden = 0x9e3779b97f4a7c15
-
-// mix is the output function of SplitMix64 (Steele, Lea, Flood 2014, "Fast
-// splittable pseudorandom number generators"; constants by Stafford, variant
-// 13): mix(key), mix(key+golden), ... are the numbers it generates.
-func mix(x uint64) uint64 {
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }
 
 // dropoutKey returns where in the sequence of SplitMix64 a mask begins.
 func dropoutKey(seed, stream, counter uint64) uint64 {
-	key := mix(seed + golden)
-	key = mix(key + stream + golden)
-	return mix(key + counter + golden)
+	key := splitmix.Mix(seed + splitmix.Golden)
+	key = splitmix.Mix(key + stream + splitmix.Golden)
+	return splitmix.Mix(key + counter + splitmix.Golden)
 }

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/splitmix"
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
@@ -74,13 +75,13 @@ const tile = 64
 // word returns which weights of a key are dropped, a bit for each query of a tile. It
 // compares 64 random numbers at a time with below, bit after bit from the lowest on.
 func (d *drops[T]) word(index uint64) (dropped uint64) {
-	random := splitMix(d.key + index*golden)
+	random := splitmix.Mix(d.key + index*splitmix.Golden)
 	for below := d.below; below > 1; below >>= 1 {
-		random += golden
+		random += splitmix.Golden
 		if below&1 == 1 {
-			dropped |= splitMix(random)
+			dropped |= splitmix.Mix(random)
 		} else {
-			dropped &= splitMix(random)
+			dropped &= splitmix.Mix(random)
 		}
 	}
 	return dropped
@@ -159,15 +160,4 @@ func transposeBits(a *[64]uint64) {
 		}
 		mask ^= mask << (n / 2)
 	}
-}
-
-// golden is 2^64 divided by the golden ratio, the step of SplitMix64.
-const golden = 0x9e3779b97f4a7c15
-
-// splitMix is the output function of SplitMix64 (Steele, Lea, Flood 2014, "Fast
-// splittable pseudorandom number generators"; constants by Stafford, variant 13).
-func splitMix(x uint64) uint64 {
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }
