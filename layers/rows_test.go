@@ -418,7 +418,9 @@ func TestStacksDoNotReadPadding(t *testing.T) {
 				block := layers.BlockConfig{Mixer: first, Norm: norm, PreNorm: preNorm, Dropout: 0.2}
 				second := block
 				second.Mixer, second.UntiedDropout = layers.S4DConfig{DModel: 4, DState: 4, SSM: layers.SSM{Bidirectional: true}}, true
-				cfg := layers.StackConfig{Blocks: []layers.BlockConfig{block, second}}
+				third := block
+				third.NoResidual = true
+				cfg := layers.StackConfig{Blocks: []layers.BlockConfig{block, second, third}}
 				f := layerRunner(false, func(g *G.ExprGraph, dt tensor.Dtype) *layers.Stack { return must(layers.NewStack(g, dt, cfg)) },
 					func(l *layers.Stack, n []*G.Node) (*G.Node, error) { return l.FwdLengths(n[0], n[1]) })
 				testutil.CheckPadding(t, fmt.Sprintf("%+v", cfg), f, []int{2}, x, testutil.Ints("lengths", lengths, len(lengths)))
