@@ -57,15 +57,35 @@ func (h stopAfter) OnStep(e train.StepEvent) error {
 	return nil
 }
 
-// A run of an S4D classifier with batch normalisation (running statistics) and
-// dropout (a random state), on two sequence lengths, is the same bit for bit
-// whether it is stopped or not.
+// A run of a classifier with batch normalisation (running statistics) and dropouts of
+// all kinds (random states), on two sequence lengths, is the same bit for bit whether
+// it is stopped or not: one of S4D layers, and one of those that S4D is compared with,
+// whose batches are in two parts.
 func TestClassifierResumesBitForBit(t *testing.T) {
-	for _, dt := range []train.DType{train.Float32, train.Float64} {
-		want, steps := fitClassifier(t, dt, 0)
-		for _, stop := range []int{steps, 1, 5} { // steps: never
-			if got, _ := fitClassifier(t, dt, stop%steps); !reflect.DeepEqual(got, want) {
-				t.Errorf("%s: a run stopped after step %d differs from one that is not", dt, stop%steps)
+	ssm := layers.StackConfig{Repeat: 2, Blocks: []layers.BlockConfig{
+		{Mixer: layers.S4DConfig{DModel: 6, DState: 4, SSM: layers.SSM{Bidirectional: true}}, Norm: layers.BatchNorm, PreNorm: true, Dropout: 0.2},
+	}}
+	others := layers.StackConfig{Blocks: []layers.BlockConfig{
+		{Norm: layers.NoNorm, NoResidual: true, Mixer: layers.TransformerConfig{
+			DModel: 6, Heads: 3, FF: 7, Positions: layers.LearnedPositions, MaxLen: 32, Dropout: 0.1, AttentionDropout: 0.2, FFDropout: 0.1, UntiedDropout: true,
+		}},
+		{Mixer: layers.LSTMConfig{DModel: 6, Layers: 2, Dropout: 0.2, Bidirectional: true}, PreNorm: true, Dropout: 0.1},
+		{Mixer: layers.ConvNetConfig{DModel: 6, Norm: layers.BatchNorm, Dropout: 0.3, UntiedDropout: true}},
+		{Norm: layers.NoNorm, NoResidual: true, Mixer: layers.TCNConfig{In: 6, Out: 6, Kernel: 3, Levels: 2, Dropout: 0.2}},
+		{Mixer: layers.LongConvConfig{DModel: 6, LMax: 12, SSM: layers.SSM{Dropout: 0.2}}},
+	}}
+	for _, c := range []struct {
+		dt    train.DType
+		micro int
+		stack layers.StackConfig
+		stops []int
+	}{
+		{train.Float32, 8, ssm, []int{0, 1, 5}}, {train.Float64, 8, ssm, []int{0, 1, 5}}, {train.Float32, 4, others, []int{5}},
+	} {
+		want := fitClassifier(t, c.dt, c.micro, c.stack, 0)
+		for _, stop := range c.stops { // 0: never
+			if got := fitClassifier(t, c.dt, c.micro, c.stack, stop); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s, micro-batches of %d: a run stopped after step %d differs from one that is not", c.dt, c.micro, stop)
 			}
 		}
 	}
@@ -73,18 +93,13 @@ func TestClassifierResumesBitForBit(t *testing.T) {
 
 // fitClassifier trains, with a break after a step unless it is 0, and returns
 // the history without times, and all parameters and buffers.
-func fitClassifier(t *testing.T, dt train.DType, stop int) (left []any, steps int) {
+func fitClassifier(t *testing.T, dt train.DType, micro int, stack layers.StackConfig, stop int) (left []any) {
 	t.Helper()
 	cfg := train.Config{
-		Steps: 9, BatchSize: 8, Buckets: []int{16, 32}, Seed: 1, DType: dt, LR: 0.01, WeightDecay: 0.05, Clip: 1,
+		Steps: 9, BatchSize: 8, MicroBatch: micro, Buckets: []int{16, 32}, Seed: 1, DType: dt, LR: 0.01, WeightDecay: 0.05, Clip: 1,
 		Schedule: train.Schedule{Kind: train.Cosine, WarmUp: 2}, EvalEvery: 3, CheckpointDir: t.TempDir(),
 	}
-	mc := models.ClassifierConfig{
-		Vocab: 6, Classes: 2,
-		Stack: layers.StackConfig{Repeat: 2, Blocks: []layers.BlockConfig{
-			{Mixer: layers.S4DConfig{DModel: 6, DState: 4, SSM: layers.SSM{Bidirectional: true}}, Norm: layers.BatchNorm, PreNorm: true, Dropout: 0.2},
-		}},
-	}
+	mc := models.ClassifierConfig{Vocab: 6, Classes: 2, Stack: stack}
 	part := func(ctx context.Context, resume bool, hooks ...train.Hook) (*models.Classifier, *train.Result, error) {
 		m, err := models.NewClassifier(G.NewGraph(), dt.Tensor(), mc, 3)
 		if err != nil {
@@ -128,7 +143,7 @@ func fitClassifier(t *testing.T, dt train.DType, stop int) (left []any, steps in
 	for _, b := range m.Buffers() {
 		left = append(left, clone(b.Value))
 	}
-	return left, cfg.Steps
+	return left
 }
 
 func clone(d *tensor.Dense) any {
