@@ -212,6 +212,9 @@ func TestLearnedPositionsComeToAnEnd(t *testing.T) {
 	for _, v := range []variant{
 		positionVariant(cfg), transformerVariant(model), transformerVariant(linear),
 		blockVariant(layers.BlockConfig{Mixer: model, Norm: layers.NoNorm, NoResidual: true}),
+		variantOf(e, layers.StackConfig{Blocks: []layers.BlockConfig{ // the first of which would go on
+			{Mixer: layers.LSTMConfig{DModel: e}}, {Mixer: model, Norm: layers.NoNorm, NoResidual: true},
+		}}, layers.NewStack, (*layers.Stack).CloneTo),
 	} {
 		g := G.NewGraph()
 		l := v.on(t, g, tensor.Float64)

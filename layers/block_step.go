@@ -85,6 +85,9 @@ type blockSession[T num.Float] struct {
 	in, out stepOutput[T] // of the mixer, and of the block
 }
 
+// end implements ending.
+func (r *blockSession[T]) end() error { return endOf(r.Session) }
+
 // Step implements Session.
 func (r *blockSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	x, err := stepInput[T](r.s.l, u, r.batch, r.s.h)

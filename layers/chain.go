@@ -53,9 +53,23 @@ func (c chainSnapshot) NewSession(batch int) (Session, error) {
 // chainSession is sessions that follow each other.
 type chainSession []Session
 
-// Step implements Session.
+// end implements ending.
+func (c chainSession) end() error {
+	for _, s := range c {
+		if err := endOf(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Step implements Session. That a layer takes no more steps is found out before any
+// other takes one.
 func (c chainSession) Step(u *tensor.Dense) (*tensor.Dense, error) {
-	var err error
+	err := c.end()
+	if err != nil {
+		return nil, err
+	}
 	for _, s := range c {
 		if u, err = s.Step(u); err != nil {
 			return nil, err

@@ -83,16 +83,35 @@ func (r *positionSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
-	for b, n := range r.at {
-		if n >= r.most {
-			return nil, r.l.errorf("Step", "want at most %d steps, as many as there are positions, got another in row %d", r.most, b)
-		}
+	if err := r.end(); err != nil {
+		return nil, err
 	}
 	for b, n := range r.at {
 		vec.Add(r.out.data[b*r.h:][:r.h], x[b*r.h:][:r.h], r.row(n))
 		r.at[b]++
 	}
 	return r.out.t, nil
+}
+
+// end implements ending.
+func (r *positionSession[T]) end() error {
+	for b, n := range r.at {
+		if n >= r.most {
+			return r.l.errorf("Step", "want at most %d steps, as many as there are positions, got another in row %d", r.most, b)
+		}
+	}
+	return nil
+}
+
+// ending is a session of a number of steps: end returns the error of one more.
+type ending interface{ end() error }
+
+// endOf is that of a session that may be one.
+func endOf(s Session) error {
+	if e, ok := s.(ending); ok {
+		return e.end()
+	}
+	return nil
 }
 
 // row returns what is added to step n.

@@ -93,6 +93,14 @@ func (r *transformerSession[T]) Step(u *tensor.Dense) (y *tensor.Dense, err erro
 	return r.feedForward.Step(y)
 }
 
+// end implements ending.
+func (r *transformerSession[T]) end() error {
+	if r.positions == nil {
+		return nil
+	}
+	return r.positions.end()
+}
+
 // State implements Session.
 func (r *transformerSession[T]) State() State {
 	s := r.attention.State()
