@@ -89,6 +89,9 @@ func (c BlockConfig) Validate() error {
 			return fmt.Errorf("BlockConfig: a block keeps the length of a sequence: %w", err)
 		}
 	}
+	if _, ok := c.Mixer.(interface{ hasResidual() }); ok && !c.NoResidual {
+		return fmt.Errorf("BlockConfig: a %s has residuals of its own: want NoResidual, as a rule with NoNorm", kindOf(c.Mixer))
+	}
 	if err := errors.Join(c.Norm.Validate(), validateEps("NormEps", c.NormEps), DropoutConfig{P: c.Dropout}.Validate()); err != nil {
 		return fmt.Errorf("BlockConfig: %w", err)
 	}

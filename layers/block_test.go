@@ -130,3 +130,16 @@ func TestBlockWithoutResidual(t *testing.T) {
 		}
 	}
 }
+
+// A mixer that has residuals of its own is in a block without.
+func TestBlockAroundResiduals(t *testing.T) {
+	for kind, m := range map[string]layers.MixerConfig{
+		"Transformer": layers.TransformerConfig{DModel: 4, Heads: 2},
+		"TCN":         &layers.TCNConfig{In: 4, Out: 4},
+	} {
+		wantError(t, layers.BlockConfig{Mixer: m}.Validate(), "BlockConfig: a "+kind+" has residuals of its own: want NoResidual, as a rule with NoNorm")
+		if err := (layers.BlockConfig{Mixer: m, NoResidual: true}).Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -81,6 +81,9 @@ func (c TCNConfig) validate() error {
 // Features implements MixerConfig.
 func (c TCNConfig) Features() (in, out int) { return c.In, c.Out }
 
+// hasResidual says that a block has to leave its own out.
+func (c TCNConfig) hasResidual() {}
+
 // TCN is a temporal convolutional network: residual blocks of causal convolutions
 // whose dilation grows from level to level,
 //

@@ -104,6 +104,9 @@ func (c TransformerConfig) Validate() error {
 // Features implements MixerConfig.
 func (c TransformerConfig) Features() (in, out int) { return c.DModel, c.DModel }
 
+// hasResidual says that a block has to leave its own out.
+func (c TransformerConfig) hasResidual() {}
+
 // Transformer is the encoder layer of a Transformer, self-attention (SA) and a
 // feed-forward network (FF), each with its residual:
 //
@@ -121,7 +124,7 @@ func (c TransformerConfig) Features() (in, out int) { return c.DModel, c.DModel 
 // no name, and under "norm1" and "norm2": see Rename of param.Loader.
 //
 // It has its own residuals, so that in a stack it is the mixer of a block with
-// NoResidual and NoNorm:
+// NoResidual, as a rule with NoNorm:
 //
 //	BlockConfig{Mixer: TransformerConfig{DModel: 64, Heads: 4}, Norm: NoNorm, NoResidual: true}
 //
