@@ -40,7 +40,7 @@ type backOp[T num.Float] struct {
 func (o *op[T]) newBackOp(which int, children G.Nodes) *backOp[T] {
 	n := len(o.dims)
 	b := &backOp[T]{
-		base: base{name: o.name + ".grad", layer: o.layer, id: ids.Add(1), arity: len(children), shape: o.dims[which]},
+		base: base{name: o.name + ".grad", layer: o.layer, arity: len(children), shape: o.dims[which]},
 		of:   o, which: which, skips: o.skips, gout: children[len(children)-1], nodes: make([]*G.Node, n),
 		skipped: make([]bool, n), readers: make([]int, n), lent: make([]*block[T], n),
 		own: make([]buffer[T], n), values: make([]buffer[T], n), grad: make([][]T, n),
@@ -49,7 +49,9 @@ func (o *op[T]) newBackOp(which int, children G.Nodes) *backOp[T] {
 	for _, n := range children {
 		ts = append(ts, n.Type())
 	}
-	b.typ = hm.NewFnType(append(ts, typeOf(o.dt, b.shape))...)
+	out := typeOf(o.dt, b.shape)
+	b.typ = hm.NewFnType(append(ts, out)...)
+	b.number(out, children)
 	return b
 }
 
@@ -289,10 +291,11 @@ type takeOp[T num.Float] struct {
 
 func newTakeOp[T num.Float](b *backOp[T], which int, from, input *G.Node) *takeOp[T] {
 	t := &takeOp[T]{
-		base: base{name: fmt.Sprintf("%s.take%d", b.name, which), layer: b.layer, id: ids.Add(1), arity: 1, shape: b.of.dims[which]},
+		base: base{name: fmt.Sprintf("%s.take%d", b.name, which), layer: b.layer, arity: 1, shape: b.of.dims[which]},
 		of:   b, which: which,
 	}
 	t.typ = hm.NewFnType(from.Type(), input.Type())
+	t.number(input.Type(), []*G.Node{from})
 	return t
 }
 

@@ -217,7 +217,7 @@ func WantShape(name string, n *G.Node, shapes ...[]int) error {
 
 func apply[T num.Float](s Spec, core Core[T], dt tensor.Dtype, in []*G.Node) (*G.Node, error) {
 	o := &op[T]{
-		base: base{name: s.Name, id: ids.Add(1), shape: s.Out.Clone()},
+		base: base{name: s.Name, shape: s.Out.Clone()},
 		core: core, dt: dt, in: in, memory: memoryOf[T](in),
 		needsOut: s.NeedsOut, anyLayout: s.AnyLayout, optional: s.Optional, residual: s.Residual, gradIsGout: s.GradIsGout,
 		diff: make([]bool, len(in)), joined: make([]bool, len(in)),
@@ -240,14 +240,16 @@ func apply[T num.Float](s Spec, core Core[T], dt tensor.Dtype, in []*G.Node) (*G
 	if o.residual {
 		o.join()
 	}
-	o.typ = hm.NewFnType(append(ts, typeOf(dt, s.Out))...)
+	out := typeOf(dt, s.Out)
+	o.typ = hm.NewFnType(append(ts, out)...)
 	o.arity = len(in)
-	out, err := G.ApplyOp(o, in...)
+	o.number(out, in)
+	y, err := G.ApplyOp(o, in...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
-	o.node = out
-	return out, nil
+	o.node = y
+	return y, nil
 }
 
 // typeOf returns Gorgonia's type for values of the given shape.
