@@ -3,7 +3,8 @@
 // The numeric cores split their work by feature, row or block and hand the
 // pieces to For. The pool is started once, has GOMAXPROCS-1 goroutines, and
 // the caller works too, so that a loop started inside another loop never waits
-// for a worker that is itself waiting.
+// for a worker that is itself waiting. Who has nothing to do looks for work for a
+// tenth of a millisecond before it sleeps.
 //
 // Which worker runs a piece is not deterministic; results must not depend on
 // it. A reduction is made deterministic by giving every piece its own partial
@@ -14,6 +15,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 var (
@@ -27,10 +29,27 @@ func initPool() {
 	queue = make(chan *job, 4*workers)
 	for range workers - 1 {
 		go func() {
-			for j := range queue {
-				j.help()
+			for {
+				linger(func() bool { return len(queue) > 0 })
+				(<-queue).help()
 			}
 		}()
+	}
+}
+
+// lingering is how long a goroutine looks for work, or for the end of a loop, before
+// it sleeps. To wake one takes tens of microseconds on a virtual machine, which is as
+// long as a whole recurrent step.
+const lingering = 100 * time.Microsecond
+
+// linger waits until done, or for as long as lingering is. Others may run meanwhile.
+func linger(done func() bool) {
+	for begin := time.Now(); time.Since(begin) < lingering; runtime.Gosched() {
+		for range 64 {
+			if done() {
+				return
+			}
+		}
 	}
 }
 
@@ -50,10 +69,10 @@ type job struct {
 	ids  atomic.Int64 // worker numbers handed out
 
 	mu     sync.Mutex
-	idle   sync.Cond // signalled when active falls to 0
-	active int       // helpers inside the loop
-	closed bool      // no helper may enter any more
-	panicv any       // first panic of a helper
+	idle   sync.Cond    // signalled when active falls to 0
+	active atomic.Int64 // helpers inside the loop
+	closed bool         // no helper may enter any more
+	panicv any          // first panic of a helper
 }
 
 func (j *job) run(worker int) {
@@ -73,7 +92,7 @@ func (j *job) help() {
 		j.mu.Unlock()
 		return
 	}
-	j.active++
+	j.active.Add(1)
 	j.mu.Unlock()
 	defer func() {
 		p := recover()
@@ -84,8 +103,7 @@ func (j *job) help() {
 			}
 			j.next.Store(j.n) // hand out nothing more
 		}
-		j.active--
-		if j.active == 0 {
+		if j.active.Add(-1) == 0 {
 			j.idle.Signal()
 		}
 		j.mu.Unlock()
@@ -107,7 +125,10 @@ func (j *job) open(n int) {
 func (j *job) finish() {
 	j.mu.Lock()
 	j.closed = true
-	for j.active > 0 {
+	j.mu.Unlock()
+	linger(func() bool { return j.active.Load() == 0 })
+	j.mu.Lock()
+	for j.active.Load() > 0 {
 		j.idle.Wait()
 	}
 	j.mu.Unlock()
