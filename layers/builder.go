@@ -65,9 +65,10 @@ func ForLength(l int) CloneOption {
 // WithFrozen makes a copy that does not learn the parameters of these names, and
 // learns all others: the names are those of the field Frozen of each
 // configuration of a state space layer, "A" or "dt", and the copy has them in
-// its own. Without names it learns everything. The learning rates are those of
-// the configuration, so that a layer with LRA set and A frozen has a copy that
-// learns A at that rate.
+// its own. A name that is of no parameter of a layer, but of one of another kind,
+// does not concern it. Without names it learns everything. The learning rates are
+// those of the configuration, so that a layer with LRA set and A frozen has a copy
+// that learns A at that rate.
 func WithFrozen(names ...string) CloneOption {
 	names = slices.Clone(names)
 	return func(b *Builder) { b.refreeze, b.frozen = true, names }

@@ -119,7 +119,7 @@ func (c DSSConfig) Features() (in, out int) { return c.DModel, c.withDefaults().
 
 // WithFrozen implements Freezable.
 func (c DSSConfig) WithFrozen(names ...string) MixerConfig {
-	c.Frozen = names
+	c.Frozen = c.common().ownNames(names)
 	return c
 }
 

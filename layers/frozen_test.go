@@ -88,3 +88,34 @@ func TestWithFrozenIsInTheConfiguration(t *testing.T) {
 		t.Errorf("configuration of the original: frozen %q, want A", got)
 	}
 }
+
+// A stack freezes a parameter in the layers that have it.
+func TestWithFrozenInMixedStacks(t *testing.T) {
+	s, err := layers.NewStack(G.NewGraph(), tensor.Float32, layers.StackConfig{Blocks: []layers.BlockConfig{
+		{Mixer: layers.S4DConfig{DModel: 2, DState: 2}},
+		{Mixer: layers.LongConvConfig{DModel: 2, LMax: 4}},
+		{Mixer: layers.S4DConfig{DModel: 2, DState: 2, FixedB: true}},
+		{Mixer: layers.LSTMConfig{DModel: 2}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for names, want := range map[string]int{"B": 1, "kernel": 1, "D": 3, "kernel B D": 5} {
+		c, err := s.CloneTo(G.NewGraph(), layers.WithFrozen(strings.Fields(names)...))
+		if err != nil {
+			t.Fatalf("%s: %v", names, err)
+		}
+		frozen := 0
+		for _, p := range c.Params() {
+			if p.Frozen {
+				frozen++
+			}
+		}
+		if frozen != want {
+			t.Errorf("%s: %d parameters are frozen, want %d", names, frozen, want)
+		}
+	}
+	if _, err := s.CloneTo(G.NewGraph(), layers.WithFrozen("kernels")); err == nil {
+		t.Error("no error for the name of no parameter")
+	}
+}

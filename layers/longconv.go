@@ -65,7 +65,7 @@ func (c LongConvConfig) Features() (in, out int) { return c.DModel, c.withDefaul
 
 // WithFrozen implements Freezable.
 func (c LongConvConfig) WithFrozen(names ...string) MixerConfig {
-	c.Frozen = names
+	c.Frozen = c.common().ownNames(names)
 	return c
 }
 

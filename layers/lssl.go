@@ -101,7 +101,7 @@ func (c LSSLConfig) Features() (in, out int) { return c.DModel, c.withDefaults()
 
 // WithFrozen implements Freezable.
 func (c LSSLConfig) WithFrozen(names ...string) MixerConfig {
-	c.Frozen = names
+	c.Frozen = c.common().ownNames(names)
 	return c
 }
 

@@ -135,7 +135,7 @@ func (c S4Config) Features() (in, out int) { return c.DModel, c.withDefaults().c
 
 // WithFrozen implements Freezable.
 func (c S4Config) WithFrozen(names ...string) MixerConfig {
-	c.Frozen = names
+	c.Frozen = c.common().ownNames(names)
 	return c
 }
 

@@ -101,7 +101,7 @@ func (c S4DConfig) Features() (in, out int) { return c.DModel, c.withDefaults().
 
 // WithFrozen implements Freezable.
 func (c S4DConfig) WithFrozen(names ...string) MixerConfig {
-	c.Frozen = names
+	c.Frozen = c.common().ownNames(names)
 	return c
 }
 

@@ -151,6 +151,15 @@ func (c common) validateNames(field string, names []string) error {
 	return nil
 }
 
+// ownNames returns names without those of parameters that other layers beside this
+// one in a stack have and it has not. What is no parameter of any is left for
+// validateNames.
+func (c common) ownNames(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool {
+		return !slices.Contains(c.params, n) && (slices.Contains(ssmParams, n) || slices.Contains(longConvParams, n))
+	})
+}
+
 // hint is that of a parameter with the rate lr, 0 for the optimiser's own.
 func (c SSM) hint(name string, lr float64) param.Hint {
 	h := param.Hint{Frozen: slices.Contains(c.Frozen, name)}
