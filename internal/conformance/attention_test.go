@@ -90,6 +90,7 @@ func formTransformerLayer(f *form) {
 	f.oneOf("positions", "none", "sinusoidal", "rotary_interleaved", "rotary_half")
 	f.oneOf("activation", "gelu (erf)")
 	f.flag("prenorm")
+	f.optionalNumber("layer_norm_eps")
 	ff := f.size("d_ff")
 	formProjections(f, "self_attn__", true, e)
 	f.arraysOf("linear1__weight", ff, e)
@@ -126,7 +127,7 @@ func runTransformerLayer(o *outcome, dt tensor.Dtype) error {
 	c := o.c
 	cfg := layers.TransformerConfig{
 		DModel: c.Arrays["x"].Shape[1], Heads: c.Int("heads", 0), FF: c.Int("d_ff", 0), Causal: c.Meta["causal"] == true,
-		Rotary: rotaries[c.String("positions")], PreNorm: c.Meta["prenorm"] == true,
+		Rotary: rotaries[c.String("positions")], PreNorm: c.Meta["prenorm"] == true, NormEps: c.Float("layer_norm_eps", 0),
 	}
 	if c.String("positions") == "sinusoidal" {
 		cfg.Positions = layers.SinusoidalPositions
