@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	G "gorgonia.org/gorgonia"
@@ -143,12 +144,17 @@ func TestMixersThatDoWrong(t *testing.T) {
 	}
 }
 
+// named is a mixer that has a kind, once registered.
+type named struct{ scaleConfig }
+
+// registerNamed does so once, however often the tests run.
+var registerNamed = sync.OnceValue(func() error { return layers.RegisterMixer[named]("scale") })
+
 func TestMixerKindsInJSON(t *testing.T) {
 	if _, err := json.Marshal(layers.BlockConfig{Mixer: scaleConfig{DModel: 2}}); err == nil || !strings.Contains(err.Error(), "layers_test.scaleConfig has no kind: register it with RegisterMixer") {
 		t.Errorf("got error %v", err)
 	}
-	type named struct{ scaleConfig }
-	if err := layers.RegisterMixer[named]("scale"); err != nil {
+	if err := registerNamed(); err != nil {
 		t.Fatal(err)
 	}
 	for want, err := range map[string]error{
