@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"gorgonia.org/tensor"
 )
@@ -40,22 +39,26 @@ type chainSnapshot []Snapshot
 
 // NewSession implements Snapshot.
 func (c chainSnapshot) NewSession(batch int) (Session, error) {
-	s := make(chainSession, len(c))
+	s := &chainSession{}
+	s.unknown = func(tensor string) error {
+		return fmt.Errorf("layers: SetState: want tensors of layers 0 to %d, got %q", len(c)-1, tensor)
+	}
 	for i, l := range c {
-		var err error
-		if s[i], err = newSession(l, batch); err != nil {
+		of, err := newSession(l, batch)
+		if err != nil {
 			return nil, err
 		}
+		s.add(strconv.Itoa(i), of)
 	}
 	return s, nil
 }
 
-// chainSession is sessions that follow each other.
-type chainSession []Session
+// chainSession is sessions that follow each other, named by their numbers.
+type chainSession struct{ innerSessions }
 
 // end implements ending.
-func (c chainSession) end() error {
-	for _, s := range c {
+func (c *chainSession) end() error {
+	for _, s := range c.sessions {
 		if err := endOf(s); err != nil {
 			return err
 		}
@@ -65,63 +68,15 @@ func (c chainSession) end() error {
 
 // Step implements Session. That a layer takes no more steps is found out before any
 // other takes one.
-func (c chainSession) Step(u *tensor.Dense) (*tensor.Dense, error) {
+func (c *chainSession) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	err := c.end()
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range c {
+	for _, s := range c.sessions {
 		if u, err = s.Step(u); err != nil {
 			return nil, err
 		}
 	}
 	return u, nil
-}
-
-// State implements Session.
-func (c chainSession) State() State {
-	var all State
-	for i, s := range c {
-		all = append(all, prefixed(strconv.Itoa(i)+".", s.State())...)
-	}
-	return all
-}
-
-// SetState implements Session.
-func (c chainSession) SetState(x State) error {
-	parts, err := c.split(x)
-	if err != nil {
-		return err
-	}
-	before, _ := c.split(c.State().Clone())
-	for i, s := range c {
-		if err := s.SetState(parts[i]); err != nil {
-			for k, done := range c[:i] {
-				err = errors.Join(err, done.SetState(before[k]))
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-// split returns the states of the layers.
-func (c chainSession) split(x State) ([]State, error) {
-	parts := make([]State, len(c))
-	for _, t := range x {
-		number, name, _ := strings.Cut(t.Name, ".")
-		i, err := strconv.Atoi(number)
-		if err != nil || i < 0 || i >= len(c) {
-			return nil, fmt.Errorf("layers: SetState: want tensors of layers 0 to %d, got %q", len(c)-1, t.Name)
-		}
-		parts[i] = append(parts[i], StateTensor{name, t.Value, t.Grows})
-	}
-	return parts, nil
-}
-
-// Reset implements Session.
-func (c chainSession) Reset() {
-	for _, s := range c {
-		s.Reset()
-	}
 }

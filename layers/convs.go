@@ -1,7 +1,6 @@
 package layers
 
 import (
-	"errors"
 	"strings"
 
 	G "gorgonia.org/gorgonia"
@@ -119,7 +118,10 @@ func newConvsSnapshot[T num.Float](l *Base, cs convs) (s convsSnapshot[T], err e
 
 // newSessions returns a batch of sequences in each.
 func (s *convsSnapshot[T]) newSessions(batch int) (r convsSession[T], err error) {
-	r.innerSessions = innerSessions{l: s.l}
+	r.l = s.l
+	r.unknown = func(tensor string) error {
+		return s.l.errorf("SetState", "want tensors of %s, got %q", strings.Join(s.names, ", "), tensor)
+	}
 	for i, c := range s.convs {
 		conv, err := c.newSession(batch)
 		if err != nil {
@@ -134,70 +136,9 @@ func (s *convsSnapshot[T]) newSessions(batch int) (r convsSession[T], err error)
 // convsSession is a batch of sequences in the convolutions inside a layer.
 type convsSession[T num.Float] struct {
 	innerSessions
+	l     *Base
 	convs []*conv1dSession[T]
 }
 
 // output is the memory of the output of the last of them.
 func (r *convsSession[T]) output() *tensor.Dense { return r.convs[len(r.convs)-1].out.t }
-
-// innerSessions are the sessions of layers inside another, under their names.
-type innerSessions struct {
-	l        *Base
-	names    []string
-	sessions []Session
-}
-
-// add adds a session.
-func (p *innerSessions) add(name string, s Session) {
-	p.names, p.sessions = append(p.names, name), append(p.sessions, s)
-}
-
-// State implements Session.
-func (p *innerSessions) State() State {
-	var all State
-	for i, s := range p.sessions {
-		all = append(all, prefixed(p.names[i]+".", s.State())...)
-	}
-	return all
-}
-
-// SetState implements Session.
-func (p *innerSessions) SetState(x State) error {
-	to, err := p.split(x)
-	if err != nil {
-		return err
-	}
-	before, _ := p.split(p.State())
-	for i, s := range p.sessions {
-		if err := s.SetState(to[i]); err != nil {
-			for k, done := range p.sessions[:i] {
-				err = errors.Join(err, done.SetState(before[k]))
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-// split returns the states of the sessions.
-func (p *innerSessions) split(x State) ([]State, error) {
-	of := make([]State, len(p.sessions))
-next:
-	for _, t := range x {
-		for i, name := range p.names {
-			if rest, ok := strings.CutPrefix(t.Name, name+"."); ok {
-				of[i] = append(of[i], StateTensor{rest, t.Value, t.Grows})
-				continue next
-			}
-		}
-		return nil, p.l.errorf("SetState", "want tensors of %s, got %q", strings.Join(p.names, ", "), t.Name)
-	}
-	return of, nil
-}
-
-// Reset implements Session.
-func (p *innerSessions) Reset() {
-	for _, s := range p.sessions {
-		s.Reset()
-	}
-}
