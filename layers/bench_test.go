@@ -55,6 +55,12 @@ func BenchmarkConv1D(b *testing.B) {
 	benchmarkOther(b, 16, 1024, layers.Conv1DConfig{In: 128, Out: 128, Kernel: 4, Groups: 128})
 }
 
+func BenchmarkTCN(b *testing.B) {
+	benchmarkOther(b, 16, 1024, layers.TCNConfig{In: 128, Out: 128})
+}
+
+func BenchmarkConvNet(b *testing.B) { benchmarkOther(b, 16, 1024, layers.ConvNetConfig{DModel: 128}) }
+
 func BenchmarkLongConv(b *testing.B) {
 	benchmarkOther(b, 16, 1024, layers.LongConvConfig{DModel: 128, LMax: 1024})
 }
