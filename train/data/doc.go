@@ -11,7 +11,10 @@
 // without a validation set; [Load], which keeps what takes long to make in a
 // [Cache] whose files are known by a checksum and by all they depend on; and
 // [ReadFile], [Text] and [Lines], which read files as editors leave them and name
-// file and line in errors. A data set says of its examples where they are from
+// file and line in errors. A [Room] says where loaders keep what they read and whom
+// they tell how they get on, [Walk] gives the files of a folder or an archive,
+// [Checksum] what a cache of them depends on, and [Each] works on many at once.
+// Package hub reads Parquet files. A data set says of its examples where they are from
 // (task.Located), so that later errors about one name it too.
 //
 // Nothing here knows of the trainer or of a layer.
