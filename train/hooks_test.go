@@ -128,18 +128,18 @@ func TestProgressDoesNotStopTheRun(t *testing.T) {
 }
 
 // metricsLines reads JSON lines without the times.
-func metricsLines(t *testing.T, path string) []metricsLine {
+func metricsLines(t *testing.T, path string) []MetricsLine {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var lines []metricsLine
+	var lines []MetricsLine
 	for _, text := range strings.SplitAfter(string(b), "\n") {
 		if text == "" {
 			continue
 		}
-		var l metricsLine
+		var l MetricsLine
 		if err := strictjson.Decode([]byte(text), &l); err != nil {
 			t.Fatalf("%q: %v", text, err)
 		}
@@ -178,11 +178,11 @@ func TestMetricsFile(t *testing.T) {
 	steps, evals := 0, 0
 	for _, line := range metricsLines(t, path) {
 		switch line.Kind {
-		case stepLine:
+		case StepLine:
 			if steps++; line.Step != steps || line.Batch.Loss != l.loss[steps-1] || *line.GradNorm <= 0 || line.Train != nil {
 				t.Errorf("step %d: got %+v, want loss %v", steps, line, l.loss[steps-1])
 			}
-		case evalLine:
+		case EvalLine:
 			if want := r.History[evals]; line.Step != want.Step || !reflect.DeepEqual(*line.Val, want.Val) || !reflect.DeepEqual(*line.Train, want.Train) || line.Batch != nil {
 				t.Errorf("evaluation %d: got %+v, want %+v", evals, line, want)
 			}

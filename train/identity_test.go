@@ -381,7 +381,7 @@ func TestKilledBeforeTheFirstCheckpoint(t *testing.T) {
 			t.Errorf("from %q: got %+v\nwant %+v", from, got, want)
 		}
 		lines := metricsLines(t, filepath.Join(left[i], "metrics.jsonl"))
-		steps := slices.DeleteFunc(lines, func(l metricsLine) bool { return l.Kind != stepLine })
+		steps := slices.DeleteFunc(lines, func(l MetricsLine) bool { return l.Kind != StepLine })
 		if len(steps) != tinySteps {
 			t.Errorf("from %q: metrics of %d steps, want %d", from, len(steps), tinySteps)
 		}

@@ -35,9 +35,10 @@ type MetricsFile struct {
 // does not exist.
 func NewMetricsFile(path string) *MetricsFile { return &MetricsFile{path: path} }
 
-// metricsLine is a JSON line. The two kinds have the fields that apply.
-type metricsLine struct {
-	Kind      string   `json:"kind"` // "step" or "eval"
+// MetricsLine is a line of a [MetricsFile]: a step or an evaluation. The two kinds
+// have the fields that apply.
+type MetricsLine struct {
+	Kind      string   `json:"kind"` // StepLine or EvalLine
 	Step      int      `json:"step"`
 	Epoch     float64  `json:"epoch"`
 	Batch     *Metrics `json:"batch,omitempty"` // of the step
@@ -50,9 +51,10 @@ type metricsLine struct {
 	Elapsed   float64  `json:"elapsed"` // seconds since the run began
 }
 
+// The kinds of a MetricsLine.
 const (
-	stepLine = "step"
-	evalLine = "eval"
+	StepLine = "step"
+	EvalLine = "eval"
 )
 
 // csvHeader returns the names of the columns of the table.
@@ -115,11 +117,11 @@ func refuseContent(path, header string) error {
 // keepLine says whether a line is of the part of the run that a resumed run
 // does not repeat.
 func keepLine(line []byte, e StartEvent) bool {
-	var l metricsLine
+	var l MetricsLine
 	if json.Unmarshal(line, &l) != nil {
 		return false // cut off when the run was killed
 	}
-	if l.Kind == evalLine {
+	if l.Kind == EvalLine {
 		return l.Step <= e.Evaluated
 	}
 	return l.Step <= e.Step
@@ -172,8 +174,8 @@ func copyLines(w io.Writer, r io.Reader, keep func(line []byte) bool) error {
 
 // OnStep implements Hook.
 func (m *MetricsFile) OnStep(e StepEvent) error {
-	return m.write(metricsLine{
-		Kind: stepLine, Step: e.Step, Epoch: e.Epoch,
+	return m.write(MetricsLine{
+		Kind: StepLine, Step: e.Step, Epoch: e.Epoch,
 		Batch: &e.Batch, GradNorm: &e.GradNorm, Sequences: e.Sequences,
 		LR: e.LR, Seconds: e.Duration.Seconds(), Elapsed: e.Elapsed.Seconds(),
 	})
@@ -182,8 +184,8 @@ func (m *MetricsFile) OnStep(e StepEvent) error {
 // OnEval implements Hook.
 func (m *MetricsFile) OnEval(e EvalEvent) error {
 	elapsed := e.Elapsed.seconds()
-	err := m.write(metricsLine{
-		Kind: evalLine, Step: e.Step, Epoch: e.Epoch, Train: &e.Train, Val: &e.Val,
+	err := m.write(MetricsLine{
+		Kind: EvalLine, Step: e.Step, Epoch: e.Epoch, Train: &e.Train, Val: &e.Val,
 		LR: e.LR, Seconds: e.Duration.Seconds(), Elapsed: elapsed,
 	})
 	if err != nil {
@@ -219,7 +221,7 @@ func csvLine(row []string) (string, error) {
 
 // write appends a line; it is in the file, as far as the program is concerned,
 // before the step that follows.
-func (m *MetricsFile) write(l metricsLine) error {
+func (m *MetricsFile) write(l MetricsLine) error {
 	b, err := json.Marshal(l)
 	if err != nil {
 		return err

@@ -8,8 +8,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/gorgonia-s4/s4/examples/internal/figure"
+	"github.com/gorgonia-s4/s4/internal/portrait"
 	"github.com/gorgonia-s4/s4/layers"
-	"github.com/gorgonia-s4/s4/ops/vandermonde"
 )
 
 // columns is the largest number of columns of a heat map.
@@ -18,33 +18,33 @@ const columns = 512
 // picture is what is drawn of a layer.
 type picture struct {
 	title    string
-	kernels  []kernel
+	kernels  []portrait.Kernel
 	feature  int
 	basis    [][]float64
-	ofOthers spectrum // stored poles of all features
-	of       spectrum // stored poles of the feature
-	matrix   spectrum // eigenvalues of its A where that is not diagonal, if known
-	dense    bool     // A is more than its stored poles
-	beyond   bool     // and its eigenvalues are not known
-	unit     string   // of time
+	ofOthers portrait.Spectrum // stored poles of all features
+	of       portrait.Spectrum // stored poles of the feature
+	matrix   portrait.Spectrum // eigenvalues of its A where that is not diagonal, if known
+	dense    bool              // A is more than its stored poles
+	beyond   bool              // and its eigenvalues are not known
+	unit     string            // of time
 	// noSystem says why there is nothing but kernels; "" if there is.
 	noSystem string
 }
 
 // newPicture computes what is drawn of a layer.
-func newPicture(s subject, ks []kernel, o *options) (*picture, error) {
-	p := &picture{title: s.title, kernels: ks, feature: ks[len(ks)/2].feature}
+func newPicture(s subject, ks []portrait.Kernel, o *options) (*picture, error) {
+	p := &picture{title: s.title, kernels: ks, feature: ks[len(ks)/2].Feature}
 	if o.feature != nil {
 		p.feature = *o.feature
 	}
 	features := 0
 	for _, k := range ks {
-		features = max(features, k.feature+1)
+		features = max(features, k.Feature+1)
 	}
 	if p.feature >= features {
 		return nil, fmt.Errorf("-feature: %s has features 0 to %d, got %d", s.title, features-1, p.feature)
 	}
-	systems, why := systemsOf(s.layer)
+	systems, why := portrait.SystemsOf(s.layer)
 	if systems == nil {
 		p.noSystem = why
 		return p, nil
@@ -54,11 +54,11 @@ func newPicture(s subject, ks []kernel, o *options) (*picture, error) {
 		if err != nil {
 			return nil, err
 		}
-		spec, err := poles(sys)
+		spec, err := portrait.Poles(sys)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.layer.Name(), err)
 		}
-		p.ofOthers.a, p.ofOthers.ab = append(p.ofOthers.a, spec.a...), append(p.ofOthers.ab, spec.ab...)
+		p.ofOthers.A, p.ofOthers.Ab = append(p.ofOthers.A, spec.A...), append(p.ofOthers.Ab, spec.Ab...)
 		if h == p.feature {
 			p.of = spec
 			if err := p.addFeature(s.layer, sys, o.states); err != nil {
@@ -69,22 +69,6 @@ func newPicture(s subject, ks []kernel, o *options) (*picture, error) {
 	return p, nil
 }
 
-// systemsOf returns a layer as linear systems, or why it is none.
-func systemsOf(l layers.Layer) (systems layers.Systems, why string) {
-	switch l := l.(type) {
-	case *layers.LongConv:
-		return nil, "the kernels are free: there is no state space"
-	case *layers.DSS:
-		if c := l.Config(); c.Version == vandermonde.DSSSoftmax && c.LMax == 0 {
-			return nil, "DSS softmax without LMax is another system at every length"
-		}
-	}
-	if systems, ok := l.(layers.Systems); ok {
-		return systems, ""
-	}
-	return nil, "the layer has kernels and no state space"
-}
-
 // addFeature computes what is drawn of the one feature.
 func (p *picture) addFeature(l layers.Layer, sys *layers.System, states int) error {
 	p.unit = "time"
@@ -92,13 +76,11 @@ func (p *picture) addFeature(l layers.Layer, sys *layers.System, states int) err
 		p.unit = "step"
 	}
 	var err error
-	if p.basis, err = basis(l, sys, p.feature, states, len(p.kernels[0].k)); err != nil {
+	if p.basis, err = basis(l, sys, p.feature, states, len(p.kernels[0].K)); err != nil {
 		return err
 	}
-	switch l.(type) {
-	case *layers.S4, *layers.LSSL:
-		p.dense = true
-		p.matrix, p.beyond, err = eigenvalues(sys)
+	if p.dense = portrait.Dense(l); p.dense {
+		p.matrix, p.beyond, err = portrait.Eigenvalues(sys)
 	}
 	return err
 }
@@ -115,13 +97,13 @@ func (p *picture) save(path string) error {
 
 // heatMap shows all kernels.
 func (p *picture) heatMap() figure.Panel {
-	length := len(p.kernels[0].k)
-	per := perColumn(length, columns)
+	length := len(p.kernels[0].K)
+	per := portrait.PerColumn(length, columns)
 	g := figure.Grid{X0: float64(per-1) / 2, DX: float64(per)}
 	var reach, rank []float64
 	for i, k := range p.kernels {
-		g.Rows = append(g.Rows, normalised(k.k, columns))
-		reach, rank = append(reach, float64(k.reach)-0.5), append(rank, float64(i)) // the end of the last step
+		g.Rows = append(g.Rows, portrait.Normalised(k.K, columns))
+		reach, rank = append(reach, float64(k.Reach)-0.5), append(rank, float64(i)) // the end of the last step
 	}
 	plt := figure.NewPlot(fmt.Sprintf("%s: all kernels (%d)\nline: effective length, 99 %% of the energy", p.title, len(p.kernels)), "lag (steps)", "kernel, by effective length")
 	h := figure.NewHeatMap(plt, g, "K / max |K|")
@@ -137,7 +119,7 @@ func (p *picture) basisFunctions() figure.Panel {
 	plt.Legend.Top = true
 	shown := 0
 	for _, phi := range p.basis {
-		shown = max(shown, 2*effectiveLength(phi))
+		shown = max(shown, 2*portrait.EffectiveLength(phi))
 	}
 	for n, phi := range p.basis {
 		phi = phi[:min(shown, len(phi))]
@@ -155,7 +137,7 @@ func (p *picture) basisFunctions() figure.Panel {
 
 // continuous shows the eigenvalues of A.
 func (p *picture) continuous() figure.Panel {
-	return p.spectra("eigenvalues, continuous", "1/"+p.unit, func(s spectrum) []complex128 { return s.a }, func(plt *plot.Plot) figure.Panel {
+	return p.spectra("eigenvalues, continuous", "1/"+p.unit, func(s portrait.Spectrum) []complex128 { return s.A }, func(plt *plot.Plot) figure.Panel {
 		plt.X.Max = max(plt.X.Max, 0)
 		return plt
 	})
@@ -163,7 +145,7 @@ func (p *picture) continuous() figure.Panel {
 
 // discrete shows the eigenvalues of Ab in the unit disc.
 func (p *picture) discrete() figure.Panel {
-	return p.spectra("eigenvalues, discretised", "per step", func(s spectrum) []complex128 { return s.ab }, func(plt *plot.Plot) figure.Panel {
+	return p.spectra("eigenvalues, discretised", "per step", func(s portrait.Spectrum) []complex128 { return s.Ab }, func(plt *plot.Plot) figure.Panel {
 		var xs, ys []float64
 		for i := range 361 {
 			s, c := math.Sincos(float64(i) * math.Pi / 180)
@@ -175,8 +157,8 @@ func (p *picture) discrete() figure.Panel {
 }
 
 // spectra draws the eigenvalues of one kind; finish completes the plot.
-func (p *picture) spectra(title, unit string, of func(spectrum) []complex128, finish func(*plot.Plot) figure.Panel) figure.Panel {
-	if len(p.of.a)+len(p.matrix.a) == 0 {
+func (p *picture) spectra(title, unit string, of func(portrait.Spectrum) []complex128, finish func(*plot.Plot) figure.Panel) figure.Panel {
+	if len(p.of.A)+len(p.matrix.A) == 0 {
 		return figure.Message(title, "beyond double precision: A is too far from normal")
 	}
 	plt := figure.NewPlot(title+"\n"+p.legend(), "Re ("+unit+")", "Im ("+unit+")")
@@ -195,7 +177,7 @@ func (p *picture) spectra(title, unit string, of func(spectrum) []complex128, fi
 // legend says which eigenvalues are whose.
 func (p *picture) legend() string {
 	switch {
-	case len(p.of.a) == 0:
+	case len(p.of.A) == 0:
 		return fmt.Sprintf("crosses: feature %d", p.feature)
 	case !p.dense:
 		return fmt.Sprintf("rings: feature %d, dots: all features", p.feature)

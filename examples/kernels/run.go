@@ -5,6 +5,8 @@ import (
 	"io"
 	"path/filepath"
 	"text/tabwriter"
+
+	"github.com/gorgonia-s4/s4/internal/portrait"
 )
 
 // run draws what the arguments say.
@@ -25,7 +27,7 @@ func run(args []string, out io.Writer) error {
 			fmt.Fprintf(w, "%s\t-\t-\t-\t-\tnone: the layer has no kernels: %s\n", s.title, s.kind)
 			continue
 		}
-		ks, err := readKernels(s, o.length)
+		ks, err := portrait.Kernels(s.graph, s.layer, o.length)
 		if err != nil {
 			return err
 		}
@@ -37,7 +39,7 @@ func run(args []string, out io.Writer) error {
 		if err := p.save(path); err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\n", s.title, len(ks), ks[0].reach, ks[len(ks)/2].reach, ks[len(ks)-1].reach, path)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\n", s.title, len(ks), ks[0].Reach, ks[len(ks)/2].Reach, ks[len(ks)-1].Reach, path)
 	}
 	return w.Flush()
 }

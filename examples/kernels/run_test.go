@@ -9,7 +9,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -60,39 +59,6 @@ func checkPicture(t *testing.T, path string, rows, columns int) {
 	}
 	if inked < 50 {
 		t.Errorf("%s: the picture is empty", path)
-	}
-}
-
-func TestEffectiveLength(t *testing.T) {
-	decay := make([]float64, 1000)
-	for l := range decay {
-		decay[l] = math.Exp(-float64(l) / 50)
-	}
-	for _, c := range []struct {
-		name string
-		k    []float64
-		want int
-	}{
-		{"no kernel", []float64{0, 0, 0}, 0},
-		{"the present only", []float64{-3, 0, 0}, 1},
-		{"a delay", []float64{0, 0, 0, 2, 0}, 4},
-		{"what is below 1 % of the energy does not count", []float64{10, 0.5, 0.5, 0.5}, 1},
-		{"what is above it does", []float64{10, 0, 0, 1.1}, 4},
-		{"everywhere", []float64{1, 1, 1, 1}, 4},
-		{"exponential: 50/2 log 100 = 115.1", decay, 116},
-	} {
-		if got := effectiveLength(c.k); got != c.want {
-			t.Errorf("%s: got %d, want %d", c.name, got, c.want)
-		}
-	}
-}
-
-func TestNormalisedKeepsTheEnvelope(t *testing.T) {
-	if got, want := normalised([]float64{1, -4, 2, 0, 0, 1, 3}, 4), []float64{-1, 0.5, 0.25, 0.75}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	if got, want := normalised([]float64{0, 0}, 4), []float64{0, 0}; !slices.Equal(got, want) {
-		t.Errorf("a kernel of zeros: got %v, want %v", got, want)
 	}
 }
 

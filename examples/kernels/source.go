@@ -13,24 +13,19 @@ import (
 
 	G "gorgonia.org/gorgonia"
 
+	"github.com/gorgonia-s4/s4/internal/portrait"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/train"
 )
 
-// convolution is a layer that has kernels.
-type convolution interface {
-	layers.Mixer
-	layers.Kernels
-}
-
 // subject is a layer to be drawn.
 type subject struct {
 	name  string // of the picture's file
 	title string
-	graph *G.ExprGraph // of the layer
-	kind  string       // of the layer
-	layer convolution  // nil if it is none
+	graph *G.ExprGraph         // of the layer
+	kind  string               // of the layer
+	layer portrait.Convolution // nil if it is none
 }
 
 // kindOf names the kind of a layer, as Summary does.
@@ -60,7 +55,7 @@ func loadModel(path string, length int, only *int) ([]subject, error) {
 			continue
 		}
 		s := subject{name: fmt.Sprintf("layer-%d", i), title: fmt.Sprintf("layer %d", i), graph: g, kind: kindOf(b.Mixer())}
-		if s.layer, _ = b.Mixer().(convolution); s.layer == nil && !slices.Contains(others, s.kind) {
+		if s.layer, _ = b.Mixer().(portrait.Convolution); s.layer == nil && !slices.Contains(others, s.kind) {
 			others = append(others, s.kind)
 		}
 		subjects = append(subjects, s)

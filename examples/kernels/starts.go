@@ -6,6 +6,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/portrait"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops/vandermonde"
@@ -17,7 +18,7 @@ const allStarts = "all"
 // start is an initialisation of a kind of layer.
 type start struct {
 	name, title string
-	layer       func(g *G.ExprGraph, length int) (convolution, error)
+	layer       func(g *G.ExprGraph, length int) (portrait.Convolution, error)
 }
 
 // The layers whose initialisations are drawn: features, state size, and the
@@ -32,26 +33,26 @@ const (
 func starts() []start {
 	var ss []start
 	for _, init := range hippo.DiagInits() {
-		ss = append(ss, start{"s4d-" + string(init), fmt.Sprintf("S4D, init %q", init), func(g *G.ExprGraph, _ int) (convolution, error) {
+		ss = append(ss, start{"s4d-" + string(init), fmt.Sprintf("S4D, init %q", init), func(g *G.ExprGraph, _ int) (portrait.Convolution, error) {
 			return layers.NewS4D(g, tensor.Float64, layers.S4DConfig{DModel: startFeatures, DState: startStates, Init: init, DtMin: startDt / 100, DtMax: startDt})
 		}})
 	}
 	for _, init := range hippo.DPLRInits() {
-		ss = append(ss, start{"s4-" + string(init), fmt.Sprintf("S4, init %q", init), func(g *G.ExprGraph, length int) (convolution, error) {
+		ss = append(ss, start{"s4-" + string(init), fmt.Sprintf("S4, init %q", init), func(g *G.ExprGraph, length int) (portrait.Convolution, error) {
 			return layers.NewS4(g, tensor.Float64, layers.S4Config{DModel: startFeatures, DState: startStates, Init: init, LMax: length, DtMin: startDt / 100, DtMax: startDt})
 		}})
 	}
 	for _, init := range []layers.DSSInit{layers.DSSInitLegS, layers.DSSInitRandom} {
-		ss = append(ss, start{"dss-" + string(init), fmt.Sprintf("DSS, init %q", init), func(g *G.ExprGraph, length int) (convolution, error) {
+		ss = append(ss, start{"dss-" + string(init), fmt.Sprintf("DSS, init %q", init), func(g *G.ExprGraph, length int) (portrait.Convolution, error) {
 			return layers.NewDSS(g, tensor.Float64, layers.DSSConfig{DModel: startFeatures, DState: startStates / 2, Init: init, Version: vandermonde.DSSExp, LMax: length, DtMin: startDt / 100, DtMax: startDt})
 		}})
 	}
 	for _, m := range []hippo.Measure{hippo.LegS, hippo.LegT, hippo.LagT} {
-		ss = append(ss, start{"lssl-" + string(m), fmt.Sprintf("LSSL, measure %q", m), func(g *G.ExprGraph, _ int) (convolution, error) {
+		ss = append(ss, start{"lssl-" + string(m), fmt.Sprintf("LSSL, measure %q", m), func(g *G.ExprGraph, _ int) (portrait.Convolution, error) {
 			return layers.NewLSSL(g, tensor.Float64, layers.LSSLConfig{DModel: startFeatures, DState: startStates, Init: m, DtMin: startDt / 100, DtMax: startDt})
 		}})
 	}
-	return append(ss, start{"longconv", "LongConv", func(g *G.ExprGraph, length int) (convolution, error) {
+	return append(ss, start{"longconv", "LongConv", func(g *G.ExprGraph, length int) (portrait.Convolution, error) {
 		return layers.NewLongConv(g, tensor.Float64, layers.LongConvConfig{DModel: startFeatures, LMax: length})
 	}})
 }

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"math/cmplx"
-
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/gorgonia-s4/s4/layers"
@@ -68,48 +66,4 @@ func startBasis(l layers.Layer, feature int) (*mat.CDense, error) {
 		return nil, err
 	}
 	return start[ssm.Row(feature, c.NSSM)].V, nil
-}
-
-// spectrum is eigenvalues before and after discretisation.
-type spectrum struct {
-	a  []complex128 // 1/time
-	ab []complex128 // in the unit disc if stable
-}
-
-// poles returns the spectrum of the stored poles of a system, both of each
-// conjugate pair.
-func poles(s *layers.System) (spectrum, error) {
-	var a []complex128
-	for _, l := range s.Lambda {
-		a = append(a, l, cmplx.Conj(l))
-	}
-	return discretized(s, a)
-}
-
-// known is how far rounding may have moved an eigenvalue that is drawn, relative
-// to the largest.
-const known = 1e-2
-
-// eigenvalues returns the spectrum of the state matrix of a system that is not
-// diagonal, and whether it is beyond double precision: see hippo.Eigenvalues.
-func eigenvalues(s *layers.System) (spec spectrum, beyond bool, err error) {
-	a, uncertainty, err := hippo.Eigenvalues(s.Continuous.A)
-	if err != nil {
-		return spectrum{}, false, err
-	}
-	largest := 0.0
-	for _, l := range a {
-		largest = max(largest, cmplx.Abs(l))
-	}
-	if uncertainty > known*largest {
-		return spectrum{}, true, nil
-	}
-	spec, err = discretized(s, a)
-	return spec, false, err
-}
-
-// discretized adds what the discretisation of a system makes of eigenvalues.
-func discretized(s *layers.System, a []complex128) (spectrum, error) {
-	ab, _, err := hippo.DiscretizeDiagonal(a, make([]complex128, len(a)), s.Dt, s.Disc, s.Alpha)
-	return spectrum{a: a, ab: ab}, err
 }

@@ -1,4 +1,4 @@
-package main
+package portrait
 
 import (
 	"cmp"
@@ -12,42 +12,49 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 )
 
-// kernel is one kernel of a feature of a layer. Those of a bidirectional layer
-// that read the future are not told apart: their lag is how far ahead they look.
-type kernel struct {
-	feature int
-	k       []float64 // by lag, in steps
-	reach   int       // effective length
+// Convolution is a layer that has kernels.
+type Convolution interface {
+	layers.Mixer
+	layers.Kernels
 }
 
-// readKernels returns all kernels of a layer for sequences of a length, as
-// far as they reach, that of the smallest effective length first.
-func readKernels(s subject, length int) ([]kernel, error) {
-	n, err := s.layer.Kernel(min(length, lagsOf(s.layer)))
+// Kernel is one kernel of a feature of a layer. Those of a bidirectional layer
+// that read the future are not told apart: their lag is how far ahead they look.
+type Kernel struct {
+	Feature int
+	K       []float64 // by lag, in steps
+	Reach   int       // effective length
+}
+
+// Kernels returns all kernels of a layer on graph g for sequences of a length, as
+// far as they reach, that of the smallest effective length first. A kernel that is
+// not finite is an error.
+func Kernels(g *G.ExprGraph, l Convolution, length int) ([]Kernel, error) {
+	n, err := l.Kernel(min(length, lagsOf(l)))
 	if err != nil {
 		return nil, err
 	}
 	var v G.Value
 	G.Read(n, &v)
-	vm := G.NewTapeMachine(s.graph)
+	vm := G.NewTapeMachine(g)
 	defer vm.Close()
 	if err := vm.RunAll(); err != nil {
-		return nil, fmt.Errorf("%s: kernels: %w", s.layer.Name(), err)
+		return nil, fmt.Errorf("%s: kernels: %w", l.Name(), err)
 	}
 	values, err := floats(v)
 	if err != nil {
-		return nil, fmt.Errorf("%s: kernels: %w", s.layer.Name(), err)
+		return nil, fmt.Errorf("%s: kernels: %w", l.Name(), err)
 	}
 	shape := n.Shape() // (CH, H, L), where L may be that of the layer
-	var ks []kernel
+	var ks []Kernel
 	for i := range shape[0] * shape[1] {
 		k := values[i*shape[2]:][:min(length, shape[2])]
 		if bad := slices.IndexFunc(k, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }); bad >= 0 {
-			return nil, fmt.Errorf("%s: the kernel of feature %d is %g at lag %d", s.layer.Name(), i%shape[1], k[bad], bad)
+			return nil, fmt.Errorf("%s: the kernel of feature %d is %g at lag %d", l.Name(), i%shape[1], k[bad], bad)
 		}
-		ks = append(ks, kernel{feature: i % shape[1], k: k, reach: effectiveLength(k)})
+		ks = append(ks, Kernel{Feature: i % shape[1], K: k, Reach: EffectiveLength(k)})
 	}
-	slices.SortStableFunc(ks, func(a, b kernel) int { return cmp.Compare(a.reach, b.reach) })
+	slices.SortStableFunc(ks, func(a, b Kernel) int { return cmp.Compare(a.Reach, b.Reach) })
 	return ks, nil
 }
 
@@ -62,7 +69,7 @@ func lagsOf(l layers.Layer) int {
 		n = l.Config().LMax
 	}
 	if n == 0 {
-		return maxLength
+		return math.MaxInt
 	}
 	return n
 }
@@ -90,9 +97,9 @@ func floats(v G.Value) ([]float64, error) {
 // effective length.
 const reachEnergy = 0.99
 
-// effectiveLength returns the smallest number of steps, counted from the present
+// EffectiveLength returns the smallest number of steps, counted from the present
 // one, that hold 99 % of the energy of a kernel; 0 if it has none.
-func effectiveLength(k []float64) int {
+func EffectiveLength(k []float64) int {
 	var total, sum float64
 	for _, v := range k {
 		total += v * v
@@ -108,11 +115,11 @@ func effectiveLength(k []float64) int {
 	return len(k)
 }
 
-// normalised returns a kernel divided by its largest magnitude, in at most n
+// Normalised returns a kernel divided by its largest magnitude, in at most n
 // columns: each shows the element of the largest magnitude of the steps it
 // stands for, so that oscillations keep their envelope.
-func normalised(k []float64, n int) []float64 {
-	per := perColumn(len(k), n)
+func Normalised(k []float64, n int) []float64 {
+	per := PerColumn(len(k), n)
 	row := make([]float64, (len(k)+per-1)/per)
 	peak := 0.0
 	for l, v := range k {
@@ -129,5 +136,5 @@ func normalised(k []float64, n int) []float64 {
 	return row
 }
 
-// perColumn returns how many of l steps each of at most n columns stands for.
-func perColumn(l, n int) int { return (l + n - 1) / n }
+// PerColumn returns how many of l steps each of at most n columns stands for.
+func PerColumn(l, n int) int { return (l + n - 1) / n }
