@@ -22,6 +22,18 @@ const (
 	Logits = "logits"
 	// Output is numbers of the shape of the target.
 	Output = "output"
+
+	// X2 is the second sequence of a pair, beside X: see Pair.
+	X2 = "x2"
+	// XLengths and X2Lengths are the numbers of steps of the sequences of a pair,
+	// int (B).
+	XLengths  = "x_lengths"
+	X2Lengths = "x2_lengths"
+	// Weights says how much each number of the target counts in a loss and in a
+	// metric, floats of its shape: 0 for one that is missing.
+	Weights = "weights"
+	// Quantiles are numbers for each number of the target, float (B, ..., Q).
+	Quantiles = "quantiles"
 )
 
 // Ignore is the label that counts neither in a loss nor in a metric, as
@@ -58,6 +70,19 @@ func Tokens(name string, pad int) Field {
 // Features declares a sequence of width real numbers a step, padded with 0.
 func Features(name string, width int) Field {
 	return Field{Name: name, Dtype: tensor.Float32, PerStep: true, Shape: []int{width}}
+}
+
+// Pair declares two sequences of one kind, [X] and [X2], each with lengths of its
+// own, [XLengths] and [X2Lengths]: two documents whose relation is the target. f is
+// what Tokens or Features returns; its name does not count.
+//
+//	fields := append(task.Pair(task.Tokens("", 0)), task.Label(task.Target))
+func Pair(f Field) []Field {
+	a, b := f, f
+	a.Name, a.Lengths = X, XLengths
+	b.Name, b.Lengths = X2, X2Lengths
+	b.Shape = slices.Clone(f.Shape)
+	return []Field{a, b}
 }
 
 // Label declares a class for each example, padded with Ignore.

@@ -324,3 +324,29 @@ func TestIgnoreIsThatOfTheLoss(t *testing.T) {
 		}
 	}
 }
+
+// The sequences of a pair are padded to one length, and each has its own.
+func TestPair(t *testing.T) {
+	fields := task.Pair(task.Features("any", 2))
+	fields[0].Shape[0] = 3 // is not that of the other
+	if fields[1].Shape[0] != 2 {
+		t.Errorf("got %v", fields[1].Shape)
+	}
+	fields = task.Pair(task.Tokens("", 9))
+	ds, err := task.NewTable(task.Col(fields[0], [][]int{{1, 2, 3}, {4}}), task.Col(fields[1], [][]int{{5}, {6, 7}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := task.NewBatch(ds)
+	if err := b.Load([]int{0, 1}, 3, 3); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]int{
+		task.X: {1, 2, 3, 4, 9, 9, 9, 9, 9}, task.X2: {5, 9, 9, 6, 7, 9, 9, 9, 9},
+		task.XLengths: {3, 1, 0}, task.X2Lengths: {1, 2, 0}, task.Lengths: {3, 2, 0},
+	} {
+		if a, err := b.Array(name); err != nil || !slices.Equal(a.Ints, want) {
+			t.Errorf("%s: got %v %v, want %v", name, a.Ints, err, want)
+		}
+	}
+}
