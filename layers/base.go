@@ -42,6 +42,7 @@ type Base struct {
 	dt      tensor.Dtype
 	seed    uint64
 	rate    float64 // see AtRate
+	heeds   bool    // it has asked for the rate
 	cfg     Config
 	params  []param.Param
 	buffers []param.Buffer

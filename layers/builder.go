@@ -243,8 +243,14 @@ func (b *Builder) Dtype() tensor.Dtype { return b.dt }
 // Name returns the name of the layer, the prefix of its parameters' names.
 func (b *Builder) Name() string { return b.path }
 
-// Rate returns the factor of all step sizes, 1 but in a copy made with AtRate.
-func (b *Builder) Rate() float64 { return b.rate }
+// Rate returns the factor of all step sizes, 1 but in a copy made with AtRate. A layer
+// that asks for it is taken to heed it: see CheckRate.
+func (b *Builder) Rate() float64 {
+	if b.base != nil {
+		b.base.heeds = true
+	}
+	return b.rate
+}
 
 // Child makes a layer inside the one that b makes, under a name of its own, and
 // adds its parameters and buffers to those of b.

@@ -31,16 +31,24 @@ type ClassifierConfig struct {
 
 // Validate reports the first field that is out of range.
 func (c ClassifierConfig) Validate() error {
+	if err := c.validate(); err != nil {
+		return fmt.Errorf("ClassifierConfig: %w", err)
+	}
+	return nil
+}
+
+// validate is Validate without the name of the configuration.
+func (c ClassifierConfig) validate() error {
 	switch {
 	case (c.Vocab > 0) == (c.Features > 0) || c.Vocab < 0 || c.Features < 0:
-		return fmt.Errorf("ClassifierConfig: want one of Vocab and Features positive, got Vocab %d and Features %d", c.Vocab, c.Features)
+		return fmt.Errorf("want one of Vocab and Features positive, got Vocab %d and Features %d", c.Vocab, c.Features)
 	case c.Padding != nil && c.Vocab == 0:
-		return errors.New("ClassifierConfig: Padding is a token id: want Vocab too")
+		return errors.New("Padding is a token id: want Vocab too")
 	case c.Classes < 2:
-		return fmt.Errorf("ClassifierConfig: want Classes >= 2, got %d", c.Classes)
+		return fmt.Errorf("want Classes >= 2, got %d", c.Classes)
 	}
 	if err := errors.Join(c.Stack.Validate(), c.pool().Validate()); err != nil {
-		return fmt.Errorf("ClassifierConfig: %w", err)
+		return err
 	}
 	return c.validateEnds()
 }
@@ -48,22 +56,28 @@ func (c ClassifierConfig) Validate() error {
 // validateEnds checks encoder and decoder, at a DModel that has been checked.
 func (c ClassifierConfig) validateEnds() error {
 	if err := c.decoder().Validate(); err != nil {
-		return fmt.Errorf("ClassifierConfig: decoder, with Out = Classes: %w", err)
+		return fmt.Errorf("decoder, with Out = Classes: %w", err)
 	}
 	if err := c.encoder().Validate(); err != nil && c.Vocab > 0 {
-		return fmt.Errorf("ClassifierConfig: encoder: %w", err)
+		return fmt.Errorf("encoder: %w", err)
 	} else if err != nil {
-		return fmt.Errorf("ClassifierConfig: encoder, with In = Features: %w", err)
+		return fmt.Errorf("encoder, with In = Features: %w", err)
 	}
 	return nil
 }
 
 // encoder and decoder configure the parts of those names.
 func (c ClassifierConfig) encoder() layers.Config {
-	if c.Vocab > 0 {
-		return layers.EmbeddingConfig{Vocab: c.Vocab, DModel: c.Stack.DModel(), Padding: c.Padding}
+	return encoderOf(c.Vocab, c.Features, c.Padding, c.Stack.DModel())
+}
+
+// encoderOf configures the layer that reads tokens, if there is a vocabulary, or
+// features.
+func encoderOf(vocab, features int, padding *int, h int) layers.Config {
+	if vocab > 0 {
+		return layers.EmbeddingConfig{Vocab: vocab, DModel: h, Padding: padding}
 	}
-	return layers.LinearConfig{In: c.Features, Out: c.Stack.DModel(), ChannelsLast: true}
+	return layers.LinearConfig{In: features, Out: h, ChannelsLast: true}
 }
 
 func (c ClassifierConfig) decoder() layers.LinearConfig {
@@ -98,7 +112,7 @@ func NewClassifier(g *G.ExprGraph, dt tensor.Dtype, cfg ClassifierConfig, seed u
 		return nil, fmt.Errorf("models: %w", err)
 	}
 	cfg = deepcopy.Of(cfg)
-	m, err := newModel(classifier, g, dt, cfg.encoder(), cfg.Stack, cfg.decoder(), seed)
+	m, err := newModel(classifier, g, dt, design{encoder: cfg.encoder(), stack: cfg.Stack, decoder: cfg.decoder()}, seed)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +121,9 @@ func NewClassifier(g *G.ExprGraph, dt tensor.Dtype, cfg ClassifierConfig, seed u
 
 // CloneTo returns a model on another graph that shares this one's tensors. The
 // options are for its state space layers: layers.WithFrozen makes a model that
-// learns other parameters, as for fine-tuning.
+// learns other parameters, as for fine-tuning, and layers.AtRate one for sequences
+// that were sampled differently, which is an error if a mixer would read them as if
+// they were not: see layers.CheckRate.
 func (m *Classifier) CloneTo(g *G.ExprGraph, opts ...layers.CloneOption) (*Classifier, error) {
 	c, err := m.cloneTo(g, opts)
 	if err != nil {
@@ -116,6 +132,19 @@ func (m *Classifier) CloneTo(g *G.ExprGraph, opts ...layers.CloneOption) (*Class
 	cfg := m.cfg
 	cfg.Stack = c.stack.Config()
 	return &Classifier{c, cfg}, nil
+}
+
+// copyTo implements copier.
+func (m *Classifier) copyTo(g *G.ExprGraph, opts []layers.CloneOption) (Model, error) {
+	return asModel(m.CloneTo(g, opts...))
+}
+
+// asModel is a model as an interface, nil where there is an error.
+func asModel[M Model](m M, err error) (Model, error) {
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // Config returns the configuration, a ClassifierConfig.
@@ -129,15 +158,34 @@ func (m *Classifier) Fwd(x, lengths *G.Node) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if y, err = ops.Pool(m.cfg.pool(), y, lengths); err != nil {
-		return nil, m.wrap(err)
-	}
-	if y, err = m.decoder.Fwd(y); err != nil {
-		return nil, m.wrap(err)
+	if y, err = m.score(y, lengths); err != nil {
+		return nil, err
 	}
 	graphop.InLayer(m.title(), y, x, lengths)
 	return y, nil
 }
+
+// score maps the output of the blocks, (B, H, L), to logits (B, Classes).
+func (m *Classifier) score(y, lengths *G.Node) (*G.Node, error) {
+	y, err := ops.Pool(m.cfg.pool(), y, lengths)
+	if err == nil {
+		y, err = m.decoder.Fwd(y)
+	}
+	return y, m.wrap(err)
+}
+
+// Recurrence returns the classifier as a recurrent network for a batch of sequences:
+// Step maps a token of each, ids (batch) of dtype int, or features (batch, F), to the
+// logits (batch, Classes) of what has been read so far, which is what Fwd returns for
+// that much. A model with a mixer that cannot step, such as a bidirectional one, has
+// none: the error names the layer. The state is that of the layers, "1." before those
+// of the blocks and "2." before that of the pool.
+func (m *Classifier) Recurrence(batch int) (*layers.Recurrence, error) {
+	return layers.NewRecurrence(m, batch)
+}
+
+// Snapshot implements layers.Stepper.
+func (m *Classifier) Snapshot() (layers.Snapshot, error) { return m.pooled(m.cfg.pool(), m.decoder) }
 
 // Build puts the model on a graph of its own for batches of the given size and
 // length, with placeholders for the data and the cross-entropy loss. All
@@ -154,13 +202,7 @@ func (m *Classifier) Build(_ task.Mode, batch, length int) (*task.Graph, error) 
 		return nil, err
 	}
 	ranges := map[string]task.Range{task.Target: {High: m.cfg.Classes, Ignored: true}}
-	var x *G.Node
-	if m.cfg.Vocab > 0 {
-		x = ints(g, task.X, batch, length)
-		ranges[task.X] = task.Range{High: m.cfg.Vocab}
-	} else {
-		x = G.NewTensor(g, m.dt, 3, G.WithShape(batch, length, m.cfg.Features), G.WithName(task.X))
-	}
+	x := m.input(g, task.X, m.cfg.Vocab, m.cfg.Features, batch, length, ranges)
 	lengths, target := ints(g, task.Lengths, batch), ints(g, task.Target, batch)
 	logits, err := c.Fwd(x, lengths)
 	if err != nil {

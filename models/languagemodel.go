@@ -70,7 +70,7 @@ func NewLanguageModel(g *G.ExprGraph, dt tensor.Dtype, cfg LanguageModelConfig, 
 		return nil, fmt.Errorf("models: %w", err)
 	}
 	cfg = deepcopy.Of(cfg)
-	m, err := newModel(languageModel, g, dt, cfg.encoder(), cfg.Stack, cfg.decoder(), seed)
+	m, err := newModel(languageModel, g, dt, design{encoder: cfg.encoder(), stack: cfg.Stack, decoder: cfg.decoder()}, seed)
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +90,11 @@ func (m *LanguageModel) CloneTo(g *G.ExprGraph, opts ...layers.CloneOption) (*La
 	cfg := m.cfg
 	cfg.Stack = c.stack.Config()
 	return &LanguageModel{c, cfg}, nil
+}
+
+// copyTo implements copier.
+func (m *LanguageModel) copyTo(g *G.ExprGraph, opts []layers.CloneOption) (Model, error) {
+	return asModel(m.CloneTo(g, opts...))
 }
 
 // Config returns the configuration, a LanguageModelConfig.

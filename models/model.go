@@ -1,7 +1,6 @@
 package models
 
 import (
-	"errors"
 	"fmt"
 
 	G "gorgonia.org/gorgonia"
@@ -11,16 +10,75 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/param"
+	"github.com/gorgonia-s4/s4/task"
 )
 
+// Model is a model of any kind: what Open returns, and package train trains.
+type Model interface {
+	// Kind returns the name of the kind in files: "classifier", "language_model",
+	// "retrieval" or "forecaster".
+	Kind() string
+	// Config returns a copy of the configuration, such as a ClassifierConfig.
+	Config() any
+	// Dtype returns the type of the parameters, float32 or float64.
+	Dtype() tensor.Dtype
+	// Params returns the parameters, frozen ones included, in checkpoint order;
+	// Buffers the state that is saved but not learned; Learnables the nodes of the
+	// parameters that are not frozen.
+	Params() []param.Param
+	Buffers() []param.Buffer
+	Learnables() G.Nodes
+	// Blocks returns the blocks in order.
+	Blocks() []*layers.Block
+	// Build puts the model on a graph of its own, for batches of the given size and
+	// length.
+	Build(mode task.Mode, batch, length int) (*task.Graph, error)
+	// Tune sets what an optimiser is recommended about parameters by their names.
+	Tune(rules ...param.Rule) error
+	// Settle makes the model consistent after values were put into its parameters.
+	Settle() error
+	// Save writes the model to a directory.
+	Save(dir string) error
+	// Summary describes the model to a reader.
+	Summary() string
+}
+
+// copier is a model that can be copied to another graph.
+type copier interface {
+	copyTo(g *G.ExprGraph, opts []layers.CloneOption) (Model, error)
+}
+
+// Clone returns a copy of a model of any kind on another graph that shares its
+// tensors, as the CloneTo of each kind does. A trainer of a copy made with
+// layers.AtRate(2) evaluates the model on sequences of half the sampling rate:
+//
+//	slow, err := models.Clone(model, G.NewGraph(), layers.AtRate(2))
+func Clone(m Model, g *G.ExprGraph, opts ...layers.CloneOption) (Model, error) {
+	c, ok := m.(copier)
+	if !ok {
+		return nil, fmt.Errorf("models: Clone: want a model of this package, got %T", m)
+	}
+	return c.copyTo(g, opts)
+}
+
 // model is what the models of this package have in common. Their parameters are
-// named encoder.*, blocks.I.*, blocks.norm.* and decoder.*.
+// named encoder.*, blocks.I.*, blocks.norm.*, of some head.*, and decoder.*.
 type model struct {
 	kind
 	dt      tensor.Dtype
 	encoder encoder // of tokens an Embedding, of features a Linear
 	stack   *layers.Stack
+	head    *layers.Linear // between what was pooled and the decoder; nil: none
 	decoder *layers.Linear
+	rules   param.Rules // see Tune
+}
+
+// design is the configurations of the parts of a model, which are valid.
+type design struct {
+	encoder layers.Config
+	stack   layers.StackConfig
+	head    *layers.LinearConfig
+	decoder layers.LinearConfig
 }
 
 // kind is a kind of model: its name in files, and that of its type.
@@ -29,6 +87,8 @@ type kind struct{ name, of string }
 var (
 	classifier    = kind{"classifier", "Classifier"}
 	languageModel = kind{"language_model", "LanguageModel"}
+	retrieval     = kind{"retrieval", "Retrieval"}
+	forecaster    = kind{"forecaster", "Forecaster"}
 )
 
 // title is how the errors of ops that are in none of the layers begin, when a
@@ -50,41 +110,64 @@ type encoder interface {
 	FwdLengths(x, lengths *G.Node) (*G.Node, error)
 }
 
-// newModel makes the layers of a model, of configurations that are valid.
-func newModel(k kind, g *G.ExprGraph, dt tensor.Dtype, enc layers.Config, stack layers.StackConfig, dec layers.LinearConfig, seed uint64) (model, error) {
+// newModel makes the layers of a model.
+func newModel(k kind, g *G.ExprGraph, dt tensor.Dtype, d design, seed uint64) (model, error) {
 	m := model{kind: k, dt: dt}
 	opts := func(name string) []layers.Option {
 		return []layers.Option{layers.WithName(name), layers.WithSeed(seed)}
 	}
-	first, err1 := layers.New(g, dt, enc, opts("encoder")...)
-	var err2, err3 error
-	m.stack, err2 = layers.NewStack(g, dt, stack, opts("blocks")...)
-	m.decoder, err3 = layers.NewLinear(g, dt, dec, opts("decoder")...)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return m, m.wrap(err)
+	first, err := layers.New(g, dt, d.encoder, opts("encoder")...)
+	if err == nil {
+		m.encoder = first.(encoder)
+		m.stack, err = layers.NewStack(g, dt, d.stack, opts("blocks")...)
 	}
-	m.encoder = first.(encoder)
-	return m, nil
+	if err == nil && d.head != nil {
+		m.head, err = layers.NewLinear(g, dt, *d.head, opts("head")...)
+	}
+	if err == nil {
+		m.decoder, err = layers.NewLinear(g, dt, d.decoder, opts("decoder")...)
+	}
+	return m, m.wrap(err)
 }
 
 // cloneTo returns the layers on another graph, sharing the tensors.
 func (m *model) cloneTo(g *G.ExprGraph, opts []layers.CloneOption) (model, error) {
-	c := model{kind: m.kind, dt: m.dt}
-	var err1, err2, err3 error
-	c.encoder, err1 = layers.Clone(m.encoder, g, opts...)
-	c.stack, err2 = layers.Clone(m.stack, g, opts...)
-	c.decoder, err3 = layers.Clone(m.decoder, g, opts...)
-	return c, m.wrap(errors.Join(err1, err2, err3))
+	c := model{kind: m.kind, dt: m.dt, rules: m.rules.Clone()}
+	var err error
+	if c.encoder, err = layers.Clone(m.encoder, g, opts...); err == nil {
+		c.stack, err = layers.Clone(m.stack, g, opts...)
+	}
+	if err == nil && m.head != nil {
+		c.head, err = layers.Clone(m.head, g, opts...)
+	}
+	if err == nil {
+		c.decoder, err = layers.Clone(m.decoder, g, opts...)
+	}
+	if err == nil {
+		err = layers.CheckRate(c.stack)
+	}
+	return c, m.wrap(err)
 }
+
+// Kind returns the name of the kind of model in files.
+func (m *model) Kind() string { return m.name }
+
+// Dtype returns the type of the parameters.
+func (m *model) Dtype() tensor.Dtype { return m.dt }
 
 // Blocks returns the blocks in order.
 func (m *model) Blocks() []*layers.Block { return m.stack.Blocks() }
 
 // parts lists the layers in order.
-func (m *model) parts() []layers.Layer { return []layers.Layer{m.encoder, m.stack, m.decoder} }
+func (m *model) parts() []layers.Layer {
+	if m.head != nil {
+		return []layers.Layer{m.encoder, m.stack, m.head, m.decoder}
+	}
+	return []layers.Layer{m.encoder, m.stack, m.decoder}
+}
 
-// Params returns the parameters in checkpoint order.
-func (m *model) Params() []param.Param {
+// asMade returns the parameters with the hints of the layers.
+func (m *model) asMade() []param.Param {
 	var ps []param.Param
 	for _, p := range m.parts() {
 		ps = append(ps, p.Params()...)
@@ -92,13 +175,42 @@ func (m *model) Params() []param.Param {
 	return ps
 }
 
+// Params returns the parameters in checkpoint order, with the hints of the layers and,
+// over those, of Tune.
+func (m *model) Params() []param.Param {
+	ps := m.asMade()
+	if err := m.rules.Apply(ps); err != nil { // Tune has checked them
+		return m.asMade()
+	}
+	return ps
+}
+
 // Learnables returns the nodes of the parameters that are not frozen.
 func (m *model) Learnables() G.Nodes {
 	var ns G.Nodes
-	for _, p := range m.parts() {
-		ns = append(ns, p.Learnables()...)
+	for _, p := range m.Params() {
+		if !p.Frozen {
+			ns = append(ns, p.Node)
+		}
 	}
 	return ns
+}
+
+// Tune freezes parameters of any layer, or gives them a learning rate or a weight
+// decay of their own: from then on Params has it, and so have the copies and the
+// graphs of the model that are made, so that a trainer takes no gradient of what is
+// frozen. The rules replace those of an earlier Tune; without any, all is as the
+// layers recommend. One that is for no parameter is an error, after which all is as it
+// was. What is saved does not have them.
+//
+//	err := model.Tune(param.Freeze("encoder.*"), param.Rate("blocks.*.kernel.*", 1e-4))
+func (m *model) Tune(rules ...param.Rule) error {
+	rs := param.Rules(rules)
+	if err := rs.Check(m.asMade()); err != nil {
+		return m.wrap(fmt.Errorf("Tune: %w", err))
+	}
+	m.rules = rs.Clone()
+	return nil
 }
 
 // Buffers returns the state that is saved but not learned.
@@ -125,6 +237,19 @@ func (m *model) hidden(x, lengths *G.Node) (*G.Node, error) {
 	return y, m.wrap(err)
 }
 
+// pooled is encoder, blocks and pool step by step, and what follows them.
+func (m *model) pooled(mode ops.PoolMode, then ...layers.Stepper) (layers.Snapshot, error) {
+	if err := m.stack.CheckSteps(); err != nil {
+		return nil, m.wrap(err)
+	}
+	pool, err := layers.NewRunningPool(m.dt, mode, m.stack.Config().DModel())
+	if err != nil {
+		return nil, m.wrap(err)
+	}
+	s, err := append(layers.Chain{m.encoder, m.stack, pool}, then...).Snapshot()
+	return s, m.wrap(err)
+}
+
 // checkBuild reports sizes that no graph can have.
 func (m *model) checkBuild(batch, length int) error {
 	if batch < 1 || length < 1 {
@@ -141,6 +266,21 @@ func (m *model) loss(logits, target *G.Node) (*G.Node, error) {
 	}
 	graphop.InLayer(m.title(), loss, logits, target)
 	return loss, nil
+}
+
+// input returns a placeholder for token ids (B, L), if there is a vocabulary, or for
+// features (B, L, F), and what ids are in range.
+func (m *model) input(g *G.ExprGraph, name string, vocab, features, batch, length int, ranges map[string]task.Range) *G.Node {
+	if vocab > 0 {
+		ranges[name] = task.Range{High: vocab}
+		return ints(g, name, batch, length)
+	}
+	return m.floats(g, name, batch, length, features)
+}
+
+// floats returns a placeholder for floats.
+func (m *model) floats(g *G.ExprGraph, name string, shape ...int) *G.Node {
+	return G.NewTensor(g, m.dt, len(shape), G.WithShape(shape...), G.WithName(name))
 }
 
 // ints returns a placeholder for ints.

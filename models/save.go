@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -103,6 +105,45 @@ func LoadClassifier(g *G.ExprGraph, dir string, opts ...LoadOption) (*Classifier
 	return load(classifier, dir, opts, func(dt tensor.Dtype, cfg ClassifierConfig) (*Classifier, error) {
 		return NewClassifier(g, dt, cfg, 0)
 	})
+}
+
+// kinds are the functions that load a model of each kind.
+var kinds = map[string]func(g *G.ExprGraph, dir string, opts []LoadOption) (Model, error){
+	classifier.name: func(g *G.ExprGraph, dir string, opts []LoadOption) (Model, error) {
+		return asModel(LoadClassifier(g, dir, opts...))
+	},
+	languageModel.name: func(g *G.ExprGraph, dir string, opts []LoadOption) (Model, error) {
+		return asModel(LoadLanguageModel(g, dir, opts...))
+	},
+	retrieval.name: func(g *G.ExprGraph, dir string, opts []LoadOption) (Model, error) {
+		return asModel(LoadRetrieval(g, dir, opts...))
+	},
+}
+
+// Open reads a model of any kind that Save wrote and puts it on graph g: config.json
+// says which it is. Otherwise it is as LoadClassifier.
+func Open(g *G.ExprGraph, dir string, opts ...LoadOption) (Model, error) {
+	k, err := kindIn(dir)
+	if err != nil {
+		return nil, fmt.Errorf("models: load %s: %s: %w", dir, configFile, err)
+	}
+	return kinds[k](g, dir, opts)
+}
+
+// kindIn returns the kind of the model in a directory.
+func kindIn(dir string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, configFile))
+	if err != nil {
+		return "", err
+	}
+	var head saved[json.RawMessage]
+	if err := strictjson.Decode(text, &head); err != nil {
+		return "", err
+	}
+	if kinds[head.Model] == nil {
+		return "", fmt.Errorf("want a model of %q, got %q", slices.Sorted(maps.Keys(kinds)), head.Model)
+	}
+	return head.Model, nil
 }
 
 // loaded is a model that load fills.

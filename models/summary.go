@@ -12,7 +12,7 @@ import (
 func (m *Classifier) Summary() string {
 	h := m.cfg.Stack.DModel()
 	return fmt.Sprintf("encoder (B, %d, L), %d blocks (B, %[1]d, L), pool (%[3]s) (B, %[1]d), decoder (B, %[4]d)\n", h, m.cfg.Stack.Len(), m.cfg.pool(), m.cfg.Classes) +
-		layers.Summary(m.parts()...)
+		m.table()
 }
 
 // Summary returns the way of a batch through the model, and the table of
@@ -20,5 +20,26 @@ func (m *Classifier) Summary() string {
 func (m *LanguageModel) Summary() string {
 	h := m.cfg.Stack.DModel()
 	return fmt.Sprintf("encoder (B, %d, L), %d blocks (B, %[1]d, L), decoder (B, %[3]d, L)\n", h, m.cfg.Stack.Len(), m.cfg.Vocab) +
-		layers.Summary(m.parts()...)
+		m.table()
+}
+
+// Summary returns the way of a batch of pairs through the model, and the table of
+// Classifier.Summary.
+func (m *Retrieval) Summary() string {
+	h := m.cfg.Stack.DModel()
+	return fmt.Sprintf("encoder (2B, %d, L), %d blocks (2B, %[1]d, L), pool (%[3]s) (2B, %[1]d), compare (B, %[4]d), head (B, %[5]d), decoder (B, %[6]d)\n",
+		h, m.cfg.Stack.Len(), m.cfg.tower().pool(), 4*h, m.cfg.head().Out, m.cfg.Classes) + m.table()
+}
+
+// table is that of the layers, and what Tune has frozen.
+func (m *model) table() string {
+	text := layers.Summary(m.parts()...)
+	if len(m.rules) == 0 {
+		return text
+	}
+	learned := 0
+	for _, n := range m.Learnables() {
+		learned += n.Shape().TotalSize()
+	}
+	return text + fmt.Sprintf("by %d rules of Tune, learned: %d\n", len(m.rules), learned)
 }

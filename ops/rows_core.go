@@ -29,21 +29,32 @@ func (stackRows[T]) Backward(grad [][]T, _ []graphop.Arg[T], _, gout []T) error 
 // compare is the core of Compare.
 type compare[T num.Float] struct{ b, h int }
 
-// row returns the vectors of pair i, and what is at it of four times as many.
-func (c compare[T]) row(x, y []T, i int) (a, b []T, of [4][]T) {
+// vectors returns those of pair i.
+func (c compare[T]) vectors(x []T, i int) (a, b []T) {
+	return x[i*c.h : (i+1)*c.h], x[(c.b+i)*c.h : (c.b+i+1)*c.h]
+}
+
+// quarters returns row i of y (B, 4H) in its four parts.
+func (c compare[T]) quarters(y []T, i int) (of [4][]T) {
 	for k := range of {
 		of[k] = y[(4*i+k)*c.h : (4*i+k+1)*c.h]
 	}
-	return x[i*c.h : (i+1)*c.h], x[(c.b+i)*c.h : (c.b+i+1)*c.h], of
+	return of
+}
+
+// pair writes row i of y.
+func (c compare[T]) pair(y, a, b []T, i int) {
+	of := c.quarters(y, i)
+	copy(of[0], a)
+	copy(of[1], b)
+	vec.Sub(of[2], a, b)
+	vec.Mul(of[3], a, b)
 }
 
 func (c compare[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	for i := range c.b {
-		a, b, of := c.row(in[0].F, out, i)
-		copy(of[0], a)
-		copy(of[1], b)
-		vec.Sub(of[2], a, b)
-		vec.Mul(of[3], a, b)
+		a, b := c.vectors(in[0].F, i)
+		c.pair(out, a, b, i)
 	}
 	return nil
 }
@@ -51,14 +62,25 @@ func (c compare[T]) Forward(out []T, in []graphop.Arg[T]) error {
 // Backward: da = g0 + g2 + g3 b, db = g1 - g2 + g3 a.
 func (c compare[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 	for i := range c.b {
-		a, b, g := c.row(in[0].F, gout, i)
-		da, db, _ := c.row(grad[0], gout, i)
+		a, b := c.vectors(in[0].F, i)
+		da, db := c.vectors(grad[0], i)
+		g := c.quarters(gout, i)
 		for k := range da {
 			da[k] = g[0][k] + g[2][k] + g[3][k]*b[k]
 			db[k] = g[1][k] - g[2][k] + g[3][k]*a[k]
 		}
 	}
 	return nil
+}
+
+// CompareRows is Compare without a graph: of a and b (B, h) it returns (B, 4h).
+func CompareRows[T num.Float](h int, a, b []T) []T {
+	c := compare[T]{len(a) / h, h}
+	y := make([]T, 4*len(a))
+	for i := range c.b {
+		c.pair(y, a[i*h:(i+1)*h], b[i*h:(i+1)*h], i)
+	}
+	return y
 }
 
 // pick is the core of Pick.
