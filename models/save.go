@@ -118,6 +118,9 @@ var kinds = map[string]func(g *G.ExprGraph, dir string, opts []LoadOption) (Mode
 	retrieval.name: func(g *G.ExprGraph, dir string, opts []LoadOption) (Model, error) {
 		return asModel(LoadRetrieval(g, dir, opts...))
 	},
+	forecaster.name: func(g *G.ExprGraph, dir string, opts []LoadOption) (Model, error) {
+		return asModel(LoadForecaster(g, dir, opts...))
+	},
 }
 
 // Open reads a model of any kind that Save wrote and puts it on graph g: config.json

@@ -142,3 +142,16 @@ func CountNumbers(name string) func(*Batch) float64 {
 		return float64(n)
 	}
 }
+
+// CountWeights returns a Graph.Count: the sum of the numbers of a field that are not
+// padding, the weights of a weighted mean.
+func CountWeights(name string) func(*Batch) float64 {
+	return func(b *Batch) float64 {
+		a, err := b.Array(name)
+		sum := 0.0
+		if err != nil || b.Counts(name, func(i int) { sum += a.At(i) }) != nil {
+			return 0
+		}
+		return sum
+	}
+}
