@@ -35,7 +35,7 @@ func (m *Retrieval) Summary() string {
 // Summary returns the way of a batch of windows through the model, and the table of
 // Classifier.Summary.
 func (m *Forecaster) Summary() string {
-	shape := strings.TrimPrefix(m.cfg.shape(1).String(), "(1, ")
+	shape := strings.TrimPrefix(fmt.Sprint(m.cfg.shape(1)), "(1, ")
 	return fmt.Sprintf("encoder (B, %d, L), %d blocks (B, %[1]d, L), pool (%[3]s) (B, %[1]d), decoder (B, %[4]s\n",
 		m.cfg.Stack.DModel(), m.cfg.Stack.Len(), m.cfg.pool(), shape) + m.table()
 }
