@@ -15,6 +15,7 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/ops/ssm"
+	"github.com/gorgonia-s4/s4/param"
 	"github.com/gorgonia-s4/s4/task"
 )
 
@@ -44,7 +45,20 @@ func classifierOf(t *testing.T, cfg models.ClassifierConfig) *models.Classifier 
 }
 
 func TestModelsShareNoMemoryWithTheirCaller(t *testing.T) {
-	var makers, languageModels []func() (given, kept any, out []any)
+	var makers, languageModels, retrievals, forecasters []func() (given, kept any, out []any)
+	keeps := func(cfg any, m models.Model, err error) (given, kept any, out []any) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Tune(param.Freeze("encoder.*"), param.Rate("*", 1)); err != nil {
+			t.Fatal(err)
+		}
+		c, err := models.Clone(m, G.NewGraph())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg, []any{m, c}, []any{m.Config(), m.Config(), m.Params(), m.Params(), m.Buffers(), c.Config(), c.Params()}
+	}
 	for _, cfg := range ofEach() {
 		lm := models.LanguageModelConfig{Vocab: cfg.Vocab, Stack: stepping(cfg.Stack)}
 		languageModels = append(languageModels, func() (given, kept any, out []any) {
@@ -55,6 +69,16 @@ func TestModelsShareNoMemoryWithTheirCaller(t *testing.T) {
 			}
 			return lm, []any{m, c}, []any{m.Config(), m.Config(), m.Params(), m.Params(), m.Buffers(), c.Config(), c.Params()}
 		})
+		pair := models.RetrievalConfig{Vocab: cfg.Vocab, Padding: cfg.Padding, Classes: 2, Stack: cfg.Stack}
+		retrievals = append(retrievals, func() (given, kept any, out []any) {
+			m, err := models.NewRetrieval(G.NewGraph(), tensor.Float32, pair, 1)
+			return keeps(pair, m, err)
+		})
+		series := models.ForecasterConfig{Features: 1, Horizon: 2, Quantiles: []float64{0.1, 0.9}, Stack: cfg.Stack}
+		forecasters = append(forecasters, func() (given, kept any, out []any) {
+			m, err := models.NewForecaster(G.NewGraph(), tensor.Float32, series, 1)
+			return keeps(series, m, err)
+		})
 		makers = append(makers, func() (given, kept any, out []any) {
 			m := classifierOf(t, cfg)
 			c, err := m.CloneTo(G.NewGraph())
@@ -64,7 +88,9 @@ func TestModelsShareNoMemoryWithTheirCaller(t *testing.T) {
 			return cfg, []any{m, c}, []any{m.Config(), m.Config(), m.Params(), m.Params(), m.Buffers(), c.Config(), c.Params()}
 		})
 	}
-	testutil.CheckConfigs(t, map[string][]func() (given, kept any, out []any){"ClassifierConfig": makers, "LanguageModelConfig": languageModels})
+	testutil.CheckConfigs(t, map[string][]func() (given, kept any, out []any){
+		"ClassifierConfig": makers, "LanguageModelConfig": languageModels, "RetrievalConfig": retrievals, "ForecasterConfig": forecasters,
+	})
 }
 
 // stepping returns a stack whose DSS layers can step.

@@ -213,9 +213,9 @@ func readSaliency[T num.Float](s *Saliency) {
 		}
 	}
 	x, g := s.encoded.Data().([]T), s.grad.Data().([]T)
-	size := s.batch * s.h * s.length
+	n := s.batch * s.h * s.length
 	for i, of := range s.sequences {
-		products(s.last.Steps[of.input], x[i*size:(i+1)*size], g[i*size:(i+1)*size], s.inputs[of.lengths].Ints(), s.h)
+		products(s.last.Steps[of.input], x[i*n:(i+1)*n], g[i*n:(i+1)*n], s.inputs[of.lengths].Ints(), s.h)
 	}
 }
 
