@@ -8,12 +8,18 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // Checksum returns, in hexadecimal, the SHA-256 of a file, or of the names, sizes
 // and times of modification of the files of a folder, links followed: what a cache
 // of data read from there depends on.
 func Checksum(ctx context.Context, path string) (string, error) {
+	return Room{}.Checksum(ctx, path)
+}
+
+// Checksum is the function of that name, which the room sees getting on.
+func (r Room) Checksum(ctx context.Context, path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
@@ -22,8 +28,10 @@ func Checksum(ctx context.Context, path string) (string, error) {
 	if info.IsDir() {
 		err = hashFolder(ctx, h, path)
 	} else {
-		err = ReadFile(path, func(r io.Reader, _ int64) error {
-			_, err := io.CopyBuffer(h, contextReader{ctx, r}, make([]byte, 1<<20))
+		meter := r.Meter("checksum of "+filepath.Base(path), info.Size())
+		defer meter.Close()
+		err = ReadFile(path, func(f io.Reader, _ int64) error {
+			_, err := io.CopyBuffer(h, meter.Reader(contextReader{ctx, f}), make([]byte, 1<<20))
 			return err
 		})
 	}

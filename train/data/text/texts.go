@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gorgonia-s4/s4/train/data"
 )
@@ -33,6 +34,9 @@ func (t *Texts) Add(b []byte) {
 	t.bytes = append(t.bytes, b...)
 	t.ends = append(t.ends, int64(len(t.bytes)))
 }
+
+// Grow makes room for n more bytes at once.
+func (t *Texts) Grow(n int) { t.bytes = slices.Grow(t.bytes, n) }
 
 // Tensors returns the texts as a file of a cache has them.
 func (t *Texts) Tensors(name string) []data.Tensor {
