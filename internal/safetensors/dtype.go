@@ -47,8 +47,8 @@ var dtypes = []*dtype{
 				binary.LittleEndian.PutUint64(dst[8*i:], math.Float64bits(v))
 			}
 		}),
-	newHalf("F16", float16),
-	newHalf("BF16", bfloat16),
+	newHalf("F16", Float16),
+	newHalf("BF16", BFloat16),
 	newDtype("I64", 8,
 		func(dst []int64, src []byte) error {
 			for i := range dst {

@@ -2,9 +2,9 @@ package safetensors
 
 import "math"
 
-// float16 returns the IEEE 754 binary16 number of these bits: 1 of sign, 5 of
+// Float16 returns the IEEE 754 binary16 number of these bits: 1 of sign, 5 of
 // exponent, biased by 15, and 10 of fraction. Every one is a float32.
-func float16(bits uint16) float32 {
+func Float16(bits uint16) float32 {
 	const (
 		fraction = 23 - 10          // places that the fraction moves up
 		bias     = (127 - 15) << 23 // what the exponent gains
@@ -21,5 +21,5 @@ func float16(bits uint16) float32 {
 	return math.Float32frombits(magnitude<<fraction + bias | sign)
 }
 
-// bfloat16 returns the number whose upper 16 bits, as a float32, these are.
-func bfloat16(bits uint16) float32 { return math.Float32frombits(uint32(bits) << 16) }
+// BFloat16 returns the number whose upper 16 bits, as a float32, these are.
+func BFloat16(bits uint16) float32 { return math.Float32frombits(uint32(bits) << 16) }

@@ -32,7 +32,7 @@ func TestHalfTypesAreExact(t *testing.T) {
 		name               string
 		convert            func(uint16) float32
 		exponent, fraction int
-	}{{"F16", float16, 5, 10}, {"BF16", bfloat16, 8, 7}} {
+	}{{"F16", Float16, 5, 10}, {"BF16", BFloat16, 8, 7}} {
 		for i := range 1 << 16 {
 			bits := uint16(i)
 			got, want := float64(c.convert(bits)), value(bits, c.exponent, c.fraction)
@@ -43,11 +43,11 @@ func TestHalfTypesAreExact(t *testing.T) {
 		}
 	}
 	for bits, want := range map[uint16]float32{0x3c00: 1, 0xc000: -2, 0x7bff: 65504, 0x0001: 1. / (1 << 24), 0x3555: 0.33325195} {
-		if got := float16(bits); got != want {
+		if got := Float16(bits); got != want {
 			t.Errorf("F16 %#04x: got %v, want %v", bits, got, want)
 		}
 	}
-	if got := bfloat16(0x4049); got != 3.140625 {
+	if got := BFloat16(0x4049); got != 3.140625 {
 		t.Errorf("BF16 0x4049: got %v, want 3.140625", got)
 	}
 }
