@@ -247,3 +247,26 @@ func (h *hyper) flag(key string) (yes, said bool, err error) {
 	}
 	return yes, true, nil
 }
+
+// Options returns those of the options of a training that With takes, at any depth of m,
+// nearest to the layer where there are several.
+func Options(m map[string]any) map[string]any {
+	h := &hyper{file: m}
+	out := map[string]any{}
+	for _, k := range hyperNames {
+		if k == "pool" {
+			if v, ok := h.under("decoder", "mode"); ok {
+				out[k] = v
+			}
+			continue
+		}
+		v, ok := h.get(k)
+		if f, isNumber := v.(float64); isNumber && f == float64(int(f)) {
+			v = int(f)
+		}
+		if ok {
+			out[k] = v
+		}
+	}
+	return out
+}
