@@ -3,6 +3,7 @@
 // splits. Each data set is a package below, and gives a task.Dataset for training,
 // validation and test:
 //
+//	audio      recordings of words: Speech Commands, spoken digits, folders
 //	cifar      CIFAR-10 as sequences of pixels: Image of Long Range Arena, and
 //	           sequential CIFAR
 //	listops    nested expressions and their values: ListOps of Long Range Arena
