@@ -7,6 +7,7 @@
 //	cifar      CIFAR-10 as sequences of pixels: Image of Long Range Arena, and
 //	           sequential CIFAR
 //	listops    nested expressions and their values: ListOps of Long Range Arena
+//	series     numbers at times, to forecast: ETT, electricity, any CSV file
 //
 // Here is what they have in common: [Splits], and [HoldOut] for data published
 // without a validation set; [Load], which keeps what takes long to make in a
