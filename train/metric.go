@@ -129,7 +129,11 @@ func checkState(state []float64, n int) error {
 type MetricOption func(*reads)
 
 // reads is what a metric reads, and its name.
-type reads struct{ name, output, target string }
+type reads struct {
+	name, output, target string
+	weights              string    // the field that says how much a number counts; "": 1
+	units                []float64 // of the last axis; nil: 1
+}
 
 // On says which output of the graph a metric compares with which field of the
 // batch. The default is task.Logits or task.Output, and task.Target.
@@ -140,8 +144,17 @@ func On(output, target string) MetricOption {
 // Called says what a metric is called: a run may have two of one kind.
 func Called(name string) MetricOption { return func(r *reads) { r.name = name } }
 
+// Weighted makes each number count as a field of the target's shape says, usually
+// task.Weights: one of weight 0 is not read. It is for metrics of numbers.
+func Weighted(field string) MetricOption { return func(r *reads) { r.weights = field } }
+
+// InUnits multiplies output and target by the scale of each index of their last axis,
+// for errors in the units that the data had before they were standardised. It is for
+// metrics of numbers.
+func InUnits(scale ...float64) MetricOption { return func(r *reads) { r.units = scale } }
+
 func newReads(name, output string, opts []MetricOption) reads {
-	r := reads{name, output, task.Target}
+	r := reads{name: name, output: output, target: task.Target}
 	for _, o := range opts {
 		o(&r)
 	}
@@ -158,8 +171,8 @@ func (r reads) pair(out *task.Outputs, b *task.Batch) (y, target task.Array, err
 }
 
 // numbers calls f for every number of the field that is not padding, with the
-// element of the output, which has the same shape.
-func (r reads) numbers(out *task.Outputs, b *task.Batch, f func(y, target float64)) error {
+// element of the output, which has the same shape, and how much it counts.
+func (r reads) numbers(out *task.Outputs, b *task.Batch, f func(y, target, weight float64)) error {
 	y, target, err := r.pair(out, b)
 	if err != nil {
 		return err
@@ -167,5 +180,28 @@ func (r reads) numbers(out *task.Outputs, b *task.Batch, f func(y, target float6
 	if !y.Shape.Eq(target.Shape) {
 		return fmt.Errorf("want output %q of the shape of field %q, %v, got %v", r.output, r.target, target.Shape, y.Shape)
 	}
-	return b.Counts(r.target, func(i int) { f(y.At(i), target.At(i)) })
+	if n := len(r.units); n > 0 && target.Shape[len(target.Shape)-1] != n {
+		return fmt.Errorf("want units for each of the last axis of field %q, %v, got %d", r.target, target.Shape, n)
+	}
+	weights := task.Array{}
+	if r.weights != "" {
+		if weights, err = b.Array(r.weights); err != nil {
+			return err
+		}
+		if !weights.Shape.Eq(target.Shape) {
+			return fmt.Errorf("want field %q of the shape of field %q, %v, got %v", r.weights, r.target, target.Shape, weights.Shape)
+		}
+	}
+	return b.Counts(r.target, func(i int) {
+		weight, unit := 1., 1.
+		if r.weights != "" {
+			if weight = weights.At(i); weight == 0 {
+				return
+			}
+		}
+		if len(r.units) > 0 {
+			unit = r.units[i%len(r.units)]
+		}
+		f(unit*y.At(i), unit*target.At(i), weight)
+	})
 }

@@ -344,3 +344,41 @@ func TestMetricsResume(t *testing.T) {
 		t.Errorf("auc %v", v)
 	}
 }
+
+// Numbers of two units, some of which count more, and one not at all.
+func TestMetricWeightsAndUnits(t *testing.T) {
+	b := batchOf(t,
+		task.Col(task.Numbers(task.Target, 2, 2), [][]float32{{1, 2, 3, 4}, {5, 6, 7, 8}}),
+		task.Col(task.Numbers(task.Weights, 2, 2), [][]float32{{1, 0, 1, 1}, {2, 1, 0, 1}}),
+		task.Col(task.Numbers("few", 2), [][]float32{{1, 0}, {2, 1}}))
+	out := outputs(task.Output, task.Array{Shape: tensor.Shape{3, 2, 2}, Float64s: []float64{2, math.NaN(), 3, 6, 5, 5, math.NaN(), 8, 9, 9, 9, 9}})
+	weighted := Weighted(task.Weights)
+	total := 0. // squared distances from the mean of what counts
+	for _, v := range []float64{1, 3, 4, 5, 5, 6, 8} {
+		total += (v - 32./7) * (v - 32./7)
+	}
+	for _, c := range []struct {
+		m    Metric
+		want float64
+	}{
+		{MSE(weighted), (1. + 0 + 4 + 0 + 1 + 0) / 7},
+		{MAE(weighted, InUnits(10, 0.5)), (10. + 0 + 1 + 0 + 0.5 + 0) / 7},
+		{R2(weighted), 1 - 6/total},
+	} {
+		if err := c.m.Add(out, b); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.m.Value(); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("%s: %v, want %v", c.m.Name(), got, c.want)
+		}
+	}
+	for want, m := range map[string]Metric{
+		`want units for each of the last axis of field "target", (3, 2, 2), got 3`: MSE(InUnits(1, 2, 3)),
+		`want field "few" of the shape of field "target"`:                          MSE(Weighted("few")),
+		`want one of the fields "target", "weights", "few", "lengths", got "none"`: MSE(Weighted("none")),
+	} {
+		if err := m.Add(out, b); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+}

@@ -18,9 +18,9 @@ func MAE(opts ...MetricOption) *Mean { return newError("mae", math.Abs, opts) }
 func newError(name string, of func(float64) float64, opts []MetricOption) *Mean {
 	r := newReads(name, task.Output, opts)
 	return NewMean(r.name, Lower, func(out *task.Outputs, b *task.Batch) (sum, count float64, err error) {
-		err = r.numbers(out, b, func(y, target float64) {
-			sum += of(y - target)
-			count++
+		err = r.numbers(out, b, func(y, target, weight float64) {
+			sum += weight * of(y-target)
+			count += weight
 		})
 		return sum, count, err
 	})
@@ -46,8 +46,8 @@ func (m *r2) New() Metric              { return &r2{reads: m.reads} }
 func (m *r2) State() []float64         { return []float64{m.n, m.mean, m.total, m.residual} }
 
 func (m *r2) Add(out *task.Outputs, b *task.Batch) error {
-	return m.numbers(out, b, func(y, target float64) {
-		m.merge(1, target, 0, (y-target)*(y-target))
+	return m.numbers(out, b, func(y, target, weight float64) {
+		m.merge(weight, target, 0, weight*(y-target)*(y-target))
 	})
 }
 
