@@ -8,6 +8,7 @@
 //	           sequential CIFAR
 //	listops    nested expressions and their values: ListOps of Long Range Arena
 //	series     numbers at times, to forecast: ETT, electricity, any CSV file
+//	pathfinder dashed paths between markers, drawn or read: Pathfinder and Path-X
 //
 // Here is what they have in common: [Splits], and [HoldOut] for data published
 // without a validation set; [Load], which keeps what takes long to make in a
