@@ -8,6 +8,7 @@
 //	           sequential CIFAR
 //	listops    nested expressions and their values: ListOps of Long Range Arena
 //	series     numbers at times, to forecast: ETT, electricity, any CSV file
+//	mnist      MNIST and Fashion-MNIST as sequences of pixels, in rows or permuted
 //	pathfinder dashed paths between markers, drawn or read: Pathfinder and Path-X
 //
 // Here is what they have in common: [Splits], and [HoldOut] for data published
