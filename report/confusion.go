@@ -7,12 +7,17 @@ import (
 	"strconv"
 )
 
-// The most classes whose confusions are drawn, whose cells have their count, and
-// whose names are written whole.
+// The most classes whose cells have their count, and whose cells are drawn one by one
+// and names written whole; of more, the matrix is an image.
 const (
-	maxDrawnClasses = 150
-	maxCounted      = 12
-	maxNamed        = 40
+	maxCounted = 12
+	maxNamed   = 40
+)
+
+// The most classes that the table lists, and the length of a name there.
+const (
+	maxListed = 300
+	maxName   = 80
 )
 
 // classRow is a class in the table of classes.
@@ -40,9 +45,9 @@ func (t *Test) classTable() []classRow {
 		}
 	}
 	var rows []classRow
-	for i, row := range t.Confusion {
+	for i, row := range t.Confusion[:min(maxListed, len(t.Confusion))] {
 		n := total(row)
-		r := classRow{Name: t.Classes[i], Examples: n, Recall: "\u2013", Precision: "\u2013"}
+		r := classRow{Name: cut(t.Classes[i], maxName), Examples: n, Recall: "\u2013", Precision: "\u2013"}
 		r.Recall, r.RecallPart = part(row[i], n)
 		r.Precision, r.PrecisionPart = part(row[i], predicted[i])
 		rows = append(rows, r)
@@ -82,23 +87,24 @@ func (t *Test) confusions(most int) []confused {
 	var cs []confused
 	for _, p := range ps[:min(most, len(ps))] {
 		text, _ := part(p.n, total(t.Confusion[p.i]))
-		cs = append(cs, confused{t.Classes[p.i], t.Classes[p.k], p.n, text})
+		cs = append(cs, confused{cut(t.Classes[p.i], maxName), cut(t.Classes[p.k], maxName), p.n, text})
 	}
 	return cs
 }
 
 // confusionDrawing draws the matrix, shaded by the part of each target's examples.
-func (t *Test) confusionDrawing() template.HTML {
+func (t *Test) confusionDrawing() (template.HTML, error) {
 	c := len(t.Classes)
-	longest := 0
-	for _, name := range t.Classes {
-		longest = max(longest, min(len([]rune(name)), 14))
-	}
 	const side = 420.0
-	cell := min(side/float64(c), 60)
-	left, top := 30+6.3*float64(longest), 30+5*float64(longest)
-	if c > maxNamed {
-		left, top = 34, 30
+	cell := min(side/float64(c), 72)
+	longest := 0
+	for i := range t.Classes {
+		longest = max(longest, len([]rune(t.drawnName(i))))
+	}
+	left, top := 32+6.6*float64(longest), 34.0
+	turned := 7.2*float64(longest) > cell*float64(skipped(cell))
+	if turned {
+		top += 5.6 * float64(longest)
 	}
 	var s svg
 	s.text("label", "start", left, 12, "prediction")
@@ -108,32 +114,64 @@ func (t *Test) confusionDrawing() template.HTML {
 	for i, row := range t.Confusion {
 		n := total(row)
 		y := top + float64(i)*cell
-		t.name(&s, i, left-6, y+cell/2+4, cell, false)
-		t.name(&s, i, left+float64(i)*cell+cell/2, top-6, cell, true)
+		if i%skipped(cell) == 0 {
+			s.text("tick", "end", left-6, y+cell/2+4, t.drawnName(i))
+			column(&s, left+float64(i)*cell+cell/2, top-6, t.drawnName(i), turned)
+		}
 		for k, count := range row {
+			if c > maxNamed {
+				break
+			}
 			t.cell(&s, i, k, count, n, left+float64(k)*cell, y, cell)
 		}
 	}
 	size := cell * float64(c)
+	if c > maxNamed {
+		uri, err := t.confusionImage()
+		if err != nil {
+			return "", err
+		}
+		s.image(uri, left, top, size, size)
+	}
 	s.rect("outline", left, top, size, size, "")
-	return s.finish("confusion", fmt.Sprintf("confusion matrix of %d classes", c), left+size+12, top+size+8)
+	right := 12.0
+	if turned {
+		right += 3.6 * float64(longest)
+	}
+	return s.finish("confusion", fmt.Sprintf("confusion matrix of %d classes", c), left+size+right, top+size+8), nil
 }
 
-// name writes the name of a class beside its row or above its column. Where there is
-// no room for all, some are left out.
-func (t *Test) name(s *svg, i int, x, y, cell float64, above bool) {
-	if every := int(11/cell) + 1; i%every != 0 {
-		return
+// confusionImage returns the cells as an image.
+func (t *Test) confusionImage() (template.URL, error) {
+	rows := make([][]float64, len(t.Confusion))
+	for i, row := range t.Confusion {
+		n := total(row)
+		rows[i] = make([]float64, len(row))
+		for k, count := range row {
+			_, percent := part(count, n)
+			rows[i][k] = shade(percent)
+		}
+		rows[i][i] *= -1 // in the colour of what is right
 	}
-	name := cut(t.Classes[i], 14)
+	return signedImage(rows, 1)
+}
+
+// skipped returns how many rows of a height there are to one that has room for its
+// name.
+func skipped(cell float64) int { return int(11/cell) + 1 }
+
+// drawnName returns what a class is called beside the matrix: its number where there
+// are many.
+func (t *Test) drawnName(i int) string {
 	if len(t.Classes) > maxNamed {
-		name = strconv.Itoa(i)
+		return strconv.Itoa(i)
 	}
-	if !above {
-		s.text("tick", "end", x, y, name)
-		return
-	}
-	if cell*1.4 > 7*float64(len([]rune(name))) {
+	return cut(t.Classes[i], 14)
+}
+
+// column writes the name of a class above its column.
+func column(s *svg, x, y float64, name string, turned bool) {
+	if !turned {
 		s.text("tick", "middle", x, y, name)
 		return
 	}

@@ -26,9 +26,9 @@ func (h *history) figures() []figure {
 		return fs
 	}
 	return append(fs,
-		single("learning rate", "of the parameters without one of their own", &h.lr),
-		single("gradient norm", "before clipping", &h.norm),
-		single("samples per second", "of the steps alone, without evaluations", &h.pace))
+		single("learning rate", "of the parameters without one of their own", &h.lr, false),
+		single("gradient norm", "before clipping", &h.norm, true),
+		single("samples per second", "of the steps alone, without evaluations", &h.pace, true))
 }
 
 // figure returns the curves of a metric.
@@ -80,12 +80,12 @@ func wide(lists ...[]float64) bool {
 }
 
 // single returns the figure of one curve, with the range of the points that each of
-// its points is the mean of.
-func single(name, note string, t *thin) figure {
+// its points is the mean of. log lets the axis be logarithmic if that is better.
+func single(name, note string, t *thin, log bool) figure {
 	p := newPlot("step", "")
 	values := t.values()
 	p.x.span(t.x)
-	p.y.log = wide(values)
+	p.y.log = log && wide(values)
 	p.y.span(values)
 	all := axis{log: p.y.log}
 	all.span(values, t.lo, t.hi)

@@ -20,11 +20,17 @@ const (
 	maxLists   = 64 << 10
 )
 
+// maxIndented is the largest file that is written for people to read, in bytes.
+const maxIndented = 64 << 10
+
 // save writes v as JSON to a file, which it replaces as a whole.
 func save(path string, v any) error {
 	text, err := json.Marshal(v)
 	if err == nil {
 		err = checkSize(text)
+	}
+	if err == nil && len(text) <= maxIndented {
+		text, err = json.MarshalIndent(v, "", "  ")
 	}
 	if err != nil {
 		return fmt.Errorf("report: %s: %w", path, err)
@@ -33,7 +39,7 @@ func save(path string, v any) error {
 		return fmt.Errorf("report: %w", err)
 	}
 	err = atomicfile.Write(path, 0o666, func(w io.Writer) error {
-		_, err := w.Write(text)
+		_, err := w.Write(append(text, '\n'))
 		return err
 	})
 	if err != nil {

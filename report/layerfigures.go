@@ -139,8 +139,9 @@ func (m moments) continuous() figure {
 	})
 	p := newPlot("Re (1/"+unit+")", "Im (1/"+unit+")")
 	p.x.from, p.x.to = p.x.to, p.x.from
-	p.x.mirrored, p.x.log = true, stable
+	p.x.mirrored = true
 	p.x.span(re)
+	p.x.log = stable && p.x.hi > 3*p.x.lo
 	p.x.pad(0.06)
 	p.y.span(im)
 	p.y.log = skewed(im)

@@ -203,11 +203,15 @@ func (p *page) addTest(t *Test) error {
 	if t.Seconds > 0 {
 		p.TestFacts = append(p.TestFacts, fact{"time", duration(t.Seconds)})
 	}
-	if t.Confusion != nil {
-		if len(t.Classes) <= maxDrawnClasses {
-			p.Confusion = t.confusionDrawing()
+	var err error
+	if len(t.Confusion) > 0 {
+		if p.Confusion, err = t.confusionDrawing(); err != nil {
+			return err
 		}
 		p.Classes, p.Confused = t.classTable(), t.confusions(8)
+		if n := len(t.Classes); n > maxListed {
+			p.miss("the classes from number %d on, of %d, in the table of classes", maxListed, n)
+		}
 	} else {
 		p.miss("confusion matrix: the test has none")
 	}
@@ -217,7 +221,6 @@ func (p *page) addTest(t *Test) error {
 	if len(t.Samples) == 0 {
 		p.miss("examples: the test has none")
 	}
-	var err error
 	p.Right, p.Wrong, err = t.shown()
 	return err
 }

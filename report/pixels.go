@@ -102,28 +102,20 @@ func (p *Picture) picturePixels(f int) image.Image {
 	return rgb
 }
 
-// place returns where the steps of an image are, as rows, of which every f by f
-// pixels are one: that of the largest magnitude. What is read more than once is
-// added up.
+// place returns the values of the steps of an image where they are, as rows, of which
+// every f by f pixels are one: their sum.
 func (p *Picture) place(values Numbers, f int) [][]float64 {
-	full := make([]float64, p.Width*p.Height)
+	rows := make([][]float64, (p.Height+f-1)/f)
+	for y := range rows {
+		rows[y] = make([]float64, (p.Width+f-1)/f)
+	}
 	for i, v := range values {
 		at := i
 		if p.Order != nil {
 			at = p.Order[i]
 		}
 		if finite(float64(v)) {
-			full[at] += float64(v)
-		}
-	}
-	rows := make([][]float64, (p.Height+f-1)/f)
-	for y := range rows {
-		rows[y] = make([]float64, (p.Width+f-1)/f)
-	}
-	for i, v := range full {
-		c := &rows[i/p.Width/f][i%p.Width/f]
-		if math.Abs(v) > math.Abs(*c) {
-			*c = v
+			rows[at/p.Width/f][at%p.Width/f] += float64(v)
 		}
 	}
 	return rows

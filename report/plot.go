@@ -32,6 +32,12 @@ func newPlot(x, y string) *plot {
 	return p
 }
 
+// setHeight changes the height of a plot.
+func (p *plot) setHeight(h float64) {
+	p.height = h
+	p.y.from = h - plotBottom
+}
+
 // frame draws the axes, with lines at the ticks.
 func (p *plot) frame() {
 	left, right := min(p.x.from, p.x.to), max(p.x.from, p.x.to)

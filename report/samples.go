@@ -18,6 +18,7 @@ const (
 	pieceHead    = 700  // pieces of a long text that are shown: the first,
 	pieceAround  = 700  // those around the most salient,
 	pieceTail    = 300  // and the last
+	pieceLength  = 40   // characters of a piece
 	waveColumns  = 360  // of the outline of a wave
 	salientPart  = 0.99 // of the magnitudes of a saliency that lie below its full colour
 )
@@ -85,7 +86,7 @@ func (t *Test) show(s *Sample) (shownSample, error) {
 	}
 	if t.Classes != nil {
 		v.Classified, v.Right = true, s.Right()
-		v.Target, v.Prediction = t.Classes[s.Target], t.Classes[s.Prediction]
+		v.Target, v.Prediction = cut(t.Classes[s.Target], maxName), cut(t.Classes[s.Prediction], maxName)
 		v.Scores = t.scores(s)
 	}
 	first, err := s.Picture.show(s.Saliency)
@@ -128,7 +129,7 @@ func (t *Test) scores(s *Sample) []score {
 			if !finite(percent) {
 				percent, text = 0, "not a number"
 			}
-			scores = append(scores, score{t.Classes[c], text, min(max(percent, 0), 100), c == s.Target})
+			scores = append(scores, score{cut(t.Classes[c], maxName), text, min(max(percent, 0), 100), c == s.Target})
 		}
 	}
 	return scores
@@ -140,7 +141,7 @@ func significant(v float64) string {
 }
 
 // limitOf returns the magnitude of a saliency that has the full colour.
-func limitOf(saliency Numbers) float64 {
+func limitOf[T float32 | float64](saliency []T) float64 {
 	var m []float64
 	for _, v := range saliency {
 		if a := math.Abs(float64(v)); finite(a) && a > 0 {
@@ -201,7 +202,7 @@ func (p *Picture) runs(saliency Numbers) []run {
 			flush()
 			class = c
 		}
-		text.WriteString(visible(piece))
+		text.WriteString(visible(cut(piece, pieceLength)))
 	}
 	flush()
 	if skipped > 0 {
@@ -265,16 +266,16 @@ func (p *Picture) showImage(saliency Numbers) (shownPicture, error) {
 		return shownPicture{}, err
 	}
 	v := shownPicture{Drawings: []figure{{Title: "image", Drawing: p.overlay(uri, "", false)}}}
+	if p.Path != nil {
+		v.Drawings = append(v.Drawings, figure{Title: "path", Drawing: p.overlay(uri, "", true)})
+	}
 	if saliency != nil {
-		salient, err := signedImage(p.place(saliency, f), limitOf(saliency))
+		rows := p.place(saliency, f)
+		salient, err := signedImage(rows, limitOf(slices.Concat(rows...)))
 		if err != nil {
 			return v, err
 		}
-		v.Drawings = append(v.Drawings, figure{Title: "saliency", Drawing: p.overlay(uri, salient, true)})
-	}
-	if p.Path != nil {
-		v.Drawings[0].Drawing = p.overlay(uri, "", true)
-		v.Drawings[0].Title = "image and path"
+		v.Drawings = append(v.Drawings, figure{Title: "saliency", Drawing: p.overlay(uri, salient, false)})
 	}
 	v.Note = fmt.Sprintf("%d \u00d7 %d, read row by row", p.Width, p.Height)
 	if p.Order != nil {
@@ -291,7 +292,7 @@ func (p *Picture) showImage(saliency Numbers) (shownPicture, error) {
 // overlay draws an image, over it its saliency, if there is any, and the path
 // through it.
 func (p *Picture) overlay(uri, salient template.URL, path bool) template.HTML {
-	const side = 180.0
+	const side = 150.0
 	scale := side / float64(max(p.Width, p.Height))
 	w, h := scale*float64(p.Width), scale*float64(p.Height)
 	var s svg

@@ -5,6 +5,12 @@ import (
 	"math"
 )
 
+// The heights of these plots.
+const (
+	waveHeight   = 170
+	seriesHeight = 210
+)
+
 // showWave returns a wave over its saliency.
 func (p *Picture) showWave(saliency Numbers) (shownPicture, error) {
 	n := len(p.Samples)
@@ -13,6 +19,7 @@ func (p *Picture) showWave(saliency Numbers) (shownPicture, error) {
 		label, scale = "seconds", 1/float64(p.Rate)
 	}
 	pl := newPlot(label, "amplitude")
+	pl.setHeight(waveHeight)
 	pl.x.lo, pl.x.hi = 0, scale*float64(max(n, 1))
 	lo, hi, xs := outline(p.Samples, waveColumns, scale)
 	pl.y.span(lo, hi)
@@ -47,24 +54,25 @@ func outline(samples Numbers, n int, scale float64) (lo, hi, xs []float64) {
 	return lo, hi, xs
 }
 
-// stripes draws a saliency behind the data, from one end to another.
+// stripes draws a saliency behind the data, from one end to another: what steps that
+// are too many for columns of their own amount to together.
 func (p *plot) stripes(saliency Numbers, from, to float64) error {
-	limit := limitOf(saliency)
-	if limit == 0 {
+	if len(saliency) == 0 {
 		return nil
 	}
 	row := make([]float64, min(len(saliency), waveColumns))
 	for i, v := range saliency {
-		c := &row[i*len(row)/len(saliency)]
-		if math.Abs(float64(v)) > math.Abs(*c) {
-			*c = float64(v)
+		if finite(float64(v)) {
+			row[i*len(row)/len(saliency)] += float64(v)
 		}
 	}
-	uri, err := signedImage([][]float64{row}, limit)
+	uri, err := signedImage([][]float64{row}, limitOf(row))
 	if err != nil {
 		return err
 	}
+	p.WriteString(`<g class="stripes">`)
 	p.image(uri, from, p.y.to, to-from, p.y.from-p.y.to)
+	p.WriteString("</g>")
 	return nil
 }
 
@@ -93,7 +101,8 @@ func (s *Series) figure(saliency Numbers) (figure, error) {
 	past, pastAt := steps(s.Past[first:], first-len(s.Past)+1)
 	came, cameAt := steps(s.Future, 1)
 	said, saidAt := steps(s.Forecast, 1)
-	p := newPlot("steps from now", s.Name)
+	p := newPlot("steps from now", "")
+	p.setHeight(seriesHeight)
 	lists := [][]float64{past, came, said}
 	quantiles := make([][]float64, len(s.Quantiles))
 	var at []float64
