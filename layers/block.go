@@ -89,13 +89,20 @@ func (c BlockConfig) Validate() error {
 			return fmt.Errorf("BlockConfig: a block keeps the length of a sequence: %w", err)
 		}
 	}
-	if _, ok := c.Mixer.(interface{ hasResidual() }); ok && !c.NoResidual {
+	if HasResidual(c.Mixer) && !c.NoResidual {
 		return fmt.Errorf("BlockConfig: a %s has residuals of its own: want NoResidual, as a rule with NoNorm", kindOf(c.Mixer))
 	}
 	if err := errors.Join(c.Norm.Validate(), validateEps("NormEps", c.NormEps), DropoutConfig{P: c.Dropout}.Validate()); err != nil {
 		return fmt.Errorf("BlockConfig: %w", err)
 	}
 	return nil
+}
+
+// HasResidual says whether the layers of a configuration have norms and residuals of
+// their own, so that a block around one has NoResidual, and NoNorm as a rule.
+func HasResidual(c MixerConfig) bool {
+	_, ok := c.(interface{ hasResidual() })
+	return ok
 }
 
 // wantFeatures is the error of a mixer that does not keep the number of features.

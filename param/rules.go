@@ -3,6 +3,8 @@ package param
 import (
 	"fmt"
 	"math"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -132,15 +134,22 @@ func (rs Rules) Clone() Rules {
 	return c
 }
 
-// some lists names, not too many.
+// numbered matches the number of a layer in a name.
+var numbered = regexp.MustCompile(`\.\d+\.`)
+
+// some lists names as patterns: those that differ by a number alone once, and not too
+// many.
 func some(ps []Param) string {
-	const most = 8
+	const most = 40
 	var names []string
-	for _, p := range ps[:min(len(ps), most)] {
-		names = append(names, fmt.Sprintf("%q", p.Name))
+	for _, p := range ps {
+		name := fmt.Sprintf("%q", numbered.ReplaceAllString(p.Name, ".*."))
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
-	if more := len(ps) - most; more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(names, ", ")
 }

@@ -43,7 +43,7 @@ func TestRules(t *testing.T) {
 		t.Error("a hint is the rule's own")
 	}
 	for want, r := range map[string]param.Rule{
-		`rule "decoder.*": want a pattern of one of the parameters "encoder.w", "blocks.0.w", "blocks.1.w", got one of none`: param.Freeze("decoder.*"),
+		`rule "decoder.*": want a pattern of one of the parameters "encoder.w", "blocks.*.w", got one of none`: param.Freeze("decoder.*"),
 		"rule: want a pattern of names, got an empty one":                                                                    {Frozen: new(bool)},
 		`rule "*": want one of Frozen, LR and WeightDecay, got none`:                                                         {Pattern: "*"},
 		`rule "*": want a finite learning rate > 0, got 0`:                                                                   param.Rate("*", 0),

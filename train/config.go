@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/param"
 )
 
 // Duration is a time.Duration that JSON writes as text: "9m30s".
@@ -96,6 +98,9 @@ type Config struct {
 	WeightDecay float64 `json:"weight_decay"`
 	// Clip bounds the norm of all gradients; 0 means no bound.
 	Clip float64 `json:"clip,omitempty"`
+	// Rules change what the model's parameters recommend about themselves: one can be
+	// frozen, or have a rate of its own.
+	Rules param.Rules `json:"rules,omitempty"`
 	// Schedule says how the learning rates change over the run.
 	Schedule Schedule `json:"schedule"`
 
@@ -162,6 +167,11 @@ func (c Config) Validate() error {
 	}
 	if err := checkBuckets("Config", c.Buckets); err != nil {
 		return err
+	}
+	for _, r := range c.Rules {
+		if err := r.Validate(); err != nil {
+			return fmt.Errorf("train: Config: %w", err)
+		}
 	}
 	return c.Schedule.Validate()
 }

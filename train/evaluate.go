@@ -42,20 +42,21 @@ func (t *Trainer) validate(ctx context.Context) error {
 }
 
 // Evaluate returns the metrics of the model as it is on other data: the test
-// data. It changes nothing.
-func (t *Trainer) Evaluate(ctx context.Context, ds task.Dataset) (Metrics, error) {
+// data. It changes nothing. each, if there is one, is called with every batch and
+// what the model makes of it, which are valid until it returns.
+func (t *Trainer) Evaluate(ctx context.Context, ds task.Dataset, each ...func(out *task.Outputs, b *task.Batch) error) (Metrics, error) {
 	l, err := newLoader(ds, t.loaderConfig(false))
 	if err != nil {
 		return Metrics{}, fmt.Errorf("train: Evaluate: %w", err)
 	}
-	m, err := t.evaluate(ctx, l)
+	m, err := t.evaluate(ctx, l, each...)
 	if err != nil {
 		return Metrics{}, fmt.Errorf("train: Evaluate: %w", err)
 	}
 	return m, nil
 }
 
-func (t *Trainer) evaluate(ctx context.Context, l *Loader) (Metrics, error) {
+func (t *Trainer) evaluate(ctx context.Context, l *Loader, each ...func(out *task.Outputs, b *task.Batch) error) (Metrics, error) {
 	batches, err := l.Stream(ctx, Position{}, 1)
 	if err != nil {
 		return Metrics{}, err
@@ -83,6 +84,11 @@ func (t *Trainer) evaluate(ctx context.Context, l *Loader) (Metrics, error) {
 		}
 		if err := sum.add(out, b); err != nil {
 			return Metrics{}, fmt.Errorf("in %v: %w", b, err)
+		}
+		for _, f := range each {
+			if err := f(out, b); err != nil {
+				return Metrics{}, err
+			}
 		}
 		states.commit()
 	}

@@ -11,6 +11,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/param"
 )
 
 // No run has memory in common with the configuration it is given.
@@ -18,6 +19,7 @@ func TestRunsShareNoMemoryWithTheirCaller(t *testing.T) {
 	testutil.CheckConfigs(t, map[string][]func() (given, kept any, out []any){
 		"Config": {func() (given, kept any, out []any) {
 			cfg, mc, train, val := tinyRun(t.TempDir())
+			cfg.Rules = param.Rules{param.Rate("*", 0.01)}
 			return cfg, newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val), nil
 		}},
 		"LoaderConfig": {func() (given, kept any, out []any) {

@@ -53,7 +53,7 @@ type output struct {
 }
 
 // newSession builds, differentiates and compiles a graph for batches like b.
-func newSession(m Model, mode task.Mode, b *task.Batch) (s *session, err error) {
+func newSession(m Model, rules param.Rules, mode task.Mode, b *task.Batch) (s *session, err error) {
 	defer func() {
 		if err != nil {
 			s, err = nil, fmt.Errorf("%v graph for batches (%d, %d): %w", mode, b.B, b.L, err)
@@ -69,6 +69,9 @@ func newSession(m Model, mode task.Mode, b *task.Batch) (s *session, err error) 
 		return nil, err
 	}
 	if err := s.place(b); err != nil {
+		return nil, err
+	}
+	if err := rules.Apply(graph.Params); err != nil {
 		return nil, err
 	}
 	return s, s.compile(mode)

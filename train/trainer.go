@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/weights"
+	"github.com/gorgonia-s4/s4/param"
 	"github.com/gorgonia-s4/s4/task"
 )
 
@@ -121,6 +122,9 @@ func New(cfg Config, m Model, train, val task.Dataset, opts ...Option) (*Trainer
 	if err := t.checkModel(); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
+	if _, err := t.params(); err != nil { // also with an optimiser of the caller's
+		return nil, fmt.Errorf("train: Config: %w", err)
+	}
 	for _, prepare := range []func() error{t.prepareMetrics, t.prepareOptimizer} {
 		if err := prepare(); err != nil {
 			return nil, err
@@ -151,6 +155,13 @@ func (t *Trainer) checkModel() error {
 	return nil
 }
 
+// params returns the model's parameters with the hints that the rules of the run give
+// them.
+func (t *Trainer) params() ([]param.Param, error) {
+	ps := t.model.Params()
+	return ps, t.cfg.Rules.Apply(ps)
+}
+
 func (t *Trainer) prepareMetrics() error {
 	err := checkMetrics(t.metrics)
 	if err == nil {
@@ -171,7 +182,11 @@ func (t *Trainer) prepareOptimizer() error {
 	t.gradients.Clip = t.cfg.Clip
 	var own []weights.Var // what a step that fails may have changed
 	if t.opt == nil {
-		t.opt = NewAdamW(Groups(t.model.Params(), LR(t.cfg.LR), WeightDecay(t.cfg.WeightDecay)))
+		ps, err := t.params()
+		if err != nil {
+			return err
+		}
+		t.opt = NewAdamW(Groups(ps, LR(t.cfg.LR), WeightDecay(t.cfg.WeightDecay)))
 	}
 	switch o := t.opt.(type) {
 	case *AdamW: // fails before it has changed anything
@@ -226,7 +241,7 @@ func (t *Trainer) session(mode task.Mode, b *task.Batch) (*session, error) {
 	if s, ok := t.sessions[key]; ok {
 		return s, nil
 	}
-	s, err := newSession(t.model, mode, b)
+	s, err := newSession(t.model, t.cfg.Rules, mode, b)
 	if err != nil {
 		return nil, err
 	}

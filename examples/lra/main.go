@@ -2,19 +2,32 @@
 // Range Arena (Tay et al. 2021, arXiv:2011.04006).
 //
 //	go run ./examples/lra                   ListOps, a preset for two cores and ten minutes, no download
-//	go run ./examples/lra -layer lstm       the same with another layer
-//	go run ./examples/lra -preset paper     the configuration of the S4D paper
+//	go run ./examples/lra -model lstm       the same with another layer
+//	go run ./examples/lra -preset paper     the published configuration of S4
 //	go run ./examples/lra -task image -data cifar-10-batches-bin
 //	go run ./examples/lra -h                every option
+//	go run ./examples/lra eval -run runs/listops-quick
+//	go run ./examples/lra predict -run runs/listops-quick expressions.txt
 //
 // Ctrl-C finishes the step, saves and stops; the same command with -resume goes
 // on. A second Ctrl-C ends the program at once.
+//
+// The presets are files in presets, to copy and edit: -config reads one.
 package main
 
 import (
-	"os"
+	"embed"
 
-	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/examples/internal/experiment"
 )
 
-func main() { option.Exit("lra", run(option.UntilInterrupt(), os.Args[1:], os.Stdout)) }
+//go:embed presets
+var presets embed.FS
+
+// program is the command.
+var program = experiment.Program{
+	Name: "lra", About: "Train a sequence model on a task of Long Range Arena.",
+	Tasks: []experiment.Task{listOps, image}, Presets: presets, Task: "listops", Preset: "quick",
+}
+
+func main() { program.Main() }

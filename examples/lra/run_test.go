@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/train"
@@ -24,7 +22,7 @@ import (
 func lra(t *testing.T, ctx context.Context, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	err := run(ctx, args, &out)
+	err := program.Run(ctx, args, nil, &out)
 	return out.String(), err
 }
 
@@ -42,7 +40,7 @@ func TestSmokePresetRunsEveryPart(t *testing.T) {
 	data, runDir := filepath.Join(dir, "data"), filepath.Join(dir, "run")
 	out := mustRun(t, "-preset", "smoke", "-cache", data, "-out", runDir)
 	for _, want := range []string{
-		"generated 300 ListOps examples (kept in " + data + " ", "200 training, 50 validation, 50 test examples",
+		"generating ListOps examples, kept in " + data + ": 300 of 300", "200 training, 50 validation, 50 test examples",
 		"blocks.1", "parameters: 2442", "evaluation at step 20", "finished after 20 steps", "test accuracy", "commonest class",
 	} {
 		if !strings.Contains(out, want) {
@@ -59,7 +57,7 @@ func TestSmokePresetRunsEveryPart(t *testing.T) {
 	if _, err := lra(t, context.Background(), "-preset", "smoke", "-cache", data, "-out", runDir); err == nil {
 		t.Error("a second run replaced the first")
 	}
-	if out := mustRun(t, "-preset", "smoke", "-cache", data, "-out", runDir, "-overwrite"); strings.Contains(out, "generated") {
+	if out := mustRun(t, "-preset", "smoke", "-cache", data, "-out", runDir, "-overwrite"); strings.Contains(out, "generating") {
 		t.Errorf("the data were generated twice:\n%s", out)
 	}
 }
@@ -77,7 +75,7 @@ func TestResumedRunEqualsUnbroken(t *testing.T) {
 	// Stop a run in the middle, as Ctrl-C does, and go on.
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	err := run(ctx, args("cut"), &cancelWriter{at: "evaluation at step 10", cancel: cancel})
+	err := program.Run(ctx, args("cut"), nil, &cancelWriter{at: "evaluation at step 10", cancel: cancel})
 	if stop := new(train.InterruptedError); !errors.As(err, &stop) || stop.Step != 10 || !strings.Contains(err.Error(), "-resume") {
 		t.Fatalf("got error %v, want an interruption after step 10 that says how to go on", err)
 	}
@@ -111,7 +109,7 @@ func TestInterruptionSaysWhere(t *testing.T) {
 		if c.at == "" {
 			cancel()
 		}
-		if err := run(ctx, args, &cancelWriter{at: c.at, cancel: cancel}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := program.Run(ctx, args, nil, &cancelWriter{at: c.at, cancel: cancel}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", err, c.want)
 		}
 		cancel()
@@ -135,14 +133,14 @@ func (w *cancelWriter) Write(p []byte) (int, error) {
 	return w.Buffer.Write(p)
 }
 
-// Every layer is trained, saved and gone on with, by its name alone.
+// Layers are trained, saved and gone on with, by their names alone.
 func TestEveryLayer(t *testing.T) {
 	data := t.TempDir()
 	for name, want := range map[string]string{
 		"s4d": "S4D", "s4": "kernel.P", "dss": "kernel.Lambda", "lssl": "kernel.pl",
 		"transformer": "self_attn", "lstm": "LSTM", "gru": "GRU", "rnn": "RNN", "tcn": "TCN", "convnet": "ConvNet", "longconv": "LongConv",
 	} {
-		args := []string{"-preset", "smoke", "-layer", name, "-cache", data, "-out", filepath.Join(t.TempDir(), "run"), "-eval-every", "1", "-warmup", "0", "-steps", "2"}
+		args := []string{"-preset", "smoke", "-model", name, "-cache", data, "-out", filepath.Join(t.TempDir(), "run"), "-eval-every", "1", "-warmup", "0", "-steps", "2"}
 		out := mustRun(t, args...)
 		for _, want := range []string{want, "finished after 2 steps", "test accuracy"} {
 			if !strings.Contains(out, want) {
@@ -155,30 +153,36 @@ func TestEveryLayer(t *testing.T) {
 	}
 }
 
-// Every layer is the layer of that kind of the library, and one of them is tried.
-func TestLayersAreKindsOfMixers(t *testing.T) {
-	for _, k := range kinds {
-		if !slices.Contains(layers.MixerKinds(), k.name) {
-			t.Errorf("%s: want one of %q", k.name, layers.MixerKinds())
+// Every kind of layer of the library is a model.
+func TestModelsAreKindsOfMixers(t *testing.T) {
+	names := program.ModelNames()
+	for _, kind := range layers.MixerKinds() {
+		if !slices.Contains(names, kind) {
+			t.Errorf("no model %s, got %q", kind, names)
 		}
-		o, err := parseOptions([]string{"-preset", "smoke", "-layer", k.name, "-cache", "x"}, &bytes.Buffer{})
+		r, err := program.Check([]string{"-preset", "smoke", "-model", kind}, 200, 60)
 		if err != nil {
-			t.Errorf("%s: %v", k.name, err)
+			t.Errorf("%s: %v", kind, err)
 			continue
 		}
-		text, err := json.Marshal(o.model.Stack.Blocks[0])
-		if want := fmt.Sprintf(`{"kind":%q,`, k.name); err != nil || !strings.Contains(string(text), want) {
+		s, err := r.Stack(64)
+		if err != nil {
+			t.Errorf("%s: %v", kind, err)
+			continue
+		}
+		text, err := json.Marshal(s.Blocks[0])
+		if want := fmt.Sprintf(`{"kind":%q,`, kind); err != nil || !strings.Contains(string(text), want) {
 			t.Errorf("got a block %s (%v), want a mixer %s", text, err, want)
 		}
-		if n := o.model.Stack.Len(); n != o.depth && k.name != "tcn" || o.model.Stack.DModel() != o.s4d.DModel {
-			t.Errorf("%s: got %d blocks of %d features, want %d of %d", k.name, n, o.model.Stack.DModel(), o.depth, o.s4d.DModel)
+		if n := s.Len(); n != 2 && kind != "tcn" || s.DModel() != 16 {
+			t.Errorf("%s: got %d blocks of %d features, want 2 of 16", kind, n, s.DModel())
 		}
 	}
 }
 
 func TestRank(t *testing.T) {
 	dir := t.TempDir()
-	out := mustRun(t, "-preset", "smoke", "-layer", "s4", "-rank", "2", "-steps", "2", "-cache", filepath.Join(dir, "data"), "-out", filepath.Join(dir, "run"))
+	out := mustRun(t, "-preset", "smoke", "-model", "s4", "-rank", "2", "-steps", "2", "-cache", filepath.Join(dir, "data"), "-out", filepath.Join(dir, "run"))
 	if want := "(2, 16, 4, 2)"; !strings.Contains(out, want) {
 		t.Errorf("no %q in\n%s", want, out)
 	}
@@ -200,6 +204,20 @@ func TestMixerInJSON(t *testing.T) {
 	}
 }
 
+// stackOf returns the blocks that a command line makes.
+func stackOf(t *testing.T, args ...string) layers.StackConfig {
+	t.Helper()
+	r, err := program.Check(args, 1000, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.Stack(1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // A mixer that has residuals of its own has no other around it, and behind the last
 // one that normalises first there is a norm.
 func TestMixerWithResidualsOfItsOwn(t *testing.T) {
@@ -208,12 +226,7 @@ func TestMixerWithResidualsOfItsOwn(t *testing.T) {
 		`{"kind": "transformer", "d_model": 4, "heads": 2}`:                  "",
 		`{"kind": "tcn", "in": 4, "out": 4}`:                                 "",
 	} {
-		o, err := parseOptions([]string{"-mixer", text, "-layers", "3", "-cache", "x"}, &bytes.Buffer{})
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		s := o.model.Stack
+		s := stackOf(t, "-mixer", text, "-layers", "3")
 		if b := s.Blocks[0]; s.Len() != 3 || s.Norm != norm || !b.NoResidual || b.Norm != layers.NoNorm || b.Dropout != 0 {
 			t.Errorf("%s: got %d blocks %+v and norm %q", text, s.Len(), b, s.Norm)
 		}
@@ -229,11 +242,7 @@ func TestPositionsOfTheTransformer(t *testing.T) {
 		{"listops", layers.TransformerConfig{Inner: 64, Heads: 8, FF: 128, Positions: layers.SinusoidalPositions}},
 		{"image", layers.TransformerConfig{Inner: 32, Heads: 8, FF: 64, Positions: layers.LearnedPositions, MaxLen: 1024}},
 	} {
-		o, err := parseOptions([]string{"-task", c.task, "-layer", "transformer", "-data", "x", "-bidirectional=false"}, &bytes.Buffer{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, b := range o.model.Stack.Blocks {
+		for i, b := range stackOf(t, "-task", c.task, "-model", "transformer", "-data", "x", "-bidirectional=false").Blocks {
 			got := b.Mixer.(layers.TransformerConfig)
 			if i > 0 {
 				c.want.Positions, c.want.MaxLen = "", 0
@@ -249,24 +258,9 @@ func TestPositionsOfTheTransformer(t *testing.T) {
 // the preset.
 func TestLevelsOfTheTCN(t *testing.T) {
 	for preset, want := range map[string]int{"smoke": 3, "quick": 8, "paper": 8} {
-		o, err := defaults("listops", preset, "tcn")
-		if err != nil || o.depth != want {
-			t.Errorf("%s: got %d levels (%v), want %d", preset, o.depth, err, want)
-		}
-	}
-}
-
-// A run of another layer than the first has a directory of its own.
-func TestDirectoryOfALayer(t *testing.T) {
-	for want, args := range map[string][]string{
-		"listops-quick": nil, "listops-paper-lssl": {"-preset", "paper", "-layer", "lssl"}, "listops-quick-linear": {"-mixer", `{"kind":"linear","in":2,"out":2}`},
-	} {
-		o, err := parseOptions(append(args, "-cache", "x"), &bytes.Buffer{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := filepath.Join("runs", want); o.out != want {
-			t.Errorf("%q: got %s, want %s", args, o.out, want)
+		c := stackOf(t, "-preset", preset, "-model", "tcn").Blocks[0].Mixer.(layers.TCNConfig)
+		if c.Levels != want {
+			t.Errorf("%s: got %d levels, want %d", preset, c.Levels, want)
 		}
 	}
 }
@@ -281,7 +275,7 @@ func TestPublishedFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := mustRun(t, "-preset", "smoke", "-data", dir, "-out", filepath.Join(dir, "run"), "-steps", "2", "-warmup", "0", "-eval-every", "1")
-	if !strings.Contains(out, "40 training, 10 validation, 10 test examples") || strings.Contains(out, "generated") {
+	if !strings.Contains(out, "40 training, 10 validation, 10 test examples") || strings.Contains(out, "generating") {
 		t.Errorf("the published files were not read:\n%s", out)
 	}
 	if err := os.Remove(filepath.Join(dir, "basic_val.tsv")); err != nil {
@@ -325,53 +319,53 @@ func TestImageTask(t *testing.T) {
 
 func TestOptionErrors(t *testing.T) {
 	for want, args := range map[string][]string{
-		`-task: want one of listops, image, got "text"`:                                                          {"-task", "text"},
-		`-preset: want one of quick, paper, smoke, got "fast"`:                                                   {"-preset=fast"},
-		`invalid value "tanhh" for flag -activation: want one of gelu`:                                           {"-activation", "tanhh"},
-		`-init: want one of [lin`:                                                                                {"-init", "legt"},
-		"with -layer s4, got \"lin\"":                                                                            {"-layer", "s4", "-init", "lin"},
-		`invalid value "hilbert" for flag -init: want one of lin`:                                                {"-init", "hilbert"},
-		"flag provided but not defined: -dmodel":                                                                 {"-dmodel", "3"},
-		`want options only, got "listops"`:                                                                       {"listops"},
-		"-task image needs -data":                                                                                {"-task", "image"},
-		"-resume goes on with the run in -out":                                                                   {"-resume", "-overwrite"},
-		`invalid value "1,x" for flag -buckets: want whole numbers`:                                              {"-buckets", "1,x"},
-		"train: want -lr > 0, got -1":                                                                            {"-lr", "-1"},
-		"want -batch >= 1, got 0":                                                                                {"-batch", "0"},
-		"want -micro-batch >= 0, got -1":                                                                         {"-micro-batch", "-1"},
-		"want -micro-batch to divide -batch, 32, got 5":                                                          {"-batch", "32", "-micro-batch", "5"},
-		"want -buckets positive and ascending":                                                                   {"-buckets", "64, 32"},
-		`invalid value "soon" for flag -max-time`:                                                                {"-max-time", "soon"},
-		`want -freeze to name some of dt, A, B, C, D, got "Q"`:                                                   {"-freeze", "A, Q", "-preset", "smoke"},
-		"models: want an even -d-state >= 2 (conjugate pairs), got 3":                                            {"-d-state", "3", "-preset", "smoke"},
-		"invalid value 0 for flag -d-state":                                                                      {"-d-state", "0"},
-		"invalid value 0 for flag -lr-ssm":                                                                       {"-lr-ssm", "0.0"},
-		"-fixed-b is about -layer s4d: want none with -layer s4":                                                 {"-layer", "s4", "-fixed-b"},
-		"-disc is about -layer s4d: want none with -layer dss":                                                   {"-layer", "dss", "-disc", "zoh"},
-		"-rank is about -layer s4: want none with -layer s4d":                                                    {"-rank", "1"},
-		"-n-ssm is about -layer s4d, s4, lssl: want none with -layer dss":                                        {"-layer=dss", "-n-ssm", "1"},
-		"-norm is about -layer s4d, s4, dss, lssl, lstm, gru, rnn, convnet, longconv: want none with -layer tcn": {"-layer", "tcn", "-norm", "batch"},
-		"-mixer is the whole configuration of the layer: want no -dropout with it":                               {"-mixer", `{"kind":"tcn","in":4,"out":4}`, "-dropout", "0.1"},
-		"-layer: want one of s4d, s4, dss, lssl":                                                                 {"-layer", "s5"},
-		"-init: want one of [legs legt lagt] with -layer lssl, got \"lin\"":                                      {"-layer", "lssl", "-init", "lin"},
-		"-mixer is the whole configuration of the layer: want no -d-state with it":                               {"-mixer", `{"kind":"s4d","d_model":4}`, "-d-state", "4"},
-		"-mixer is the whole configuration of the layer: want no -layer with it":                                 {"-mixer", `{"kind":"s4d","d_model":4}`, "-layer", "s4d"},
-		"-mixer is the whole configuration of the layer: want no -d-model with it":                               {"-mixer", `{"kind":"s4d","d_model":4}`, "-d-model", "8"},
-		`for flag -mixer: block: mixer: want a kind, one of`:                                                     {"-mixer", `{"kind":"s5"}`},
-		`for flag -mixer: block: mixer of kind "s4d": json: unknown field "states"`:                              {"-mixer", `{"kind":"s4d","states":4}`},
-		`for flag -mixer: want an object in JSON`:                                                                {"-mixer", `{"kind":"s4d"},"norm":"batch"`},
-		`for flag -mixer: want an object, got null`:                                                              {"-mixer", `null`},
-		`-mixer: S4DConfig: want DModel >= 1, got 0`:                                                             {"-mixer", `{"kind":"s4d"}`},
-		"-off-by-one is about the second kernel":                                                                 {"-off-by-one"},
-		"want both or neither":                                                                                   {"-preset", "paper", "-bidirectional=false", "-off-by-one"},
-		"-drop and -drop-patience are about -schedule plateau":                                                   {"-drop", "0.5"},
-		"want -drop in (0, 1), got 2":                                                                            {"-schedule", "plateau", "-drop", "2"},
-		"want -n-ssm a divisor of the number of features H = 64, got 3":                                          {"-n-ssm", "3"},
-		"want 0 < -dt-min <= -dt-max, got -dt-min = 1, -dt-max = 0.1":                                            {"-dt-min", "1"},
-		"-max-length: want >= -min-length + 2 = 52":                                                              {"-min-length", "50", "-max-length", "40"},
-		"-train-examples: want >= 1, got -5":                                                                     {"-train-examples", "-5"},
-		"want -steps or -epochs >= 1, got neither":                                                               {"-steps", "0"},
-		"want -layers >= 0 and at most 4096 blocks in all":                                                       {"-layers", "-1"},
+		`-task: want one of listops, image, got "text"`:                {"-task", "text"},
+		`-preset: want one of quick, small, paper, smoke, got "fast"`:  {"-preset=fast"},
+		`invalid value "tanhh" for flag -activation: want one of gelu`: {"-activation", "tanhh"},
+		`-init: want one of [lin`:                                      {"-init", "legt"},
+		"with -model s4, got \"lin\"":                                  {"-model", "s4", "-init", "lin"},
+		`invalid value "hilbert" for flag -init: want one of lin`:      {"-init", "hilbert"},
+		"flag provided but not defined: -dmodel":                       {"-dmodel", "3"},
+		`want options only, got "listops"`:                             {"listops"},
+		"-task image needs -data":                                      {"-task", "image"},
+		"-resume goes on with the run in -out":                         {"-resume", "-overwrite"},
+		`invalid value "1,x" for flag -buckets: want whole numbers`:    {"-buckets", "1,x"},
+		"train: want -lr > 0, got -1":                                  {"-lr", "-1"},
+		"want -batch >= 1, got 0":                                      {"-batch", "0"},
+		"want -micro-batch >= 0, got -1":                               {"-micro-batch", "-1"},
+		"want -micro-batch to divide -batch, 32, got 5":                {"-batch", "32", "-micro-batch", "5"},
+		"want -buckets positive and ascending":                         {"-buckets", "64, 32"},
+		`invalid value "soon" for flag -max-time`:                      {"-max-time", "soon"},
+		`-freeze and -rate: param: rule "Q": want a pattern of one of the parameters "encoder.weight", "blocks.*.layer.kernel.log_dt"`: {"-freeze", "A, Q", "-preset", "smoke"},
+		"models: want an even -d-state >= 2 (conjugate pairs), got 3":                                                                  {"-d-state", "3", "-preset", "smoke"},
+		"invalid value 0 for flag -d-state":                               {"-d-state", "0"},
+		"invalid value 0 for flag -lr-ssm":                                {"-lr-ssm", "0.0"},
+		"-fixed-b is about -model s4d: want none with -model s4":          {"-model", "s4", "-fixed-b"},
+		"-disc is about -model s4d: want none with -model dss":            {"-model", "dss", "-disc", "zoh"},
+		"-rank is about -model s4: want none with -model s4d":             {"-rank", "1"},
+		"-n-ssm is about -model s4d, s4, lssl: want none with -model dss": {"-model=dss", "-n-ssm", "1"},
+		"-norm is about -model s4d, s4, dss, lssl, lstm, gru, rnn, convnet, longconv, conv1d, attention, feedforward, linear, position: want none with -model tcn": {"-model", "tcn", "-norm", "batch"},
+		"-mixer is the whole configuration of the layer: want no -dropout with it":                                                                                 {"-mixer", `{"kind":"tcn","in":4,"out":4}`, "-dropout", "0.1"},
+		"-model: want one of s4d, s4, dss, lssl":                                    {"-model", "s5"},
+		"-init: want one of [legs legt lagt] with -model lssl, got \"lin\"":         {"-model", "lssl", "-init", "lin"},
+		"-mixer is the whole configuration of the layer: want no -d-state with it":  {"-mixer", `{"kind":"s4d","d_model":4}`, "-d-state", "4"},
+		"-mixer is the whole configuration of the layer: want no -model with it":    {"-mixer", `{"kind":"s4d","d_model":4}`, "-model", "s4d"},
+		"-mixer is the whole configuration of the layer: want no -d-model with it":  {"-mixer", `{"kind":"s4d","d_model":4}`, "-d-model", "8"},
+		`for flag -mixer: block: mixer: want a kind, one of`:                        {"-mixer", `{"kind":"s5"}`},
+		`for flag -mixer: block: mixer of kind "s4d": json: unknown field "states"`: {"-mixer", `{"kind":"s4d","states":4}`},
+		`for flag -mixer: want an object in JSON`:                                   {"-mixer", `{"kind":"s4d"},"norm":"batch"`},
+		`for flag -mixer: want an object, got null`:                                 {"-mixer", `null`},
+		`-mixer: S4DConfig: want DModel >= 1, got 0`:                                {"-mixer", `{"kind":"s4d"}`},
+		"-off-by-one is about the second kernel":                                    {"-off-by-one"},
+		"want both or neither":                                                      {"-preset", "paper", "-bidirectional=false", "-off-by-one"},
+		"-drop and -drop-patience are about -schedule plateau":                      {"-drop", "0.5"},
+		"want -drop in (0, 1), got 2":                                               {"-schedule", "plateau", "-drop", "2"},
+		"want -n-ssm a divisor of the number of features H = 64, got 3":             {"-n-ssm", "3"},
+		"want 0 < -dt-min <= -dt-max, got -dt-min = 1, -dt-max = 0.1":               {"-dt-min", "1"},
+		"-max-length: want >= -min-length + 2 = 52":                                 {"-min-length", "50", "-max-length", "40"},
+		"-train-examples: want >= 1, got -5":                                        {"-train-examples", "-5"},
+		"want -steps or -epochs >= 1, got neither":                                  {"-steps", "0"},
+		"want -layers >= 0 and at most 4096 blocks in all":                          {"-layers", "-1"},
 		"no such file":                                       {"-task", "image", "-data", "/nonexistent"},
 		"basic_train.tsv: no such file":                      {"-data", "/nonexistent"},
 		"-warmup: want fewer than the 50 of -steps, got 200": {"-steps", "50", "-warmup", "200"},
@@ -395,63 +389,5 @@ func TestMistakesAreFoundBeforeTheDataAreMade(t *testing.T) {
 	}
 	if _, err := os.Stat(data); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%s: got %v, want no such directory", data, err)
-	}
-}
-
-func TestHelpListsEveryOptionWithItsDefault(t *testing.T) {
-	out, err := lra(t, context.Background(), "-h", "-preset", "paper")
-	if !errors.Is(err, flag.ErrHelp) {
-		t.Fatalf("got error %v", err)
-	}
-	o, err := defaults("listops", "paper", "s4d")
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.flags().VisitAll(func(f *flag.Flag) {
-		if !strings.Contains(out, "\n  -"+f.Name+" ") {
-			t.Errorf("no -%s in the help text", f.Name)
-		}
-	})
-	for _, want := range []string{"-task listops -preset paper -layer s4d", "State space layers (s4d, s4, dss, lssl):", "-n-ssm int", "each feature; with s4d, s4,", "(default 128)", "gelu, gelu_tanh, relu, silu, tanh, sigmoid, identity"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("no %q in\n%s", want, out)
-		}
-	}
-}
-
-func TestHelpFitsATerminal(t *testing.T) {
-	out, err := lra(t, context.Background(), "-h")
-	if !errors.Is(err, flag.ErrHelp) {
-		t.Fatalf("got error %v", err)
-	}
-	for _, line := range strings.Split(out, "\n") {
-		if len(line) > 100 {
-			t.Errorf("%d columns: %s", len(line), line)
-		}
-	}
-}
-
-func TestEveryPresetIsValid(t *testing.T) {
-	for _, task := range taskNames {
-		for _, preset := range presetNames {
-			o, err := parseOptions([]string{"-task", task, "-preset", preset, "-data", "x"}, &bytes.Buffer{})
-			if err != nil {
-				t.Errorf("%s/%s: %v", task, preset, err)
-				continue
-			}
-			if err := o.model.Validate(); err != nil {
-				t.Errorf("%s/%s: %v", task, preset, err)
-			}
-		}
-	}
-}
-
-func TestQuickPresetEndsWithinTenMinutes(t *testing.T) {
-	o, err := defaults("listops", "quick", "s4d")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := time.Duration(o.train.MaxDuration); d == 0 || d > 570*time.Second {
-		t.Errorf("MaxDuration %v leaves no room for the data and the test in ten minutes", d)
 	}
 }

@@ -62,9 +62,13 @@ func Parse(fs *flag.FlagSet, args []string, help func()) error {
 	return nil
 }
 
-// Print writes the help for one option: its name, what it does, its default.
+// Print writes the help for one option: its name, what it does, its default. A
+// Value with a method Arg says by it what it takes.
 func Print(out io.Writer, f *flag.Flag) {
 	arg, usage := flag.UnquoteUsage(f)
+	if v, ok := f.Value.(interface{ Arg() string }); ok && arg == "value" {
+		arg = v.Arg()
+	}
 	if strings.Contains(arg, ", ") { // a list of choices: it is part of the text
 		arg = ""
 	}
@@ -72,6 +76,10 @@ func Print(out io.Writer, f *flag.Flag) {
 		usage += fmt.Sprintf(" (default %s)", f.DefValue)
 	}
 	name := strings.TrimRight("-"+f.Name+" "+arg, " ")
+	if len(name) > 21 {
+		fmt.Fprintf(out, "  %s\n", name)
+		name = ""
+	}
 	for _, line := range wrap(usage, 76) {
 		fmt.Fprintf(out, "  %-21s %s\n", name, line)
 		name = ""

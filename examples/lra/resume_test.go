@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/train"
 	"github.com/gorgonia-s4/s4/train/data/listops"
 )
@@ -28,124 +26,9 @@ func TestMain(m *testing.M) {
 	if !ok {
 		os.Exit(m.Run())
 	}
-	if err := run(context.Background(), strings.Split(args, "\n"), os.Stdout); err != nil {
+	if err := program.Run(context.Background(), strings.Split(args, "\n"), nil, os.Stdout); err != nil {
 		println(err.Error())
 		os.Exit(1)
-	}
-}
-
-// values are what the options that do not list theirs are tried with.
-var values = map[string][]string{
-	"data": {"x"}, "cache": {"x"}, "out": {"x"}, "cpuprofile": {"x"}, "seed": {"0", "18446744073709551615"},
-	"layers": {"1", "7"}, "d-model": {"1", "5", "64", "96"}, "dropout": {"0", "0.3"},
-	"d-state": {"2", "16", "256"}, "n-ssm": {"0", "1", "2"}, "channels": {"1", "2"}, "rank": {"0", "1", "3"},
-	"dt-min": {"1e-6", "0.01"}, "dt-max": {"0.01", "3"},
-	"lr-ssm": {"0.1", "1"}, "lr-dt": {"0", "0.1"}, "lr-a": {"0", "0.1"}, "lr-b": {"0", "0.1"},
-	"mixer":  {`{"kind":"s4d","d_model":4}`, `{"kind":"linear","in":3,"out":3}`},
-	"freeze": {"", "A", "A, dt", " B ,C,D"}, "follow-lr": {"", "dt, A"},
-	"steps": {"1", "2", "50", "100000"}, "epochs": {"1", "1000"}, "max-time": {"0s", "1us", "9m30s"},
-	"batch": {"1", "7", "5000"}, "micro-batch": {"0", "1", "8"}, "eval-batch": {"0", "1", "1000"}, "buckets": {"", "2048", "32, 64 ,4096"},
-	"lr": {"1e-6", "1"}, "wd": {"0", "0.3"}, "clip": {"0", "1"}, "warmup": {"0", "1"},
-	"drop": {"0.5"}, "drop-patience": {"0", "3"}, "eval-every": {"0", "1"}, "patience": {"0", "1"},
-	"train-examples": {"1", "100000"}, "test-examples": {"1", "100"},
-	"min-length": {"1", "30", "100", "600", "3000"}, "max-length": {"3", "20", "100", "600", "3000"},
-}
-
-// needs are the options that others are about.
-func needs(name, value string) []string {
-	switch {
-	case name == "drop" || name == "drop-patience":
-		return []string{"-schedule", "plateau"}
-	case name == "off-by-one":
-		return []string{"-bidirectional"}
-	case name == "init":
-		for _, k := range kinds {
-			if slices.Contains(k.inits, hippo.Init(value)) {
-				return []string{"-layer", k.name}
-			}
-		}
-	case name == "dt" && value == "part":
-		return []string{"-layer", "dss"}
-	case name == "micro-batch":
-		return []string{"-batch", "32"}
-	case name == "mixing":
-		return []string{"-channels", "1"}
-	case name == "warmup":
-		return []string{"-steps", "20"}
-	case name != "layer" && len(takers(name)) > 0:
-		return []string{"-layer", takers(name)[0]}
-	}
-	return nil
-}
-
-// No preset makes an option unusable: each is tried alone, but for the options
-// that it is about, on top of every preset.
-func TestEveryOptionGoesWithEveryPreset(t *testing.T) {
-	tried := 0
-	for _, task := range taskNames {
-		for _, preset := range presetNames {
-			o, err := defaults(task, preset, "s4d")
-			if err != nil {
-				t.Fatal(err)
-			}
-			o.flags().VisitAll(func(f *flag.Flag) {
-				for _, v := range valuesOf(t, f) {
-					args := append([]string{"-task", task, "-preset", preset}, needs(f.Name, v)...)
-					if f.Name != "task" && f.Name != "preset" {
-						args = append(args, "-"+f.Name+"="+v)
-					}
-					if task == "image" {
-						args = append(args, "-data", "x")
-					}
-					tryOptions(t, args)
-					tried++
-				}
-			})
-		}
-	}
-	if tried < 900 {
-		t.Errorf("only %d command lines", tried)
-	}
-}
-
-// valuesOf returns what an option is tried with.
-func valuesOf(t *testing.T, f *flag.Flag) []string {
-	t.Helper()
-	if b, ok := f.Value.(interface{ IsBoolFlag() bool }); ok && b.IsBoolFlag() {
-		return []string{"true", "false"}
-	}
-	if v, ok := values[f.Name]; ok {
-		return v
-	}
-	list, _ := flag.UnquoteUsage(f)
-	if !strings.Contains(list, ", ") {
-		t.Fatalf("-%s is not tried", f.Name)
-	}
-	return strings.Split(list, ", ")
-}
-
-// tryOptions reads a command line and follows it to where the data would be
-// known.
-func tryOptions(t *testing.T, args []string) {
-	t.Helper()
-	o, err := parseOptions(args, &bytes.Buffer{})
-	if err != nil {
-		t.Errorf("lra %s: %v", strings.Join(args, " "), err)
-		return
-	}
-	examples, longest := 45000, 1024
-	if o.task == "listops" {
-		examples, longest = o.trainExamples, min(o.maxLen, listops.DefaultLMax)
-	}
-	if err := errors.Join(o.bendTo(examples, longest), o.model.Validate(), o.train.Validate()); err != nil {
-		t.Errorf("lra %s: %v", strings.Join(args, " "), err)
-		return
-	}
-	if _, err := train.NewScheduler(o.train.Schedule, o.steps(examples)); err != nil {
-		t.Errorf("lra %s: %v", strings.Join(args, " "), err)
-	}
-	if b := o.train.Buckets; len(b) > 0 && b[len(b)-1] < longest {
-		t.Errorf("lra %s: buckets %v for sequences of up to %d steps", strings.Join(args, " "), b, longest)
 	}
 }
 
@@ -154,7 +37,7 @@ func TestOptionsAgainstThePreset(t *testing.T) {
 	cache := t.TempDir()
 	for _, args := range []string{
 		"-schedule plateau", "-max-length 100", "-min-length 70", "-steps 1", "-train-examples 3", "-epochs 1 -steps 0",
-		"-freeze=A,\tdt", "-buckets= 32 ,64", "-layer s4 -max-length 80", "-micro-batch 4 -batch 8", "-bidirectional -off-by-one -steps 3",
+		"-freeze=A,\tdt", "-buckets= 32 ,64", "-model s4 -max-length 80", "-micro-batch 4 -batch 8", "-bidirectional -off-by-one -steps 3",
 	} {
 		line := append([]string{"-preset", "smoke", "-cache", cache, "-out", filepath.Join(t.TempDir(), "run")}, strings.Split(args, " -")...)
 		line = line[:6]
@@ -173,20 +56,16 @@ func TestOptionsAgainstThePreset(t *testing.T) {
 }
 
 func TestTurningOffWhatThePresetTurnsOn(t *testing.T) {
-	for _, task := range taskNames {
-		o, err := parseOptions([]string{"-task", task, "-data", "x", "-preset", "paper", "-bidirectional=false"}, &bytes.Buffer{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s := o.s4d; s.Bidirectional || s.OffByOne {
-			t.Errorf("%s: bidirectional %v, off by one %v, want neither", task, s.Bidirectional, s.OffByOne)
-		}
-		o, err = parseOptions([]string{"-task", task, "-data", "x", "-preset", "paper", "-off-by-one=false"}, &bytes.Buffer{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s := o.s4d; !s.Bidirectional || s.OffByOne {
-			t.Errorf("%s: bidirectional %v, off by one %v, want the first alone", task, s.Bidirectional, s.OffByOne)
+	for _, task := range []string{"listops", "image"} {
+		for option, want := range map[string][2]string{
+			"-bidirectional=false": {"", ""}, "-off-by-one=false": {"\"bidirectional\": true", ""}, "-seed=1": {"\"bidirectional\": true", "\"off_by_one\": true"},
+		} {
+			text := mustRun(t, "-task", task, "-preset", "paper", option, "-print-config")
+			for i, key := range []string{"bidirectional", "off_by_one"} {
+				if got := strings.Contains(text, key); got != (want[i] != "") || !strings.Contains(text, want[i]) {
+					t.Errorf("%s %s: want %q, got\n%s", task, option, want[i], text)
+				}
+			}
 		}
 	}
 }
@@ -331,7 +210,7 @@ func TestReplacedRunLeavesNoModel(t *testing.T) {
 	mustRun(t, args...)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	err := run(ctx, append(args, "-overwrite"), &cancelWriter{at: "step 1/", cancel: cancel})
+	err := program.Run(ctx, append(args, "-overwrite"), nil, &cancelWriter{at: "step 1/", cancel: cancel})
 	if stop := new(train.InterruptedError); !errors.As(err, &stop) {
 		t.Fatalf("got error %v", err)
 	}

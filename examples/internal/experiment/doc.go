@@ -1,0 +1,47 @@
+// Package experiment is the machinery that the programs of the examples share:
+// command lines, recipes, training, evaluation, prediction, the files of a run.
+//
+// A program is a [Program]: a list of tasks and a directory of presets.
+//
+//	//go:embed presets
+//	var presets embed.FS
+//
+//	func main() {
+//		experiment.Program{
+//			Name: "lra", About: "Train a sequence model on a task of Long Range Arena.",
+//			Tasks: []experiment.Task{listOps, image}, Presets: presets, Task: "listops", Preset: "quick",
+//		}.Main()
+//	}
+//
+// It has the subcommands train (also without a word), eval, predict and report.
+//
+// # Add a task
+//
+//  1. Options: a struct with JSON tags, which are its object "data" in a preset, and
+//     the methods of [Options] on a pointer to it. Flags declares an option for each
+//     field; what it is called is also what resuming a run says when it differs.
+//     Names that the machinery uses are taken: -h lists them. Validate speaks of
+//     options ("-max-length: want ..."). Shape says what is known of the data before
+//     they are there, so that mistakes in the model are found first. Bend of [Bender]
+//     may fit what a preset sets to what the command line sets.
+//  2. Load returns [Data]: the splits, each a task.Dataset that is task.Located if it
+//     can be; their Shape, complete; the codec; metrics, unless the accuracy is the
+//     one; the floor; notes. It is a pure function of the options, Source.Path and
+//     Source.Seed. Source.Room goes to the loader as it is.
+//  3. A codec: a struct that encoding/json can encode with what it takes to read a
+//     user's own file and to show an example. Task.Codec returns an empty one.
+//  4. A [Task] in the program's list, and a preset for each of paper, small and smoke:
+//     presets/TASK-PRESET.json. -print-config prints one to begin with. What a preset
+//     leaves out is 0, which the library takes for its default.
+//  5. Tests: experimenttest.Presets and experimenttest.Smoke run all presets of a
+//     program with all models, and train, resume, evaluate and predict each task.
+//
+// Nothing else is to be done for -model, -config, -freeze, -rate, -resume, -limit and
+// all other options.
+//
+// # A kind of layer
+//
+// -model knows every kind that layers.RegisterMixer has a name for, and which options
+// it takes by the fields of its configuration: "d_state" is -d-state. Only what needs
+// more than that, such as a learning rate of its own, is in the table of kinds.go.
+package experiment

@@ -1,0 +1,246 @@
+package experiment
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/layers/hippo"
+	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/ops/ssm"
+)
+
+// usages are fields of layers with what help says of them.
+var usages = []struct {
+	key     string
+	usage   string
+	choices []string
+}{
+	{"activation", "after the kernels, or in the layer", words(ops.Activations())},
+	{"mixing", "of the features, after the activation", words([]layers.Mixing{layers.MixGLU, layers.MixLinear, layers.MixNone})},
+	{"d_state", "state size (N), of s4d and s4 even", nil},
+	{"n_ssm", "number of independent state matrices; 0: one for each feature", nil},
+	{"channels", "kernels for each feature", nil},
+	{"init", "start of the state matrix", words(inits())},
+	{"rank", "low-rank corrections; 0: as many as -init needs", nil},
+	{"disc", "discretisation", words([]ssm.Disc{ssm.ZOH, ssm.Bilinear})},
+	{"fixed_b", "B = 1, not learned", nil},
+	{"off_by_one", "let the second kernel start one step ahead, as the reference does; off without -bidirectional", nil},
+	{"dt", "what has a step size of its own: a feature, each state of one, or (dss) the real and the imaginary part of one", words([]layers.StepSizes{layers.DtPerFeature, layers.DtPerState, layers.DtPerPart})},
+	{"dt_min", "smallest initial step size", nil},
+	{"dt_max", "largest initial step size", nil},
+	{"dt_transform", "step size from its parameter", words([]ssm.Transform{ssm.Exp, ssm.Softplus})},
+	{"a_transform", "decay rate from its parameter", words(ssm.Transforms())},
+	{"lr", "learning rate of dt, A and B, of dss also of C, of longconv of the kernels", nil},
+	{"lr_dt", "learning rate of dt; 0: -lr-ssm", nil},
+	{"lr_a", "learning rate of A; 0: -lr-ssm", nil},
+	{"lr_b", "learning rate of B; 0: -lr-ssm", nil},
+	{"lr_c", "learning rate of C; 0: that of all others", nil},
+	{"follow_lr", "comma-separated `list` of dt, A, B (of longconv kernel) whose learning rate is that of -lr", nil},
+}
+
+// flagNames are the fields whose option has another name than they.
+var flagNames = map[string]string{"lr": "lr-ssm"}
+
+// general are the fields that options of all layers set.
+var general = []string{"d_model", "in", "out", "norm", "prenorm", "dropout", bidirectional, same, causal, "frozen", "l_max", "max_len", "kind", "channels_last"}
+
+func words[S ~string](list []S) []string {
+	var all []string
+	for _, s := range list {
+		all = append(all, string(s))
+	}
+	return all
+}
+
+// inits lists the starts of all kinds.
+func inits() []hippo.Init {
+	var all []hippo.Init
+	for _, s := range specials {
+		for _, i := range s.inits {
+			if !slices.Contains(all, i) {
+				all = append(all, i)
+			}
+		}
+	}
+	return all
+}
+
+// flagName returns what the option of a field is called; "" if it has none.
+func flagName(key string) string {
+	if slices.Contains(general, key) {
+		return ""
+	}
+	if name, ok := flagNames[key]; ok {
+		return name
+	}
+	return strings.ReplaceAll(key, "_", "-")
+}
+
+// fieldFlag is an option that sets a field of the layer.
+type fieldFlag struct {
+	field
+	flag    string
+	takers  []string // the kinds that have the field
+	usage   string
+	choices []string
+	mixer   *Mixer
+}
+
+// fieldFlags lists the options of the fields of all kinds: those that help knows
+// first. taken says which names others have; such a field is -mixer-NAME.
+func fieldFlags(m *Mixer, taken func(name string) bool) ([]*fieldFlag, error) {
+	var all []*fieldFlag
+	for _, k := range usages {
+		all = append(all, &fieldFlag{field: field{key: k.key}, usage: k.usage, choices: k.choices})
+	}
+	for _, kind := range kindNames() {
+		z, err := newMixer(kind)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range z.fields {
+			if flagName(f.key) == "" {
+				continue
+			}
+			i := slices.IndexFunc(all, func(g *fieldFlag) bool { return g.key == f.key })
+			if i < 0 {
+				i, all = len(all), append(all, &fieldFlag{field: f, usage: fmt.Sprintf("%q of the layer's configuration", f.key)})
+			}
+			if all[i].typ == nil || kind == m.kind {
+				all[i].field = f
+			}
+			all[i].takers = append(all[i].takers, kind)
+		}
+	}
+	all = slices.DeleteFunc(all, func(f *fieldFlag) bool { return len(f.takers) == 0 })
+	for _, f := range all {
+		f.mixer, f.flag = m, flagName(f.key)
+		if taken(f.flag) {
+			f.flag = "mixer-" + f.flag
+		}
+	}
+	return all, nil
+}
+
+// declare adds the option to a set.
+func (f *fieldFlag) declare(fs *flag.FlagSet) {
+	usage := f.usage
+	if f.choices != nil {
+		usage += ": `" + strings.Join(f.choices, ", ") + "`"
+	}
+	fs.Var(f, f.flag, usage)
+}
+
+// IsBoolFlag says whether the option stands for itself.
+func (f *fieldFlag) IsBoolFlag() bool { return f.typ != nil && f.typ.Kind() == reflect.Bool }
+
+// Arg names what the option takes, for help.
+func (f *fieldFlag) Arg() string {
+	switch f.typ.Kind() {
+	case reflect.Bool:
+		return ""
+	case reflect.Slice:
+		return "list"
+	case reflect.Float32, reflect.Float64:
+		return "float"
+	case reflect.String:
+		return "word"
+	}
+	return "int"
+}
+
+// String implements flag.Value.
+func (f *fieldFlag) String() string {
+	if f.mixer == nil {
+		return ""
+	}
+	v := f.mixer.values[f.key]
+	switch {
+	case len(v) == 0:
+		return f.zero()
+	case v[0] == '"':
+		return f.mixer.text(f.key)
+	case v[0] == '[':
+		var list []any
+		_ = json.Unmarshal(v, &list)
+		return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ","), "[]")
+	}
+	return string(v)
+}
+
+// zero returns a field that is not set.
+func (f *fieldFlag) zero() string {
+	switch f.typ.Kind() {
+	case reflect.Bool:
+		return "false"
+	case reflect.String, reflect.Slice:
+		return ""
+	}
+	return "0"
+}
+
+// Set implements flag.Value.
+func (f *fieldFlag) Set(s string) error {
+	if f.choices != nil && !slices.Contains(f.choices, s) {
+		return fmt.Errorf("want one of %s", strings.Join(f.choices, ", "))
+	}
+	v, err := parseWord(s, f.typ)
+	if err == nil && f.mixer.has(f.key) {
+		f.mixer.put(f.key, v)
+	}
+	return err
+}
+
+// parseWord returns what a word of the command line says of a type.
+func parseWord(s string, t reflect.Type) (any, error) {
+	switch t.Kind() {
+	case reflect.Bool:
+		v, err := strconv.ParseBool(s)
+		return v, parseError(err)
+	case reflect.Int, reflect.Int64:
+		v, err := strconv.Atoi(s)
+		return v, parseError(err)
+	case reflect.Float32, reflect.Float64:
+		v, err := strconv.ParseFloat(s, 64)
+		if err == nil && (v-v != 0) {
+			return nil, fmt.Errorf("want a finite number")
+		}
+		return v, parseError(err)
+	case reflect.Slice:
+		return parseList(s, t.Elem())
+	}
+	return s, nil
+}
+
+// parseError is what the package flag says of it.
+func parseError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("parse error")
+}
+
+func parseList(s string, t reflect.Type) (any, error) {
+	var list []any
+	if strings.TrimSpace(s) == "" {
+		return list, nil
+	}
+	for _, item := range strings.Split(s, ",") {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			return nil, fmt.Errorf("want items separated by commas, got an empty one")
+		}
+		v, err := parseWord(item, t)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, nil
+}

@@ -1,0 +1,295 @@
+package experiment
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/layers/hippo"
+	"github.com/gorgonia-s4/s4/ops"
+)
+
+// special is what -model has to know of a kind of layer beyond the fields of its
+// configuration. Most kinds need nothing.
+type special struct {
+	kind string
+	// ssm says that the kind is one of those that share the fields of layers.SSM:
+	// from one to another the values of all fields are kept.
+	ssm bool
+	// inits are what the field "init" can be; nil means anything.
+	inits []hippo.Init
+	// dropouts are the keys that -dropout sets as well; nil means none.
+	dropouts []string
+	// depth is the key that -layers sets, in the place of the number of blocks.
+	depth string
+	// start sets what the layer has other defaults of than the preset and its own
+	// zero values.
+	start func(r *Recipe, s Shape)
+}
+
+// specials are the kinds with something special, in the order in which help and
+// errors name them; the other kinds follow by name.
+var specials = []special{
+	{kind: "s4d", ssm: true, dropouts: dropout, inits: hippo.DiagInits()},
+	{
+		kind: "s4", ssm: true, dropouts: dropout, inits: hippo.DPLRInits(),
+		start: func(r *Recipe, _ Shape) { r.Model.Mixer.put("init", hippo.InitLegS) },
+	},
+	{
+		kind: "dss", ssm: true, dropouts: dropout, inits: []hippo.Init{hippo.Init(layers.DSSInitLegS), hippo.Init(layers.DSSInitRandom)},
+		start: func(r *Recipe, _ Shape) {
+			r.Model.Mixer.put("init", hippo.InitLegS)
+			r.Model.Mixer.put("dt", layers.DtPerPart)
+		},
+	},
+	{
+		kind: "lssl", ssm: true, dropouts: dropout, inits: []hippo.Init{hippo.Init(hippo.LegS), hippo.Init(hippo.LegT), hippo.Init(hippo.LagT)},
+		start: func(r *Recipe, _ Shape) {
+			r.Model.Mixer.put("init", hippo.InitLegS)
+			r.Model.Mixer.put("lr_a", 1e-4)
+			r.Model.Mixer.put("lr_b", 1e-4)
+		},
+	},
+	{kind: "transformer", dropouts: []string{"dropout", "ff_dropout", "attention_dropout"}, start: startTransformer},
+	{kind: "lstm", start: startRecurrent},
+	{kind: "gru", start: startRecurrent},
+	{kind: "rnn", start: startRecurrent},
+	{kind: "tcn", dropouts: dropout, depth: "levels", start: startTCN},
+	{
+		kind: "convnet", dropouts: dropout,
+		start: func(r *Recipe, _ Shape) {
+			r.Model.Mixer.lookAhead(true)
+			r.Model.Mixer.put("norm", r.Model.Norm)
+			r.Train.LR = slowRate
+		},
+	},
+	{kind: "longconv", ssm: true, dropouts: dropout},
+	{kind: "conv1d", start: func(r *Recipe, _ Shape) { r.Model.Mixer.put("kernel", convKernel); r.Train.LR = slowRate }},
+}
+
+var dropout = []string{"dropout"}
+
+// specialOf returns what is special about a kind.
+func specialOf(kind string) special {
+	for _, s := range specials {
+		if s.kind == kind {
+			return s
+		}
+	}
+	return special{kind: kind}
+}
+
+// kindNames lists all kinds.
+func kindNames() []string {
+	registered := layers.MixerKinds()
+	var names []string
+	for _, s := range specials {
+		if slices.Contains(registered, s.kind) {
+			names = append(names, s.kind)
+		}
+	}
+	for _, name := range registered {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// slowRate is the learning rate of the layers that do not stand that of S4D.
+const slowRate = 0.002
+
+// startRecurrent bounds the gradient, which grows with the length.
+func startRecurrent(r *Recipe, _ Shape) { r.Train.LR, r.Train.Clip = slowRate, 1 }
+
+const (
+	// tcnKernel is the number of taps of a kernel of a TCN. That and the learning
+	// rate are those of Bai et al. 2018 for sequential images.
+	tcnKernel = 7
+	// convKernel is that of a convolution by itself.
+	convKernel = 7
+)
+
+// startTCN gives a TCN the levels that it needs for the last output to depend on the
+// first input: the dilation doubles from level to level, of two convolutions each.
+func startTCN(r *Recipe, s Shape) {
+	levels := r.Model.Layers
+	for 1+2*(tcnKernel-1)*(1<<levels-1) < r.longest(s) {
+		levels++
+	}
+	r.Model.Layers = 1
+	r.Model.Mixer.put("kernel", tcnKernel)
+	r.Model.Mixer.put("levels", levels)
+	r.Train.LR = slowRate
+}
+
+// startTransformer is the encoder of the baseline of Long Range Arena (Tay et al.
+// 2021): 8 heads, queries, keys and values without biases, positions added to what
+// the first layer reads, normalised first; it sees all steps. For real-valued inputs
+// it is as narrow as there: half the width for the heads, and learned positions.
+func startTransformer(r *Recipe, s Shape) {
+	m, h := &r.Model.Mixer, r.Model.Mixer.features()
+	inner, ff, positions, rate := h, 2*h, layers.SinusoidalPositions, 0.0016
+	if s.Features > 0 {
+		inner, ff, positions, rate = max(1, h/2), h, layers.LearnedPositions, 0.0005
+	}
+	for key, v := range map[string]any{
+		"heads": gcd(8, inner), "inner": inner, "ff": ff, "positions": positions, "activation": ops.ActGELUTanh,
+		"no_attention_bias": true, "prenorm": true, "untied_dropout": true, causal: false,
+	} {
+		m.put(key, v)
+	}
+	r.Train.LR = rate
+}
+
+// switchKind makes the layer one of another kind, of the same number of features. It
+// keeps what the preset sets and makes sense for the other.
+func (r *Recipe) switchKind(kind string, s Shape) error {
+	old := r.Model.Mixer
+	if old.kind == kind {
+		return nil
+	}
+	m, err := newMixer(kind)
+	if err != nil {
+		return err
+	}
+	from, to := specialOf(old.kind), specialOf(kind)
+	if from.ssm && to.ssm {
+		for key, v := range old.values {
+			m.put(key, v)
+		}
+		if kind == "longconv" || old.kind == "longconv" { // their parameters have other names
+			m.put("follow_lr", nil)
+			m.put("frozen", nil)
+		}
+	}
+	if from.depth != "" {
+		r.Model.Layers = old.integer(from.depth)
+	}
+	m.setFeatures(old.features())
+	_, ahead := old.looksAhead()
+	m.lookAhead(ahead)
+	if n := gcd(8, old.features()); m.has("heads") {
+		m.put("heads", n)
+	}
+	r.Model.Mixer = m
+	r.setDropout(r.Model.Dropout, nil)
+	if to.start != nil {
+		to.start(r, s)
+	}
+	return nil
+}
+
+// setDropout sets the dropout of the blocks, and that inside of the layer but for
+// the keys that are set.
+func (r *Recipe) setDropout(p float64, set func(key string) bool) {
+	r.Model.Dropout = p
+	keys := specialOf(r.Model.Mixer.kind).dropouts
+	if keys == nil && r.ownResiduals() {
+		keys = dropout
+	}
+	for _, key := range keys {
+		if set == nil || !set(key) {
+			r.Model.Mixer.put(key, p)
+		}
+	}
+}
+
+// ownResiduals says whether the layer has norms and residuals of its own.
+func (r *Recipe) ownResiduals() bool {
+	cfg, err := r.Model.Mixer.Config()
+	return err == nil && layers.HasResidual(cfg)
+}
+
+// Stack makes the blocks, for sequences of up to so many steps.
+func (r *Recipe) Stack(longest int) (layers.StackConfig, error) {
+	m := r.Model.Mixer.clone()
+	for _, key := range []string{"l_max", "max_len"} {
+		if key == "max_len" && m.text("positions") != string(layers.LearnedPositions) {
+			continue
+		}
+		if m.integer(key) == 0 {
+			m.put(key, longest)
+		}
+	}
+	cfg, err := m.Config()
+	if err != nil {
+		return layers.StackConfig{}, err
+	}
+	if !layers.HasResidual(cfg) {
+		b := layers.BlockConfig{Mixer: cfg, Norm: r.Model.Norm, PreNorm: r.Model.PreNorm, Dropout: r.Model.Dropout}
+		return layers.StackConfig{Blocks: []layers.BlockConfig{b}, Repeat: r.Model.Layers}, nil
+	}
+	return r.inRow(cfg, m)
+}
+
+// inRow are blocks of layers that have norms and residuals of their own. Positions
+// are added to what the first one reads.
+func (r *Recipe) inRow(first layers.MixerConfig, m Mixer) (s layers.StackConfig, err error) {
+	block := func(c layers.MixerConfig) layers.BlockConfig {
+		return layers.BlockConfig{Mixer: c, Norm: layers.NoNorm, NoResidual: true}
+	}
+	if m.truth("prenorm") {
+		s.Norm = layers.LayerNorm // the last one's sum has had none
+	}
+	s.Blocks = []layers.BlockConfig{block(first)}
+	n := r.Model.Layers
+	if p := m.text("positions"); p == "" || p == string(layers.NoPositions) || n < 1 || n > layers.MaxBlocks {
+		s.Repeat = n
+		return s, nil
+	}
+	m.put("positions", "")
+	m.put("max_len", 0)
+	rest, err := m.Config()
+	if err != nil {
+		return s, err
+	}
+	for range n - 1 {
+		s.Blocks = append(s.Blocks, block(rest))
+	}
+	return s, nil
+}
+
+// canFreeze lists which of some words the layer's configuration knows as parameters
+// that it can freeze, and those that it does not.
+func (m *Mixer) canFreeze(words []string) (known, others []string) {
+	probe := m.clone()
+	probe.put("l_max", 1) // which is not known yet
+	cfg, err := probe.Config()
+	f, ok := cfg.(layers.Freezable)
+	if err != nil || !ok {
+		return nil, words
+	}
+	for _, w := range words {
+		if f.WithFrozen(w).Validate() == nil {
+			known = append(known, w)
+		} else {
+			others = append(others, w)
+		}
+	}
+	return known, others
+}
+
+// mixerFlag is the flag.Value of -mixer: a configuration in JSON.
+type mixerFlag struct {
+	m     *Mixer
+	given string
+}
+
+func (f *mixerFlag) String() string { return f.given }
+
+func (f *mixerFlag) Set(text string) error {
+	if !json.Valid([]byte(text)) {
+		return errors.New("want an object in JSON")
+	}
+	f.given = text
+	return f.m.UnmarshalJSON([]byte(text))
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}

@@ -1,0 +1,163 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"strconv"
+
+	"github.com/gorgonia-s4/s4/report"
+	"github.com/gorgonia-s4/s4/task"
+	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/train/data"
+)
+
+// load reads or makes the data of the task, and says what they are.
+func (o *options) load(ctx context.Context, out io.Writer) (*Data, error) {
+	src := Source{Path: o.Path, Seed: o.Train.Seed}
+	var err error
+	if src.Cache, err = o.cacheDir(); err != nil && o.Path == "" {
+		return nil, err
+	}
+	say := newSpeaker(out)
+	src.Limit, src.Warn, src.Progress = o.Limit, say.warn, say.progress
+	d, err := o.Data.Load(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkData(d); err != nil {
+		return nil, fmt.Errorf("task %s: %w", o.Task, err)
+	}
+	if d.Metrics == nil {
+		d.Metrics = []train.Metric{train.Accuracy()}
+	}
+	d.Splits, err = data.Map(d.Splits, func(ds task.Dataset) (task.Dataset, error) {
+		if ds == nil {
+			return nil, nil
+		}
+		if o.Limit > 0 && ds.Len() > o.Limit { // the loader has no limit of its own
+			ds = head{ds, o.Limit}
+		}
+		return described{ds, o.chosen()}, nil
+	})
+	d.describe(out)
+	return d, err
+}
+
+// checkData reports what a task forgot.
+func checkData(d *Data) error {
+	switch {
+	case d == nil || d.Train == nil:
+		return errors.New("want training data, got none")
+	case d.Codec == nil:
+		return errors.New("want a codec, got none")
+	}
+	return nil
+}
+
+// chosen returns the options that choose the data, apart from the seed, which is
+// the run's.
+func (o *options) chosen() map[string]string {
+	by := make(map[string]string)
+	fs := flag.NewFlagSet("", flag.ContinueOnError)
+	o.Data.Flags(fs)
+	fs.VisitAll(func(f *flag.Flag) { by[f.Name] = f.Value.String() })
+	if o.Path != "" {
+		by["data"] = o.Path
+	}
+	if o.Limit > 0 {
+		by["limit"] = strconv.Itoa(o.Limit)
+	}
+	return by
+}
+
+// described is a data set that says which options chose it.
+type described struct {
+	task.Dataset
+	by map[string]string
+}
+
+// Origin implements task.Located.
+func (d described) Origin(i int) string {
+	if l, ok := d.Dataset.(task.Located); ok {
+		return l.Origin(i)
+	}
+	return ""
+}
+
+// Describe implements task.Described.
+func (d described) Describe() map[string]string {
+	by := maps.Clone(d.by)
+	if in, ok := d.Dataset.(task.Described); ok {
+		maps.Copy(by, in.Describe())
+	}
+	return by
+}
+
+// part is a split with its name.
+type part struct {
+	name string
+	task.Dataset
+}
+
+// parts lists the splits that there are.
+func parts(d *Data) []part {
+	var all []part
+	for _, p := range []part{{"training", d.Train}, {"validation", d.Val}, {"test", d.Test}} {
+		if p.Dataset != nil {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// describe prints what the data are.
+func (d *Data) describe(out io.Writer) {
+	fmt.Fprintf(out, "%s:", d.Title)
+	for i, p := range parts(d) {
+		if i > 0 {
+			fmt.Fprint(out, ",")
+		}
+		fmt.Fprintf(out, " %d %s", p.Len(), p.name)
+	}
+	fmt.Fprint(out, " examples")
+	if d.Floor != nil {
+		fmt.Fprintf(out, "; %s is %.2f %% of the test examples", d.Floor.What, 100*d.Floor.Value)
+	}
+	fmt.Fprintln(out)
+	for _, note := range d.Notes {
+		fmt.Fprintln(out, note)
+	}
+}
+
+// Commonest is the floor of a classifier that always guesses the commonest class of
+// the test examples, given how many each class has; nil if there are none.
+func Commonest(counts []int) *report.Floor {
+	most, all := 0, 0
+	for _, n := range counts {
+		most, all = max(most, n), all+n
+	}
+	if all == 0 {
+		return nil
+	}
+	return &report.Floor{What: "always guessing the commonest class", Value: float64(most) / float64(all)}
+}
+
+// head is the first n examples of a data set.
+type head struct {
+	task.Dataset
+	n int
+}
+
+func (h head) Len() int { return h.n }
+
+// Origin implements task.Located.
+func (h head) Origin(i int) string {
+	if l, ok := h.Dataset.(task.Located); ok {
+		return l.Origin(i)
+	}
+	return ""
+}

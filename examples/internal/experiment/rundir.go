@@ -1,0 +1,176 @@
+package experiment
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/gorgonia-s4/s4/internal/atomicfile"
+	"github.com/gorgonia-s4/s4/internal/strictjson"
+	"github.com/gorgonia-s4/s4/report"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// What a run's directory holds beside the checkpoints, the metrics, and run.json and
+// test.json of package report.
+const (
+	startDir = "start"     // the model before training
+	modelDir = "model"     // the model after it
+	taskFile = "task.json" // in modelDir: savedTask
+)
+
+// savedTask is what a saved model is for.
+type savedTask struct {
+	Task  string          `json:"task"`
+	Shape Shape           `json:"shape"`
+	Codec json.RawMessage `json:"codec"`
+}
+
+// runFiles is a Hook that keeps run.json and start/.
+type runFiles struct {
+	train.BaseHook
+	r *training
+}
+
+func newRunFiles(r *training) *runFiles { return &runFiles{r: r} }
+
+// OnStart implements train.Hook.
+func (h *runFiles) OnStart(e train.StartEvent) error {
+	r, dir := h.r, h.r.options.out
+	r.info = r.describe(e.Steps)
+	if e.Resumed {
+		if old, err := report.ReadRun(dir); err == nil {
+			r.info.Began = old.Began
+		}
+		return r.info.Save(dir)
+	}
+	if err := earlierModel(r.dir); err != nil {
+		return err
+	}
+	for _, f := range []string{report.TestFile, report.PageFile} {
+		if err := os.Remove(filepath.Join(dir, f)); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	if err := r.model.Save(filepath.Join(dir, startDir)); err != nil {
+		return err
+	}
+	return r.info.Save(dir)
+}
+
+// OnEnd implements train.Hook.
+func (h *runFiles) OnEnd(e train.EndEvent) error {
+	info := h.r.info
+	if info == nil {
+		return nil
+	}
+	info.End = &report.End{Reason: "failed"}
+	switch {
+	case e.Err != nil:
+		info.End.Reason = e.Err.Error()
+	case e.Result != nil:
+		*info.End = report.End{
+			Reason: string(e.Result.Reason), Steps: e.Result.Steps, Elapsed: train.Duration(e.Result.Elapsed), Best: e.Result.Best,
+		}
+	}
+	info.End.PeakBytes = peak()
+	return info.Save(h.r.options.out)
+}
+
+// describe returns what is run.
+func (r *training) describe(steps int) *report.Run {
+	recipe, err := r.text()
+	if err != nil {
+		recipe = nil
+	}
+	run := &report.Run{
+		Task: r.Task, Preset: r.Preset, Model: r.Model.Mixer.kind, Command: os.Args, Recipe: recipe, Notes: r.data.Notes,
+		Versions: versions(), Machine: fmt.Sprintf("%s/%s, %d cores", runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0)),
+		Began: r.began, Steps: steps,
+	}
+	for _, p := range parts(r.data) {
+		run.Data = append(run.Data, report.Split{Name: p.name, Source: r.Path, Examples: p.Len(), Longest: longestIn(p.Dataset)})
+	}
+	return run
+}
+
+// versions returns those of Go, of this module and of what it depends on most.
+func versions() map[string]string {
+	v := map[string]string{"go": runtime.Version()}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	v[info.Main.Path] = info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			v["revision"] = s.Value
+		}
+	}
+	for _, d := range info.Deps {
+		if d.Path == "gorgonia.org/gorgonia" || d.Path == "gorgonia.org/tensor" {
+			v[d.Path] = d.Version
+		}
+	}
+	return v
+}
+
+// save writes the trained model with what it is for, and the test if there is one.
+func (r *training) save(test *report.Test) error {
+	if err := r.model.Save(r.dir); err != nil {
+		return err
+	}
+	codec, err := json.Marshal(r.data.Codec)
+	if err != nil {
+		return fmt.Errorf("the codec: %w", err)
+	}
+	err = atomicfile.Write(filepath.Join(r.dir, taskFile), 0o666, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(savedTask{r.Task, r.data.Model, codec})
+	})
+	if err != nil || test == nil {
+		return err
+	}
+	return test.Save(r.options.out)
+}
+
+// page writes the page of the run if it is asked for.
+func (r *training) page() error {
+	if !r.options.report {
+		return nil
+	}
+	if err := report.Write(r.options.out); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.out, "page in %s\n", filepath.Join(r.options.out, report.PageFile))
+	return nil
+}
+
+// readTask reads the task.json of a model, with the codec of the task.
+func (p *Program) readTask(dir string) (*Task, Shape, Codec, error) {
+	path := filepath.Join(dir, taskFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, Shape{}, nil, err
+	}
+	var s savedTask
+	var t *Task
+	var c Codec
+	err = strictjson.Decode(text, &s)
+	if err == nil {
+		t, err = p.find(s.Task)
+	}
+	if err == nil {
+		c = t.Codec()
+		err = strictjson.Decode(s.Codec, c)
+	}
+	if err != nil {
+		return nil, Shape{}, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, s.Shape, c, nil
+}

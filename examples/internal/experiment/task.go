@@ -1,0 +1,129 @@
+package experiment
+
+import (
+	"context"
+	"flag"
+	"io"
+
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/report"
+	"github.com/gorgonia-s4/s4/task"
+	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/train/data"
+)
+
+// Task is something to learn.
+type Task struct {
+	// Name is what -task takes, About a line of help.
+	Name, About string
+	// Path says what -data names: "`directory` of basic_{train,val,test}.tsv"; ""
+	// that the task has no published files.
+	Path string
+	// Options returns the task's options with their defaults.
+	Options func() Options
+	// Codec returns an empty codec, which is filled from task.json.
+	Codec func() Codec
+}
+
+// Options are those of a task: a pointer to a struct that is the object "data" of a
+// preset in JSON.
+type Options interface {
+	// Flags declares the options with the present values as defaults.
+	Flags(fs *flag.FlagSet)
+	// Validate reports the first option that is out of range, in the words of the
+	// command line.
+	Validate() error
+	// Shape returns what is known of the data before they are loaded: 0 for what
+	// they have to say themselves.
+	Shape() Shape
+	// Load reads or makes the data.
+	Load(ctx context.Context, src Source) (*Data, error)
+}
+
+// Bender is an Options that makes what the preset sets, and the command line does
+// not, go with what the command line sets. It is called before Validate; set says
+// whether the command line has an option, by name.
+type Bender interface {
+	Bend(set func(name string) bool)
+}
+
+// Source is where data come from.
+type Source struct {
+	// Path is the published files, as -data names them; "" means that the data are
+	// generated, or where the task says they are.
+	Path string
+	// Seed chooses what is drawn.
+	Seed uint64
+	// Room is the cache, the limit, and who is told of progress.
+	data.Room
+}
+
+// Data are the data of a task with what a model has to know of them.
+type Data struct {
+	// Splits are the parts. Test may be nil.
+	data.Splits[task.Dataset]
+	// Title names the data: "ListOps".
+	Title string
+	// Model is what the model reads and gives.
+	Model Shape
+	// Codec turns a user's own input into examples. It is saved beside the model.
+	Codec Codec
+	// Metrics are measured in training and evaluation, the first of which chooses
+	// the best checkpoint; nil means the accuracy.
+	Metrics []train.Metric
+	// Floor is what the first metric is on the test data without learning, by
+	// guessing the commonest class as a rule; nil means that it is not known.
+	Floor *report.Floor
+	// Notes are sentences about the data.
+	Notes []string
+}
+
+// The kinds of models.
+const (
+	Classifier = "classifier"
+	Retrieval  = "retrieval"
+	Forecaster = "forecaster"
+)
+
+// Shape is what a model reads and gives.
+type Shape struct {
+	Kind     string `json:"kind,omitempty"`     // of the model; "" means Classifier
+	Vocab    int    `json:"vocab,omitempty"`    // number of token ids, or
+	Features int    `json:"features,omitempty"` // number of channels
+	Padding  *int   `json:"padding,omitempty"`  // the token id that reads as zero
+	Classes  int    `json:"classes,omitempty"`
+	Length   int    `json:"length,omitempty"` // steps of the longest sequence
+	// Of a Forecaster, as models.ForecasterConfig has them.
+	Horizon   int             `json:"horizon,omitempty"`
+	Outputs   int             `json:"outputs,omitempty"`
+	Loss      models.LossKind `json:"loss,omitempty"`
+	Quantiles []float64       `json:"quantiles,omitempty"`
+	Center    bool            `json:"center,omitempty"`
+	Weighted  bool            `json:"weighted,omitempty"`
+}
+
+// Codec says how a user's own input becomes an example, and how one is shown. It is
+// a pointer to a struct that encoding/json can encode: the vocabulary, the mean and
+// the deviation, whatever it takes.
+type Codec interface {
+	// Read calls f with one example after the other of r, as they come. name is the
+	// file's, for their origins and for errors, which say where in it. An example is
+	// f's own.
+	Read(r io.Reader, name string, f func(Example) error) error
+	// Classes returns the names of the classes; nil for what is no classifier.
+	Classes() []string
+	// Show returns a picture of an example.
+	Show(e Example) report.Picture
+}
+
+// Example is what a model reads.
+type Example struct {
+	// Origin is where it is from: "reviews.txt:7".
+	Origin string
+	// Tokens are the ids of a symbolic input (L), Tokens2 those of the second one of a
+	// pair. Features are those of a real-valued input (L, F).
+	Tokens, Tokens2 []int
+	Features        []float32
+	// Target is the class that is wanted, task.Ignore if it is not known.
+	Target int
+}

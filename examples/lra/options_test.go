@@ -1,0 +1,44 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorgonia-s4/s4/examples/internal/experiment/experimenttest"
+)
+
+func TestPresets(t *testing.T) { experimenttest.Presets(t, program) }
+
+func TestEveryOption(t *testing.T) {
+	experimenttest.EveryOption(t, program, map[string][]string{
+		"train-examples": {"1", "100000"}, "test-examples": {"1", "100"},
+		"min-length": {"1", "30", "100", "600", "3000"}, "max-length": {"3", "20", "100", "600", "3000"},
+	})
+}
+
+func TestHelp(t *testing.T) { experimenttest.HelpFits(t, program) }
+
+func TestHelpSaysWhatOptionsAreAbout(t *testing.T) {
+	out, err := lra(t, t.Context(), "-h", "-preset", "paper")
+	if !errors.Is(err, flag.ErrHelp) {
+		t.Fatalf("got error %v", err)
+	}
+	for _, want := range []string{"-task listops -preset paper -model s4", "State space layers (s4d, s4, dss, lssl):", "-n-ssm int", "each feature; with s4d, s4,", "(default 256)", "gelu, gelu_tanh, relu, silu, tanh,"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+func TestQuickPresetEndsWithinTenMinutes(t *testing.T) {
+	r, err := program.Check(nil, 96000, 2000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := time.Duration(r.Train.MaxDuration); d == 0 || d > 570*time.Second {
+		t.Errorf("MaxDuration %v leaves no room for the data and the test in ten minutes", d)
+	}
+}
