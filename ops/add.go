@@ -24,7 +24,7 @@ func Add(a, b *G.Node, opts ...Option) (*G.Node, error) {
 	for _, f := range opts {
 		f(&o)
 	}
-	spec := graphop.Spec{Name: op, Out: a.Shape(), Residual: true, GradIsGout: true}
+	spec := graphop.Spec{Name: op, Out: a.Shape(), Residual: true, GradIsGout: true, Unread: []int{0, 1}}
 	if o.lengths == nil {
 		return graphop.Apply(spec,
 			func() graphop.Core[float32] { return add[float32]{} },

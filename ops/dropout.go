@@ -49,7 +49,7 @@ func Dropout(x *G.Node, p float64, masks *Masks, opts ...DropoutOption) (*G.Node
 	if p == 0 {
 		return x, nil
 	}
-	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape()},
+	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Unread: []int{0}},
 		func() graphop.Core[float32] { return newDropout[float32](c, run) },
 		func() graphop.Core[float64] { return newDropout[float64](c, run) }, x)
 }

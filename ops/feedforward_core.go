@@ -28,10 +28,10 @@ type feedForward[T num.Float] struct {
 	grads1, grads2 weightGrads[T]
 
 	training bool
-	kept     bool  // z holds the values of the last Forward
-	z        []T   // (B, first.o, L)
-	scratch  [][]T // one per worker: z of a unit, if it is not kept
-	dy       [][]T // one per worker: the gradient of the output before its dropout, of a unit
+	kept     bool            // z holds the values of the last Forward
+	z        graphop.Room[T] // (B, first.o, L)
+	scratch  [][]T           // one per worker: z of a unit, if it is not kept
+	dy       [][]T           // one per worker: the gradient of the output before its dropout, of a unit
 }
 
 func newFeedForward[T num.Float](d feedForwardDims, o linearOptions) *feedForward[T] {
@@ -51,6 +51,9 @@ func (c *feedForward[T]) SetTraining(training bool) {
 	c.training, c.between.drop.training, c.after.training = training, training, training
 }
 
+// Rooms implements graphop.Roomy.
+func (c *feedForward[T]) Rooms() []graphop.AnyRoom { return []graphop.AnyRoom{&c.z} }
+
 func (c *feedForward[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	lens := lastInts(in)
 	if err := graphop.ValidLengths(lens, c.cols.l); err != nil {
@@ -61,7 +64,7 @@ func (c *feedForward[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	c.between.drop.draw()
 	c.after.draw()
 	if c.kept = c.training; c.kept {
-		c.z = num.Grow(c.z, c.cols.b*c.first.o*c.cols.l)
+		c.z.Of(c.cols.b * c.first.o * c.cols.l)
 	}
 	par.For(c.cols.units(), func(worker, u int) {
 		b, lo, end, hi := c.cols.counting(u, lens)
@@ -79,7 +82,7 @@ func (c *feedForward[T]) Forward(out []T, in []graphop.Arg[T]) error {
 // what its rows are spaced by.
 func (c *feedForward[T]) inner(worker, b, lo, hi int) (z []T, ld int) {
 	if c.kept {
-		return c.z[b*c.first.o*c.cols.l+lo:], c.cols.l
+		return c.z.Of(c.cols.b * c.first.o * c.cols.l)[b*c.first.o*c.cols.l+lo:], c.cols.l
 	}
 	c.scratch[worker] = num.Grow(c.scratch[worker], c.first.o*(hi-lo))
 	return c.scratch[worker], hi - lo

@@ -20,9 +20,9 @@ type layerNorm[T num.Float] struct {
 	cols columns
 	grps groups
 
-	mean, rstd []T       // (B, L), from Forward for Backward
-	rows       []rows[T] // one per worker
-	partial    []float64 // (groups, 2, H): weight and bias gradients
+	mean, rstd graphop.Room[T] // (B, L), from Forward for Backward
+	rows       []rows[T]       // one per worker
+	partial    []float64       // (groups, 2, H): weight and bias gradients
 }
 
 // rows is room for three rows of a unit.
@@ -41,7 +41,6 @@ func newLayerNorm[T num.Float](d normDims, sum bool) *layerNorm[T] {
 	width := min(layerNormWidth[T](d.h), d.l)
 	c := &layerNorm[T]{normDims: d, sum: sum, cols: columns{b: d.b, l: d.l, width: width}}
 	c.grps = groups{units: c.cols.units(), n: min(c.cols.units(), 64)}
-	c.mean, c.rstd = num.Aligned[T](d.b*d.l), num.Aligned[T](d.b*d.l)
 	c.rows = make([]rows[T], par.Workers())
 	for i := range c.rows {
 		c.rows[i] = rows[T]{num.Aligned[T](width), num.Aligned[T](width), num.Aligned[T](width)}
@@ -50,11 +49,19 @@ func newLayerNorm[T num.Float](d normDims, sum bool) *layerNorm[T] {
 	return c
 }
 
+// Rooms implements graphop.Roomy.
+func (c *layerNorm[T]) Rooms() []graphop.AnyRoom { return []graphop.AnyRoom{&c.mean, &c.rstd} }
+
+// moment returns the memory of a moment of all steps.
+func (c *layerNorm[T]) moment(r *graphop.Room[T]) []T { return r.Of(c.b * c.l) }
+
 func (c *layerNorm[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	lens := lastInts(in)
 	if err := graphop.ValidLengths(lens, c.l); err != nil {
 		return err
 	}
+	c.moment(&c.mean)
+	c.moment(&c.rstd)
 	par.For(c.cols.units(), func(worker, u int) {
 		b, lo, end, hi := c.cols.counting(u, lens)
 		y := out[b*c.h*c.l+lo:]
@@ -63,7 +70,7 @@ func (c *layerNorm[T]) Forward(out []T, in []graphop.Arg[T]) error {
 			return
 		}
 		x := c.input(out, in, b, lo, end)
-		mean, rstd := c.mean[b*c.l+lo:b*c.l+end], c.rstd[b*c.l+lo:b*c.l+end]
+		mean, rstd := c.moment(&c.mean)[b*c.l+lo:b*c.l+end], c.moment(&c.rstd)[b*c.l+lo:b*c.l+end]
 		c.moments(&c.rows[worker], mean, rstd, x)
 		for h := range c.h {
 			vec.Normalise(c.row(y, h, end-lo), c.row(x, h, end-lo), mean, rstd, scale(c.normDims, in, h), shift(c.normDims, in, h))
@@ -145,7 +152,7 @@ func (c *layerNorm[T]) backwardUnit(r *rows[T], part []float64, dx []T, in []gra
 		return
 	}
 	x := c.input(dx, in, b, lo, end)
-	mean, rstd := c.mean[b*c.l+lo:b*c.l+end], c.rstd[b*c.l+lo:b*c.l+end]
+	mean, rstd := c.moment(&c.mean)[b*c.l+lo:b*c.l+end], c.moment(&c.rstd)[b*c.l+lo:b*c.l+end]
 	dx, gout = dx[b*c.h*c.l+lo:], gout[b*c.h*c.l+lo:]
 	sg, sgx, gx := r.a[:n], r.b[:n], r.c[:n] // sums over H of gw and gw*xh
 	clear(sg)

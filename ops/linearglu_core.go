@@ -14,9 +14,9 @@ import (
 type linearGLU[T num.Float] struct {
 	*linear[T]
 	training bool
-	kept     bool  // z holds the values of the last Forward
-	z        []T   // (B, 2H, L)
-	row      [][]T // one per worker, (linearWidth)
+	kept     bool            // z holds the values of the last Forward
+	z        graphop.Room[T] // (B, 2H, L)
+	row      [][]T           // one per worker, (linearWidth)
 }
 
 func newLinearGLU[T num.Float](d linearDims, o linearOptions) *linearGLU[T] {
@@ -33,13 +33,15 @@ func (c *linearGLU[T]) SetTraining(training bool) {
 	c.linear.SetTraining(training)
 }
 
+// Rooms implements graphop.Roomy.
+func (c *linearGLU[T]) Rooms() []graphop.AnyRoom { return []graphop.AnyRoom{&c.z} }
+
 func (c *linearGLU[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	if err := c.begin(in); err != nil {
 		return err
 	}
-	c.kept = c.training
-	if c.kept {
-		c.z = num.Grow(c.z, c.b*c.o*c.l)
+	if c.kept = c.training; c.kept {
+		c.z.Of(c.b * c.o * c.l)
 	}
 	half := c.o / 2
 	par.For(c.cols.units(), func(worker, u int) {
@@ -69,7 +71,7 @@ func (c *linearGLU[T]) Forward(out []T, in []graphop.Arg[T]) error {
 // in z if that is kept, else in the worker's scratch.
 func (c *linearGLU[T]) gates(worker, b, lo int) (z []T, ld int) {
 	if c.kept {
-		return c.z[b*c.o*c.l+lo:], c.l
+		return c.z.Of(c.b * c.o * c.l)[b*c.o*c.l+lo:], c.l
 	}
 	return c.room(worker), linearWidth
 }

@@ -53,7 +53,7 @@ func Pool(mode PoolMode, x, lengths *G.Node) (*G.Node, error) {
 	}
 	in := inputs{x}
 	ints := []int{in.add(lengths)}
-	return graphop.Apply(graphop.Spec{Name: op, Out: tensor.Shape{b, h}, Ints: ints},
+	return graphop.Apply(graphop.Spec{Name: op, Out: tensor.Shape{b, h}, Ints: ints, Unread: []int{0}},
 		func() graphop.Core[float32] { return newPool[float32](mode, b, h, l) },
 		func() graphop.Core[float64] { return newPool[float64](mode, b, h, l) }, in...)
 }
@@ -75,7 +75,7 @@ func Mask(x, lengths *G.Node) (*G.Node, error) {
 	if err := checkLengths(op, lengths, b); err != nil {
 		return nil, err
 	}
-	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Ints: []int{1}},
+	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Ints: []int{1}, Unread: []int{0}},
 		func() graphop.Core[float32] { return mask[float32]{h: h, l: l} },
 		func() graphop.Core[float64] { return mask[float64]{h: h, l: l} }, x, lengths)
 }

@@ -46,7 +46,7 @@ func SwapHL(x *G.Node) (*G.Node, error) {
 		return nil, err
 	}
 	b, h, l := bhl(x)
-	return graphop.Apply(graphop.Spec{Name: op, Out: tensor.Shape{b, l, h}},
+	return graphop.Apply(graphop.Spec{Name: op, Out: tensor.Shape{b, l, h}, Unread: []int{0}},
 		func() graphop.Core[float32] { return swapHL[float32]{b: b, h: h, l: l} },
 		func() graphop.Core[float64] { return swapHL[float64]{b: b, h: h, l: l} }, x)
 }
@@ -62,7 +62,7 @@ func elements(x *G.Node) int {
 
 func applyCopy(op string, x *G.Node, out tensor.Shape) (*G.Node, error) {
 	shape := x.Shape().Clone()
-	return graphop.Apply(graphop.Spec{Name: op, Out: out, AnyLayout: true},
+	return graphop.Apply(graphop.Spec{Name: op, Out: out, AnyLayout: true, Unread: []int{0}},
 		func() graphop.Core[float32] { return reshape[float32]{shape} },
 		func() graphop.Core[float64] { return reshape[float64]{shape} }, x)
 }

@@ -31,7 +31,7 @@ func takeSteps(op string, x *G.Node, n int, from func(l int) int) (*G.Node, erro
 	if n < 1 || n > l {
 		return nil, fmt.Errorf("%s: want n in [1, %d], got %d", op, l, n)
 	}
-	return graphop.Apply(graphop.Spec{Name: op, Out: tensor.Shape{b, h, n}},
+	return graphop.Apply(graphop.Spec{Name: op, Out: tensor.Shape{b, h, n}, Unread: []int{0}},
 		func() graphop.Core[float32] { return someSteps[float32]{l, from(l), n} },
 		func() graphop.Core[float64] { return someSteps[float64]{l, from(l), n} }, x)
 }
@@ -71,7 +71,7 @@ func Extend(x *G.Node, n int) (*G.Node, error) {
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
 	l := x.Shape()[2]
-	return graphop.Apply(graphop.Spec{Name: op, Out: out},
+	return graphop.Apply(graphop.Spec{Name: op, Out: out, Unread: []int{0}},
 		func() graphop.Core[float32] { return extend[float32]{someSteps[float32]{l: l + n, n: l}} },
 		func() graphop.Core[float64] { return extend[float64]{someSteps[float64]{l: l + n, n: l}} }, x)
 }

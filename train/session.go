@@ -11,6 +11,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/guard"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/weights"
@@ -22,6 +23,7 @@ import (
 type session struct {
 	graph   *task.Graph
 	vm      G.VM
+	memory  *graphop.Share
 	learn   []param.Param // the parameters that learn; nil for evaluation
 	inputs  []input
 	states  []carried
@@ -52,8 +54,9 @@ type output struct {
 	ordered task.Array // room for one that does not lie in row-major order
 }
 
-// newSession builds, differentiates and compiles a graph for batches like b.
-func newSession(m Model, rules param.Rules, mode task.Mode, b *task.Batch) (s *session, err error) {
+// newSession builds, differentiates and compiles a graph for batches like b, which
+// shares memory with others that run in turn.
+func newSession(m Model, rules param.Rules, mode task.Mode, b *task.Batch, memory *graphop.Arena) (s *session, err error) {
 	defer func() {
 		if err != nil {
 			s, err = nil, fmt.Errorf("%v graph for batches (%d, %d): %w", mode, b.B, b.L, err)
@@ -74,7 +77,11 @@ func newSession(m Model, rules param.Rules, mode task.Mode, b *task.Batch) (s *s
 	if err := rules.Apply(graph.Params); err != nil {
 		return nil, err
 	}
-	return s, s.compile(mode)
+	if err := s.compile(mode); err != nil {
+		return nil, err
+	}
+	s.memory = memory.Add(graph.G)
+	return s, nil
 }
 
 // check reports a graph that is not what task.Graph promises.
@@ -221,7 +228,10 @@ func (s *session) read() G.Nodes {
 	return nodes
 }
 
-func (s *session) close() error { return s.vm.Close() }
+func (s *session) close() error {
+	s.memory.Close()
+	return s.vm.Close()
+}
 
 // run runs the graph on a batch, whose sizes are those it was built for, from
 // the states that c holds.
@@ -232,6 +242,8 @@ func (s *session) run(b *task.Batch, c *carry) (*task.Outputs, error) {
 	if err := c.give(s.states); err != nil {
 		return nil, err
 	}
+	s.memory.Begin()
+	defer s.memory.End()
 	defer s.vm.Reset()
 	if err := s.vm.RunAll(); err != nil {
 		return nil, fmt.Errorf("%w (%v)", err, b)

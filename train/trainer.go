@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gorgonia-s4/s4/internal/deepcopy"
+	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/param"
 	"github.com/gorgonia-s4/s4/task"
@@ -26,6 +27,7 @@ type Trainer struct {
 	gradients Gradients
 	schedule  *Scheduler
 	sessions  map[sessionKey]*session
+	memory    graphop.Arena // of the sessions, which run in turn
 	dir       checkpointDir
 	now       func() time.Time
 
@@ -241,7 +243,7 @@ func (t *Trainer) session(mode task.Mode, b *task.Batch) (*session, error) {
 	if s, ok := t.sessions[key]; ok {
 		return s, nil
 	}
-	s, err := newSession(t.model, t.cfg.Rules, mode, b)
+	s, err := newSession(t.model, t.cfg.Rules, mode, b, &t.memory)
 	if err != nil {
 		return nil, err
 	}

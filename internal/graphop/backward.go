@@ -32,6 +32,7 @@ type backOp[T num.Float] struct {
 	skipped []bool // by input: nothing reads its gradient, which is left out
 	readers []int  // by input: backward ops that give its gradient back; 0: it is kept
 	lent    []*block[T]
+	back    []*op[T]    // whose outputs it gives back
 	own     []buffer[T] // of the gradients that are kept
 	values  []buffer[T] // the gradients: lent or own memory
 	grad    [][]T       // for the core
@@ -62,9 +63,37 @@ func (b *backOp[T]) SetTraining(bool) error {
 	return nil
 }
 
-// plan finds out which gradients to leave out, and counts the readers of the
-// others.
+// takeFrom implements holder: what it has is of the memory of its op.
+func (b *backOp[T]) takeFrom(*Share) { b.drop() }
+
+// drop implements holder.
+func (b *backOp[T]) drop() {
+	for i := range b.nodes {
+		b.own[i], b.values[i] = buffer[T]{}, buffer[T]{}
+	}
+	clear(b.lent)
+	clear(b.grad)
+	b.planned = false
+}
+
+// readsOutput implements outputReader.
+func (b *backOp[T]) readsOutput(n *G.Node) bool {
+	for i, in := range b.of.in {
+		if in == n && !slices.Contains(b.of.unread, i) {
+			return true
+		}
+	}
+	handedOver := func(s skip) bool { return s.grad == n }
+	return b.of.needsOut && n == b.of.node || n == b.gout || slices.ContainsFunc(b.skips, handedOver)
+}
+
+// plan finds out which gradients to leave out, counts the readers of the others,
+// and which outputs it gives back.
 func (b *backOp[T]) plan() {
+	b.back = nil
+	if b.of.memory.from != nil {
+		b.back = lenders[T](b, b.children())
+	}
 	for i, n := range b.nodes {
 		b.readers[i] = 0
 		b.skipped[i] = n != nil && slices.Contains(b.of.optional, i) && !b.isRead(n)
@@ -73,6 +102,15 @@ func (b *backOp[T]) plan() {
 		}
 	}
 	b.planned = true
+}
+
+// children returns the nodes that it reads.
+func (b *backOp[T]) children() []*G.Node {
+	nodes := append(slices.Clone(b.of.in), b.of.node, b.gout)
+	for _, s := range b.skips {
+		nodes = append(nodes, s.grad)
+	}
+	return nodes
 }
 
 // isRead reports whether anything reads a gradient of b. Nothing does where the
@@ -246,7 +284,7 @@ func (b *backOp[T]) share(l *block[T]) {
 // room returns the memory for the gradient of input i.
 func (b *backOp[T]) room(i int) []T {
 	if b.readers[i] == 0 {
-		b.values[i].use(b.own[i].data(b.of.dims[i]))
+		b.values[i].use(b.own[i].data(b.of.dims[i], b.of.memory.from))
 	} else {
 		b.of.memory.borrow(&b.lent[i], b.of.dims[i].TotalSize(), b.readers[i])
 		b.values[i].use(b.lent[i].d)
@@ -264,6 +302,7 @@ func (b *backOp[T]) giveBack() {
 	if l := lender[T](b.gout); l != nil {
 		l.giveBack()
 	}
+	giveBack(b.back)
 }
 
 // value returns the gradient of input i.

@@ -2,6 +2,7 @@ package graphop
 
 import (
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -22,6 +23,7 @@ type op[T num.Float] struct {
 	needsOut, anyLayout, residual, gradIsGout bool
 
 	optional []int // inputs whose gradient the core can leave out
+	unread   []int // inputs whose values the backward pass does not read
 
 	// By input, copies of what a user may carry over from the last run, as they
 	// were in the forward pass. A node that gorgonia.Let binds to what
@@ -41,6 +43,37 @@ type op[T num.Float] struct {
 
 	out  buffer[T]
 	args []Arg[T]
+
+	planned bool
+	readers int // ops that give the output back; 0: it is kept
+	lent    *block[T]
+	back    []*op[T] // whose outputs it gives back
+}
+
+// takeFrom implements holder.
+func (o *op[T]) takeFrom(s *Share) {
+	o.memory = lenderOf[T](s)
+	for _, r := range rooms(o.core) {
+		r.takeFrom(s)
+	}
+	o.drop()
+}
+
+// drop implements holder.
+func (o *op[T]) drop() {
+	o.out, o.lent, o.planned = buffer[T]{}, nil, false
+	clear(o.args)
+	for _, r := range rooms(o.core) {
+		r.drop()
+	}
+}
+
+// rooms returns those of a core.
+func rooms(core any) []AnyRoom {
+	if c, ok := core.(Roomy); ok {
+		return c.Rooms()
+	}
+	return nil
 }
 
 // Do runs the forward pass. It returns a tensor that the op owns and
@@ -48,6 +81,9 @@ type op[T num.Float] struct {
 func (o *op[T]) Do(in ...G.Value) (G.Value, error) {
 	if err := o.bind(o.args, in); err != nil {
 		return nil, err
+	}
+	if !o.planned {
+		o.plan()
 	}
 	out := o.memoryForOutput()
 	for i, c := range o.carried {
@@ -57,7 +93,60 @@ func (o *op[T]) Do(in ...G.Value) (G.Value, error) {
 	if err := o.forward(out); err != nil {
 		return nil, err
 	}
+	giveBack(o.back)
 	return o.out.value(o.node, o.dt, o.shape), nil
+}
+
+// plan finds out whether the output is lent, and which outputs it gives back.
+// Without a share none is: a user may look at the values of nodes.
+func (o *op[T]) plan() {
+	o.planned, o.readers, o.back = true, 0, nil
+	if o.memory.from != nil {
+		o.readers, o.back = o.outputReaders(), lenders[T](o, o.in)
+	}
+}
+
+// outputReaders returns the number of ops that read the output and give it back, or
+// 0 if anything else reads it.
+func (o *op[T]) outputReaders() int {
+	count := 0
+	if o.shape.Dims() == 0 {
+		return 0
+	}
+	for parents := o.node.Graph().To(o.node.ID()); parents.Next(); {
+		p, ok := parents.Node().(*G.Node).Op().(outputReader)
+		switch {
+		case !ok:
+			return 0
+		case p.readsOutput(o.node):
+			count++
+		}
+	}
+	return count
+}
+
+// outputReader is an op that gives back the outputs that it reads.
+type outputReader interface{ readsOutput(n *G.Node) bool }
+
+func (o *op[T]) readsOutput(n *G.Node) bool { return slices.Contains(o.in, n) }
+
+// lenders returns the ops with outputs that are lent among nodes, each once, which
+// have run.
+func lenders[T num.Float](r outputReader, nodes []*G.Node) []*op[T] {
+	var ops []*op[T]
+	for _, n := range nodes {
+		if o, ok := n.Op().(*op[T]); ok && o.readers > 0 && r.readsOutput(n) && !slices.Contains(ops, o) {
+			ops = append(ops, o)
+		}
+	}
+	return ops
+}
+
+// giveBack gives back the outputs of ops.
+func giveBack[T num.Float](ops []*op[T]) {
+	for _, o := range ops {
+		o.lent.giveBack()
+	}
 }
 
 // useCarried makes the copies the inputs.
@@ -73,11 +162,16 @@ func (o *op[T]) useCarried() {
 // input is in there, which some other op may have still to read: the output of
 // the last run itself, carried over.
 func (o *op[T]) memoryForOutput() []T {
-	d := o.out.data(o.shape)
+	if o.readers > 0 {
+		o.memory.borrow(&o.lent, o.shape.TotalSize(), o.readers)
+		o.out.use(o.lent.d)
+		return o.lent.d
+	}
+	d := o.out.data(o.shape, o.memory.from)
 	for i, n := range o.in {
 		if n.Op() == nil && o.args[i].F != nil && &o.args[i].F[0] == &d[0] {
 			o.out = buffer[T]{}
-			return o.out.data(o.shape)
+			return o.out.data(o.shape, o.memory.from)
 		}
 	}
 	return d
@@ -161,6 +255,7 @@ func scalar[T num.Float](v G.Value) (T, bool) {
 
 // SetTraining implements gorgonia.TrainModeOp.
 func (o *op[T]) SetTraining(training bool) error {
+	o.planned = false // the graph may have readers it did not have
 	if m, ok := o.core.(TrainModer); ok {
 		m.SetTraining(training)
 	}

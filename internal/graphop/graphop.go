@@ -10,7 +10,8 @@
 // backward pass, so a graph may be run by one VM at a time. To train and
 // evaluate, build two graphs that share their tensors. Gradients that only
 // other ops of this package read are in memory that the ops of a graph lend
-// one another: see [Spec] and memory.go.
+// one another: see [Spec] and memory.go. Graphs that run in turn can have all of
+// this memory in common: see [Arena].
 package graphop
 
 import (
@@ -72,6 +73,7 @@ type Spec struct {
 	Optional  []int        // inputs whose gradient Backward computes only where grad[i] is not nil: it is where nothing reads it
 	Carried   []*G.Node    // inputs that a user may carry over from the last run: see op.carried
 	NeedsOut  bool         // Backward reads the op's output
+	Unread    []int        // inputs whose values Backward does not read: they need not be kept for it
 	AnyLayout bool         // the core takes inputs in any layout: views, column-major
 
 	// Residual says that the output depends on inputs 0 and 1, of one shape,
@@ -219,7 +221,7 @@ func apply[T num.Float](s Spec, core Core[T], dt tensor.Dtype, in []*G.Node) (*G
 	o := &op[T]{
 		base: base{name: s.Name, shape: s.Out.Clone()},
 		core: core, dt: dt, in: in, memory: memoryOf[T](in),
-		needsOut: s.NeedsOut, anyLayout: s.AnyLayout, optional: s.Optional, residual: s.Residual, gradIsGout: s.GradIsGout,
+		needsOut: s.NeedsOut, anyLayout: s.AnyLayout, optional: s.Optional, unread: s.Unread, residual: s.Residual, gradIsGout: s.GradIsGout,
 		diff: make([]bool, len(in)), joined: make([]bool, len(in)),
 		dims: make([]tensor.Shape, len(in)), args: make([]Arg[T], len(in)),
 		carried: make([][]T, len(in)),

@@ -2,6 +2,7 @@ package graphop
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 
 	G "gorgonia.org/gorgonia"
@@ -11,27 +12,37 @@ import (
 	"github.com/gorgonia-s4/s4/internal/par"
 )
 
-// memory lends blocks to gradients that live for a part of a step only. The ops
-// of a graph that are connected share one, so that a chain of backward passes
+// memory lends blocks to values that live for a part of a step only: gradients,
+// and, in a graph with a share in an [Arena], outputs. The ops of a graph that are
+// connected, or that have a share, have one, so that a chain of backward passes
 // needs a few blocks, whatever its length.
 //
-// A gradient is lent a block if the backward ops of this package are all that
-// reads its node: each gives the block back when it has run, and the last one
-// frees it. Any other gradient (of a parameter, read by gorgonia.Read, summed
-// by Gorgonia) stays in memory of its own until the next step.
+// A value is lent a block if the ops of this package are all that reads its node,
+// for a gradient the backward ops: each gives the block back when it has run, and
+// the last one frees it. Any other value (the gradient of a parameter, what is read
+// by gorgonia.Read, or summed by Gorgonia) stays in memory of its own until the
+// next step.
 type memory[T num.Float] struct {
 	free map[int][]*block[T] // by size
+	from *Share              // nil: of its own
 }
 
-// block is memory lent to a gradient.
+func newMemory[T num.Float]() *memory[T] { return &memory[T]{free: map[int][]*block[T]{}} }
+
+func (m *memory[T]) takeFrom(s *Share) { m.from = s }
+func (m *memory[T]) drop()             { clear(m.free) }
+
+// block is memory lent to a value.
 type block[T num.Float] struct {
 	d       []T
 	home    *memory[T]
 	to      **block[T] // the borrower's record of it; nil when free
-	readers int        // backward ops that have still to run
+	readers int        // ops that have still to run
 }
 
-// borrow records in *to a block of n elements, which readers will give back.
+// borrow records in *to a block of n elements, which readers will give back. It is
+// the one of the last step, if that is free: what the values of the nodes are
+// tensors around.
 func (m *memory[T]) borrow(to **block[T], n, readers int) {
 	if b := *to; b != nil && b.to == to { // not all its readers ran in the last step
 		b.readers = readers
@@ -39,10 +50,14 @@ func (m *memory[T]) borrow(to **block[T], n, readers int) {
 	}
 	var b *block[T]
 	if free := m.free[n]; len(free) > 0 {
-		b = free[len(free)-1]
-		m.free[n] = free[:len(free)-1]
+		i := len(free) - 1
+		if last := slices.Index(free, *to); last >= 0 {
+			i = last
+		}
+		b = free[i]
+		m.free[n] = slices.Delete(free, i, i+1)
 	} else {
-		b = &block[T]{d: num.Aligned[T](n), home: m}
+		b = &block[T]{d: take[T](m.from, n), home: m}
 	}
 	b.to, b.readers = to, readers
 	*to = b
@@ -72,8 +87,9 @@ func init() { tensor.DontUsePool() }
 
 var poison atomic.Bool
 
-// Poison makes every gradient NaN as soon as its memory is free for another. A
-// test that reads a gradient too late then fails.
+// Poison makes every value NaN as soon as its memory is free for another: a value
+// that is lent when the last op that reads it has run, all others in an [Arena]
+// when their graph has. A test that reads one too late then fails.
 func Poison(on bool) { poison.Store(on) }
 
 // memoryOf returns the memory that the ops among the producers of the inputs
@@ -84,7 +100,7 @@ func memoryOf[T num.Float](in []*G.Node) *memory[T] {
 			return o.memory
 		}
 	}
-	return &memory[T]{free: map[int][]*block[T]{}}
+	return newMemory[T]()
 }
 
 // buffer is a value in memory that is kept from step to step. Scalars get a
@@ -100,10 +116,11 @@ type buffer[T num.Float] struct {
 	t *tensor.Dense
 }
 
-// data returns the memory for a value of the given shape.
-func (b *buffer[T]) data(shape tensor.Shape) []T {
+// data returns the memory for a value of the given shape, of a share or, where
+// that is nil, its own.
+func (b *buffer[T]) data(shape tensor.Shape, from *Share) []T {
 	if b.d == nil {
-		b.use(num.Aligned[T](shape.TotalSize()))
+		b.use(take[T](from, shape.TotalSize()))
 	}
 	return b.d
 }

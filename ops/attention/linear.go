@@ -18,7 +18,7 @@ const epsilon = 1e-6
 // without a softmax.
 type linear[T num.Float] struct {
 	heads[T]
-	inverse []T // (B, H, L): of the normaliser of a query
+	inverse graphop.Room[T] // (B, H, L): of the normaliser of a query
 	ws      []linearSpace[T]
 }
 
@@ -103,11 +103,14 @@ func (s *linearSpace[T]) mask(a []T, n int) {
 	}
 }
 
+// Rooms implements graphop.Roomy.
+func (c *linear[T]) Rooms() []graphop.AnyRoom { return []graphop.AnyRoom{&c.inverse} }
+
 func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	if err := c.begin(in); err != nil {
 		return err
 	}
-	c.inverse = num.Grow(c.inverse, c.b*c.Heads*c.l)
+	all := c.inverse.Of(c.b * c.Heads * c.l)
 	c.each(func(worker, u int) {
 		s := c.open(worker, in, u)
 		y := c.output(out, u)
@@ -122,7 +125,7 @@ func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {
 				gemm.Gemm(&s.gemm, false, false, s.hd+1, n, n, s.v[lo:], s.m, s.a, s.chunk, s.y, s.chunk, true)
 				s.addSums(s.sums, lo, n)
 			}
-			inverse := c.inverse[u*c.l+lo:][:n]
+			inverse := all[u*c.l+lo:][:n]
 			for i, v := range s.y[s.hd*s.chunk:][:n] {
 				inverse[i] = 1 / (v + epsilon)
 			}
@@ -141,7 +144,7 @@ func (c *linear[T]) Backward(grad [][]T, in []graphop.Arg[T], out, gout []T) err
 	c.each(func(worker, u int) {
 		s := c.open(worker, in, u)
 		s.dq, s.dk, s.dv = num.Grow(s.dq, s.hd*s.n), num.Grow(s.dk, s.hd*s.m), num.Grow(s.dv, s.hd*s.m)
-		c.gradOutput(s, c.output(out, u), c.output(gout, u), c.inverse[u*c.l:])
+		c.gradOutput(s, c.output(out, u), c.output(gout, u), c.inverse.Of(c.b * c.Heads * c.l)[u*c.l:])
 		clear(s.dsums)
 		if c.Causal {
 			s.backwardCausal()

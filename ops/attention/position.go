@@ -110,7 +110,7 @@ func positionInputs(x, start *G.Node, opts []Option) (d positionDims, in inputs,
 // spec returns the description of an op whose positions begin at start, or nil, which
 // may be carried over from the last run.
 func (d positionDims) spec(name string, out tensor.Shape, start *G.Node) graphop.Spec {
-	s := graphop.Spec{Name: name, Out: out, Ints: some(d.lengths), NoGrad: some(d.start), Optional: []int{0}}
+	s := graphop.Spec{Name: name, Out: out, Ints: some(d.lengths), NoGrad: some(d.start), Optional: []int{0}, Unread: []int{0}}
 	if start != nil {
 		s.Carried = []*G.Node{start}
 	}

@@ -18,7 +18,7 @@ import (
 type softmax[T num.Float] struct {
 	heads[T]
 	drops[T]
-	lse []T // (B, H, L): of the scores of a query, the logarithm of the sum of the exponentials
+	lse graphop.Room[T] // (B, H, L): of the scores of a query, the logarithm of the sum of the exponentials
 	ws  []space[T]
 }
 
@@ -109,11 +109,14 @@ func (c *softmax[T]) open(worker int, in []graphop.Arg[T], u int) *space[T] {
 	return s
 }
 
+// Rooms implements graphop.Roomy.
+func (c *softmax[T]) Rooms() []graphop.AnyRoom { return []graphop.AnyRoom{&c.lse} }
+
 func (c *softmax[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	if err := c.begin(in); err != nil {
 		return err
 	}
-	c.lse = num.Grow(c.lse, c.b*c.Heads*c.l)
+	lse := c.lse.Of(c.b * c.Heads * c.l)
 	c.draw()
 	c.each(func(worker, u int) {
 		s := c.open(worker, in, u)
@@ -125,7 +128,7 @@ func (c *softmax[T]) Forward(out []T, in []graphop.Arg[T]) error {
 			if c.on && i0%tile == 0 {
 				c.prepareDrops(s, u, i0)
 			}
-			c.queries(s, i0, y, c.lse[u*c.l:])
+			c.queries(s, i0, y, lse[u*c.l:])
 		}
 		for f := range s.hd {
 			clear(y[f*c.l+s.n : (f+1)*c.l])
@@ -302,7 +305,7 @@ func (c *softmax[T]) Backward(grad [][]T, in []graphop.Arg[T], out, gout []T) er
 			clear(s.dk)
 			clear(s.dv)
 		} else {
-			c.packBackward(s, c.output(out, u), c.output(gout, u), c.lse[u*c.l:])
+			c.packBackward(s, c.output(out, u), c.output(gout, u), c.lse.Of(c.b * c.Heads * c.l)[u*c.l:])
 			k := s.keysAndOne()
 			for j0 := 0; j0 < s.m; j0 += s.w {
 				c.keysBackward(s, u, j0, k, c.output(gout, u))

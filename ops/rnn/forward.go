@@ -14,11 +14,7 @@ func (p *plan[T]) Forward(y []T, end State[[]T], in *inputs[T]) error {
 		return err
 	}
 	p.pack(p.kind, p.I, p.H, &in.Params)
-	p.z = num.Grow(p.z, p.B*p.L*p.width)
-	p.h = num.Grow(p.h, p.B*(p.L+2)*p.H)
-	if p.kind.HasC() {
-		p.c = num.Grow(p.c, p.B*(p.L+2)*p.H)
-	}
+	p.kept() // before the workers ask for it
 	par.For(p.blocks(), func(worker, i int) {
 		b := p.block(i, in.Lengths)
 		p.forwardBlock(&p.scratches[worker], y, in, &b)

@@ -268,6 +268,15 @@ func (c *core[T]) values(direction int, in []graphop.Arg[T]) inputs[T] {
 	return v
 }
 
+// Rooms implements graphop.Roomy.
+func (c *core[T]) Rooms() []graphop.AnyRoom {
+	var rooms []graphop.AnyRoom
+	for _, p := range c.plans {
+		rooms = append(rooms, &p.z, &p.h, &p.c)
+	}
+	return rooms
+}
+
 func (c *core[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	y, end := c.split(out)
 	for d, p := range c.plans {

@@ -44,7 +44,7 @@ type plan[T num.Float] struct {
 	weights[T]
 	wihT      gemm.PackedB[T] // the weights as gradients pass them
 	whhT      gemm.PackedB[T]
-	z, h, c   []T
+	z, h, c   graphop.Room[T]
 	dw        []T       // (groups): those of the weights, as in z
 	db        []float64 // (groups, width)
 	scratches []scratch[T]
@@ -142,13 +142,24 @@ func (p *plan[T]) block(i int, lengths []int) block[T] {
 			b.longest = max(b.longest, n)
 		}
 	}
-	b.z = p.z[b.at*p.L*p.width:][:b.n*p.L*p.width]
+	z, h, c := p.kept()
+	b.z = z[b.at*p.L*p.width:][:b.n*p.L*p.width]
 	states := (p.L + 2) * p.H
-	b.h = p.h[b.at*states:][:b.n*states]
+	b.h = h[b.at*states:][:b.n*states]
 	if p.kind.HasC() {
-		b.c = p.c[b.at*states:][:b.n*states]
+		b.c = c[b.at*states:][:b.n*states]
 	}
 	return b
+}
+
+// kept returns the memory of what Forward keeps for Backward.
+func (p *plan[T]) kept() (z, h, c []T) {
+	states := p.B * (p.L + 2) * p.H
+	z, h = p.z.Of(p.B*p.L*p.width), p.h.Of(states)
+	if p.kind.HasC() {
+		c = p.c.Of(states)
+	}
+	return z, h, c
 }
 
 // length is the number of steps of row r of the block, none of l or more.
