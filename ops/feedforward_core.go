@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"slices"
+
 	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
@@ -28,10 +30,10 @@ type feedForward[T num.Float] struct {
 	grads1, grads2 weightGrads[T]
 
 	training bool
-	kept     bool            // z holds the values of the last Forward
-	z        graphop.Room[T] // (B, first.o, L)
-	scratch  [][]T           // one per worker: z of a unit, if it is not kept
-	dy       [][]T           // one per worker: the gradient of the output before its dropout, of a unit
+	kept     bool                 // z holds the values of the last Forward
+	z        graphop.Room[T]      // (B, first.o, L)
+	scratch  []graphop.Scratch[T] // one per worker: z of a unit, if it is not kept
+	dy       []graphop.Scratch[T] // one per worker: the gradient of the output before its dropout, of a unit
 }
 
 func newFeedForward[T num.Float](d feedForwardDims, o linearOptions) *feedForward[T] {
@@ -42,7 +44,7 @@ func newFeedForward[T num.Float](d feedForwardDims, o linearOptions) *feedForwar
 	c.between, c.after = makeLinearInput[T](d.second, o), newDropoutMask[T](o.dropOutput, d.first.l)
 	n := par.Workers()
 	c.ws1, c.ws2 = make([]gemm.Workspace[T], n), make([]gemm.Workspace[T], n)
-	c.scratch, c.dy = make([][]T, n), make([][]T, n)
+	c.scratch, c.dy = make([]graphop.Scratch[T], n), make([]graphop.Scratch[T], n)
 	return c
 }
 
@@ -52,7 +54,9 @@ func (c *feedForward[T]) SetTraining(training bool) {
 }
 
 // Rooms implements graphop.Roomy.
-func (c *feedForward[T]) Rooms() []graphop.AnyRoom { return []graphop.AnyRoom{&c.z} }
+func (c *feedForward[T]) Rooms() []graphop.Holder {
+	return slices.Concat([]graphop.Holder{&c.z}, c.between.rooms(), c.grads1.rooms(), c.grads2.rooms(), scratches(c.scratch, c.dy))
+}
 
 func (c *feedForward[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	lens := lastInts(in)
@@ -84,8 +88,7 @@ func (c *feedForward[T]) inner(worker, b, lo, hi int) (z []T, ld int) {
 	if c.kept {
 		return c.z.Of(c.cols.b * c.first.o * c.cols.l)[b*c.first.o*c.cols.l+lo:], c.cols.l
 	}
-	c.scratch[worker] = num.Grow(c.scratch[worker], c.first.o*(hi-lo))
-	return c.scratch[worker], hi - lo
+	return c.scratch[worker].Of(c.first.o * (hi - lo)), hi - lo
 }
 
 // firstMap writes z of the steps [lo, hi) of sequence b. done is called as
@@ -149,11 +152,11 @@ func (c *feedForward[T]) outputGrad(worker int, gout []T, b, lo, n int) (dy []T,
 	if !c.after.dropped {
 		return gout, l
 	}
-	c.dy[worker] = num.Grow(c.dy[worker], c.second.o*n)
+	dy = c.dy[worker].Of(c.second.o * n)
 	for o := range c.second.o {
-		c.after.apply(c.dy[worker][o*n:][:n], gout[o*l:][:n], b*c.second.o+o)
+		c.after.apply(dy[o*n:][:n], gout[o*l:][:n], b*c.second.o+o)
 	}
-	return c.dy[worker], n
+	return dy, n
 }
 
 // derive returns the input h of the second map of the steps [lo, hi) of sequence

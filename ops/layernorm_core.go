@@ -50,7 +50,7 @@ func newLayerNorm[T num.Float](d normDims, sum bool) *layerNorm[T] {
 }
 
 // Rooms implements graphop.Roomy.
-func (c *layerNorm[T]) Rooms() []graphop.AnyRoom { return []graphop.AnyRoom{&c.mean, &c.rstd} }
+func (c *layerNorm[T]) Rooms() []graphop.Holder { return []graphop.Holder{&c.mean, &c.rstd} }
 
 // moment returns the memory of a moment of all steps.
 func (c *layerNorm[T]) moment(r *graphop.Room[T]) []T { return r.Of(c.b * c.l) }

@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"slices"
+
 	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
@@ -37,7 +39,7 @@ type linear[T num.Float] struct {
 
 	w, wt   gemm.Packed[T] // w with the bias, and its transpose
 	grads   weightGrads[T]
-	scratch [][]T // one per worker, (O, linearWidth)
+	scratch []graphop.Scratch[T] // one per worker, (O, linearWidth)
 }
 
 func newLinear[T num.Float](d linearDims, o linearOptions) *linear[T] {
@@ -45,7 +47,7 @@ func newLinear[T num.Float](d linearDims, o linearOptions) *linear[T] {
 	c.grps = weightGroups(c.cols.units(), d.o*d.i)
 	c.grads = newWeightGrads[T](d, c.grps.n)
 	c.before, c.after = newLinearInput[T](d, o), newDropoutMask[T](o.dropOutput, d.l)
-	c.ws, c.scratch = make([]gemm.Workspace[T], par.Workers()), make([][]T, par.Workers())
+	c.ws, c.scratch = make([]gemm.Workspace[T], par.Workers()), make([]graphop.Scratch[T], par.Workers())
 	return c
 }
 
@@ -68,8 +70,12 @@ func (c *linear[T]) x(x []T, b, lo int) (m []T, ld int, trans bool) {
 
 // room returns the worker's scratch.
 func (c *linear[T]) room(worker int) []T {
-	c.scratch[worker] = num.Grow(c.scratch[worker], c.o*linearWidth)
-	return c.scratch[worker]
+	return c.scratch[worker].Of(c.o * linearWidth)
+}
+
+// Rooms implements graphop.Roomy.
+func (c *linear[T]) Rooms() []graphop.Holder {
+	return slices.Concat(c.before.rooms(), c.grads.rooms(), scratches(c.scratch))
 }
 
 func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {

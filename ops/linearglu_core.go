@@ -34,7 +34,7 @@ func (c *linearGLU[T]) SetTraining(training bool) {
 }
 
 // Rooms implements graphop.Roomy.
-func (c *linearGLU[T]) Rooms() []graphop.AnyRoom { return []graphop.AnyRoom{&c.z} }
+func (c *linearGLU[T]) Rooms() []graphop.Holder { return append(c.linear.Rooms(), &c.z) }
 
 func (c *linearGLU[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	if err := c.begin(in); err != nil {

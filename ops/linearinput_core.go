@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
@@ -14,9 +15,9 @@ type linearInput[T num.Float] struct {
 	act  *activation[T] // nil for the identity
 	drop dropoutMask[T] // of rows, or of elements
 
-	one   []T   // a row of ones
-	h, dh [][]T // one per worker, (xi(), steps), its first half where gated, and (xi(), steps): what is mapped, and its derivative by x
-	mask  [][]T // one per worker, (linearWidth): of elements
+	one   []T                  // a row of ones
+	h, dh []graphop.Scratch[T] // one per worker, (xi(), steps), its first half where gated, and (xi(), steps): what is mapped, and its derivative by x
+	mask  []graphop.Scratch[T] // one per worker, (linearWidth): of elements
 }
 
 // newLinearInput returns nil if nothing is to be done.
@@ -25,6 +26,25 @@ func newLinearInput[T num.Float](d linearDims, o linearOptions) *linearInput[T] 
 		return nil
 	}
 	return makeLinearInput[T](d, o)
+}
+
+// rooms is for [graphop.Roomy].
+func (p *linearInput[T]) rooms() []graphop.Holder {
+	if p == nil {
+		return nil
+	}
+	return scratches(p.h, p.dh, p.mask)
+}
+
+// scratches returns those of workers.
+func scratches[T num.Float](lists ...[]graphop.Scratch[T]) []graphop.Holder {
+	var rooms []graphop.Holder
+	for _, l := range lists {
+		for i := range l {
+			rooms = append(rooms, &l[i])
+		}
+	}
+	return rooms
 }
 
 // makeLinearInput returns one that copies x if nothing is to be done.
@@ -38,18 +58,19 @@ func makeLinearInput[T num.Float](d linearDims, o linearOptions) *linearInput[T]
 		p.act = newActivation[T](o.act)
 	}
 	fill(p.one, 1)
-	p.h, p.dh, p.mask = make([][]T, par.Workers()), make([][]T, par.Workers()), make([][]T, par.Workers())
+	n := par.Workers()
+	p.h, p.dh, p.mask = make([]graphop.Scratch[T], n), make([]graphop.Scratch[T], n), make([]graphop.Scratch[T], n)
 	return p
 }
 
 // compute returns h (I, n) of n steps of sequence b from step lo on, which x has in
 // rows spaced by ld, and with derive writes the worker's dh for chain.
 func (p *linearInput[T]) compute(worker int, x []T, ld, b, lo, n int, derive bool) []T {
-	p.h[worker] = num.Grow(p.h[worker], p.xi()*n)
+	h := p.h[worker].Of(p.xi() * n)
+	var dh []T
 	if derive {
-		p.dh[worker] = num.Grow(p.dh[worker], p.xi()*n)
+		dh = p.dh[worker].Of(p.xi() * n)
 	}
-	h, dh := p.h[worker], p.dh[worker]
 	for i := range p.i {
 		var r inputRow[T]
 		r.h, r.x = h[i*n:][:n], x[i*ld:][:n]
@@ -94,8 +115,7 @@ func (p *linearInput[T]) row(worker int, v inputRow[T], r, lo int) {
 	}
 	switch {
 	case elements:
-		p.mask[worker] = num.Grow(p.mask[worker], linearWidth)
-		m := p.mask[worker][:len(v.h)]
+		m := p.mask[worker].Of(linearWidth)[:len(v.h)]
 		p.drop.factors(m, r*p.l+lo)
 		for _, d := range [][]T{v.h, v.dh, v.dgate} {
 			vec.Mul(d, d, m[:len(d)])
@@ -124,11 +144,12 @@ func (p *linearInput[T]) activate(v inputRow[T]) {
 // chain makes the gradient of h of n steps, in dx, that of x: dx has rows spaced by
 // ld, and where x is gated, the gradient of h is in the place of the second half.
 func (p *linearInput[T]) chain(worker int, dx []T, ld, n int) {
+	dh := p.dh[worker].Of(p.xi() * n)
 	for i := range p.i {
 		d := dx[(p.xi()-p.i+i)*ld:][:n]
-		vec.Mul(dx[i*ld:][:n], d, p.dh[worker][i*n:][:n])
+		vec.Mul(dx[i*ld:][:n], d, dh[i*n:][:n])
 		if p.gated {
-			vec.Mul(d, d, p.dh[worker][(p.i+i)*n:][:n])
+			vec.Mul(d, d, dh[(p.i+i)*n:][:n])
 		}
 	}
 }

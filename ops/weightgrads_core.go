@@ -2,6 +2,7 @@ package ops
 
 import (
 	"github.com/gorgonia-s4/s4/internal/gemm"
+	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
@@ -23,8 +24,10 @@ type weightGrads[T num.Float] struct {
 	o, i, n      int // n groups
 	weight, bias int // inputs; bias is -1 for none
 
-	dw []T       // (n-1, O, I): partial sums, but the first
-	db []float64 // (n, O)
+	partial graphop.Scratch[T]       // (n-1, O, I): sums, but the first
+	biases  graphop.Scratch[float64] // (n, O)
+	dw      []T                      // these, during a call
+	db      []float64
 }
 
 func newWeightGrads[T num.Float](d linearDims, n int) weightGrads[T] {
@@ -33,8 +36,13 @@ func newWeightGrads[T num.Float](d linearDims, n int) weightGrads[T] {
 
 // begin makes room for the sums.
 func (s *weightGrads[T]) begin() {
-	s.dw = num.Grow(s.dw, (s.n-1)*s.o*s.i)
-	s.db = num.Grow(s.db, s.n*s.o)
+	s.dw = s.partial.Of((s.n - 1) * s.o * s.i)
+	s.db = s.biases.Of(s.n * s.o)
+}
+
+// rooms is for [graphop.Roomy].
+func (s *weightGrads[T]) rooms() []graphop.Holder {
+	return []graphop.Holder{&s.partial, &s.biases}
 }
 
 // of returns the sums of group g: that of the weight, which the first add
@@ -70,6 +78,7 @@ func (s *weightGrads[T]) finish(grad [][]T) {
 	if s.bias >= 0 {
 		sumRows(grad[s.bias], s.db)
 	}
+	s.dw, s.db = nil, nil
 }
 
 // sumRows sets dst to the sum of the rows of src, in order.

@@ -99,7 +99,7 @@ func (s *Share) Begin() {
 
 // manyBytes is how much memory has to become free for it to be worth while to
 // collect it at once.
-const manyBytes = 1 << 26
+const manyBytes = 1 << 24
 
 // enlarge makes a slab for the largest graph.
 func (a *Arena) enlarge() {
@@ -191,33 +191,3 @@ func lenderOf[T num.Float](s *Share) *memory[T] {
 	s.lenders = append(s.lenders, m)
 	return m
 }
-
-// Room is memory in which a core keeps what it computes, for as long as a run
-// goes on. A core with rooms that grow with its input is [Roomy]. The zero value
-// is ready for use.
-type Room[T num.Float] struct {
-	d    []T
-	from *Share
-}
-
-// Of returns the room, with n elements. Those of an earlier call in the same run
-// are kept unless there were less; any other contents are unspecified.
-func (r *Room[T]) Of(n int) []T {
-	if cap(r.d) < n {
-		r.d = take[T](r.from, n)
-	}
-	return r.d[:n]
-}
-
-func (r *Room[T]) takeFrom(s *Share) { r.d, r.from = nil, s }
-func (r *Room[T]) drop()             { r.d = nil }
-
-// Roomy is a core that has rooms.
-type Roomy interface {
-	// Rooms returns pointers to its rooms, of type *Room[float32] or
-	// *Room[float64].
-	Rooms() []AnyRoom
-}
-
-// AnyRoom is a *Room.
-type AnyRoom interface{ holder }

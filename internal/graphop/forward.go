@@ -44,6 +44,8 @@ type op[T num.Float] struct {
 	out  buffer[T]
 	args []Arg[T]
 
+	rooms []Holder // of the core, in an arena
+
 	planned bool
 	readers int // ops that give the output back; 0: it is kept
 	lent    *block[T]
@@ -53,7 +55,10 @@ type op[T num.Float] struct {
 // takeFrom implements holder.
 func (o *op[T]) takeFrom(s *Share) {
 	o.memory = lenderOf[T](s)
-	for _, r := range rooms(o.core) {
+	if c, ok := o.core.(Roomy); ok {
+		o.rooms = c.Rooms()
+	}
+	for _, r := range o.rooms {
 		r.takeFrom(s)
 	}
 	o.drop()
@@ -63,17 +68,16 @@ func (o *op[T]) takeFrom(s *Share) {
 func (o *op[T]) drop() {
 	o.out, o.lent, o.planned = buffer[T]{}, nil, false
 	clear(o.args)
-	for _, r := range rooms(o.core) {
+	for _, r := range o.rooms {
 		r.drop()
 	}
 }
 
-// rooms returns those of a core.
-func rooms(core any) []AnyRoom {
-	if c, ok := core.(Roomy); ok {
-		return c.Rooms()
+// release gives back the scratch memory of a call.
+func (o *op[T]) release() {
+	for _, r := range o.rooms {
+		r.release()
 	}
-	return nil
 }
 
 // Do runs the forward pass. It returns a tensor that the op owns and
@@ -178,6 +182,7 @@ func (o *op[T]) memoryForOutput() []T {
 }
 
 func (o *op[T]) forward(out []T) (err error) {
+	defer o.release()
 	defer o.recover(&err)
 	if err := o.core.Forward(out, o.args); err != nil {
 		return fmt.Errorf("%s: %w", o.place(), err)
@@ -186,6 +191,7 @@ func (o *op[T]) forward(out []T) (err error) {
 }
 
 func (o *op[T]) backward(grad [][]T, out, gout []T) (err error) {
+	defer o.release()
 	defer o.recover(&err)
 	if err := o.core.Backward(grad, o.args, out, gout); err != nil {
 		return fmt.Errorf("%s: backward: %w", o.place(), err)

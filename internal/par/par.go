@@ -146,7 +146,9 @@ func For(n int, f func(worker, i int)) {
 		}
 		return
 	}
-	NewLoop(f).Run(n)
+	l := NewLoop(f)
+	l.Run(n)
+	l.j.f = nil // l may lie in the queue for a while, and memory that f refers to be given up
 }
 
 // helpers returns the number of goroutines of the pool that a loop of n pieces

@@ -104,7 +104,7 @@ func (s *linearSpace[T]) mask(a []T, n int) {
 }
 
 // Rooms implements graphop.Roomy.
-func (c *linear[T]) Rooms() []graphop.AnyRoom { return []graphop.AnyRoom{&c.inverse} }
+func (c *linear[T]) Rooms() []graphop.Holder { return []graphop.Holder{&c.inverse} }
 
 func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	if err := c.begin(in); err != nil {

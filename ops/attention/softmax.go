@@ -110,7 +110,7 @@ func (c *softmax[T]) open(worker int, in []graphop.Arg[T], u int) *space[T] {
 }
 
 // Rooms implements graphop.Roomy.
-func (c *softmax[T]) Rooms() []graphop.AnyRoom { return []graphop.AnyRoom{&c.lse} }
+func (c *softmax[T]) Rooms() []graphop.Holder { return []graphop.Holder{&c.lse} }
 
 func (c *softmax[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	if err := c.begin(in); err != nil {

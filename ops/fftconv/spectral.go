@@ -132,6 +132,10 @@ func (s *spectral[T]) backward(a *call[T]) {
 	if s.split() {
 		par.For(s.H, s.finals)
 	}
+	for _, w := range s.workers { // the arrays are the caller's
+		clear(w.dyA)
+		clear(w.dyB)
+	}
 	s.call = nil
 }
 

@@ -269,8 +269,8 @@ func (c *core[T]) values(direction int, in []graphop.Arg[T]) inputs[T] {
 }
 
 // Rooms implements graphop.Roomy.
-func (c *core[T]) Rooms() []graphop.AnyRoom {
-	var rooms []graphop.AnyRoom
+func (c *core[T]) Rooms() []graphop.Holder {
+	var rooms []graphop.Holder
 	for _, p := range c.plans {
 		rooms = append(rooms, &p.z, &p.h, &p.c)
 	}
