@@ -7,8 +7,8 @@ require (
 	github.com/go-audio/audio v1.0.0
 	github.com/go-audio/wav v1.1.0
 	github.com/klauspost/compress v1.17.9
-	github.com/parquet-go/parquet-go v0.32.0
 	github.com/nlpodyssey/gopickle v0.3.0
+	github.com/parquet-go/parquet-go v0.32.0
 	github.com/schollz/progressbar/v3 v3.18.0
 	golang.org/x/sys v0.47.0
 	golang.org/x/term v0.28.0
