@@ -117,6 +117,8 @@ func (r reads) each(b *task.Batch, labels []int, classes int, hit func(i, y int)
 // (B, ...).
 func (r reads) classes(y, target task.Array) (int, error) {
 	switch {
+	case r.weights != "":
+		return 0, fmt.Errorf("want no Weighted, which is for metrics of numbers, got field %q", r.weights)
 	case target.Dtype() != tensor.Int:
 		return 0, fmt.Errorf("want field %q of type int, got %v", r.target, target.Dtype())
 	case y.Dtype() == tensor.Int || len(y.Shape) != len(target.Shape)+1 || !slices.Equal(slices.Delete(y.Shape.Clone(), 1, 2), target.Shape):

@@ -50,6 +50,12 @@ func TestMetricValues(t *testing.T) {
 		0, 0, 0, 0, 0, 0, 0, 0}})
 	numbers := batchOf(t, task.Col(task.Features(task.Target, 1), [][]float32{{1, 2}, {4}}))
 	y := outputs(task.Output, task.Array{Shape: tensor.Shape{3, 3, 1}, Float64s: []float64{2, 2, 99, 1, 99, 99, 99, 99, 99}})
+	missing := task.Features("w", 1)
+	weighted := batchOf(t, task.Col(task.Features(task.Target, 1), [][]float32{{1, 2}, {4}}), task.Col(missing, [][]float32{{2, 1}, {0}}))
+	w := Weighted("w")
+	quantiles := outputs(task.Quantiles, task.Array{Shape: tensor.Shape{3, 3, 1, 2}, Float64s: []float64{
+		0, 3, 4, 2, 99, 99, 1, 5, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99}})
+	single := outputs(task.Quantiles, task.Array{Shape: tensor.Shape{3, 3, 1, 1}, Float64s: []float64{2, 2, 99, 1, 99, 99, 99, 99, 99}})
 	binary := batchOf(t, task.Col(task.Label(task.Target), []int{0, 1, 0, 1, -1}))
 	margins := outputs(task.Logits, task.Array{Shape: tensor.Shape{6}, Float32s: []float32{0.1, 0.4, 0.4, 0.8, 9, 9}})
 	two := outputs(task.Logits, task.Array{Shape: tensor.Shape{6, 2}, Float64s: []float64{3, 3.1, 2, 2.4, 1, 1.4, 0, 0.8, 0, 9, 0, 9}})
@@ -68,6 +74,12 @@ func TestMetricValues(t *testing.T) {
 		{MSE(), y, numbers, (1. + 0 + 9) / 3},
 		{MAE(), y, numbers, (1. + 0 + 3) / 3},
 		{R2(), y, numbers, 1 - 10/(14./3)},
+		{MSE(w), y, weighted, 2. / 3},
+		{MAE(w), y, weighted, 2. / 3},
+		{R2(w), y, weighted, 1 - 2/(2./3)},
+		{Pinball([]float64{0.1, 0.8}), quantiles, numbers, (0.1*1 + 0.2*2 + 0.9*2 + 0 + 0.1*3 + 0.2*1) / 2 / 3},
+		{Pinball([]float64{0.1, 0.8}, w), quantiles, weighted, (2*(0.1*1+0.2*2) + 0.9*2 + 0) / 2 / 3},
+		{Pinball([]float64{0.5}), single, numbers, 0.5 * (1. + 0 + 3) / 3},
 		{Perplexity(), scores, labels, math.Exp(0.5)},
 		{BitsPerByte(nil), scores, labels, 0.5 / math.Ln2},
 		{BitsPerByte(func(*task.Batch) float64 { return 8 }), scores, labels, 1. / 8 / math.Ln2},
@@ -156,6 +168,13 @@ func TestMetricErrors(t *testing.T) {
 		{TopK(0), scores(4, 3), labels, "want k >= 1, got 0"},
 		{MSE(), scores(3, 3), numbers, `want one of the outputs "logits", got "output"`},
 		{MSE(On(task.Logits, task.Target)), scores(3, 3), numbers, `want output "logits" of the shape of field "target", (3, 2), got (3, 3)`},
+		{MSE(On(task.Logits, task.Target)), scores(3, 2, 1), numbers, `want output "logits" of the shape of field "target", (3, 2), got (3, 2, 1)`},
+		{MSE(On(task.Logits, task.Target), Weighted("w")), scores(3, 2), numbers, `want one of the fields "target", "lengths", got "w"`},
+		{MSE(On(task.Logits, task.Target), Weighted(task.Lengths)), scores(3, 2), numbers, `want field "lengths" of the shape of field "target", (3, 2), got (3)`},
+		{Accuracy(Weighted(task.Lengths)), scores(4, 3), labels, `want no Weighted, which is for metrics of numbers, got field "lengths"`},
+		{Pinball([]float64{0.5}, On(task.Logits, task.Target)), scores(3, 2), numbers, `of the shape of field "target", (3, 2, 1), got (3, 2)`},
+		{Pinball([]float64{0.5, 1}, On(task.Logits, task.Target)), scores(3, 2, 2), numbers, `want quantiles in (0, 1), got [0.5 1]`},
+		{Pinball(nil), scores(3, 2), numbers, `want at least one quantile, got none`},
 		{AUC(), scores(4, 3), labels, "one or two scores for each label"},
 		{AUC(), scores(4, 2), labels, "example 0: target: want a class in [0, 2), got 2"},
 	} {

@@ -1,7 +1,10 @@
 package train
 
 import (
+	"errors"
+	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gorgonia-s4/s4/task"
 )
@@ -18,8 +21,34 @@ func MAE(opts ...MetricOption) *Mean { return newError("mae", math.Abs, opts) }
 func newError(name string, of func(float64) float64, opts []MetricOption) *Mean {
 	r := newReads(name, task.Output, opts)
 	return NewMean(r.name, Lower, func(out *task.Outputs, b *task.Batch) (sum, count float64, err error) {
-		err = r.numbers(out, b, func(y, target, weight float64) {
-			sum += weight * of(y-target)
+		err = r.numbers(out, b, 0, func(y func(int) float64, target, weight float64) {
+			sum += weight * of(y(0)-target)
+			count += weight
+		})
+		return sum, count, err
+	})
+}
+
+// Pinball is the mean pinball loss of forecasts of quantiles, each in (0, 1), over the
+// numbers of the target that are not padding: max(q d, (q-1) d) of d = target - forecast.
+// The output, task.Quantiles by default, has the target's shape and an axis of the
+// quantiles behind it.
+func Pinball(quantiles []float64, opts ...MetricOption) *Mean {
+	r, quantiles := newReads("pinball", task.Quantiles, opts), slices.Clone(quantiles)
+	return NewMean(r.name, Lower, func(out *task.Outputs, b *task.Batch) (sum, count float64, err error) {
+		for _, q := range quantiles {
+			if !(q > 0 && q < 1) {
+				return 0, 0, fmt.Errorf("want quantiles in (0, 1), got %v", quantiles)
+			}
+		}
+		if len(quantiles) == 0 {
+			return 0, 0, errors.New("want at least one quantile, got none")
+		}
+		err = r.numbers(out, b, len(quantiles), func(y func(int) float64, target, weight float64) {
+			for k, q := range quantiles {
+				d := target - y(k)
+				sum += weight * max(q*d, (q-1)*d) / float64(len(quantiles))
+			}
 			count += weight
 		})
 		return sum, count, err
@@ -46,8 +75,9 @@ func (m *r2) New() Metric              { return &r2{reads: m.reads} }
 func (m *r2) State() []float64         { return []float64{m.n, m.mean, m.total, m.residual} }
 
 func (m *r2) Add(out *task.Outputs, b *task.Batch) error {
-	return m.numbers(out, b, func(y, target, weight float64) {
-		m.merge(weight, target, 0, weight*(y-target)*(y-target))
+	return m.numbers(out, b, 0, func(y func(int) float64, target, weight float64) {
+		d := y(0) - target
+		m.merge(weight, target, 0, weight*d*d)
 	})
 }
 
