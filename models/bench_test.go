@@ -34,28 +34,91 @@ func BenchmarkTrainStep(b *testing.B) {
 	}
 }
 
+// BenchmarkRetrievalStep is one step of training of a model of pairs of documents of
+// token ids, one encoder over the rows of both.
+func BenchmarkRetrievalStep(b *testing.B) {
+	const batch, h, n, l, blocks, vocab = 8, 128, 64, 1024, 4, 98
+	block := layers.BlockConfig{Mixer: layers.S4DConfig{DModel: h, DState: n, FixedB: true}, PreNorm: true, Norm: layers.BatchNorm}
+	m, err := models.NewRetrieval(G.NewGraph(), tensor.Float32, models.RetrievalConfig{
+		Vocab: vocab, Classes: 2, Stack: layers.StackConfig{Blocks: []layers.BlockConfig{block}, Repeat: blocks},
+	}, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run(fmt.Sprintf("s4d/2x%d_H%d_N%d_L%d_x%d", batch, h, n, l, blocks), func(b *testing.B) {
+		rng := rand.New(rand.NewPCG(1, 1))
+		benchmarkModel(b, m, batch, l, func(name string, i int) float64 {
+			switch name {
+			case task.XLengths, task.X2Lengths:
+				return l
+			case task.Target:
+				return float64(i % 2)
+			}
+			return float64(rng.IntN(vocab))
+		})
+	})
+}
+
+// BenchmarkClassifierRecurrence is one step of a classifier that reads features as they
+// come: encoder, blocks, running pool and decoder.
+func BenchmarkClassifierRecurrence(b *testing.B) {
+	const h, n, blocks = 128, 64, 4
+	block := layers.BlockConfig{Mixer: layers.S4DConfig{DModel: h, DState: n}, PreNorm: true}
+	m, err := models.NewClassifier(G.NewGraph(), tensor.Float32, models.ClassifierConfig{
+		Features: 1, Classes: 10, Stack: layers.StackConfig{Blocks: []layers.BlockConfig{block}, Repeat: blocks},
+	}, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, batch := range []int{1, 16} {
+		b.Run(fmt.Sprintf("s4d/B%d_H%d_N%d_x%d", batch, h, n, blocks), func(b *testing.B) {
+			r, err := m.Recurrence(batch)
+			if err != nil {
+				b.Fatal(err)
+			}
+			u := tensor.New(tensor.WithShape(batch, 1), tensor.WithBacking(make([]float32, batch)))
+			testutil.Bench(b, func() error {
+				_, err := r.Step(u)
+				return err
+			})
+		})
+	}
+}
+
 func benchmarkStep(b *testing.B, cfg models.ClassifierConfig, batch, length int) {
 	m, err := models.NewClassifier(G.NewGraph(), tensor.Float32, cfg, 1)
 	if err != nil {
 		b.Fatal(err)
 	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	benchmarkModel(b, m, batch, length, func(name string, _ int) float64 {
+		switch name {
+		case task.Lengths:
+			return float64(length)
+		case task.Target:
+			return float64(rng.IntN(cfg.Classes))
+		}
+		return rng.NormFloat64()
+	})
+}
+
+// benchmarkModel times steps of training on one batch, of which value returns number i
+// of an input.
+func benchmarkModel(b *testing.B, m models.Model, batch, length int, value func(name string, i int) float64) {
 	gr, err := m.Build(task.Training, batch, length)
 	if err != nil {
 		b.Fatal(err)
 	}
-	rng := rand.New(rand.NewPCG(1, 1))
-	x, y, n := make([]float32, batch*length*cfg.Features), make([]int, batch), make([]int, batch)
-	for i := range x {
-		x[i] = float32(rng.NormFloat64())
-	}
-	for i := range y {
-		y[i], n[i] = rng.IntN(cfg.Classes), length
-	}
-	for node, v := range map[*G.Node]any{
-		gr.Inputs[task.X]:       tensor.New(tensor.WithShape(batch, length, cfg.Features), tensor.WithBacking(x)),
-		gr.Inputs[task.Lengths]: tensor.New(tensor.WithShape(batch), tensor.WithBacking(n)),
-		gr.Inputs[task.Target]:  tensor.New(tensor.WithShape(batch), tensor.WithBacking(y)),
-	} {
+	for name, node := range gr.Inputs {
+		v := tensor.New(tensor.Of(node.Dtype()), tensor.WithShape(node.Shape()...))
+		for i := range v.Shape().TotalSize() {
+			switch s := v.Data().(type) {
+			case []int:
+				s[i] = int(value(name, i))
+			case []float32:
+				s[i] = float32(value(name, i))
+			}
+		}
 		if err := G.Let(node, v); err != nil {
 			b.Fatal(err)
 		}

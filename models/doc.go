@@ -1,9 +1,12 @@
 // Package models stacks layers into models that can be trained, saved and
 // loaded: an encoder for tokens or features, residual blocks, and what is wanted of
-// them. [Classifier] pools over the steps and scores classes; [LanguageModel] scores
-// the token that follows each, and steps.
+// them. [Classifier] pools over the steps and scores classes; [Retrieval] does so for
+// two documents with one encoder, and compares them; [LanguageModel] scores the token
+// that follows each; [Forecaster] says what follows a window of a series, as numbers or
+// as quantiles. All of them also step, as recurrent networks, if their mixers do.
 //
-// A model is configured by a JSON-able struct, summarised by Summary, saved as
-// a directory of config.json and model.safetensors, and is what package train
-// trains.
+// A [Model] of any kind is configured by a JSON-able struct, summarised by Summary,
+// saved as a directory of config.json and model.safetensors, opened by [Open], copied
+// by [Clone], for another sampling rate too, tuned by the names of its parameters, and
+// is what package train trains. [Saliency] says which steps speak for a class.
 package models
