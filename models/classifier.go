@@ -43,7 +43,7 @@ func (c ClassifierConfig) validate() error {
 	case (c.Vocab > 0) == (c.Features > 0) || c.Vocab < 0 || c.Features < 0:
 		return fmt.Errorf("want one of Vocab and Features positive, got Vocab %d and Features %d", c.Vocab, c.Features)
 	case c.Padding != nil && c.Vocab == 0:
-		return errors.New("Padding is a token id: want Vocab too")
+		return errors.New("want Vocab too: Padding is a token id")
 	case c.Classes < 2:
 		return fmt.Errorf("want Classes >= 2, got %d", c.Classes)
 	}
