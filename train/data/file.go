@@ -75,7 +75,10 @@ func Lines(r io.Reader, longest int, f func(line int, text []byte) error) (int, 
 			return n, &LineError{n, err}
 		}
 	}
-	if err := sc.Err(); err != nil {
+	switch err := sc.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return n, &LineError{n + 1, fmt.Errorf("want a line of at most %d bytes, got more", longest)}
+	case err != nil:
 		return n, &LineError{n + 1, err}
 	}
 	return n, nil
