@@ -199,6 +199,24 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+func TestNew(t *testing.T) {
+	parts := data.Splits[[]Pair]{
+		Train: []Pair{{"a", "b", 1, "x:1"}, {"b", "\ufeffc\r\n", 0, "x:2"}}, Val: []Pair{{"a", "a", 1, "y:1"}}, Test: []Pair{{"d", "a", 0, "z:1"}},
+	}
+	d, err := New(t.Context(), parts, Config{}, data.Room{})
+	if err != nil || pair(t, d, d.Train, 1) != `"b" "c\n" 0` || d.Train.Origin(1) != "x:2" || d.Vocabulary.Chars != "b\nac" || d.Train.ClassCounts() != [2]int{1, 1} {
+		t.Errorf("got %+v, %v", d, err)
+	}
+	parts.Test[0].Label = 2
+	if _, err := New(t.Context(), parts, Config{}, data.Room{}); err == nil || err.Error() != "aan: test: pair 0: want a label 0 or 1, got 2" {
+		t.Errorf("got error %v", err)
+	}
+	parts.Val = nil
+	if _, err := New(t.Context(), parts, Config{}, data.Room{}); err == nil || err.Error() != "aan: val: want at least one pair, got none" {
+		t.Errorf("got error %v", err)
+	}
+}
+
 func TestBadInput(t *testing.T) {
 	row := "1.0\ta\tb\tx\ty\n"
 	bad := func(train string) string {

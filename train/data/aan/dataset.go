@@ -64,4 +64,19 @@ func (d *Dataset) Label(i int) int { return int(d.split.labels[i]) }
 
 // Origin returns the file and the line, or the row, of pair i, 0 <= i < Len:
 // "lra_release: tsv_data/new_aan_pairs.eval.tsv:7".
-func (d *Dataset) Origin(i int) string { return fmt.Sprintf("%s: %s", d.path, d.split.names.At(i)) }
+func (d *Dataset) Origin(i int) string {
+	name := string(d.split.names.At(i))
+	if d.path == "" {
+		return name
+	}
+	return fmt.Sprintf("%s: %s", d.path, name)
+}
+
+// ClassCounts returns how many pairs each class has.
+func (d *Dataset) ClassCounts() [Classes]int {
+	var counts [Classes]int
+	for i := range d.n {
+		counts[d.Label(i)]++
+	}
+	return counts
+}

@@ -2,6 +2,7 @@ package aan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/gorgonia-s4/s4/train/data"
@@ -37,6 +38,45 @@ func Load(ctx context.Context, path string, cfg Config, room data.Room) (*Data, 
 		}
 	}
 	return nil, fmt.Errorf("aan: %w", err)
+}
+
+// Pair is two documents of some data set and their label in [0, Classes).
+type Pair struct {
+	First, Second string
+	Label         int
+	Name          string // where it is from, for errors
+}
+
+// New returns a data set of other pairs than those of the task, presented like them: an
+// error names the pair that has no label in [0, Classes), or the part that is empty.
+func New(ctx context.Context, parts data.Splits[[]Pair], cfg Config, room data.Room) (*Data, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	tables, err := data.Map(parts, func(part []Pair) (*table, error) {
+		t := newTable(cfg.cut())
+		for i, p := range part {
+			if p.Label < 0 || p.Label >= Classes {
+				return nil, fmt.Errorf("pair %d: want a label 0 or 1, got %d", i, p.Label)
+			}
+			if err := t.pair([]byte(p.First), []byte(p.Second), uint8(p.Label), p.Name); err != nil {
+				return nil, fmt.Errorf("pair %d: %w", i, err)
+			}
+		}
+		if t.len() == 0 {
+			return nil, errors.New("want at least one pair, got none")
+		}
+		return t, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("aan: %w", err)
+	}
+	p, err := merge(tables.All())
+	if err != nil {
+		return nil, fmt.Errorf("aan: %w", err)
+	}
+	return newData(ctx, "", cfg, p, room)
 }
 
 // load returns the pairs from the cache or from path.

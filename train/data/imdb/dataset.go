@@ -66,5 +66,18 @@ func (d *Dataset) Label(i int) int { return int(d.reviews.labels[d.index[i]]) }
 // Origin returns the file that review i, 0 <= i < Len, is from, or its place in one:
 // "aclImdb_v1.tar.gz: aclImdb/train/neg/0_3.txt".
 func (d *Dataset) Origin(i int) string {
-	return fmt.Sprintf("%s: %s", d.path, d.reviews.names.At(d.index[i]))
+	name := string(d.reviews.names.At(d.index[i]))
+	if d.path == "" {
+		return name
+	}
+	return fmt.Sprintf("%s: %s", d.path, name)
+}
+
+// ClassCounts returns how many reviews each class has.
+func (d *Dataset) ClassCounts() [Classes]int {
+	var counts [Classes]int
+	for i := range d.index {
+		counts[d.Label(i)]++
+	}
+	return counts
 }

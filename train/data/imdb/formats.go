@@ -48,7 +48,7 @@ func read(ctx context.Context, path string, room data.Room) (*reviews, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reviews{texts: &text.Texts{}, names: &text.Texts{}}
+	r := newReviews()
 	switch {
 	case form == data.Folder:
 		var found bool

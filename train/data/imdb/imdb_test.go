@@ -228,6 +228,27 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+func TestNew(t *testing.T) {
+	training := []Review{{"good", 1, "a:1"}, {"\ufeffbad\r\n", 0, "a:2"}}
+	testing := []Review{{"so so", 1, "b:1"}, {"no", 0, "b:2"}, {"not", 0, "b:3"}}
+	d, err := New(t.Context(), training, testing, Config{MinFreq: 1}, data.Room{})
+	if err != nil || d.Train.Text(0) != "bad\n" || d.Train.Origin(0) != "a:2" || d.Test.ClassCounts() != [2]int{2, 1} || d.Vocabulary.Size() != 3+6 {
+		t.Errorf("got %+v, %v", d, err)
+	}
+	for want, bad := range map[string][]Review{
+		"imdb: train text 1: want a label 0 (negative) or 1 (positive), got 2": {{"a", 0, ""}, {"b", 2, ""}},
+		"imdb: train: want positive reviews, got none":                         {{"a", 0, ""}},
+		"imdb: train: want negative reviews, got none":                         nil,
+	} {
+		if _, err := New(t.Context(), bad, testing, Config{}, data.Room{}); err == nil || err.Error() != want {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+	if _, err := New(t.Context(), training, testing, Config{LMax: 1}, data.Room{}); err == nil {
+		t.Error("LMax 1: no error")
+	}
+}
+
 // Only what is cut to is counted for the vocabulary, of the training reviews alone.
 func TestVocabularyIsOfTraining(t *testing.T) {
 	fs := []file{{"train/neg/a.txt", "aaz"}, {"train/pos/b.txt", "bby"}, {"test/neg/c.txt", "cc"}, {"test/pos/d.txt", "dd"}}
@@ -380,7 +401,7 @@ func (e *endless) Read(p []byte) (int, error) {
 }
 
 func TestHugeReview(t *testing.T) {
-	r := &reviews{texts: &text.Texts{}, names: &text.Texts{}}
+	r := newReviews()
 	if err := r.add(train, "x", 0, make([]byte, maxText+1)); err == nil || err.Error() != "want a review of at most 16777216 bytes, got 16777217" {
 		t.Errorf("got error %v", err)
 	}

@@ -41,6 +41,33 @@ func Load(ctx context.Context, path string, cfg Config, room data.Room) (*Data, 
 	return newData(ctx, path, cfg, r, room)
 }
 
+// Review is a text of some data set and its label in [0, Classes).
+type Review struct {
+	Text  string
+	Label int
+	Name  string // where it is from, for errors
+}
+
+// New returns a data set of other texts than those of the task, presented like them: an
+// error names the text that has no label in [0, Classes), or what a part is without.
+func New(ctx context.Context, training, testing []Review, cfg Config, room data.Room) (*Data, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	r := newReviews()
+	for part, texts := range [][]Review{training, testing} {
+		for i, t := range texts {
+			if err := r.add(uint8(part), t.Name, int64(t.Label), []byte(t.Text)); err != nil {
+				return nil, fmt.Errorf("imdb: %s text %d: %w", partNames[part], i, err)
+			}
+		}
+	}
+	if err := r.check(); err != nil {
+		return nil, fmt.Errorf("imdb: %w", err)
+	}
+	return newData(ctx, "", cfg.withDefaults(), r, room)
+}
+
 // load returns the reviews from the cache or from path.
 func load(ctx context.Context, path string, room data.Room) (*reviews, error) {
 	if room.Cache == "" {

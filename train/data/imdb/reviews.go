@@ -32,6 +32,8 @@ const (
 // partNames are the names of the published splits, as all formats have them.
 var partNames = [2]string{"train", "test"}
 
+func newReviews() *reviews { return &reviews{texts: &text.Texts{}, names: &text.Texts{}} }
+
 // len returns the number of reviews.
 func (r *reviews) len() int { return len(r.labels) }
 

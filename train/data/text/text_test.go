@@ -162,6 +162,17 @@ func TestVocabularyTokens(t *testing.T) {
 	}
 }
 
+func TestPiecesOfBytes(t *testing.T) {
+	v := vocabulary(t, text.Byte, 1, 100, false)
+	if got, want := v.Pieces(v.Encode("aé日𝄞z")), []string{"a", "é", "", "日", "", "", "𝄞", "", "", "", "z", "<eos>"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	// What is cut off, or begins in the middle, is single bytes.
+	if got, want := v.Pieces([]int{0xa9 + 1, 0xe6 + 1, 0x97 + 1, 257, 0xc3 + 1, 0, 0xf0 + 1}), []string{"\xa9", "\xe6", "\x97", "<eos>", "\xc3", "<pad>", "\xf0"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestVocabularyErrors(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"level":"word","l_max":5}`:               `text: Vocabulary.Level: want "char" or "byte", got "word"`,

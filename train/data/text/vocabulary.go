@@ -199,13 +199,33 @@ func (v *Vocabulary) Token(id int) string {
 	return fmt.Sprintf("<token %d>", id)
 }
 
-// Pieces returns what each of some tokens stands for.
+// Pieces returns what each of some tokens stands for. Of the bytes of a character the
+// first stands for all of it, and the others for nothing.
 func (v *Vocabulary) Pieces(tokens []int) []string {
 	pieces := make([]string, len(tokens))
-	for i, t := range tokens {
-		pieces[i] = v.Token(t)
+	for i := 0; i < len(tokens); i++ {
+		pieces[i] = v.Token(tokens[i])
+		if v.Level != Byte || tokens[i] <= utf8.RuneSelf {
+			continue
+		}
+		if c, n := utf8.DecodeRuneInString(v.bytes(tokens[i:])); c != utf8.RuneError {
+			pieces[i] = string(c)
+			i += n - 1
+		}
 	}
 	return pieces
+}
+
+// bytes returns the bytes that the first tokens stand for, as many as a character has.
+func (v *Vocabulary) bytes(tokens []int) string {
+	var b []byte
+	for _, t := range tokens[:min(len(tokens), utf8.UTFMax)] {
+		if t <= Pad || t >= byteEOS {
+			break
+		}
+		b = append(b, byte(t-Pad-1))
+	}
+	return string(b)
 }
 
 // Counts counts characters. The zero Counts has counted none.
