@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -108,35 +107,24 @@ type listOpsCodec struct{}
 // Read implements experiment.Codec: each line is an expression, with or without a
 // tab and its value behind it. The header of the published files is skipped.
 func (*listOpsCodec) Read(r io.Reader, name string, f func(experiment.Example) error) error {
-	const longest = 16 << 20
-	var own error // of f
-	_, err := data.Lines(r, longest, func(line int, text []byte) error {
+	return eachLine(r, name, func(text []byte) (experiment.Example, error) {
 		source, target, labelled := bytes.Cut(text, []byte{'\t'})
 		if labelled && string(bytes.TrimSpace(source)) == "Source" {
-			return nil
+			return experiment.Example{}, errSkip
 		}
-		e := experiment.Example{Origin: fmt.Sprintf("%s:%d", name, line), Target: task.Ignore}
+		e := experiment.Example{Target: task.Ignore}
 		var err error
 		if e.Tokens, err = listops.Tokens(bytes.TrimSpace(source)); err != nil {
-			return err
+			return e, err
 		}
 		if target = bytes.TrimSpace(target); labelled {
 			if len(target) != 1 || target[0] < '0' || target[0] > '9' {
-				return fmt.Errorf("target: want a digit 0 to 9, got %.20q", target)
+				return e, fmt.Errorf("target: want a digit 0 to 9, got %.20q", target)
 			}
 			e.Target = int(target[0] - '0')
 		}
-		own = f(e)
-		return own
-	})
-	var at *data.LineError
-	switch {
-	case own != nil:
-		return own
-	case errors.As(err, &at):
-		return fmt.Errorf("%s:%d: %w", name, at.Line, at.Err)
-	}
-	return err
+		return e, nil
+	}, f)
 }
 
 // Classes implements experiment.Codec.

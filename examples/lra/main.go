@@ -4,6 +4,8 @@
 //	go run ./examples/lra                   ListOps, a preset for two cores and ten minutes, no download
 //	go run ./examples/lra -model lstm       the same with another layer
 //	go run ./examples/lra -preset paper     the published configuration of S4
+//	go run ./examples/lra -task text -data aclImdb_v1.tar.gz
+//	go run ./examples/lra -task retrieval -data lra_release/tsv_data
 //	go run ./examples/lra -task image -data cifar-10-batches-bin
 //	go run ./examples/lra -h                every option
 //	go run ./examples/lra eval -run runs/listops-quick
@@ -27,7 +29,7 @@ var presets embed.FS
 // program is the command.
 var program = experiment.Program{
 	Name: "lra", About: "Train a sequence model on a task of Long Range Arena.",
-	Tasks: []experiment.Task{listOps, image}, Presets: presets, Task: "listops", Preset: "quick",
+	Tasks: []experiment.Task{listOps, textTask, retrieval, image}, Presets: presets, Task: "listops", Preset: "quick",
 }
 
 func main() { program.Main() }

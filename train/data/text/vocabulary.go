@@ -43,6 +43,9 @@ const (
 	byteEOS   = 257
 )
 
+// Bytes is the number of token ids of the level Byte.
+const Bytes = byteEOS + 1
+
 // Vocabulary says how a text becomes token ids. It can be encoded as JSON; a model
 // that was trained with it is of no use without it.
 type Vocabulary struct {
@@ -114,7 +117,7 @@ func (v *Vocabulary) prepare() error {
 // Size returns the number of token ids.
 func (v *Vocabulary) Size() int {
 	if v.Level == Byte {
-		return byteEOS + 1
+		return Bytes
 	}
 	return firstChar + len(v.runes)
 }
