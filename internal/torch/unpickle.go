@@ -68,7 +68,8 @@ func short(err error) error {
 const maxDepth = 1000
 
 // plainer turns what gopickle makes into Dict, []any, *Object, *Tensor, int, float64,
-// string, bool, []byte, *big.Int and nil. What is in two places is one object in both.
+// string, bool, []byte, *big.Int and nil. What is in two places is one object in both;
+// where an object holds itself there is nil.
 type plainer struct {
 	made map[any]any // by what it was made of; nil while it is being made
 }
@@ -87,9 +88,6 @@ func (c *plainer) plain(v any, depth int) (any, error) {
 		return nil, fmt.Errorf("pickle: want objects in at most %d others, got more", maxDepth)
 	}
 	if made, ok := c.made[v]; ok {
-		if made == nil {
-			return nil, errors.New("pickle: an object holds itself")
-		}
 		return made, nil
 	}
 	c.made[v] = nil

@@ -105,6 +105,9 @@ func (c *Checkpoint) load(into param.Source, opts []Option) (*param.Report, erro
 		if s, ok := into.(interface{ Settle() error }); ok && err == nil {
 			err = s.Settle()
 		}
+		if err == nil {
+			err = in.limitBand(vars)
+		}
 		return err
 	})
 	if err != nil {
@@ -148,8 +151,7 @@ func (in *Inspection) theirs(ours []string) []string {
 	return names
 }
 
-// tensors returns the tensors of a model here, with those states at zero that a
-// bandlimit takes out.
+// tensors returns the tensors of a model here.
 func (in *Inspection) tensors(c *Checkpoint) ([]safetensors.Tensor, error) {
 	byName := make(map[string]Tensor, len(c.Tensors))
 	for _, t := range c.Tensors {
@@ -162,7 +164,7 @@ func (in *Inspection) tensors(c *Checkpoint) ([]safetensors.Tensor, error) {
 			return nil, fmt.Errorf("tensor %s: %w", n.Theirs[0].Name, err)
 		}
 	}
-	return ts, in.limitBand(ts)
+	return ts, nil
 }
 
 // blocks returns the configuration of every block.
@@ -176,47 +178,48 @@ func (in *Inspection) blocks() []layers.BlockConfig {
 }
 
 // limitBand sets C of those states to zero whose frequency, dt |Im A|/2 pi, is half
-// the bandlimit or more: a kernel without them is what the public code computes.
-func (in *Inspection) limitBand(ts []safetensors.Tensor) error {
+// the bandlimit or more, as the public code does in every kernel: of S4, once C is tuned.
+func (in *Inspection) limitBand(vars []weights.Var) error {
 	if in.bandlimit == 0 {
 		return nil
 	}
-	at := func(name string) []float64 {
-		i := slices.IndexFunc(ts, func(t safetensors.Tensor) bool { return t.Name == name })
-		if i < 0 {
-			return nil
+	at := make(map[string]any, len(vars))
+	for _, v := range vars {
+		var err error
+		if at[v.Name], err = weights.Elements(v.Value); err != nil {
+			return err
 		}
-		return doubles(ts[i].Data)
 	}
 	for i, b := range in.blocks() {
 		name := fmt.Sprintf("blocks.%d.layer.kernel.", i)
-		dt, im := at(name+"log_dt"), at(name+"A_imag")
-		c := slices.IndexFunc(ts, func(t safetensors.Tensor) bool { return t.Name == name+"C" })
-		if dt == nil || im == nil || c < 0 {
+		dt, im, c := doubles(at[name+"log_dt"]), doubles(at[name+"A_imag"]), at[name+"C"]
+		if dt == nil || im == nil || c == nil {
 			return fmt.Errorf("option bandlimit: want S4 or S4D in all blocks, got another layer in block %d", i)
 		}
-		ch, h, n := ts[c].Shape[0], ts[c].Shape[1], ts[c].Shape[2]
+		n, transform := states(b.Mixer)
+		h := b.DModel()
 		cols, matrices := len(dt)/h, len(im)/n
-		transform := dtTransform(b.Mixer)
-		for j := range ch * h * n {
+		for j := range len(doubles(c)) / 2 {
 			f, state := j/n%h, j%n
 			step, _ := transform.Eval(dt[f*cols+state%cols])
 			if step*math.Abs(im[f%matrices*n+state])/(2*math.Pi) >= in.bandlimit/2 {
-				clearPair(ts[c].Data, j)
+				clearPair(c, j)
 			}
 		}
 	}
 	return nil
 }
 
-func dtTransform(m layers.MixerConfig) ssm.Transform {
+// states returns the number of states that a layer stores for each feature, and the
+// transform of its step sizes.
+func states(m layers.MixerConfig) (int, ssm.Transform) {
 	switch m := m.(type) {
 	case layers.S4Config:
-		return m.DtTransform
+		return m.DState / 2, m.DtTransform
 	case layers.S4DConfig:
-		return m.DtTransform
+		return m.DState / 2, m.DtTransform
 	}
-	return ssm.Exp
+	return 1, ssm.Exp
 }
 
 // doubles returns floats as float64.

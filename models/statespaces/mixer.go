@@ -181,7 +181,7 @@ func (r *reader) mixing(p parts, k *kernel) error {
 	ours := []int{out, in}
 	return errors.Join(
 		r.take(p, at+"weight", k.ours+"output_linear.weight", false, as(ours, ours, []int{out, in, 1}), fmt.Sprintf("(%d or %d, %d), with or without an axis of length 1", 2*k.h, k.h, in)),
-		r.take(p, at+"bias", k.ours+"output_linear.bias", false, exactly(out), fmt.Sprintf("(%d)", out)))
+		r.take(p, at+"bias", k.ours+"output_linear.bias", false, as([]int{out}, []int{out}, []int{out, 1}), fmt.Sprintf("(%d) or (%[1]d, 1)", out)))
 }
 
 // finalActivation reads the activation after a mixing that is no gated linear unit.

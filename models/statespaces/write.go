@@ -272,21 +272,33 @@ func checkMinimal(c layers.S4DConfig) error {
 	return nil
 }
 
-// mixing names the map after the state space model.
-func (n *namer) mixing(ours, theirs string, conv, sequence bool) {
+// column says which tensor of a linear map has a last axis of 1 in a module.
+type column int
+
+const (
+	noColumn     column = iota // nn.Linear
+	weightColumn               // nn.Conv1d
+	biasColumn                 // TransposedLinear
+)
+
+// mixing names the map after the state space model, in a nn.Sequential or by itself.
+func (n *namer) mixing(ours, theirs string, c column, sequential bool) {
 	w, ok := n.shapes[ours+"output_linear.weight"]
 	if !ok {
 		return
 	}
-	at, shape := theirs+"output_linear.", slices.Clone(w)
-	if sequence {
+	at, weight, bias := theirs+"output_linear.", slices.Clone(w), []int{w[0]}
+	if sequential {
 		at += "0."
 	}
-	if conv {
-		shape = append(shape, 1)
+	switch c {
+	case weightColumn:
+		weight = append(weight, 1)
+	case biasColumn:
+		bias = append(bias, 1)
 	}
-	n.add(ours+"output_linear.weight", at+"weight", shape...)
-	n.add(ours+"output_linear.bias", at+"bias")
+	n.add(ours+"output_linear.weight", at+"weight", weight...)
+	n.add(ours+"output_linear.bias", at+"bias", bias...)
 }
 
 // version4 names S4 or S4D as version 4 does.
@@ -302,7 +314,7 @@ func (n *namer) version4(ours, theirs string) {
 		n.add(k+"l_kernel", t+"l_kernel")
 		n.layout.Names[len(n.layout.Names)-1].Theirs[0].Shape = []int{}
 	}
-	n.mixing(ours, theirs, false, true)
+	n.mixing(ours, theirs, noColumn, true)
 }
 
 // minimal names the minimal S4D.
@@ -318,7 +330,7 @@ func (n *namer) minimal(ours, theirs string) error {
 	n.add(k+"A_imag", t+"A_imag")
 	n.negate()
 	n.add(k+"C", t+"C", c[1:]...)
-	n.mixing(ours, theirs, true, true)
+	n.mixing(ours, theirs, weightColumn, true)
 	return nil
 }
 
@@ -343,5 +355,5 @@ func (n *namer) dss(ours, theirs string, c layers.DSSConfig) {
 		states := []int{n.layout.Names[len(n.layout.Names)-1].Shape[0]}
 		n.layout.Names[len(n.layout.Names)-1].Theirs = []Part{{t + "Lambda_log_neg_re", states}, {t + im, states}}
 	}
-	n.mixing(ours, theirs, true, c.Mixing == layers.MixGLU)
+	n.mixing(ours, theirs, biasColumn, c.Mixing == layers.MixGLU)
 }

@@ -1,9 +1,8 @@
 """Makes checkpoints with the names and shapes of the public PyTorch code of S4, in the
 format of testdata/checkpoints: python checkpoints.py DIR. Models are tiny and random;
 kernels are computed from dense matrices in double precision, by other formulas than
-those of the public code. Needs PyTorch, NumPy, and for one file omegaconf if there is
-one."""
-import collections, json, math, os, sys
+those of the public code. Needs PyTorch, NumPy, safetensors, and for two files omegaconf."""
+import argparse, collections, json, math, os, pathlib, sys
 import numpy as np
 import torch
 from torch import nn
@@ -71,9 +70,9 @@ class Kernel(nn.Module):
             C = C[None]
         B = c(self.B).reshape(self.s, self.n) if k != "minimal" else torch.ones(self.s, self.n, dtype=C.dtype)
         v = self.h // self.s
+        mask = torch.ones(self.h, self.n, dtype=DTYPE)
         if self.bandlimit is not None:
             mask = (dt * A.imag.abs().repeat(v, 1) / (2 * math.pi) < self.bandlimit / 2).to(DTYPE)
-            C = C * mask
         out = torch.zeros(C.shape[0], self.h, L, dtype=DTYPE)
         for h in range(self.h):
             a, b, d = A[h % self.s], B[h % self.s], dt[h].expand(self.n)
@@ -94,9 +93,15 @@ class Kernel(nn.Module):
             else:
                 dA = torch.diag(torch.exp(D.diagonal() * full))
                 dB = (torch.exp(D.diagonal() * full) - 1) / full * bb
-            cc = torch.cat([C[:, h], C[:, h].conj()], -1)
-            if self.rank and self.tuned:
-                cc = cc @ torch.linalg.inv(I - torch.matrix_power(dA, self.l))
+            cc = C[:, h]
+            if self.rank:  # tuned first, then masked
+                last = I - torch.matrix_power(dA, self.l)
+                if not self.tuned:
+                    cc = (torch.cat([cc, cc.conj()], -1) @ last)[:, : self.n]
+            cc = cc * mask[h]
+            cc = torch.cat([cc, cc.conj()], -1)
+            if self.rank:
+                cc = cc @ torch.linalg.inv(last)
             x = dB
             for l in range(L):
                 out[:, h, l] = (cc @ x).real
@@ -330,6 +335,16 @@ def main(root):
     m = make("minimal", layers=1, kw={}, prenorm=True)
     view = lambda sd: {k: (torch.view_as_complex(v) if k.endswith("kernel.C") else v.T.contiguous().T if v.dim() == 2 else v) for k, v in sd.items()}
     write("minimal_views", m, view, prenorm=True, layer="standalone S4D, C complex, weights column-major")
+
+    try:
+        from omegaconf import OmegaConf
+    except ImportError:
+        return
+    m = make("minimal", layers=1, kw={}, prenorm=True)
+    conf = OmegaConf.create({"model": {"prenorm": True, "layer": {"dropout": "${model.dropout}", "lr": 0.1}, "dropout": 0.0}, "decoder": {"mode": "pool"}, "list": [1, "a", None]})
+    write("minimal_omegaconf", m, lambda sd: {"state_dict": {"model." + k: v for k, v in sd.items()}, "hyper_parameters": conf, "hparams_name": "config"}, "ckpt", layer="standalone S4D: prenorm is in the hyper parameters")
+    m = make("minimal", layers=1, kw={}, prenorm=False)
+    write("minimal_argparse", m, lambda sd: {"model": sd, "args": argparse.Namespace(prenorm=False, lr=0.1, where=pathlib.PosixPath("x")), "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}}, save=dict(_use_new_zipfile_serialization=False), layer="standalone S4D: prenorm is in args")
 
 
 main(sys.argv[1])
