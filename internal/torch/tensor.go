@@ -100,10 +100,12 @@ func (t *Tensor) elements() (uint64, error) {
 func (t *Tensor) take(raw []byte) {
 	n, _ := t.elements()
 	size := t.dtype.size
-	dst := raw[t.offset*size:]
-	if t.contiguous() {
-		dst = dst[:int(n)*size]
-	} else {
+	var dst []byte
+	switch {
+	case n == 0:
+	case t.contiguous():
+		dst = raw[t.offset*size:][:int(n)*size]
+	default:
 		dst = gather(make([]byte, 0, int(n)*size), raw, t.offset, t.sizes, t.strides, size)
 	}
 	t.Data = t.dtype.decode(dst)
@@ -128,9 +130,6 @@ func (t *Tensor) flip(n int, negate func(i int)) {
 func (t *Tensor) contiguous() bool {
 	step := 1
 	for i := len(t.sizes) - 1; i >= 0; i-- {
-		if t.sizes[i] == 0 {
-			return true
-		}
 		if t.sizes[i] > 1 && t.strides[i] != step {
 			return false
 		}

@@ -1,9 +1,12 @@
 package statespaces_test
 
 import (
+	"archive/tar"
+	"compress/gzip"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -20,6 +23,9 @@ import (
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/models/statespaces"
 )
+
+// moreFile is an archive of more checkpoints, which testdata/checkpoints.py makes.
+const moreFile = "testdata/more.tar.gz"
 
 var checkpointsDir = flag.String("checkpoints", "testdata/checkpoints", "`directory` of checkpoints: each a directory of model.pt, model.ckpt or model.safetensors, x.npy, y.npy and meta.json")
 
@@ -68,12 +74,12 @@ type example struct {
 	x, y npy.Array
 }
 
-// examples returns the checkpoints of the directory.
-func examples(t *testing.T) []example {
+// examples returns the checkpoints of a directory.
+func examples(t *testing.T, root string) []example {
 	t.Helper()
-	dirs, err := filepath.Glob(filepath.Join(*checkpointsDir, "*", "meta.json"))
+	dirs, err := filepath.Glob(filepath.Join(root, "*", "meta.json"))
 	if err != nil || len(dirs) == 0 {
-		t.Fatalf("%s: want directories with meta.json, got none, %v", *checkpointsDir, err)
+		t.Fatalf("%s: want directories with meta.json, got none, %v", root, err)
 	}
 	var es []example
 	for _, name := range dirs {
@@ -147,8 +153,49 @@ func off(a, b []float64) float64 {
 
 // The outputs of PyTorch are those of the models that checkpoints are read as, in both
 // types, and the way back gives the numbers of the checkpoint.
-func TestCheckpoints(t *testing.T) {
-	for _, e := range examples(t) {
+func TestCheckpoints(t *testing.T) { checkAll(t, *checkpointsDir) }
+
+// And so are those that were made for what the public ones do not have: version 3, DSS,
+// models in other wrappings, types and layouts of memory.
+func TestMoreCheckpoints(t *testing.T) { checkAll(t, unpack(t)) }
+
+// unpack unpacks the archive of more checkpoints and returns the directory.
+func unpack(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	f, err := os.Open(moreFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return dir
+		}
+		path := filepath.Join(dir, filepath.FromSlash(h.Name))
+		var b []byte
+		if err == nil {
+			b, err = io.ReadAll(r)
+		}
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(path), 0o755)
+		}
+		if err == nil {
+			err = os.WriteFile(path, b, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func checkAll(t *testing.T, root string) {
+	for _, e := range examples(t, root) {
 		t.Run(filepath.Base(e.dir), func(t *testing.T) {
 			c, err := statespaces.Read(e.path)
 			if err != nil {

@@ -266,11 +266,14 @@ func checkMinimal(c layers.S4DConfig) error {
 	switch {
 	case w.disc != "zoh" || w.dt != "exp" || w.a != "exp":
 		return fmt.Errorf("want Disc zoh and transforms exp of the minimal S4D (FixedB), got %s, %s and %s", w.disc, w.dt, w.a)
-	case c.NSSM != c.DModel || c.Channels > 1 || c.Bidirectional || c.Dt == layers.DtPerState || c.Mixing != layers.MixGLU:
+	case c.NSSM != 0 && c.NSSM != c.DModel || c.Channels > 1 || c.Bidirectional || c.Dt == layers.DtPerState || !isGLU(c.SSM):
 		return errors.New("want one kernel, one step size and one state matrix for each feature, and a GLU, of the minimal S4D (FixedB)")
 	}
 	return nil
 }
+
+// isGLU says whether the mixing is a gated linear unit.
+func isGLU(c layers.SSM) bool { return c.Mixing == "" || c.Mixing == layers.MixGLU }
 
 // column says which tensor of a linear map has a last axis of 1 in a module.
 type column int
@@ -355,5 +358,5 @@ func (n *namer) dss(ours, theirs string, c layers.DSSConfig) {
 		states := []int{n.layout.Names[len(n.layout.Names)-1].Shape[0]}
 		n.layout.Names[len(n.layout.Names)-1].Theirs = []Part{{t + "Lambda_log_neg_re", states}, {t + im, states}}
 	}
-	n.mixing(ours, theirs, biasColumn, c.Mixing == layers.MixGLU)
+	n.mixing(ours, theirs, biasColumn, isGLU(c.SSM))
 }
