@@ -567,3 +567,40 @@ func FuzzReadList(f *testing.F) {
 		}
 	})
 }
+
+// Recordings in memory are presented as those of files.
+func TestMake(t *testing.T) {
+	files := digits()
+	var rs []Recording
+	for name, b := range files {
+		if !isRecording(name) {
+			continue
+		}
+		w, err := ReadWAV(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rs = append(rs, Recording{name, w})
+	}
+	for _, cfg := range []Config{Digits(), {Length: 3, Short: Drop, ValFraction: 0.3}, {Features: FeaturesMFCC, Coefficients: MFCCConfig{Window: 4, Mels: 2, Coefficients: 2}}} {
+		d, err := Make(context.Background(), "memory", rs, cfg, data.Room{Limit: 9})
+		want := mustLoad(t, files.folder(t), cfg, data.Room{Limit: 9})
+		if err != nil || !reflect.DeepEqual(all(t, d)[0][0].x, all(t, want)[0][0].x) || !reflect.DeepEqual(d.Encoding, want.Encoding) {
+			t.Errorf("%+v: got %v, another data set", cfg, err)
+		}
+		if !strings.HasPrefix(d.Test.Origin(0), "memory:fsdd/") {
+			t.Errorf("origin %q", d.Test.Origin(0))
+		}
+	}
+	for want, rs := range map[string][]Recording{
+		"audio: memory: want recordings, got none":                         nil,
+		`audio: memory: want recordings of different names *.wav, got "x"`: {{"x", rs[0].Wave}},
+		`want recordings of different names *.wav, got "a/1.wav"`:          {{"a/1.wav", rs[0].Wave}, {"a/1.wav", rs[0].Wave}},
+		"b/1.wav: want 8000 samples a second, got 1":                       {{"a/1.wav", rs[0].Wave}, {"b/1.wav", &Wave{1, []float32{1}}}},
+		"want at least one recording, got none of 2":                       {{"a/1.wav", rs[0].Wave}, {"b/1.wav", rs[1].Wave}},
+	} {
+		if _, err := Make(context.Background(), "memory", rs, Config{}, data.Room{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+}
