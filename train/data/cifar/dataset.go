@@ -27,16 +27,16 @@ var (
 
 // newData presents the published training and test set as cfg says. cfg has
 // its defaults filled in and there are at least two training images.
-func newData(cfg Config, training, test *images) *Data {
+func newData(cfg Config, training, test *images, room data.Room) *Data {
 	train, val := data.HoldOut(training.len(), cfg.ValFraction, cfg.Seed)
 	all := make([]int, test.len())
 	for i := range all {
 		all[i] = i
 	}
 	return &Data{data.Splits[*Dataset]{
-		Train: newDataset(cfg.Encoding, training, train),
-		Val:   newDataset(cfg.Encoding, training, val),
-		Test:  newDataset(cfg.Encoding, test, all),
+		Train: newDataset(cfg.Encoding, training, train[:room.Limited(len(train))]),
+		Val:   newDataset(cfg.Encoding, training, val[:room.Limited(len(val))]),
+		Test:  newDataset(cfg.Encoding, test, all[:room.Limited(len(all))]),
 	}}
 }
 
@@ -75,7 +75,7 @@ func (d *Dataset) Fields() []task.Field {
 // as token ids, with its label. It never fails.
 func (d *Dataset) Example(i int, row *task.Row) error {
 	pixels := d.images.at(d.index[i])
-	row.Ints(task.Target, int(d.images.labels[d.index[i]]))
+	row.Ints(task.Target, d.Label(i))
 	if d.tokens {
 		tokens := make([]int, len(pixels))
 		for j, v := range pixels {
@@ -92,6 +92,9 @@ func (d *Dataset) Example(i int, row *task.Row) error {
 	row.Floats(task.X, features...)
 	return nil
 }
+
+// Label returns the class of image i, 0 <= i < Len.
+func (d *Dataset) Label(i int) int { return int(d.images.labels[d.index[i]]) }
 
 // Origin returns the file that image i, 0 <= i < Len, is from, and its place
 // there.

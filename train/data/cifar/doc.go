@@ -4,6 +4,6 @@
 // classes, balanced. In colour, with three features a step, it is the
 // sequential CIFAR task of the S4 papers.
 //
-// [Load] reads the published binary files and a package that holds the same
-// images as PNG files.
+// [Load] reads the published binary files, a package that holds the same images as
+// PNG files, and the Parquet files of a dataset hub.
 package cifar

@@ -3,6 +3,7 @@ package cifar
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"io"
 
 	"github.com/gorgonia-s4/s4/train/data"
+	"github.com/gorgonia-s4/s4/train/data/internal/hubimages"
+	"github.com/gorgonia-s4/s4/train/data/internal/pngfile"
 )
 
 // recordSize is the number of bytes of an image in the binary version: its
@@ -89,6 +92,31 @@ func (m *images) readPNG(r io.Reader, size int64) error {
 		row := rgba.Pix[i*rgba.Stride:]
 		for j := range Length {
 			m.set(i, j, row[4*j], row[4*j+1], row[4*j+2])
+		}
+	}
+	return nil
+}
+
+// hubImages reads Parquet files of the hub layout.
+var hubImages = hubimages.Reader{
+	Image: []string{"img.bytes", "image.bytes"}, Label: []string{"label"}, Classes: Classes,
+	Decode: func(png []byte) ([]uint8, error) { return pngfile.RGB(png, Side, Side) },
+}
+
+// readHub fills m from the Parquet files of a split.
+func (m *images) readHub(ctx context.Context, files []string, room data.Room) error {
+	r := hubImages
+	r.Most = m.len()
+	pixels, labels, err := r.Read(ctx, files, room)
+	if err != nil {
+		return err
+	}
+	*m = *newImages(len(labels), m.channels)
+	copy(m.labels, labels)
+	for i := range m.len() {
+		for j := range Length {
+			p := pixels[3*(i*Length+j):]
+			m.set(i, j, p[0], p[1], p[2])
 		}
 	}
 	return nil

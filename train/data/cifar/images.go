@@ -21,7 +21,8 @@ type images struct {
 	labels   []uint8 // (n)
 
 	path  string   // of the data set
-	files []string // in it that have as many of the images each, without extensions
+	name  string   // "train" or "test"
+	files []string // in it that have as many of the images each, without extensions; nil for Parquet files
 }
 
 func newImages(n, channels int) *images {
@@ -39,6 +40,9 @@ func (m *images) at(i int) []uint8 {
 
 // origin says where image i is from.
 func (m *images) origin(i int) string {
+	if m.files == nil {
+		return fmt.Sprintf("%s: row %d of %s", m.path, i, m.name)
+	}
 	each := m.len() / len(m.files)
 	return fmt.Sprintf("%s: image %d of %s", m.path, i%each, m.files[i/each])
 }
