@@ -7,6 +7,8 @@
 //	go run ./examples/lra -task text -data aclImdb_v1.tar.gz
 //	go run ./examples/lra -task retrieval -data lra_release/tsv_data
 //	go run ./examples/lra -task image -data cifar-10-batches-bin
+//	go run ./examples/lra -task pathfinder  pictures of dashed paths, drawn
+//	go run ./examples/lra pictures -sheet pictures.png
 //	go run ./examples/lra -h                every option
 //	go run ./examples/lra eval -run runs/listops-quick
 //	go run ./examples/lra predict -run runs/listops-quick expressions.txt
@@ -19,8 +21,10 @@ package main
 
 import (
 	"embed"
+	"os"
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
+	"github.com/gorgonia-s4/s4/examples/internal/option"
 )
 
 //go:embed presets
@@ -29,7 +33,13 @@ var presets embed.FS
 // program is the command.
 var program = experiment.Program{
 	Name: "lra", About: "Train a sequence model on a task of Long Range Arena.",
-	Tasks: []experiment.Task{listOps, textTask, retrieval, image}, Presets: presets, Task: "listops", Preset: "quick",
+	Tasks: []experiment.Task{listOps, textTask, retrieval, image, pathFinder, pathX}, Presets: presets, Task: "listops", Preset: "quick",
 }
 
-func main() { program.Main() }
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "pictures" {
+		option.Exit("lra pictures", pictures(option.UntilInterrupt(), os.Args[2:], os.Stdout))
+		return
+	}
+	program.Main()
+}

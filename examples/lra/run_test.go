@@ -319,9 +319,9 @@ func TestImageTask(t *testing.T) {
 
 func TestOptionErrors(t *testing.T) {
 	for want, args := range map[string][]string{
-		`-task: want one of listops, text, retrieval, image, got "words"`: {"-task", "words"},
-		`-preset: want one of quick, small, paper, smoke, got "fast"`:     {"-preset=fast"},
-		`invalid value "tanhh" for flag -activation: want one of gelu`:    {"-activation", "tanhh"},
+		`-task: want one of listops, text, retrieval, image, pathfinder, pathx, got "words"`: {"-task", "words"},
+		`-preset: want one of quick, small, paper, smoke, got "fast"`:                        {"-preset=fast"},
+		`invalid value "tanhh" for flag -activation: want one of gelu`:                       {"-activation", "tanhh"},
 		`-init: want one of [lin`:                                   {"-init", "legt"},
 		"with -model s4, got \"lin\"":                               {"-model", "s4", "-init", "lin"},
 		`invalid value "hilbert" for flag -init: want one of lin`:   {"-init", "hilbert"},
