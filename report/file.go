@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,17 +19,11 @@ const (
 	maxLists   = 64 << 10
 )
 
-// maxIndented is the largest file that is written for people to read, in bytes.
-const maxIndented = 64 << 10
-
-// save writes v as JSON to a file, which it replaces as a whole.
-func save(path string, v any) error {
-	text, err := json.Marshal(v)
+// save writes JSON to a file, which it replaces as a whole. err is that of making the
+// text.
+func save(path string, text []byte, err error) error {
 	if err == nil {
 		err = checkSize(text)
-	}
-	if err == nil && len(text) <= maxIndented {
-		text, err = json.MarshalIndent(v, "", "  ")
 	}
 	if err != nil {
 		return fmt.Errorf("report: %s: %w", path, err)

@@ -30,12 +30,9 @@ func openModel(dir string) (model, error) {
 	if _, err := os.Stat(filepath.Join(dir, "config.json")); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	c, err := models.LoadClassifier(G.NewGraph(), dir)
-	if err == nil {
-		return c, nil
+	m, err := models.Open(G.NewGraph(), dir)
+	if err != nil {
+		return nil, err
 	}
-	if l, err := models.LoadLanguageModel(G.NewGraph(), dir); err == nil {
-		return l, nil
-	}
-	return nil, err
+	return m, nil
 }

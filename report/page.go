@@ -143,7 +143,9 @@ func (p *page) addRun(r *Run, dir string) {
 		p.State = "not ended"
 		p.miss("the end of the run: it is under way, or was interrupted")
 	default:
-		p.State, p.Ended = r.End.Reason, true
+		reason := train.StopReason(r.End.Reason)
+		p.State = r.End.Reason
+		p.Ended = reason == train.Finished || reason == train.EarlyStop || reason == train.TimeUp
 	}
 }
 

@@ -19,7 +19,8 @@ type Run struct {
 	Preset string `json:"preset,omitempty"`
 	// Model names the model in a word or two, such as "s4d".
 	Model string `json:"model,omitempty"`
-	// Command is the command line, word by word, as it would be typed again.
+	// Command is the command line, word by word, as it would be typed again: see
+	// [Command].
 	Command []string `json:"command,omitempty"`
 	// Recipe is the whole configuration of the run, as JSON.
 	Recipe json.RawMessage `json:"recipe,omitempty"`
@@ -71,7 +72,8 @@ func (r *Run) Save(dir string) error {
 	if err := r.validate(); err != nil {
 		return fmt.Errorf("report: %s: %w", RunFile, err)
 	}
-	return save(filepath.Join(dir, RunFile), r)
+	text, err := json.MarshalIndent(r, "", "  ")
+	return save(filepath.Join(dir, RunFile), text, err)
 }
 
 // ReadRun reads dir/run.json. The error of a file that is not there is an

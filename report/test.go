@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 
@@ -132,7 +133,8 @@ func (t *Test) Save(dir string) error {
 	if err := t.validate(); err != nil {
 		return fmt.Errorf("report: %s: %w", TestFile, err)
 	}
-	return save(filepath.Join(dir, TestFile), t)
+	text, err := json.Marshal(t)
+	return save(filepath.Join(dir, TestFile), text, err)
 }
 
 // ReadTest reads dir/test.json. The error of a file that is not there is an

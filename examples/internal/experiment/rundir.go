@@ -88,7 +88,7 @@ func (r *training) describe(steps int) *report.Run {
 		recipe = nil
 	}
 	run := &report.Run{
-		Task: r.Task, Preset: r.Preset, Model: r.Model.Mixer.kind, Command: os.Args, Recipe: recipe, Notes: r.data.Notes,
+		Task: r.Task, Preset: r.Preset, Model: r.Model.Mixer.kind, Command: report.Command(), Recipe: recipe, Notes: r.data.Notes,
 		Versions: versions(), Machine: fmt.Sprintf("%s/%s, %d cores", runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0)),
 		Began: r.began, Steps: steps,
 	}
