@@ -220,18 +220,31 @@ func TestPageOfAPartOfARun(t *testing.T) {
 	}
 }
 
-// A language model is looked at as a classifier is.
-func TestPageOfALanguageModel(t *testing.T) {
-	dir := t.TempDir()
-	m, err := models.NewLanguageModel(G.NewGraph(), tensor.Float32, models.LanguageModelConfig{Vocab: 5, Stack: layers.StackConfig{Blocks: []layers.BlockConfig{{Mixer: stateSpaces[0]}}}}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := m.Save(filepath.Join(dir, ModelDir)); err != nil {
-		t.Fatal(err)
-	}
-	if page := render(t, dir); !strings.Contains(page, "Layer 0: S4D") {
-		t.Error("the page has no layer")
+// Models of every kind are looked at.
+func TestPageOfEveryKind(t *testing.T) {
+	stack := layers.StackConfig{Blocks: []layers.BlockConfig{{Mixer: stateSpaces[0]}}}
+	for kind, make := range map[string]func(g *G.ExprGraph) (models.Model, error){
+		"language model": func(g *G.ExprGraph) (models.Model, error) {
+			return models.NewLanguageModel(g, tensor.Float32, models.LanguageModelConfig{Vocab: 5, Stack: stack}, 1)
+		},
+		"retrieval": func(g *G.ExprGraph) (models.Model, error) {
+			return models.NewRetrieval(g, tensor.Float64, models.RetrievalConfig{Vocab: 5, Classes: 2, Stack: stack}, 1)
+		},
+		"forecaster": func(g *G.ExprGraph) (models.Model, error) {
+			return models.NewForecaster(g, tensor.Float32, models.ForecasterConfig{Features: 2, Horizon: 3, Stack: stack}, 1)
+		},
+	} {
+		m, err := make(G.NewGraph())
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		if err := m.Save(filepath.Join(dir, ModelDir)); err != nil {
+			t.Fatal(err)
+		}
+		if page := render(t, dir); !strings.Contains(page, "Layer 0: S4D") || !strings.Contains(page, "kernel.log_dt") {
+			t.Errorf("%s: the page has no layer", kind)
+		}
 	}
 }
 
