@@ -3,7 +3,6 @@ package experiment
 import (
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/gorgonia-s4/s4/report"
@@ -53,7 +52,7 @@ func (t *tester) add(out *task.Outputs, b *task.Batch) error {
 		if want < 0 || want >= n {
 			continue
 		}
-		scores := softmax(logits, row, n)
+		scores := probabilities(rowOf(logits, row, b.B))
 		got := best(scores)
 		t.test.Confusion[want][got]++
 		if err := t.keep(b, row, example, want, got, scores); err != nil {
@@ -114,17 +113,16 @@ func exampleOf(b *task.Batch, row int) (Example, error) {
 	return e, nil
 }
 
-// softmax returns the probabilities of the n classes of a row of logits (B, n).
-func softmax(logits task.Array, row, n int) []float64 {
-	p := make([]float64, n)
+// probabilities returns the softmax of scores.
+func probabilities(scores []float64) []float64 {
+	p := make([]float64, len(scores))
 	top := math.Inf(-1)
-	for i := range p {
-		p[i] = logits.At(row*n + i)
-		top = max(top, p[i])
+	for _, v := range scores {
+		top = max(top, v)
 	}
 	sum := 0.0
-	for i := range p {
-		p[i] = math.Exp(p[i] - top)
+	for i, v := range scores {
+		p[i] = math.Exp(v - top)
 		sum += p[i]
 	}
 	for i := range p {
@@ -158,15 +156,6 @@ func show(name string, v float64) string {
 		return fmt.Sprintf("accuracy %.2f %%", 100*v)
 	}
 	return fmt.Sprintf("%s %.4g", name, v)
-}
-
-// values returns all metrics of a test.
-func (r *training) values(m train.Metrics) string {
-	var all []string
-	for _, k := range r.data.Metrics {
-		all = append(all, show(k.Name(), m.Value(k.Name())))
-	}
-	return strings.Join(all, ", ")
 }
 
 // floor says what is to be had without learning.

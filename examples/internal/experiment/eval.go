@@ -1,0 +1,235 @@
+package experiment
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/internal/atomicfile"
+	"github.com/gorgonia-s4/s4/report"
+	"github.com/gorgonia-s4/s4/task"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// evaluation is what the command line of eval sets.
+type evaluation struct {
+	*options
+	run, split, json string
+	batch            int
+}
+
+// splitNames are what -split can be.
+var splitNames = []string{"test", "val", "train"}
+
+// eval measures the model of a run.
+func (p *Program) eval(ctx context.Context, args []string, out io.Writer) error {
+	e := &evaluation{options: &options{p: p}, split: splitNames[0]}
+	fs := flag.NewFlagSet(p.Name, flag.ContinueOnError)
+	fs.StringVar(&e.run, "run", "", "the `directory` of the run")
+	option.Choice(fs, "split", &e.split, "the part of the data", splitNames)
+	path := fs.String("data", "", "other data than those of the run: what -data of a training takes, or a `file` of examples with their classes, as predict reads it")
+	fs.StringVar(&e.cache, "cache", "", "`directory` where generated and converted data are kept (default: the user's cache)")
+	limit := fs.Int("limit", -1, "no more than so many `examples`; 0: all (default: as the run had)")
+	fs.IntVar(&e.batch, "batch", 0, "sequences per step; 0: as the run had")
+	fs.StringVar(&e.json, "json", "", "write the metrics, the confusion and some examples as JSON to this `file`; -: only that, to standard output")
+	if err := option.Parse(fs, args, func() { usageOf(fs, out, p.Name+" eval", "Measure the model of a run.") }); err != nil {
+		return err
+	}
+	s, err := p.open(e.run)
+	if err != nil {
+		return err
+	}
+	if e.Recipe, err = p.recipe(e.run); err != nil {
+		return err
+	}
+	e.t = s.task
+	if *limit >= 0 {
+		e.Limit = *limit
+	}
+	text := out
+	if e.json == "-" {
+		text = io.Discard
+	}
+	d, err := e.data(ctx, s, *path, text)
+	if err != nil {
+		return explain(ctx, err, "before the evaluation began")
+	}
+	t, err := e.measure(ctx, s, d)
+	if err != nil {
+		return explain(ctx, err, "in the evaluation")
+	}
+	return e.print(t, d, out, text)
+}
+
+// data returns the data that are measured: those of the run, or others.
+func (e *evaluation) data(ctx context.Context, s *saved, path string, out io.Writer) (*Data, error) {
+	if path != "" {
+		e.Path = path
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			if d, err := e.own(ctx, s, path); err == nil {
+				return d, nil
+			} else if _, loadErr := e.load(ctx, io.Discard); loadErr != nil {
+				return nil, errors.Join(fmt.Errorf("-data: as examples: %w", err), fmt.Errorf("-data: as the data of %s: %w", e.Task, loadErr))
+			}
+		}
+	}
+	return e.load(ctx, out)
+}
+
+// own reads a user's own examples, all of which have a class.
+func (e *evaluation) own(ctx context.Context, s *saved, path string) (*Data, error) {
+	ds := &examples{shape: s.shape}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	err = s.codec.Read(f, path, func(x Example) error {
+		if x.Target == task.Ignore {
+			return fmt.Errorf("%s: want an example with its class, got none", x.Origin)
+		}
+		if err := errors.Join(ctx.Err(), s.shape.check(x)); err != nil {
+			return err
+		}
+		ds.list = append(ds.list, x)
+		return nil
+	})
+	if err == nil && len(ds.list) == 0 {
+		err = fmt.Errorf("%s: %w", path, errNoExamples)
+	}
+	d := &Data{Title: path, Model: s.shape, Codec: s.codec, Metrics: []train.Metric{train.Accuracy()}}
+	d.Train, d.Val, d.Test = ds, ds, ds
+	return d, err
+}
+
+// measure runs the model on the split.
+func (e *evaluation) measure(ctx context.Context, s *saved, d *Data) (*report.Test, error) {
+	ds := map[string]task.Dataset{"train": d.Train, "val": d.Val, "test": d.Test}[e.split]
+	if ds == nil {
+		return nil, fmt.Errorf("-split: the data have no part %q", e.split)
+	}
+	cfg := train.LoaderConfig{BatchSize: e.batch, Buckets: bucketsFor(e.Train.Buckets, longestIn(ds))}
+	for _, n := range []int{e.Train.EvalBatchSize, e.Train.MicroBatch, e.Train.BatchSize} {
+		if cfg.BatchSize == 0 {
+			cfg.BatchSize = n
+		}
+	}
+	ev, err := train.NewEvaluator(s.model, d.Metrics...)
+	if err != nil {
+		return nil, err
+	}
+	defer ev.Close()
+	t := newTester(d, e.split, ds)
+	began := time.Now()
+	m, err := ev.Evaluate(ctx, ds, cfg, t.add)
+	if err != nil {
+		return nil, err
+	}
+	return t.result(m, time.Since(began)), nil
+}
+
+// bucketsFor returns buckets that hold sequences of up to so many steps.
+func bucketsFor(buckets []int, longest int) []int {
+	if n := len(buckets); n > 0 && longest > buckets[n-1] {
+		return append(append([]int(nil), buckets...), longest)
+	}
+	return buckets
+}
+
+// print prints a test, and writes it where -json says.
+func (e *evaluation) print(t *report.Test, d *Data, out, text io.Writer) error {
+	fmt.Fprintf(text, "%s %s (%d examples), loss %.4f%s\n", e.split, values(d.Metrics, t.Metrics), t.Examples, t.Metrics.Loss, floor(t))
+	if t.Confusion != nil {
+		printConfusion(text, t)
+	}
+	write := func(w io.Writer) error {
+		j := json.NewEncoder(w)
+		j.SetIndent("", "  ")
+		return j.Encode(t)
+	}
+	switch e.json {
+	case "":
+		return nil
+	case "-":
+		return write(out)
+	}
+	if err := os.MkdirAll(filepath.Dir(e.json), 0o777); err != nil {
+		return err
+	}
+	return atomicfile.Write(e.json, 0o666, write)
+}
+
+// printConfusion prints how often each class was taken for each.
+func printConfusion(out io.Writer, t *report.Test) {
+	const most = 12 // classes that fit a terminal
+	if len(t.Confusion) > most {
+		return
+	}
+	w := 6
+	for _, name := range t.Classes {
+		w = max(w, len(name)+1)
+	}
+	fmt.Fprintf(out, "\n%*s  predicted\n%*s", w, "", w, "")
+	for i := range t.Confusion {
+		fmt.Fprintf(out, "%*s", w, className(t.Classes, i))
+	}
+	fmt.Fprintln(out)
+	for i, row := range t.Confusion {
+		fmt.Fprintf(out, "%*s", w, className(t.Classes, i))
+		for _, n := range row {
+			fmt.Fprintf(out, "%*d", w, n)
+		}
+		fmt.Fprintln(out)
+	}
+}
+
+// className returns the name of a class, or its number.
+func className(names []string, i int) string {
+	if i < len(names) {
+		return names[i]
+	}
+	return fmt.Sprint(i)
+}
+
+// usageOf prints the options of a subcommand.
+func usageOf(fs *flag.FlagSet, out io.Writer, command, about string) {
+	fmt.Fprintf(out, "usage: %s [options]\n\n%s\n\n", command, about)
+	fs.VisitAll(func(f *flag.Flag) { option.Print(out, f) })
+}
+
+// report writes the page of a run.
+func (p *Program) report(args []string, out io.Writer) error {
+	fs := flag.NewFlagSet(p.Name, flag.ContinueOnError)
+	run := fs.String("run", "", "the `directory` of the run, into which report.html is written")
+	if err := option.Parse(fs, args, func() { usageOf(fs, out, p.Name+" report", "Write a page about a run from its files.") }); err != nil {
+		return err
+	}
+	if *run == "" {
+		return errors.New("want -run DIR, the directory of a run")
+	}
+	if _, err := os.Stat(*run); err != nil {
+		return fmt.Errorf("-run: %w", err)
+	}
+	if err := report.Write(*run); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "page in %s\n", filepath.Join(*run, report.PageFile))
+	return nil
+}
+
+// values returns all metrics with their values.
+func values(metrics []train.Metric, m train.Metrics) string {
+	var all []string
+	for _, k := range metrics {
+		all = append(all, show(k.Name(), m.Value(k.Name())))
+	}
+	return strings.Join(all, ", ")
+}

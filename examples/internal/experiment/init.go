@@ -1,0 +1,3 @@
+package experiment
+
+func (r *training) initialise() error { return nil }

@@ -1,0 +1,269 @@
+package experiment
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"github.com/gorgonia-s4/s4/task"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// Prediction is what predict writes of an example of a classifier, a line of JSON.
+type Prediction struct {
+	Origin string `json:"origin"`
+	// Step is the number of steps that have been read, before the end of the example;
+	// 0 for a prediction from all of it.
+	Step int `json:"step,omitempty"`
+	// Class is the number of the class, Label its name.
+	Class int    `json:"class"`
+	Label string `json:"label,omitempty"`
+	// Target is the class that is wanted, where the input has it.
+	Target *int `json:"target,omitempty"`
+	// Probabilities are those of the classes, Scores their logarithms but for a sum.
+	Probabilities []float64 `json:"probabilities"`
+	Scores        []float64 `json:"scores"`
+}
+
+// Forecast is what predict writes of an example of a forecaster.
+type Forecast struct {
+	Origin string `json:"origin"`
+	Step   int    `json:"step,omitempty"`
+	// Forecast is the numbers of each step to come, in the model's units.
+	Forecast [][]float64 `json:"forecast"`
+	// Quantiles are those of each number, if the model has them.
+	Quantiles [][][]float64 `json:"quantiles,omitempty"`
+}
+
+// Teller is a Codec that says what a forecast is in the units of the user's data.
+type Teller interface {
+	// Tell returns what predict writes, in JSON, of a forecast for an example.
+	Tell(e Example, f Forecast) (any, error)
+}
+
+// prediction is what the command line of predict sets.
+type prediction struct {
+	*saved
+	stream       bool
+	every, batch int
+	out          *bufio.Writer
+	line         *json.Encoder
+	pending      []Example
+	evaluator    *train.Evaluator
+	stepper      *stepper
+}
+
+// predict writes what a model says of a user's own examples, a line of JSON for each.
+func (p *Program) predict(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
+	fs := flag.NewFlagSet(p.Name, flag.ContinueOnError)
+	q := &prediction{out: bufio.NewWriter(out)}
+	q.line = json.NewEncoder(q.out)
+	q.line.SetEscapeHTML(false)
+	run := fs.String("run", "", "the `directory` of the run, or of its model")
+	fs.BoolVar(&q.stream, "stream", false, "read step by step, through the recurrence: the memory does not depend on the length")
+	fs.IntVar(&q.every, "every", 0, "with -stream, print what is predicted after every so many `steps` too; 0: at the end only")
+	fs.IntVar(&q.batch, "batch", 32, "examples that are read at a time")
+	files, err := filesAfter(fs, args, func() {
+		usageOf(fs, out, p.Name+" predict -run DIR FILE...|-", "Write what the model of a run says of examples of your own, in JSON lines. - is standard input.")
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(files) == 0:
+		return errors.New("want the files to read behind the options, or - for standard input, got none (-h lists the options)")
+	case q.every != 0 && !q.stream:
+		return errors.New("-every is about -stream: want both or neither")
+	case q.every < 0:
+		return fmt.Errorf("-every: want >= 0, got %d", q.every)
+	case q.batch < 1:
+		return fmt.Errorf("-batch: want >= 1, got %d", q.batch)
+	}
+	if q.saved, err = p.open(*run); err != nil {
+		return err
+	}
+	if err := q.prepare(); err != nil {
+		return err
+	}
+	defer q.close()
+	for _, name := range files {
+		if err := q.file(ctx, name, in); err != nil {
+			return explain(ctx, err, "in the prediction")
+		}
+	}
+	return q.flush(ctx)
+}
+
+// filesAfter parses options with names of files behind them.
+func filesAfter(fs *flag.FlagSet, args []string, help func()) ([]string, error) {
+	fs.SetOutput(io.Discard)
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			help()
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w (-h lists the options)", err)
+	}
+	return fs.Args(), nil
+}
+
+// prepare makes what runs the model.
+func (q *prediction) prepare() (err error) {
+	if q.stream {
+		q.stepper, err = newStepper(q.saved)
+		return err
+	}
+	q.evaluator, err = train.NewEvaluator(q.model)
+	return err
+}
+
+func (q *prediction) close() {
+	if q.evaluator != nil {
+		q.evaluator.Close()
+	}
+}
+
+// file reads a file, or standard input.
+func (q *prediction) file(ctx context.Context, name string, in io.Reader) error {
+	if name == "-" {
+		if in == nil {
+			return errors.New("there is no standard input")
+		}
+		return q.read(ctx, in, "stdin")
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return q.read(ctx, f, name)
+}
+
+// read predicts the examples of a file.
+func (q *prediction) read(ctx context.Context, r io.Reader, name string) error {
+	return q.codec.Read(r, name, func(e Example) error {
+		if err := errors.Join(ctx.Err(), q.shape.check(e)); err != nil {
+			return err
+		}
+		if q.stream {
+			if err := q.step(ctx, e); err != nil {
+				return fmt.Errorf("%s: %w", e.Origin, err)
+			}
+			return q.out.Flush()
+		}
+		if q.pending = append(q.pending, e); len(q.pending) == q.batch {
+			return q.flush(ctx)
+		}
+		return nil
+	})
+}
+
+// keptGraphs is the number of lengths of which graphs are kept.
+const keptGraphs = 4
+
+// flush predicts the examples that are pending, as one batch.
+func (q *prediction) flush(ctx context.Context) error {
+	if len(q.pending) == 0 {
+		return q.out.Flush()
+	}
+	ds := &examples{q.shape, q.pending}
+	if q.evaluator.Graphs() >= keptGraphs {
+		if err := q.evaluator.Close(); err != nil {
+			return err
+		}
+	}
+	cfg := train.LoaderConfig{BatchSize: q.batch, Buckets: []int{rounded(longestIn(ds))}}
+	_, err := q.evaluator.Evaluate(ctx, ds, cfg, func(out *task.Outputs, b *task.Batch) error {
+		for row, i := range b.Examples {
+			if err := q.tell(q.pending[i], 0, out, row, b.B); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	q.pending = q.pending[:0]
+	return q.out.Flush()
+}
+
+// rounded returns a length that not much more is padded to than n: one of few, for
+// each has a graph.
+func rounded(n int) int {
+	step := 8
+	for step*8 < n {
+		step *= 2
+	}
+	return (n + step - 1) / step * step
+}
+
+// tell writes what the model says of an example, after so many steps of it, 0 for all.
+func (q *prediction) tell(e Example, step int, out *task.Outputs, row, rows int) error {
+	if q.shape.Kind == Forecaster {
+		numbers := rowOf(out.Arrays[task.Output], row, rows)
+		return q.forecast(e, step, numbers, rowOf(out.Arrays[task.Quantiles], row, rows))
+	}
+	return q.classified(e, step, rowOf(out.Arrays[task.Logits], row, rows))
+}
+
+// rowOf returns a row of an array of so many.
+func rowOf(a task.Array, row, rows int) []float64 {
+	n := a.Len() / rows
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = a.At(row*n + i)
+	}
+	return v
+}
+
+// classified writes the scores of an example.
+func (q *prediction) classified(e Example, step int, scores []float64) error {
+	p := Prediction{Origin: e.Origin, Step: step, Scores: scores, Probabilities: probabilities(scores)}
+	p.Class = best(scores)
+	if names := q.codec.Classes(); p.Class < len(names) {
+		p.Label = names[p.Class]
+	}
+	if e.Target != task.Ignore {
+		p.Target = &e.Target
+	}
+	for _, v := range scores {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("%s: the model's scores are not finite: %v", e.Origin, scores)
+		}
+	}
+	return q.line.Encode(p)
+}
+
+// forecast writes the forecast for an example.
+func (q *prediction) forecast(e Example, step int, y, quantiles []float64) error {
+	n := q.shape.outputs()
+	f := Forecast{Origin: e.Origin, Step: step}
+	for at := 0; at+n <= len(y); at += n {
+		f.Forecast = append(f.Forecast, y[at:at+n])
+	}
+	if k := len(q.shape.Quantiles); k > 0 {
+		for at := 0; at+n*k <= len(quantiles); at += n * k {
+			var of [][]float64
+			for i := range n {
+				of = append(of, quantiles[at+i*k:at+(i+1)*k])
+			}
+			f.Quantiles = append(f.Quantiles, of)
+		}
+	}
+	t, ok := q.codec.(Teller)
+	if !ok {
+		return q.line.Encode(f)
+	}
+	v, err := t.Tell(e, f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", e.Origin, err)
+	}
+	return q.line.Encode(v)
+}
