@@ -116,7 +116,14 @@ func (e *evaluation) measure(ctx context.Context, s *saved, d *Data) (*report.Te
 	if ds == nil {
 		return nil, fmt.Errorf("-split: the data have no part %q", e.split)
 	}
-	cfg := train.LoaderConfig{BatchSize: e.batch, Buckets: bucketsFor(e.Train.Buckets, longestIn(ds))}
+	longest := longestIn(ds)
+	cfg := train.LoaderConfig{BatchSize: e.batch, Buckets: bucketsFor(e.Train.Buckets, longest)}
+	if n := len(cfg.Buckets); n > 0 {
+		longest = cfg.Buckets[n-1]
+	}
+	if err := s.lengthen(longest); err != nil {
+		return nil, err
+	}
 	for _, n := range []int{e.Train.EvalBatchSize, e.Train.MicroBatch, e.Train.BatchSize} {
 		if cfg.BatchSize == 0 {
 			cfg.BatchSize = n
@@ -133,7 +140,11 @@ func (e *evaluation) measure(ctx context.Context, s *saved, d *Data) (*report.Te
 	if err != nil {
 		return nil, err
 	}
-	return t.result(m, time.Since(began)), nil
+	took := time.Since(began)
+	if err := t.explain(s.model); err != nil {
+		return nil, err
+	}
+	return t.result(m, took), nil
 }
 
 // bucketsFor returns buckets that hold sequences of up to so many steps.
@@ -151,9 +162,7 @@ func (e *evaluation) print(t *report.Test, d *Data, out, text io.Writer) error {
 		printConfusion(text, t)
 	}
 	write := func(w io.Writer) error {
-		j := json.NewEncoder(w)
-		j.SetIndent("", "  ")
-		return j.Encode(t)
+		return json.NewEncoder(w).Encode(t)
 	}
 	switch e.json {
 	case "":

@@ -90,6 +90,7 @@ type fieldFlag struct {
 	usage   string
 	choices []string
 	mixer   *Mixer
+	given   string // on the command line
 }
 
 // fieldFlags lists the options of the fields of all kinds: those that help knows
@@ -162,6 +163,8 @@ func (f *fieldFlag) String() string {
 	}
 	v := f.mixer.values[f.key]
 	switch {
+	case f.given != "" && !f.mixer.has(f.key):
+		return f.given
 	case len(v) == 0:
 		return f.zero()
 	case v[0] == '"':
@@ -190,6 +193,7 @@ func (f *fieldFlag) Set(s string) error {
 	if f.choices != nil && !slices.Contains(f.choices, s) {
 		return fmt.Errorf("want one of %s", strings.Join(f.choices, ", "))
 	}
+	f.given = s
 	v, err := parseWord(s, f.typ)
 	if err == nil && f.mixer.has(f.key) {
 		f.mixer.put(f.key, v)

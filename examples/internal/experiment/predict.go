@@ -55,7 +55,8 @@ type prediction struct {
 	out          *bufio.Writer
 	line         *json.Encoder
 	pending      []Example
-	evaluator    *train.Evaluator
+	evaluator    *train.Evaluator // of batches of up to longest steps
+	longest      int
 	stepper      *stepper
 }
 
@@ -117,9 +118,7 @@ func filesAfter(fs *flag.FlagSet, args []string, help func()) ([]string, error) 
 func (q *prediction) prepare() (err error) {
 	if q.stream {
 		q.stepper, err = newStepper(q.saved)
-		return err
 	}
-	q.evaluator, err = train.NewEvaluator(q.model)
 	return err
 }
 
@@ -127,6 +126,7 @@ func (q *prediction) close() {
 	if q.evaluator != nil {
 		q.evaluator.Close()
 	}
+	q.evaluator = nil
 }
 
 // file reads a file, or standard input.
@@ -173,12 +173,11 @@ func (q *prediction) flush(ctx context.Context) error {
 		return q.out.Flush()
 	}
 	ds := &examples{q.shape, q.pending}
-	if q.evaluator.Graphs() >= keptGraphs {
-		if err := q.evaluator.Close(); err != nil {
-			return err
-		}
+	steps := rounded(longestIn(ds))
+	if err := q.ready(steps); err != nil {
+		return err
 	}
-	cfg := train.LoaderConfig{BatchSize: q.batch, Buckets: []int{rounded(longestIn(ds))}}
+	cfg := train.LoaderConfig{BatchSize: q.batch, Buckets: []int{steps}}
 	_, err := q.evaluator.Evaluate(ctx, ds, cfg, func(out *task.Outputs, b *task.Batch) error {
 		for row, i := range b.Examples {
 			if err := q.tell(q.pending[i], 0, out, row, b.B); err != nil {
@@ -192,6 +191,24 @@ func (q *prediction) flush(ctx context.Context) error {
 	}
 	q.pending = q.pending[:0]
 	return q.out.Flush()
+}
+
+// ready makes the model one that reads so many steps, and drops graphs if there are
+// many.
+func (q *prediction) ready(steps int) error {
+	if q.evaluator != nil && steps <= q.longest && q.evaluator.Graphs() < keptGraphs {
+		return nil
+	}
+	q.close()
+	if steps > q.longest {
+		if err := q.lengthen(steps); err != nil {
+			return err
+		}
+		q.longest = steps
+	}
+	var err error
+	q.evaluator, err = train.NewEvaluator(q.model)
+	return err
 }
 
 // rounded returns a length that not much more is padded to than n: one of few, for

@@ -9,6 +9,7 @@ import (
 
 	G "gorgonia.org/gorgonia"
 
+	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/report"
 )
@@ -41,6 +42,15 @@ func (p *Program) open(dir string) (*saved, error) {
 	}
 	s.model, err = models.Open(G.NewGraph(), at)
 	return s, err
+}
+
+// lengthen makes the model one that reads sequences of up to so many steps.
+func (s *saved) lengthen(steps int) error {
+	m, err := models.Clone(s.model, G.NewGraph(), layers.ForLength(steps))
+	if err == nil {
+		s.model = m
+	}
+	return err
 }
 
 // recipe reads what a run was made from.

@@ -126,4 +126,8 @@ type Example struct {
 	Features        []float32
 	// Target is the class that is wanted, task.Ignore if it is not known.
 	Target int
+	// Of an example of a forecaster that is shown: what came (Horizon, Outputs), what
+	// was forecast, and the quantiles (Horizon, Outputs, Q); nil if there are none.
+	Future              []float32
+	Forecast, Quantiles []float64
 }

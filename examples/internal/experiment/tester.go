@@ -3,8 +3,12 @@ package experiment
 import (
 	"fmt"
 	"math"
+	"slices"
+	"sort"
 	"time"
 
+	"github.com/gorgonia-s4/s4/internal/splitmix"
+	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/report"
 	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train"
@@ -14,16 +18,23 @@ import (
 // keeps to be looked at.
 const samplesEach = 8
 
-// tester collects what a classifier says of the examples of a split.
+// tester collects what a model says of the examples of a split.
 type tester struct {
-	data        *Data
-	ds          task.Dataset
-	test        report.Test
-	right, left int // samples right that are kept, and wrong ones
+	data    *Data
+	ds      task.Dataset
+	test    report.Test
+	samples map[bool][]kept // right, and wrong
+}
+
+// kept is an example that is kept to be looked at: one of those whose numbers, mixed,
+// are the smallest.
+type kept struct {
+	mixed  uint64
+	sample report.Sample
 }
 
 func newTester(d *Data, split string, ds task.Dataset) *tester {
-	t := &tester{data: d, ds: ds, test: report.Test{Split: split, Examples: ds.Len(), Floor: d.Floor}}
+	t := &tester{data: d, ds: ds, test: report.Test{Split: split, Examples: ds.Len(), Floor: d.Floor}, samples: map[bool][]kept{}}
 	t.test.Headline = d.Metrics[0].Name()
 	t.test.HigherIsBetter = d.Metrics[0].Better(1, 0)
 	if n := d.Model.Classes; n > 0 {
@@ -38,6 +49,9 @@ func newTester(d *Data, split string, ds task.Dataset) *tester {
 
 // add counts the examples of a batch.
 func (t *tester) add(out *task.Outputs, b *task.Batch) error {
+	if t.data.Model.Kind == Forecaster {
+		return t.addForecasts(out, b)
+	}
 	logits, ok := out.Arrays[task.Logits]
 	if !ok || t.test.Confusion == nil {
 		return nil
@@ -46,32 +60,52 @@ func (t *tester) add(out *task.Outputs, b *task.Batch) error {
 	if err != nil {
 		return err
 	}
-	n := len(t.test.Confusion)
 	for row, example := range b.Examples {
 		want := target.Ints[row]
-		if want < 0 || want >= n {
+		if want < 0 || want >= len(t.test.Confusion) {
 			continue
 		}
-		scores := probabilities(rowOf(logits, row, b.B))
-		got := best(scores)
+		p := probabilities(rowOf(logits, row, b.B))
+		got := best(p)
 		t.test.Confusion[want][got]++
-		if err := t.keep(b, row, example, want, got, scores); err != nil {
+		err := t.keep(b, row, example, want == got, func(e Example, s *report.Sample) {
+			loss := -math.Log(max(p[want], math.SmallestNonzeroFloat64))
+			s.Target, s.Prediction, s.Scores, s.Loss = want, got, float32s(p), &loss
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// keep keeps an example to be looked at if there are not enough of its kind.
-func (t *tester) keep(b *task.Batch, row, example, want, got int, scores []float64) error {
-	count := &t.left
-	if want == got {
-		count = &t.right
+// addForecasts keeps some of the forecasts of a batch.
+func (t *tester) addForecasts(out *task.Outputs, b *task.Batch) error {
+	future, err := b.Array(task.Target)
+	if err != nil {
+		return err
 	}
-	if *count == samplesEach {
+	for row, example := range b.Examples {
+		err := t.keep(b, row, example, true, func(e Example, s *report.Sample) {
+			e.Future, e.Forecast = float32s(rowOf(future, row, b.B)), rowOf(out.Arrays[task.Output], row, b.B)
+			e.Quantiles = rowOf(out.Arrays[task.Quantiles], row, b.B)
+			s.Picture = t.data.Codec.Show(e)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep keeps an example to be looked at if it is among the first of its kind. more
+// fills in what is known of it.
+func (t *tester) keep(b *task.Batch, row, example int, right bool, more func(e Example, s *report.Sample)) error {
+	mixed, list := splitmix.Mix(uint64(example)), t.samples[right]
+	at := sort.Search(len(list), func(i int) bool { return list[i].mixed >= mixed })
+	if at == samplesEach {
 		return nil
 	}
-	*count++
 	e, err := exampleOf(b, row)
 	if err != nil {
 		return err
@@ -79,16 +113,76 @@ func (t *tester) keep(b *task.Batch, row, example, want, got int, scores []float
 	if l, ok := t.ds.(task.Located); ok {
 		e.Origin = l.Origin(example)
 	}
-	loss := -math.Log(max(scores[want], math.SmallestNonzeroFloat64))
-	t.test.Samples = append(t.test.Samples, report.Sample{
-		Index: example, Origin: e.Origin, Picture: t.data.Codec.Show(e), Target: want, Prediction: got, Scores: float32s(scores), Loss: &loss,
-	})
+	s := report.Sample{Index: example, Origin: e.Origin, Picture: t.data.Codec.Show(e)}
+	more(e, &s)
+	list = slices.Insert(list, at, kept{mixed, s})
+	t.samples[right] = list[:min(len(list), samplesEach)]
+	return nil
+}
+
+// explain adds to the samples how much each step counted for the prediction.
+func (t *tester) explain(m models.Model) error {
+	if t.data.Model.Kind == Forecaster {
+		return nil
+	}
+	longest := 0
+	for _, list := range t.samples {
+		for _, k := range list {
+			longest = max(longest, t.ds.Length(k.sample.Index))
+		}
+	}
+	if longest == 0 {
+		return nil
+	}
+	s, err := models.NewSaliency(m, 1, longest)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	b := task.NewBatch(t.ds)
+	for _, list := range t.samples {
+		for i := range list {
+			if err := t.salient(s, b, &list[i].sample, longest); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tester) salient(s *models.Saliency, b *task.Batch, of *report.Sample, longest int) error {
+	if err := b.Load([]int{of.Index}, 1, longest); err != nil {
+		return err
+	}
+	r, err := s.Run(b, []int{of.Prediction})
+	if err != nil {
+		return err
+	}
+	steps := func(name, lengths string) report.Numbers {
+		n := b.Lengths[0]
+		if a, err := b.Array(lengths); err == nil {
+			n = a.Ints[0]
+		}
+		if r.Steps[name] == nil {
+			return nil
+		}
+		return float32s(r.Steps[name][:n])
+	}
+	of.Saliency = steps(task.X, task.XLengths)
+	if of.Picture.Second != nil {
+		of.SecondSaliency = steps(task.X2, task.X2Lengths)
+	}
 	return nil
 }
 
 // result returns the test with its metrics.
 func (t *tester) result(m train.Metrics, took time.Duration) *report.Test {
 	t.test.Metrics, t.test.Seconds = m, took.Seconds()
+	for _, right := range []bool{false, true} {
+		for _, k := range t.samples[right] {
+			t.test.Samples = append(t.test.Samples, k.sample)
+		}
+	}
 	return &t.test
 }
 
@@ -99,18 +193,28 @@ func exampleOf(b *task.Batch, row int) (Example, error) {
 	if err != nil {
 		return e, err
 	}
-	n := b.Lengths[row]
-	w := x.Len() / (b.B * b.L)
-	from := row * b.L * w
 	switch {
 	case x.Ints != nil:
-		e.Tokens = append(e.Tokens, x.Ints[from:from+n]...)
+		e.Tokens = slices.Clone(stepsOf(x.Ints, b, task.XLengths, row))
+	case x.Float32s != nil:
+		e.Features = slices.Clone(stepsOf(x.Float32s, b, task.XLengths, row))
 	default:
-		for i := from; i < from+n*w; i++ {
-			e.Features = append(e.Features, float32(x.At(i)))
-		}
+		e.Features = float32s(stepsOf(x.Float64s, b, task.XLengths, row))
+	}
+	if x2, err := b.Array(task.X2); err == nil {
+		e.Tokens2 = slices.Clone(stepsOf(x2.Ints, b, task.X2Lengths, row))
 	}
 	return e, nil
+}
+
+// stepsOf returns the steps of a row of a field (B, L, ...).
+func stepsOf[T any](field []T, b *task.Batch, lengths string, row int) []T {
+	n := b.Lengths[row]
+	if own, err := b.Array(lengths); err == nil {
+		n = own.Ints[row]
+	}
+	w := len(field) / b.B
+	return field[row*w : row*w+n*(w/b.L)]
 }
 
 // probabilities returns the softmax of scores.

@@ -74,7 +74,7 @@ func (r *training) prepare(ctx context.Context) error {
 	if r.model, err = r.newModel(r.data.Model, longest); err != nil {
 		return r.speak(err)
 	}
-	if err := r.initialise(); err != nil {
+	if err := r.initialise(longest); err != nil {
 		return err
 	}
 	if err := r.model.Tune(r.Train.Rules...); err != nil {
@@ -130,7 +130,11 @@ func (r *training) test(ctx context.Context, result *train.Result) error {
 		if err != nil {
 			return explain(ctx, err, "in the test; the training is finished and saved, and -resume repeats the test")
 		}
-		test = t.result(m, time.Since(began))
+		took := time.Since(began)
+		if err := t.explain(r.model); err != nil {
+			fmt.Fprintln(r.out, "warning: it is not known which steps counted:", err)
+		}
+		test = t.result(m, took)
 	}
 	if err := r.save(test); err != nil {
 		return err

@@ -1,0 +1,359 @@
+package experiment
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/report"
+)
+
+// gainConfig configures a kind of layer that package experiment has never heard of.
+type gainConfig struct {
+	DModel int     `json:"d_model"`
+	Gain   float64 `json:"gain"`
+}
+
+func init() {
+	if err := layers.RegisterMixer[gainConfig]("gain"); err != nil {
+		panic(err)
+	}
+}
+
+func (c gainConfig) Validate() error {
+	if c.Gain <= 0 {
+		return fmt.Errorf("gainConfig: want Gain > 0, got %v", c.Gain)
+	}
+	return nil
+}
+
+func (c gainConfig) Features() (in, out int) { return c.DModel, c.DModel }
+
+func (c gainConfig) Build(b *layers.Builder) (layers.Layer, error) {
+	l, err := b.Child("map", layers.LinearConfig{In: c.DModel, Out: c.DModel})
+	if err != nil {
+		return nil, err
+	}
+	g := &gain{linear: l.(layers.Mixer)}
+	g.Base, err = b.Done()
+	return g, err
+}
+
+type gain struct {
+	*layers.Base
+	linear layers.Mixer
+}
+
+func (l *gain) Fwd(x *G.Node) (*G.Node, error) { return l.linear.Fwd(x) }
+func (l *gain) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
+	return l.linear.FwdLengths(x, lengths)
+}
+
+// A kind of layer that was registered elsewhere is a model with its options.
+func TestRegisteredKind(t *testing.T) {
+	dir := trained(t, "-model", "gain", "-gain", "0.5")
+	text, err := os.ReadFile(filepath.Join(dir, "model", "config.json"))
+	if err != nil || !strings.Contains(strings.Join(strings.Fields(string(text)), ""), `{"kind":"gain","d_model":4,"gain":0.5}`) {
+		t.Errorf("got %s, %v", text, err)
+	}
+	for want, args := range map[string][]string{
+		"want -gain > 0, got 0":                       {"-model", "gain"},
+		"-gain is about -model gain: want none with":  {"-gain", "1"},
+		"-d-state is about -model s4d, s4, dss, lssl": {"-model", "gain", "-gain", "1", "-d-state", "4"},
+	} {
+		if _, err := try(t, "", args...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got error %v, want %q", args, err, want)
+		}
+	}
+	if help, _ := try(t, "", "-h"); !strings.Contains(help, "-gain float") {
+		t.Errorf("no -gain in\n%s", help)
+	}
+}
+
+// A run leaves what a reader, eval, predict and report need.
+func TestFilesOfARun(t *testing.T) {
+	for _, name := range []string{"tokens", "real", "pairs", "forecast"} {
+		dir := trained(t, "-task", name, "-report")
+		run, err := report.ReadRun(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if run.Task != name || run.End == nil || run.End.Reason != "finished" || run.End.Steps != 4 || len(run.Data) != 3 || run.Data[0].Examples != 12 || run.Versions["go"] == "" {
+			t.Errorf("%s: got %+v", name, run)
+		}
+		test, err := report.ReadTest(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if test.Examples != 12 || len(test.Samples) == 0 || len(test.Samples) > 2*samplesEach {
+			t.Errorf("%s: got %+v", name, test)
+		}
+		counted := 0
+		for _, row := range test.Confusion {
+			for _, n := range row {
+				counted += n
+			}
+		}
+		if want := 12; name != "forecast" && counted != want {
+			t.Errorf("%s: the confusion counts %d, want %d", name, counted, want)
+		}
+		for _, s := range test.Samples {
+			if name != "forecast" && len(s.Saliency) == 0 {
+				t.Errorf("%s: sample %d has no saliency", name, s.Index)
+			}
+		}
+		for _, f := range []string{"start/config.json", "model/config.json", "model/task.json", "report.html", "metrics.jsonl"} {
+			if _, err := os.Stat(filepath.Join(dir, f)); err != nil {
+				t.Error(err)
+			}
+		}
+		want := values(nil, test.Metrics) + fmt.Sprintf("loss %.4f", test.Metrics.Loss)
+		if out := must(t, "eval", "-run", dir, "-cache", dir); !strings.Contains(out, want) {
+			t.Errorf("%s: want %s, got %s", name, want, out)
+		}
+		must(t, "report", "-run", dir)
+	}
+}
+
+// eval measures any part, or other data, and writes what it finds.
+func TestEval(t *testing.T) {
+	dir := trained(t)
+	file := filepath.Join(t.TempDir(), "out", "eval.json")
+	must(t, "eval", "-run", dir, "-cache", dir, "-split", "val", "-limit", "5", "-batch", "2", "-json", file)
+	text, err := os.ReadFile(file)
+	var test report.Test
+	if err != nil || json.Unmarshal(text, &test) != nil || test.Split != "val" || test.Examples != 5 {
+		t.Errorf("got %s, %v", text, err)
+	}
+	own := write(t, `{"x": [1, 2, 3], "target": 1}`+"\n"+`{"x": [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1, 2, 3], "target": 0}`)
+	if out := must(t, "eval", "-run", dir, "-cache", dir, "-data", own); !strings.Contains(out, "(2 examples)") || !strings.Contains(out, "zero") {
+		t.Errorf("own examples: got\n%s", out)
+	}
+	for want, args := range map[string][]string{
+		"want -run DIR":           {"eval"},
+		"which has no":            {"eval", "-run", t.TempDir()},
+		"want one of test, val":   {"eval", "-run", dir, "-split", "all"},
+		"bad: no such data":       {"eval", "-run", dir, "-cache", dir, "-data", "bad"},
+		"want options, or one of": {"evaluate"},
+	} {
+		if _, err := try(t, "", args...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got error %v, want %q", args, err, want)
+		}
+	}
+}
+
+// lines returns the JSON lines of predict.
+func lines(t *testing.T, text string) (all []map[string]any) {
+	t.Helper()
+	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		var v map[string]any
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// numbers returns all numbers of a value in JSON, in order.
+func numbers(v any) (all []float64) {
+	switch v := v.(type) {
+	case float64:
+		return []float64{v}
+	case []any:
+		for _, e := range v {
+			all = append(all, numbers(e)...)
+		}
+	}
+	return all
+}
+
+// Batches and steps say the same of examples of any length.
+func TestPredict(t *testing.T) {
+	for name, in := range map[string]string{
+		"tokens":   `{"x": [1]}` + "\n" + `{"x": [1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 0], "target": 2}` + "\n" + `{"x": [5, 5]}`,
+		"real":     `{"features": [0.5, 1]}` + "\n" + `{"features": [1, 2, 3, 4, 5, 6, 7, 8]}`,
+		"pairs":    `{"x": [1, 2], "x2": [3, 4, 5]}` + "\n" + `{"x": [1, 2, 3, 4, 5], "x2": [3]}`,
+		"forecast": `{"features": [0.5, 1, 2, 3]}` + "\n" + `{"features": [1, 2, 3, 4, 5, 6, 7, 8]}`,
+	} {
+		dir := trained(t, "-task", name, "-model", "s4", "-dropout", "0.1")
+		file := write(t, in)
+		batch := lines(t, must(t, "predict", "-run", dir, "-batch", "2", file))
+		out, err := try(t, in, "predict", "-run", filepath.Join(dir, "model"), "-stream", "-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps := lines(t, out)
+		if want := strings.Count(in, "\n") + 1; len(batch) != want || len(steps) != want {
+			t.Fatalf("%s: got %d and %d lines, want %d", name, len(batch), len(steps), want)
+		}
+		for i := range batch {
+			for _, key := range []string{"scores", "forecast"} {
+				a, b := numbers(batch[i][key]), numbers(steps[i][key])
+				for j := range a {
+					if math.Abs(a[j]-b[j]) > 1e-4*(1+math.Abs(a[j])) || len(a) != len(b) {
+						t.Errorf("%s: example %d: %s %v in a batch, %v step by step", name, i, key, a, b)
+					}
+				}
+			}
+			if batch[i]["origin"] != fmt.Sprintf("%s:%d", file, i+1) || steps[i]["origin"] != fmt.Sprintf("stdin:%d", i+1) {
+				t.Errorf("%s: got origins %v and %v", name, batch[i]["origin"], steps[i]["origin"])
+			}
+		}
+	}
+}
+
+// What has been read so far has a prediction too, and it is that of the part alone.
+func TestPredictEvery(t *testing.T) {
+	dir := trained(t)
+	out, err := try(t, `{"x": [1, 2, 3, 4, 5]}`+"\n"+`{"x": [1, 2]}`, "predict", "-run", dir, "-stream", "-every", "2", "-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := lines(t, out)
+	var at []any
+	for _, v := range got {
+		at = append(at, v["step"])
+	}
+	if !slices.Equal(at, []any{2.0, 4.0, nil, nil}) {
+		t.Fatalf("got steps %v", at)
+	}
+	if a, b := numbers(got[0]["scores"]), numbers(got[3]["scores"]); !slices.Equal(a, b) {
+		t.Errorf("after 2 steps %v, of 2 steps %v", a, b)
+	}
+}
+
+func TestPredictErrors(t *testing.T) {
+	dir := trained(t, "-bidirectional")
+	pairs := trained(t, "-task", "pairs")
+	for want, c := range map[string]struct {
+		in   string
+		args []string
+	}{
+		"want the files to read":                    {"", []string{"-run", dir}},
+		"want -run DIR":                             {"", []string{"x"}},
+		"-every is about -stream":                   {"", []string{"-run", dir, "-every", "3", "x"}},
+		"-batch: want >= 1, got 0":                  {"", []string{"-run", dir, "-batch", "0", "x"}},
+		"no such file":                              {"", []string{"-run", dir, "/nonexistent"}},
+		"a bidirectional layer":                     {"", []string{"-run", dir, "-stream", "-"}},
+		"stdin:2: unexpected end of JSON":           {`{"x": [1]}` + "\n", []string{"-run", dir, "-"}},
+		"stdin:1: want tokens in [0, 6), got 6":     {`{"x": [6]}`, []string{"-run", dir, "-"}},
+		"stdin:1: want a class in [0, 3), got 7":    {`{"x": [5], "target": 7}`, []string{"-run", dir, "-"}},
+		"stdin:1: want at least 1 step, got none":   {`{"x": []}`, []string{"-run", dir, "-"}},
+		"stdin:1: want two documents, got one of 1": {`{"x": [1]}`, []string{"-run", pairs, "-"}},
+	} {
+		in := c.in
+		if strings.HasSuffix(in, "\n") {
+			in += "\n"
+		}
+		if _, err := try(t, in, append([]string{"predict"}, c.args...)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got error %v, want %q", c.args, err, want)
+		}
+	}
+}
+
+// model returns the parameters of a saved model.
+func parameters(t *testing.T, dir string) map[string][]float32 {
+	t.Helper()
+	m, err := models.Open(G.NewGraph(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]float32{}
+	for _, p := range m.Params() {
+		v, err := p.Value()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[p.Name] = slices.Clone(v.Float32s())
+	}
+	return all
+}
+
+// A run goes on from another's parameters, with another last layer if need be.
+func TestInitFrom(t *testing.T) {
+	dir := trained(t, "-dropout", "0.1")
+	want := parameters(t, filepath.Join(dir, "model"))
+	for _, from := range []string{dir, filepath.Join(dir, "model"), filepath.Join(dir, "best.json"), filepath.Join(dir, "model", "model.safetensors")} {
+		for _, classes := range []string{"3", "2"} {
+			next := filepath.Join(t.TempDir(), "next")
+			out := must(t, "-init-from", from, "-out", next, "-classes", classes, "-freeze", "blocks.*")
+			if said := strings.Contains(out, "but for the last layer"); said != (classes == "2") {
+				t.Errorf("%s classes from %s: got\n%s", classes, from, out)
+			}
+			got := parameters(t, filepath.Join(next, "start"))
+			after := parameters(t, filepath.Join(next, "model"))
+			for name, v := range want {
+				head := strings.HasPrefix(name, "decoder.")
+				if same := slices.Equal(v, got[name]); same == (head && classes == "2") {
+					t.Errorf("%s classes from %s: %s is that of the first: %v", classes, from, name, same)
+				}
+				if still := slices.Equal(got[name], after[name]); still != strings.HasPrefix(name, "blocks.") {
+					t.Errorf("%s: stayed as it was: %v", name, still)
+				}
+			}
+		}
+	}
+	for want, args := range map[string][]string{
+		"no such file":               {"-init-from", "/nonexistent"},
+		"which has none of":          {"-init-from", t.TempDir()},
+		"-init-from:":                {"-init-from", write(t, "not a checkpoint")},
+		"encoder.weight: want shape": {"-init-from", dir, "-d-model", "8"},
+		"blocks.1.layer.kernel.log_dt is not in the model": {"-init-from", dir, "-layers", "1"},
+	} {
+		args = append(args, "-out", filepath.Join(t.TempDir(), "next"))
+		if _, err := try(t, "", args...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got error %v, want %q", args, err, want)
+		}
+	}
+}
+
+// Parameters of every kind are frozen, and have rates, by their names.
+func TestFreezeAndRate(t *testing.T) {
+	for _, kind := range []string{"s4", "lstm", "transformer", "tcn", "longconv", "gain"} {
+		args := []string{"-model", kind, "-freeze", "encoder.*, blocks.0.*", "-rate", "blocks.1.*=1e-30", "-rate", "decoder.*=0.1"}
+		if kind == "gain" {
+			args = append(args, "-gain", "1")
+		}
+		if kind == "tcn" {
+			args[5] = "blocks.norm.*=1"
+			args = slices.Delete(args, 4, 6)
+		}
+		dir := trained(t, args...)
+		before, after := parameters(t, filepath.Join(dir, "start")), parameters(t, filepath.Join(dir, "model"))
+		for name, v := range before {
+			if strings.HasPrefix(name, "blocks.1.") && strings.HasSuffix(name, "bias") {
+				continue // 0 at the start: any rate is seen
+			}
+			if still := slices.Equal(v, after[name]); still != (!strings.HasPrefix(name, "decoder.") && !strings.HasPrefix(name, "blocks.norm.")) {
+				t.Errorf("%s: %s: stayed as it was: %v", kind, name, still)
+			}
+		}
+	}
+	dir := trained(t, "-freeze", "A, dt,encoder.*", "-model", "s4")
+	text, err := os.ReadFile(filepath.Join(dir, "model", "config.json"))
+	if err != nil || !bytes.Contains(bytes.Join(bytes.Fields(text), nil), []byte(`"frozen":["A","dt"]`)) {
+		t.Errorf("got %s, %v", text, err)
+	}
+	for want, args := range map[string][]string{
+		"-freeze and -rate: param: rule \"nothing\"": {"-freeze", "nothing"},
+		"want PATTERN=RATE":                          {"-rate", "decoder.*"},
+		"got the rate \"fast\"":                      {"-rate", "decoder.*=fast"},
+		"want a finite learning rate > 0, got 0":     {"-rate", "decoder.*=0"},
+		"-freeze and -rate is":                       {"-out", dir, "-resume", "-model", "s4", "-freeze", "A, dt"},
+	} {
+		if _, err := try(t, "", args...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got error %v, want %q", args, err, want)
+		}
+	}
+}
