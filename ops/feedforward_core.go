@@ -24,16 +24,21 @@ type feedForward[T num.Float] struct {
 	between *linearInput[T]
 	after   dropoutMask[T] // of the output
 
-	ws1, ws2       []gemm.Workspace[T] // one per worker
-	w1, w2         gemm.Packed[T]      // with the biases
+	w1, w2         gemm.Packed[T] // with the biases
 	w1t, w2t       gemm.Packed[T]
 	grads1, grads2 weightGrads[T]
 
 	training bool
-	kept     bool                 // z holds the values of the last Forward
-	z        graphop.Room[T]      // (B, first.o, L)
-	scratch  []graphop.Scratch[T] // one per worker: z of a unit, if it is not kept
-	dy       []graphop.Scratch[T] // one per worker: the gradient of the output before its dropout, of a unit
+	kept     bool            // z holds the values of the last Forward
+	z        graphop.Room[T] // (B, first.o, L)
+	work     graphop.Common[[]feedForwardWorker[T]]
+}
+
+// feedForwardWorker is the scratch memory of a worker.
+type feedForwardWorker[T num.Float] struct {
+	ws1, ws2 gemm.Workspace[T]
+	z        []T // of a unit, if it is not kept
+	dy       []T // the gradient of the output before its dropout, of a unit
 }
 
 func newFeedForward[T num.Float](d feedForwardDims, o linearOptions) *feedForward[T] {
@@ -42,9 +47,7 @@ func newFeedForward[T num.Float](d feedForwardDims, o linearOptions) *feedForwar
 	c.grads1, c.grads2 = newWeightGrads[T](d.first, c.grps.n), newWeightGrads[T](d.second, c.grps.n)
 	c.grads2.weight = 2
 	c.between, c.after = makeLinearInput[T](d.second, o), newDropoutMask[T](o.dropOutput, d.first.l)
-	n := par.Workers()
-	c.ws1, c.ws2 = make([]gemm.Workspace[T], n), make([]gemm.Workspace[T], n)
-	c.scratch, c.dy = make([]graphop.Scratch[T], n), make([]graphop.Scratch[T], n)
+	c.work = graphop.PerWorker[feedForwardWorker[T]]()
 	return c
 }
 
@@ -55,7 +58,16 @@ func (c *feedForward[T]) SetTraining(training bool) {
 
 // Rooms implements graphop.Roomy.
 func (c *feedForward[T]) Rooms() []graphop.Holder {
-	return slices.Concat([]graphop.Holder{&c.z}, c.between.rooms(), c.grads1.rooms(), c.grads2.rooms(), scratches(c.scratch, c.dy))
+	return slices.Concat([]graphop.Holder{&c.z, &c.work}, c.between.rooms(), c.grads1.rooms(), c.grads2.rooms())
+}
+
+// worker returns the scratch memory of a worker.
+func (c *feedForward[T]) worker(i int) *feedForwardWorker[T] { return &(*c.work.Get())[i] }
+
+// open makes the scratch memory, before the workers ask for it.
+func (c *feedForward[T]) open() {
+	c.work.Get()
+	c.between.work.Get()
 }
 
 func (c *feedForward[T]) Forward(out []T, in []graphop.Arg[T]) error {
@@ -63,6 +75,7 @@ func (c *feedForward[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	if err := graphop.ValidLengths(lens, c.cols.l); err != nil {
 		return err
 	}
+	c.open()
 	c.w1.Pack(false, c.first.o, c.first.i, in[1].F, c.first.i, optional(in, c.first.bias))
 	c.w2.Pack(false, c.second.o, c.second.i, in[2].F, c.second.i, optional(in, c.second.bias))
 	c.between.drop.draw()
@@ -88,21 +101,23 @@ func (c *feedForward[T]) inner(worker, b, lo, hi int) (z []T, ld int) {
 	if c.kept {
 		return c.z.Of(c.cols.b * c.first.o * c.cols.l)[b*c.first.o*c.cols.l+lo:], c.cols.l
 	}
-	return c.scratch[worker].Of(c.first.o * (hi - lo)), hi - lo
+	w := c.worker(worker)
+	w.z = num.Grow(w.z, c.first.o*(hi-lo))
+	return w.z, hi - lo
 }
 
 // firstMap writes z of the steps [lo, hi) of sequence b. done is called as
 // gemm.GemmPacked does.
 func (c *feedForward[T]) firstMap(worker int, z []T, ld int, in []graphop.Arg[T], b, lo, hi int, done func(j0, j1 int)) {
 	l := c.cols.l
-	gemm.GemmPacked(&c.ws1[worker], &c.w1, false, hi-lo, in[0].F[b*c.first.i*l+lo:], l, z, ld, false, done)
+	gemm.GemmPacked(&c.worker(worker).ws1, &c.w1, false, hi-lo, in[0].F[b*c.first.i*l+lo:], l, z, ld, false, done)
 }
 
 // secondMap writes the output y of n steps of sequence b from step lo on.
 func (c *feedForward[T]) secondMap(worker int, y, z []T, ld, b, lo, n int) {
 	l := c.cols.l
 	h := c.between.compute(worker, z, ld, b, lo, n, false)
-	gemm.GemmPacked(&c.ws2[worker], &c.w2, false, n, h, n, y, l, false, nil)
+	gemm.GemmPacked(&c.worker(worker).ws2, &c.w2, false, n, h, n, y, l, false, nil)
 	if !c.after.dropped {
 		return
 	}
@@ -113,6 +128,7 @@ func (c *feedForward[T]) secondMap(worker int, y, z []T, ld, b, lo, n int) {
 }
 
 func (c *feedForward[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	c.open()
 	c.grads1.begin()
 	c.grads2.begin()
 	c.w2t.Pack(true, c.second.i, c.second.o, in[2].F, c.second.i, nil)
@@ -128,13 +144,13 @@ func (c *feedForward[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) 
 			n := end - lo
 			dy, ld := c.outputGrad(worker, gout, b, lo, n)
 			h := c.derive(worker, in, b, lo, end)
-			c.grads2.add(&c.ws2[worker], dw2, db2, h, n, false, dy, ld, n, u > first)
+			c.grads2.add(&c.worker(worker).ws2, dw2, db2, h, n, false, dy, ld, n, u > first)
 			dz := c.innerGrad(worker, h, dy, ld, n)
 			x := in[0].F[b*c.first.i*c.cols.l+lo:]
-			c.grads1.add(&c.ws1[worker], dw1, db1, x, c.cols.l, false, dz, n, n, u > first)
+			c.grads1.add(&c.worker(worker).ws1, dw1, db1, x, c.cols.l, false, dz, n, n, u > first)
 			if dx := grad[0]; dx != nil {
 				dx = dx[b*c.first.i*c.cols.l+lo:]
-				gemm.GemmPacked(&c.ws1[worker], &c.w1t, false, n, dz, n, dx, c.cols.l, false, nil)
+				gemm.GemmPacked(&c.worker(worker).ws1, &c.w1t, false, n, dz, n, dx, c.cols.l, false, nil)
 				clearColumns(dx, c.first.i, c.cols.l, n, hi-lo)
 			}
 		}
@@ -152,11 +168,12 @@ func (c *feedForward[T]) outputGrad(worker int, gout []T, b, lo, n int) (dy []T,
 	if !c.after.dropped {
 		return gout, l
 	}
-	dy = c.dy[worker].Of(c.second.o * n)
+	w := c.worker(worker)
+	w.dy = num.Grow(w.dy, c.second.o*n)
 	for o := range c.second.o {
-		c.after.apply(dy[o*n:][:n], gout[o*l:][:n], b*c.second.o+o)
+		c.after.apply(w.dy[o*n:][:n], gout[o*l:][:n], b*c.second.o+o)
 	}
-	return dy, n
+	return w.dy, n
 }
 
 // derive returns the input h of the second map of the steps [lo, hi) of sequence
@@ -173,7 +190,7 @@ func (c *feedForward[T]) derive(worker int, in []graphop.Arg[T], b, lo, hi int) 
 // their h, which is as large.
 func (c *feedForward[T]) innerGrad(worker int, h, dy []T, ld, n int) []T {
 	dh := h[(c.first.o-c.second.i)*n:]
-	gemm.GemmPacked(&c.ws2[worker], &c.w2t, false, n, dy, ld, dh, n, false, nil)
+	gemm.GemmPacked(&c.worker(worker).ws2, &c.w2t, false, n, dy, ld, dh, n, false, nil)
 	c.between.chain(worker, h, n, n)
 	return h
 }

@@ -33,13 +33,18 @@ type linear[T num.Float] struct {
 	linearDims
 	cols   columns
 	grps   groups
-	before *linearInput[T]     // nil for none
-	after  dropoutMask[T]      // of the output
-	ws     []gemm.Workspace[T] // one per worker
+	before *linearInput[T] // nil for none
+	after  dropoutMask[T]  // of the output
 
-	w, wt   gemm.Packed[T] // w with the bias, and its transpose
-	grads   weightGrads[T]
-	scratch []graphop.Scratch[T] // one per worker, (O, linearWidth)
+	w, wt gemm.Packed[T] // w with the bias, and its transpose
+	grads weightGrads[T]
+	work  graphop.Common[[]linearWorker[T]]
+}
+
+// linearWorker is the scratch memory of a worker.
+type linearWorker[T num.Float] struct {
+	ws   gemm.Workspace[T]
+	room []T // (O, linearWidth)
 }
 
 func newLinear[T num.Float](d linearDims, o linearOptions) *linear[T] {
@@ -47,7 +52,7 @@ func newLinear[T num.Float](d linearDims, o linearOptions) *linear[T] {
 	c.grps = weightGroups(c.cols.units(), d.o*d.i)
 	c.grads = newWeightGrads[T](d, c.grps.n)
 	c.before, c.after = newLinearInput[T](d, o), newDropoutMask[T](o.dropOutput, d.l)
-	c.ws, c.scratch = make([]gemm.Workspace[T], par.Workers()), make([]graphop.Scratch[T], par.Workers())
+	c.work = graphop.PerWorker[linearWorker[T]]()
 	return c
 }
 
@@ -70,12 +75,25 @@ func (c *linear[T]) x(x []T, b, lo int) (m []T, ld int, trans bool) {
 
 // room returns the worker's scratch.
 func (c *linear[T]) room(worker int) []T {
-	return c.scratch[worker].Of(c.o * linearWidth)
+	w := c.worker(worker)
+	w.room = num.Grow(w.room, c.o*linearWidth)
+	return w.room
 }
 
 // Rooms implements graphop.Roomy.
 func (c *linear[T]) Rooms() []graphop.Holder {
-	return slices.Concat(c.before.rooms(), c.grads.rooms(), scratches(c.scratch))
+	return slices.Concat(c.before.rooms(), c.grads.rooms(), []graphop.Holder{&c.work})
+}
+
+// worker returns the scratch memory of a worker.
+func (c *linear[T]) worker(i int) *linearWorker[T] { return &(*c.work.Get())[i] }
+
+// open makes the scratch memory, before the workers ask for it.
+func (c *linear[T]) open() {
+	c.work.Get()
+	if c.before != nil {
+		c.before.work.Get()
+	}
 }
 
 func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {
@@ -105,6 +123,7 @@ func (c *linear[T]) begin(in []graphop.Arg[T]) error {
 	if err := graphop.ValidLengths(lastInts(in), c.l); err != nil {
 		return err
 	}
+	c.open()
 	c.w.Pack(false, c.o, c.i, in[1].F, c.i, optional(in, c.bias))
 	if c.before != nil {
 		c.before.drop.draw()
@@ -128,7 +147,7 @@ func (c *linear[T]) product(worker int, y []T, ld int, in []graphop.Arg[T], b, l
 	if c.before != nil {
 		x, ldx = c.before.compute(worker, x, ldx, b, lo, hi-lo, false), hi-lo
 	}
-	gemm.GemmPacked(&c.ws[worker], &c.w, trans, hi-lo, x, ldx, y, ld, false, done)
+	gemm.GemmPacked(&c.worker(worker).ws, &c.w, trans, hi-lo, x, ldx, y, ld, false, done)
 }
 
 func (c *linear[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
@@ -150,6 +169,7 @@ func (c *linear[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error
 // which dy returns for the steps [lo, hi) of sequence b, all of which count, as a
 // matrix (O, hi-lo) and its leading dimension.
 func (c *linear[T]) backward(grad [][]T, in []graphop.Arg[T], dy func(worker, b, lo, hi int) ([]T, int)) {
+	c.open()
 	c.grads.begin()
 	if grad[0] != nil && !c.featuresLast {
 		c.wt.Pack(true, c.i, c.o, in[1].F, c.i, nil)
@@ -164,7 +184,7 @@ func (c *linear[T]) backward(grad [][]T, in []graphop.Arg[T], dy func(worker, b,
 			if c.before != nil {
 				x, ldx = c.before.compute(worker, x, ldx, b, lo, end-lo, grad[0] != nil), end-lo
 			}
-			c.grads.add(&c.ws[worker], dw, db, x, ldx, trans, m, ld, end-lo, u > first)
+			c.grads.add(&c.worker(worker).ws, dw, db, x, ldx, trans, m, ld, end-lo, u > first)
 			if grad[0] != nil {
 				c.backwardInput(worker, grad[0], in[1].F, m, ld, b, lo, end)
 				if c.before != nil {
@@ -182,10 +202,10 @@ func (c *linear[T]) backward(grad [][]T, in []graphop.Arg[T], dy func(worker, b,
 func (c *linear[T]) backwardInput(worker int, dx, w, dy []T, ld, b, lo, hi int) {
 	m, ldx, trans := c.x(dx, b, lo)
 	if trans {
-		gemm.Gemm(&c.ws[worker], true, false, hi-lo, c.i, c.o, dy, ld, w, c.i, m, ldx, false)
+		gemm.Gemm(&c.worker(worker).ws, true, false, hi-lo, c.i, c.o, dy, ld, w, c.i, m, ldx, false)
 		return
 	}
-	gemm.GemmPacked(&c.ws[worker], &c.wt, false, hi-lo, dy, ld, m[(c.xi()-c.i)*ldx:], ldx, false, nil)
+	gemm.GemmPacked(&c.worker(worker).ws, &c.wt, false, hi-lo, dy, ld, m[(c.xi()-c.i)*ldx:], ldx, false, nil)
 }
 
 // clearInput sets the steps [lo, hi) of sequence b of dx to zero.

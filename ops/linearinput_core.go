@@ -3,7 +3,6 @@ package ops
 import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
@@ -15,9 +14,14 @@ type linearInput[T num.Float] struct {
 	act  *activation[T] // nil for the identity
 	drop dropoutMask[T] // of rows, or of elements
 
-	one   []T                  // a row of ones
-	h, dh []graphop.Scratch[T] // one per worker, (xi(), steps), its first half where gated, and (xi(), steps): what is mapped, and its derivative by x
-	mask  []graphop.Scratch[T] // one per worker, (linearWidth): of elements
+	one  []T // a row of ones
+	work graphop.Common[[]inputWorker[T]]
+}
+
+// inputWorker is the scratch memory of a worker.
+type inputWorker[T num.Float] struct {
+	h, dh []T // (xi(), steps), its first half where gated, and (xi(), steps): what is mapped, and its derivative by x
+	mask  []T // (linearWidth): of elements
 }
 
 // newLinearInput returns nil if nothing is to be done.
@@ -33,19 +37,11 @@ func (p *linearInput[T]) rooms() []graphop.Holder {
 	if p == nil {
 		return nil
 	}
-	return scratches(p.h, p.dh, p.mask)
+	return []graphop.Holder{&p.work}
 }
 
-// scratches returns those of workers.
-func scratches[T num.Float](lists ...[]graphop.Scratch[T]) []graphop.Holder {
-	var rooms []graphop.Holder
-	for _, l := range lists {
-		for i := range l {
-			rooms = append(rooms, &l[i])
-		}
-	}
-	return rooms
-}
+// worker returns the scratch memory of a worker.
+func (p *linearInput[T]) worker(i int) *inputWorker[T] { return &(*p.work.Get())[i] }
 
 // makeLinearInput returns one that copies x if nothing is to be done.
 func makeLinearInput[T num.Float](d linearDims, o linearOptions) *linearInput[T] {
@@ -53,24 +49,23 @@ func makeLinearInput[T num.Float](d linearDims, o linearOptions) *linearInput[T]
 	if o.dropInput.tied {
 		run = d.l
 	}
-	p := &linearInput[T]{linearDims: d, drop: newDropoutMask[T](o.dropInput, run), one: num.Aligned[T](linearWidth)}
+	p := &linearInput[T]{linearDims: d, drop: newDropoutMask[T](o.dropInput, run), one: num.Aligned[T](linearWidth), work: graphop.PerWorker[inputWorker[T]]()}
 	if o.act != ActIdentity {
 		p.act = newActivation[T](o.act)
 	}
 	fill(p.one, 1)
-	n := par.Workers()
-	p.h, p.dh, p.mask = make([]graphop.Scratch[T], n), make([]graphop.Scratch[T], n), make([]graphop.Scratch[T], n)
 	return p
 }
 
 // compute returns h (I, n) of n steps of sequence b from step lo on, which x has in
 // rows spaced by ld, and with derive writes the worker's dh for chain.
 func (p *linearInput[T]) compute(worker int, x []T, ld, b, lo, n int, derive bool) []T {
-	h := p.h[worker].Of(p.xi() * n)
-	var dh []T
+	w := p.worker(worker)
+	w.h = num.Grow(w.h, p.xi()*n)
 	if derive {
-		dh = p.dh[worker].Of(p.xi() * n)
+		w.dh = num.Grow(w.dh, p.xi()*n)
 	}
+	h, dh := w.h, w.dh
 	for i := range p.i {
 		var r inputRow[T]
 		r.h, r.x = h[i*n:][:n], x[i*ld:][:n]
@@ -115,7 +110,9 @@ func (p *linearInput[T]) row(worker int, v inputRow[T], r, lo int) {
 	}
 	switch {
 	case elements:
-		m := p.mask[worker].Of(linearWidth)[:len(v.h)]
+		w := p.worker(worker)
+		w.mask = num.Grow(w.mask, linearWidth)
+		m := w.mask[:len(v.h)]
 		p.drop.factors(m, r*p.l+lo)
 		for _, d := range [][]T{v.h, v.dh, v.dgate} {
 			vec.Mul(d, d, m[:len(d)])
@@ -144,7 +141,7 @@ func (p *linearInput[T]) activate(v inputRow[T]) {
 // chain makes the gradient of h of n steps, in dx, that of x: dx has rows spaced by
 // ld, and where x is gated, the gradient of h is in the place of the second half.
 func (p *linearInput[T]) chain(worker int, dx []T, ld, n int) {
-	dh := p.dh[worker].Of(p.xi() * n)
+	dh := p.worker(worker).dh
 	for i := range p.i {
 		d := dx[(p.xi()-p.i+i)*ld:][:n]
 		vec.Mul(dx[i*ld:][:n], d, dh[i*n:][:n])

@@ -31,6 +31,7 @@ type Arena struct {
 	mu     sync.Mutex // the workers of an op ask for room at the same time
 	slab   []float64
 	shares []*Share
+	common map[any]any // see Common
 }
 
 // Share is the part that a graph has in an arena.
@@ -59,6 +60,9 @@ type holder interface {
 // by gorgonia.Read, and the gradients of its inputs, may be looked at after a run.
 func (a *Arena) Add(g *G.ExprGraph) *Share {
 	s := &Share{arena: a, graph: g}
+	if a.common == nil {
+		a.common = make(map[any]any)
+	}
 	for _, n := range g.AllNodes() {
 		if h, ok := n.Op().(holder); ok {
 			h.takeFrom(s)
@@ -147,7 +151,7 @@ func (s *Share) Close() {
 	s.drop()
 	s.arena.shares = slices.DeleteFunc(s.arena.shares, func(t *Share) bool { return t == s })
 	if len(s.arena.shares) == 0 {
-		s.arena.slab = nil
+		s.arena.slab, s.arena.common = nil, nil
 	}
 }
 

@@ -1,9 +1,8 @@
 package graphop
 
 import (
-	"sync"
-
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/par"
 )
 
 // Roomy is a core with memory that is worth sharing: what grows with its inputs, or
@@ -13,7 +12,7 @@ type Roomy interface {
 	Rooms() []Holder
 }
 
-// Holder is a *[Room] or a *[Scratch].
+// Holder is a *[Room], a *[Scratch] or a *[Common].
 type Holder interface {
 	holder
 	// release is called after each Forward and Backward.
@@ -41,8 +40,8 @@ func (r *Room[T]) takeFrom(s *Share) { r.d, r.from = nil, s }
 func (r *Room[T]) drop()             { r.d = nil }
 func (r *Room[T]) release()          {}
 
-// Scratch is memory that a core, or a worker of it, needs for the time of one call of
-// Forward or Backward: other ops have it afterwards. The zero value is ready for use.
+// Scratch is memory that a core needs for the time of one call of Forward or Backward:
+// other ops have it afterwards. The zero value is ready for use.
 type Scratch[T num.Float] struct {
 	d    []T
 	from *memory[T] // nil: of its own
@@ -51,24 +50,19 @@ type Scratch[T num.Float] struct {
 
 // Of returns the memory, with n elements. Those of an earlier call in the same call
 // of Forward or Backward are kept unless there were less; any other contents are
-// unspecified. Workers may ask for theirs at the same time.
+// unspecified.
 func (r *Scratch[T]) Of(n int) []T {
 	switch {
 	case cap(r.d) >= n:
 	case r.from == nil:
 		r.d = num.Aligned[T](n)
 	default:
-		borrowing.Lock()
-		defer borrowing.Unlock()
 		r.release()
 		r.from.borrow(&r.lent, roundUp(n), 1)
 		r.d = r.lent.d
 	}
 	return r.d[:n]
 }
-
-// borrowing is held by a worker that borrows memory.
-var borrowing sync.Mutex
 
 // roundUp returns the least number >= n that has four significant bits or less, so
 // that ops of about one size have blocks of one size.
@@ -94,3 +88,51 @@ func (r *Scratch[T]) release() {
 		r.lent.giveBack()
 	}
 }
+
+// Common is the scratch memory of the workers of a core, for the time of one call of
+// Forward or Backward, in a form that the core chooses: the cores of an arena have
+// one for each type and key.
+type Common[W any] struct {
+	key  any
+	make func() *W
+	w    *W
+	from *Arena // nil: of its own
+}
+
+// commonKey is a key among those of all types.
+type commonKey[W any] struct{ key any }
+
+// NewCommon returns memory that make makes when it is needed: what make does follows
+// from the key, which is comparable.
+func NewCommon[W any](key any, make func() *W) Common[W] { return Common[W]{key: key, make: make} }
+
+// PerWorker returns memory of one W for each worker, which grows as it is needed.
+func PerWorker[W any]() Common[[]W] {
+	return NewCommon(nil, func() *[]W {
+		w := make([]W, par.Workers())
+		return &w
+	})
+}
+
+// Get returns the memory, whose contents are what the last call has left there. To
+// begin with it is not to be called by the workers.
+func (c *Common[W]) Get() *W {
+	switch {
+	case c.w != nil:
+	case c.from == nil:
+		c.w = c.make()
+	default:
+		k := commonKey[W]{c.key}
+		w, ok := c.from.common[k].(*W)
+		if !ok {
+			w = c.make()
+			c.from.common[k] = w
+		}
+		c.w = w
+	}
+	return c.w
+}
+
+func (c *Common[W]) takeFrom(s *Share) { c.w, c.from = nil, s.arena }
+func (c *Common[W]) drop()             {}
+func (c *Common[W]) release()          {}

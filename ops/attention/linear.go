@@ -4,7 +4,6 @@ import (
 	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
@@ -19,7 +18,7 @@ const epsilon = 1e-6
 type linear[T num.Float] struct {
 	heads[T]
 	inverse graphop.Room[T] // (B, H, L): of the normaliser of a query
-	ws      []linearSpace[T]
+	ws      graphop.Common[[]linearSpace[T]]
 }
 
 // linearSpace is the scratch memory of a worker. C is the number of steps in a
@@ -38,7 +37,7 @@ type linearSpace[T num.Float] struct {
 }
 
 func newLinear[T num.Float](d dims, o operands) *linear[T] {
-	return &linear[T]{heads: newHeads[T](d, o), ws: make([]linearSpace[T], par.Workers())}
+	return &linear[T]{heads: newHeads[T](d, o), ws: graphop.PerWorker[linearSpace[T]]()}
 }
 
 // minChunk is the least number of steps in a chunk.
@@ -56,7 +55,7 @@ func phi[T num.Float](y, slope, t, x []T) {
 
 // openKeys reads unit u and applies phi.
 func (c *linear[T]) openKeys(worker int, in []graphop.Arg[T], u int) *linearSpace[T] {
-	s := &c.ws[worker]
+	s := &(*c.ws.Get())[worker]
 	c.read(&s.head, in, u, 1)
 	s.slopeQ, s.slopeK = num.Grow(s.slopeQ, len(s.q)), num.Grow(s.slopeK, len(s.k))
 	s.t = num.Grow(s.t, len(s.k))
@@ -104,12 +103,13 @@ func (s *linearSpace[T]) mask(a []T, n int) {
 }
 
 // Rooms implements graphop.Roomy.
-func (c *linear[T]) Rooms() []graphop.Holder { return []graphop.Holder{&c.inverse} }
+func (c *linear[T]) Rooms() []graphop.Holder { return []graphop.Holder{&c.inverse, &c.ws} }
 
 func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	if err := c.begin(in); err != nil {
 		return err
 	}
+	c.ws.Get() // before the workers ask for it
 	all := c.inverse.Of(c.b * c.Heads * c.l)
 	c.each(func(worker, u int) {
 		s := c.open(worker, in, u)
@@ -141,6 +141,7 @@ func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {
 }
 
 func (c *linear[T]) Backward(grad [][]T, in []graphop.Arg[T], out, gout []T) error {
+	c.ws.Get()
 	c.each(func(worker, u int) {
 		s := c.open(worker, in, u)
 		s.dq, s.dk, s.dv = num.Grow(s.dq, s.hd*s.n), num.Grow(s.dk, s.hd*s.m), num.Grow(s.dv, s.hd*s.m)

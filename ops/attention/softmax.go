@@ -6,7 +6,6 @@ import (
 	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
@@ -19,7 +18,7 @@ type softmax[T num.Float] struct {
 	heads[T]
 	drops[T]
 	lse graphop.Room[T] // (B, H, L): of the scores of a query, the logarithm of the sum of the exponentials
-	ws  []space[T]
+	ws  graphop.Common[[]space[T]]
 }
 
 // space is the scratch memory of a worker. Sizes are those of a head, w is the
@@ -51,7 +50,7 @@ type space[T num.Float] struct {
 }
 
 func newSoftmax[T num.Float](d dims, o operands) *softmax[T] {
-	return &softmax[T]{heads: newHeads[T](d, o), drops: newDrops[T](d.Config), ws: make([]space[T], par.Workers())}
+	return &softmax[T]{heads: newHeads[T](d, o), drops: newDrops[T](d.Config), ws: graphop.PerWorker[space[T]]()}
 }
 
 const (
@@ -95,7 +94,7 @@ func (d *dims) seers(past, n, j0, j1 int) (lo, hi int) {
 
 // open reads unit u.
 func (c *softmax[T]) open(worker int, in []graphop.Arg[T], u int) *space[T] {
-	s := &c.ws[worker]
+	s := &(*c.ws.Get())[worker]
 	c.read(&s.head, in, u, T(c.scale(c.hd)))
 	s.w = gemm.PanelColumns[T]()
 	s.narrow = c.narrow(gemm.PanelRows[T](), s.w)
@@ -110,7 +109,7 @@ func (c *softmax[T]) open(worker int, in []graphop.Arg[T], u int) *space[T] {
 }
 
 // Rooms implements graphop.Roomy.
-func (c *softmax[T]) Rooms() []graphop.Holder { return []graphop.Holder{&c.lse} }
+func (c *softmax[T]) Rooms() []graphop.Holder { return []graphop.Holder{&c.lse, &c.ws} }
 
 func (c *softmax[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	if err := c.begin(in); err != nil {
@@ -118,6 +117,7 @@ func (c *softmax[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	}
 	lse := c.lse.Of(c.b * c.Heads * c.l)
 	c.draw()
+	c.ws.Get() // before the workers ask for it
 	c.each(func(worker, u int) {
 		s := c.open(worker, in, u)
 		y := c.output(out, u)
@@ -298,6 +298,7 @@ func (s *space[T]) reduce(f func(dst, a, b []T), dst, x []T) {
 }
 
 func (c *softmax[T]) Backward(grad [][]T, in []graphop.Arg[T], out, gout []T) error {
+	c.ws.Get()
 	c.each(func(worker, u int) {
 		s := c.open(worker, in, u)
 		s.dq, s.dk, s.dv = num.Grow(s.dq, s.hd*s.n), num.Grow(s.dk, s.hd*s.m), num.Grow(s.dv, s.hd*s.m)

@@ -26,6 +26,7 @@ func (c *sums[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	if err := c.begin(in); err != nil {
 		return err
 	}
+	c.ws.Get()
 	c.each(func(worker, u int) {
 		s := c.openKeys(worker, in, u)
 		n := len(out) / (c.b * c.Heads)
@@ -47,6 +48,7 @@ func (c *sums[T]) Forward(out []T, in []graphop.Arg[T]) error {
 }
 
 func (c *sums[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	c.ws.Get()
 	c.each(func(worker, u int) {
 		s := c.openKeys(worker, in, u)
 		n := len(gout) / (c.b * c.Heads)

@@ -80,9 +80,6 @@ func wholeVectors(n int) int { return (n/2 + lanes) / lanes * lanes }
 // newBins returns rows (CH) of the nodes for the n-th roots of unity.
 func newBins(s *Size, n int) []row { return newRowList(s.CH, wholeVectors(n)) }
 
-// newSaved returns rows for X and Y (R + CH*R) of these nodes.
-func newSaved(s *Size, n int) []row { return newRowList(s.R+s.CH*s.R, wholeVectors(n)) }
-
 // prepare readies the generator for the feature loaded into f.
 func (g *generator) prepare() {
 	for n := range g.lambda {

@@ -3,6 +3,7 @@ package cauchy
 import (
 	"fmt"
 
+	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 )
@@ -22,9 +23,10 @@ type plan[T num.Float] struct {
 	size    Size
 	workers []kernelWorker[T]
 	// saved holds what the last Forward found at every feature and node, (H, R +
-	// CH*R, nodes). It is nil before the first Backward: a plan that never needs
+	// CH*R, 2, nodes), once there has been a Backward: a plan that never needs
 	// gradients does without.
-	saved [][]row
+	saved graphop.Room[float64]
+	saves bool
 	parts []*gradient // (H) gradients by the model of each feature
 	errs  []error     // (H) of the call in progress
 
@@ -39,6 +41,7 @@ type kernelWorker[T num.Float] struct {
 	gen  *generator
 	dft  *dft[T]
 	bins []row // (CH, nodes)
+	kept []row // (R + CH*R, nodes): of saved, during a call
 }
 
 // newPlan returns a plan for kernels of the given size.
@@ -57,7 +60,7 @@ func newPlan[T num.Float](cfg Config, size Size) (*plan[T], error) {
 	}
 	for i := range p.workers {
 		p.workers[i] = kernelWorker[T]{
-			gen: newGenerator(&size, cfg.nodes()), dft: newDFT[T](cfg.nodes()), bins: newBins(&size, cfg.nodes()),
+			gen: newGenerator(&size, cfg.nodes()), dft: newDFT[T](cfg.nodes()), bins: newBins(&size, cfg.nodes()), kept: make([]row, size.R+size.CH*size.R),
 		}
 	}
 	p.forward, p.backward = p.forwardFeature, p.backwardFeature
@@ -81,7 +84,11 @@ func (p *plan[T]) Forward(k []T, prm Params[[]T]) error {
 		return err
 	}
 	p.k, p.prm = k, prm
+	if p.saves {
+		p.saved.Of(p.savedLen() * p.size.H) // before the workers ask for it
+	}
 	par.For(p.size.H, p.forward)
+	p.forget()
 	p.k, p.prm = nil, Params[[]T]{}
 	return firstError(p.errs)
 }
@@ -91,7 +98,7 @@ func (p *plan[T]) forwardFeature(worker, h int) {
 	if p.errs[h] = w.gen.f.singular(p.cfg.nodes()); p.errs[h] != nil {
 		return
 	}
-	w.gen.values(w.bins, p.savedOf(h))
+	w.gen.values(w.bins, p.savedOf(w, h))
 	if p.k == nil {
 		return
 	}
@@ -108,12 +115,27 @@ func (p *plan[T]) load(worker, h int) *kernelWorker[T] {
 	return w
 }
 
+// savedLen is the number of elements that are saved of a feature.
+func (p *plan[T]) savedLen() int {
+	return 2 * (p.size.R + p.size.CH*p.size.R) * wholeVectors(p.cfg.nodes())
+}
+
 // savedOf returns what is saved of feature h, nil if nothing is.
-func (p *plan[T]) savedOf(h int) []row {
-	if p.saved == nil {
+func (p *plan[T]) savedOf(w *kernelWorker[T], h int) []row {
+	if !p.saves {
 		return nil
 	}
-	return p.saved[h]
+	n := p.savedLen()
+	cutRows(w.kept, p.saved.Of(n * p.size.H)[h*n:][:n])
+	return w.kept
+}
+
+// forget lets go of what is saved: it is others' between runs.
+func (p *plan[T]) forget() {
+	for _, w := range p.workers {
+		clear(w.kept)
+		clear(w.gen.part)
+	}
 }
 
 // row returns the kernel of channel ch, feature h in k (CH, H, L).
@@ -135,14 +157,13 @@ func (p *plan[T]) Backward(grad Params[[]T], prm Params[[]T], gk []T) error {
 		return fmt.Errorf("gradient of %w", err)
 	}
 	p.grad, p.prm, p.gk = grad, prm, gk
-	if p.saved == nil {
-		p.saved = make([][]row, p.size.H)
-		for h := range p.saved {
-			p.saved[h] = newSaved(&p.size, p.cfg.nodes())
-		}
+	if !p.saves {
+		p.saves = true
+		p.saved.Of(p.savedLen() * p.size.H)
 		par.For(p.size.H, p.forward)
 	}
 	par.For(p.size.H, p.backward)
+	p.forget()
 	store(&p.grad, &p.prm, &p.cfg, &p.size, p.parts)
 	p.grad, p.prm, p.gk = Params[[]T]{}, Params[[]T]{}, nil
 	return nil
@@ -154,5 +175,5 @@ func (p *plan[T]) backwardFeature(worker, h int) {
 	for ch, bins := range w.bins {
 		w.dft.adjoint(bins, p.row(p.gk, ch, h))
 	}
-	w.gen.gradients(p.parts[h], w.bins, p.savedOf(h))
+	w.gen.gradients(p.parts[h], w.bins, p.savedOf(w, h))
 }

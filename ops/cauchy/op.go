@@ -108,6 +108,9 @@ func kernelPlanner[T num.Float](size Size) planner[T] {
 	}
 }
 
+// Rooms implements graphop.Roomy.
+func (k kernelCore[T]) Rooms() []graphop.Holder { return []graphop.Holder{&k.plan.saved} }
+
 func (k kernelCore[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	return k.plan.Forward(out, kernelParams(in))
 }

@@ -35,12 +35,17 @@ type row struct{ re, im []float64 }
 
 // newRowList returns rows of n nodes.
 func newRowList(count, n int) []row {
-	mem := make([]float64, 2*count*n)
 	list := make([]row, count)
+	cutRows(list, make([]float64, 2*count*n))
+	return list
+}
+
+// cutRows makes mem (rows, 2, nodes) the memory of the rows of a list.
+func cutRows(list []row, mem []float64) {
+	n := len(mem) / max(1, 2*len(list))
 	for i := range list {
 		list[i] = row{mem[2*i*n:][:n], mem[(2*i+1)*n:][:n]}
 	}
-	return list
 }
 
 // part returns the row of the nodes from lo up to hi.

@@ -56,6 +56,15 @@ func newTunedCore[T num.Float](cfg Config, o options, plan planner[T]) (*tunedCo
 	return &tunedCore[T]{cfg: cfg, length: o.length, plan: plan, core: core}, err
 }
 
+// Rooms implements graphop.Roomy. Those of a core that takes the place of the first
+// are its own.
+func (t *tunedCore[T]) Rooms() []graphop.Holder {
+	if c, ok := t.core.(graphop.Roomy); ok {
+		return c.Rooms()
+	}
+	return nil
+}
+
 // update plans for the length that C~ is tuned to now.
 func (t *tunedCore[T]) update() error {
 	if t.length == nil {

@@ -34,10 +34,15 @@ type grouped[T num.Float] struct {
 
 	w    []gemm.Packed[T] // of each group, with the bias
 	wt   []gemm.Packed[T] // of each group and cut, transposed
-	ws   []gemm.Workspace[T]
-	room [][]T     // one per worker, (rows, width)
-	dw   []T       // (parts-1, C_out, cg, K): partial sums, but the first
-	db   []float64 // (parts, C_out)
+	work graphop.Common[[]groupedWorker[T]]
+	dw   graphop.Scratch[T]       // (parts-1, C_out, cg, K): partial sums, but the first
+	db   graphop.Scratch[float64] // (parts, C_out)
+}
+
+// groupedWorker is the scratch memory of a worker.
+type groupedWorker[T num.Float] struct {
+	ws   gemm.Workspace[T]
+	room []T // (rows, width)
 }
 
 func newGrouped[T num.Float](g geometry) *grouped[T] {
@@ -49,7 +54,7 @@ func newGrouped[T num.Float](g geometry) *grouped[T] {
 	c.parts = min(units, 16, max(4, groupedPartials/(g.out*c.rows)))
 	c.cuts = min(c.cg, (groupedTasks+g.b*g.groups-1)/(g.b*g.groups))
 	c.w, c.wt = make([]gemm.Packed[T], g.groups), make([]gemm.Packed[T], g.groups*c.cuts)
-	c.ws, c.room = make([]gemm.Workspace[T], par.Workers()), make([][]T, par.Workers())
+	c.work = graphop.PerWorker[groupedWorker[T]]()
 	return c
 }
 
@@ -69,6 +74,7 @@ func (c *grouped[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	if err != nil {
 		return err
 	}
+	c.work.Get() // before the workers ask for it
 	for g := range c.groups {
 		c.w[g].Pack(false, c.og, c.rows, row(a.w, c.og*c.rows, g), c.rows, row(a.bias, c.og, g))
 	}
@@ -80,7 +86,7 @@ func (c *grouped[T]) Forward(out []T, in []graphop.Arg[T]) error {
 			clear(y[o*c.lout:][end-lo : hi-lo])
 		}
 		x, ldx := c.block(worker, &a, b, g, lo, end)
-		gemm.GemmPacked(&c.ws[worker], &c.w[g], false, end-lo, x, ldx, y, c.lout, false, nil)
+		gemm.GemmPacked(&c.worker(worker).ws, &c.w[g], false, end-lo, x, ldx, y, c.lout, false, nil)
 	})
 	return nil
 }
@@ -107,15 +113,23 @@ func (c *grouped[T]) block(worker int, a *call[T], b, g, lo, hi int) (m []T, ld 
 
 // matrix returns the worker's room for a block.
 func (c *grouped[T]) matrix(worker int) []T {
-	c.room[worker] = num.Grow(c.room[worker], c.rows*c.width)
-	return c.room[worker]
+	w := c.worker(worker)
+	w.room = num.Grow(w.room, c.rows*c.width)
+	return w.room
 }
+
+// Rooms implements graphop.Roomy.
+func (c *grouped[T]) Rooms() []graphop.Holder { return []graphop.Holder{&c.work, &c.dw, &c.db} }
+
+// worker returns the scratch memory of a worker.
+func (c *grouped[T]) worker(i int) *groupedWorker[T] { return &(*c.work.Get())[i] }
 
 func (c *grouped[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 	a, err := bind(&c.geometry, gout, in, grad)
 	if err != nil {
 		return err
 	}
+	c.work.Get()
 	c.backwardWeight(&a)
 	if a.dx != nil || a.dstate != nil {
 		c.backwardInput(&a)
@@ -126,13 +140,12 @@ func (c *grouped[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) erro
 // backwardWeight computes the gradients of w and the bias.
 func (c *grouped[T]) backwardWeight(a *call[T]) {
 	size, units := c.out*c.rows, c.b*c.blocks
-	c.dw = num.Grow(c.dw, (c.parts-1)*size)
-	c.db = num.Grow(c.db, c.parts*c.out)
+	partial, sums := c.dw.Of((c.parts-1)*size), c.db.Of(c.parts*c.out)
 	par.For(c.parts*c.groups, func(worker, i int) {
 		part, g := i/c.groups, i%c.groups
-		dw, db := a.dw, row(c.db, c.out, part)[g*c.og:][:c.og]
+		dw, db := a.dw, row(sums, c.out, part)[g*c.og:][:c.og]
 		if part > 0 {
-			dw = row(c.dw, size, part-1)
+			dw = row(partial, size, part-1)
 		}
 		dw = row(dw, c.og*c.rows, g)
 		clear(db)
@@ -141,7 +154,7 @@ func (c *grouped[T]) backwardWeight(a *call[T]) {
 			b, lo, end, _ := c.unit(u, a.lengths)
 			x, ldx := c.block(worker, a, b, g, lo, end)
 			dy := a.y[(b*c.out+g*c.og)*c.lout+lo:]
-			gemm.Gemm(&c.ws[worker], false, true, c.og, c.rows, end-lo, dy, c.lout, x, ldx, dw, c.rows, u > first)
+			gemm.Gemm(&c.worker(worker).ws, false, true, c.og, c.rows, end-lo, dy, c.lout, x, ldx, dw, c.rows, u > first)
 			for o := range db {
 				db[o] += vec.Sum64(dy[o*c.lout:][:end-lo])
 			}
@@ -149,13 +162,13 @@ func (c *grouped[T]) backwardWeight(a *call[T]) {
 	})
 	par.Blocks(size, 1<<14, func(_, lo, hi int) {
 		for part := range c.parts - 1 {
-			vec.Add(a.dw[lo:hi], a.dw[lo:hi], row(c.dw, size, part)[lo:hi])
+			vec.Add(a.dw[lo:hi], a.dw[lo:hi], row(partial, size, part)[lo:hi])
 		}
 	})
 	for o := range a.db {
 		var s float64
 		for part := range c.parts {
-			s += c.db[part*c.out+o]
+			s += sums[part*c.out+o]
 		}
 		a.db[o] = T(s)
 	}
@@ -187,11 +200,11 @@ func (c *grouped[T]) backwardInput(a *call[T]) {
 			dy := a.y[(b*c.out+g*c.og)*c.lout+lo:]
 			wt := &c.wt[g*c.cuts+cut]
 			if c.pointwise() {
-				gemm.GemmPacked(&c.ws[worker], wt, false, end-lo, dy, c.lout, a.dx[feature*c.l+lo:], c.l, false, nil)
+				gemm.GemmPacked(&c.worker(worker).ws, wt, false, end-lo, dy, c.lout, a.dx[feature*c.l+lo:], c.l, false, nil)
 				continue
 			}
 			m := c.matrix(worker)
-			gemm.GemmPacked(&c.ws[worker], wt, false, end-lo, dy, c.lout, m, c.width, false, nil)
+			gemm.GemmPacked(&c.worker(worker).ws, wt, false, end-lo, dy, c.lout, m, c.width, false, nil)
 			for r := range (last - first) * c.k {
 				src := m[r*c.width:][:end-lo]
 				write(&c.taps, rowTo(row(a.dx, c.l, feature+r/c.k), n), src, r%c.k, lo)

@@ -122,6 +122,14 @@ func newCore[T num.Float](cfg config, size sizes) (graphop.Core[T], error) {
 	return core[T]{plan}, err
 }
 
+// Rooms implements graphop.Roomy.
+func (c core[T]) Rooms() []graphop.Holder {
+	if s, ok := c.plan.method.(*spectral[T]); ok {
+		return []graphop.Holder{&s.space}
+	}
+	return nil
+}
+
 func (c core[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	return c.plan.Forward(out, coreInputs(in))
 }

@@ -2,6 +2,7 @@ package fftconv
 
 import (
 	"github.com/gorgonia-s4/s4/internal/fft"
+	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
@@ -18,15 +19,22 @@ import (
 // gradients; the sums are added in order.
 type spectral[T num.Float] struct {
 	geometry
-	fft     *fft.Plan[T]
-	n       int
-	pieces  int // of the batch of each feature
-	workers []*scratch[T]
-	k       [][]fft.Spectrum[T] // (workers, or with more than one piece H)(CH) kernels and d
-	acc     [][]fft.Spectrum[T] // (workers, or with more than one piece H*pieces)(CH) correlations of dy and u
+	fft    *fft.Plan[T]
+	n      int
+	pieces int // of the batch of each feature
+
+	*spectralSpace[T] // during a call
+	space             graphop.Common[spectralSpace[T]]
 
 	call                                 *call[T] // in progress
 	kernels, forwards, backwards, finals func(worker, i int)
+}
+
+// spectralSpace is the scratch memory of a call.
+type spectralSpace[T num.Float] struct {
+	workers []*scratch[T]
+	k       [][]fft.Spectrum[T] // (workers, or with more than one piece H)(CH) kernels and d
+	acc     [][]fft.Spectrum[T] // (workers, or with more than one piece H*pieces)(CH) correlations of dy and u
 }
 
 // scratch is the memory of one worker.
@@ -71,20 +79,28 @@ func newSpectral[T num.Float](g geometry) *spectral[T] {
 func newSpectralPieces[T num.Float](g geometry, pieces int) *spectral[T] {
 	plan := fft.New[T](g.L + g.reach())
 	s := &spectral[T]{geometry: g, fft: plan, n: 2 * plan.Len(), pieces: pieces}
-	s.workers = make([]*scratch[T], min(par.Workers(), g.H*s.pieces))
-	s.k = make([][]fft.Spectrum[T], len(s.workers))
-	if s.split() {
-		s.k = make([][]fft.Spectrum[T], g.H)
+	workers, spectra := min(par.Workers(), g.H*s.pieces), g.H
+	if !s.split() {
+		spectra = workers
 	}
-	for i := range s.workers {
-		z := plan.NewSpectra(2)
-		s.workers[i] = &scratch[T]{row: num.Aligned[T](s.n), z: z[0], u: z[1], uRoom: newRoom[T](g.L)}
-	}
-	for i := range s.k {
-		s.k[i] = plan.NewSpectra(g.CH)
-	}
+	key := [...]int{s.n, g.L, g.CH, g.H * s.pieces, workers, spectra}
+	s.space = graphop.NewCommon(key, func() *spectralSpace[T] { return newSpectralSpace(plan, g.L, g.CH, workers, spectra) })
 	s.kernels = func(worker, h int) { s.kernelsOf(s.k[h], s.workers[worker], h) }
 	s.forwards, s.backwards, s.finals = s.forwardTask, s.backwardTask, s.finalTask
+	return s
+}
+
+// newSpectralSpace returns the memory that forward needs, for rows of l samples and
+// some channels.
+func newSpectralSpace[T num.Float](plan *fft.Plan[T], l, channels, workers, spectra int) *spectralSpace[T] {
+	s := &spectralSpace[T]{workers: make([]*scratch[T], workers), k: make([][]fft.Spectrum[T], spectra)}
+	for i := range s.workers {
+		z := plan.NewSpectra(2)
+		s.workers[i] = &scratch[T]{row: num.Aligned[T](2 * plan.Len()), z: z[0], u: z[1], uRoom: newRoom[T](l)}
+	}
+	for i := range s.k {
+		s.k[i] = plan.NewSpectra(channels)
+	}
 	return s
 }
 
@@ -114,7 +130,7 @@ func (s *spectral[T]) growBackward() {
 }
 
 func (s *spectral[T]) forward(a *call[T]) {
-	s.call = a
+	s.call, s.spectralSpace = a, s.space.Get()
 	if s.split() {
 		par.For(s.H, s.kernels)
 	}
@@ -123,7 +139,7 @@ func (s *spectral[T]) forward(a *call[T]) {
 }
 
 func (s *spectral[T]) backward(a *call[T]) {
-	s.call = a
+	s.call, s.spectralSpace = a, s.space.Get()
 	s.growBackward()
 	if s.split() {
 		par.For(s.H, s.kernels)

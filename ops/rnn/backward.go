@@ -16,18 +16,23 @@ func (p *plan[T]) Backward(grad, in *inputs[T], gy []T, gEnd State[[]T]) {
 		p.wihT.Pack(false, p.in, p.I, p.ordered(in.Params.WeightIH, p.I), p.I, nil)
 	}
 	p.whhT.Pack(false, p.gates(), p.H, in.Params.WeightHH, p.H, nil)
-	p.dw = num.Grow(p.dw, p.groups*p.size())
-	p.db = num.Grow(p.db, p.groups*p.width)
-	clear(p.db)
+	dw, db := p.sums()
+	clear(db)
+	scratches := *p.scratches.Get()
 	par.For(p.groups, func(worker, g int) {
-		s := &p.scratches[worker]
-		clear(p.dw[g*p.size():][:p.size()])
+		s := &scratches[worker]
+		clear(dw[g*p.size():][:p.size()])
 		for i := p.blocks() * g / p.groups; i < p.blocks()*(g+1)/p.groups; i++ {
 			b := p.block(i, in.Lengths)
 			p.backwardBlock(s, g, grad, in, gy, gEnd, &b)
 		}
 	})
 	p.sumGroups(&grad.Params)
+}
+
+// sums returns the memory for the gradients of the weights and biases of all groups.
+func (p *plan[T]) sums() (dw []T, db []float64) {
+	return p.dw.Of(p.groups * p.size()), p.db.Of(p.groups * p.width)
 }
 
 // size is the number of weights.
@@ -98,7 +103,8 @@ func (p *plan[T]) backwardStep(s *scratch[T], b *block[T], t0, t int) {
 // those of a group.
 func (p *plan[T]) sumWeights(s *scratch[T], group int, b *block[T], t0, t1 int) {
 	m := (t1 - t0) * b.n
-	dw := p.dw[group*p.size():][:p.size()]
+	allW, allB := p.sums()
+	dw := allW[group*p.size():][:p.size()]
 	gemm.Gemm(&s.ws, true, false, p.in, p.I, m, s.dz, p.width, s.x, p.I, dw, p.I, true)
 	h := b.h[(t0+p.prev())*b.n*p.H:]
 	gemm.Gemm(&s.ws, true, false, p.gates(), p.H, m, s.dz[p.hid:], p.width, h, p.H, dw[p.in*p.I:], p.H, true)
@@ -108,7 +114,7 @@ func (p *plan[T]) sumWeights(s *scratch[T], group int, b *block[T], t0, t1 int) 
 	for i := range m {
 		vec.Add(s.sums, s.sums, s.dz[i*p.width:][:p.width])
 	}
-	db := p.db[group*p.width:][:p.width]
+	db := allB[group*p.width:][:p.width]
 	for j, v := range s.sums {
 		db[j] += float64(v)
 	}
@@ -132,22 +138,23 @@ func (p *plan[T]) backwardInput(s *scratch[T], dx []T, b *block[T], t0, t1 int) 
 // the parameters.
 func (p *plan[T]) sumGroups(grad *Params[[]T]) {
 	size := p.size()
-	sum := p.dw[:size]
+	dw, db := p.sums()
+	sum := dw[:size]
 	par.Blocks(size, 1<<14, func(_, lo, hi int) {
 		for g := 1; g < p.groups; g++ {
-			vec.Add(sum[lo:hi], sum[lo:hi], p.dw[g*size+lo:g*size+hi])
+			vec.Add(sum[lo:hi], sum[lo:hi], dw[g*size+lo:g*size+hi])
 		}
 	})
 	n := p.in * p.I
 	turn(grad.WeightIH, sum[:n], n-p.turn*p.I)
 	copy(grad.WeightHH, sum[n:])
 	for g := 1; g < p.groups; g++ {
-		vec.Add(p.db[:p.width], p.db[:p.width], p.db[g*p.width:][:p.width])
+		vec.Add(db[:p.width], db[:p.width], db[g*p.width:][:p.width])
 	}
 	for j := range grad.BiasIH {
-		grad.BiasIH[j] = T(p.db[(j+p.in-p.turn)%p.in])
+		grad.BiasIH[j] = T(db[(j+p.in-p.turn)%p.in])
 	}
 	for j := range grad.BiasHH {
-		grad.BiasHH[j] = T(p.db[p.hid+j])
+		grad.BiasHH[j] = T(db[p.hid+j])
 	}
 }

@@ -15,9 +15,10 @@ func (p *plan[T]) Forward(y []T, end State[[]T], in *inputs[T]) error {
 	}
 	p.pack(p.kind, p.I, p.H, &in.Params)
 	p.kept() // before the workers ask for it
+	scratches := *p.scratches.Get()
 	par.For(p.blocks(), func(worker, i int) {
 		b := p.block(i, in.Lengths)
-		p.forwardBlock(&p.scratches[worker], y, in, &b)
+		p.forwardBlock(&scratches[worker], y, in, &b)
 		p.storeEnd(end.H, b.h, in.Start.H, &b)
 		p.storeEnd(end.C, b.c, in.Start.C, &b)
 	})

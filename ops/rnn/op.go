@@ -272,7 +272,7 @@ func (c *core[T]) values(direction int, in []graphop.Arg[T]) inputs[T] {
 func (c *core[T]) Rooms() []graphop.Holder {
 	var rooms []graphop.Holder
 	for _, p := range c.plans {
-		rooms = append(rooms, &p.z, &p.h, &p.c)
+		rooms = append(rooms, &p.z, &p.h, &p.c, &p.dw, &p.db, &p.scratches)
 	}
 	return rooms
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/internal/par"
 )
 
 const (
@@ -45,9 +44,9 @@ type plan[T num.Float] struct {
 	wihT      gemm.PackedB[T] // the weights as gradients pass them
 	whhT      gemm.PackedB[T]
 	z, h, c   graphop.Room[T]
-	dw        []T       // (groups): those of the weights, as in z
-	db        []float64 // (groups, width)
-	scratches []scratch[T]
+	dw        graphop.Scratch[T]       // (groups): those of the weights, as in z
+	db        graphop.Scratch[float64] // (groups, width)
+	scratches graphop.Common[[]scratch[T]]
 }
 
 // place is the place of a recurrence among those of other directions, and layers.
@@ -106,7 +105,7 @@ func newPlan[T num.Float](c Cell, size sizes, at place) *plan[T] {
 	}
 	p.steps = min(chunkRows/p.rows, size.L)
 	p.groups = min(p.blocks(), maxGroups, max(leastGroups, maxPartials/p.size()))
-	p.scratches = make([]scratch[T], par.Workers())
+	p.scratches = graphop.PerWorker[scratch[T]]()
 	return p
 }
 
