@@ -44,11 +44,11 @@ func TestRules(t *testing.T) {
 	}
 	for want, r := range map[string]param.Rule{
 		`rule "decoder.*": want a pattern of one of the parameters "encoder.w", "blocks.*.w", got one of none`: param.Freeze("decoder.*"),
-		"rule: want a pattern of names, got an empty one":                                                                    {Frozen: new(bool)},
-		`rule "*": want one of Frozen, LR and WeightDecay, got none`:                                                         {Pattern: "*"},
-		`rule "*": want a finite learning rate > 0, got 0`:                                                                   param.Rate("*", 0),
-		`rule "*": want a finite learning rate > 0, got NaN`:                                                                 param.Rate("*", math.NaN()),
-		`rule "*": want a finite weight decay >= 0, got -1`:                                                                  {Pattern: "*", WeightDecay: &[]float64{-1}[0]},
+		"rule: want a pattern of names, got an empty one":                                                      {Frozen: new(bool)},
+		`rule "*": want one of Frozen, LR and WeightDecay, got none`:                                           {Pattern: "*"},
+		`rule "*": want a finite learning rate > 0, got 0`:                                                     param.Rate("*", 0),
+		`rule "*": want a finite learning rate > 0, got NaN`:                                                   param.Rate("*", math.NaN()),
+		`rule "*": want a finite weight decay >= 0, got -1`:                                                    {Pattern: "*", WeightDecay: &[]float64{-1}[0]},
 	} {
 		before := ps[0].Hint
 		if err := (param.Rules{param.Thaw("*"), r}).Apply(ps); err == nil || !strings.Contains(err.Error(), want) {

@@ -60,14 +60,14 @@ func TestRead(t *testing.T) {
 
 func TestDamage(t *testing.T) {
 	for want, b := range map[string][]byte{
-		"want a file of numpy.save":                      []byte("PK\x03\x04 and more"),
-		"version 1 to 3":                                 npyFile(9, head("<f4", "1,"), make([]byte, 4)),
-		"got a file of 12: truncated":                    append([]byte("\x93NUMPY\x02\x00"), 255, 255, 255, 255),
-		"want a header with descr":                       npyFile(1, "{'shape': (1,)}", nil),
-		"got >f4":                                        npyFile(1, head(">f4", "1,"), make([]byte, 4)),
-		"got <c8":                                        npyFile(1, head("<c8", "1,"), make([]byte, 8)),
-		"want dimensions below 2^31":                     npyFile(1, head("<f4", "4294967296,"), nil),
-		"overflow":                                       npyFile(1, head("<f4", "2000000000, 2000000000, 2000000000"), nil),
+		"want a file of numpy.save":   []byte("PK\x03\x04 and more"),
+		"version 1 to 3":              npyFile(9, head("<f4", "1,"), make([]byte, 4)),
+		"got a file of 12: truncated": append([]byte("\x93NUMPY\x02\x00"), 255, 255, 255, 255),
+		"want a header with descr":    npyFile(1, "{'shape': (1,)}", nil),
+		"got >f4":                     npyFile(1, head(">f4", "1,"), make([]byte, 4)),
+		"got <c8":                     npyFile(1, head("<c8", "1,"), make([]byte, 8)),
+		"want dimensions below 2^31":  npyFile(1, head("<f4", "4294967296,"), nil),
+		"overflow":                    npyFile(1, head("<f4", "2000000000, 2000000000, 2000000000"), nil),
 		"want 4000000000000000000 elements of 4 bytes":   npyFile(1, head("<f4", "2000000000, 2000000000"), nil),
 		"want 3 elements of 4 bytes for shape (3,), got": npyFile(1, head("<f4", "3,"), make([]byte, 11)),
 		"fortran_order True":                             npyFile(1, strings.Replace(head("<f4", "1,"), "False", "True", 1), make([]byte, 4)),
