@@ -18,7 +18,7 @@ import (
 // listOps is nested expressions of operators on digits, whose value is a digit.
 var listOps = experiment.Task{
 	Name: "listops", About: "the value of a nested expression",
-	Path:    "a `directory` of basic_{train,val,test}.tsv; without -data the examples are generated",
+	Path:    "a `directory` of basic_{train,val,test}.tsv, or of Parquet files; without -data the examples are generated",
 	Options: func() experiment.Options { return new(listOpsOptions) },
 	Codec:   func() experiment.Codec { return new(listOpsCodec) },
 }
@@ -89,7 +89,7 @@ func (o *listOpsOptions) Load(ctx context.Context, src experiment.Source) (*expe
 
 func (o *listOpsOptions) read(ctx context.Context, src experiment.Source) (*listops.Data, error) {
 	if src.Path != "" {
-		return listops.ReadDir(src.Path)
+		return listops.Read(ctx, src.Path)
 	}
 	return listops.Load(ctx, o.config(src.Seed), src.Cache, listops.Report{
 		Progress: func(done, total int) {

@@ -9,6 +9,7 @@
 // sum modulo 10).
 //
 // [Generate] draws a data set as the published generator does, [Load] does it
-// with a cache on disk, and [ReadDir] reads the published files. [Split.Dataset]
-// makes the result a task.Dataset with the tokens of the S4 papers.
+// with a cache on disk, and [Read] reads the published files, or Parquet files of the
+// same. [Split.Dataset] makes the result a task.Dataset with the tokens of the S4
+// papers.
 package listops

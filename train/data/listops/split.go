@@ -21,7 +21,8 @@ type Split struct {
 	targets []uint8
 
 	file  string // that the split was read from; "" if it was generated
-	lines []int  // of the file, of each example
+	lines []int  // of the file, of each example, or
+	parts []part // the files in the directory file, which have a row for each
 }
 
 // add appends an example.
@@ -48,12 +49,20 @@ func (s *Split) at(i int) []uint8 {
 func (s *Split) Source(i int) string { return string(appendSource(nil, s.at(i))) }
 
 // Origin returns the file and the line that example i, 0 <= i < Len, was read
-// from: "basic_train.tsv:7". It is "" if the split was generated.
+// from: "basic_train.tsv:7", or the file and the row, the first being 0. It is "" if
+// the split was generated.
 func (s *Split) Origin(i int) string {
-	if s.file == "" {
+	switch {
+	case s.file == "":
 		return ""
+	case s.parts == nil:
+		return fmt.Sprintf("%s:%d", s.file, s.lines[i])
 	}
-	return fmt.Sprintf("%s:%d", s.file, s.lines[i])
+	k := len(s.parts) - 1
+	for s.parts[k].first > i {
+		k--
+	}
+	return fmt.Sprintf("%s: %s: row %d", s.file, s.parts[k].name, i-s.parts[k].first)
 }
 
 // Symbols returns the number of symbols of example i, 0 <= i < Len:

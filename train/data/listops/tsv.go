@@ -116,13 +116,18 @@ func (s *Split) readRow(row []byte) error {
 	if len(target) != 1 || target[0] < '0' || target[0] > '9' {
 		return fmt.Errorf("target: want a digit 0 to 9, got %.20q", target)
 	}
+	return s.append(source, target[0]-'0')
+}
+
+// append appends an example as the published files write it.
+func (s *Split) append(source []byte, target uint8) error {
 	tokens, err := appendTokens(s.tokens, source)
 	if err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
 	s.tokens = tokens
 	s.ends = append(s.ends, len(tokens))
-	s.targets = append(s.targets, target[0]-'0')
+	s.targets = append(s.targets, target)
 	return nil
 }
 
