@@ -3,9 +3,12 @@
 // splits. Each data set is a package below, and gives a task.Dataset for training,
 // validation and test:
 //
+//	aan        pairs of papers, one of which may cite the other: Retrieval of Long
+//	           Range Arena; and pairs of passages of books
 //	audio      recordings of words: Speech Commands, spoken digits, folders
 //	cifar      CIFAR-10 as sequences of pixels: Image of Long Range Arena, and
 //	           sequential CIFAR
+//	imdb       film reviews, for or against: Text of Long Range Arena
 //	listops    nested expressions and their values: ListOps of Long Range Arena
 //	series     numbers at times, to forecast: ETT, electricity, any CSV file
 //	mnist      MNIST and Fashion-MNIST as sequences of pixels, in rows or permuted
@@ -18,7 +21,7 @@
 // file and line in errors. A [Room] says where loaders keep what they read and whom
 // they tell how they get on, [Walk] gives the files of a folder or an archive,
 // [Checksum] what a cache of them depends on, and [Each] works on many at once.
-// Package hub reads Parquet files. A data set says of its examples where they are from
+// Package hub reads Parquet files, and package text makes tokens of texts. A data set says of its examples where they are from
 // (task.Located), so that later errors about one name it too.
 //
 // Nothing here knows of the trainer or of a layer.
