@@ -70,12 +70,9 @@ func (o *imageOptions) title() string {
 
 // codec reads and shows images as the data set has them.
 func (o *imageOptions) codec() *experiment.Images {
-	c := &experiment.Images{Width: cifar.Side, Height: cifar.Side, Channels: 1, Mean: []float64{122.6 / 255}, Deviation: []float64{61. / 255}, Names: cifar.ClassNames[:]}
-	switch o.Encoding {
-	case cifar.RGB:
-		c.Channels, c.Mean, c.Deviation = 3, []float64{0.4914, 0.4822, 0.4465}, []float64{0.247, 0.243, 0.261}
-	case cifar.Tokens:
-		c.Tokens, c.Mean, c.Deviation = true, nil, nil
+	mean, deviation := o.Encoding.Scale()
+	return &experiment.Images{
+		Width: cifar.Side, Height: cifar.Side, Channels: max(o.Encoding.Features(), 1), Tokens: o.Encoding == cifar.Tokens,
+		Mean: mean, Deviation: deviation, Names: cifar.ClassNames[:],
 	}
-	return c
 }

@@ -647,3 +647,43 @@ func FuzzReadLabels(f *testing.F) {
 		}
 	})
 }
+
+// Images that are drawn are as their seed says, of all classes, and of the colours of
+// these.
+func TestDraw(t *testing.T) {
+	d, err1 := Draw(Config{Encoding: RGB}, 40, 20)
+	again, err2 := Draw(Config{Encoding: RGB, ValFraction: 0.5}, 40, 20)
+	gray, err3 := Draw(Config{}, 40, 20)
+	other, err4 := Draw(Config{Encoding: RGB, Seed: 1}, 40, 20)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	m := d.Train.images
+	if !bytes.Equal(m.pixels, again.Train.images.pixels) || bytes.Equal(m.pixels, other.Train.images.pixels) {
+		t.Error("the images do not depend on the seed alone")
+	}
+	if p := m.at(3); gray.Train.images.at(3)[77] != luma(p[3*77], p[3*77+1], p[3*77+2]) {
+		t.Error("the grey images are others")
+	}
+	for i := range m.len() {
+		if int(m.labels[i]) != i%Classes {
+			t.Errorf("image %d has the label %d", i, m.labels[i])
+		}
+		warm, most := 0, 0
+		for j := range Length {
+			p := m.at(i)[3*j:]
+			if p[0] >= 200 {
+				warm++
+			}
+			most = max(most, int(p[0]), int(p[2]))
+		}
+		if (warm > 0) != (m.labels[i] < 5) || most < 200 {
+			t.Errorf("image %d of class %d has %d warm pixels", i, m.labels[i], warm)
+		}
+	}
+	for _, n := range [][2]int{{1, 1}, {2, 0}, {50001, 1}} {
+		if _, err := Draw(Config{}, n[0], n[1]); err == nil || !strings.Contains(err.Error(), "cifar: draw: want 2 to") {
+			t.Errorf("%v: error %v", n, err)
+		}
+	}
+}

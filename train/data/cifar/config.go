@@ -36,6 +36,19 @@ func (e Encoding) Features() int {
 	}
 }
 
+// Scale returns the mean and the deviation of each feature, whose value is that of
+// the pixel in [0, 1], less the mean, over the deviation; nil for Tokens.
+func (e Encoding) Scale() (mean, deviation []float64) {
+	switch e {
+	case Tokens:
+		return nil, nil
+	case RGB:
+		return []float64{0.4914, 0.4822, 0.4465}, []float64{0.247, 0.243, 0.261}
+	default:
+		return []float64{122.6 / 255}, []float64{61. / 255}
+	}
+}
+
 // Config says how the data set is presented. A zero field stands for the value
 // of the papers.
 type Config struct {

@@ -19,12 +19,6 @@ type Dataset struct {
 
 var _ task.Located = (*Dataset)(nil)
 
-// means and deviations of the features, for values in [0, 1].
-var (
-	grayMean, grayDev = []float64{122.6 / 255}, []float64{61. / 255}
-	rgbMean, rgbDev   = []float64{0.4914, 0.4822, 0.4465}, []float64{0.247, 0.243, 0.261}
-)
-
 // newData presents the published training and test set as cfg says. cfg has
 // its defaults filled in and there are at least two training images.
 func newData(cfg Config, training, test *images, room data.Room) *Data {
@@ -43,10 +37,7 @@ func newData(cfg Config, training, test *images, room data.Room) *Data {
 // newDataset presents some of the images.
 func newDataset(e Encoding, m *images, index []int) *Dataset {
 	d := &Dataset{images: m, index: index, tokens: e == Tokens}
-	mean, dev := grayMean, grayDev
-	if e == RGB {
-		mean, dev = rgbMean, rgbDev
-	}
+	mean, dev := e.Scale()
 	for c := range mean {
 		scale := make([]float32, 256)
 		for v := range scale {

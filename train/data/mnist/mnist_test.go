@@ -423,3 +423,52 @@ func FuzzIdx(f *testing.F) {
 		})
 	})
 }
+
+// Digits that are drawn differ, are as their seed says, and are told apart by what is
+// nearest to their means.
+func TestDraw(t *testing.T) {
+	draw := func(cfg Config) *Data {
+		d, err := Draw(cfg, 300, 50)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	d, again, other := draw(Config{}), draw(Config{Order: BitReversal}), draw(Config{Seed: 1})
+	if !bytes.Equal(d.Test.images.pixels, again.Test.images.pixels) || bytes.Equal(d.Test.images.pixels, other.Test.images.pixels) {
+		t.Error("the images do not depend on the seed alone")
+	}
+	if d.Train.Len() != 270 || d.Val.Len() != 30 || d.Test.Len() != 50 || d.Test.ClassCounts() != [Classes]int{5, 5, 5, 5, 5, 5, 5, 5, 5, 5} {
+		t.Errorf("%d, %d, %d images, %v", d.Train.Len(), d.Val.Len(), d.Test.Len(), d.Test.ClassCounts())
+	}
+	var means [Classes][Length]float64
+	for i := range d.Train.Len() {
+		for j, v := range d.Train.Picture(i).Pix {
+			means[d.Train.Label(i)][j] += float64(v) / 27
+		}
+	}
+	right := 0
+	for i := range d.Test.Len() {
+		best, least := 0, -1.0
+		for c, m := range means {
+			sum := 0.0
+			for j, v := range d.Test.Picture(i).Pix {
+				sum += (float64(v) - m[j]) * (float64(v) - m[j])
+			}
+			if least < 0 || sum < least {
+				best, least = c, sum
+			}
+		}
+		if best == d.Test.Label(i) {
+			right++
+		}
+	}
+	if right < 25 {
+		t.Errorf("%d of 50 digits are told apart, want more than half", right)
+	}
+	for _, n := range [][2]int{{1, 1}, {2, 0}, {maxImages + 1, 1}} {
+		if _, err := Draw(Config{}, n[0], n[1]); err == nil || !strings.Contains(err.Error(), "mnist: draw: want 2 to") {
+			t.Errorf("%v: error %v", n, err)
+		}
+	}
+}
