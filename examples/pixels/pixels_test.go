@@ -12,6 +12,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -23,10 +24,36 @@ import (
 	"github.com/gorgonia-s4/s4/train/data/mnist"
 )
 
-func TestPresets(t *testing.T) { experimenttest.Presets(t, program) }
+// of returns the program with some of its tasks.
+func of(tasks ...experiment.Task) experiment.Program {
+	p := program
+	p.Tasks = tasks
+	return p
+}
+
+func TestPresets(t *testing.T) { experimenttest.Presets(t, of(sMNIST, sCIFAR)) }
+
+// All images of MNIST's format have the same recipes.
+func TestRecipesOfMNIST(t *testing.T) {
+	for _, preset := range []string{"paper", "small", "smoke"} {
+		var want *experiment.Recipe
+		for _, name := range []string{"smnist", "pmnist", "fashion"} {
+			got, err := program.Check([]string{"-task", name, "-preset", preset, "-data", "x", "-out", "x"}, 54000, mnist.Length)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want == nil {
+				want = got
+			}
+			if !reflect.DeepEqual(got.Model, want.Model) || !reflect.DeepEqual(got.Train, want.Train) {
+				t.Errorf("%s-%s: another recipe than smnist-%s", name, preset, preset)
+			}
+		}
+	}
+}
 
 func TestEveryOption(t *testing.T) {
-	experimenttest.EveryOption(t, program, map[string][]string{
+	experimenttest.EveryOption(t, of(sMNIST, sCIFAR), map[string][]string{
 		"drawn": {"0", "20", "1000"}, "order-seed": {"0", "7"},
 	})
 }
