@@ -31,8 +31,18 @@ type Test struct {
 	// Samples are examples to be looked at: for a classifier some that it got
 	// right and some that it got wrong.
 	Samples []Sample `json:"samples,omitempty"`
+	// Rates are tests of the same examples at other sampling rates, for which the
+	// model was not trained.
+	Rates []RateTest `json:"rates,omitempty"`
 	// Seconds is the time that the test took; 0: not known.
 	Seconds float64 `json:"seconds,omitempty"`
+}
+
+// RateTest is a test at another sampling rate than that of the training.
+type RateTest struct {
+	// Rate is relative to that of the training: 0.5 is every second sample.
+	Rate    float64       `json:"rate"`
+	Metrics train.Metrics `json:"metrics"`
 }
 
 // Floor is what a predictor that has learnt nothing reaches in the headline

@@ -29,6 +29,11 @@ func (t *Test) validate() error {
 	case t.Floor != nil && !finite(t.Floor.Value):
 		return fmt.Errorf("floor: want a number, got %g", t.Floor.Value)
 	}
+	for _, at := range t.Rates {
+		if !(at.Rate > 0) || !finite(at.Rate) {
+			return fmt.Errorf("rates: want rates > 0, got %g", at.Rate)
+		}
+	}
 	if err := checkConfusion(t.Confusion, c); err != nil {
 		return err
 	}

@@ -74,6 +74,9 @@ type Data struct {
 	// Floor is what the first metric is on the test data without learning, by
 	// guessing the commonest class as a rule; nil means that it is not known.
 	Floor *report.Floor
+	// Rates are the same parts at other sampling rates, at which the trained model is
+	// tested too.
+	Rates []Rated
 	// Notes are sentences about the data.
 	Notes []string
 }

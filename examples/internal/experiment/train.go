@@ -146,6 +146,9 @@ func (r *training) test(ctx context.Context, result *train.Result) error {
 	fmt.Fprintln(r.out)
 	if test != nil {
 		fmt.Fprintf(r.out, "test %s (%d examples), loss %.4f%s\n", values(r.data.Metrics, test.Metrics), test.Examples, test.Metrics.Loss, floor(test))
+		if err := r.testRates(ctx, test); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(r.out, "model in %s, %s in all\n", r.dir, time.Since(r.began).Round(time.Second))
 	return r.page()
