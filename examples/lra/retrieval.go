@@ -69,6 +69,9 @@ func (o *retrievalOptions) Load(ctx context.Context, src experiment.Source) (*ex
 	out := &experiment.Data{Title: "AAN", Model: o.Shape()}
 	names := aan.ClassNames[:]
 	cfg := o.config(src.Seed)
+	if c, ok := src.Codec.(*pairCodec); ok {
+		cfg.Vocabulary = c.Vocabulary
+	}
 	var d *aan.Data
 	var err error
 	switch {
@@ -89,6 +92,7 @@ func (o *retrievalOptions) Load(ctx context.Context, src experiment.Source) (*ex
 	}
 	out.Model.Vocab = d.Vocabulary.Size()
 	out.Codec = &pairCodec{Vocabulary: d.Vocabulary, Names: names}
+	out.Model.Length = d.Vocabulary.LMax
 	counts := d.Test.ClassCounts()
 	out.Floor = experiment.Commonest(counts[:])
 	out.Splits, err = data.Map(d.Splits, func(part *aan.Dataset) (task.Dataset, error) { return part, nil })

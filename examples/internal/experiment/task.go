@@ -54,6 +54,9 @@ type Source struct {
 	Path string
 	// Seed chooses what is drawn.
 	Seed uint64
+	// Codec is that of a trained model that the data are for: they are to be read as
+	// it reads, with its vocabulary. nil: they are for a new model.
+	Codec Codec
 	// Room is the cache, the limit, and who is told of progress.
 	data.Room
 }

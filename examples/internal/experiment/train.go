@@ -61,6 +61,7 @@ type training struct {
 // prepare loads the data and makes the model and its trainer.
 func (r *training) prepare(ctx context.Context) error {
 	var err error
+	r.codec = r.codecOf(r.InitFrom)
 	if r.data, err = r.load(ctx, r.out); err != nil {
 		return explain(ctx, err, "before the training began")
 	}

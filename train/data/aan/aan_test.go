@@ -199,6 +199,17 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// The data are presented in the tokens of a model's vocabulary, and cut to its length.
+func TestVocabularyOfAModel(t *testing.T) {
+	v := loaded(t, "testdata/hub", Config{LMax: 12, OmitEOS: true}, data.Room{}).Vocabulary
+	path := folder(t, "", map[string]string{tsvName("train"): "1\ta\tb\tmuch longer than that\tZ\n", tsvName("eval"): "1\ta\tb\tx\ty\n", tsvName("test"): "1\ta\tb\tx\ty\n"})
+	d := loaded(t, path, Config{Vocabulary: v}, data.Room{})
+	if x, _ := d.Train.Texts(0); d.Vocabulary != v || d.Train.Length(0) != 12 || x != "much longer " {
+		t.Errorf("another vocabulary, %d tokens of %q", d.Train.Length(0), x)
+	}
+	contents(t, d)
+}
+
 func TestNew(t *testing.T) {
 	parts := data.Splits[[]Pair]{
 		Train: []Pair{{"a", "b", 1, "x:1"}, {"b", "\ufeffc\r\n", 0, "x:2"}}, Val: []Pair{{"a", "a", 1, "y:1"}}, Test: []Pair{{"d", "a", 0, "z:1"}},

@@ -21,10 +21,16 @@ type Config struct {
 	MinFreq int `json:"min_freq"`
 	// OmitEOS leaves out the <eos> at the end of each document.
 	OmitEOS bool `json:"omit_eos"`
+	// Vocabulary is that of a model that the data are for, in the place of Level,
+	// LMax, MinFreq and OmitEOS; nil makes one of the training pairs.
+	Vocabulary *text.Vocabulary `json:"vocabulary,omitempty"`
 }
 
 // withDefaults returns c with its zero fields filled in.
 func (c Config) withDefaults() Config {
+	if v := c.Vocabulary; v != nil {
+		c.Level, c.LMax, c.OmitEOS = v.Level, v.LMax, v.OmitEOS
+	}
 	c.Level = cmp.Or(c.Level, text.Char)
 	c.LMax = cmp.Or(c.LMax, 4000)
 	c.MinFreq = cmp.Or(c.MinFreq, 1)

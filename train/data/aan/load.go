@@ -125,9 +125,12 @@ func newData(ctx context.Context, path string, cfg Config, p *pairs, room data.R
 	return d, nil
 }
 
-// vocabulary returns that of the training pairs: a document counts as often as it is in
-// one.
+// vocabulary returns that of the training pairs, or the one that cfg has: a document
+// counts as often as it is in a pair.
 func (p *pairs) vocabulary(cfg Config) (*text.Vocabulary, error) {
+	if cfg.Vocabulary != nil {
+		return cfg.Vocabulary, nil
+	}
 	var counts text.Counts
 	if cfg.Level == text.Char {
 		times := make([]int64, p.docs.Len())

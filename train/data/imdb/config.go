@@ -21,6 +21,9 @@ type Config struct {
 	MinFreq int `json:"min_freq"`
 	// OmitEOS leaves out the <eos> at the end of each review.
 	OmitEOS bool `json:"omit_eos"`
+	// Vocabulary is that of a model that the data are for, in the place of Level,
+	// LMax, MinFreq and OmitEOS; nil makes one of the training reviews.
+	Vocabulary *text.Vocabulary `json:"vocabulary,omitempty"`
 	// ValFraction is the share of the published training set that becomes the
 	// validation set. 0 means none: validation is then on the test set, as the S4
 	// papers do it, and what is best there is chosen by what is tested.
@@ -31,6 +34,9 @@ type Config struct {
 
 // withDefaults returns c with its zero fields filled in.
 func (c Config) withDefaults() Config {
+	if v := c.Vocabulary; v != nil {
+		c.Level, c.LMax, c.OmitEOS = v.Level, v.LMax, v.OmitEOS
+	}
 	c.Level = cmp.Or(c.Level, text.Char)
 	c.LMax = cmp.Or(c.LMax, 4096)
 	c.MinFreq = cmp.Or(c.MinFreq, 15)

@@ -267,6 +267,16 @@ func TestVocabularyIsOfTraining(t *testing.T) {
 	}
 }
 
+// The data are presented in the tokens of a model's vocabulary.
+func TestVocabularyOfAModel(t *testing.T) {
+	v := loaded(t, folder(t, hard...), Config{MinFreq: 1, LMax: 12, OmitEOS: true}, data.Room{}).Vocabulary
+	d := loaded(t, hubFolder, Config{Vocabulary: v, Level: text.Byte}, data.Room{})
+	if d.Vocabulary != v || d.Train.Length(5) != 12 {
+		t.Errorf("another vocabulary, %d tokens", d.Train.Length(5))
+	}
+	contents(t, d)
+}
+
 // A limit keeps the classes balanced and changes neither cache nor vocabulary.
 func TestLimit(t *testing.T) {
 	path := folder(t, hubFiles()...)

@@ -133,8 +133,11 @@ func balanced(r *reviews, index []int, room data.Room) []int {
 	return kept
 }
 
-// newVocabulary returns the vocabulary of some of the texts.
+// newVocabulary returns the vocabulary of some of the texts, or the one that cfg has.
 func newVocabulary(ctx context.Context, cfg Config, texts *text.Texts, index []int) (*text.Vocabulary, error) {
+	if cfg.Vocabulary != nil {
+		return cfg.Vocabulary, nil
+	}
 	most := cfg.LMax - 1
 	if cfg.OmitEOS {
 		most = cfg.LMax
