@@ -125,15 +125,15 @@ func (r *reviews) readText(m data.Member, part, class string) error {
 	if m.Size > maxText {
 		return fmt.Errorf("want a review of at most %d bytes, got %d", maxText, m.Size)
 	}
-	b := make([]byte, m.Size)
-	if _, err := io.ReadFull(m, b); err != nil {
+	r.scratch = slices.Grow(r.scratch[:0], int(m.Size))[:m.Size]
+	if _, err := io.ReadFull(m, r.scratch); err != nil {
 		return err
 	}
 	label := int64(0)
 	if class == "pos" {
 		label = 1
 	}
-	return r.add(uint8(slices.Index(partNames[:], part)), m.Name, label, b)
+	return r.add(uint8(slices.Index(partNames[:], part)), m.Name, label, r.scratch)
 }
 
 // readHub reads the Parquet files of a data set hub, if there are any in a folder.

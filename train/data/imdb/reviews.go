@@ -21,6 +21,8 @@ type reviews struct {
 	names  *text.Texts // where each is from, below the path of the data set
 	labels []uint8
 	parts  []uint8 // of the published splits, train or test
+
+	scratch []byte // of the file that is read
 }
 
 // The published splits.
