@@ -264,6 +264,15 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
+// A bomb is refused by what it says, before it is unpacked.
+func TestReadBomb(t *testing.T) {
+	var err error
+	a := allocated(func() { _, err = rows("testdata/other/bomb.parquet", column(hub.Text, "text")) })
+	if err == nil || !strings.Contains(err.Error(), `row 0, column "text": page at 4: want a page of at most`) || !strings.Contains(err.Error(), "got 67108874") || a > 4<<20 {
+		t.Errorf("got error %v, %d bytes allocated", err, a)
+	}
+}
+
 // Every byte of small files, changed in several ways, and every length they may be cut
 // to: an error or other values, but no panic, and nothing large is allocated.
 func TestReadDamaged(t *testing.T) {

@@ -15,6 +15,10 @@ import (
 // largest value of its page.
 const maxHeader = 1 << 20
 
+// plainDictionary is how older writers say that a dictionary is PLAIN, and that values
+// are of a dictionary.
+const plainDictionary format.Encoding = 2
+
 // cursor goes through the values of a column in a group of rows.
 type cursor struct {
 	leaf     leaf
@@ -111,7 +115,7 @@ func (c *cursor) dictionaryPage(h format.DictionaryPageHeader, size int) error {
 	switch {
 	case c.dict != nil:
 		return errors.New("want one dictionary, got another")
-	case h.Encoding != format.Plain && h.Encoding != format.PlainDictionary:
+	case h.Encoding != format.Plain && h.Encoding != plainDictionary:
 		return fmt.Errorf("want a dictionary encoded as PLAIN, got %v", h.Encoding)
 	case h.NumValues < 0:
 		return fmt.Errorf("want a number of values >= 0, got %d", h.NumValues)
@@ -180,7 +184,7 @@ func (c *cursor) data(n int, levels, src []byte, e format.Encoding) error {
 	}
 	var err error
 	switch {
-	case e == format.PlainDictionary || e == format.RLEDictionary:
+	case e == plainDictionary || e == format.RLEDictionary:
 		c.values, err = newIndexed(c.dict, src)
 	case e == format.Plain && c.leaf.kind == format.Boolean:
 		c.values = &truths{src: src}

@@ -74,3 +74,6 @@ for compression in ['brotli', 'lz4']:
     write(f'other/{compression}.parquet', tiny, compression=compression)
 write('other/delta.parquet', tiny, use_dictionary=False, column_encoding={'text': 'DELTA_LENGTH_BYTE_ARRAY', 'label': 'DELTA_BINARY_PACKED'})
 write('other/empty.parquet', tiny.slice(0, 0))
+
+# A page that unpacks to 64 MiB from a few kilobytes.
+write('other/bomb.parquet', pa.table({'text': ['a' * (64 << 20)]}), compression='zstd', use_dictionary=False)
