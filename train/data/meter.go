@@ -12,6 +12,9 @@ const (
 	interval = 200 * time.Millisecond
 )
 
+// telling lets one meter speak at a time: a room may have several.
+var telling sync.Mutex
+
 // Meter counts what is done of something and tells the room. Its methods may be
 // called from several goroutines.
 type Meter struct {
@@ -45,8 +48,15 @@ func (m *Meter) Add(n int64) {
 	m.done += n
 	if now := m.now(); !now.Before(m.next) {
 		m.next, m.spoken = now.Add(interval), true
-		m.progress(m.what, m.done, m.total)
+		m.tell()
 	}
+}
+
+// tell tells the count.
+func (m *Meter) tell() {
+	telling.Lock()
+	defer telling.Unlock()
+	m.progress(m.what, m.done, m.total)
 }
 
 // Close tells the last count if any was told.
@@ -55,7 +65,7 @@ func (m *Meter) Close() {
 	defer m.mu.Unlock()
 	if m.spoken {
 		m.spoken = false
-		m.progress(m.what, m.done, m.total)
+		m.tell()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -60,6 +61,31 @@ func TestMeter(t *testing.T) {
 	now = now.Add(3 * time.Second)
 	if b, err := io.ReadAll(m.Reader(strings.NewReader("text"))); string(b) != "text" || err != nil || len(said) == 0 || said[0] != "read4/0" {
 		t.Errorf("got %q, %v, said %q", b, err, said)
+	}
+}
+
+// A room is told of one thing at a time, whatever is going on in it.
+func TestMetersAtOnce(t *testing.T) {
+	inside, calls := atomic.Int64{}, 0
+	r := data.Room{Progress: func(string, int64, int64) {
+		calls++
+		if inside.Add(1) != 1 {
+			t.Error("called by two goroutines at once")
+		}
+		runtime.Gosched()
+		inside.Add(-1)
+	}}
+	err := data.Each(t.Context(), 8, func(int) error {
+		now := time.Unix(0, 0)
+		m := r.MeterAt("x", 0, func() time.Time { now = now.Add(time.Second); return now })
+		defer m.Close()
+		for range 50 {
+			m.Add(1)
+		}
+		return nil
+	})
+	if err != nil || calls < 8*40 {
+		t.Errorf("%d calls, %v", calls, err)
 	}
 }
 

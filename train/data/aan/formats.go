@@ -73,14 +73,20 @@ func read(ctx context.Context, path string, c cut, room data.Room) (*pairs, erro
 	return merge(r.tables)
 }
 
+// tsvFolder returns in which of folders, below a path, the published files are.
+func tsvFolder(path string) (sub string, ok bool) {
+	for _, sub := range folders {
+		if _, err := os.Stat(filepath.Join(path, sub, tsvName(published[0]))); err == nil {
+			return sub, true
+		}
+	}
+	return "", false
+}
+
 // folder reads the published files, or else those of a data set hub, of a folder: the
 // splits at the same time.
 func (r *reader) folder(ctx context.Context) error {
-	for _, sub := range folders {
-		_, err := os.Stat(filepath.Join(r.path, sub, tsvName(published[0])))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+	if sub, ok := tsvFolder(r.path); ok {
 		return data.Each(ctx, len(published), func(i int) error {
 			name := path.Join(sub, tsvName(published[i]))
 			return data.ReadFile(filepath.Join(r.path, filepath.FromSlash(name)), func(f io.Reader, size int64) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/gorgonia-s4/s4/train/data"
 	"github.com/gorgonia-s4/s4/train/data/text"
@@ -84,7 +85,8 @@ func load(ctx context.Context, path string, c cut, room data.Room) (*pairs, erro
 	if room.Cache == "" {
 		return read(ctx, path, c, room)
 	}
-	sum, err := room.Checksum(ctx, path)
+	sub, _ := tsvFolder(path) // there may be very much else
+	sum, err := room.Checksum(ctx, filepath.Join(path, sub))
 	if err != nil {
 		return nil, err
 	}
