@@ -31,8 +31,8 @@ func (f *field) reset() { copy(f.bits, f.empty) }
 
 // at returns where the first row of a bitmap around a pixel of the picture is, and by how much the row is shifted there.
 func (f *field) at(b *bitmap, p pixel) (word int, shift uint) {
-	left := p.x - b.half + f.frame
-	return (p.y-b.half+f.frame)*f.words + left>>6, uint(left & 63)
+	left := p.x + b.left + f.frame
+	return (p.y+b.top+f.frame)*f.words + left>>6, uint(left & 63)
 }
 
 // hits reports whether a bitmap around a pixel has a pixel that is taken, or is not

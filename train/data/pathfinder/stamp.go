@@ -9,11 +9,11 @@ import "math"
 // drawn.
 const antialias = 2
 
-// bitmap is a square of 2 half + 1 <= 64 rows of as many bits, bit j of a row being
-// column j-half.
+// bitmap is pixels around an anchor: rows of at most 64 bits, the first of them top
+// below the anchor, bit j of each being j + left to its right.
 type bitmap struct {
-	half int
-	rows []uint64
+	top, left int
+	rows      []uint64
 }
 
 // stamp is drawn around its anchor, the pixel in the middle.
@@ -23,9 +23,10 @@ type stamp struct {
 	half  int       // of shape
 }
 
-// newBitmap returns the pixels of which in(y, x) holds, measured from the middle.
+// newBitmap returns the pixels at most half rows and columns away of which in(y, x)
+// holds, measured from the anchor. There are some.
 func newBitmap(half int, in func(y, x float64) bool) bitmap {
-	b := bitmap{half, make([]uint64, 2*half+1)}
+	b := bitmap{-half, -half, make([]uint64, 2*half+1)}
 	for i := range b.rows {
 		for j := range b.rows {
 			if in(float64(i-half), float64(j-half)) {
@@ -33,18 +34,26 @@ func newBitmap(half int, in func(y, x float64) bool) bitmap {
 			}
 		}
 	}
+	for b.rows[0] == 0 {
+		b.rows = b.rows[1:]
+		b.top++
+	}
+	for b.rows[len(b.rows)-1] == 0 {
+		b.rows = b.rows[:len(b.rows)-1]
+	}
 	return b
 }
 
 // overlaps reports whether a bitmap around p has a pixel that c around q has.
 func (b *bitmap) overlaps(p pixel, c *bitmap, q pixel) bool {
-	dy, dx := (q.y-c.half)-(p.y-b.half), (q.x-c.half)-(p.x-b.half)
-	for i, r := range b.rows {
-		j := i - dy
-		if j < 0 || j >= len(c.rows) {
-			continue
-		}
-		o := c.rows[j]
+	dy, dx := (q.y+c.top)-(p.y+b.top), (q.x+c.left)-(p.x+b.left)
+	first, end := max(dy, 0), min(len(b.rows), len(c.rows)+dy)
+	if first >= end || dx >= 64 || dx <= -64 {
+		return false
+	}
+	other := c.rows[first-dy : end-dy]
+	for i, r := range b.rows[first:end] {
+		o := other[i]
 		if dx >= 0 {
 			o <<= uint(dx)
 		} else {
