@@ -124,8 +124,12 @@ func (d *Data) describe(out io.Writer) {
 		fmt.Fprintf(out, " %d %s", p.Len(), p.name)
 	}
 	fmt.Fprint(out, " examples")
-	if d.Floor != nil {
+	switch name := d.Metrics[0].Name(); {
+	case d.Floor == nil:
+	case name == "accuracy":
 		fmt.Fprintf(out, "; %s is %.2f %% of the test examples", d.Floor.What, 100*d.Floor.Value)
+	default:
+		fmt.Fprintf(out, "; %s: test %s", d.Floor.What, show(name, d.Floor.Value))
 	}
 	fmt.Fprintln(out)
 	for _, note := range d.Notes {

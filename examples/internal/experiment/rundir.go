@@ -139,6 +139,20 @@ func (r *training) save(test *report.Test) error {
 	return test.Save(r.options.out)
 }
 
+// plot draws the picture of a test if the codec has one.
+func (r *training) plot(test *report.Test) error {
+	p, ok := r.data.Codec.(Plotter)
+	if !ok {
+		return nil
+	}
+	path, err := p.Plot(r.options.out, test)
+	if err != nil || path == "" {
+		return err
+	}
+	fmt.Fprintf(r.out, "picture in %s\n", path)
+	return nil
+}
+
 // page writes the page of the run if it is asked for.
 func (r *training) page() error {
 	if !r.options.report {

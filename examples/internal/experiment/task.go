@@ -122,6 +122,13 @@ type Codec interface {
 	Show(e Example) report.Picture
 }
 
+// Plotter is a Codec that draws a picture of a test.
+type Plotter interface {
+	// Plot writes a picture into the directory of a run, from the samples of its
+	// test, and returns the name of the file; "" if there is nothing to draw.
+	Plot(dir string, test *report.Test) (string, error)
+}
+
 // Example is what a model reads.
 type Example struct {
 	// Origin is where it is from: "reviews.txt:7".

@@ -150,6 +150,9 @@ func (r *training) test(ctx context.Context, result *train.Result) error {
 		if err := r.testRates(ctx, test); err != nil {
 			return err
 		}
+		if err := r.plot(test); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(r.out, "model in %s, %s in all\n", r.dir, time.Since(r.began).Round(time.Second))
 	return r.page()

@@ -25,7 +25,18 @@ func Ints(fs *flag.FlagSet, name string, v *[]int, usage string) {
 	}}, name, usage)
 }
 
-// list is the flag.Value of Strings and Ints.
+// Floats is Strings for real numbers.
+func Floats(fs *flag.FlagSet, name string, v *[]float64, usage string) {
+	fs.Var(&list[float64]{v, func(s string) (float64, error) {
+		x, err := strconv.ParseFloat(s, 64)
+		if err != nil || x-x != 0 {
+			return 0, fmt.Errorf("want finite numbers, got %q", s)
+		}
+		return x, nil
+	}}, name, usage)
+}
+
+// list is the flag.Value of Strings, Ints and Floats.
 type list[T any] struct {
 	v     *[]T
 	parse func(string) (T, error)
