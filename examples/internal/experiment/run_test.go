@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/models/statespaces"
 	"github.com/gorgonia-s4/s4/report"
 )
 
@@ -355,5 +356,32 @@ func TestFreezeAndRate(t *testing.T) {
 		if _, err := try(t, "", args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got error %v, want %q", args, err, want)
 		}
+	}
+}
+
+// A checkpoint of PyTorch is a start too.
+func TestInitFromPyTorch(t *testing.T) {
+	file := filepath.Join("..", "..", "..", "models", "statespaces", "testdata", "checkpoints", "s4d_postnorm", "model.pt")
+	c, err := statespaces.Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "want")
+	m, err := c.Model(G.NewGraph(), statespaces.PreNorm(false))
+	if err != nil || m.Save(dir) != nil {
+		t.Fatal(err)
+	}
+	want := parameters(t, dir)
+	args := []string{"-task", "colours", "-d-model", "8", "-d-state", "16", "-fixed-b", "-init-from", file}
+	for _, classes := range []string{"5", "3"} {
+		got := parameters(t, filepath.Join(trained(t, append(args, "-classes", classes)...), "start"))
+		for name, v := range want {
+			if head := strings.HasPrefix(name, "decoder.") && classes == "3"; slices.Equal(got[name], v) == head {
+				t.Errorf("%s classes: %s is that of the checkpoint: %v", classes, name, head)
+			}
+		}
+	}
+	if _, err := try(t, "", append(args, "-d-state", "8", "-out", dir)...); err == nil || !strings.Contains(err.Error(), "-init-from: statespaces: load") {
+		t.Errorf("another size: got error %v", err)
 	}
 }

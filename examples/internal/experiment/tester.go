@@ -38,10 +38,10 @@ func newTester(d *Data, split string, ds task.Dataset) *tester {
 	t.test.Headline = d.Metrics[0].Name()
 	t.test.HigherIsBetter = d.Metrics[0].Better(1, 0)
 	if n := d.Model.Classes; n > 0 {
-		t.test.Classes = d.Codec.Classes()
-		t.test.Confusion = make([][]int, n)
-		for i := range t.test.Confusion {
-			t.test.Confusion[i] = make([]int, n)
+		names := d.Codec.Classes()
+		for i := range n {
+			t.test.Classes = append(t.test.Classes, className(names, i))
+			t.test.Confusion = append(t.test.Confusion, make([]int, n))
 		}
 	}
 	return t

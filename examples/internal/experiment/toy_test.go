@@ -29,8 +29,8 @@ type toy struct {
 	Examples int `json:"examples"`
 	Longest  int `json:"longest"`
 	Classes  int `json:"classes"`
+	Features int `json:"features,omitempty"` // of a step; 0: tokens
 	kind     string
-	real     bool
 }
 
 func (o *toy) Flags(fs *flag.FlagSet) {
@@ -51,8 +51,8 @@ func (o *toy) Shape() Shape {
 	switch {
 	case o.kind == Forecaster:
 		s.Features, s.Horizon, s.Classes = 2, 3, 0
-	case o.real:
-		s.Features = 2
+	case o.Features > 0:
+		s.Features = o.Features
 	default:
 		s.Vocab = 6
 	}
@@ -88,7 +88,9 @@ func (o *toy) draw(rng *rand.Rand) Example {
 	for range n {
 		e.Tokens = append(e.Tokens, rng.IntN(6))
 		e.Tokens2 = append(e.Tokens2, rng.IntN(6))
-		e.Features = append(e.Features, rng.Float32(), rng.Float32())
+		for range s.Features {
+			e.Features = append(e.Features, rng.Float32())
+		}
 	}
 	if s.Vocab == 0 {
 		e.Tokens, e.Tokens2 = nil, nil
@@ -164,7 +166,7 @@ func toyText(tokens []int) report.Picture {
 // toyPreset is a preset of all toys.
 const toyPreset = `{
   "task": %q,
-  "data": {"examples": 12, "longest": 9, "classes": 3},
+  "data": {"examples": 12, "longest": 9, "classes": 3%s},
   "model": {"layers": 2, "norm": "layer", "pool": "mean", "mixer": {"kind": "s4d", "d_model": 4, "d_state": 4, "init": "legs", "lr": 0.001, "activation": "gelu"}},
   "train": {"steps": 4, "batch_size": 4, "buckets": [4, 12], "lr": 0.01, "weight_decay": 0.1, "schedule": {"kind": "cosine", "warm_up": 1}, "eval_every": 2, "seed": 3, "dtype": "float32"}
 }`
@@ -176,11 +178,15 @@ func toys() Program {
 	for _, t := range []struct {
 		name string
 		of   toy
-	}{{"tokens", toy{}}, {"real", toy{real: true}}, {"pairs", toy{kind: Retrieval}}, {"forecast", toy{kind: Forecaster}}} {
+	}{{"tokens", toy{}}, {"real", toy{Features: 2}}, {"colours", toy{Features: 3}}, {"pairs", toy{kind: Retrieval}}, {"forecast", toy{kind: Forecaster}}} {
 		p.Tasks = append(p.Tasks, Task{
 			Name: t.name, About: "a toy", Options: func() Options { o := t.of; return &o }, Codec: func() Codec { return new(toyCodec) },
 		})
-		files["presets/"+t.name+"-smoke.json"] = &fstest.MapFile{Data: fmt.Appendf(nil, toyPreset, t.name)}
+		features := ""
+		if t.of.Features > 0 {
+			features = fmt.Sprintf(`, "features": %d`, t.of.Features)
+		}
+		files["presets/"+t.name+"-smoke.json"] = &fstest.MapFile{Data: fmt.Appendf(nil, toyPreset, t.name, features)}
 	}
 	p.Presets = files
 	return p
