@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"flag"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -44,4 +46,12 @@ func TestQuickPresetEndsWithinTenMinutes(t *testing.T) {
 	if d := time.Duration(r.Train.MaxDuration); d == 0 || d > 570*time.Second {
 		t.Errorf("MaxDuration %v leaves no room for the data and the test in ten minutes", d)
 	}
+}
+
+func TestSmoke(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "expressions")
+	if err := os.WriteFile(file, []byte("Source\tTarget\r\n( ( [MAX 2 ) 9 ) ]\t9\r\n[SM 1 2 ]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	experimenttest.Smoke(t, program, "listops", file)
 }

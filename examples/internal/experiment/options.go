@@ -32,6 +32,7 @@ type options struct {
 	dModel  int
 	ahead   bool
 	model   string
+	base    string // the kind of layer of the preset
 	dropout float64
 
 	config, cache, out  string
@@ -90,8 +91,8 @@ func (p *Program) defaults(args []string) (*options, error) {
 	if o.t, err = p.find(o.Task); err != nil {
 		return nil, err
 	}
-	o.shape = o.Data.Shape()
-	kind := find(args, "model", o.Model.Mixer.kind)
+	o.shape, o.base = o.Data.Shape(), o.Model.Mixer.kind
+	kind := find(args, "model", o.base)
 	if !slices.Contains(kindNames(), kind) {
 		return nil, fmt.Errorf("-model: want one of %s, got %q", strings.Join(kindNames(), ", "), kind)
 	}
@@ -183,11 +184,12 @@ func (o *options) runFlags(fs *flag.FlagSet) {
 	fs.StringVar(&o.Path, "data", o.Path, "published data. "+o.paths())
 	fs.StringVar(&o.cache, "cache", "", "`directory` where generated and converted data are kept (default: the user's cache)")
 	fs.IntVar(&o.Limit, "limit", o.Limit, "read no more than so many `examples` of each part, for a quick look; 0: all")
-	fs.StringVar(&o.out, "out", o.Train.CheckpointDir, "`directory` of checkpoints, metrics and the trained model (default runs/TASK-PRESET, with -MODEL behind it for another than the preset's)")
+	fs.StringVar(&o.out, "out", o.Train.CheckpointDir, "`directory` of checkpoints, metrics and the trained model (default runs/TASK-PRESET, or the name of the -config, with -MODEL behind it for another than the preset's)")
 	fs.BoolVar(&o.resume, "resume", false, "go on from the last checkpoint in -out")
 	fs.BoolVar(&o.overwrite, "overwrite", o.Train.Overwrite, "replace an earlier run in -out")
 	fs.Uint64Var(&o.Train.Seed, "seed", o.Train.Seed, "seed of the data, the initial parameters, and the order of the examples")
 	fs.BoolVar(&o.report, "report", false, "write a page, report.html, into -out at the end")
+	fs.BoolVar(&o.tensorboard, "tensorboard", false, "write event files for TensorBoard into -out/tensorboard")
 	fs.StringVar(&o.cpuProfile, "cpuprofile", "", "write a CPU profile of the training to this `file`")
 }
 
@@ -392,9 +394,13 @@ func known(s Shape) Shape {
 
 // defaultOut returns the directory of a run that -out does not name.
 func (o *options) defaultOut() string {
-	name := o.Task + "-" + cmp.Or(o.Preset, "custom")
-	if r, err := o.p.preset(o.Task, o.Preset); err != nil || r.Model.Mixer.kind != o.Model.Mixer.kind {
-		name += "-" + o.Model.Mixer.kind
+	name := cmp.Or(o.Preset, "own")
+	if o.config != "" {
+		name = strings.TrimSuffix(filepath.Base(o.config), filepath.Ext(o.config))
+	}
+	name = o.Task + "-" + name
+	if kind := o.Model.Mixer.kind; kind != o.base {
+		name += "-" + kind
 	}
 	return filepath.Join("runs", name)
 }

@@ -66,8 +66,10 @@ func TestConfigErrors(t *testing.T) {
 // A run of another layer than the preset's has a directory of its own.
 func TestDirectoryOfAModel(t *testing.T) {
 	p := toys()
+	recipe := write(t, must(t, "-print-config", "-model", "gru"))
 	for want, args := range map[string][]string{
 		"tokens-smoke": nil, "real-smoke-lssl": {"-task", "real", "-model", "lssl"}, "tokens-smoke-linear": {"-mixer", `{"kind":"linear","in":2,"out":2}`},
+		"tokens-file": {"-config", recipe}, "tokens-file-s4": {"-config", recipe, "-model", "s4"},
 	} {
 		o, err := p.parse(args, nil)
 		if err != nil {

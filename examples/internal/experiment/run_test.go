@@ -84,7 +84,7 @@ func TestRegisteredKind(t *testing.T) {
 // A run leaves what a reader, eval, predict and report need.
 func TestFilesOfARun(t *testing.T) {
 	for _, name := range []string{"tokens", "real", "pairs", "forecast"} {
-		dir := trained(t, "-task", name, "-report")
+		dir := trained(t, "-task", name, "-report", "-tensorboard")
 		run, err := report.ReadRun(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -113,7 +113,7 @@ func TestFilesOfARun(t *testing.T) {
 				t.Errorf("%s: sample %d has no saliency", name, s.Index)
 			}
 		}
-		for _, f := range []string{"start/config.json", "model/config.json", "model/task.json", "report.html", "metrics.jsonl"} {
+		for _, f := range []string{"start/config.json", "model/config.json", "model/task.json", "report.html", "metrics.jsonl", "tensorboard"} {
 			if _, err := os.Stat(filepath.Join(dir, f)); err != nil {
 				t.Error(err)
 			}
@@ -142,7 +142,7 @@ func TestEval(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"want -run DIR":           {"eval"},
-		"which has no":            {"eval", "-run", t.TempDir()},
+		"which has none of":       {"eval", "-run", t.TempDir()},
 		"want one of test, val":   {"eval", "-run", dir, "-split", "all"},
 		"bad: no such data":       {"eval", "-run", dir, "-cache", dir, "-data", "bad"},
 		"want options, or one of": {"evaluate"},
@@ -383,5 +383,23 @@ func TestInitFromPyTorch(t *testing.T) {
 	}
 	if _, err := try(t, "", append(args, "-d-state", "8", "-out", dir)...); err == nil || !strings.Contains(err.Error(), "-init-from: statespaces: load") {
 		t.Errorf("another size: got error %v", err)
+	}
+}
+
+// A run that has not ended has the best model so far.
+func TestRunThatHasNotEnded(t *testing.T) {
+	dir := trained(t)
+	want := must(t, "eval", "-run", dir, "-cache", dir)
+	if err := os.RemoveAll(filepath.Join(dir, "model")); err != nil {
+		t.Fatal(err)
+	}
+	if got := must(t, "eval", "-run", dir, "-cache", dir); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if err := os.Remove(filepath.Join(dir, "best.json")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := try(t, "", "eval", "-run", dir); err == nil || !strings.Contains(err.Error(), "no best model yet") {
+		t.Errorf("got error %v", err)
 	}
 }

@@ -56,7 +56,7 @@ func (h *runFiles) OnStart(e train.StartEvent) error {
 			return err
 		}
 	}
-	if err := r.model.Save(filepath.Join(dir, startDir)); err != nil {
+	if err := r.saveModel(filepath.Join(dir, startDir)); err != nil {
 		return err
 	}
 	return r.info.Save(dir)
@@ -119,24 +119,20 @@ func versions() map[string]string {
 	return v
 }
 
-// save writes the trained model with what it is for, and the test if there is one.
-func (r *training) save(test *report.Test) error {
-	if err := r.model.Save(r.dir); err != nil {
+// saveModel writes the model with what it is for.
+func (r *training) saveModel(dir string) error {
+	if err := r.model.Save(dir); err != nil {
 		return err
 	}
 	codec, err := json.Marshal(r.data.Codec)
 	if err != nil {
 		return fmt.Errorf("the codec: %w", err)
 	}
-	err = atomicfile.Write(filepath.Join(r.dir, taskFile), 0o666, func(w io.Writer) error {
+	return atomicfile.Write(filepath.Join(dir, taskFile), 0o666, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(savedTask{r.Task, r.data.Model, codec})
 	})
-	if err != nil || test == nil {
-		return err
-	}
-	return test.Save(r.options.out)
 }
 
 // plot draws the picture of a test if the codec has one.

@@ -3,7 +3,6 @@ package experiment
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/report"
+	"github.com/gorgonia-s4/s4/train"
 )
 
 // saved is a trained model with what it is for.
@@ -23,25 +23,37 @@ type saved struct {
 	model models.Model
 }
 
-// open reads the model of a run, or one by itself.
+// open reads the model of a run, or one by itself. Of a run that has not ended it is
+// the best one so far.
 func (p *Program) open(dir string) (*saved, error) {
 	if dir == "" {
 		return nil, errors.New("want -run DIR, the directory of a run")
 	}
-	at := filepath.Join(dir, modelDir)
-	if _, err := os.Stat(at); errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(filepath.Join(dir, taskFile)); err != nil {
-			return nil, fmt.Errorf("-run: want the directory of a run that has ended, or of its model, got %s, which has no %s: %w", dir, filepath.Join(modelDir, taskFile), err)
+	at, tried := "", []string{filepath.Join(modelDir, taskFile), taskFile, filepath.Join(startDir, taskFile)}
+	for i := len(tried) - 1; i >= 0; i-- {
+		if _, err := os.Stat(filepath.Join(dir, tried[i])); err == nil {
+			at = filepath.Join(dir, filepath.Dir(tried[i]))
 		}
-		at = dir
+	}
+	if at == "" {
+		return nil, fmt.Errorf("-run: want the directory of a run, or of its model, got %s, which has none of %q", dir, tried)
 	}
 	s := &saved{dir: dir}
 	var err error
 	if s.task, s.shape, s.codec, err = p.readTask(at); err != nil {
 		return nil, fmt.Errorf("-run: %w", err)
 	}
-	s.model, err = models.Open(G.NewGraph(), at)
-	return s, err
+	if s.model, err = models.Open(G.NewGraph(), at); err != nil || filepath.Base(at) != startDir {
+		return s, err
+	}
+	c, err := train.ReadCheckpoint(filepath.Join(dir, train.BestCheckpoint))
+	if err == nil {
+		err = c.LoadModel(s.model)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("-run: it has not ended, and has no best model yet: %w", err)
+	}
+	return s, nil
 }
 
 // lengthen makes the model one that reads sequences of up to so many steps.

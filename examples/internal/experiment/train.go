@@ -9,12 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"strings"
 	"time"
 
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/report"
 	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/train/tensorboard"
 )
 
 // train trains and tests a model as the arguments say.
@@ -94,9 +96,14 @@ func (r *training) prepare(ctx context.Context) error {
 
 // hooks are told of the training.
 func (r *training) hooks() []train.Hook {
-	return []train.Hook{
+	hooks := []train.Hook{
 		train.NewProgress(r.out), train.NewMetricsFile(filepath.Join(r.options.out, "metrics.jsonl")), newRunFiles(r),
 	}
+	if r.tensorboard {
+		recipe, _ := r.text() // which parse has made of JSON
+		hooks = append(hooks, tensorboard.New(filepath.Join(r.options.out, "tensorboard"), tensorboard.Text("recipe", "    "+strings.ReplaceAll(string(recipe), "\n", "\n    "))))
+	}
+	return hooks
 }
 
 // fit trains.
@@ -137,8 +144,13 @@ func (r *training) test(ctx context.Context, result *train.Result) error {
 		}
 		test = t.result(m, took)
 	}
-	if err := r.save(test); err != nil {
+	if err := r.saveModel(r.dir); err != nil {
 		return err
+	}
+	if test != nil {
+		if err := test.Save(r.options.out); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(r.out, "\n%s after %d steps", result.Reason, result.Steps)
 	if result.Best != nil {
