@@ -42,7 +42,7 @@ func loadModel(path string, length int, only *int) ([]subject, error) {
 		return nil, err
 	}
 	g := G.NewGraph()
-	if m, err = m.CloneTo(g, layers.ForLength(length)); err != nil {
+	if m, err = models.Clone(m, g, layers.ForLength(length)); err != nil {
 		return nil, err
 	}
 	if n := len(m.Blocks()); only != nil && *only >= n {
@@ -72,7 +72,7 @@ func loadModel(path string, length int, only *int) ([]subject, error) {
 // findModel reads the model or checkpoint at path: a saved model's directory, a
 // checkpoint's JSON file, or the directory of a run, which holds a trained model
 // or, until it has ended, checkpoints.
-func findModel(path string) (*models.Classifier, error) {
+func findModel(path string) (models.Model, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("-model: %w", err)
@@ -82,16 +82,16 @@ func findModel(path string) (*models.Classifier, error) {
 	}
 	tried := []struct {
 		file string
-		read func() (*models.Classifier, error)
+		read func() (models.Model, error)
 	}{
-		{"config.json", func() (*models.Classifier, error) { return models.LoadClassifier(G.NewGraph(), path) }},
-		{"model/config.json", func() (*models.Classifier, error) {
-			return models.LoadClassifier(G.NewGraph(), filepath.Join(path, "model"))
+		{"config.json", func() (models.Model, error) { return models.Open(G.NewGraph(), path) }},
+		{"model/config.json", func() (models.Model, error) {
+			return models.Open(G.NewGraph(), filepath.Join(path, "model"))
 		}},
-		{train.BestCheckpoint, func() (*models.Classifier, error) {
+		{train.BestCheckpoint, func() (models.Model, error) {
 			return readCheckpoint(filepath.Join(path, train.BestCheckpoint))
 		}},
-		{train.LastCheckpoint, func() (*models.Classifier, error) {
+		{train.LastCheckpoint, func() (models.Model, error) {
 			return readCheckpoint(filepath.Join(path, train.LastCheckpoint))
 		}},
 	}
@@ -109,11 +109,20 @@ func findModel(path string) (*models.Classifier, error) {
 	return nil, fmt.Errorf("-model: want a saved model, a checkpoint or the directory of a run, got %s, which has none of %q", path, names)
 }
 
-// readCheckpoint returns the classifier of a checkpoint.
-func readCheckpoint(path string) (*models.Classifier, error) {
+// readCheckpoint returns the model of a checkpoint: of the kind of that which the run
+// began with, which is beside it in start, or else a classifier.
+func readCheckpoint(path string) (models.Model, error) {
 	c, err := train.ReadCheckpoint(path)
 	if err != nil {
 		return nil, err
+	}
+	start := filepath.Join(filepath.Dir(path), "start")
+	if _, err := os.Stat(filepath.Join(start, "config.json")); err == nil {
+		m, err := models.Open(G.NewGraph(), start)
+		if err != nil {
+			return nil, err
+		}
+		return m, c.LoadModel(m)
 	}
 	var cfg models.ClassifierConfig
 	d := json.NewDecoder(bytes.NewReader(c.Model))

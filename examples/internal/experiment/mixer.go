@@ -3,10 +3,10 @@ package experiment
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gorgonia-s4/s4/layers"
 )
@@ -27,14 +27,24 @@ type field struct {
 	typ  reflect.Type
 }
 
+// zeros holds what newMixer has made, by kind.
+var zeros sync.Map
+
 // newMixer returns the configuration of a kind whose fields are all 0.
 func newMixer(kind string) (Mixer, error) {
+	if z, ok := zeros.Load(kind); ok {
+		m := z.(Mixer)
+		return m.clone(), nil
+	}
 	var m Mixer
 	text, err := json.Marshal(map[string]string{"kind": kind})
-	if err != nil {
-		return m, err
+	if err == nil {
+		err = m.UnmarshalJSON(text)
 	}
-	return m, m.UnmarshalJSON(text)
+	if err == nil {
+		zeros.Store(kind, m.clone())
+	}
+	return m, err
 }
 
 // UnmarshalJSON implements json.Unmarshaler. A field that the kind does not have is
@@ -154,7 +164,7 @@ func (m *Mixer) put(key string, v any) {
 	m.values[key] = text
 }
 
-// integer, number, text and truth return a field, or 0 if it is not set.
+// integer, text and truth return a field, or 0 if it is not set.
 func (m *Mixer) integer(key string) int { return get[int](m, key) }
 func (m *Mixer) text(key string) string { return get[string](m, key) }
 func (m *Mixer) truth(key string) bool  { return get[bool](m, key) }
@@ -249,6 +259,3 @@ func settable(t reflect.Type) bool {
 	}
 	return false
 }
-
-// title names what a block's errors call the layer.
-func (m *Mixer) title() string { return fmt.Sprintf("the layer of kind %q", m.kind) }
