@@ -71,7 +71,7 @@ func (r *training) loadWeights() error {
 	if load(headless{r.model}, true) != nil {
 		return fmt.Errorf("-init-from: %w", whole)
 	}
-	fmt.Fprintf(r.out, "parameters from %s, but for the last layer, %s*, which starts anew: that there is another\n", r.InitFrom, headName)
+	fmt.Fprintf(r.out, "parameters from %s, but for the last layer, %s*, which is of another size there and starts anew\n", r.InitFrom, headName)
 	return nil
 }
 

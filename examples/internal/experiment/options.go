@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gorgonia-s4/s4/examples/internal/option"
@@ -100,6 +101,10 @@ func (p *Program) defaults(args []string) (*options, error) {
 		if given := new(Mixer); given.UnmarshalJSON([]byte(text)) == nil {
 			kind = given.kind
 		}
+	}
+	// What a kind of layer starts with depends on the number of features.
+	if n, err := strconv.Atoi(find(args, "d-model", "")); err == nil && kind != o.base {
+		o.Model.Mixer.setFeatures(n)
 	}
 	if err := o.switchKind(kind, o.shape); err != nil {
 		return nil, err

@@ -116,9 +116,13 @@ func filesAfter(fs *flag.FlagSet, args []string, help func()) ([]string, error) 
 
 // prepare makes what runs the model.
 func (q *prediction) prepare() (err error) {
-	if q.stream {
-		q.stepper, err = newStepper(q.saved)
+	if !q.stream {
+		return nil
 	}
+	if q.every > 0 && q.shape.Kind == Retrieval {
+		return errors.New("-every: a pair of documents has one prediction, at the end")
+	}
+	q.stepper, err = newStepper(q.saved)
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 
 	"github.com/gorgonia-s4/s4/internal/atomicfile"
+	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/strictjson"
 	"github.com/gorgonia-s4/s4/report"
 	"github.com/gorgonia-s4/s4/train"
@@ -89,7 +90,7 @@ func (r *training) describe(steps int) *report.Run {
 	}
 	run := &report.Run{
 		Task: r.Task, Preset: r.Preset, Model: r.Model.Mixer.kind, Command: report.Command(), Recipe: recipe, Notes: r.data.Notes,
-		Versions: versions(), Machine: fmt.Sprintf("%s/%s, %d cores", runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0)),
+		Versions: versions(), Machine: fmt.Sprintf("%s/%s, %s, %d cores", runtime.GOOS, runtime.GOARCH, cpu.Active(), runtime.GOMAXPROCS(0)),
 		Began: r.began, Steps: steps,
 	}
 	for _, p := range parts(r.data) {

@@ -119,8 +119,8 @@ func (q *prediction) step(ctx context.Context, e Example) error {
 // stepPair predicts a pair: it reads one document, then the other, and compares.
 func (q *prediction) stepPair(ctx context.Context, e Example) error {
 	m, ok := q.model.(*models.Retrieval)
-	if !ok || q.every > 0 {
-		return fmt.Errorf("-every: a pair of documents has one prediction, at the end")
+	if !ok {
+		return fmt.Errorf("want a model of pairs, got a %s", q.model.Kind())
 	}
 	a, err := q.stepper.all(ctx, e.Tokens, nil, nil)
 	if err != nil {
