@@ -181,7 +181,9 @@ func layoutOf(m *models.Classifier, style Style) (Layout, error) {
 		}
 	}
 	if style == Sequence {
-		n.norm("blocks.norm.", "model.norm.norm.")
+		if err := n.lastNorm(m.Blocks()[0].Config()); err != nil {
+			return Layout{}, err
+		}
 	}
 	if len(n.shapes) > 0 {
 		_, err := n.layout.tensors(m)
@@ -215,6 +217,17 @@ func (n *namer) norm(ours, theirs string) {
 	if counts {
 		n.layout.Extra = append(n.layout.Extra, Tensor{theirs + "num_batches_tracked", "int64", []int{}, []int64{0}})
 	}
+}
+
+// lastNorm names the normalisation after the blocks, which a sequence model has if its
+// blocks normalise before their layer.
+func (n *namer) lastNorm(first layers.BlockConfig) error {
+	_, has := n.shapes["blocks.norm.weight"]
+	if want := first.PreNorm && first.Norm != layers.NoNorm; has != want {
+		return fmt.Errorf("style %q: want a norm after the blocks if they have PreNorm, and else none, got PreNorm %t and a norm %t", n.style, want, has)
+	}
+	n.norm("blocks.norm.", "model.norm.norm.")
+	return nil
 }
 
 // block names a block.
