@@ -6,6 +6,7 @@
 //	s4convert -style sequence dir model.safetensors    or by those of the public sequence model
 //	s4convert -inspect model.ckpt                      what is in a checkpoint, and what nothing says
 //	s4convert -prenorm -check x.npy y.npy model.pt dir and hold the output for x against y
+//	s4convert -raw lstm.pt lstm.safetensors            the tensors of any module, for param.Loader
 //
 // No code in a checkpoint is run. See package statespaces for what is read.
 package main

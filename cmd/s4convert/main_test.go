@@ -78,6 +78,11 @@ func TestThereAndBack(t *testing.T) {
 	if err != nil || !strings.Contains(out, "float64") || strings.Contains(out, "float32") {
 		t.Errorf("got %s, %v", out, err)
 	}
+	raw := filepath.Join(dir, "raw.safetensors")
+	if _, _, err := convert("-raw", file("s4d_legacy/model.pt"), raw); err != nil {
+		t.Fatal(err)
+	}
+	sameTensors(t, raw, file("s4d_legacy/model.pt"))
 	// An example has no norm after its blocks.
 	_, _, err = convert("-style", "sequence", model, double)
 	if err == nil || !strings.Contains(err.Error(), "want a norm after the blocks if they have PreNorm") {
@@ -148,6 +153,8 @@ func TestBadCommandLines(t *testing.T) {
 		"-style: want example or sequence":                                  {"-style", "x", pt, "x"},
 		"-tolerance: want a number from 0, got NaN":                         {"-tolerance", "NaN", pt, "x"},
 		"want two files, x.npy y.npy":                                       {"-check", "x.npy"},
+		"-raw: want IN and OUT, and no -check":                              {"-raw", pt},
+		"-raw: a model has its options in config.json":                      {"-raw", dir, "x.safetensors"},
 		"flag provided but not defined: -x":                                 {"-x"},
 		"want a file of torch.save or of safetensors":                       {bad, dir + "/out"},
 		"y.npy: want shape [3 5], that of the outputs, got [3 40 3]":        {"-prenorm", "-check", x, filepath.Join(dir, "y.npy"), pt},

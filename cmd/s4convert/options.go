@@ -24,6 +24,7 @@ type options struct {
 	style     statespaces.Style
 	dtype     string // "", "float32", "float64"
 	inspect   bool
+	raw       bool   // write the tensors as they are
 	checkX    string // files of an input and the output for it
 	checkY    string
 	tolerance float64
@@ -47,6 +48,7 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	fs.Func("set", "an option of the training, as `name=value`, such as disc=bilinear or dt_transform=softplus; may be repeated", o.setHyper)
 	fs.StringVar((*string)(&o.style), "style", "", "names to write where a model did not come with any: example or sequence (default example)")
 	fs.StringVar(&o.dtype, "dtype", "", "type of the model: float32 or float64 (default: that of the checkpoint)")
+	fs.BoolVar(&o.raw, "raw", false, "write the tensors of IN to safetensors as they are, of whatever module they are")
 	fs.BoolVar(&o.inspect, "inspect", false, "print what is in IN")
 	fs.Func("check", "run the model on `x.npy y.npy` and compare; what nothing says of the checkpoint is tried until it fits", o.setCheck)
 	fs.Float64Var(&o.tolerance, "tolerance", 1e-5, "largest difference that -check allows")
@@ -123,6 +125,8 @@ func (o *options) finish(args []string) error {
 		return errors.New("want a checkpoint or the directory of a model: see -h")
 	case len(args) > 2:
 		return fmt.Errorf("want IN and OUT, got %q: options come before them", args)
+	case o.raw && (len(args) != 2 || o.checkX != ""):
+		return errors.New("-raw: want IN and OUT, and no -check")
 	case len(args) == 1 && !o.inspect && o.checkX == "":
 		return errors.New("want OUT, -inspect or -check")
 	}

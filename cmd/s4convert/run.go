@@ -46,6 +46,9 @@ func fromCheckpoint(o *options, out, notes io.Writer) error {
 			return err
 		}
 	}
+	if o.raw {
+		return wrote(out, o.out, "safetensors", c.Write(o.out))
+	}
 	set := statespaces.With(o.hyper)
 	if o.checkX != "" {
 		found, err := fit(c, o, notes)
@@ -111,8 +114,8 @@ func note(c *statespaces.Checkpoint, set statespaces.Option, notes io.Writer) er
 
 // fromModel converts a model.
 func fromModel(o *options, out io.Writer) error {
-	if len(o.hyper) > 0 {
-		return errors.New("-prenorm, -set, -hyper: a model has its options in config.json")
+	if len(o.hyper) > 0 || o.raw {
+		return errors.New("-prenorm, -set, -hyper, -raw: a model has its options in config.json")
 	}
 	var opts []models.LoadOption
 	if o.dtype != "" {

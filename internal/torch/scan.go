@@ -8,8 +8,9 @@ import (
 
 // Limits of a pickle. A state dict has about thirty instructions for each tensor.
 const (
-	maxPickle  = 64 << 20 // bytes
-	maxOps     = 1 << 20  // instructions; those that make an object take up to 300 bytes of memory
+	maxPickle  = 16 << 20 // bytes
+	maxOps     = 1 << 19  // instructions
+	maxObjects = 1 << 17  // instructions that make an object, which takes up to 400 bytes of memory; a tensor has six
 	maxMarks   = 1 << 10  // marks that are open at the same time
 	maxLine    = 1 << 12  // bytes of an argument that ends with its line
 	maxInteger = 64       // bytes of a long integer
@@ -63,11 +64,19 @@ func makeArguments() (t [256]argument) {
 	return t
 }
 
+// makesObject are the instructions that make a container or an object.
+var makesObject = func() (t [256]bool) {
+	for _, op := range []byte("])}tldRoi\x81\x85\x86\x87\x8f\x91\x92") {
+		t[op] = true
+	}
+	return t
+}()
+
 // scan returns the length of the pickle that p begins with. It is an error if p ends
 // before it does, or if it has an instruction that is not known or is beyond the
 // limits. at is where p begins in its file, for the errors.
 func scan(p []byte, at int64) (int, error) {
-	marks := 0
+	marks, objects := 0, 0
 	for pos, ops := 0, 0; pos < len(p); ops++ {
 		op := p[pos]
 		fail := func(format string, args ...any) error {
@@ -88,8 +97,11 @@ func scan(p []byte, at int64) (int, error) {
 		case 't', 'l', 'd', 'u', 'e', 'o', 'i', '1', 0x90, 0x91:
 			marks--
 		}
-		if marks > maxMarks {
-			return 0, fail("want at most %d open marks, got more", maxMarks)
+		if makesObject[op] {
+			objects++
+		}
+		if marks > maxMarks || objects > maxObjects {
+			return 0, fail("want at most %d open marks and %d objects, got more", maxMarks, maxObjects)
 		}
 		pos += 1 + n
 	}

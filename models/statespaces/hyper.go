@@ -88,6 +88,7 @@ type Option func(*options)
 type options struct {
 	set     map[string]any
 	partial bool
+	without []string
 	err     error
 }
 
@@ -128,6 +129,17 @@ func PreNorm(yes bool) Option { return With(map[string]any{"prenorm": yes}) }
 // Partial lets Load leave parameters of the model as they are that the checkpoint
 // does not have, and tensors of the checkpoint that the model does not have.
 func Partial() Option { return func(o *options) { o.partial = true } }
+
+// Without leaves out of what is loaded the parameters whose names here begin with one of
+// prefixes, such as "decoder." for a model with other classes. It goes with Partial.
+func Without(prefixes ...string) Option {
+	return func(o *options) { o.without = append(o.without, prefixes...) }
+}
+
+// leaves says whether a parameter is left out.
+func (o *options) leaves(ours string) bool {
+	return slices.ContainsFunc(o.without, func(p string) bool { return strings.HasPrefix(ours, p) })
+}
 
 func newOptions(opts []Option) (*options, error) {
 	o := &options{set: map[string]any{}}

@@ -124,8 +124,8 @@ var (
 	blockName   = regexp.MustCompile(`^((?:[a-z]+\.)?(?:s4_layers|layers|blocks|s4_blocks))\.(\d{1,4})\.(.+)$`)
 	normName    = regexp.MustCompile(`^norms\.(\d{1,4})\.(.+)$`)
 	lastName    = regexp.MustCompile(`^(?:[a-z]+\.)?norm\.(?:norm\.)?([a-z_]+)$`)
-	encoderName = regexp.MustCompile(`^encoder\.(?:\d+\.)?([a-z]+)$`)
-	decoderName = regexp.MustCompile(`^decoder\.(?:\d+\.)?(?:output_transform\.)?([a-z]+)$`)
+	encoderName = regexp.MustCompile(`^encoder\.(?:\d+\.){0,2}([a-z]+)$`)
+	decoderName = regexp.MustCompile(`^decoder\.(?:\d+\.){0,2}(?:output_transform\.)?([a-z]+)$`)
 )
 
 // parts are the tensors of a part of a model: names by what the part calls them.

@@ -85,6 +85,14 @@ func (c *Checkpoint) load(into param.Source, opts []Option) (*param.Report, erro
 	if err != nil {
 		return nil, err
 	}
+	var left []string
+	ts = slices.DeleteFunc(ts, func(t safetensors.Tensor) bool {
+		if !o.leaves(t.Name) {
+			return false
+		}
+		left = append(left, t.Name)
+		return true
+	})
 	vars, err := variables(into)
 	if err != nil {
 		return nil, err
@@ -113,7 +121,7 @@ func (c *Checkpoint) load(into param.Source, opts []Option) (*param.Report, erro
 	if err != nil {
 		return nil, err
 	}
-	return &param.Report{Loaded: len(vars) - len(m.Missing), Missing: m.Missing, Left: append(in.theirs(m.Left), in.Unknown...)}, nil
+	return &param.Report{Loaded: len(vars) - len(m.Missing), Missing: m.Missing, Left: append(in.theirs(append(left, m.Left...)), in.Unknown...)}, nil
 }
 
 // variables lists the parameters and buffers of a model but for the random states of

@@ -282,6 +282,12 @@ func TestLoad(t *testing.T) {
 	}
 	_, err = c.Load(nil)
 	errorSays(t, "nil", err, "want a model, got nil")
+	// With a head of its own.
+	m = model(func(c *models.ClassifierConfig, _ *layers.BlockConfig, _ *layers.S4Config) { c.Classes = 7 })
+	r, err = c.Load(m, statespaces.Partial(), statespaces.Without("decoder."))
+	if err != nil || fmt.Sprint(r.Missing, r.Left) != "[decoder.weight decoder.bias] [model.decoder.weight model.decoder.bias]" {
+		t.Errorf("got %+v, %v", r, err)
+	}
 }
 
 // A model of another kind with the same names is loaded in part.
@@ -433,6 +439,23 @@ func TestNumbersThatAreNone(t *testing.T) {
 	})
 	_, err = ints.Model(G.NewGraph(), pre)
 	errorSays(t, "integers", err, "tensor s4_layers.1.D: want floats, got a []uint8")
+}
+
+// The state dict of any module becomes a file that layers can be loaded from.
+func TestWriteAsItIs(t *testing.T) {
+	c := read(t, "s4_bidirectional")
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	if err := c.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	l, err := layers.NewLinear(G.NewGraph(), tensor.Float32, layers.LinearConfig{In: 8, Out: 5}, layers.WithName("model.decoder"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := param.Loader{Partial: true}.Load(path, l)
+	if err != nil || r.Loaded != 2 || len(r.Missing) > 0 {
+		t.Errorf("got %+v, %v", r, err)
+	}
 }
 
 func TestFilesThatAreNone(t *testing.T) {

@@ -96,6 +96,16 @@ func (l Layout) Write(path string, m param.Source) error {
 	return nil
 }
 
+// Write writes the tensors of the checkpoint as they are to a safetensors file, of
+// whatever module they are: param.Loader puts those of torch.nn into layers. Halves
+// become float32, and complex numbers pairs of real ones.
+func (c *Checkpoint) Write(path string) error {
+	if err := safetensors.WriteFile(path, file(c.Tensors, map[string]string{"format": "pt"})); err != nil {
+		return fmt.Errorf("statespaces: %w", err)
+	}
+	return nil
+}
+
 // layoutFile is the file beside a model that has the layout of the checkpoint that it
 // is from.
 const layoutFile = "statespaces.json"
