@@ -350,6 +350,9 @@ func (r *reader) norm(p parts, ours string, width int) (layers.NormKind, error) 
 	if len(p) == 0 {
 		return "", nil
 	}
+	if _, scalar := p["s"]; scalar {
+		return "", fmt.Errorf("tensor %s: a layer norm of two numbers, m and s, as models with transposed true have it, is none of those here", r.theirs[p["s"]])
+	}
 	kind := layers.LayerNorm
 	want := fmt.Sprintf("(%d)", width)
 	errs := []error{

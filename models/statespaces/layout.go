@@ -126,7 +126,7 @@ func (n Name) theirs(ours safetensors.Tensor) ([]Tensor, error) {
 	}, nil
 }
 
-// scaled returns floats, negated if need be, or integers as they are.
+// scaled returns floats or integers as they are, or copies that are negated.
 func scaled(data any, negated bool) (any, error) {
 	switch d := data.(type) {
 	case []float32:
@@ -140,11 +140,12 @@ func scaled(data any, negated bool) (any, error) {
 }
 
 func negative[T float32 | float64](d []T, yes bool) []T {
-	out := slices.Clone(d)
-	if yes {
-		for i := range out {
-			out[i] = -out[i]
-		}
+	if !yes {
+		return d
+	}
+	out := make([]T, len(d))
+	for i := range out {
+		out[i] = -d[i]
 	}
 	return out
 }

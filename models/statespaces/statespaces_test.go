@@ -197,6 +197,10 @@ func TestDamagedStateDicts(t *testing.T) {
 		_, err := changed(read(t, c.checkpoint), c.change).Config(pre)
 		errorSays(t, want, err, want)
 	}
+	c := read(t, "s4_dplr")
+	c.Tensors = append(c.Tensors, statespaces.Tensor{Name: "norms.1.s", Dtype: "float32", Shape: []int{1}, Data: []float32{1}})
+	_, err := c.Config(pre)
+	errorSays(t, "a norm of scalars", err, "block 1: norm: tensor norms.1.s: a layer norm of two numbers")
 	for _, name := range []string{"s4_layers.0.layer.kernel.Q", "norms.0.scale", "classifier.weight"} {
 		c := read(t, "s4_dplr")
 		c.Tensors = append(c.Tensors, statespaces.Tensor{Name: name, Dtype: "float32", Shape: []int{1}, Data: []float32{1}})
@@ -213,7 +217,7 @@ func TestDamagedStateDicts(t *testing.T) {
 		}
 		return true
 	})
-	_, err := l.Config(pre)
+	_, err = l.Config(pre)
 	errorSays(t, "a length of 2^50", err, "LMax")
 }
 

@@ -34,7 +34,8 @@ func (c *Checkpoint) Layout(opts ...Option) (Layout, error) {
 // Tensors returns the parameters and buffers of a model as the tensors of a public
 // module, as load_state_dict takes them, and the extra ones of the layout. Floats keep
 // their type. It is an error if the model has something that the layout has no name
-// for, but for the random states of dropouts, or lacks something.
+// for, but for the random states of dropouts, or lacks something. The elements are those
+// of the model, in place, where the module does not store them otherwise.
 func (l Layout) Tensors(m param.Source) ([]Tensor, error) {
 	ts, err := l.tensors(m)
 	if err != nil {
