@@ -130,8 +130,9 @@ func PreNorm(yes bool) Option { return With(map[string]any{"prenorm": yes}) }
 // does not have, and tensors of the checkpoint that the model does not have.
 func Partial() Option { return func(o *options) { o.partial = true } }
 
-// Without leaves out of what is loaded the parameters whose names here begin with one of
-// prefixes, such as "decoder." for a model with other classes. It goes with Partial.
+// Without leaves the parameters of the model as they are whose names begin with one of
+// prefixes, such as "decoder." of a model with other classes. The report has them among
+// those that are missing, and the tensors of the checkpoint for them among those left.
 func Without(prefixes ...string) Option {
 	return func(o *options) { o.without = append(o.without, prefixes...) }
 }

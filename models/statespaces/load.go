@@ -85,18 +85,12 @@ func (c *Checkpoint) load(into param.Source, opts []Option) (*param.Report, erro
 	if err != nil {
 		return nil, err
 	}
-	var left []string
-	ts = slices.DeleteFunc(ts, func(t safetensors.Tensor) bool {
-		if !o.leaves(t.Name) {
-			return false
-		}
-		left = append(left, t.Name)
-		return true
-	})
-	vars, err := variables(into)
+	all, err := variables(into)
 	if err != nil {
 		return nil, err
 	}
+	ts, left := kept(o, ts, func(t safetensors.Tensor) string { return t.Name })
+	vars, missing := kept(o, all, func(v weights.Var) string { return v.Name })
 	m, err := weights.Compare(ts, vars)
 	if err != nil {
 		return nil, err
@@ -114,14 +108,26 @@ func (c *Checkpoint) load(into param.Source, opts []Option) (*param.Report, erro
 			err = s.Settle()
 		}
 		if err == nil {
-			err = in.limitBand(vars)
+			err = in.limitBand(all)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &param.Report{Loaded: len(vars) - len(m.Missing), Missing: m.Missing, Left: append(in.theirs(append(left, m.Left...)), in.Unknown...)}, nil
+	return &param.Report{Loaded: len(vars) - len(m.Missing), Missing: append(missing, m.Missing...), Left: append(in.theirs(append(left, m.Left...)), in.Unknown...)}, nil
+}
+
+// kept returns those that Without does not leave out, and the names of the others.
+func kept[T any](o *options, all []T, name func(T) string) (some []T, without []string) {
+	for _, x := range all {
+		if o.leaves(name(x)) {
+			without = append(without, name(x))
+		} else {
+			some = append(some, x)
+		}
+	}
+	return some, without
 }
 
 // variables lists the parameters and buffers of a model but for the random states of

@@ -288,7 +288,7 @@ func TestLoad(t *testing.T) {
 	errorSays(t, "nil", err, "want a model, got nil")
 	// With a head of its own.
 	m = model(func(c *models.ClassifierConfig, _ *layers.BlockConfig, _ *layers.S4Config) { c.Classes = 7 })
-	r, err = c.Load(m, statespaces.Partial(), statespaces.Without("decoder."))
+	r, err = c.Load(m, statespaces.Without("decoder."))
 	if err != nil || fmt.Sprint(r.Missing, r.Left) != "[decoder.weight decoder.bias] [model.decoder.weight model.decoder.bias]" {
 		t.Errorf("got %+v, %v", r, err)
 	}

@@ -110,7 +110,7 @@ func weightsIn(path string) (loadInto, error) {
 		return ours(filepath.Join(filepath.Dir(path), c.Tensors)), nil
 	}
 	if f, err := safetensors.ReadFile(path); err == nil {
-		if _, ok := f.Lookup("blocks.0.norm.weight"); ok || slices.ContainsFunc(f.Tensors, func(t safetensors.Tensor) bool { return strings.HasPrefix(t.Name, "blocks.") }) {
+		if slices.ContainsFunc(f.Tensors, func(t safetensors.Tensor) bool { return strings.HasPrefix(t.Name, "blocks.") }) {
 			return ours(path), nil
 		}
 	}
@@ -136,40 +136,16 @@ func ours(path string) loadInto {
 	}
 }
 
-// theirs loads a checkpoint of PyTorch. Without the last layer of the model it loads
-// that of the checkpoint into one that nobody reads.
+// theirs loads a checkpoint of PyTorch.
 func theirs(c *statespaces.Checkpoint) loadInto {
 	return func(m param.Source, without bool) error {
+		var opts []statespaces.Option
 		if without {
-			m = otherHead{m.(headless), headOf(c)}
+			opts = append(opts, statespaces.Without(headName))
 		}
-		_, err := c.Load(m)
+		_, err := c.Load(m, opts...)
 		return err
 	}
-}
-
-// otherHead is a model with another last layer.
-type otherHead struct {
-	headless
-	head []param.Param
-}
-
-// Params implements param.Source.
-func (m otherHead) Params() []param.Param { return append(m.headless.Params(), m.head...) }
-
-// headOf returns a last layer of the sizes of a checkpoint's.
-func headOf(c *statespaces.Checkpoint) []param.Param {
-	var ps []param.Param
-	g := G.NewGraph()
-	for _, t := range c.Tensors {
-		for _, name := range []string{"weight", "bias"} {
-			if strings.Contains(t.Name, headName) && strings.HasSuffix(t.Name, "."+name) && len(t.Shape) > 0 {
-				n := G.NewTensor(g, c.Dtype(), len(t.Shape), G.WithShape(t.Shape...), G.WithName(name), G.WithInit(G.Zeroes()))
-				ps = append(ps, param.Param{Name: headName + name, Node: n})
-			}
-		}
-	}
-	return ps
 }
 
 // wrong lists what a file does not have, and what it has besides, of the names that
