@@ -55,7 +55,7 @@ type output struct {
 }
 
 // newSession builds, differentiates and compiles a graph for batches like b, which
-// shares memory with others that run in turn.
+// has memory in common with others that run in turn.
 func newSession(m Model, rules param.Rules, mode task.Mode, b *task.Batch, memory *graphop.Arena) (s *session, err error) {
 	defer func() {
 		if err != nil {
@@ -79,6 +79,9 @@ func newSession(m Model, rules param.Rules, mode task.Mode, b *task.Batch, memor
 	}
 	if err := s.compile(mode); err != nil {
 		return nil, err
+	}
+	if memory == nil {
+		memory = new(graphop.Arena)
 	}
 	s.memory = memory.Add(graph.G)
 	return s, nil

@@ -27,7 +27,7 @@ type Trainer struct {
 	gradients Gradients
 	schedule  *Scheduler
 	sessions  map[sessionKey]*session
-	memory    graphop.Arena // of the sessions, which run in turn
+	memory    *graphop.Arena // of the sessions, which run in turn; nil: each has its own
 	dir       checkpointDir
 	now       func() time.Time
 
@@ -116,7 +116,7 @@ func New(cfg Config, m Model, train, val task.Dataset, opts ...Option) (*Trainer
 	if m == nil {
 		return nil, errors.New("train: want a model, got nil")
 	}
-	t := &Trainer{cfg: deepcopy.Of(cfg), model: m, sessions: make(map[sessionKey]*session),
+	t := &Trainer{cfg: deepcopy.Of(cfg), model: m, sessions: make(map[sessionKey]*session), memory: new(graphop.Arena),
 		dir: newCheckpointDir(cfg.CheckpointDir), now: time.Now}
 	for _, o := range opts {
 		o(t)
@@ -243,12 +243,13 @@ func (t *Trainer) session(mode task.Mode, b *task.Batch) (*session, error) {
 	if s, ok := t.sessions[key]; ok {
 		return s, nil
 	}
-	s, err := newSession(t.model, t.cfg.Rules, mode, b, &t.memory)
+	s, err := newSession(t.model, t.cfg.Rules, mode, b, t.memory)
 	if err != nil {
 		return nil, err
 	}
 	if mode == task.Training && len(s.states) > 0 && !t.cfg.InOrder {
-		return nil, fmt.Errorf("the graph carries the state %q from batch to batch: want Config.InOrder", s.states[0].Name)
+		err := fmt.Errorf("the graph carries the state %q from batch to batch: want Config.InOrder", s.states[0].Name)
+		return nil, errors.Join(err, s.close())
 	}
 	t.sessions[key] = s
 	return s, nil

@@ -75,14 +75,24 @@ func (a *Arena) Add(g *G.ExprGraph) *Share {
 	return s
 }
 
-// Bytes returns the size of the memory that the graphs share, in bytes: the slab,
-// and what has been taken beside it.
-func (a *Arena) Bytes() int {
-	n := len(a.slab)
+// Memory returns the memory that the graphs share: the slab, and what has been taken
+// beside it.
+func (a *Arena) Memory() [][]float64 {
+	var m [][]float64
+	if a.slab != nil {
+		m = append(m, a.slab)
+	}
 	for _, s := range a.shares {
-		for _, x := range s.extra {
-			n += len(x)
-		}
+		m = append(m, s.extra...)
+	}
+	return m
+}
+
+// Bytes returns its size in bytes.
+func (a *Arena) Bytes() int {
+	n := 0
+	for _, m := range a.Memory() {
+		n += len(m)
 	}
 	return n * sizeofFloat64
 }

@@ -338,6 +338,10 @@ func newTakeOp[T num.Float](b *backOp[T], which int, from, input *G.Node) *takeO
 	return t
 }
 
+// takeFrom and drop implement holder: it has the memory of its backOp.
+func (t *takeOp[T]) takeFrom(*Share) {}
+func (t *takeOp[T]) drop()           {}
+
 func (t *takeOp[T]) Do(...G.Value) (G.Value, error) { return t.of.value(t.which), nil }
 
 func (t *takeOp[T]) DiffWRT(int) []bool { return []bool{false} }

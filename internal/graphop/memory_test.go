@@ -42,7 +42,11 @@ func (c sum[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 
 // add applies sum, as a residual connection or with two gradients of its own.
 func add(square, residual bool, a, b *G.Node) (*G.Node, error) {
-	return graphop.Apply(graphop.Spec{Name: "test.Sum", Out: a.Shape(), Residual: residual, GradIsGout: residual && !square},
+	spec := graphop.Spec{Name: "test.Sum", Out: a.Shape(), Residual: residual, GradIsGout: residual && !square}
+	if !square {
+		spec.Unread = []int{0, 1}
+	}
+	return graphop.Apply(spec,
 		func() graphop.Core[float32] { return sum[float32]{square} },
 		func() graphop.Core[float64] { return sum[float64]{square} }, a, b)
 }

@@ -1,0 +1,80 @@
+package models_test
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"testing"
+
+	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/task"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// What a graph leaves in the memory that it shares is NaN in all tests.
+func TestMain(m *testing.M) {
+	graphop.Poison(true)
+	os.Exit(m.Run())
+}
+
+// lengthened is a data set of n examples whose lengths are those given, by turns.
+type lengthened struct {
+	n       int
+	lengths []int
+}
+
+func (d lengthened) Fields() []task.Field {
+	return []task.Field{task.Tokens(task.X, 0), task.Label(task.Target)}
+}
+func (d lengthened) Len() int         { return d.n }
+func (d lengthened) Length(i int) int { return d.lengths[i%len(d.lengths)] }
+func (d lengthened) Example(i int, row *task.Row) error {
+	tokens := make([]int, d.Length(i))
+	for t := range tokens {
+		tokens[t] = (i*t + i) % 5
+	}
+	row.Ints(task.X, tokens...)
+	row.Ints(task.Target, i%2)
+	return nil
+}
+
+// heapOf returns the memory in use, in bytes, with the trainer of a run of steps of 64
+// sequences, micro of them at a time, that has been evaluated too.
+func heapOf(t *testing.T, cfg models.ClassifierConfig, data lengthened, micro int, buckets ...int) uint64 {
+	t.Helper()
+	m := classifierOf(t, cfg)
+	c := train.Config{DType: train.Float32, Steps: data.n / 64, BatchSize: 64, MicroBatch: micro, LR: 0.001, Buckets: buckets, EvalEvery: 2}
+	tr, err := train.New(c, m, data, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	if _, err := tr.Fit(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC()
+	runtime.GC()
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	runtime.KeepAlive(tr)
+	return s.HeapAlloc
+}
+
+// A run with several lengths, and its evaluations, takes the memory of its largest
+// graph.
+func TestRunTakesTheMemoryOfItsLargestGraph(t *testing.T) {
+	block := layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 32, DState: 4}}
+	cfg := models.ClassifierConfig{Vocab: 5, Classes: 2, Stack: layers.StackConfig{Repeat: 2, Blocks: []layers.BlockConfig{block}}}
+	runtime.GC()
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for _, micro := range []int{0, 32} {
+		one := heapOf(t, cfg, lengthened{256, []int{256}}, micro, 256) - before.HeapAlloc
+		four := heapOf(t, cfg, lengthened{256, []int{256, 128, 160, 224}}, micro, 128, 160, 224, 256) - before.HeapAlloc
+		if four > one+one/4 {
+			t.Errorf("micro-batches of %d: one length takes %d bytes, four take %d", micro, one, four)
+		}
+	}
+}
