@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"context"
+	"math"
 	"os"
 	"runtime"
 	"testing"
@@ -75,6 +76,55 @@ func TestRunTakesTheMemoryOfItsLargestGraph(t *testing.T) {
 		four := heapOf(t, cfg, lengthened{256, []int{256, 128, 160, 224}}, micro, 128, 160, 224, 256) - before.HeapAlloc
 		if four > one+one/4 {
 			t.Errorf("micro-batches of %d: one length takes %d bytes, four take %d", micro, one, four)
+		}
+	}
+}
+
+// built is a classifier that records the batches that it is built for.
+type built struct {
+	*models.Classifier
+	rows map[task.Mode][]int
+}
+
+func (m built) Build(mode task.Mode, batch, length int) (*task.Graph, error) {
+	m.rows[mode] = append(m.rows[mode], batch)
+	return m.Classifier.Build(mode, batch, length)
+}
+
+// An evaluation has several micro-batches at a time, where they fit in the memory of
+// training, and gives what it gives with one.
+func TestEvaluationFollowsWhatFits(t *testing.T) {
+	block := layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 8, DState: 4}}
+	data := lengthened{32, []int{64, 40}}
+	run := func(depth, micro, eval int) (float64, int) {
+		m := built{classifierOf(t, models.ClassifierConfig{Vocab: 5, Classes: 2, Stack: layers.StackConfig{Repeat: depth, Blocks: []layers.BlockConfig{block}}}), map[task.Mode][]int{}}
+		c := train.Config{DType: train.Float32, Steps: 2, BatchSize: 16, MicroBatch: micro, EvalBatchSize: eval, LR: 0.001, Buckets: []int{40, 64}}
+		tr, err := train.New(c, m, data, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		r, err := tr.Fit(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := m.rows[task.Evaluation]
+		return r.Best.Val.Loss, rows[len(rows)-1]
+	}
+	want, _ := run(6, 1, 1)
+	for _, c := range []struct{ depth, micro, eval, low, high int }{
+		{6, 1, 0, 3, 15},  // more than one
+		{6, 8, 0, 16, 16}, // no more than a batch
+		{6, 2, 4, 4, 4},   // as it was told
+		{6, 0, 0, 16, 16}, // whole batches stay what they are
+		{1, 1, 0, 1, 2},   // there is no room
+	} {
+		loss, rows := run(c.depth, c.micro, c.eval)
+		if rows < c.low || rows > c.high {
+			t.Errorf("%d blocks, micro-batches of %d, EvalBatchSize %d: %d rows, want %d to %d", c.depth, c.micro, c.eval, rows, c.low, c.high)
+		}
+		if c.depth == 6 && !(math.Abs(loss-want) <= 1e-5*want) {
+			t.Errorf("micro-batches of %d, %d rows: loss %v, want %v", c.micro, rows, loss, want)
 		}
 	}
 }

@@ -71,7 +71,11 @@ type Config struct {
 	// a batch together, as batch normalisation does, it computes over those of a
 	// micro-batch. 0 means BatchSize.
 	MicroBatch int `json:"micro_batch,omitempty"`
-	// EvalBatchSize is that of an evaluation; 0 means MicroBatch, or BatchSize.
+	// EvalBatchSize is that of an evaluation, whose result does not depend on it
+	// beyond rounding. 0 means MicroBatch, or BatchSize, and where several
+	// micro-batches make a batch as many of them as fit in the memory of training:
+	// that follows from the model, not from the machine. With InOrder it is
+	// MicroBatch, or BatchSize: its rows are those of the streams.
 	EvalBatchSize int `json:"eval_batch_size,omitempty"`
 	// Buckets are the lengths that batches are padded to, ascending; nil means
 	// that of the longest sequence. See LoaderConfig.Buckets.

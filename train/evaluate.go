@@ -12,7 +12,7 @@ import (
 // validate evaluates on the validation data and draws the conclusions.
 func (t *Trainer) validate(ctx context.Context) error {
 	began := t.now()
-	val, err := t.evaluate(ctx, t.val)
+	val, err := t.evaluateVal(ctx)
 	if err != nil {
 		return fmt.Errorf("train: evaluation after step %d: %w", t.state.Step, err)
 	}
@@ -45,7 +45,7 @@ func (t *Trainer) validate(ctx context.Context) error {
 // data. It changes nothing. each, if there is one, is called with every batch and
 // what the model makes of it, which are valid until it returns.
 func (t *Trainer) Evaluate(ctx context.Context, ds task.Dataset, each ...func(out *task.Outputs, b *task.Batch) error) (Metrics, error) {
-	l, err := newLoader(ds, t.loaderConfig(false))
+	l, err := t.evalLoader(ds)
 	if err != nil {
 		return Metrics{}, fmt.Errorf("train: Evaluate: %w", err)
 	}
@@ -54,6 +54,18 @@ func (t *Trainer) Evaluate(ctx context.Context, ds task.Dataset, each ...func(ou
 		return Metrics{}, fmt.Errorf("train: Evaluate: %w", err)
 	}
 	return m, nil
+}
+
+// evaluateVal evaluates on the validation data.
+func (t *Trainer) evaluateVal(ctx context.Context) (Metrics, error) {
+	rows, err := t.evalBatch()
+	if err == nil && t.val.cfg.BatchSize != rows {
+		t.val, err = t.evalLoader(t.val.ds)
+	}
+	if err != nil {
+		return Metrics{}, err
+	}
+	return t.evaluate(ctx, t.val)
 }
 
 func (t *Trainer) evaluate(ctx context.Context, l *Loader, each ...func(out *task.Outputs, b *task.Batch) error) (Metrics, error) {

@@ -18,9 +18,8 @@ type LoaderConfig struct {
 	BatchSize int
 	// Buckets are the padded lengths that batches may have, ascending. Every
 	// batch holds sequences of similar length, padded to the smallest bucket
-	// that holds the longest. A model needs one graph for every bucket, with
-	// memory of its own, so a few are enough. nil means one bucket, the length
-	// of the longest example.
+	// that holds the longest. A model needs one graph for every bucket, so a few
+	// are enough. nil means one bucket, the length of the longest example.
 	Buckets []int
 	// Shuffle draws a new order of the examples for every epoch. Without it
 	// they come in their own order, bucket by bucket.

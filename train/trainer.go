@@ -28,6 +28,7 @@ type Trainer struct {
 	schedule  *Scheduler
 	sessions  map[sessionKey]*session
 	memory    *graphop.Arena // of the sessions, which run in turn; nil: each has its own
+	evalRows  int            // of a batch of an evaluation: see evalBatch; 0: not known yet
 	dir       checkpointDir
 	now       func() time.Time
 

@@ -165,6 +165,55 @@ func (s *Share) Close() {
 	}
 }
 
+// Kept returns a lower bound of what the graph needs, in bytes, before it has run: the
+// outputs that it keeps for its backward passes. It depends on the graph alone.
+func (s *Share) Kept() int {
+	n := 0
+	for _, h := range s.held {
+		if v, ok := h.(value); ok && v.isKept() {
+			n += v.bytes()
+		}
+	}
+	return n
+}
+
+// Forward returns what the outputs of a graph without backward passes need, in bytes:
+// the most that there is of them at a time. It depends on the graph alone.
+func (s *Share) Forward() (int, error) {
+	order, err := G.Sort(s.graph)
+	if err != nil {
+		return 0, err
+	}
+	live, most := 0, 0
+	left := make(map[value]int) // readers that have still to run
+	for _, n := range slices.Backward(order) {
+		v, ok := n.Op().(value)
+		if !ok {
+			continue
+		}
+		left[v] = v.lentTo()
+		live += v.bytes()
+		most = max(most, live)
+		for _, of := range v.givesBack() {
+			if left[of]--; left[of] == 0 {
+				live -= of.bytes()
+			}
+		}
+	}
+	return most, nil
+}
+
+// value is an op with an output.
+type value interface {
+	bytes() int
+	// isKept reports whether a backward pass reads the output.
+	isKept() bool
+	// lentTo returns the number of ops that give the output back, 0 if it is kept.
+	lentTo() int
+	// givesBack returns the ops whose outputs the op gives back.
+	givesBack() []value
+}
+
 // take returns memory for n elements, whose contents are unspecified: of the share,
 // or if that is nil, its own.
 func take[T num.Float](s *Share, n int) []T {

@@ -3,6 +3,7 @@ package graphop
 import (
 	"fmt"
 	"slices"
+	"unsafe"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -127,6 +128,30 @@ func (o *op[T]) outputReaders() int {
 		}
 	}
 	return count
+}
+
+// bytes, isKept, lentTo and givesBack implement value.
+func (o *op[T]) bytes() int { return o.shape.TotalSize() * int(unsafe.Sizeof(T(0))) }
+
+func (o *op[T]) isKept() bool {
+	for parents := o.node.Graph().To(o.node.ID()); parents.Next(); {
+		if b, ok := parents.Node().(*G.Node).Op().(*backOp[T]); ok && b.readsOutput(o.node) {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *op[T]) lentTo() int { return o.outputReaders() }
+
+func (o *op[T]) givesBack() []value {
+	var vs []value
+	for _, n := range o.in {
+		if of, ok := n.Op().(*op[T]); ok && !slices.Contains(vs, value(of)) {
+			vs = append(vs, of)
+		}
+	}
+	return vs
 }
 
 // outputReader is an op that gives back the outputs that it reads.

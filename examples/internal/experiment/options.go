@@ -234,7 +234,7 @@ func (o *options) trainFlags(fs *flag.FlagSet) {
 	fs.TextVar(&t.MaxDuration, "max-time", t.MaxDuration, "end in this `time` (9m30s), with fewer steps if need be; 0s: no bound")
 	fs.IntVar(&t.BatchSize, "batch", t.BatchSize, "sequences per step")
 	fs.IntVar(&t.MicroBatch, "micro-batch", t.MicroBatch, "sequences in memory at a time: a step adds up the gradients of -batch/-micro-batch parts, and is the same to rounding but for -norm batch, which normalises part by part; 0: -batch")
-	fs.IntVar(&t.EvalBatchSize, "eval-batch", t.EvalBatchSize, "sequences per step of an evaluation; 0: -micro-batch, or -batch")
+	fs.IntVar(&t.EvalBatchSize, "eval-batch", t.EvalBatchSize, "sequences per step of an evaluation; 0: -batch, or as many times -micro-batch as fit in the memory of training")
 	option.Ints(fs, "buckets", &t.Buckets, "comma-separated `lengths` that batches are padded to, and one more where the data are longer than those of the preset; empty: that of the longest sequence")
 	fs.Float64Var(&t.LR, "lr", t.LR, "peak learning rate")
 	fs.Float64Var(&t.WeightDecay, "wd", t.WeightDecay, "weight decay, of all but dt, A and B")
