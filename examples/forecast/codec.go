@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
@@ -30,8 +32,9 @@ type behind struct {
 }
 
 var (
-	_ experiment.Teller  = (*codec)(nil)
-	_ experiment.Plotter = (*codec)(nil)
+	_ experiment.Teller    = (*codec)(nil)
+	_ experiment.CSVTeller = (*codec)(nil)
+	_ experiment.Plotter   = (*codec)(nil)
 )
 
 // Read implements experiment.Codec: the last window of a CSV file is one example, from
@@ -113,6 +116,43 @@ func (c *codec) Tell(e experiment.Example, f experiment.Forecast) (any, error) {
 		t.Steps = append(t.Steps, s)
 	}
 	return t, nil
+}
+
+// TellCSV implements experiment.CSVTeller: a row for each step to come, of its file,
+// its time, and for each column that is forecast its number and its quantiles.
+func (c *codec) TellCSV(w io.Writer, first bool, e experiment.Example, f experiment.Forecast) error {
+	out := csv.NewWriter(w)
+	names := c.Encoding.Columns[:c.Encoding.Targets]
+	if first {
+		header := []string{"file", "time"}
+		for _, name := range names {
+			header = append(header, name)
+			for _, q := range c.Quantiles {
+				header = append(header, fmt.Sprintf("%s %g", name, q))
+			}
+		}
+		if err := out.Write(header); err != nil {
+			return err
+		}
+	}
+	v, err := c.Tell(e, f)
+	if err != nil {
+		return err
+	}
+	for _, s := range v.(told).Steps {
+		row := []string{f.Origin, s.Time}
+		for _, name := range names {
+			row = append(row, strconv.FormatFloat(s.Values[name], 'g', -1, 64))
+			for _, q := range c.Quantiles {
+				row = append(row, strconv.FormatFloat(s.Quantiles[name][fmt.Sprint(q)], 'g', -1, 64))
+			}
+		}
+		if err := out.Write(row); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
 }
 
 // mostColumns bounds the columns that a picture shows.

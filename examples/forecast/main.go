@@ -9,6 +9,7 @@
 //	go run ./examples/forecast -task electricity -data electricity.csv -preset paper
 //	go run ./examples/forecast -h                   every option
 //	go run ./examples/forecast predict -run runs/csv-small sales.csv      what follows the last row
+//	go run ./examples/forecast predict -run runs/csv-small -format csv sales.csv
 //
 // Errors are of standardised numbers, as papers report them, and in the units of the
 // file; beside them are those of forecasts that nothing is trained for. -out has a
@@ -31,7 +32,7 @@ var presets embed.FS
 // program is the command.
 var program = experiment.Program{
 	Name: "forecast", About: "Train a sequence model to forecast a series of numbers.",
-	Tasks: []experiment.Task{waves, csv, ett, electricity}, Presets: presets, Task: "waves", Preset: "small",
+	Tasks: []experiment.Task{waves, files, ett, electricity}, Presets: presets, Task: "waves", Preset: "small",
 }
 
 func main() { program.Main() }

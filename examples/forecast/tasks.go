@@ -22,7 +22,7 @@ import (
 // The tasks.
 var (
 	waves = forecast("waves", "two series of hours with days, weeks and trends, which are generated", "", "", func() series.Config { return series.Config{} })
-	csv   = forecast("csv", "a CSV file of your own",
+	files = forecast("csv", "a CSV file of your own",
 		"a CSV file: a column of time stamps, if there are any, and columns of numbers; or a .gz, .zip or folder of one",
 		"a CSV file", func() series.Config { return series.Config{} })
 	ett = forecast("ett", "electricity transformers: ETTh1 to ETTm2, 12, 4 and 4 months",
@@ -135,11 +135,6 @@ func (o *options) Validate() error {
 		return fmt.Errorf("-season: want >= 0, got %d", o.Season)
 	case o.Generated < 0 || o.Generated > most:
 		return fmt.Errorf("-generated: want 0 to %d, got %d", most, o.Generated)
-	}
-	for i, q := range o.Quantiles {
-		if !(q > 0 && q < 1) || i > 0 && q <= o.Quantiles[i-1] {
-			return fmt.Errorf("-quantiles: want numbers in (0, 1), ascending, got %v", o.Quantiles)
-		}
 	}
 	return fields.Speak(o.config().Validate())
 }

@@ -58,6 +58,11 @@ func TestNoRate(t *testing.T) {
 	if !strings.Contains(out, "no test at 0.5 of the sampling rate: ") || !strings.Contains(out, "it has no step size") {
 		t.Errorf("got\n%s", out)
 	}
+	for rate, want := range map[string]string{"0.5": "it has no step size", "0.25": "-rate: want one of the sampling rates that the data are there at, 1, 0.5, got 0.25"} {
+		if _, err := experimenttest.Run(t, t.Context(), program, "eval", "-run", dir, "-rate", rate); err == nil || !strings.HasPrefix(err.Error(), "-rate: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
 	out = experimenttest.MustRun(t, program, "-preset", "smoke", "-features", "mfcc", "-length", "1000", "-cache", t.TempDir(), "-out", dir, "-overwrite")
 	if strings.Contains(out, "of the sampling rate") || !strings.Contains(out, "test accuracy") {
 		t.Errorf("coefficients: got\n%s", out)

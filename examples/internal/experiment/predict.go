@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 
+	"github.com/gorgonia-s4/s4/examples/internal/option"
 	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train"
 )
@@ -47,10 +48,25 @@ type Teller interface {
 	Tell(e Example, f Forecast) (any, error)
 }
 
+// CSVTeller is a Codec that says forecasts as CSV, for predict -format csv.
+type CSVTeller interface {
+	// TellCSV writes the rows of a forecast for an example, and before the first
+	// of all, when first is true, their names.
+	TellCSV(w io.Writer, first bool, e Example, f Forecast) error
+}
+
+// The formats of what predict writes.
+const (
+	formatJSON = "json"
+	formatCSV  = "csv"
+)
+
 // prediction is what the command line of predict sets.
 type prediction struct {
 	*saved
 	stream       bool
+	format       string
+	told         int // forecasts that have been written as CSV
 	every, batch int
 	out          *bufio.Writer
 	line         *json.Encoder
@@ -63,12 +79,13 @@ type prediction struct {
 // predict writes what a model says of a user's own examples, a line of JSON for each.
 func (p *Program) predict(ctx context.Context, args []string, in io.Reader, out io.Writer) error {
 	fs := flag.NewFlagSet(p.Name, flag.ContinueOnError)
-	q := &prediction{out: bufio.NewWriter(out)}
+	q := &prediction{out: bufio.NewWriter(out), format: formatJSON}
 	q.line = json.NewEncoder(q.out)
 	q.line.SetEscapeHTML(false)
 	run := fs.String("run", "", "the `directory` of the run, or of its model")
 	fs.BoolVar(&q.stream, "stream", false, "read step by step, through the recurrence: the memory does not depend on the length")
 	fs.IntVar(&q.every, "every", 0, "with -stream, print what is predicted after every so many `steps` too; 0: at the end only")
+	option.Choice(fs, "format", &q.format, "of what is written, csv for forecasts of a task that has such", []string{formatJSON, formatCSV})
 	fs.IntVar(&q.batch, "batch", 32, "examples that are read at a time")
 	files, err := filesAfter(fs, args, func() {
 		usageOf(fs, out, p.Name+" predict -run DIR FILE...|-", "Write what the model of a run says of examples of your own, in JSON lines. - is standard input.")
@@ -88,6 +105,9 @@ func (p *Program) predict(ctx context.Context, args []string, in io.Reader, out 
 	}
 	if q.saved, err = p.open(*run); err != nil {
 		return err
+	}
+	if _, ok := q.codec.(CSVTeller); q.format == formatCSV && !ok {
+		return fmt.Errorf("-format: the task %s writes %s only", q.task.Name, formatJSON)
 	}
 	if err := q.prepare(); err != nil {
 		return err
@@ -277,6 +297,13 @@ func (q *prediction) forecast(e Example, step int, y, quantiles []float64) error
 			}
 			f.Quantiles = append(f.Quantiles, of)
 		}
+	}
+	if q.format == formatCSV {
+		q.told++
+		if err := q.codec.(CSVTeller).TellCSV(q.out, q.told == 1, e, f); err != nil {
+			return fmt.Errorf("%s: %w", e.Origin, err)
+		}
+		return nil
 	}
 	t, ok := q.codec.(Teller)
 	if !ok {

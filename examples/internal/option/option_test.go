@@ -85,6 +85,19 @@ func TestLists(t *testing.T) {
 			t.Errorf("%q: got %s, error %v, want %s", in, got, err, want)
 		}
 	}
+	for in, want := range map[string]string{
+		"0.1,2": "[0.1 2]", " 1e-3 , -2 ": "[0.001 -2]", "": "[]",
+		"1,x": `invalid value "1,x" for flag -parts: want finite numbers, got "x" (-h lists the options)`,
+		"NaN": `invalid value "NaN" for flag -parts: want finite numbers, got "NaN" (-h lists the options)`,
+	} {
+		fs := flag.NewFlagSet("test", flag.ContinueOnError)
+		var parts []float64
+		option.Floats(fs, "parts", &parts, "`parts`")
+		err := option.Parse(fs, []string{"-parts", in}, nil)
+		if got := fmt.Sprint(parts); err == nil && got != want || err != nil && err.Error() != want {
+			t.Errorf("%q: got %s, error %v, want %s", in, got, err, want)
+		}
+	}
 }
 
 func TestSpeak(t *testing.T) {
