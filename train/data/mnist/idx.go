@@ -33,8 +33,17 @@ func unzipped(r io.Reader) (io.Reader, error) {
 // gzip: Length bytes, row by row, valid until f returns. Images of another size,
 // another format, and a file that is shorter or longer than it says are errors.
 func ReadImages(r io.Reader, f func(i int, pixels []uint8) error) error {
+	return readImages(r, func(int) error { return nil }, f)
+}
+
+// readImages is ReadImages that first calls begin with the number of images that the
+// file says it has.
+func readImages(r io.Reader, begin func(n int) error, f func(i int, pixels []uint8) error) error {
 	z, n, err := open(r, imagesMagic, Side, Side)
 	if err != nil {
+		return err
+	}
+	if err := begin(n); err != nil {
 		return err
 	}
 	pixels := make([]uint8, Length)

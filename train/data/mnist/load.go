@@ -85,21 +85,31 @@ func load(ctx context.Context, path string, room data.Room) (*sets, error) {
 // part is one of the published files.
 type part struct {
 	name string
-	read func(r io.Reader) error
+	read func(r io.Reader, size int64) error // of so many bytes
 }
+
+// mostDeflated is how many times its size a file compressed by gzip can hold.
+const mostDeflated = 1032
 
 // parts returns the files that s is read from.
 func (s *sets) parts() (all []part) {
 	for i, m := range s.all() {
 		prefix := [2]string{"train", "t10k"}[i]
 		all = append(all,
-			part{prefix + "-images-idx3-ubyte", func(r io.Reader) error {
-				return ReadImages(r, func(_ int, pixels []uint8) error {
+			part{prefix + "-images-idx3-ubyte", func(r io.Reader, size int64) error {
+				begin := func(n int) error {
+					if int64(n)*Length > mostDeflated*size { // before there is memory for them
+						return fmt.Errorf("want a file of %d images, got %d bytes: %w", n, size, io.ErrUnexpectedEOF)
+					}
+					m.pixels = make([]uint8, 0, n*Length)
+					return nil
+				}
+				return readImages(r, begin, func(_ int, pixels []uint8) error {
 					m.pixels = append(m.pixels, pixels...)
 					return nil
 				})
 			}},
-			part{prefix + "-labels-idx1-ubyte", func(r io.Reader) error {
+			part{prefix + "-labels-idx1-ubyte", func(r io.Reader, _ int64) error {
 				return readLabels(r, func(v uint8) { m.labels = append(m.labels, v) })
 			}})
 	}
@@ -148,7 +158,7 @@ func readFolder(ctx context.Context, dir string) (*sets, error) {
 		if name == "" {
 			return nil, fmt.Errorf("%s: want a file %s, as it is or as .gz, got none", dir, p.name)
 		}
-		if err := data.ReadFile(name, func(r io.Reader, _ int64) error { return p.read(r) }); err != nil {
+		if err := data.ReadFile(name, p.read); err != nil {
 			return nil, err
 		}
 	}
@@ -174,7 +184,7 @@ func readArchive(ctx context.Context, file string, room data.Room) (*sets, error
 				return fmt.Errorf("want one file %s, got more", p.name)
 			}
 			seen[p.name] = true
-			return p.read(meter.Reader(m))
+			return p.read(meter.Reader(m), m.Size)
 		}
 		return nil
 	})

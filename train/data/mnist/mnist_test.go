@@ -285,6 +285,7 @@ func TestBadFiles(t *testing.T) {
 		{"text", "train-labels-idx1-ubyte", []byte("5 0 4 1 9 2"), "want an idx file that starts with"},
 		{"other size", "train-images-idx3-ubyte", idx(make([]uint8, 2*32*32), imagesMagic, 2, 32, 32), "want images of 28 x 28 pixels, got 32 x 32"},
 		{"hostile size", "train-images-idx3-ubyte", idx(nil, imagesMagic, 1<<32-1, Side, Side), "want at most 131072 elements, got 4294967295"},
+		{"more than there can be", "train-images-idx3-ubyte", idx(nil, imagesMagic, maxImages, Side, Side), "want a file of 131072 images, got 16 bytes"},
 		{"few labels", "train-labels-idx1-ubyte", idx([]uint8{1, 2}, labelsMagic, 2), "train: want as many labels as images, got 2 and 20"},
 		{"no test", "t10k-images-idx3-ubyte", idx(nil, imagesMagic, 0, Side, Side), "test: want as many labels as images, got 4 and 0"},
 		{"bad checksum", "train-images-idx3-ubyte", bad, "gzip: invalid checksum"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gorgonia-s4/s4/train/data"
 )
@@ -55,6 +56,10 @@ func (p *pictures) gather(ctx context.Context, n int, meter *data.Meter, one fun
 			p.packed = append(p.packed, b...)
 			p.ends = append(p.ends, len(p.packed))
 			p.labels = append(p.labels, labels[i])
+		}
+		if first == 0 { // the others are as large, nearly
+			p.packed = slices.Grow(p.packed, len(p.packed)*(n-m)/m*21/20)
+			p.ends, p.labels = slices.Grow(p.ends, n-m), slices.Grow(p.labels, n-m)
 		}
 	}
 	return nil

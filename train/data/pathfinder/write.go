@@ -53,6 +53,7 @@ func Write(ctx context.Context, dir string, cfg Config, room data.Room) error {
 	cfg = cfg.withDefaults()
 	_, difficulty := cfg.Difficulty.contour()
 	w := &writer{cfg: cfg, dir: filepath.Join(dir, cfg.setName(), difficulty), artists: cfg.artists(), params: published(cfg.Resolution, cfg.Difficulty)}
+	w.encoder.BufferPool = new(buffers)
 	w.meter = room.Meter("writing pictures to "+w.dir, int64(cfg.Pictures))
 	defer w.meter.Close()
 	if err := w.begin(); err != nil {
@@ -75,6 +76,18 @@ type writer struct {
 	encoder png.Encoder
 	meter   *data.Meter
 }
+
+// buffers is the memory of encoders.
+type buffers struct{ pool sync.Pool }
+
+// Get implements png.EncoderBufferPool.
+func (b *buffers) Get() *png.EncoderBuffer {
+	m, _ := b.pool.Get().(*png.EncoderBuffer) // nil makes the encoder get its own
+	return m
+}
+
+// Put implements png.EncoderBufferPool.
+func (b *buffers) Put(m *png.EncoderBuffer) { b.pool.Put(m) }
 
 // begin makes the folder, or finds out that it is the right one.
 func (w *writer) begin() error {
