@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	goimage "image"
 	"image/color"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
+	"github.com/gorgonia-s4/s4/examples/internal/experiment/experimenttest"
 	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train/data"
 	"github.com/gorgonia-s4/s4/train/data/pathfinder"
@@ -69,6 +71,21 @@ func TestContactSheet(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A user's own picture is predicted.
+func TestSmokeOfPictures(t *testing.T) {
+	for name, side := range map[string]int{"pathfinder": 32, "pathx": 64} {
+		file := filepath.Join(t.TempDir(), "mine.png")
+		f, err := os.Create(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(png.Encode(f, goimage.NewGray(goimage.Rect(0, 0, side, side))), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		experimenttest.Smoke(t, program, name, file)
 	}
 }
 

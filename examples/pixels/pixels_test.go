@@ -78,6 +78,21 @@ func TestSmoke(t *testing.T) {
 	}
 }
 
+// A user's own images are predicted, one of a file or many.
+func TestSmokeOfFiles(t *testing.T) {
+	digit := load(t, &mnistOptions{Order: mnist.Rows, Drawn: 40}).Train.(*mnist.Dataset).Picture(0)
+	for name, content := range map[string][]byte{
+		"pmnist": idx(slices.Concat(digit.Pix, digit.Pix), 0x803, 2, mnist.Side, mnist.Side),
+		"scifar": encode(t, image.NewRGBA(image.Rect(0, 0, cifar.Side, cifar.Side))),
+	} {
+		file := filepath.Join(t.TempDir(), "mine")
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		experimenttest.Smoke(t, program, name, file)
+	}
+}
+
 // idx makes a file of MNIST's format.
 func idx(elements []byte, header ...uint32) []byte {
 	var b []byte
