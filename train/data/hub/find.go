@@ -18,11 +18,15 @@ var folders = []string{"", "data", "plain_text", "default"}
 // shard is the name of a file of a split: its number, and how many there are.
 var shard = regexp.MustCompile(`^-([0-9]{5})-of-([0-9]{5})(?:-[0-9a-f]+)?\.parquet$`)
 
+// numbered is the name of a file in a folder that has the name of its split, as hubs
+// name those that they have made of other formats.
+var numbered = regexp.MustCompile(`^([0-9]{4})\.parquet$`)
+
 // Find returns the files of a split, such as train-00000-of-00002.parquet and
 // train-00001-of-00002.parquet, in order: in the folder path, or else in the folder
-// data, plain_text or default in it. A file SPLIT.parquet is a split of one file. nil
-// means that there are none; that some of them are missing, or that there are several
-// sets, is an error.
+// data, plain_text or default in it. A file SPLIT.parquet is a split of one file, and a
+// folder SPLIT may have files 0000.parquet, 0001.parquet, ... nil means that there are
+// none; that some of them are missing, or that there are several sets, is an error.
 func Find(path, split string) ([]string, error) {
 	for _, sub := range folders {
 		dir := filepath.Join(path, sub)
@@ -34,6 +38,9 @@ func Find(path, split string) ([]string, error) {
 			return nil, fmt.Errorf("hub: %w", err)
 		}
 		files, err := shards(dir, split, entries)
+		if err == nil && files == nil {
+			files, err = numberedIn(filepath.Join(dir, split))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("hub: %s: %w", dir, err)
 		}
@@ -75,4 +82,24 @@ func shards(dir, split string, entries []fs.DirEntry) ([]string, error) {
 		return nil, fmt.Errorf("want %d files of %q, got %d", of, split, len(files))
 	}
 	return slices.Clip(files), nil
+}
+
+// numberedIn returns the numbered files of a folder, nil if there is no such folder.
+func numberedIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, nil
+	}
+	var files []string
+	for _, e := range entries { // sorted
+		m := numbered.FindStringSubmatch(e.Name())
+		if m == nil || e.IsDir() {
+			continue
+		}
+		if number, _ := strconv.Atoi(m[1]); number != len(files) { // four digits
+			return nil, fmt.Errorf("want file %04d.parquet next, got %s", len(files), e.Name())
+		}
+		files = append(files, filepath.Join(dir, e.Name()))
+	}
+	return files, nil
 }

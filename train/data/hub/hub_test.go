@@ -68,27 +68,36 @@ func TestFind(t *testing.T) {
 	if _, err := hub.Find("testdata/make.py", "train"); err == nil {
 		t.Error("a file as the folder: no error")
 	}
-	for want, names := range map[string][]string{
-		"":                               {"train-00000-of-00002.parquet", "train-00001-of-00002.parquet", "train-x.parquet", "training-00000-of-00001.parquet", "test.parquet"},
-		"-":                              {"train.parquet", "train.txt"},
-		"- ":                             {"train-00000-of-00001-a09b74b3ef9c3b56.parquet"},
-		`want 2 files of "train", got 1`: {"train-00000-of-00002.parquet"},
-		`want file 1 of 3 of "train" next, got train-00002-of-00003.parquet`: {"train-00000-of-00003.parquet", "train-00002-of-00003.parquet"},
-		`want one set of files of "train", got one of 1 and one of 2`:        {"train-00000-of-00001.parquet", "train-00000-of-00002.parquet"},
-		`want file 0 of 1 of "train" next, got train-00001-of-00001.parquet`: {"train-00001-of-00001.parquet"},
+	for _, c := range []struct {
+		names string
+		files int
+		want  string // of an error
+	}{
+		{"train-00000-of-00002.parquet train-00001-of-00002.parquet train-x.parquet training-00000-of-00001.parquet test.parquet", 2, ""},
+		{"train.parquet train.txt", 1, ""},
+		{"train-00000-of-00001-a09b74b3ef9c3b56.parquet", 1, ""},
+		{"train/0000.parquet train/0001.parquet train/readme.parquet test/0000.parquet", 2, ""},
+		{"plain_text/train/0000.parquet", 1, ""},
+		{"train/0001.txt", 0, ""},
+		{"train-00000-of-00002.parquet", 0, `want 2 files of "train", got 1`},
+		{"train-00000-of-00003.parquet train-00002-of-00003.parquet", 0, `want file 1 of 3 of "train" next, got train-00002-of-00003.parquet`},
+		{"train-00000-of-00001.parquet train-00000-of-00002.parquet", 0, `want one set of files of "train", got one of 1 and one of 2`},
+		{"train-00001-of-00001.parquet", 0, `want file 0 of 1 of "train" next, got train-00001-of-00001.parquet`},
+		{"train/0000.parquet train/0002.parquet", 0, "want file 0001.parquet next, got 0002.parquet"},
 	} {
 		dir := t.TempDir()
-		for _, n := range names {
-			if err := os.WriteFile(filepath.Join(dir, n), nil, 0o644); err != nil {
+		for _, n := range strings.Fields(c.names) {
+			path := filepath.Join(dir, filepath.FromSlash(n))
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		files, err := hub.Find(dir, "train")
 		switch {
-		case len(want) < 3 && (err != nil || len(files) != 2-len(strings.TrimSpace(want))):
-			t.Errorf("%q: got %q, %v", names, files, err)
-		case len(want) >= 3 && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir)):
-			t.Errorf("%q: got error %v, want %q", names, err, want)
+		case c.want == "" && (err != nil || len(files) != c.files || !slices.IsSorted(files)):
+			t.Errorf("%s: got %q, %v", c.names, files, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), dir)):
+			t.Errorf("%s: got error %v, want %q", c.names, err, c.want)
 		}
 	}
 }
