@@ -18,7 +18,7 @@ import (
 
 // Limits on what is read.
 const (
-	maxText  = 16 << 20 // bytes of a review
+	maxText  = 4 << 20 // bytes of a review
 	maxTotal = 4 << 30  // bytes of all reviews
 )
 

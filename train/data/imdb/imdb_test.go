@@ -412,11 +412,11 @@ func (e *endless) Read(p []byte) (int, error) {
 
 func TestHugeReview(t *testing.T) {
 	r := newReviews()
-	if err := r.add(train, "x", 0, make([]byte, maxText+1)); err == nil || err.Error() != "want a review of at most 16777216 bytes, got 16777217" {
+	if err := r.add(train, "x", 0, make([]byte, maxText+1)); err == nil || err.Error() != "want a review of at most 4194304 bytes, got 4194305" {
 		t.Errorf("got error %v", err)
 	}
 	e := &endless{}
-	if err := r.readArray(t.Context(), e, "x"); err == nil || !strings.Contains(err.Error(), "review 0: want a review of at most 16777216 bytes, got more") || e.n > 7*maxText {
+	if err := r.readArray(t.Context(), e, "x"); err == nil || !strings.Contains(err.Error(), "review 0: want a review of at most 4194304 bytes, got more") || e.n > 7*maxText {
 		t.Errorf("got error %v after %d bytes", err, e.n)
 	}
 }
