@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
+	"github.com/gorgonia-s4/s4/examples/internal/experiment/experimenttest"
 	"github.com/gorgonia-s4/s4/report"
 	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train/data/text"
@@ -109,6 +110,16 @@ func TestTextTaskOfATrainedModel(t *testing.T) {
 	if task(filepath.Join(anew, "run")) == task(run) {
 		t.Error("the same vocabulary without -init-from")
 	}
+}
+
+func TestSmokeOfTexts(t *testing.T) {
+	dir := writeAll(t, t.TempDir(), map[string]string{
+		"texts.txt": "a dull film\n{\"text\": \"superb, naïve\", \"label\": \"positive\"}\n\x00\xff\n",
+		"pairs.txt": "a dull film\ta fine film\n{\"text1\": \"superb\", \"text2\": \"lovely\", \"label\": 1}\n",
+	})
+	experimenttest.Smoke(t, program, "text", filepath.Join(dir, "texts.txt"))
+	experimenttest.Smoke(t, program, "text", filepath.Join(dir, "texts.txt"), "-data", writeIMDB(t), "-level", "byte")
+	experimenttest.Smoke(t, program, "retrieval", filepath.Join(dir, "pairs.txt"))
 }
 
 func TestTextTaskErrors(t *testing.T) {
