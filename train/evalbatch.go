@@ -31,7 +31,7 @@ func (t *Trainer) evalBatch() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	evaluation, err := newSession(t.model, task.Evaluation, b, nil)
+	evaluation, err := newSession(t.model, t.cfg.Rules, task.Evaluation, b, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -19,7 +19,7 @@ import (
 // Limits on what is read.
 const (
 	maxText  = 4 << 20 // bytes of a review
-	maxTotal = 4 << 30  // bytes of all reviews
+	maxTotal = 4 << 30 // bytes of all reviews
 )
 
 // add appends a review, which is cleaned.
