@@ -319,6 +319,16 @@ func TestInitFrom(t *testing.T) {
 	}
 }
 
+// What S4 is tuned to may be shorter than what a run that goes on from it reads.
+func TestInitFromShorter(t *testing.T) {
+	dir := trained(t, "-model", "s4")
+	next := trained(t, "-model", "s4", "-longest", "40", "-init-from", dir)
+	if out := must(t, "-out", next, "-model", "s4", "-longest", "40", "-init-from", dir, "-resume"); !strings.Contains(out, "finished after 4 steps") {
+		t.Errorf("-resume: got\n%s", out)
+	}
+	must(t, "eval", "-run", dir, "-cache", dir, "-data", write(t, `{"x": [`+strings.Repeat("1, ", 50)+`1], "target": 1}`))
+}
+
 // Parameters of every kind are frozen, and have rates, by their names.
 func TestFreezeAndRate(t *testing.T) {
 	for _, kind := range []string{"s4", "lstm", "transformer", "tcn", "longconv", "gain"} {
