@@ -122,27 +122,16 @@ func (r *training) close() {
 	}
 }
 
-// test measures the best model on the test data, and saves it.
+// test measures the best model on the test data, saves it, and says what it can.
 func (r *training) test(ctx context.Context, result *train.Result) error {
 	if result.Best != nil {
 		if err := r.tr.LoadBest(); err != nil {
 			return err
 		}
 	}
-	name := r.headline().Name()
-	var test *report.Test
-	if r.data.Test != nil {
-		t := newTester(r.data, "test", r.data.Test)
-		began := time.Now()
-		m, err := r.tr.Evaluate(ctx, r.data.Test, t.add)
-		if err != nil {
-			return explain(ctx, err, "in the test; the training is finished and saved, and -resume repeats the test")
-		}
-		took := time.Since(began)
-		if err := t.explain(r.model); err != nil {
-			fmt.Fprintln(r.out, "warning: it is not known which steps counted:", err)
-		}
-		test = t.result(m, took)
+	test, err := r.measure(ctx)
+	if err != nil {
+		return explain(ctx, err, "in the test; the training is finished and saved, and -resume repeats the test")
 	}
 	if err := r.saveModel(r.dir); err != nil {
 		return err
@@ -152,13 +141,8 @@ func (r *training) test(ctx context.Context, result *train.Result) error {
 			return err
 		}
 	}
-	fmt.Fprintf(r.out, "\n%s after %d steps", result.Reason, result.Steps)
-	if result.Best != nil {
-		fmt.Fprintf(r.out, "; best validation %s at step %d", show(name, result.Best.Val.Value(name)), result.Best.Step)
-	}
-	fmt.Fprintln(r.out)
+	r.tell(result, test)
 	if test != nil {
-		fmt.Fprintf(r.out, "test %s (%d examples), loss %.4f%s\n", values(r.data.Metrics, test.Metrics), test.Examples, test.Metrics.Loss, floor(test))
 		if err := r.testRates(ctx, test); err != nil {
 			return err
 		}
@@ -168,6 +152,36 @@ func (r *training) test(ctx context.Context, result *train.Result) error {
 	}
 	fmt.Fprintf(r.out, "model in %s, %s in all\n", r.dir, time.Since(r.began).Round(time.Second))
 	return r.page()
+}
+
+// measure measures the model on the test data, nil if there are none.
+func (r *training) measure(ctx context.Context) (*report.Test, error) {
+	if r.data.Test == nil {
+		return nil, nil
+	}
+	t := newTester(r.data, "test", r.data.Test)
+	began := time.Now()
+	m, err := r.tr.Evaluate(ctx, r.data.Test, t.add)
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(began)
+	if err := t.explain(r.model); err != nil {
+		fmt.Fprintln(r.out, "warning: it is not known which steps counted:", err)
+	}
+	return t.result(m, took), nil
+}
+
+// tell says how the run ended and what the model can.
+func (r *training) tell(result *train.Result, test *report.Test) {
+	fmt.Fprintf(r.out, "\n%s after %d steps", result.Reason, result.Steps)
+	if name := r.headline().Name(); result.Best != nil {
+		fmt.Fprintf(r.out, "; best validation %s at step %d", show(name, result.Best.Val.Value(name)), result.Best.Step)
+	}
+	fmt.Fprintln(r.out)
+	if test != nil {
+		fmt.Fprintf(r.out, "test %s (%d examples), loss %.4f%s\n", values(r.data.Metrics, test.Metrics), test.Examples, test.Metrics.Loss, floor(test))
+	}
 }
 
 // headline is the metric that chooses the best model.
