@@ -189,7 +189,7 @@ func (q *prediction) read(ctx context.Context, r io.Reader, name string) error {
 }
 
 // keptGraphs is the number of lengths of which graphs are kept.
-const keptGraphs = 4
+const keptGraphs = 16
 
 // flush predicts the examples that are pending, as one batch.
 func (q *prediction) flush(ctx context.Context) error {
