@@ -48,12 +48,24 @@ type catalog struct {
 	labels  []int32
 	lists   [][]string // of Speech Commands: lines of the validation and of the test list
 	listed  []uint8    // the part that the lists have each recording in
+
+	sizes map[string]int64 // of the files in bytes, while they are read
+}
+
+// bytes returns how many bytes the samples of a file have, if they have 16 bits and
+// are cut to a length.
+func (c *catalog) bytes(name string, length int) int64 {
+	n := max(0, c.sizes[name]-headerSize)
+	if length > 0 {
+		n = min(n, 2*int64(length))
+	}
+	return n
 }
 
 // survey walks through a folder or an archive for the names of the recordings of
 // the classes, without reading them.
 func survey(ctx context.Context, root string, cfg Config) (*catalog, error) {
-	c := &catalog{lists: make([][]string, 2)}
+	c := &catalog{lists: make([][]string, 2), sizes: map[string]int64{}}
 	err := data.Walk(ctx, root, data.Limits{File: maxBytes}, func(m data.Member) error {
 		switch i := slices.Index([]string{valList, testList}, path.Base(m.Name)); {
 		case i >= 0:
@@ -64,7 +76,7 @@ func survey(ctx context.Context, root string, cfg Config) (*catalog, error) {
 			c.lists[i] = list
 			return err
 		case isRecording(m.Name):
-			c.names = append(c.names, m.Name)
+			c.names, c.sizes[m.Name] = append(c.names, m.Name), m.Size
 		}
 		return nil
 	})

@@ -176,8 +176,8 @@ func (l *loader) kept(all func() (*store, error)) (*store, error) {
 
 // Recordings that are decoded together: so many, or of so many bytes.
 const (
-	batchFiles = 1024
-	batchBytes = 32 << 20
+	batchFiles = 256
+	batchBytes = 4 << 20
 )
 
 // reading is a walk through the recordings.
@@ -203,11 +203,14 @@ type encoded struct {
 // read reads the wanted recordings of a catalog.
 func (l *loader) read(c *catalog, wanted []bool) (*store, error) {
 	r := &reading{l: l, s: newStore(c, 1), index: map[string]int{}, encode: newEncoding(l.cfg, l.cfg.Rate)}
+	var bytes int64 // of samples, if they have 16 bits
 	for i, n := range c.names {
 		if wanted[i] {
 			r.index[n] = i
+			bytes += c.bytes(n, l.cfg.Length)
 		}
 	}
+	r.s.samples = make([]byte, 0, bytes)
 	r.meter = l.room.Meter("reading recordings", int64(len(r.index)))
 	defer r.meter.Close()
 	err := data.Walk(l.ctx, l.path, data.Limits{File: maxBytes}, r.member)
@@ -217,8 +220,8 @@ func (l *loader) read(c *catalog, wanted []bool) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(r.index) > 0 {
-		for n := range r.index {
+	for _, n := range c.names {
+		if _, left := r.index[n]; left {
 			return nil, fmt.Errorf("%s: want a file %s, got none: it has gone while it was read", l.path, n)
 		}
 	}

@@ -23,6 +23,7 @@ type store struct {
 // newStore returns one without recordings.
 func newStore(c *catalog, width int) *store {
 	s := &store{catalog: *c, width: width, at: make([]int64, len(c.names)), lengths: make([]int32, len(c.names))}
+	s.sizes = nil
 	for i := range s.at {
 		s.at[i] = -1
 	}

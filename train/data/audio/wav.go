@@ -56,64 +56,65 @@ func ReadWAV(r io.Reader) (*Wave, error) {
 	return decode(file)
 }
 
-// decode is ReadWAV of a file in memory.
+// decode is ReadWAV of a file in memory, which it changes.
 func decode(file []byte) (*Wave, error) {
 	if len(file) > maxBytes {
 		return nil, fmt.Errorf("want a WAV file of at most %d bytes, got more", maxBytes)
 	}
-	h, samples, err := chunks(file)
+	h, at, size, err := chunks(file)
 	if err != nil {
 		return nil, err
 	}
-	ints, err := decodeInts(h, samples)
-	if err != nil {
-		return nil, err
-	}
-	w := &Wave{Rate: int(h.rate), Samples: make([]float32, len(ints)/h.channels)}
-	if h.format == formatFloat {
-		return w, w.mixFloats(ints, h.channels)
-	}
-	w.mix(ints, h)
-	return w, nil
+	w := &Wave{Rate: int(h.rate), Samples: make([]float32, 0, size/h.frame())}
+	err = h.decodeBlocks(file, at, size, func(ints []int) error {
+		if h.format == formatFloat {
+			return w.mixFloats(ints, h.channels)
+		}
+		w.mix(ints, h)
+		return nil
+	})
+	return w, err
 }
 
 // chunks finds the format and the samples of a WAV file (RIFF, IBM and Microsoft
 // 1991): after 12 bytes follow chunks, each an identifier of four bytes, a size of
-// four, and so many bytes, one more if they are odd.
-func chunks(file []byte) (h header, samples []byte, err error) {
+// four, and so many bytes, one more if they are odd. It returns where the samples
+// begin, which is headerSize or later, and how many bytes they are.
+func chunks(file []byte) (h header, at, size int, err error) {
+	fail := func(format string, args ...any) (header, int, int, error) {
+		return h, 0, 0, fmt.Errorf(format, args...)
+	}
 	if len(file) < 12 || string(file[:4]) != "RIFF" || string(file[8:12]) != "WAVE" {
-		return h, nil, fmt.Errorf("want a WAV file, which starts with %q, a size and %q, got %d bytes that start with %q", "RIFF", "WAVE", len(file), file[:min(12, len(file))])
+		return fail("want a WAV file, which starts with %q, a size and %q, got %d bytes that start with %q", "RIFF", "WAVE", len(file), file[:min(12, len(file))])
 	}
 	known := false
-	for at := 12; len(file)-at >= 8; {
-		id, size := string(file[at:at+4]), int64(binary.LittleEndian.Uint32(file[at+4:]))
+	for at = 12; len(file)-at >= 8; {
+		id, want := string(file[at:at+4]), binary.LittleEndian.Uint32(file[at+4:])
 		at += 8
-		have := int64(len(file) - at)
-		if id == "data" && size == unknownSize {
-			size = have
+		if size = len(file) - at; id != "data" || want != unknownSize {
+			if int64(want) > int64(size) {
+				return fail("offset %d: chunk %q: want the %d bytes of its header, got %d: cut off?", at, id, want, size)
+			}
+			size = int(want)
 		}
-		if size > have {
-			return h, nil, fmt.Errorf("offset %d: chunk %q: want the %d bytes of its header, got %d: cut off?", at, id, size, have)
-		}
-		body := file[at : at+int(size)]
 		switch id {
 		case "fmt ":
-			if h, err = readHeader(body); err != nil {
-				return h, nil, fmt.Errorf("offset %d: chunk %q: %w", at, id, err)
+			if h, err = readHeader(file[at : at+size]); err != nil {
+				return fail("offset %d: chunk %q: %w", at, id, err)
 			}
 			known = true
 		case "data":
 			if !known {
-				return h, nil, fmt.Errorf("offset %d: want a chunk %q before %q", at, "fmt ", id)
+				return fail("offset %d: want a chunk %q before %q", at, "fmt ", id)
 			}
 			if err := h.check(size); err != nil {
-				return h, nil, fmt.Errorf("offset %d: chunk %q: %w", at, id, err)
+				return fail("offset %d: chunk %q: %w", at, id, err)
 			}
-			return h, body, nil
+			return h, at, size, nil
 		}
-		at += int(size) + int(size)%2
+		at += size + size%2
 	}
-	return h, nil, errors.New("want chunks \"fmt \" and \"data\", got none of samples")
+	return fail("want chunks %q and %q, got none of samples", "fmt ", "data")
 }
 
 // readHeader reads the chunk "fmt ".
@@ -151,8 +152,8 @@ func readHeader(b []byte) (h header, err error) {
 func (h header) frame() int { return h.channels * h.depth / 8 }
 
 // check reports samples of so many bytes that are none, or not whole.
-func (h header) check(size int64) error {
-	switch frame := int64(h.frame()); {
+func (h header) check(size int) error {
+	switch frame := h.frame(); {
 	case size == 0:
 		return errors.New("want at least one sample, got none")
 	case size%frame != 0:
@@ -161,66 +162,87 @@ func (h header) check(size int64) error {
 	return nil
 }
 
-// decodeInts decodes samples: the integers, or the bits of the floats. The decoder
-// is given a header that has been checked and nothing else, as it would allocate for
-// what other chunks say of themselves.
-func decodeInts(h header, samples []byte) ([]int, error) {
-	const headerSize = 44
-	file := make([]byte, 0, headerSize+len(samples))
+// headerSize is the size of what is before the samples of the simplest WAV file, and
+// the least of any.
+const headerSize = 44
+
+// putHeader makes the bytes before the samples, of which there are as many, the header
+// of a file that has nothing else.
+func (h header) putHeader(b []byte, samples int) {
 	le := binary.LittleEndian
-	file = append(file, "RIFF"...)
-	file = le.AppendUint32(file, uint32(headerSize-8+len(samples)))
-	file = append(file, "WAVEfmt "...)
-	file = le.AppendUint32(file, 16)
-	file = le.AppendUint16(file, formatPCM)
-	file = le.AppendUint16(file, uint16(h.channels))
-	file = le.AppendUint32(file, h.rate)
-	file = le.AppendUint32(file, h.rate*uint32(h.frame()))
-	file = le.AppendUint16(file, uint16(h.frame()))
-	file = le.AppendUint16(file, uint16(h.depth))
-	file = append(file, "data"...)
-	file = le.AppendUint32(file, uint32(len(samples)))
-	file = append(file, samples...)
-	buf := &goaudio.IntBuffer{Data: make([]int, len(samples)*8/h.depth)}
-	n, err := wav.NewDecoder(bytes.NewReader(file)).PCMBuffer(buf)
-	if err != nil {
-		return nil, err
-	}
-	if n != len(buf.Data) {
-		return nil, fmt.Errorf("want %d samples, got %d", len(buf.Data), n)
-	}
-	return buf.Data, nil
+	copy(b, "RIFF")
+	le.PutUint32(b[4:], uint32(headerSize-8+samples))
+	copy(b[8:], "WAVEfmt ")
+	le.PutUint32(b[16:], 16)
+	le.PutUint16(b[20:], formatPCM)
+	le.PutUint16(b[22:], uint16(h.channels))
+	le.PutUint32(b[24:], h.rate)
+	le.PutUint32(b[28:], h.rate*uint32(h.frame()))
+	le.PutUint16(b[32:], uint16(h.frame()))
+	le.PutUint16(b[34:], uint16(h.depth))
+	copy(b[36:], "data")
+	le.PutUint32(b[40:], uint32(samples))
 }
 
-// mix fills the samples with the means of the channels' integers, divided by the
-// largest: 1 << (depth - 1). Samples of 8 bits have no sign, and 128 is silence.
+// blockSteps is how many steps of all channels are decoded at a time.
+const blockSteps = 4096
+
+// decodeBlocks decodes the samples of a file that begin at an offset, and calls f with
+// the integers of some steps, or the bits of the floats. The decoder is given a header
+// that has been checked and nothing else, as it would allocate for what other chunks
+// say of themselves: it replaces what is before the samples in file.
+func (h header) decodeBlocks(file []byte, at, size int, f func(ints []int) error) error {
+	file = file[at-headerSize : at+size]
+	h.putHeader(file, size)
+	d := wav.NewDecoder(bytes.NewReader(file))
+	steps := size / h.frame()
+	buf := &goaudio.IntBuffer{Data: make([]int, h.channels*min(steps, blockSteps))}
+	for steps > 0 {
+		buf.Data = buf.Data[:h.channels*min(steps, blockSteps)]
+		n, err := d.PCMBuffer(buf)
+		if err == nil && n != len(buf.Data) {
+			err = fmt.Errorf("want %d samples, got %d", len(buf.Data), n)
+		}
+		if err == nil {
+			err = f(buf.Data)
+		}
+		if err != nil {
+			return err
+		}
+		steps -= n / h.channels
+	}
+	return nil
+}
+
+// mix appends the means of the channels' integers, divided by the largest:
+// 1 << (depth - 1). Samples of 8 bits have no sign, and 128 is silence.
 func (w *Wave) mix(ints []int, h header) {
 	silence := 0
 	if h.depth == 8 {
 		silence = 128
 	}
 	scale := 1 / (float64(int64(1)<<(h.depth-1)) * float64(h.channels))
-	for i := range w.Samples {
+	for ; len(ints) > 0; ints = ints[h.channels:] {
 		sum := 0
-		for _, v := range ints[i*h.channels : (i+1)*h.channels] {
+		for _, v := range ints[:h.channels] {
 			sum += v - silence
 		}
-		w.Samples[i] = float32(float64(sum) * scale)
+		w.Samples = append(w.Samples, float32(float64(sum)*scale))
 	}
 }
 
-// mixFloats fills the samples with the means of the channels' floats.
+// mixFloats appends the means of the channels' floats.
 func (w *Wave) mixFloats(bits []int, channels int) error {
-	for i := range w.Samples {
+	for ; len(bits) > 0; bits = bits[channels:] {
 		sum := 0.0
-		for c, b := range bits[i*channels : (i+1)*channels] {
+		for c, b := range bits[:channels] {
 			v := math.Float32frombits(uint32(int32(b)))
 			if v-v != 0 {
-				return fmt.Errorf("sample %d of channel %d: want a finite number, got %v", i, c, v)
+				return fmt.Errorf("sample %d of channel %d: want a finite number, got %v", len(w.Samples), c, v)
 			}
 			sum += float64(v)
 		}
-		w.Samples[i] = clamp(float32(sum / float64(channels)))
+		w.Samples = append(w.Samples, clamp(float32(sum/float64(channels))))
 	}
 	return nil
 }
@@ -234,26 +256,13 @@ func WriteWAV(w io.Writer, wave *Wave) error {
 	if wave.Rate < 1 || wave.Rate > MaxRate {
 		return fmt.Errorf("audio: want a rate of 1 to %d samples a second, got %d", MaxRate, wave.Rate)
 	}
-	if 2*len(wave.Samples) > maxBytes-44 {
-		return fmt.Errorf("audio: want at most %d samples, got %d", (maxBytes-44)/2, len(wave.Samples))
+	if 2*len(wave.Samples) > maxBytes-headerSize {
+		return fmt.Errorf("audio: want at most %d samples, got %d", (maxBytes-headerSize)/2, len(wave.Samples))
 	}
-	file := append([]byte("RIFF"), make([]byte, 40+2*len(wave.Samples))...)
-	le := binary.LittleEndian
-	le.PutUint32(file[4:], uint32(len(file)-8))
-	copy(file[8:], "WAVEfmt ")
-	le.PutUint32(file[16:], 16)
-	le.PutUint16(file[20:], formatPCM)
-	le.PutUint16(file[22:], 1)
-	le.PutUint32(file[24:], uint32(wave.Rate))
-	le.PutUint32(file[28:], uint32(2*wave.Rate))
-	le.PutUint16(file[32:], 2)
-	le.PutUint16(file[34:], 16)
-	copy(file[36:], "data")
-	le.PutUint32(file[40:], uint32(2*len(wave.Samples)))
-	for i, v := range wave.Samples {
-		le.PutUint16(file[44+2*i:], uint16(quantize(v)))
-	}
-	_, err := w.Write(file)
+	h := header{formatPCM, 1, uint32(wave.Rate), 16}
+	file := make([]byte, headerSize, headerSize+2*len(wave.Samples))
+	h.putHeader(file, 2*len(wave.Samples))
+	_, err := w.Write(appendSamples(file, wave.Samples))
 	return err
 }
 
