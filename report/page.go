@@ -202,6 +202,10 @@ func (p *page) addTest(t *Test) error {
 	for _, s := range t.Metrics.Scores {
 		p.TestFacts = append(p.TestFacts, fact{s.Name, shown(s.Name, s.Value)})
 	}
+	for _, at := range t.Rates {
+		name := t.headline()
+		p.TestFacts = append(p.TestFacts, fact{fmt.Sprintf("%s at %s of the sampling rate", name, significant(at.Rate)), shown(name, at.Metrics.Value(name))})
+	}
 	if t.Seconds > 0 {
 		p.TestFacts = append(p.TestFacts, fact{"time", duration(t.Seconds)})
 	}

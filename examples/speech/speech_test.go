@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -21,10 +22,27 @@ import (
 	"github.com/gorgonia-s4/s4/train/data/audio"
 )
 
-func TestPresets(t *testing.T) { experimenttest.Presets(t, program) }
+// All presets of two tasks go with every model; those of the others are the same models.
+func TestPresets(t *testing.T) {
+	p := program
+	p.Tasks = []experiment.Task{tones, sc10}
+	experimenttest.Presets(t, p)
+	for _, task := range program.Tasks {
+		for _, preset := range program.PresetNames(task.Name) {
+			if _, err := program.Check([]string{"-task", task.Name, "-preset", preset}, 1000, 3000); err != nil {
+				t.Error(err)
+			}
+		}
+		if want, got := []string{"small", "paper", "smoke"}, program.PresetNames(task.Name); !slices.Equal(got, want) {
+			t.Errorf("%s: presets %q, want %q", task.Name, got, want)
+		}
+	}
+}
 
 func TestEveryOption(t *testing.T) {
-	experimenttest.EveryOption(t, program, map[string][]string{
+	p := program
+	p.Tasks = []experiment.Task{tones, digits}
+	experimenttest.EveryOption(t, p, map[string][]string{
 		"length": {"0", "1", "16000"}, "subsample": {"1", "2"}, "sample-rate": {"0", "8000"}, "speaker": {"", "theo"}, "generated": {"0", "100"},
 	})
 }
@@ -45,8 +63,60 @@ func TestSmoke(t *testing.T) {
 			t.Errorf("%s: says of words that they are none: %t in\n%s", task.Name, !own, out)
 		}
 		test, err := report.ReadTest(dir)
+		again := experimenttest.MustRun(t, program, "eval", "-run", dir, "-rate", "0.5")
+		if line := regexp.MustCompile(`accuracy [0-9.]+ %`).FindString(out[strings.Index(out, "nothing trained for it"):]); !strings.Contains(again, "test "+line) {
+			t.Errorf("%s: eval -rate 0.5 says\n%s\nwant %s", task.Name, again, line)
+		}
 		if err != nil || len(test.Rates) != 1 || test.Rates[0].Rate != 0.5 || test.Rates[0].Metrics.Count != test.Metrics.Count || test.Rates[0].Metrics.Loss == test.Metrics.Loss {
 			t.Errorf("%s: test.json: %+v, %v", task.Name, test, err)
+		}
+	}
+}
+
+// A user's own WAV file, and raw samples from standard input, at once and sample after
+// sample.
+func TestPredict(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	experimenttest.MustRun(t, program, "-preset", "smoke", "-bidirectional=false", "-cache", t.TempDir(), "-out", dir)
+	w := &audio.Wave{Rate: 8000, Samples: make([]float32, 200)}
+	for i := range w.Samples {
+		w.Samples[i] = float32(0.5 * math.Sin(float64(i)/3))
+	}
+	file := filepath.Join(t.TempDir(), "word.wav")
+	write(t, file, w)
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	predict := func(args ...string) (all []experiment.Prediction) {
+		t.Helper()
+		var out bytes.Buffer
+		if err := program.Run(t.Context(), append([]string{"predict", "-run", dir}, args...), bytes.NewReader(raw[44:]), &out); err != nil {
+			t.Fatal(err)
+		}
+		for d := json.NewDecoder(&out); d.More(); {
+			var p experiment.Prediction
+			if err := d.Decode(&p); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, p)
+		}
+		return all
+	}
+	want := predict(file)[0]
+	if want.Origin != file || len(want.Probabilities) != 10 || want.Label != toneNames[want.Class] {
+		t.Errorf("got %+v", want)
+	}
+	steps := predict("-stream", "-every", "80", file)
+	if len(steps) != 3 || steps[0].Step != 80 || steps[1].Step != 160 || steps[2].Step != 0 {
+		t.Fatalf("step by step: got %+v", steps)
+	}
+	for _, got := range []experiment.Prediction{predict("-")[0], steps[2]} {
+		for i, p := range got.Probabilities {
+			if math.Abs(p-want.Probabilities[i]) > 1e-3 {
+				t.Errorf("got probabilities %v, want %v", got.Probabilities, want.Probabilities)
+				break
+			}
 		}
 	}
 }

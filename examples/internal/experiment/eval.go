@@ -24,6 +24,7 @@ type evaluation struct {
 	*options
 	run, split, json string
 	batch            int
+	rate             float64 // of sampling, relative to the training's
 }
 
 // splitNames are what -split can be.
@@ -39,6 +40,7 @@ func (p *Program) eval(ctx context.Context, args []string, out io.Writer) error 
 	fs.StringVar(&e.cache, "cache", "", "`directory` where generated and converted data are kept (default: the user's cache)")
 	limit := fs.Int("limit", -1, "no more than so many `examples`; 0: all (default: as the run had)")
 	fs.IntVar(&e.batch, "batch", 0, "sequences per step; 0: as the run had")
+	fs.Float64Var(&e.rate, "rate", 1, "the `part` of the sampling rate of the training that the data have, for a model whose layers have a time step: 0.5 is every second sample of a task that has such")
 	fs.StringVar(&e.json, "json", "", "write the metrics, the confusion and some examples as JSON to this `file`; -: only that, to standard output")
 	if err := option.Parse(fs, args, func() { usageOf(fs, out, p.Name+" eval", "Measure the model of a run.") }); err != nil {
 		return err
@@ -112,22 +114,27 @@ func (e *evaluation) own(ctx context.Context, s *saved, path string) (*Data, err
 
 // measure runs the model on the split.
 func (e *evaluation) measure(ctx context.Context, s *saved, d *Data) (*report.Test, error) {
-	ds := map[string]task.Dataset{"train": d.Train, "val": d.Val, "test": d.Test}[e.split]
+	at, err := d.at(e.rate)
+	if err != nil {
+		return nil, err
+	}
+	ds := map[string]task.Dataset{"train": at.Train, "val": at.Val, "test": at.Test}[e.split]
 	if ds == nil {
 		return nil, fmt.Errorf("-split: the data have no part %q", e.split)
 	}
 	longest := longestIn(ds)
-	cfg := train.LoaderConfig{BatchSize: e.batch, Buckets: bucketsFor(e.Train.Buckets, longest)}
+	cfg := train.LoaderConfig{BatchSize: e.batch, Buckets: bucketsFor(ratedBuckets(e.Train.Buckets, e.rate), longest)}
 	if n := len(cfg.Buckets); n > 0 {
 		longest = cfg.Buckets[n-1]
 	}
 	if err := s.lengthen(longest); err != nil {
 		return nil, err
 	}
-	for _, n := range []int{e.Train.EvalBatchSize, e.Train.MicroBatch, e.Train.BatchSize} {
-		if cfg.BatchSize == 0 {
-			cfg.BatchSize = n
-		}
+	if s.model, err = atRate(s.model, e.rate); err != nil {
+		return nil, fmt.Errorf("-rate: %w", err)
+	}
+	if cfg.BatchSize == 0 {
+		cfg.BatchSize = e.evalBatch()
 	}
 	ev, err := train.NewEvaluator(s.model, d.Metrics...)
 	if err != nil {

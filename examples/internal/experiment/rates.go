@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	G "gorgonia.org/gorgonia"
 
@@ -23,6 +24,21 @@ type Rated struct {
 	data.Splits[task.Dataset]
 }
 
+// at returns the parts of the data at a sampling rate.
+func (d *Data) at(rate float64) (data.Splits[task.Dataset], error) {
+	if rate == 1 {
+		return d.Splits, nil
+	}
+	rates := []string{"1"}
+	for _, r := range d.Rates {
+		if r.Rate == rate {
+			return r.Splits, nil
+		}
+		rates = append(rates, fmt.Sprint(r.Rate))
+	}
+	return data.Splits[task.Dataset]{}, fmt.Errorf("-rate: want one of the sampling rates that the data are there at, %s, got %g", strings.Join(rates, ", "), rate)
+}
+
 // testRates measures the trained model at the other sampling rates that the data are
 // there at: as it is, with another time step.
 func (r *training) testRates(ctx context.Context, test *report.Test) error {
@@ -35,9 +51,9 @@ func (r *training) testRates(ctx context.Context, test *report.Test) error {
 			fmt.Fprintf(r.out, "no test at %g of the sampling rate: %v\n", at.Rate, err)
 			continue
 		}
-		m, err := evaluateOnce(ctx, slow, at.Test, ratedConfig(r.Train, at.Rate), r.data.Metrics)
+		m, err := r.evaluateAt(ctx, slow, at)
 		if err != nil {
-			return explain(ctx, err, "in the test at another rate; the training is finished, and -resume repeats the test")
+			return explain(ctx, err, "in the test at another rate; the training is finished and saved, and -resume repeats the test")
 		}
 		test.Rates = append(test.Rates, report.RateTest{Rate: at.Rate, Metrics: m})
 		fmt.Fprintf(r.out, "test at %g of the sampling rate, nothing trained for it: %s, loss %.4f\n", at.Rate, values(r.data.Metrics, m), m.Loss)
@@ -45,30 +61,41 @@ func (r *training) testRates(ctx context.Context, test *report.Test) error {
 	return test.Save(r.options.out)
 }
 
-// atRate returns a copy of a model, with the same parameters, for sequences of another
-// sampling rate.
-func atRate(m models.Model, rate float64) (models.Model, error) {
-	return models.Clone(m, G.NewGraph(), layers.AtRate(1/rate))
-}
-
-// ratedConfig returns the configuration for sequences that are as much shorter.
-func ratedConfig(c train.Config, rate float64) train.Config {
-	buckets := make([]int, len(c.Buckets))
-	for i, n := range c.Buckets {
-		buckets[i] = int(math.Ceil(float64(n) * rate))
-	}
-	c.Buckets = buckets
-	return c
-}
-
-// evaluateOnce returns the metrics of a model on data, with the batches that a training
-// with the configuration evaluates.
-func evaluateOnce(ctx context.Context, m models.Model, ds task.Dataset, c train.Config, metrics []train.Metric) (train.Metrics, error) {
-	c.CheckpointDir, c.Overwrite, c.Rules = "", false, nil
-	tr, err := train.New(c, m, ds, nil, train.WithMetrics(metrics...))
+// evaluateAt returns the metrics of a model on the test data at a sampling rate.
+func (r *training) evaluateAt(ctx context.Context, m models.Model, at Rated) (train.Metrics, error) {
+	e, err := train.NewEvaluator(m, r.data.Metrics...)
 	if err != nil {
 		return train.Metrics{}, err
 	}
-	defer tr.Close()
-	return tr.Evaluate(ctx, ds)
+	defer e.Close()
+	cfg := train.LoaderConfig{BatchSize: r.evalBatch(), Buckets: ratedBuckets(r.Train.Buckets, at.Rate)}
+	return e.Evaluate(ctx, at.Test, cfg)
+}
+
+// evalBatch returns how many sequences an evaluation reads at a time.
+func (r *Recipe) evalBatch() int {
+	for _, n := range []int{r.Train.EvalBatchSize, r.Train.MicroBatch} {
+		if n > 0 {
+			return n
+		}
+	}
+	return r.Train.BatchSize
+}
+
+// atRate returns a copy of a model, with the same parameters, for sequences of another
+// sampling rate.
+func atRate(m models.Model, rate float64) (models.Model, error) {
+	if rate == 1 {
+		return m, nil
+	}
+	return models.Clone(m, G.NewGraph(), layers.AtRate(1/rate))
+}
+
+// ratedBuckets returns the lengths of batches of sequences that are as much shorter.
+func ratedBuckets(lengths []int, rate float64) []int {
+	var out []int
+	for _, n := range lengths {
+		out = append(out, int(math.Ceil(float64(n)*rate)))
+	}
+	return out
 }
