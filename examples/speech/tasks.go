@@ -79,13 +79,11 @@ var fields = option.Fields{
 
 // Bend implements experiment.Bender: coefficients are of frames, which are no samples.
 func (o *options) Bend(set func(name string) bool) {
-	if o.Features == audio.FeaturesMFCC && !set("subsample") {
+	switch {
+	case o.Features != audio.FeaturesMFCC || o.Subsample <= 1:
+	case !set("subsample"):
 		o.Subsample = 1
-	}
-	if o.Features == audio.FeaturesRaw || set("features") {
-		return
-	}
-	if set("subsample") && o.Subsample > 1 {
+	case !set("features"):
 		o.Features = audio.FeaturesRaw
 	}
 }

@@ -66,7 +66,7 @@ func (c *catalog) bytes(name string, length int) int64 {
 // the classes, without reading them.
 func survey(ctx context.Context, root string, cfg Config) (*catalog, error) {
 	c := &catalog{lists: make([][]string, 2), sizes: map[string]int64{}}
-	err := data.Walk(ctx, root, data.Limits{File: maxBytes}, func(m data.Member) error {
+	err := data.Walk(ctx, root, data.Limits{File: maxBytes, Total: maxTotal}, func(m data.Member) error {
 		switch i := slices.Index([]string{valList, testList}, path.Base(m.Name)); {
 		case i >= 0:
 			if c.lists[i] != nil {

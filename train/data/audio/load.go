@@ -213,7 +213,7 @@ func (l *loader) read(c *catalog, wanted []bool) (*store, error) {
 	r.s.samples = make([]byte, 0, bytes)
 	r.meter = l.room.Meter("reading recordings", int64(len(r.index)))
 	defer r.meter.Close()
-	err := data.Walk(l.ctx, l.path, data.Limits{File: maxBytes}, r.member)
+	err := data.Walk(l.ctx, l.path, data.Limits{File: maxBytes, Total: maxTotal}, r.member)
 	if err == nil {
 		err = r.decode()
 	}

@@ -15,6 +15,9 @@ import (
 // maxBytes bounds what is read of a recording: its file, and so its samples.
 const maxBytes = 256 << 20
 
+// maxTotal bounds the files of a data set, of which Speech Commands has 4 GB.
+const maxTotal = 16 << 30
+
 // maxChannels bounds the channels that are mixed down.
 const maxChannels = 64
 

@@ -68,7 +68,7 @@ func (t *table) evenTimes(s *Series, cfg Config, times []time.Time) error {
 	}
 	switch {
 	case uneven < len(sorted) && cfg.Uneven == UnevenError:
-		return &data.LineError{Line: t.lines[order[uneven]], Err: fmt.Errorf("want the time %s, a step of %v after the one before, got %s: say what to do about uneven steps",
+		return &data.LineError{Line: int(t.lines[order[uneven]]), Err: fmt.Errorf("want the time %s, a step of %v after the one before, got %s: say what to do about uneven steps",
 			stamp(s.Time(uneven)), s.Step, stamp(sorted[uneven]))}
 	case uneven < len(sorted):
 		return t.resample(s, cfg, order, sorted)
@@ -95,9 +95,9 @@ func (t *table) ascending(s *Series, cfg Config, times []time.Time) ([]int, erro
 		case c > 0:
 			continue
 		case cfg.Uneven == UnevenError && c == 0:
-			return nil, &data.LineError{Line: t.lines[i], Err: fmt.Errorf("want a time after %s, got it again: say what to do about uneven steps", stamp(times[i-1]))}
+			return nil, &data.LineError{Line: int(t.lines[i]), Err: fmt.Errorf("want a time after %s, got it again: say what to do about uneven steps", stamp(times[i-1]))}
 		case cfg.Uneven == UnevenError:
-			return nil, &data.LineError{Line: t.lines[i], Err: fmt.Errorf("want a time after %s, got %s: say what to do about uneven steps", stamp(times[i-1]), stamp(times[i]))}
+			return nil, &data.LineError{Line: int(t.lines[i]), Err: fmt.Errorf("want a time after %s, got %s: say what to do about uneven steps", stamp(times[i-1]), stamp(times[i]))}
 		case c < 0:
 			moved++
 		}

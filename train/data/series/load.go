@@ -13,7 +13,7 @@ import (
 )
 
 // maxFile is the most bytes of a file.
-const maxFile = 16 << 30
+const maxFile = 4 << 30
 
 // Load reads a series from path, a CSV file, the same compressed by gzip, or a folder
 // or an archive with one such file, and cuts it into windows. Of the series there is
@@ -104,7 +104,5 @@ func readFile(ctx context.Context, r io.Reader, size int64, zipped bool, cfg Con
 	if err != nil {
 		return nil, err
 	}
-	// A gzip may hold a thousand times its size: memory is bounded by the numbers
-	// that rows hold.
-	return read(ctx, z, cfg)
+	return read(ctx, z, cfg) // which bounds rows, and the numbers of all of them
 }

@@ -21,7 +21,7 @@ import (
 const (
 	maxRecord  = 16 << 20 // bytes of a row
 	maxColumns = 1 << 16
-	maxNumbers = 1 << 31 // of all rows
+	maxNumbers = 1 << 28 // of all rows
 )
 
 // Series is numbers at even times.
@@ -87,8 +87,8 @@ type table struct {
 	time   int      // the column of time stamps, -1 if there is none
 	used   []int    // the columns of numbers
 	clock  *clock
-	line   int   // where the row that was read last begins
-	lines  []int // of each row
+	line   int     // where the row that was read last begins
+	lines  []int32 // of each row
 	values []float64
 	absent []int // missing numbers of each column that is used
 }
@@ -284,7 +284,7 @@ func (t *table) row(record []string) error {
 		t.values = append(t.values, v)
 	}
 	line, _ := t.csv.FieldPos(0)
-	t.lines = append(t.lines, line)
+	t.lines = append(t.lines, int32(line))
 	return nil
 }
 
