@@ -211,7 +211,7 @@ func pack1(t *testing.T, dir, form, prefix string) string {
 	t.Helper()
 	var b bytes.Buffer
 	var add func(name string, content []byte) error
-	end := func() error { return nil }
+	var end func() error
 	switch form {
 	case "zip":
 		z := zip.NewWriter(&b)
