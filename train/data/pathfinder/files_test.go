@@ -351,7 +351,7 @@ func TestBadFiles(t *testing.T) {
 		{"folder", "metadata/0.npy", []byte(one + "imgs/../../x sample_1.png 0 1\n"), "0.npy:2: want a folder imgs/<number>"},
 		{"file", "metadata/0.npy", []byte(one + "imgs/0 sample_1.png/../../x.png 0 1\n"), "0.npy:2: want a file sample_<number>.png"},
 		{"leading 0", "metadata/0.npy", []byte(one + "imgs/00 sample_1.png 0 1\n"), "want a folder imgs/<number>"},
-		{"twice", "metadata/0.npy", []byte(one + one), "imgs/0/sample_0.png is there twice"},
+		{"two labels", "metadata/0.npy", []byte(one + "imgs/0 sample_0.png 0 1\n"), "imgs/0/sample_0.png is there with the labels 0 and 1"},
 		{"long line", "metadata/0.npy", []byte(one + strings.Repeat("x", maxLine+1)), "0.npy:2: "},
 		{"array", "metadata/0.npy", []byte("\x93NUMPY\x01\x00\xff\xff{'descr'"), "array of NumPy, got one that is cut off"},
 	} {
@@ -431,6 +431,25 @@ func TestPublishedEmptyPicture(t *testing.T) {
 	for _, path := range []string{set, pack1(t, set, "tgz", "")} {
 		if _, err := Load(context.Background(), path, hard, data.Room{}); err == nil || !strings.Contains(err.Error(), "got an empty one") {
 			t.Errorf("error %v, want one about an empty file", err)
+		}
+	}
+}
+
+// A picture that the metadata name twice counts once.
+func TestPictureNamedTwice(t *testing.T) {
+	set := small(t, "curv_baseline")
+	put(t, set, "metadata/1.npy", []byte("imgs/0 sample_2.png 2 1\n"))
+	for _, path := range []string{set, pack1(t, set, "zip", "")} {
+		r, warnings := room(t)
+		d, err := Load(context.Background(), path, tiny, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := d.Train.pictures.len(); n != 4 {
+			t.Errorf("%d pictures, want 4", n)
+		}
+		if w := *warnings; len(w) != 1 || !strings.Contains(w[0], "more than once, 1 times in all: passed over") {
+			t.Errorf("warnings %q, want one", w)
 		}
 	}
 }

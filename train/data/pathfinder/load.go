@@ -164,7 +164,7 @@ func (c Config) listFolder(dir string, room data.Room) ([]entry, error) {
 			warnEmpty(room, name)
 		}
 		return empty
-	}, dir)
+	}, dir, room)
 }
 
 // publishedEmpty reports whether a file is the one that is empty as published.
@@ -200,26 +200,34 @@ func (l *listing) read(stem int32, r io.Reader, size int64) error {
 	return err
 }
 
-// entries returns all in their order, but for the pictures that skip says.
-func (l *listing) entries(skip func(f file) bool, place string) ([]entry, error) {
+// entries returns all in their order, but for the pictures that skip says. What is
+// there twice with one label counts once, and the room is told.
+func (l *listing) entries(skip func(f file) bool, place string, room data.Room) ([]entry, error) {
 	var stems []int32
 	for n := range l.stems {
 		stems = append(stems, n)
 	}
 	slices.Sort(stems)
-	seen := make(map[file]bool)
+	labels := make(map[file]uint8)
+	twice := 0
 	var all []entry
 	for _, n := range stems {
 		for _, e := range l.stems[n] {
-			if seen[e.file] {
-				return nil, fmt.Errorf("%s: metadata/%d.npy: %v is there twice", place, n, e.file)
+			if label, seen := labels[e.file]; seen && label != e.label {
+				return nil, fmt.Errorf("%s: metadata/%d.npy: %v is there with the labels %d and %d", place, n, e.file, label, e.label)
+			} else if seen {
+				twice++
+				continue
 			}
-			seen[e.file] = true
+			labels[e.file] = e.label
 			if e.file.sample == 172 && skip(e.file) {
 				continue
 			}
 			all = append(all, e)
 		}
+	}
+	if twice > 0 && room.Warn != nil {
+		room.Warn(fmt.Errorf("pathfinder: %s: the metadata name pictures more than once, %d times in all: passed over", place, twice))
 	}
 	if len(all) < 3 || len(all) > maxPictures {
 		return nil, fmt.Errorf("%s: want 3 to %d pictures in the files metadata/<number>.npy, got %d", place, maxPictures, len(all))
@@ -301,7 +309,7 @@ func (c Config) readArchive(ctx context.Context, path string, room data.Room) (*
 			warnEmpty(room, name)
 		}
 		return empty
-	}, path)
+	}, path, room)
 	if err != nil {
 		return nil, err
 	}
