@@ -27,7 +27,9 @@
 //  2. Load returns [Data]: the splits, each a task.Dataset that is task.Located if it
 //     can be; their Shape, complete; the codec; metrics, unless the accuracy is the
 //     one; the floor; notes. It is a pure function of the options, Source.Path and
-//     Source.Seed. Source.Room goes to the loader as it is.
+//     Source.Seed. Source.Room goes to the loader as it is. With a Source.Codec the data
+//     are for a model that is trained already, by eval or with -init-from: what was
+//     learnt of the training data, a vocabulary or a mean, is taken from it.
 //  3. A codec: a struct that encoding/json can encode with what it takes to read a
 //     user's own file and to show an example. Task.Codec returns an empty one.
 //  4. A [Task] in the program's list, and a preset for each of paper, small and smoke:

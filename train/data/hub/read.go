@@ -28,11 +28,8 @@ const (
 // says.
 func Read(ctx context.Context, file string, columns []Column, f func(row int64, v []Value) error) error {
 	err := read(ctx, file, columns, f)
-	switch {
-	case err == nil, errors.Is(err, fs.SkipAll):
+	if err == nil || errors.Is(err, fs.SkipAll) {
 		return nil
-	case errors.As(err, new(*fs.PathError)):
-		return fmt.Errorf("hub: %w", err)
 	}
 	return fmt.Errorf("hub: %s: %w", file, err)
 }
@@ -74,6 +71,9 @@ type parquet struct {
 func open(name string) (*parquet, error) {
 	file, err := os.Open(name)
 	if err != nil {
+		if at := new(fs.PathError); errors.As(err, &at) {
+			err = at.Err // the name is said by Read
+		}
 		return nil, err
 	}
 	p := &parquet{file: file}
