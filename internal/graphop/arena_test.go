@@ -122,9 +122,16 @@ func TestNetworksInTurn(t *testing.T) {
 			turns = append(turns, newShared(t, n, size, grads, &arena))
 		}
 		most := 0
+		var need [4]int // of the first run, and then of all
 		for _, k := range []int{0, 1, 2, 3, 0, 2, 3, 1, 1} {
 			s := turns[k]
 			s.run(t)
+			if need[k] == 0 {
+				need[k] = s.memory.Bytes()
+			}
+			if got := s.memory.Bytes(); got != need[k] {
+				t.Fatalf("network %d, graph %d: it needs %d bytes, at first %d", i, k, got, need[k])
+			}
 			for r, got := range s.results(t) {
 				if !slices.Equal(got, want[k][r]) {
 					t.Fatalf("network %d %+v, graph %d: result %d is %v, want %v", i, n, k, r, got, want[k][r])

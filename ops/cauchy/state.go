@@ -84,7 +84,10 @@ func (s *stateBank[T]) Carry(worker, h int, gab, gbb []float64) {
 }
 
 // Store implements linrec.Bank.
-func (s *stateBank[T]) Store() { store(&s.grad, &s.prm, &s.cfg, &s.size, s.parts) }
+func (s *stateBank[T]) Store() {
+	store(&s.grad, &s.prm, &s.cfg, &s.size, s.parts)
+	s.grad = Params[[]T]{} // the arrays are the caller's
+}
 
 // modelGrad carries the gradients of Ab and Bb to the model. With Z = (I - dt/2
 // M)^-1 = (Ab + I)/2,

@@ -125,6 +125,7 @@ func (c core[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 	c.bind(in)
 	last := len(grad) - 1
 	c.bank.grad.set(grad[0], grad[last], grad[1:last]...)
+	defer c.bank.grad.forget()
 	return c.bank.backward(gout)
 }
 

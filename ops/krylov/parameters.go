@@ -34,6 +34,12 @@ func (v *values[T]) set(dt, c []T, parts ...[]T) {
 	v.parts = append(v.parts[:0], parts...)
 }
 
+// forget lets go of the slices, which are the caller's.
+func (v *values[T]) forget() {
+	clear(v.parts)
+	v.dt, v.c, v.parts = nil, nil, v.parts[:0]
+}
+
 // makeParameters makes room for the parameters and what follows from them.
 func (b *bank[T]) makeParameters() {
 	for _, p := range b.parts {

@@ -53,4 +53,7 @@ func (s stateBank[T]) Carry(worker, h int, gab, gbb []float64) {
 }
 
 // Store implements linrec.Bank.
-func (s stateBank[T]) Store() { s.storeGrads() }
+func (s stateBank[T]) Store() {
+	s.storeGrads()
+	s.grad.forget()
+}
