@@ -129,6 +129,15 @@ func TestFile(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
+	// Another file is standardised as the first one was: its own error is that of its units.
+	again := experimenttest.MustRun(t, program, "eval", "-run", dir, "-data", csvFile(t, 500), "-json", "-")
+	var test report.Test
+	if err := json.Unmarshal([]byte(again), &test); err != nil || test.Metrics.Count == 0 {
+		t.Fatalf("%s: %v", again, err)
+	}
+	if ratio := test.Metrics.Value("mae_in_units") / test.Metrics.Value("mae"); math.Abs(ratio-deviation(t, dir)) > 1e-3*ratio {
+		t.Errorf("a unit of the model is %v of the file, want %v, as in training", ratio, deviation(t, dir))
+	}
 	var got told
 	if err := json.Unmarshal([]byte(experimenttest.MustRun(t, program, "predict", "-run", dir, path)), &got); err != nil {
 		t.Fatal(err)
@@ -160,6 +169,22 @@ func TestFile(t *testing.T) {
 			t.Errorf("got error %v, want %q", err, want)
 		}
 	}
+}
+
+// deviation returns that of the first column in the training of a run.
+func deviation(t *testing.T, dir string) float64 {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "model", "task.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v struct {
+		Codec codec `json:"codec"`
+	}
+	if err := json.Unmarshal(text, &v); err != nil || len(v.Codec.Encoding.Dev) == 0 {
+		t.Fatal(err)
+	}
+	return v.Codec.Encoding.Dev[0]
 }
 
 // Without time stamps, and with a forecast of the mean alone, step by step.

@@ -180,6 +180,14 @@ func (o *options) title(src experiment.Source) string {
 
 // read reads the file, or makes a series.
 func (o *options) read(ctx context.Context, src experiment.Source) (*series.Data, error) {
+	d, err := o.open(ctx, src)
+	if trained, ok := src.Codec.(*codec); ok && err == nil {
+		return d.As(trained.Encoding)
+	}
+	return d, err
+}
+
+func (o *options) open(ctx context.Context, src experiment.Source) (*series.Data, error) {
 	if src.Path != "" {
 		return series.Load(ctx, src.Path, o.config(), src.Room)
 	}

@@ -64,7 +64,8 @@ func TestSmoke(t *testing.T) {
 		}
 		test, err := report.ReadTest(dir)
 		again := experimenttest.MustRun(t, program, "eval", "-run", dir, "-rate", "0.5")
-		if line := regexp.MustCompile(`accuracy [0-9.]+ %`).FindString(out[strings.Index(out, "nothing trained for it"):]); !strings.Contains(again, "test "+line) {
+		line := regexp.MustCompile(`(accuracy [0-9.]+ %), (loss [0-9.]+)`).FindStringSubmatch(out[strings.Index(out, "nothing trained for it"):])
+		if !strings.Contains(again, "test "+line[1]) || !strings.Contains(again, line[2]) {
 			t.Errorf("%s: eval -rate 0.5 says\n%s\nwant %s", task.Name, again, line)
 		}
 		if err != nil || len(test.Rates) != 1 || test.Rates[0].Rate != 0.5 || test.Rates[0].Metrics.Count != test.Metrics.Count || test.Rates[0].Metrics.Loss == test.Metrics.Loss {
@@ -241,6 +242,26 @@ func TestFolders(t *testing.T) {
 
 func int16Sample(wav []byte, i int) float32 {
 	return float32(int16(binary.LittleEndian.Uint16(wav[44+2*i:]))) / (1 << 15)
+}
+
+// Recordings for a model that has been trained are read as it reads: of its classes,
+// at its rate, scaled as those of its training.
+func TestForAModel(t *testing.T) {
+	d := load(t, folders, optionsOf(folders), recordings(t, 20, "high", "low", "mid"))
+	trained := d.Codec.(*codec)
+	trained.Names, trained.Encoding.Mean = []string{"mid", "low"}, []float64{0.25}
+	other, err := optionsOf(folders).Load(t.Context(), experiment.Source{Path: recordings(t, 30, "low", "mid", "new"), Codec: trained})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := other.Codec.(*codec)
+	if !slices.Equal(c.Names, trained.Names) || c.Encoding.Mean[0] != 0.25 || c.Encoding.Dev[0] != trained.Encoding.Dev[0] || other.Model.Classes != 2 {
+		t.Errorf("got %+v, want %+v", c, trained)
+	}
+	_, err = optionsOf(folders).Load(t.Context(), experiment.Source{Path: recordings(t, 20, "low", "high"), Codec: trained})
+	if err == nil || !strings.Contains(err.Error(), `want recordings of the class "mid", got none`) {
+		t.Errorf("got error %v", err)
+	}
 }
 
 func TestCoefficients(t *testing.T) {

@@ -170,12 +170,20 @@ func atHalf(out *experiment.Data, d *audio.Data) error {
 // read reads the recordings, or makes some.
 func (o *options) read(ctx context.Context, src experiment.Source) (d *audio.Data, note string, err error) {
 	cfg := o.config(src.Seed)
-	if src.Path != "" {
-		d, err = audio.Load(ctx, src.Path, cfg, src.Room)
-		return d, "", err
+	trained, ok := src.Codec.(*codec)
+	if ok {
+		cfg.Classes, cfg.Rate = trained.Names, trained.Encoding.Rate
 	}
-	if o.Generated == 0 {
+	switch {
+	case src.Path != "":
+		d, err = audio.Load(ctx, src.Path, cfg, src.Room)
+	case o.Generated > 0:
+		d, note, err = o.generate(ctx, cfg, src.Room)
+	default:
 		return nil, "", fmt.Errorf("-task %s needs -data: %s (or -generated 100, for a try with tones)", o.name, o.from)
 	}
-	return o.generate(ctx, cfg, src.Room)
+	if err == nil && ok {
+		d, err = d.As(trained.Encoding)
+	}
+	return d, note, err
 }

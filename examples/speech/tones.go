@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/gorgonia-s4/s4/train/data"
 	"github.com/gorgonia-s4/s4/train/data/audio"
@@ -39,7 +40,7 @@ func (o *options) generate(ctx context.Context, cfg audio.Config, room data.Room
 		names = toneNames
 	}
 	note := fmt.Sprintf("the %d recordings of each class are generated tones", o.Generated)
-	own := &names[0] == &toneNames[0]
+	own := slices.Equal(names, toneNames)
 	if !own {
 		note += ", in the place of words: this is no result about " + o.name
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/gorgonia-s4/s4/task"
@@ -41,6 +42,27 @@ func newData(ctx context.Context, prefix string, cfg Config, s *store, parts [3]
 	of := func(part int) *Dataset { return &Dataset{prefix, s, parts[part], code} }
 	d.Splits = data.Splits[*Dataset]{Train: of(inTrain), Val: of(inVal), Test: of(inTest)}
 	return d, nil
+}
+
+// As returns the recordings encoded as others were that a model has been trained on:
+// with the means and the deviations of e, which is otherwise as the encoding here.
+func (d *Data) As(e Encoding) (*Data, error) {
+	if err := e.Validate(); err != nil {
+		return nil, err
+	}
+	own := d.Encoding
+	own.Mean, own.Dev, own.Resample = e.Mean, e.Dev, e.Resample
+	if !reflect.DeepEqual(own, e) {
+		return nil, fmt.Errorf("audio: As: want recordings as those of the training, %+v, got %+v", e, d.Encoding)
+	}
+	o := &Data{Classes: d.Classes, Encoding: e}
+	var err error
+	o.Splits, err = data.Map(d.Splits, func(part *Dataset) (*Dataset, error) {
+		p := *part
+		p.code = e
+		return &p, nil
+	})
+	return o, err
 }
 
 // standardize finds mean and deviation of the features of some recordings. Sums are

@@ -502,6 +502,35 @@ func TestSubsample(t *testing.T) {
 	}
 }
 
+// Other recordings are scaled as those of the training were.
+func TestAs(t *testing.T) {
+	path := digits().folder(t)
+	cfg := Digits()
+	d := mustLoad(t, path, cfg, data.Room{})
+	e := d.Encoding
+	e.Mean, e.Dev = []float64{0.5}, []float64{2}
+	other, err := d.As(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Scale = Unit
+	for i, unit := range examples(t, mustLoad(t, path, cfg, data.Room{}).Test) {
+		if got := examples(t, other.Test)[i].x[0]; got != float32((float64(unit.x[0])-0.5)/2) {
+			t.Fatalf("example %d: %v of %v", i, got, unit.x[0])
+		}
+	}
+	if !reflect.DeepEqual(other.Encoding, e) || d.Encoding.Mean[0] == 0.5 {
+		t.Errorf("encodings %+v and %+v", other.Encoding, d.Encoding)
+	}
+	e.Length = 7
+	if _, err := d.As(e); err == nil || !strings.Contains(err.Error(), "want recordings as those of the training") {
+		t.Errorf("got error %v", err)
+	}
+	if _, err := d.As(Encoding{}); err == nil {
+		t.Error("no encoding: got no error")
+	}
+}
+
 // An encoding does with a recording what the data set did with its file.
 func TestEncode(t *testing.T) {
 	files := digits()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"reflect"
 	"sync"
 
 	"github.com/gorgonia-s4/s4/task"
@@ -51,12 +52,9 @@ func newData(cfg Config, s *Series, name string, room data.Room) (*Data, error) 
 	if err := e.standardize(s, sizes[0]); err != nil {
 		return nil, err
 	}
-	scaled := make([]float32, len(s.Values))
-	for i, v := range s.Values {
-		c := i % len(s.Columns)
-		if scaled[i] = e.scaled(v, c); math.IsInf(float64(scaled[i]), 0) {
-			return nil, fmt.Errorf("column %q of step %d: want a number that is less than %g deviations from the mean, got %g", s.Columns[c], i/len(s.Columns), math.MaxFloat32, v)
-		}
+	scaled, err := e.scale(s)
+	if err != nil {
+		return nil, err
 	}
 	d := &Data{Series: s, Encoding: e, Notes: s.Notes}
 	var parts [3]*Dataset
@@ -75,6 +73,31 @@ func newData(cfg Config, s *Series, name string, room data.Room) (*Data, error) 
 	}
 	d.Splits = data.Splits[*Dataset]{Train: parts[0], Val: parts[1], Test: parts[2]}
 	return d, nil
+}
+
+// As returns the windows as those of another series were that a model has been trained
+// on: standardised by the means and the deviations of e, which is otherwise as the
+// encoding here.
+func (d *Data) As(e Encoding) (*Data, error) {
+	if err := e.Validate(); err != nil {
+		return nil, err
+	}
+	own := d.Encoding
+	own.Mean, own.Dev = e.Mean, e.Dev
+	if !reflect.DeepEqual(own, e) {
+		return nil, fmt.Errorf("series: As: want windows as those of the training, %+v, got %+v", e, d.Encoding)
+	}
+	scaled, err := e.scale(d.Series)
+	if err != nil {
+		return nil, fmt.Errorf("series: As: %w", err)
+	}
+	o := &Data{Series: d.Series, Encoding: e, Notes: d.Notes}
+	o.Splits, err = data.Map(d.Splits, func(part *Dataset) (*Dataset, error) {
+		p := *part
+		p.code, p.scaled = e, scaled
+		return &p, nil
+	})
+	return o, err
 }
 
 // windows returns how many windows of so many steps begin in n steps.

@@ -281,6 +281,33 @@ func TestWindow(t *testing.T) {
 	}
 }
 
+// Another series is standardised as that of the training was.
+func TestAs(t *testing.T) {
+	cfg := Config{Lookback: 5, Horizon: 3}
+	d := mustLoad(t, file(t, "a.csv", hourly(100)), cfg, data.Room{})
+	other := mustLoad(t, file(t, "b.csv", hourly(200)), cfg, data.Room{})
+	as, err := other.As(d.Encoding)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := example(t, as.Train, 7), example(t, d.Train, 7); !reflect.DeepEqual(got, want) || reflect.DeepEqual(example(t, other.Train, 7), want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	e := d.Encoding
+	e.Horizon = 4
+	if _, err := other.As(e); err == nil || !strings.Contains(err.Error(), "want windows as those of the training") {
+		t.Errorf("got error %v", err)
+	}
+	e = d.Encoding
+	e.Dev = []float64{1, 1e-300, 1}
+	if _, err := other.As(e); err == nil || !strings.Contains(err.Error(), `column "b" of step 0: want a number that is less than`) {
+		t.Errorf("got error %v", err)
+	}
+	if _, err := d.As(Encoding{}); err == nil {
+		t.Error("no encoding: got no error")
+	}
+}
+
 // Persistence is off by the horizon on a line, and a season of two steps is exact
 // where two numbers alternate.
 func TestNaive(t *testing.T) {

@@ -102,6 +102,18 @@ func (e Encoding) scaled(v float64, column int) float32 {
 	return float32((v - e.Mean[column]) / e.Dev[column])
 }
 
+// scale returns the numbers of a series as a model gets them; NaN remains.
+func (e Encoding) scale(s *Series) ([]float32, error) {
+	scaled := make([]float32, len(s.Values))
+	w := len(s.Columns)
+	for i, v := range s.Values {
+		if scaled[i] = e.scaled(v, i%w); math.IsInf(float64(scaled[i]), 0) {
+			return nil, fmt.Errorf("column %q of step %d: want a number that is less than %g deviations from the mean, got %g", s.Columns[i%w], i/w, math.MaxFloat32, v)
+		}
+	}
+	return scaled, nil
+}
+
 // Number returns a number of a column in its unit of what a model gives.
 func (e Encoding) Number(v float64, column int) float64 { return v*e.Dev[column] + e.Mean[column] }
 
