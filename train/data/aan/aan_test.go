@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -401,6 +402,37 @@ func TestPassages(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	if d, err := Passages(t.Context(), path, smallPassages, data.Room{}); err != nil || !slices.Equal(contents(t, d), want) {
 		t.Errorf("one processor, %v: another data set", err)
+	}
+}
+
+// A book has pairs by the root of its length, but no more than half of them.
+func TestSharesOfBooks(t *testing.T) {
+	for _, c := range []struct{ passages, want []int }{
+		{[]int{100, 400, 900}, []int{17, 33, 50}},
+		{[]int{100, 100}, []int{50, 50}},
+		{[]int{2, 10000}, []int{50, 50}},
+		{[]int{2, 2, 100000}, []int{25, 25, 50}},
+		{[]int{4, 4, 4, 4, 16}, []int{17, 17, 17, 16, 33}},
+	} {
+		m := &matcher{rng: rand.New(rand.NewPCG(1, 1))}
+		for _, n := range c.passages {
+			m.books = append(m.books, book{passages: make([]passage, n)})
+		}
+		related := m.related(100)
+		got := make([]int, len(c.want))
+		for _, r := range related {
+			if got[r.book]++; r.book != r.book2 || r.passage == r.passage2 {
+				t.Errorf("%v: pair %+v", c.passages, r)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%v: got shares %v, want %v", c.passages, got, c.want)
+		}
+		for _, r := range m.unrelated(related) {
+			if r.book == r.book2 {
+				t.Errorf("%v: two passages of one book, %+v", c.passages, r)
+			}
+		}
 	}
 }
 

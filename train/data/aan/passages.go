@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"path"
 	"path/filepath"
@@ -69,8 +70,10 @@ const (
 // A book is cut into passages one after the other; the first, which has its title, is
 // left out, and each of the others is in one split alone. The pairs of two books have
 // the very passages of the pairs of one book, in the same places, so that no passage by
-// itself tells anything about the class. Books of less than seven passages are passed
-// over. The pairs follow from the books and from cfg alone; nothing is cached.
+// itself tells anything about the class. A book is in pairs by the root of its length:
+// which passages are of the longest would else be most of the task. Books of less than
+// seven passages are passed over. The pairs follow from the books and from cfg alone;
+// nothing is cached.
 func Passages(ctx context.Context, path string, cfg PassageConfig, room data.Room) (*Data, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -192,25 +195,28 @@ func (m *matcher) table(c cut, n int) (*table, error) {
 }
 
 // related returns n pairs, an even number, of one book each, those of a book one after
-// the other. A book has as large a share of them as it has of the passages, but no more
-// than half.
+// the other. The share of a book goes with the root of the number of its passages, so
+// that none is most of what there is to know, and is no more than half.
 func (m *matcher) related(n int) []match {
-	order, of := make([]int, len(m.books)), 0
+	order, weights, of := make([]int, len(m.books)), make([]float64, len(m.books)), 0.
 	for k, b := range m.books {
-		order[k] = k
-		of += len(b.passages)
+		order[k], weights[k] = k, math.Sqrt(float64(len(b.passages)))
+		of += weights[k]
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(len(m.books[j].passages), len(m.books[i].passages)) })
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(weights[j], weights[i]) })
 	matches := make([]match, 0, n)
-	for _, k := range order {
+	for i, k := range order {
+		share := n - len(matches) // of the last book
+		if i < len(order)-1 {
+			share = int(math.Round(float64(share) * weights[k] / of))
+		}
 		count := len(m.books[k].passages)
-		left := n - len(matches)
-		for range min((left*count+of/2)/of, n/2) {
+		for range min(share, n/2) {
 			x := m.rng.IntN(count)
 			y := (x + 1 + m.rng.IntN(count-1)) % count
 			matches = append(matches, match{k, x, k, y})
 		}
-		of -= count
+		of -= weights[k]
 	}
 	return matches
 }
