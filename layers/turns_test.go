@@ -27,8 +27,9 @@ type turn struct {
 	memory *graphop.Share
 }
 
-// newTurn makes one for sequences of l steps, and has its gradients for training.
-func newTurn(t *testing.T, v variant, of sequenceLayer, b, l int, training bool) *turn {
+// newTurn makes one for sequences of l steps, which go on from a state where stateful
+// and the layer has one, and has its gradients for training.
+func newTurn(t *testing.T, v variant, of sequenceLayer, b, l int, training, stateful bool) *turn {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(uint64(b), uint64(l)))
 	g := G.NewGraph()
@@ -42,7 +43,14 @@ func newTurn(t *testing.T, v variant, of sequenceLayer, b, l int, training bool)
 	}
 	x := node(g, tensor.Float32, testutil.Normal(rng, "x", b, v.dModel, l))
 	ln := G.NewVector(g, tensor.Int, G.WithShape(b), G.WithName("lengths"), G.WithValue(tensor.New(tensor.WithBacking(lengths))))
-	y, err := c.FwdLengths(x, ln)
+	var y *G.Node
+	var x1 G.Nodes
+	shapes := c.StateShapes(b)
+	if stateful && len(shapes) > 0 {
+		y, x1, err = c.FwdState(x, stateNodes(g, tensor.Float32, states(rng, c, b)))
+	} else {
+		y, err = c.FwdLengths(x, ln)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +58,11 @@ func newTurn(t *testing.T, v variant, of sequenceLayer, b, l int, training bool)
 	s := &turn{graph: g}
 	pooled := G.Must(ops.Pool(ops.PoolMean, G.Must(ops.Add(G.Must(ops.Add(y, w)), y)), ln))
 	loss := G.Must(G.Sum(pooled))
+	for i, n := range x1 {
+		if !isCount(shapes[i].Name) {
+			loss = G.Must(G.Add(loss, G.Must(G.Sum(n))))
+		}
+	}
 	outputs := G.Nodes{G.Read(y, &s.y)}
 	opts := []G.VMOpt{G.EvalMode()}
 	if training {
@@ -109,7 +122,7 @@ func TestGraphsInTurnShareMemory(t *testing.T) {
 		var want [][][]float64
 		for i, l := range []int{7, 19, 19} {
 			of := func(a *graphop.Arena) *turn {
-				s := newTurn(t, v, layer, 2+i, l, i < 2)
+				s := newTurn(t, v, layer, 2+i, l, i < 2, i == 1)
 				s.memory = a.Add(s.graph)
 				return s
 			}

@@ -105,8 +105,12 @@ func (f *Final[T]) bind(in []graphop.Arg[T], grad [][]T) error {
 	return nil
 }
 
+// forget lets go of the arrays of a call, which are the caller's.
+func (f *Final[T]) forget() { f.out, f.gout, f.args = nil, nil, ssmop.FinalArgs[T]{} }
+
 // Forward implements graphop.Core. It returns an error where the bank does.
 func (f *Final[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	defer f.forget()
 	if err := f.bind(in, nil); err != nil {
 		return err
 	}
@@ -160,6 +164,7 @@ func (f *Final[T]) forwardFeature(worker, h int) error {
 
 // Backward implements graphop.Core.
 func (f *Final[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	defer f.forget()
 	if err := f.bind(in, grad); err != nil {
 		return err
 	}

@@ -74,9 +74,13 @@ func (o *Output[T]) bind(in []graphop.Arg[T], grad [][]T) error {
 	return nil
 }
 
+// forget lets go of the arrays of a call, which are the caller's.
+func (o *Output[T]) forget() { o.out, o.gout, o.c, o.x0, o.gc, o.gx0 = nil, nil, nil, nil, nil, nil }
+
 // Forward implements graphop.Core. It returns an error where the bank does, and
 // where A^Tuned is not finite.
 func (o *Output[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	defer o.forget()
 	if err := o.bind(in, nil); err != nil {
 		return err
 	}
@@ -144,6 +148,7 @@ func (o *Output[T]) eachRun(w *outputWorker, h int, do func(y []T, block []float
 
 // Backward implements graphop.Core.
 func (o *Output[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	defer o.forget()
 	if err := o.bind(in, grad); err != nil {
 		return err
 	}

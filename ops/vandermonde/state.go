@@ -103,9 +103,15 @@ func newStateOutput[T num.Float](s ssmop.Shape, bank banks[T]) (graphop.Core[T],
 
 func (k *stateOutput[T]) Forward(out []T, in []graphop.Arg[T]) error {
 	n := k.bank.bind(in, nil)
+	defer k.forget()
 	k.out, k.c, k.x0 = out, in[n].F, in[n+1].F
 	par.For(k.size.H, k.forward)
 	return nil
+}
+
+// forget lets go of the arrays of a call, which are the caller's.
+func (k *stateOutput[T]) forget() {
+	k.out, k.gout, k.c, k.x0, k.gc, k.gx0 = nil, nil, nil, nil, nil, nil
 }
 
 // row returns row (b, ch, h) of an array (B, CH*H, L).
@@ -130,6 +136,7 @@ func (k *stateOutput[T]) forwardFeature(worker, h int) {
 
 func (k *stateOutput[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 	n := k.bank.bind(in, grad)
+	defer k.forget()
 	k.gout, k.c, k.x0, k.gc, k.gx0 = gout, in[n].F, in[n+1].F, grad[n], grad[n+1]
 	clear(k.gc)
 	clear(k.gx0)
@@ -189,11 +196,15 @@ func newFinalState[T num.Float](s ssmop.Shape, bank banks[T]) (graphop.Core[T], 
 }
 
 func (f *finalState[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	defer f.forget()
 	f.args.Bind(in[f.bank.bind(in, nil):], nil)
 	f.out = out
 	par.For(f.size.H, f.forward)
 	return nil
 }
+
+// forget lets go of the arrays of a call, which are the caller's.
+func (f *finalState[T]) forget() { f.out, f.gout, f.args = nil, nil, ssmop.FinalArgs[T]{} }
 
 // reverse writes row (b, h) of u backwards to reversed.
 func (f *finalState[T]) reverse(w *stateWorker[T], b, h int) {
@@ -223,6 +234,7 @@ func (f *finalState[T]) forwardFeature(worker, h int) {
 
 func (f *finalState[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 	n := f.bank.bind(in, grad)
+	defer f.forget()
 	f.args.Bind(in[n:], grad[n:])
 	f.gout = gout
 	par.For(f.size.H, f.backward)
@@ -332,7 +344,10 @@ func (s *s4dBank[T]) carry(worker, h int, gAb, gBb []complex128) {
 	s.plan.carry(h, s.plan.workers[worker].states, gAb, gBb)
 }
 
-func (s *s4dBank[T]) reduce() { s.plan.reduce() }
+func (s *s4dBank[T]) reduce() {
+	s.plan.reduce()
+	s.plan.grad = Params[[]T]{} // the arrays are the caller's
+}
 
 // gain counts the conjugate of each stored state.
 func (s *s4dBank[T]) gain() float64 { return 2 }
@@ -373,7 +388,10 @@ func (d *dssBank[T]) carry(worker, h int, gAb, gBb []complex128) {
 	d.plan.carry(h, w.states, w.gAb, w.gScale)
 }
 
-func (d *dssBank[T]) reduce() { d.plan.reduce() }
+func (d *dssBank[T]) reduce() {
+	d.plan.reduce()
+	d.plan.grad = DSSParams[[]T]{} // the arrays are the caller's
+}
 
 // gain is 1: states come without conjugates.
 func (d *dssBank[T]) gain() float64 { return 1 }
