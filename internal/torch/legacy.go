@@ -48,7 +48,7 @@ func (f *File) readLegacy() error {
 		return err
 	}
 	if version != legacyProtocol {
-		return fmt.Errorf("want version %d of the legacy format, got %v", legacyProtocol, version)
+		return fmt.Errorf("want version %d of the legacy format, got %s", legacyProtocol, shown(version))
 	}
 	if err := checkSystem(next("system")); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (f *File) placeStorages(storages map[string]*storage, keys any, at int64) e
 		key, _ := k.(string)
 		s := storages[key]
 		if s == nil {
-			return fmt.Errorf("keys of the storages: want those of the tensors, got %v", k)
+			return fmt.Errorf("keys of the storages: want those of the tensors, got %s", shown(k))
 		}
 		var b [8]byte
 		if _, err := f.r.ReadAt(b[:], at); err != nil {

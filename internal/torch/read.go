@@ -267,7 +267,7 @@ func (d Dict) Tensors() (names []string, ts []*Tensor, others []string) {
 		case isString:
 			others = append(others, name)
 		default:
-			others = append(others, fmt.Sprint(e.Key))
+			others = append(others, shown(e.Key))
 		}
 	}
 	return names, ts, slices.Clip(others)

@@ -312,7 +312,15 @@ func TestLegacyFiles(t *testing.T) {
 			t.Errorf("cut to %d bytes: no error", n)
 		}
 	}
+	// An empty tuple in a tuple twice, that in another twice, and so on: 2^40 of them.
+	many := ")q\x000"
+	for i := range byte(40) {
+		many += "h" + string([]byte{i}) + "h" + string([]byte{i}) + "\x86q" + string([]byte{i + 1}) + "0"
+	}
+	many += "h\x28"
 	for want, file := range map[string][]byte{
+		`want version 1001 of the legacy format, got a []interface {}`:               bytes.Replace(good, []byte("M\xe9\x03"), []byte(many), 1),
+		`keys of the storages: want those of the tensors, got a []interface {}`:      legacy(v, "]"+many+"a", nil),
 		`storage "k": byte 199: want 2 elements, got 3`:                              legacy(v, keys, prefixed(3, floats(4, 5, 6))),
 		`want 8 bytes, got the last 4 of the file: truncated`:                        legacy(v, keys, prefixed(2, floats(4))),
 		`keys of the storages: want those of the tensors, got x`:                     legacy(v, "]"+text("x")+"a", nil),

@@ -28,6 +28,16 @@ func (d Dict) Get(key string) (v any, ok bool) {
 	return v, ok
 }
 
+// shown is how a value is called in a text: a container by its type, as what it holds
+// may be in many places of it.
+func shown(v any) string {
+	switch v.(type) {
+	case nil, bool, int, float64, string:
+		return fmt.Sprint(v)
+	}
+	return fmt.Sprintf("a %T", v)
+}
+
 // unpickle runs a pickle that scan has accepted. persistent returns the storage of
 // an identifier.
 func unpickle(p []byte, persistent func(id []any) (any, error)) (v any, err error) {

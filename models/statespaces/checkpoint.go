@@ -190,9 +190,13 @@ func find(root any) (torch.Dict, *Checkpoint, error) {
 	return state, c, nil
 }
 
-// hasTensors says whether d has a tensor, as a state dict does.
+// hasTensors says whether d has a tensor with a name, as a state dict does.
 func hasTensors(d torch.Dict) bool {
-	return slices.ContainsFunc(d, func(e torch.Entry) bool { _, ok := e.Value.(*torch.Tensor); return ok })
+	return slices.ContainsFunc(d, func(e torch.Entry) bool {
+		_, named := e.Key.(string)
+		_, ok := e.Value.(*torch.Tensor)
+		return named && ok
+	})
 }
 
 // short returns the first of many names.

@@ -238,7 +238,9 @@ func (r *reader) model(s sorted) (models.ClassifierConfig, error) {
 		if err != nil && !errors.As(err, new(unsaid)) {
 			return cfg, err
 		}
-		unknown = err
+		if unknown == nil {
+			unknown = err
+		}
 		cfg.Stack.Blocks = append(cfg.Stack.Blocks, b)
 	}
 	if cfg.Stack.Norm, err = r.last(s, cfg.Stack.Blocks[0].PreNorm); err != nil {

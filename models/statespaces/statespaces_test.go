@@ -1,7 +1,11 @@
 package statespaces_test
 
 import (
+	"archive/zip"
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -197,9 +201,11 @@ func TestDamagedStateDicts(t *testing.T) {
 		_, err := changed(read(t, c.checkpoint), c.change).Config(pre)
 		errorSays(t, want, err, want)
 	}
+	_, err := changed(read(t, "s4_dplr"), func(name string, _ *statespaces.Tensor) bool { return !strings.HasPrefix(name, "norms.1.") }).Config()
+	errorSays(t, "a last block without a norm", err, "cannot be known from names and shapes")
 	c := read(t, "s4_dplr")
 	c.Tensors = append(c.Tensors, statespaces.Tensor{Name: "norms.1.s", Dtype: "float32", Shape: []int{1}, Data: []float32{1}})
-	_, err := c.Config(pre)
+	_, err = c.Config(pre)
 	errorSays(t, "a norm of scalars", err, "block 1: norm: tensor norms.1.s: a layer norm of two numbers")
 	for _, name := range []string{"s4_layers.0.layer.kernel.Q", "norms.0.scale", "classifier.weight"} {
 		c := read(t, "s4_dplr")
@@ -477,6 +483,26 @@ func TestFilesThatAreNone(t *testing.T) {
 		_, err := statespaces.Read(path)
 		errorSays(t, want, err, want)
 		errorSays(t, want, err, path)
+	}
+	// Tensors without names, as torch.save({1: torch.ones(1)}) writes them.
+	const one = "}K\x01ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01tQK\x00K\x01\x85K\x01\x85\x89NtRs"
+	for _, pickle := range []string{"\x80\x02" + one + ".", "\x80\x02}X\x0a\x00\x00\x00state_dict" + one + "s."} {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for name, text := range map[string]string{"m/data.pkl": pickle, "m/data/0": "\x00\x00\x80\x3f"} {
+			w, err := z.CreateHeader(&zip.FileHeader{Name: name})
+			if err == nil {
+				_, err = io.WriteString(w, text)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(z.Close(), os.WriteFile(path, b.Bytes(), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := statespaces.Read(path)
+		errorSays(t, "tensors without names", err, "want a state dict of tensors, or one under state_dict")
 	}
 	_, err := statespaces.Read(dir)
 	errorSays(t, "a directory", err, "not a regular file")
