@@ -33,8 +33,6 @@ type Model interface {
 	// Build puts the model on a graph of its own, for batches of the given size and
 	// length.
 	Build(mode task.Mode, batch, length int) (*task.Graph, error)
-	// Tune sets what an optimiser is recommended about parameters by their names.
-	Tune(rules ...param.Rule) error
 	// Settle makes the model consistent after values were put into its parameters.
 	Settle() error
 	// Save writes the model to a directory.
@@ -70,7 +68,6 @@ type model struct {
 	stack   *layers.Stack
 	head    *layers.Linear // between what was pooled and the decoder; nil: none
 	decoder *layers.Linear
-	rules   param.Rules // see Tune
 }
 
 // design is the configurations of the parts of a model, which are valid.
@@ -132,7 +129,7 @@ func newModel(k kind, g *G.ExprGraph, dt tensor.Dtype, d design, seed uint64) (m
 
 // cloneTo returns the layers on another graph, sharing the tensors.
 func (m *model) cloneTo(g *G.ExprGraph, opts []layers.CloneOption) (model, error) {
-	c := model{kind: m.kind, dt: m.dt, rules: m.rules.Clone()}
+	c := model{kind: m.kind, dt: m.dt}
 	var err error
 	if c.encoder, err = layers.Clone(m.encoder, g, opts...); err == nil {
 		c.stack, err = layers.Clone(m.stack, g, opts...)
@@ -166,21 +163,11 @@ func (m *model) parts() []layers.Layer {
 	return []layers.Layer{m.encoder, m.stack, m.decoder}
 }
 
-// asMade returns the parameters with the hints of the layers.
-func (m *model) asMade() []param.Param {
+// Params returns the parameters in checkpoint order, with the hints of the layers.
+func (m *model) Params() []param.Param {
 	var ps []param.Param
 	for _, p := range m.parts() {
 		ps = append(ps, p.Params()...)
-	}
-	return ps
-}
-
-// Params returns the parameters in checkpoint order, with the hints of the layers and,
-// over those, of Tune.
-func (m *model) Params() []param.Param {
-	ps := m.asMade()
-	if err := m.rules.Apply(ps); err != nil { // Tune has checked them
-		return m.asMade()
 	}
 	return ps
 }
@@ -194,23 +181,6 @@ func (m *model) Learnables() G.Nodes {
 		}
 	}
 	return ns
-}
-
-// Tune freezes parameters of any layer, or gives them a learning rate or a weight
-// decay of their own: from then on Params has it, and so have the copies and the
-// graphs of the model that are made, so that a trainer takes no gradient of what is
-// frozen. The rules replace those of an earlier Tune; without any, all is as the
-// layers recommend. One that is for no parameter is an error, after which all is as it
-// was. What is saved does not have them.
-//
-//	err := model.Tune(param.Freeze("encoder.*"), param.Rate("blocks.*.kernel.*", 1e-4))
-func (m *model) Tune(rules ...param.Rule) error {
-	rs := param.Rules(rules)
-	if err := rs.Check(m.asMade()); err != nil {
-		return m.wrap(fmt.Errorf("Tune: %w", err))
-	}
-	m.rules = rs.Clone()
-	return nil
 }
 
 // Buffers returns the state that is saved but not learned.

@@ -2,7 +2,6 @@ package models_test
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -107,92 +106,37 @@ func TestCloneOfAnyKind(t *testing.T) {
 }
 
 // hints returns those of parameters by name.
-func hints(ps []param.Param) map[string]param.Hint {
-	h := map[string]param.Hint{}
-	for _, p := range ps {
-		h[p.Name] = p.Hint
-	}
-	return h
-}
-
-// What Tune says of a parameter holds in the model, its copies and its graphs: what is
-// frozen has no gradient, and stays what it was in training.
-func TestTune(t *testing.T) {
+// Rules change what the parameters of a model of any kind, and of a graph of it,
+// recommend: the model itself is as it was.
+func TestRulesOfParams(t *testing.T) {
+	rules := param.Rules{param.Freeze("*"), param.Thaw("decoder.*"), param.Rate("decoder.weight", 0.25), param.Rule{Pattern: "decoder.bias", WeightDecay: new(float64)}}
 	for _, m := range ofKinds(t) {
-		before := hints(m.Params())
-		if err := m.Tune(param.Freeze("*"), param.Thaw("decoder.*"), param.Rate("decoder.weight", 0.25), param.Rule{Pattern: "decoder.bias", WeightDecay: new(float64)}); err != nil {
-			t.Fatal(err)
-		}
-		c, err := models.Clone(m, G.NewGraph())
+		gr, err := m.Build(task.Training, 2, 4)
 		if err != nil {
 			t.Fatal(err)
 		}
-		gr, err := c.Build(task.Training, 2, 4)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, h := range []map[string]param.Hint{hints(m.Params()), hints(c.Params()), hints(gr.Params)} {
-			for name := range before {
-				if h[name].Frozen == strings.HasPrefix(name, "decoder.") {
-					t.Errorf("%s: %s frozen: %v", m.Kind(), name, h[name].Frozen)
+		before := m.Params()
+		for _, ps := range [][]param.Param{m.Params(), gr.Params} {
+			if err := rules.Apply(ps); err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range ps {
+				if p.Frozen == strings.HasPrefix(p.Name, "decoder.") {
+					t.Errorf("%s: %s frozen: %v", m.Kind(), p.Name, p.Frozen)
+				}
+				if p.Name == "decoder.weight" && (p.LR == nil || *p.LR != 0.25) {
+					t.Errorf("%s: the rate of decoder.weight is %v", m.Kind(), p.LR)
+				}
+				if p.Name == "decoder.bias" && (p.WeightDecay == nil || *p.WeightDecay != 0) {
+					t.Errorf("%s: the weight decay of decoder.bias is %v", m.Kind(), p.WeightDecay)
 				}
 			}
-			if lr := h["decoder.weight"].LR; lr == nil || *lr != 0.25 {
-				t.Errorf("%s: the rate of decoder.weight is %v", m.Kind(), lr)
-			}
-			if wd := h["decoder.bias"].WeightDecay; wd == nil || *wd != 0 {
-				t.Errorf("%s: the weight decay of decoder.bias is %v", m.Kind(), wd)
-			}
 		}
-		if ls := m.Learnables(); len(ls) != 2 || ls[0].Name() != "decoder.weight" {
-			t.Errorf("%s: learnables %v", m.Kind(), ls)
+		if !reflect.DeepEqual(m.Params(), before) {
+			t.Errorf("%s: rules for some parameters changed the model", m.Kind())
 		}
-		n := 0
-		for _, l := range m.Learnables() {
-			n += l.Shape().TotalSize()
-		}
-		if s := m.Summary(); !strings.HasSuffix(s, fmt.Sprintf("by 4 rules of Tune, learned: %d\n", n)) {
-			t.Errorf("got\n%s", s)
-		}
-		if err := m.Tune(param.Freeze("head.x")); err == nil || !strings.HasPrefix(err.Error(), "models: ") || !strings.Contains(err.Error(), `Tune: param: rule "head.x": want a pattern of one of the parameters "encoder.weight"`) {
+		if err := (param.Rules{param.Freeze("head.x")}).Apply(m.Params()); err == nil || !strings.Contains(err.Error(), `rule "head.x": want a pattern of one of the parameters "encoder.weight"`) {
 			t.Errorf("got error %v", err)
-		}
-		if len(m.Learnables()) != 2 {
-			t.Error("a wrong rule changed the others")
-		}
-		if err := m.Tune(); err != nil || !reflect.DeepEqual(hints(m.Params()), before) {
-			t.Errorf("%s: without rules: error %v, hints %v", m.Kind(), err, m.Params())
-		}
-	}
-	// Trained for a few steps.
-	m := newClassifier(t, tokens(), tensor.Float32)
-	if err := m.Tune(param.Freeze("blocks.0.*"), param.Freeze("encoder.weight")); err != nil {
-		t.Fatal(err)
-	}
-	values := func() map[string][]float64 {
-		v := map[string][]float64{}
-		for _, p := range m.Params() {
-			v[p.Name] = testutil.Floats(p.Node.Value())
-		}
-		return v
-	}
-	before := values()
-	ds, err := task.NewTable(task.Col(task.Tokens(task.X, 0), [][]int{{1, 2, 3}, {4, 5, 6}, {1, 5, 2}}), task.Col(task.Label(task.Target), []int{0, 1, 2}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr, err := train.New(train.Config{Epochs: 3, BatchSize: 3, LR: 0.01}, m, ds, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tr.Close()
-	if _, err := tr.Fit(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	for name, v := range values() {
-		frozen := strings.HasPrefix(name, "blocks.0.") || name == "encoder.weight"
-		if slices.Equal(v, before[name]) != frozen {
-			t.Errorf("%s, frozen: %v, is as before: %v", name, frozen, !frozen)
 		}
 	}
 }

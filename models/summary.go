@@ -40,15 +40,5 @@ func (m *Forecaster) Summary() string {
 		m.cfg.Stack.DModel(), m.cfg.Stack.Len(), m.cfg.pool(), shape) + m.table()
 }
 
-// table is that of the layers, and what Tune has frozen.
-func (m *model) table() string {
-	text := layers.Summary(m.parts()...)
-	if len(m.rules) == 0 {
-		return text
-	}
-	learned := 0
-	for _, n := range m.Learnables() {
-		learned += n.Shape().TotalSize()
-	}
-	return text + fmt.Sprintf("by %d rules of Tune, learned: %d\n", len(m.rules), learned)
-}
+// table is that of the layers.
+func (m *model) table() string { return layers.Summary(m.parts()...) }

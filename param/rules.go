@@ -105,8 +105,12 @@ func (rs Rules) Check(ps []Param) error {
 	return nil
 }
 
-// Apply changes the hints of parameters. After an error, that of Check, they are as
-// they were.
+// Apply changes the hints of parameters: those that a training loop of one's own takes
+// gradients of, and gives an optimiser. A trainer of package train has rules in its
+// configuration. After an error, that of Check, they are as they were.
+//
+//	params := model.Params()
+//	err := param.Rules{param.Freeze("encoder.*"), param.Rate("*.kernel.*", 1e-4)}.Apply(params)
 func (rs Rules) Apply(ps []Param) error {
 	if err := rs.Check(ps); err != nil {
 		return err
@@ -119,19 +123,6 @@ func (rs Rules) Apply(ps []Param) error {
 		}
 	}
 	return nil
-}
-
-// Clone returns a copy.
-func (rs Rules) Clone() Rules {
-	var c Rules
-	for _, r := range rs {
-		if r.Frozen != nil {
-			r.Frozen = pointer(*r.Frozen)
-		}
-		r.LR, r.WeightDecay = copied(r.LR), copied(r.WeightDecay)
-		c = append(c, r)
-	}
-	return c
 }
 
 // numbered matches the number of a layer in a name.

@@ -80,10 +80,10 @@ func (r *training) prepare(ctx context.Context) error {
 	if err := r.initialise(longest); err != nil {
 		return err
 	}
-	if err := r.model.Tune(r.Train.Rules...); err != nil {
+	fmt.Fprintf(r.out, "\n%s\n", r.model.Summary())
+	if err := r.sayRules(); err != nil {
 		return r.speak(err)
 	}
-	fmt.Fprintf(r.out, "\n%s\n", r.model.Summary())
 	r.tr, err = train.New(r.Train, r.model, r.data.Train, r.data.Val, train.WithMetrics(r.data.Metrics...), train.WithHooks(r.hooks()...))
 	if err != nil {
 		return r.speak(err)
@@ -91,6 +91,22 @@ func (r *training) prepare(ctx context.Context) error {
 	if r.resume {
 		return r.goOn()
 	}
+	return nil
+}
+
+// sayRules says how much is learned by -freeze and -rate, if there are any.
+func (r *training) sayRules() error {
+	ps := r.model.Params()
+	if err := r.Train.Rules.Apply(ps); err != nil || len(r.Train.Rules) == 0 {
+		return err
+	}
+	learned := 0
+	for _, p := range ps {
+		if !p.Frozen {
+			learned += p.Node.Shape().TotalSize()
+		}
+	}
+	fmt.Fprintf(r.out, "by -freeze and -rate, learned: %d\n\n", learned)
 	return nil
 }
 
