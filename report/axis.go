@@ -8,6 +8,7 @@ type axis struct {
 	from, to float64 // and where those are
 	log      bool
 	mirrored bool // it shows the values with the other sign
+	whole    bool // it shows numbers of something: ticks are whole
 	label    string
 }
 
@@ -82,6 +83,9 @@ func (a *axis) ticks(n int) []float64 {
 		return a.logTicks(n)
 	}
 	step := roundStep((a.hi - a.lo) / float64(n))
+	if a.whole {
+		step = max(step, 1)
+	}
 	if !finite(step) || step <= 0 {
 		return nil
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -25,7 +26,7 @@ func TestCommand(t *testing.T) {
 
 func TestCommandLine(t *testing.T) {
 	const want = `go run ./lra -x '' 'it'\''s' 'a b' '$HOME' a=b,c`
-	if got := commandLine([]string{"go", "run", "./lra", "-x", "", "it's", "a b", "$HOME", "a=b,c"}); got != want {
+	if got := strings.Join(commandLine([]string{"go", "run", "./lra", "-x", "", "it's", "a b", "$HOME", "a=b,c"}), " "); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -33,7 +33,8 @@ func (h *history) figures() []figure {
 
 // figure returns the curves of a metric.
 func (c *metricCurves) figure() figure {
-	p := newPlot("step", c.name)
+	p := newPlot("step", "")
+	p.x.whole = true
 	batch, train, val := c.batch.values(), c.train.values(), c.val.values()
 	p.x.span(c.batch.x, c.train.x, c.val.x)
 	p.y.log = wide(batch, train, val)
@@ -83,6 +84,7 @@ func wide(lists ...[]float64) bool {
 // its points is the mean of. log lets the axis be logarithmic if that is better.
 func single(name, note string, t *thin, log bool) figure {
 	p := newPlot("step", "")
+	p.x.whole = true
 	values := t.values()
 	p.x.span(t.x)
 	p.y.log = log && wide(values)

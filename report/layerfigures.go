@@ -86,6 +86,7 @@ func (k *look) heatMap(name string, lags int) (figure, error) {
 		return figure{}, err
 	}
 	p := newPlot("lag (steps)", "kernel, by effective length")
+	p.x.whole = true
 	per := portrait.PerColumn(lags, mapColumns)
 	p.x.lo, p.x.hi = 0, float64(per*len(rows[0]))
 	p.y.lo, p.y.hi = 0, float64(len(rows))

@@ -26,7 +26,7 @@ type page struct {
 	Ended           bool
 	Headline        *headline
 	Facts           []fact
-	Command         string
+	Command         []string // as a shell reads its words
 	Recipe          string
 	Run             *Run
 	Data            []Split
@@ -131,7 +131,7 @@ func (p *page) addRun(r *Run, dir string) {
 	p.Title = cmp.Or(r.Task, filepath.Base(dir))
 	p.Subtitle = joinedBy(" \u00b7 ", r.Model, r.Preset)
 	p.Command = commandLine(r.Command)
-	if p.Command == "" {
+	if len(p.Command) == 0 {
 		p.miss("the command: %s does not say", RunFile)
 	}
 	var b bytes.Buffer
@@ -154,8 +154,8 @@ func joinedBy(separator string, parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), separator)
 }
 
-// commandLine writes a command line as a shell reads it.
-func commandLine(words []string) string {
+// commandLine writes the words of a command line as a shell reads them.
+func commandLine(words []string) []string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
 		quoted[i] = w
@@ -166,7 +166,7 @@ func commandLine(words []string) string {
 			quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 		}
 	}
-	return strings.Join(quoted, " ")
+	return quoted
 }
 
 // addHistory adds the curves.
@@ -218,7 +218,7 @@ func (p *page) addTest(t *Test) error {
 		if n := len(t.Classes); n > maxListed {
 			p.miss("the classes from number %d on, of %d, in the table of classes", maxListed, n)
 		}
-	} else {
+	} else if len(t.Classes) > 0 {
 		p.miss("confusion matrix: the test has none")
 	}
 	for i := range t.Samples {

@@ -126,7 +126,7 @@ func TestPageOfAWholeRun(t *testing.T) {
 		"<h1>listops</h1>", "s4d \u00b7 quick", "finished",
 		`<p class="value">80.00 %</p>`, "without learning: <b>60.00 %</b> (always the commonest class)",
 		"accuracy at 0.5 of the sampling rate", "70.00 %",
-		"lra -task listops", "&#34;lr&#34;: 0.01", "basic_train.tsv", "made for a test",
+		`<span class="word">-task</span> <span class="word">listops</span>`, "&#34;lr&#34;: 0.01", "basic_train.tsv", "made for a test",
 		"loss over the steps", "accuracy over the steps", "learning rate over the steps", "gradient norm over the steps", "samples per second over the steps",
 		"confusion matrix of 2 classes", "no taken for yes: 1 of 6, 16.7 %", "yes: 3 of 4 right, 75.0 %", "83.3 %", // recall and precision of no
 		"<b>no</b> <span class=\"quiet\">instead of</span> <b>yes</b>", "a.tsv:4", "loss 0.7", `<span class="s6">two </span>`, `<span class="n6">three</span>`, "four",
@@ -203,7 +203,15 @@ func TestPageOfAPartOfARun(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-			[]string{`<p class="value">0.25</p>`, "forecast of OT", "confusion matrix: the test has none"}, []string{"<h3>Right</h3>", "instead of", "without learning"}},
+			[]string{`<p class="value">0.25</p>`, "forecast of OT"}, []string{"<h3>Right</h3>", "instead of", "without learning", "confusion matrix"}},
+		{"a test without a confusion matrix", func(dir string) {
+			test := someTest()
+			test.Confusion = nil
+			if err := test.Save(dir); err != nil {
+				t.Fatal(err)
+			}
+		},
+			[]string{"confusion matrix: the test has none"}, []string{"Most often confused"}},
 	} {
 		dir := t.TempDir()
 		c.make(dir)

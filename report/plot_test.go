@@ -59,16 +59,20 @@ func TestTicks(t *testing.T) {
 		lo, hi float64
 		log    bool
 		want   []string
+		whole  bool
 	}{
-		{0, 1, false, []string{"0", "0.2", "0.4", "0.6", "0.8", "1"}},
-		{-3, 12, false, []string{"\u22122", "0", "2", "4", "6", "8", "10", "12"}},
-		{0, 50000, false, []string{"0", "10k", "20k", "30k", "40k", "50k"}},
-		{0.001, 100, true, []string{"0.001", "0.01", "0.1", "1", "10", "100"}},
-		{1e-9, 1e9, true, []string{"1e\u22129", "1e\u22125", "0.1", "1000", "10M"}},
-		{0.3, 7, true, []string{"0.5", "1", "2", "5"}},
-		{0.31, 0.32, true, []string{"0.31", "0.32"}},
+		{0, 1, false, []string{"0", "0.2", "0.4", "0.6", "0.8", "1"}, false},
+		{1, 4, false, []string{"1", "2", "3", "4"}, true},
+		{0, 0.5, false, []string{"0"}, true},
+		{0, 20, false, []string{"0", "5", "10", "15", "20"}, true},
+		{-3, 12, false, []string{"\u22122", "0", "2", "4", "6", "8", "10", "12"}, false},
+		{0, 50000, false, []string{"0", "10k", "20k", "30k", "40k", "50k"}, false},
+		{0.001, 100, true, []string{"0.001", "0.01", "0.1", "1", "10", "100"}, false},
+		{1e-9, 1e9, true, []string{"1e\u22129", "1e\u22125", "0.1", "1000", "10M"}, false},
+		{0.3, 7, true, []string{"0.5", "1", "2", "5"}, false},
+		{0.31, 0.32, true, []string{"0.31", "0.32"}, false},
 	} {
-		a := axis{lo: c.lo, hi: c.hi, log: c.log}
+		a := axis{lo: c.lo, hi: c.hi, log: c.log, whole: c.whole}
 		var got []string
 		for _, v := range a.ticks(5) {
 			got = append(got, a.tick(v))

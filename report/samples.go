@@ -137,7 +137,11 @@ func (t *Test) scores(s *Sample) []score {
 
 // significant writes a number for reading.
 func significant(v float64) string {
-	return strings.ReplaceAll(strconv.FormatFloat(v, 'g', 4, 64), "-", "\u2212")
+	text := strconv.FormatFloat(v, 'g', 4, 64)
+	if a := math.Abs(v); a >= 1e4 && a < 1e9 {
+		text = strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strings.ReplaceAll(text, "-", "\u2212")
 }
 
 // limitOf returns the magnitude of a saliency that has the full colour.

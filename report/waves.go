@@ -102,6 +102,7 @@ func (s *Series) figure(saliency Numbers) (figure, error) {
 	came, cameAt := steps(s.Future, 1)
 	said, saidAt := steps(s.Forecast, 1)
 	p := newPlot("steps from now", "")
+	p.x.whole = true
 	p.setHeight(seriesHeight)
 	lists := [][]float64{past, came, said}
 	quantiles := make([][]float64, len(s.Quantiles))
