@@ -8,11 +8,13 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/task"
 )
 
 // Evaluator runs a model on data without training it. It keeps the graphs that it has
-// made, one for each size of a batch, until Close. It is not safe for concurrent use.
+// made, one for each size of a batch, until Close; they share the memory of the largest.
+// It is not safe for concurrent use.
 type Evaluator struct{ t *Trainer }
 
 // NewEvaluator returns an evaluator of a model, which measures the metrics.
@@ -20,7 +22,7 @@ func NewEvaluator(m Model, metrics ...Metric) (*Evaluator, error) {
 	if m == nil {
 		return nil, errors.New("train: Evaluator: want a model, got nil")
 	}
-	t := &Trainer{model: m, metrics: metrics, sessions: make(map[sessionKey]*session), now: time.Now}
+	t := &Trainer{model: m, metrics: metrics, sessions: make(map[sessionKey]*session), memory: new(graphop.Arena), now: time.Now}
 	ps := m.Params()
 	if len(ps) > 0 && ps[0].Node != nil && ps[0].Node.Dtype() == tensor.Float64 {
 		t.cfg.DType = Float64

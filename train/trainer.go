@@ -27,7 +27,7 @@ type Trainer struct {
 	gradients Gradients
 	schedule  *Scheduler
 	sessions  map[sessionKey]*session
-	memory    *graphop.Arena // of the sessions, which run in turn; nil: each has its own
+	memory    *graphop.Arena // of the sessions, which run in turn
 	evalRows  int            // of a batch of an evaluation: see evalBatch; 0: not known yet
 	dir       checkpointDir
 	now       func() time.Time

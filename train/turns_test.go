@@ -76,3 +76,31 @@ func TestRunNeedsTheMemoryOfItsLargestGraph(t *testing.T) {
 		t.Errorf("want %d bytes, those of the largest graph, got %d", most, got)
 	}
 }
+
+// And so do those of an evaluator.
+func TestEvaluatorNeedsTheMemoryOfItsLargestGraph(t *testing.T) {
+	_, mc, _, _ := tinyRun("")
+	mc.Hidden = 32
+	e, err := NewEvaluator(newTinyModel(mc, tensor.Float32), Accuracy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	ds := newTokenData(200, 3, 24, tinyVocab, tinyClasses, 3)
+	cfg := LoaderConfig{BatchSize: 8, Buckets: []int{6, 12, 18, 24}}
+	for range 2 { // the first run of a graph finds out what it needs
+		if _, err := e.Evaluate(context.Background(), ds, cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	most, sum := 0, 0
+	for _, s := range e.t.sessions {
+		most, sum = max(most, s.memory.Bytes()), sum+s.memory.Bytes()
+	}
+	if e.Graphs() != len(cfg.Buckets) || sum < 2*most || most == 0 {
+		t.Fatalf("%d graphs, %d bytes in the largest, %d in all: the test is of no use", e.Graphs(), most, sum)
+	}
+	if got := e.t.memory.Bytes(); got > most+most/8 {
+		t.Errorf("want %d bytes, those of the largest graph, got %d", most, got)
+	}
+}
