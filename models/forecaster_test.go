@@ -274,14 +274,7 @@ func forecastRunner(cfg models.ForecasterConfig, eval bool) testutil.Runner {
 		if err != nil {
 			return nil, err
 		}
-		nodes := make(G.Nodes, 2)
-		for i, x := range in {
-			t := dt
-			if x.I != nil {
-				t = tensor.Int
-			}
-			nodes[i] = G.NewTensor(g, t, x.Shape.Dims(), G.WithShape(x.Shape...), G.WithName(x.Name), G.WithValue(x.Tensor(dt)))
-		}
+		nodes := nodesOf(g, dt, in, 2)
 		y, err := m.Fwd(nodes[0], nodes[1])
 		if err != nil {
 			return nil, err

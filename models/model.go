@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/param"
@@ -224,6 +225,9 @@ func (m *model) pooled(mode ops.PoolMode, then ...layers.Stepper) (layers.Snapsh
 func (m *model) checkBuild(batch, length int) error {
 	if batch < 1 || length < 1 {
 		return m.wrap(fmt.Errorf("Build: want batch and length >= 1, got %d and %d", batch, length))
+	}
+	if err := size.Tensor("a batch (B, L)", batch, length); err != nil {
+		return m.wrap(fmt.Errorf("Build: %w", err))
 	}
 	return nil
 }

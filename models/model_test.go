@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -27,6 +28,18 @@ func ofKinds(t testing.TB) []models.Model {
 	return []models.Model{
 		newClassifier(t, tokens(), tensor.Float32), newLanguageModel(t, letters(), tensor.Float32),
 		newRetrieval(t, pairs(), tensor.Float32), newForecaster(t, windows(), tensor.Float32),
+	}
+}
+
+// Sizes that no graph can have are errors that say so.
+func TestBuildOfHugeBatches(t *testing.T) {
+	for _, m := range ofKinds(t) {
+		for _, n := range [][2]int{{1 << 40, 4}, {1 << 62, 1}, {math.MaxInt, math.MaxInt}, {1, 1 << 34}} {
+			_, err := m.Build(task.Training, n[0], n[1])
+			if want := fmt.Sprintf("Build: want at most 2147483647 elements in a batch (B, L), got %d x %d", n[0], n[1]); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got error %v, want %q", m.Kind(), err, want)
+			}
+		}
 	}
 }
 

@@ -99,14 +99,7 @@ func pairRunner(cfg models.RetrievalConfig, eval bool, build func(m *models.Retr
 		if err != nil {
 			return nil, err
 		}
-		nodes := make(G.Nodes, 4)
-		for i, x := range in {
-			t := dt
-			if x.I != nil {
-				t = tensor.Int
-			}
-			nodes[i] = G.NewTensor(g, t, x.Shape.Dims(), G.WithShape(x.Shape...), G.WithName(x.Name), G.WithValue(x.Tensor(dt)))
-		}
+		nodes := nodesOf(g, dt, in, 4)
 		out, err := build(m, nodes)
 		if err != nil {
 			return nil, err
@@ -118,50 +111,15 @@ func pairRunner(cfg models.RetrievalConfig, eval bool, build func(m *models.Retr
 // differentiated runs a graph and returns an output and the gradients of sum(w*out) by
 // parameters, unless eval is set.
 func differentiated(vm testutil.VM, dt tensor.Dtype, eval bool, g *G.ExprGraph, out *G.Node, wrt G.Nodes, w []float64, inputs int) (*testutil.Result, error) {
-	res := &testutil.Result{Shape: out.Shape().Clone(), Grads: make([][]float64, inputs)}
 	if w == nil {
-		w = slices.Repeat([]float64{1}, res.Shape.TotalSize())
+		w = slices.Repeat([]float64{1}, out.Shape().TotalSize())
 	}
 	wn := G.NewTensor(g, dt, out.Shape().Dims(), G.WithShape(out.Shape()...), G.WithName("test.w"), G.WithValue(testutil.Dense(dt, w, out.Shape()...)))
 	loss, err := G.Sum(G.Must(G.HadamardProd(out, wn)))
 	if err != nil {
 		return nil, err
 	}
-	if eval {
-		wrt = nil
-	}
-	if vm == testutil.Lisp {
-		machine := G.NewLispMachine(g)
-		defer machine.Close()
-		if err := machine.RunAll(); err != nil {
-			return nil, err
-		}
-		res.Out = testutil.Floats(out.Value())
-	} else {
-		var v G.Value
-		G.Read(out, &v)
-		opts := []G.VMOpt{G.EvalMode()}
-		if !eval {
-			if _, err := G.Grad(loss, wrt...); err != nil {
-				return nil, err
-			}
-			opts = []G.VMOpt{G.BindDualValues(wrt...)}
-		}
-		machine := G.NewTapeMachine(g, opts...)
-		defer machine.Close()
-		if err := machine.RunAll(); err != nil {
-			return nil, err
-		}
-		res.Out = testutil.Floats(v)
-	}
-	for _, n := range wrt {
-		gv, err := n.Grad()
-		if err != nil {
-			return nil, err
-		}
-		res.Grads = append(res.Grads, testutil.Floats(gv))
-	}
-	return res, nil
+	return gradients(vm, eval, g, out, loss, wrt, inputs)
 }
 
 func fwdPairs(m *models.Retrieval, n G.Nodes) (*G.Node, error) { return m.Fwd(n[0], n[2], n[1], n[3]) }

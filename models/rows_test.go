@@ -22,14 +22,7 @@ func runner(cfg models.ClassifierConfig, eval bool) testutil.Runner {
 		if err != nil {
 			return nil, err
 		}
-		nodes := make(G.Nodes, 2)
-		for i, x := range in {
-			t := dt
-			if x.I != nil {
-				t = tensor.Int
-			}
-			nodes[i] = G.NewTensor(g, t, x.Shape.Dims(), G.WithShape(x.Shape...), G.WithName(x.Name), G.WithValue(x.Tensor(dt)))
-		}
+		nodes := nodesOf(g, dt, in, 2)
 		out, err := m.Fwd(nodes[0], nodes[1])
 		if err != nil {
 			return nil, err
@@ -40,44 +33,62 @@ func runner(cfg models.ClassifierConfig, eval bool) testutil.Runner {
 		if err != nil {
 			return nil, err
 		}
-		var wrt G.Nodes
-		if !eval {
-			wrt = m.Learnables()
-		}
-		res := &testutil.Result{Shape: out.Shape().Clone(), Grads: make([][]float64, len(in))}
-		if vm == testutil.Lisp {
-			machine := G.NewLispMachine(g)
-			defer machine.Close()
-			if err := machine.RunAll(); err != nil {
-				return nil, err
-			}
-			res.Out = testutil.Floats(out.Value())
-		} else {
-			var v G.Value
-			G.Read(out, &v)
-			opts := []G.VMOpt{G.EvalMode()}
-			if !eval {
-				if _, err := G.Grad(loss, wrt...); err != nil {
-					return nil, err
-				}
-				opts = []G.VMOpt{G.BindDualValues(wrt...)}
-			}
-			machine := G.NewTapeMachine(g, opts...)
-			defer machine.Close()
-			if err := machine.RunAll(); err != nil {
-				return nil, err
-			}
-			res.Out = testutil.Floats(v)
-		}
-		for _, n := range wrt {
-			gv, err := n.Grad()
-			if err != nil {
-				return nil, err
-			}
-			res.Grads = append(res.Grads, testutil.Floats(gv))
-		}
-		return res, nil
+		return gradients(vm, eval, g, out, loss, m.Learnables(), len(in))
 	}
+}
+
+// nodesOf puts inputs on a graph: n nodes, of which those behind the inputs are nil.
+func nodesOf(g *G.ExprGraph, dt tensor.Dtype, in []testutil.Input, n int) G.Nodes {
+	nodes := make(G.Nodes, n)
+	for i, x := range in {
+		t := dt
+		if x.I != nil {
+			t = tensor.Int
+		}
+		nodes[i] = G.NewTensor(g, t, x.Shape.Dims(), G.WithShape(x.Shape...), G.WithName(x.Name), G.WithValue(x.Tensor(dt)))
+	}
+	return nodes
+}
+
+// gradients runs a graph of so many inputs and returns an output and the gradients of
+// a loss by parameters, unless eval is set.
+func gradients(vm testutil.VM, eval bool, g *G.ExprGraph, out, loss *G.Node, wrt G.Nodes, inputs int) (*testutil.Result, error) {
+	res := &testutil.Result{Shape: out.Shape().Clone(), Grads: make([][]float64, inputs)}
+	if eval {
+		wrt = nil
+	}
+	if vm == testutil.Lisp {
+		machine := G.NewLispMachine(g)
+		defer machine.Close()
+		if err := machine.RunAll(); err != nil {
+			return nil, err
+		}
+		res.Out = testutil.Floats(out.Value())
+	} else {
+		var v G.Value
+		G.Read(out, &v)
+		opts := []G.VMOpt{G.EvalMode()}
+		if !eval {
+			if _, err := G.Grad(loss, wrt...); err != nil {
+				return nil, err
+			}
+			opts = []G.VMOpt{G.BindDualValues(wrt...)}
+		}
+		machine := G.NewTapeMachine(g, opts...)
+		defer machine.Close()
+		if err := machine.RunAll(); err != nil {
+			return nil, err
+		}
+		res.Out = testutil.Floats(v)
+	}
+	for _, n := range wrt {
+		gv, err := n.Grad()
+		if err != nil {
+			return nil, err
+		}
+		res.Grads = append(res.Grads, testutil.Floats(gv))
+	}
+	return res, nil
 }
 
 // classifiers lists models of tokens and of features, with blocks of all kinds.

@@ -17,6 +17,7 @@ import (
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/models/statespaces"
 	"github.com/gorgonia-s4/s4/report"
+	"github.com/gorgonia-s4/s4/train/tensorboard"
 )
 
 // gainConfig configures a kind of layer that package experiment has never heard of.
@@ -112,6 +113,13 @@ func TestFilesOfARun(t *testing.T) {
 			if name != "forecast" && len(s.Saliency) == 0 {
 				t.Errorf("%s: sample %d has no saliency", name, s.Index)
 			}
+		}
+		events, err := filepath.Glob(filepath.Join(dir, "tensorboard", tensorboard.StepsDir, "*"))
+		if err != nil || len(events) != 1 {
+			t.Fatalf("want one event file, got %v, %v", events, err)
+		}
+		if text, err := os.ReadFile(events[0]); err != nil || !strings.Contains(string(text), "\n      \"task\": ") {
+			t.Errorf("want the recipe as code, indented by 4, in %s, %v", events[0], err)
 		}
 		for _, f := range []string{"start/config.json", "model/config.json", "model/task.json", "report.html", "metrics.jsonl", "tensorboard"} {
 			if _, err := os.Stat(filepath.Join(dir, f)); err != nil {
@@ -291,6 +299,9 @@ func TestInitFrom(t *testing.T) {
 			out := must(t, "-init-from", from, "-out", next, "-classes", classes, "-freeze", "blocks.*")
 			if said := strings.Contains(out, "but for the last layer"); said != (classes == "2") {
 				t.Errorf("%s classes from %s: got\n%s", classes, from, out)
+			}
+			if !strings.Contains(out, "by -freeze and -rate, learned: ") {
+				t.Errorf("want how much is learned, got\n%s", out)
 			}
 			got := parameters(t, filepath.Join(next, "start"))
 			after := parameters(t, filepath.Join(next, "model"))

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/pprof"
-	"strings"
 	"time"
 
 	"github.com/gorgonia-s4/s4/models"
@@ -117,7 +116,7 @@ func (r *training) hooks() []train.Hook {
 	}
 	if r.tensorboard {
 		recipe, _ := r.text() // which parse has made of JSON
-		hooks = append(hooks, tensorboard.New(filepath.Join(r.options.out, "tensorboard"), tensorboard.Text("recipe", "    "+strings.ReplaceAll(string(recipe), "\n", "\n    "))))
+		hooks = append(hooks, tensorboard.New(filepath.Join(r.options.out, "tensorboard"), tensorboard.Text("recipe", string(recipe))))
 	}
 	return hooks
 }
