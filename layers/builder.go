@@ -36,6 +36,14 @@ func WithName(name string) Option { return func(b *Builder) { b.path = name } }
 // default seed is 0.
 func WithSeed(seed uint64) Option { return func(b *Builder) { b.seed = seed } }
 
+// WithLimit bounds the number of elements of all parameters and buffers of the layers
+// that are made with one and the same option: one that would be beyond it is an error,
+// and is not made. It is for configurations that come from elsewhere.
+func WithLimit(elements int) Option {
+	left := elements
+	return func(b *Builder) { b.left = &left }
+}
+
 // A CloneOption changes what a copy of a layer computes. Layers that it does
 // not concern ignore it.
 type CloneOption func(*Builder)
@@ -109,6 +117,7 @@ type Builder struct {
 	seed   uint64
 	rate   float64 // see AtRate
 	length int     // see ForLength; 0: that of the original
+	left   *int    // elements that may still be made; nil: any number; see WithLimit
 
 	refreeze bool     // see WithFrozen
 	frozen   []string // only if refreeze
@@ -260,7 +269,7 @@ func (b *Builder) Child(name string, cfg Config) (Layer, error) { return child[L
 func child[L Layer](b *Builder, name string, cfg Config) (L, error) {
 	var none L
 	c := &Builder{
-		g: b.g, dt: b.dt, kind: kindOf(cfg), path: b.path + "." + name, seed: b.seed, rate: b.rate, length: b.length,
+		g: b.g, dt: b.dt, kind: kindOf(cfg), path: b.path + "." + name, seed: b.seed, rate: b.rate, length: b.length, left: b.left,
 		refreeze: b.refreeze, frozen: b.frozen, from: b.from, fromMasks: b.fromMasks, stream: b.stream, turns: b.turns, cfg: cfg, nodes: b.nodes, err: b.err,
 	}
 	switch {
@@ -466,6 +475,19 @@ func (b *Builder) checkNew(name string, shape tensor.Shape) {
 	default:
 		b.Fail(size.Tensor(b.path+"."+name, shape...))
 	}
+	if b.err == nil && b.fits(name, shape...) && b.left != nil {
+		*b.left -= shape.TotalSize()
+	}
+}
+
+// fits says whether a parameter of a shape is within the limit of [WithLimit], and fails
+// if it is not. Layers ask it too before they compute initial values.
+func (b *Builder) fits(name string, shape ...int) bool {
+	if b.left == nil || b.from != nil || tensor.Shape(shape).TotalSize() <= *b.left {
+		return true
+	}
+	b.Fail(fmt.Errorf("%s.%s: want at most %d more elements, as WithLimit says, got shape %v", b.path, name, *b.left, tensor.Shape(shape)))
+	return false
 }
 
 // rng returns the random stream of one parameter.

@@ -168,6 +168,9 @@ func (c DSSConfig) Build(b *Builder) (Layer, error) {
 // build makes the parameters. Lambda is A, and W is C, as B is 1.
 func (m *dssModel) build(b *Builder) {
 	c, h := m.cfg, m.cfg.common().inner()
+	if !b.fits("kernel.W", h, c.DState, 2) {
+		return
+	}
 	cols := 2
 	if c.Dt == DtPerFeature {
 		cols = 1

@@ -162,6 +162,9 @@ func (c LSSLConfig) Build(b *Builder) (Layer, error) {
 // build makes the parameters.
 func (m *lsslModel) build(b *Builder) {
 	c, com := m.cfg, m.cfg.common()
+	if !b.fits("kernel.C", com.inner(), c.DState) {
+		return
+	}
 	start, err := hippo.LSSL(c.Init, c.DState, hippo.MeasureOptions{})
 	if err != nil {
 		b.Fail(err)

@@ -231,6 +231,9 @@ func checkTuned(n int) error {
 // build makes the parameters.
 func (m *s4Model) build(b *Builder) {
 	c, size := m.cfg, m.size()
+	if !b.fits("kernel.C", size.H, size.N, 2) {
+		return
+	}
 	models, err := hippo.DPLRInit(c.Init, c.DState, c.Rank, hippo.DPLROptions{Copies: c.NSSM})
 	if err != nil {
 		b.Fail(err)

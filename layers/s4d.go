@@ -157,6 +157,9 @@ func (c S4DConfig) Build(b *Builder) (Layer, error) {
 // build makes the parameters.
 func (m *s4dModel) build(b *Builder) {
 	c, size := m.cfg, m.size()
+	if !b.fits("kernel.C", size.H, size.N, 2) {
+		return
+	}
 	a, bb, err := hippo.DiagInit(c.Init, c.DState, hippo.DiagOptions{Copies: c.NSSM, Seed: b.seed})
 	if err != nil {
 		b.Fail(err)

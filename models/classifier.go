@@ -108,11 +108,16 @@ type Classifier struct {
 // NewClassifier makes a classifier on graph g with parameters of type dt. seed
 // chooses the initial parameters and dropout masks.
 func NewClassifier(g *G.ExprGraph, dt tensor.Dtype, cfg ClassifierConfig, seed uint64) (*Classifier, error) {
+	return makeClassifier(g, dt, cfg, seed)
+}
+
+// makeClassifier is NewClassifier with options for all layers.
+func makeClassifier(g *G.ExprGraph, dt tensor.Dtype, cfg ClassifierConfig, seed uint64, opts ...layers.Option) (*Classifier, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("models: %w", err)
 	}
 	cfg = deepcopy.Of(cfg)
-	m, err := newModel(classifier, g, dt, design{encoder: cfg.encoder(), stack: cfg.Stack, decoder: cfg.decoder()}, seed)
+	m, err := newModel(classifier, g, dt, design{encoder: cfg.encoder(), stack: cfg.Stack, decoder: cfg.decoder()}, seed, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -145,11 +145,16 @@ type Forecaster struct {
 // NewForecaster makes a forecaster on graph g with parameters of type dt. seed chooses
 // the initial parameters and dropout masks.
 func NewForecaster(g *G.ExprGraph, dt tensor.Dtype, cfg ForecasterConfig, seed uint64) (*Forecaster, error) {
+	return makeForecaster(g, dt, cfg, seed)
+}
+
+// makeForecaster is NewForecaster with options for all layers.
+func makeForecaster(g *G.ExprGraph, dt tensor.Dtype, cfg ForecasterConfig, seed uint64, opts ...layers.Option) (*Forecaster, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("models: %w", err)
 	}
 	cfg = deepcopy.Of(cfg)
-	m, err := newModel(forecaster, g, dt, design{encoder: cfg.encoder(), stack: cfg.Stack, decoder: cfg.decoder()}, seed)
+	m, err := newModel(forecaster, g, dt, design{encoder: cfg.encoder(), stack: cfg.Stack, decoder: cfg.decoder()}, seed, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -299,7 +304,7 @@ func (m *Forecaster) Save(dir string) error { return m.save(dir, m.cfg) }
 // LoadForecaster reads a model that Save wrote and puts it on graph g, as
 // LoadClassifier does.
 func LoadForecaster(g *G.ExprGraph, dir string, opts ...LoadOption) (*Forecaster, error) {
-	return load(forecaster, dir, opts, func(dt tensor.Dtype, cfg ForecasterConfig) (*Forecaster, error) {
-		return NewForecaster(g, dt, cfg, 0)
+	return load(forecaster, dir, opts, func(dt tensor.Dtype, cfg ForecasterConfig, limit layers.Option) (*Forecaster, error) {
+		return makeForecaster(g, dt, cfg, 0, limit)
 	})
 }

@@ -66,11 +66,16 @@ type LanguageModel struct {
 // layers.Stepper that can step: what cannot, such as a bidirectional layer, would
 // see the token that it is to predict.
 func NewLanguageModel(g *G.ExprGraph, dt tensor.Dtype, cfg LanguageModelConfig, seed uint64) (*LanguageModel, error) {
+	return makeLanguageModel(g, dt, cfg, seed)
+}
+
+// makeLanguageModel is NewLanguageModel with options for all layers.
+func makeLanguageModel(g *G.ExprGraph, dt tensor.Dtype, cfg LanguageModelConfig, seed uint64, opts ...layers.Option) (*LanguageModel, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("models: %w", err)
 	}
 	cfg = deepcopy.Of(cfg)
-	m, err := newModel(languageModel, g, dt, design{encoder: cfg.encoder(), stack: cfg.Stack, decoder: cfg.decoder()}, seed)
+	m, err := newModel(languageModel, g, dt, design{encoder: cfg.encoder(), stack: cfg.Stack, decoder: cfg.decoder()}, seed, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +211,7 @@ func (m *LanguageModel) Save(dir string) error { return m.save(dir, m.cfg) }
 // LoadLanguageModel reads a model that Save wrote and puts it on graph g, as
 // LoadClassifier does.
 func LoadLanguageModel(g *G.ExprGraph, dir string, opts ...LoadOption) (*LanguageModel, error) {
-	return load(languageModel, dir, opts, func(dt tensor.Dtype, cfg LanguageModelConfig) (*LanguageModel, error) {
-		return NewLanguageModel(g, dt, cfg, 0)
+	return load(languageModel, dir, opts, func(dt tensor.Dtype, cfg LanguageModelConfig, limit layers.Option) (*LanguageModel, error) {
+		return makeLanguageModel(g, dt, cfg, 0, limit)
 	})
 }

@@ -108,11 +108,11 @@ type encoder interface {
 	FwdLengths(x, lengths *G.Node) (*G.Node, error)
 }
 
-// newModel makes the layers of a model.
-func newModel(k kind, g *G.ExprGraph, dt tensor.Dtype, d design, seed uint64) (model, error) {
+// newModel makes the layers of a model, with options for all of them.
+func newModel(k kind, g *G.ExprGraph, dt tensor.Dtype, d design, seed uint64, of []layers.Option) (model, error) {
 	m := model{kind: k, dt: dt}
 	opts := func(name string) []layers.Option {
-		return []layers.Option{layers.WithName(name), layers.WithSeed(seed)}
+		return append([]layers.Option{layers.WithName(name), layers.WithSeed(seed)}, of...)
 	}
 	first, err := layers.New(g, dt, d.encoder, opts("encoder")...)
 	if err == nil {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -39,6 +41,37 @@ func TestBuildOfHugeBatches(t *testing.T) {
 			if want := fmt.Sprintf("Build: want at most 2147483647 elements in a batch (B, L), got %d x %d", n[0], n[1]); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: got error %v, want %q", m.Kind(), err, want)
 			}
+		}
+	}
+}
+
+// A configuration that asks for much more than the tensors beside it is an error before
+// there is memory for it.
+func TestOpenOfHugeModels(t *testing.T) {
+	for field, huge := range map[string]string{`"vocab":`: `"vocab": 100000000`, `"d_state":`: `"d_state": 100000000`} {
+		dir := t.TempDir()
+		if err := newClassifier(t, tokens(), tensor.Float32).Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "config.json")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value := regexp.MustCompile(field + ` *[0-9]+`)
+		changed := value.ReplaceAllString(string(text), huge)
+		if err := os.WriteFile(path, []byte(changed), 0o644); err != nil || changed == string(text) {
+			t.Fatal(err, changed)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err = models.Open(G.NewGraph(), dir)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), "more elements") {
+			t.Errorf("%s: got error %v", field, err)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 64<<20 {
+			t.Errorf("%s: %d bytes", field, n)
 		}
 	}
 }

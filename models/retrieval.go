@@ -96,11 +96,16 @@ type Retrieval struct {
 // NewRetrieval makes a model of pairs on graph g with parameters of type dt. seed
 // chooses the initial parameters and dropout masks.
 func NewRetrieval(g *G.ExprGraph, dt tensor.Dtype, cfg RetrievalConfig, seed uint64) (*Retrieval, error) {
+	return makeRetrieval(g, dt, cfg, seed)
+}
+
+// makeRetrieval is NewRetrieval with options for all layers.
+func makeRetrieval(g *G.ExprGraph, dt tensor.Dtype, cfg RetrievalConfig, seed uint64, opts ...layers.Option) (*Retrieval, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("models: %w", err)
 	}
 	cfg = deepcopy.Of(cfg)
-	m, err := newModel(retrieval, g, dt, design{cfg.tower().encoder(), cfg.Stack, cfg.head(), cfg.decoder()}, seed)
+	m, err := newModel(retrieval, g, dt, design{cfg.tower().encoder(), cfg.Stack, cfg.head(), cfg.decoder()}, seed, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -301,7 +306,7 @@ func (m *Retrieval) Save(dir string) error { return m.save(dir, m.cfg) }
 // LoadRetrieval reads a model that Save wrote and puts it on graph g, as
 // LoadClassifier does.
 func LoadRetrieval(g *G.ExprGraph, dir string, opts ...LoadOption) (*Retrieval, error) {
-	return load(retrieval, dir, opts, func(dt tensor.Dtype, cfg RetrievalConfig) (*Retrieval, error) {
-		return NewRetrieval(g, dt, cfg, 0)
+	return load(retrieval, dir, opts, func(dt tensor.Dtype, cfg RetrievalConfig, limit layers.Option) (*Retrieval, error) {
+		return makeRetrieval(g, dt, cfg, 0, limit)
 	})
 }

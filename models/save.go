@@ -19,6 +19,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/safetensors"
 	"github.com/gorgonia-s4/s4/internal/strictjson"
 	"github.com/gorgonia-s4/s4/internal/weights"
+	"github.com/gorgonia-s4/s4/layers"
 )
 
 // The files of a saved model.
@@ -99,11 +100,12 @@ func As(dt tensor.Dtype) LoadOption { return func(l *loading) { l.dt = dt } }
 // model: that of config.json, or of [As]. A file that is missing, truncated or
 // of another model is an error, and so is a number in it that is no parameter
 // of a working model: a NaN, an infinity, one that overflows the type, a
-// negative variance. S4 layers of a file where kernel.C is not tuned are tuned:
+// negative variance. A configuration of many more parameters than the tensors have
+// elements is one before there is memory for them. S4 layers of a file where kernel.C is not tuned are tuned:
 // see Classifier.Settle.
 func LoadClassifier(g *G.ExprGraph, dir string, opts ...LoadOption) (*Classifier, error) {
-	return load(classifier, dir, opts, func(dt tensor.Dtype, cfg ClassifierConfig) (*Classifier, error) {
-		return NewClassifier(g, dt, cfg, 0)
+	return load(classifier, dir, opts, func(dt tensor.Dtype, cfg ClassifierConfig, limit layers.Option) (*Classifier, error) {
+		return makeClassifier(g, dt, cfg, 0, limit)
 	})
 }
 
@@ -156,7 +158,7 @@ type loaded interface {
 }
 
 // load reads a model M of a kind, whose configuration is a C.
-func load[M loaded, C any](k kind, dir string, opts []LoadOption, make func(dt tensor.Dtype, cfg C) (M, error)) (M, error) {
+func load[M loaded, C any](k kind, dir string, opts []LoadOption, make func(dt tensor.Dtype, cfg C, limit layers.Option) (M, error)) (M, error) {
 	var l loading
 	for _, o := range opts {
 		o(&l)
@@ -169,7 +171,7 @@ func load[M loaded, C any](k kind, dir string, opts []LoadOption, make func(dt t
 	return m, nil
 }
 
-func read[M loaded, C any](l loading, k kind, dir string, make func(dt tensor.Dtype, cfg C) (M, error)) (m M, err error) {
+func read[M loaded, C any](l loading, k kind, dir string, make func(dt tensor.Dtype, cfg C, limit layers.Option) (M, error)) (m M, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, configFile))
 	if err != nil {
 		return m, err
@@ -185,7 +187,7 @@ func read[M loaded, C any](l loading, k kind, dir string, make func(dt tensor.Dt
 	if of := f.Metadata[savedKey]; of != head.Saved && of != "" && head.Saved != "" {
 		return m, fmt.Errorf("%s and %s are of two models: a Save was interrupted", configFile, tensorFile)
 	}
-	if m, err = make(l.dtype(head.Dtype), cfg); err != nil {
+	if m, err = make(l.dtype(head.Dtype), cfg, layers.WithLimit(atMost(f))); err != nil {
 		return m, err
 	}
 	vars, err := m.vars()
@@ -196,6 +198,17 @@ func read[M loaded, C any](l loading, k kind, dir string, make func(dt tensor.Dt
 		return m, fmt.Errorf("%s: %w", tensorFile, err)
 	}
 	return m, nil
+}
+
+// atMost bounds the number of elements of a model whose tensors a file has. It is well
+// above what there is, so that an error says which tensors differ, and well below what
+// does harm.
+func atMost(f *safetensors.File) int {
+	n := 1 << 20
+	for _, t := range f.Tensors {
+		n += 4 * tensor.Shape(t.Shape).TotalSize()
+	}
+	return n
 }
 
 // readConfig reads the configuration of a model of a kind, which is told before

@@ -15,6 +15,7 @@ func TestDecode(t *testing.T) {
 		``:                     "the file is truncated after 0 bytes",
 		`{"a":`:                "the file is truncated after 5 bytes",
 		`{"a": 1, "b": 2}`:     `unknown field "b"`,
+		`{"a": 1, "a": 2}`:     `want every key once, got "a" twice`,
 		`{"a": 1} {}`:          "there is something behind the end of the JSON value",
 		`{"a": 1}garbage`:      "there is something behind the end of the JSON value",
 		`{"a": "x"}`:           "cannot unmarshal string",
