@@ -171,6 +171,18 @@ func TestFile(t *testing.T) {
 	}
 }
 
+// A model that starts from another has its scales, and its own window and horizon.
+func TestStartFromAModel(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"-task", "csv", "-preset", "smoke", "-cache", dir, "-missing", "linear", "-uneven", "last", "-data"}
+	first, next := filepath.Join(dir, "first"), filepath.Join(dir, "next")
+	experimenttest.MustRun(t, program, append(args, csvFile(t, 400), "-out", first)...)
+	out := experimenttest.MustRun(t, program, append(args, csvFile(t, 500), "-out", next, "-init-from", first, "-horizon", "3", "-lookback", "20")...)
+	if !strings.Contains(out, "but for the last layer") || deviation(t, next) != deviation(t, first) {
+		t.Errorf("got deviation %v, want %v, and\n%s", deviation(t, next), deviation(t, first), out)
+	}
+}
+
 // deviation returns that of the first column in the training of a run.
 func deviation(t *testing.T, dir string) float64 {
 	t.Helper()

@@ -181,10 +181,20 @@ func (o *options) title(src experiment.Source) string {
 // read reads the file, or makes a series.
 func (o *options) read(ctx context.Context, src experiment.Source) (*series.Data, error) {
 	d, err := o.open(ctx, src)
-	if trained, ok := src.Codec.(*codec); ok && err == nil {
-		return d.As(trained.Encoding)
+	trained, ok := src.Codec.(*codec)
+	if err != nil || !ok {
+		return d, err
 	}
-	return d, err
+	e := trained.Encoding
+	if src.Start { // the scales alone
+		if !slices.Equal(e.Columns, d.Encoding.Columns) {
+			return d, nil
+		}
+		mean, dev := e.Mean, e.Dev
+		e = d.Encoding
+		e.Mean, e.Dev = mean, dev
+	}
+	return d.As(e)
 }
 
 func (o *options) open(ctx context.Context, src experiment.Source) (*series.Data, error) {

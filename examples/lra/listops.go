@@ -79,12 +79,20 @@ func (o *listOpsOptions) Load(ctx context.Context, src experiment.Source) (*expe
 		return nil, err
 	}
 	out := &experiment.Data{Title: "ListOps", Model: o.Shape(), Codec: new(listOpsCodec)}
-	counts := d.Test.ClassCounts()
-	out.Floor = experiment.Commonest(counts[:])
+	out.Floor = experiment.Commonest(classCounts(d.Test, src.Limited(d.Test.Len())))
 	out.Splits, err = data.Map(d.Splits, func(part *listops.Split) (task.Dataset, error) {
 		return part.Dataset(listops.Encoding{})
 	})
 	return out, err
+}
+
+// classCounts returns how many of the first n examples each class has.
+func classCounts(part *listops.Split, n int) []int {
+	counts := make([]int, listops.Classes)
+	for i := range n {
+		counts[part.Target(i)]++
+	}
+	return counts
 }
 
 func (o *listOpsOptions) read(ctx context.Context, src experiment.Source) (*listops.Data, error) {

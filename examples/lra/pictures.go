@@ -14,7 +14,6 @@ import (
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
 	"github.com/gorgonia-s4/s4/examples/internal/option"
 	"github.com/gorgonia-s4/s4/internal/atomicfile"
-	"github.com/gorgonia-s4/s4/train/data"
 	"github.com/gorgonia-s4/s4/train/data/pathfinder"
 )
 
@@ -42,10 +41,12 @@ func pictures(ctx context.Context, args []string, out io.Writer) error {
 	case dir != "" && src.Path != "":
 		return errors.New("-write is about pictures that are drawn: want none with -data")
 	}
-	src.Room = data.Room{
-		Warn:     func(err error) { fmt.Fprintln(out, "warning:", err) },
-		Progress: func(what string, done, total int64) { fmt.Fprintf(out, "\r%s: %d of %d", what, done, total) },
-	}
+	src.Room = experiment.Room(out)
+	return experiment.Explain(ctx, o.show(ctx, src, sheet, dir, out), "before all was written")
+}
+
+// show writes a contact sheet, all pictures, or both.
+func (o *pathOptions) show(ctx context.Context, src experiment.Source, sheet, dir string, out io.Writer) error {
 	if sheet != "" {
 		if err := o.writeSheet(ctx, src, sheet); err != nil {
 			return err
@@ -56,7 +57,7 @@ func pictures(ctx context.Context, args []string, out io.Writer) error {
 		if err := pathfinder.Write(ctx, dir, o.config(src.Seed), src.Room); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "\n%d pictures in %s\n", o.Pictures, dir)
+		fmt.Fprintf(out, "%d pictures in %s\n", o.Pictures, dir)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	goimage "image"
 	"image/color"
 	"image/png"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -119,6 +120,11 @@ func TestPictureErrors(t *testing.T) {
 		if _, err := show(args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: error %v, want %q", args, err, want)
 		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := pictures(ctx, []string{"-write", t.TempDir()}, io.Discard); err == nil || !strings.Contains(err.Error(), "interrupted (context canceled) before all was written") {
+		t.Errorf("interrupted: error %v", err)
 	}
 	if out, err := show("-h"); err != flag.ErrHelp || !strings.Contains(out, "-difficulty") {
 		t.Errorf("-h: error %v\n%s", err, out)

@@ -94,7 +94,7 @@ func TestPublishedDataNeedNoCache(t *testing.T) {
 	if text := mustRun(t, "-preset", "smoke", "-data", dir, "-out", out); !testLine.MatchString(text) {
 		t.Errorf("no result in\n%s", text)
 	}
-	if _, err := lra(t, context.Background(), "-preset", "smoke", "-out", out); err == nil || !strings.Contains(err.Error(), "give one with -cache") {
+	if _, err := lra(t, context.Background(), "-preset", "smoke", "-out", out+"2"); err == nil || !strings.Contains(err.Error(), "give one with -cache") {
 		t.Errorf("got error %v", err)
 	}
 }

@@ -70,7 +70,7 @@ func (o *retrievalOptions) Load(ctx context.Context, src experiment.Source) (*ex
 	names := aan.ClassNames[:]
 	cfg := o.config(src.Seed)
 	if c, ok := src.Codec.(*pairCodec); ok {
-		cfg.Vocabulary = c.Vocabulary
+		cfg.Vocabulary = o.vocabulary(c.Vocabulary, src.Start)
 	}
 	var d *aan.Data
 	var err error

@@ -53,6 +53,21 @@ func (r *reading) validate() error {
 	return nil
 }
 
+// vocabulary returns that of a trained model for texts that it reads, or, at the start of
+// another model, for texts that are cut as the options say; nil if those are of another
+// level.
+func (r *reading) vocabulary(of *text.Vocabulary, start bool) *text.Vocabulary {
+	switch {
+	case of == nil || !start:
+		return of
+	case of.Level != r.Level:
+		return nil
+	}
+	v := *of
+	v.LMax = r.LMax
+	return &v
+}
+
 // shape returns what is known of the texts before they are loaded.
 func (r *reading) shape() experiment.Shape {
 	padding := text.Pad
@@ -101,7 +116,7 @@ func (o *textOptions) Load(ctx context.Context, src experiment.Source) (*experim
 	out := &experiment.Data{Title: "IMDB", Model: o.Shape()}
 	cfg := o.config(src.Seed)
 	if c, ok := src.Codec.(*textCodec); ok {
-		cfg.Vocabulary = c.Vocabulary
+		cfg.Vocabulary = o.vocabulary(c.Vocabulary, src.Start)
 	}
 	var d *imdb.Data
 	var err error

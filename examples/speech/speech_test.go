@@ -264,6 +264,26 @@ func TestForAModel(t *testing.T) {
 	}
 }
 
+// A model that starts from another keeps its scales, and may have other classes,
+// lengths and features.
+func TestStartFromAModel(t *testing.T) {
+	trained := load(t, folders, optionsOf(folders), recordings(t, 20, "high", "low", "mid")).Codec.(*codec)
+	trained.Encoding.Mean = []float64{0.25}
+	path := recordings(t, 20, "new", "low")
+	for _, features := range []audio.Features{audio.FeaturesRaw, audio.FeaturesMFCC} {
+		o := optionsOf(folders)
+		o.Length, o.Features = 150, features
+		d, err := o.Load(t.Context(), experiment.Source{Path: path, Codec: trained, Start: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := d.Codec.(*codec)
+		if !slices.Equal(c.Names, []string{"low", "new"}) || c.Encoding.Length != 150 || (c.Encoding.Mean[0] == 0.25) != (features == audio.FeaturesRaw) {
+			t.Errorf("%s: got %+v", features, c)
+		}
+	}
+}
+
 func TestCoefficients(t *testing.T) {
 	o := optionsOf(folders)
 	o.Features = audio.FeaturesMFCC

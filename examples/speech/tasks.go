@@ -171,7 +171,7 @@ func atHalf(out *experiment.Data, d *audio.Data) error {
 func (o *options) read(ctx context.Context, src experiment.Source) (d *audio.Data, note string, err error) {
 	cfg := o.config(src.Seed)
 	trained, ok := src.Codec.(*codec)
-	if ok {
+	if ok && !src.Start {
 		cfg.Classes, cfg.Rate = trained.Names, trained.Encoding.Rate
 	}
 	switch {
@@ -182,8 +182,17 @@ func (o *options) read(ctx context.Context, src experiment.Source) (d *audio.Dat
 	default:
 		return nil, "", fmt.Errorf("-task %s needs -data: %s (or -generated 100, for a try with tones)", o.name, o.from)
 	}
-	if err == nil && ok {
-		d, err = d.As(trained.Encoding)
+	if err != nil || !ok {
+		return d, note, err
 	}
+	e := trained.Encoding
+	if src.Start { // the scales alone
+		mean, dev := e.Mean, e.Dev
+		if e = d.Encoding; len(mean) != len(e.Mean) {
+			return d, note, nil
+		}
+		e.Mean, e.Dev = mean, dev
+	}
+	d, err = d.As(e)
 	return d, note, err
 }

@@ -42,8 +42,14 @@ func (p *Program) eval(ctx context.Context, args []string, out io.Writer) error 
 	fs.IntVar(&e.batch, "batch", 0, "sequences per step; 0: as the run had")
 	fs.Float64Var(&e.rate, "rate", 1, "the `part` of the sampling rate of the training that the data have, for a model whose layers have a time step: 0.5 is every second sample of a task that has such")
 	fs.StringVar(&e.json, "json", "", "write the metrics, the confusion and some examples as JSON to this `file`; -: only that, to standard output")
-	if err := option.Parse(fs, args, func() { usageOf(fs, out, p.Name+" eval", "Measure the model of a run.") }); err != nil {
+	if err := option.Parse(fs, args, func() { usageOf(fs, out, p.Name+" eval -run DIR [options]", "Measure the model of a run.") }); err != nil {
 		return err
+	}
+	switch {
+	case *limit < -1:
+		return fmt.Errorf("-limit: want >= 0, got %d", *limit)
+	case e.batch < 0:
+		return fmt.Errorf("-batch: want >= 0, got %d", e.batch)
 	}
 	s, err := p.open(e.run)
 	if err != nil {
@@ -62,11 +68,11 @@ func (p *Program) eval(ctx context.Context, args []string, out io.Writer) error 
 	}
 	d, err := e.data(ctx, s, *path, text)
 	if err != nil {
-		return explain(ctx, err, "before the evaluation began")
+		return Explain(ctx, err, "before the evaluation began")
 	}
 	t, err := e.measure(ctx, s, d)
 	if err != nil {
-		return explain(ctx, err, "in the evaluation")
+		return Explain(ctx, err, "in the evaluation")
 	}
 	return e.print(t, d, out, text)
 }
@@ -217,7 +223,7 @@ func className(names []string, i int) string {
 
 // usageOf prints the options of a subcommand.
 func usageOf(fs *flag.FlagSet, out io.Writer, command, about string) {
-	fmt.Fprintf(out, "usage: %s [options]\n\n%s\n\n", command, about)
+	fmt.Fprintf(out, "usage: %s\n\n%s\n\n", command, about)
 	fs.VisitAll(func(f *flag.Flag) { option.Print(out, f) })
 }
 
@@ -225,7 +231,7 @@ func usageOf(fs *flag.FlagSet, out io.Writer, command, about string) {
 func (p *Program) report(args []string, out io.Writer) error {
 	fs := flag.NewFlagSet(p.Name, flag.ContinueOnError)
 	run := fs.String("run", "", "the `directory` of the run, into which report.html is written")
-	if err := option.Parse(fs, args, func() { usageOf(fs, out, p.Name+" report", "Write a page about a run from its files.") }); err != nil {
+	if err := option.Parse(fs, args, func() { usageOf(fs, out, p.Name+" report -run DIR", "Write a page about a run from its files.") }); err != nil {
 		return err
 	}
 	if *run == "" {

@@ -34,7 +34,7 @@ func (m headless) Params() []param.Param {
 // initialise puts the parameters of -init-from into the model, for sequences of up to
 // so many steps.
 func (r *training) initialise(longest int) error {
-	if r.InitFrom == "" || r.resume {
+	if r.InitFrom == "" || r.from != nil {
 		return nil
 	}
 	if err := r.loadWeights(); err != nil {
@@ -45,15 +45,27 @@ func (r *training) initialise(longest int) error {
 	return err
 }
 
-// codecOf returns the codec of the model, or of the run, in a directory; nil if there is
-// none, or if it is of another task.
-func (o *options) codecOf(dir string) Codec {
-	for _, at := range []string{dir, filepath.Join(dir, modelDir)} {
-		if t, _, codec, err := o.p.readTask(at); err == nil && t.Name == o.Task {
-			return codec
+// codecOf returns the codec of what -init-from names: a model, a run, or a file in the
+// directory of one; nil if there is none, or if it is of another task.
+func (o *options) codecOf(path string) (Codec, error) {
+	if path == "" {
+		return nil, nil
+	}
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		path = filepath.Dir(path)
+	}
+	for _, at := range []string{path, filepath.Join(path, modelDir), filepath.Join(path, startDir)} {
+		switch t, err := readSavedTask(at); {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, err
+		case t.Task != o.Task:
+			return nil, nil
+		default:
+			return o.t.codec(at, t)
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // loadWeights loads the parameters of -init-from: all of them, or all but those of the

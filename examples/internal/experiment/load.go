@@ -17,7 +17,7 @@ import (
 
 // load reads or makes the data of the task, and says what they are.
 func (o *options) load(ctx context.Context, out io.Writer) (*Data, error) {
-	src := Source{Path: o.Path, Seed: o.Train.Seed, Codec: o.codec}
+	src := Source{Path: o.Path, Seed: o.Train.Seed, Codec: o.codec, Start: o.starts}
 	var err error
 	if src.Cache, err = o.cacheDir(); err != nil && o.Path == "" {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/gorgonia-s4/s4/examples/internal/option"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/param"
 	"github.com/gorgonia-s4/s4/train"
 )
 
@@ -25,6 +26,7 @@ type options struct {
 	t       *Task
 	shape   Shape // of the task before its data are loaded
 	codec   Codec // of the trained model that the data are for; nil: of none
+	starts  bool  // codec is that of -init-from
 	fields  []*fieldFlag
 	ofTask  []string // the names of the task's own options
 	freeze  []string
@@ -61,6 +63,9 @@ func (p *Program) parse(args []string, out io.Writer) (*options, error) {
 	}
 	o.set = make(map[string]bool)
 	fs.Visit(func(f *flag.Flag) { o.set[f.Name] = true })
+	if o.config != "" && (o.set["task"] || o.set["preset"]) {
+		return nil, errors.New("-config says which task it is: want no -task and no -preset with it")
+	}
 	if err := checkPositive(fs); err != nil {
 		return nil, err
 	}
@@ -370,8 +375,12 @@ func (o *options) checkRules() error {
 	if err != nil {
 		return o.speak(err)
 	}
-	if err := o.Train.Rules.Check(m.Params()); err != nil {
+	ps := m.Params()
+	if err := o.Train.Rules.Apply(ps); err != nil {
 		return fmt.Errorf("-freeze and -rate: %w", err)
+	}
+	if !slices.ContainsFunc(ps, func(p param.Param) bool { return !p.Frozen }) {
+		return errors.New("-freeze: want some parameters that are learned, got all of them")
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/gorgonia-s4/s4/examples/internal/option"
 	"github.com/gorgonia-s4/s4/task"
@@ -88,7 +90,7 @@ func (p *Program) predict(ctx context.Context, args []string, in io.Reader, out 
 	option.Choice(fs, "format", &q.format, "of what is written, csv for forecasts of a task that has such", []string{formatJSON, formatCSV})
 	fs.IntVar(&q.batch, "batch", 32, "examples that are read at a time")
 	files, err := filesAfter(fs, args, func() {
-		usageOf(fs, out, p.Name+" predict -run DIR FILE...|-", "Write what the model of a run says of examples of your own, in JSON lines. - is standard input.")
+		usageOf(fs, out, p.Name+" predict -run DIR [options] FILE...|-", "Write what the model of a run says of examples of your own, in JSON lines. - is standard input.")
 	})
 	if err != nil {
 		return err
@@ -115,7 +117,10 @@ func (p *Program) predict(ctx context.Context, args []string, in io.Reader, out 
 	defer q.close()
 	for _, name := range files {
 		if err := q.file(ctx, name, in); err != nil {
-			return explain(ctx, err, "in the prediction")
+			if ctx.Err() == nil { // what was read before is good
+				err = errors.Join(q.flush(ctx), err)
+			}
+			return Explain(ctx, err, "in the prediction")
 		}
 	}
 	return q.flush(ctx)
@@ -131,7 +136,13 @@ func filesAfter(fs *flag.FlagSet, args []string, help func()) ([]string, error) 
 		}
 		return nil, fmt.Errorf("%w (-h lists the options)", err)
 	}
-	return fs.Args(), nil
+	files := fs.Args()
+	for _, name := range files {
+		if strings.HasPrefix(name, "-") && name != "-" && !slices.Contains(args, "--") {
+			return nil, fmt.Errorf("want options before the files, got %s behind %s", name, files[0])
+		}
+	}
+	return files, nil
 }
 
 // prepare makes what runs the model.

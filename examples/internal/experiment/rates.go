@@ -53,7 +53,7 @@ func (r *training) testRates(ctx context.Context, test *report.Test) error {
 		}
 		m, err := r.evaluateAt(ctx, slow, at)
 		if err != nil {
-			return explain(ctx, err, "in the test at another rate; the training is finished and saved, and -resume repeats the test")
+			return Explain(ctx, err, "in the test at another rate; the training is finished and saved, and -resume repeats the test")
 		}
 		test.Rates = append(test.Rates, report.RateTest{Rate: at.Rate, Metrics: m})
 		fmt.Fprintf(r.out, "test at %g of the sampling rate, nothing trained for it: %s, loss %.4f\n", at.Rate, values(r.data.Metrics, m), m.Loss)

@@ -58,6 +58,12 @@ func TestConfigErrors(t *testing.T) {
 			t.Errorf("error %v does not name %s", err, path)
 		}
 	}
+	for _, option := range []string{"-task", "-preset"} {
+		value := map[string]string{"-task": "real", "-preset": "smoke"}[option]
+		if _, err := try(t, "", "-config", write(t, good), option, value, "-print-config"); err == nil || !strings.Contains(err.Error(), "want no -task and no -preset") {
+			t.Errorf("%s: got error %v", option, err)
+		}
+	}
 	if _, err := try(t, "", "-config", "/nonexistent"); err == nil || !strings.Contains(err.Error(), "-config: open /nonexistent") {
 		t.Errorf("got error %v", err)
 	}

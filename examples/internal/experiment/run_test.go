@@ -3,6 +3,7 @@ package experiment
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -154,6 +155,8 @@ func TestEval(t *testing.T) {
 		"want one of test, val":   {"eval", "-run", dir, "-split", "all"},
 		"bad: no such data":       {"eval", "-run", dir, "-cache", dir, "-data", "bad"},
 		"want options, or one of": {"evaluate"},
+		"-limit: want >= 0":       {"eval", "-run", dir, "-limit", "-2"},
+		"-batch: want >= 0":       {"eval", "-run", dir, "-batch", "-1"},
 	} {
 		if _, err := try(t, "", args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got error %v, want %q", args, err, want)
@@ -253,6 +256,7 @@ func TestPredictErrors(t *testing.T) {
 		"want -run DIR":                             {"", []string{"x"}},
 		"-every is about -stream":                   {"", []string{"-run", dir, "-every", "3", "x"}},
 		"-batch: want >= 1, got 0":                  {"", []string{"-run", dir, "-batch", "0", "x"}},
+		"want options before the files, got -run":   {"", []string{"x", "-run", dir}},
 		"no such file":                              {"", []string{"-run", dir, "/nonexistent"}},
 		"a bidirectional layer":                     {"", []string{"-run", dir, "-stream", "-"}},
 		"stdin:2: unexpected end of JSON":           {`{"x": [1]}` + "\n", []string{"-run", dir, "-"}},
@@ -271,7 +275,16 @@ func TestPredictErrors(t *testing.T) {
 	}
 }
 
-// model returns the parameters of a saved model.
+// What is before a mistake is predicted.
+func TestPredictUntilAnError(t *testing.T) {
+	dir := trained(t)
+	out, err := try(t, `{"x": [1]}`+"\n"+`{"x": [2]}`+"\n"+`{"x": [6]}`, "predict", "-run", dir, "-")
+	if err == nil || !strings.Contains(err.Error(), "stdin:3: want tokens") || len(lines(t, out)) != 2 {
+		t.Errorf("got %v and\n%s", err, out)
+	}
+}
+
+// parameters returns the parameters of a saved model.
 func parameters(t *testing.T, dir string) map[string][]float32 {
 	t.Helper()
 	m, err := models.Open(G.NewGraph(), dir)
@@ -330,6 +343,64 @@ func TestInitFrom(t *testing.T) {
 	}
 }
 
+// A run that was killed before its first checkpoint goes on from the start that
+// -init-from names; one of step 0 leaves the model before training.
+func TestInitFromResumed(t *testing.T) {
+	dir := trained(t)
+	args := []string{"-init-from", dir, "-freeze", "encoder.*", "-rate", "decoder.*=0.1"}
+	want := parameters(t, filepath.Join(trained(t, args...), "model"))
+	empty := t.TempDir()
+	must(t, append(args, "-out", empty, "-resume")...)
+	for name, v := range parameters(t, filepath.Join(empty, "model")) {
+		if !slices.Equal(v, want[name]) {
+			t.Errorf("%s: got %v, want %v", name, v, want[name])
+		}
+	}
+	begun := filepath.Join(t.TempDir(), "begun")
+	must(t, append(args, "-out", begun, "-max-time", "1ns")...)
+	if err := errors.Join(os.RemoveAll(filepath.Join(begun, "start")), os.Remove(filepath.Join(begun, "run.json"))); err != nil {
+		t.Fatal(err)
+	}
+	must(t, append(args, "-out", begun, "-resume")...)
+	start := parameters(t, filepath.Join(begun, "start"))
+	for name, v := range parameters(t, filepath.Join(dir, "model")) {
+		if !slices.Equal(v, start[name]) {
+			t.Errorf("start: %s: got %v, want %v", name, start[name], v)
+		}
+	}
+}
+
+// What an earlier run has left is looked at before the data are.
+func TestEarlierRun(t *testing.T) {
+	dir := trained(t)
+	for want, args := range map[string][]string{
+		"-out: " + filepath.Join(dir, "last.json") + " is a checkpoint of an earlier run: resume it with -resume": {},
+		"-resume: the run in " + dir + " is of -task tokens, want that, got -task real":                           {"-resume", "-task", "real"},
+	} {
+		if _, err := try(t, "", append(args, "-out", dir, "-data", "bad")...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got error %v, want %q", args, err, want)
+		}
+	}
+	rated := trained(t, "-rate", "decoder.*=0.1")
+	if _, err := try(t, "", "-out", rated, "-resume", "-rate", "decoder.*=0.2"); err == nil || !strings.Contains(err.Error(), "-rate is 0.1 in the checkpoint, 0.2 here") {
+		t.Errorf("another rate: got error %v", err)
+	}
+}
+
+// The floor of a test is that of the examples that it is of.
+func TestFloor(t *testing.T) {
+	dir := trained(t)
+	own := write(t, strings.Repeat(`{"x": [1], "target": 1}`+"\n", 3)+`{"x": [2], "target": 2}`)
+	for want, args := range map[string][]string{
+		"always guessing the commonest class: 75.00 %":  {"-data", own},
+		"always guessing the commonest class: 100.00 %": {"-limit", "1", "-split", "val"},
+	} {
+		if out := must(t, append([]string{"eval", "-run", dir, "-cache", dir}, args...)...); !strings.Contains(out, want) {
+			t.Errorf("%q: no %q in\n%s", args, want, out)
+		}
+	}
+}
+
 // What S4 is tuned to may be shorter than what a run that goes on from it reads.
 func TestInitFromShorter(t *testing.T) {
 	dir := trained(t, "-model", "s4")
@@ -372,6 +443,7 @@ func TestFreezeAndRate(t *testing.T) {
 		"want PATTERN=RATE":                          {"-rate", "decoder.*"},
 		"got the rate \"fast\"":                      {"-rate", "decoder.*=fast"},
 		"want a finite learning rate > 0, got 0":     {"-rate", "decoder.*=0"},
+		"-freeze: want some parameters that are lea": {"-freeze", "*"},
 		"-freeze and -rate is":                       {"-out", dir, "-resume", "-model", "s4", "-freeze", "A, dt"},
 	} {
 		if _, err := try(t, "", args...); err == nil || !strings.Contains(err.Error(), want) {

@@ -47,6 +47,8 @@ func (h *runFiles) OnStart(e train.StartEvent) error {
 		if old, err := report.ReadRun(dir); err == nil {
 			r.info.Began = old.Began
 		}
+	}
+	if e.Resumed && e.Step > 0 {
 		return r.info.Save(dir)
 	}
 	if err := earlierModel(r.dir); err != nil {
@@ -164,24 +166,37 @@ func (r *training) page() error {
 
 // readTask reads the task.json of a model, with the codec of the task.
 func (p *Program) readTask(dir string) (*Task, Shape, Codec, error) {
-	path := filepath.Join(dir, taskFile)
-	text, err := os.ReadFile(path)
+	s, err := readSavedTask(dir)
 	if err != nil {
 		return nil, Shape{}, nil, err
 	}
-	var s savedTask
-	var t *Task
-	var c Codec
-	err = strictjson.Decode(text, &s)
-	if err == nil {
-		t, err = p.find(s.Task)
-	}
-	if err == nil {
-		c = t.Codec()
-		err = strictjson.Decode(s.Codec, c)
-	}
+	t, err := p.find(s.Task)
 	if err != nil {
-		return nil, Shape{}, nil, fmt.Errorf("%s: %w", path, err)
+		return nil, Shape{}, nil, fmt.Errorf("%s: %w", filepath.Join(dir, taskFile), err)
 	}
-	return t, s.Shape, c, nil
+	c, err := t.codec(dir, s)
+	return t, s.Shape, c, err
+}
+
+// readSavedTask reads the task.json of a model.
+func readSavedTask(dir string) (*savedTask, error) {
+	path := filepath.Join(dir, taskFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	s := new(savedTask)
+	if err := strictjson.Decode(text, s); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+// codec returns the codec of a model of the task that is saved in dir.
+func (t *Task) codec(dir string, s *savedTask) (Codec, error) {
+	c := t.Codec()
+	if err := strictjson.Decode(s.Codec, c); err != nil {
+		return nil, fmt.Errorf("%s: codec: %w", filepath.Join(dir, taskFile), err)
+	}
+	return c, nil
 }

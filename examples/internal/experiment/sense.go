@@ -194,6 +194,9 @@ func (o *options) resumed(err error) error {
 	for _, name := range o.ofTask {
 		fields[name] = "-" + name
 	}
+	for i := range o.Train.Rules {
+		fields[fmt.Sprintf("rules.%d.lr", i)] = "-rate"
+	}
 	if o.mixer.given == "" {
 		maps.Copy(fields, layerFields)
 		for _, f := range o.fields {

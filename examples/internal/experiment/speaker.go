@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/gorgonia-s4/s4/train/data"
 )
 
 // speaker shows how loaders get on: on a terminal in one line that it writes again
@@ -20,6 +22,12 @@ type speaker struct {
 
 // between is the time between two lines that are not on a terminal.
 const between = 10 * time.Second
+
+// Room returns a room that keeps nothing and tells out of warnings and progress.
+func Room(out io.Writer) data.Room {
+	s := newSpeaker(out)
+	return data.Room{Warn: s.warn, Progress: s.progress}
+}
 
 func newSpeaker(out io.Writer) *speaker {
 	s := &speaker{out: out}

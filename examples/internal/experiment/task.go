@@ -57,6 +57,10 @@ type Source struct {
 	// Codec is that of a trained model that the data are for: they are to be read as
 	// it reads, with its vocabulary. nil: they are for a new model.
 	Codec Codec
+	// Start says that Codec is that of -init-from: of a model that a new one starts
+	// from, which may have other classes and lengths. Its vocabulary and its scales
+	// are kept where they fit.
+	Start bool
 	// Room is the cache, the limit, and who is told of progress.
 	data.Room
 }

@@ -34,7 +34,7 @@ type kept struct {
 }
 
 func newTester(d *Data, split string, ds task.Dataset) *tester {
-	t := &tester{data: d, ds: ds, test: report.Test{Split: split, Examples: ds.Len(), Floor: d.Floor}, samples: map[bool][]kept{}}
+	t := &tester{data: d, ds: ds, test: report.Test{Split: split, Examples: ds.Len()}, samples: map[bool][]kept{}}
 	t.test.Headline = d.Metrics[0].Name()
 	t.test.HigherIsBetter = d.Metrics[0].Better(1, 0)
 	if n := d.Model.Classes; n > 0 {
@@ -178,12 +178,33 @@ func (t *tester) salient(s *models.Saliency, b *task.Batch, of *report.Sample, l
 // result returns the test with its metrics.
 func (t *tester) result(m train.Metrics, took time.Duration) *report.Test {
 	t.test.Metrics, t.test.Seconds = m, took.Seconds()
+	t.test.Floor = t.floor()
 	for _, right := range []bool{false, true} {
 		for _, k := range t.samples[right] {
 			t.test.Samples = append(t.test.Samples, k.sample)
 		}
 	}
 	return &t.test
+}
+
+// floor returns what is to be had without learning on the examples of the test: that of
+// the data is of all of their test part.
+func (t *tester) floor() *report.Floor {
+	if t.test.Confusion == nil {
+		if t.test.Split != splitNames[0] {
+			return nil
+		}
+		return t.data.Floor
+	}
+	var counts []int
+	for _, row := range t.test.Confusion {
+		n := 0
+		for _, v := range row {
+			n += v
+		}
+		counts = append(counts, n)
+	}
+	return Commonest(counts)
 }
 
 // exampleOf returns a row of a batch.

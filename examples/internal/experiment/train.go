@@ -38,7 +38,7 @@ func (p *Program) train(ctx context.Context, args []string, out io.Writer) error
 	}
 	result, err := r.fit(ctx)
 	if err != nil {
-		return o.speak(explain(ctx, err, "in the training"))
+		return o.speak(Explain(ctx, err, "in the training"))
 	}
 	if result.Best == nil && r.data.Val != nil {
 		fmt.Fprintf(out, "\n%s after %s, before the first step: nothing is trained; -resume with a longer -max-time goes on from the start\n", result.Reason, result.Elapsed)
@@ -57,14 +57,21 @@ type training struct {
 	model models.Model
 	tr    *train.Trainer
 	info  *report.Run
+	from  *train.Checkpoint // that -resume goes on from; nil: from the start
 }
 
 // prepare loads the data and makes the model and its trainer.
 func (r *training) prepare(ctx context.Context) error {
 	var err error
-	r.codec = r.codecOf(r.InitFrom)
+	if r.from, err = r.earlier(); err != nil {
+		return err
+	}
+	if r.codec, err = r.codecOf(r.InitFrom); err != nil {
+		return fmt.Errorf("-init-from: %w", err)
+	}
+	r.starts = true
 	if r.data, err = r.load(ctx, r.out); err != nil {
-		return explain(ctx, err, "before the training began")
+		return Explain(ctx, err, "before the training began")
 	}
 	longest := longestOf(r.data)
 	if err := r.bendTo(r.data.Train.Len(), longest); err != nil {
@@ -87,8 +94,8 @@ func (r *training) prepare(ctx context.Context) error {
 	if err != nil {
 		return r.speak(err)
 	}
-	if r.resume {
-		return r.goOn()
+	if r.from != nil {
+		return r.resumed(r.tr.Resume(r.from))
 	}
 	return nil
 }
@@ -146,7 +153,7 @@ func (r *training) test(ctx context.Context, result *train.Result) error {
 	}
 	test, err := r.measure(ctx)
 	if err != nil {
-		return explain(ctx, err, "in the test; the training is finished and saved, and -resume repeats the test")
+		return Explain(ctx, err, "in the test; the training is finished and saved, and -resume repeats the test")
 	}
 	if err := r.saveModel(r.dir); err != nil {
 		return err
@@ -220,28 +227,39 @@ func earlierModel(dir string) error {
 	return nil
 }
 
-// goOn makes the trainer go on from the last checkpoint, or from the start if
-// the run was killed before there was one.
-func (r *training) goOn() error {
+// earlier looks at what an earlier run has left in -out. It returns the checkpoint that
+// -resume goes on from, nil to begin at the start: also if the run was killed before
+// there was one.
+func (r *training) earlier() (*train.Checkpoint, error) {
 	dir := r.options.out
 	path := filepath.Join(dir, train.LastCheckpoint)
-	c, err := train.ReadCheckpoint(path)
-	if _, missing := os.Lstat(path); errors.Is(missing, fs.ErrNotExist) {
-		if _, err := os.Stat(dir); err != nil {
-			return fmt.Errorf("-resume: there is no run in -out: %w", err)
+	_, missing := os.Lstat(path)
+	none := errors.Is(missing, fs.ErrNotExist)
+	if !r.resume {
+		if none || r.overwrite {
+			return nil, nil
 		}
+		if c, err := train.ReadCheckpoint(path); err == nil && c.State.Step > 0 {
+			return nil, fmt.Errorf("-out: %s is a checkpoint of an earlier run: resume it with -resume, choose another directory, or set -overwrite", path)
+		}
+		return nil, nil
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("-resume: there is no run in -out: %w", err)
+	}
+	if old, err := report.ReadRun(dir); err == nil && old.Task != r.Task {
+		return nil, fmt.Errorf("-resume: the run in %s is of -task %s, want that, got -task %s", dir, old.Task, r.Task)
+	}
+	if none {
 		fmt.Fprintf(r.out, "there is no checkpoint in %s: starting from the beginning\n", dir)
-		return nil
+		return nil, nil
 	}
-	if err != nil {
-		return err
-	}
-	return r.resumed(r.tr.Resume(c))
+	return train.ReadCheckpoint(path)
 }
 
-// explain says of an error that the end of ctx caused where that was, and how
+// Explain says of an error that the end of ctx caused where that was, and how
 // to go on.
-func explain(ctx context.Context, err error, where string) error {
+func Explain(ctx context.Context, err error, where string) error {
 	var stop *train.InterruptedError
 	switch {
 	case errors.As(err, &stop):
