@@ -97,7 +97,7 @@ func classCounts(part *listops.Split, n int) []int {
 
 func (o *listOpsOptions) read(ctx context.Context, src experiment.Source) (*listops.Data, error) {
 	if src.Path != "" {
-		return listops.Read(ctx, src.Path)
+		return listops.Read(ctx, src.Path, src.Room)
 	}
 	return listops.Load(ctx, o.config(src.Seed), src.Cache, listops.Report{
 		Progress: func(done, total int) {

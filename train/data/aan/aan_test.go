@@ -439,7 +439,7 @@ func TestSharesOfBooks(t *testing.T) {
 func TestPassagesErrors(t *testing.T) {
 	for want, cfg := range map[string]PassageConfig{
 		"aan: Config.LMax: want": {Config: Config{LMax: 1}},
-		"PassageConfig.Train: want 0 for the default or a multiple of 4 in [4, 67108864], got 6": {Train: 6},
+		"PassageConfig.Train: want 0 for the default or a multiple of 4 in [4, 4194304], got 6": {Train: 6},
 		"PassageConfig.Val: want":       {Val: -4},
 		"PassageConfig.Passage: want 0": {Passage: -1},
 		"want at least two files *.txt of 7 passages of 20000 characters and more, got 0": {Passage: 20000},

@@ -18,7 +18,7 @@ var ClassNames = [Classes]string{"unrelated", "related"}
 
 // Limits on what is read.
 const (
-	maxPairs = 1 << 26
+	maxPairs = 1 << 22 // of a split
 	maxTotal = 8 << 30 // bytes of documents, each once and as it is cut
 )
 

@@ -18,8 +18,9 @@ import (
 
 // Limits on what is read.
 const (
-	maxText  = 4 << 20 // bytes of a review
-	maxTotal = 4 << 30 // bytes of all reviews
+	maxText    = 4 << 20 // bytes of a review
+	maxTotal   = 1 << 30 // bytes of all reviews
+	maxReviews = 1 << 22 // of both splits; a review may be empty, and a row of a Parquet file take no bytes
 )
 
 // add appends a review, which is cleaned.
@@ -29,6 +30,8 @@ func (r *reviews) add(part uint8, name string, label int64, b []byte) error {
 		return fmt.Errorf("want a label 0 (negative) or 1 (positive), got %d", label)
 	case len(b) > maxText:
 		return fmt.Errorf("want a review of at most %d bytes, got %d", maxText, len(b))
+	case r.len() == maxReviews:
+		return fmt.Errorf("want at most %d reviews, got more", maxReviews)
 	case len(b) > maxTotal-r.texts.Size():
 		return fmt.Errorf("want at most %d bytes of reviews, got more", maxTotal)
 	}

@@ -480,3 +480,16 @@ func FuzzLoad(f *testing.F) {
 		contents(t, d)
 	})
 }
+
+// Reviews that take no bytes are counted too: a small Parquet file may have any number
+// of rows.
+func TestReviewsAreCounted(t *testing.T) {
+	r := newReviews()
+	r.labels = make([]uint8, maxReviews-1)
+	if err := r.add(train, "last", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.add(train, "one more", 1, nil); err == nil || !strings.Contains(err.Error(), "reviews, got more") {
+		t.Errorf("got %v, want an error of too many reviews", err)
+	}
+}

@@ -19,11 +19,12 @@ var hubNames = [3][]string{{"train"}, {"validation", "val"}, {"test"}}
 var hubColumns = []hub.Column{{Names: []string{"Source", "source"}, Kind: hub.Text}, {Names: []string{"Target", "target", "label"}, Kind: hub.Int}}
 
 // Read reads a directory of published files, as ReadDir does, or of Parquet files, as
-// ReadHub does.
-func Read(ctx context.Context, dir string) (*Data, error) {
-	d, err := ReadHub(ctx, dir)
+// ReadHub does, up to the limit of the room. Nothing is cached: the files are parsed as
+// fast as they are read.
+func Read(ctx context.Context, dir string, room data.Room) (*Data, error) {
+	d, err := readHub(ctx, dir, room)
 	if d == nil && (err == nil || errors.Is(err, fs.ErrNotExist)) {
-		return ReadDir(dir)
+		return readDir(ctx, dir, room)
 	}
 	return d, err
 }
@@ -34,6 +35,11 @@ func Read(ctx context.Context, dir string) (*Data, error) {
 // if there are no files of any split; that one is missing is an error. What ReadTSV says
 // of errors holds, with rows in the place of lines.
 func ReadHub(ctx context.Context, dir string) (*Data, error) {
+	return readHub(ctx, dir, data.Room{})
+}
+
+// readHub is ReadHub that a room can watch.
+func readHub(ctx context.Context, dir string, room data.Room) (*Data, error) {
 	d := newData()
 	found := 0
 	var missing string
@@ -53,7 +59,7 @@ func ReadHub(ctx context.Context, dir string) (*Data, error) {
 			continue
 		}
 		found++
-		if err := s.readHub(ctx, dir, files); err != nil {
+		if err := s.readHub(ctx, dir, files, room); err != nil {
 			return nil, fmt.Errorf("listops: %w", err)
 		}
 	}
@@ -67,8 +73,10 @@ func ReadHub(ctx context.Context, dir string) (*Data, error) {
 }
 
 // readHub fills an empty split with the examples of Parquet files below dir.
-func (s *Split) readHub(ctx context.Context, dir string, files []string) error {
+func (s *Split) readHub(ctx context.Context, dir string, files []string, room data.Room) error {
 	s.file = dir
+	meter := room.Meter("reading "+files[0], 0)
+	defer meter.Close()
 	for _, file := range files {
 		name, err := filepath.Rel(dir, file)
 		if err != nil {
@@ -76,12 +84,16 @@ func (s *Split) readHub(ctx context.Context, dir string, files []string) error {
 		}
 		s.parts = append(s.parts, part{filepath.ToSlash(name), s.Len()})
 		err = hub.Read(ctx, file, hubColumns, func(_ int64, v []hub.Value) error {
+			if room.Limited(s.Len()+1) == s.Len() {
+				return fs.SkipAll
+			}
 			if v[0].Null || v[1].Null {
 				return errors.New("want an expression and a value, got null")
 			}
 			if v[1].Int < 0 || v[1].Int >= Classes {
 				return fmt.Errorf("target: want a digit 0 to 9, got %d", v[1].Int)
 			}
+			meter.Add(int64(len(v[0].Bytes)))
 			return s.append(v[0].Bytes, uint8(v[1].Int))
 		})
 		if err != nil {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/gorgonia-s4/s4/train/data"
 	"github.com/gorgonia-s4/s4/train/data/listops"
 )
 
@@ -39,7 +42,7 @@ func TestReadHub(t *testing.T) {
 }
 
 func TestRead(t *testing.T) {
-	d, err := listops.Read(t.Context(), "testdata/hub")
+	d, err := listops.Read(t.Context(), "testdata/hub", data.Room{})
 	if err != nil || d.Train.Len() != 7 {
 		t.Fatalf("Parquet: got %v, %v", d, err)
 	}
@@ -47,12 +50,45 @@ func TestRead(t *testing.T) {
 	if err := d.WriteDir(dir); err != nil {
 		t.Fatal(err)
 	}
-	if d, err := listops.Read(t.Context(), dir); err != nil || d.Train.Len() != 7 || !strings.Contains(d.Train.Origin(0), "basic_train.tsv:2") {
+	if d, err := listops.Read(t.Context(), dir, data.Room{}); err != nil || d.Train.Len() != 7 || !strings.Contains(d.Train.Origin(0), "basic_train.tsv:2") {
 		t.Errorf("published files: got %v, %v", d, err)
 	}
 	for dir, want := range map[string]string{"testdata/none": "basic_train.tsv: no such file", "testdata": "basic_train.tsv: no such file", "testdata/bad": "row 1: source: "} {
-		if _, err := listops.Read(t.Context(), dir); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := listops.Read(t.Context(), dir, data.Room{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got error %v, want %q", dir, err, want)
+		}
+	}
+}
+
+// Both formats end with the context, and at the limit of the room, before what is wrong
+// behind it.
+func TestReadInRoom(t *testing.T) {
+	d, err := listops.Read(t.Context(), "testdata/hub", data.Room{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := d.WriteDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "basic_train.tsv"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("damaged"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, path := range []string{"testdata/hub", dir} {
+		if d, err := listops.Read(t.Context(), path, data.Room{Limit: 2}); err != nil || d.Train.Len() != 2 || d.Test.Len() != 2 || d.Train.Source(1) != "( ( ( [MAX 1 ) 7 ) ] )" {
+			t.Errorf("%s: a limit of 2: got %v, %v", path, d, err)
+		}
+		if _, err := listops.Read(ctx, path, data.Room{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: cancelled: got error %v", path, err)
 		}
 	}
 }

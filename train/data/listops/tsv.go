@@ -2,9 +2,11 @@ package listops
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -19,12 +21,24 @@ const tsvHeader = "Source\tTarget"
 // maxLine is the length in bytes above which a line is refused.
 const maxLine = 16 << 20
 
+// bounds are the most examples of a split, and the most bytes of a split's
+// expressions in memory: a small Parquet file may have any number of rows.
+type bounds struct{ examples, symbols int }
+
+// most is ten times what is published, and more.
+var most = bounds{examples: 1 << 22, symbols: 1 << 30}
+
 // ReadDir reads the three published files of a directory (listops-1000 of the
 // benchmark's release): basic_train.tsv, basic_val.tsv and basic_test.tsv.
 func ReadDir(dir string) (*Data, error) {
+	return readDir(context.Background(), dir, data.Room{})
+}
+
+// readDir is ReadDir that a context can end and a room can watch.
+func readDir(ctx context.Context, dir string, room data.Room) (*Data, error) {
 	d := newData()
 	for i, s := range d.All() {
-		if err := s.readFile(tsvPath(dir, data.SplitNames[i])); err != nil {
+		if err := s.readFile(ctx, tsvPath(dir, data.SplitNames[i]), room); err != nil {
 			return nil, err
 		}
 	}
@@ -56,15 +70,19 @@ func tsvPath(dir, split string) string { return filepath.Join(dir, "basic_"+spli
 // value that is not a digit. The values are not computed anew.
 func ReadTSV(path string) (*Split, error) {
 	s := &Split{}
-	if err := s.readFile(path); err != nil {
+	if err := s.readFile(context.Background(), path, data.Room{}); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
 // readFile fills an empty split with the examples of a published file.
-func (s *Split) readFile(path string) error {
-	err := data.ReadFile(path, func(r io.Reader, _ int64) error { return s.read(r) })
+func (s *Split) readFile(ctx context.Context, path string, room data.Room) error {
+	err := data.ReadFile(path, func(r io.Reader, size int64) error {
+		meter := room.Meter("reading "+filepath.Base(path), size)
+		defer meter.Close()
+		return s.read(ctx, meter.Reader(r), room)
+	})
 	if err != nil {
 		return fmt.Errorf("listops: %w", err)
 	}
@@ -74,19 +92,27 @@ func (s *Split) readFile(path string) error {
 
 // read fills an empty split with the examples of a published file. An error of its
 // contents is a data.LineError.
-func (s *Split) read(r io.Reader) error {
+func (s *Split) read(ctx context.Context, r io.Reader, room data.Room) error {
 	header := false
 	lines, err := data.Lines(r, maxLine, func(line int, row []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if !header {
 			if header = isHeader(row); !header {
 				return fmt.Errorf("want the header %q, got %.40q", tsvHeader, row)
 			}
 			return nil
 		}
+		if room.Limited(s.Len()+1) == s.Len() {
+			return fs.SkipAll
+		}
 		s.lines = append(s.lines, line)
 		return s.readRow(row)
 	})
 	switch {
+	case errors.Is(err, fs.SkipAll):
+		return nil
 	case err != nil:
 		return err
 	case !header:
@@ -121,6 +147,12 @@ func (s *Split) readRow(row []byte) error {
 
 // append appends an example as the published files write it.
 func (s *Split) append(source []byte, target uint8) error {
+	switch {
+	case s.Len() == most.examples:
+		return fmt.Errorf("want at most %d examples, got more", most.examples)
+	case len(source) > most.symbols-len(s.tokens):
+		return fmt.Errorf("want at most %d bytes of expressions, got more", most.symbols)
+	}
 	tokens, err := appendTokens(s.tokens, source)
 	if err != nil {
 		return fmt.Errorf("source: %w", err)

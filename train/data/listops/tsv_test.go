@@ -175,7 +175,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("Source\tTarget\n( ( ( [MAX 2"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		var s, again Split
-		if err := s.read(bytes.NewReader(content)); err != nil {
+		if err := s.read(t.Context(), bytes.NewReader(content), data.Room{}); err != nil {
 			return
 		}
 		var b strings.Builder
@@ -183,11 +183,29 @@ func FuzzRead(f *testing.F) {
 		for i := range s.Len() {
 			b.WriteString(s.Source(i) + "\t" + string(rune('0'+s.Target(i))) + "\n")
 		}
-		if err := again.read(strings.NewReader(b.String())); err != nil {
+		if err := again.read(t.Context(), strings.NewReader(b.String()), data.Room{}); err != nil {
 			t.Fatal(err)
 		}
 		if !again.equal(&s) {
 			t.Errorf("%q was read as %q", content, b.String())
 		}
 	})
+}
+
+// What is in memory is bounded, however little of a file a row takes.
+func TestBounds(t *testing.T) {
+	defer func(b bounds) { most = b }(most)
+	for want, b := range map[string]bounds{"want at most 2 examples, got more": {2, 1 << 20}, "want at most 25 bytes of expressions, got more": {9, 25}} {
+		most = b
+		var s Split
+		var err error
+		for range 2 {
+			if err = s.append([]byte("[MAX 1 2 ]"), 2); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err = s.append([]byte("[MAX 1 2 3 4 5 6 7 8 9 ]"), 9); err == nil || err.Error() != want {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
 }
