@@ -219,7 +219,7 @@ func (r *Recipe) Stack(longest int) (layers.StackConfig, error) {
 	}
 	if !layers.HasResidual(cfg) {
 		b := layers.BlockConfig{Mixer: cfg, Norm: r.Model.Norm, PreNorm: r.Model.PreNorm, Dropout: r.Model.Dropout}
-		return layers.StackConfig{Blocks: []layers.BlockConfig{b}, Repeat: r.Model.Layers}, nil
+		return layers.StackConfig{Blocks: []layers.BlockConfig{b}, Repeat: r.Model.Layers, Norm: r.Model.LastNorm}, nil
 	}
 	return r.inRow(cfg, m)
 }

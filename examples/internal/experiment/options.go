@@ -216,14 +216,15 @@ func (o *options) paths() string {
 
 // modelFlags declares the options that are about all models.
 func (o *options) modelFlags(fs *flag.FlagSet) {
-	m := &o.Model
+	m, norms := &o.Model, []layers.NormKind{layers.LayerNorm, layers.BatchNorm, layers.NoNorm}
 	option.Choice(fs, "model", &o.model, "the sequence layer of the blocks", kindNames())
 	fs.Var(&o.mixer, "mixer", "in place of -model: the whole configuration of any sequence layer of the library in `JSON`, as config.json of a trained model has it: {\"kind\": \"s4d\", \"d_model\": 64}")
 	fs.IntVar(&m.Layers, "layers", m.Layers, "number of blocks; of tcn levels")
 	fs.IntVar(&o.dModel, "d-model", o.dModel, "features (H)")
 	fs.BoolVar(&o.ahead, "bidirectional", o.ahead, "see the future too: by a second kernel or recurrence, or by not being causal")
-	option.Choice(fs, "norm", &m.Norm, "normalisation", []layers.NormKind{layers.LayerNorm, layers.BatchNorm, layers.NoNorm})
+	option.Choice(fs, "norm", &m.Norm, "normalisation", norms)
 	fs.BoolVar(&m.PreNorm, "prenorm", m.PreNorm, "normalise before the layer, not after the sum with its input")
+	option.Choice(fs, "last-norm", &m.LastNorm, "normalisation after the last block; if not given, that of -norm with -prenorm, and none without", norms)
 	fs.Float64Var(&o.dropout, "dropout", o.dropout, "dropout in a block and, where it has one, before its mixing")
 	option.Choice(fs, "pool", &m.Pool, "pooling over the steps", ops.PoolModes())
 	fs.StringVar(&o.InitFrom, "init-from", o.InitFrom, "start from the parameters of a trained `model`: its directory, that of a run, or a checkpoint")

@@ -40,9 +40,11 @@ type Model struct {
 	Layers  int             `json:"layers"` // number of blocks
 	Norm    layers.NormKind `json:"norm,omitempty"`
 	PreNorm bool            `json:"prenorm,omitempty"`
-	Dropout float64         `json:"dropout,omitempty"` // of the blocks
-	Pool    ops.PoolMode    `json:"pool,omitempty"`
-	Mixer   Mixer           `json:"mixer"` // the layer
+	// LastNorm is after the last block; "" means Norm if PreNorm, and otherwise none.
+	LastNorm layers.NormKind `json:"last_norm,omitempty"`
+	Dropout  float64         `json:"dropout,omitempty"` // of the blocks
+	Pool     ops.PoolMode    `json:"pool,omitempty"`
+	Mixer    Mixer           `json:"mixer"` // the layer
 }
 
 // recipeJSON is a Recipe whose task is not known yet.

@@ -474,6 +474,11 @@ func TestInitFromPyTorch(t *testing.T) {
 			}
 		}
 	}
+	file = filepath.Join(filepath.Dir(filepath.Dir(file)), "s4_dplr", "model.pt") // without a norm after the last block
+	args = []string{"-task", "colours", "-model", "s4", "-d-model", "8", "-d-state", "16", "-prenorm", "-last-norm", "none", "-init-from", file}
+	if out := must(t, append(args, "-out", filepath.Join(t.TempDir(), "run"))...); !strings.Contains(out, "parameters from "+file) {
+		t.Errorf("got\n%s", out)
+	}
 	if _, err := try(t, "", append(args, "-d-state", "8", "-out", dir)...); err == nil || !strings.Contains(err.Error(), "-init-from: statespaces: load") {
 		t.Errorf("another size: got error %v", err)
 	}

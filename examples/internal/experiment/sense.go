@@ -22,7 +22,7 @@ func (o *options) takers(name string) []string {
 	}
 	var takes func(m *Mixer, own bool) bool
 	switch name {
-	case "norm":
+	case "norm", "last-norm":
 		takes = func(_ *Mixer, own bool) bool { return !own }
 	case "prenorm":
 		takes = func(m *Mixer, own bool) bool { return !own || m.has("prenorm") }
@@ -67,7 +67,7 @@ func (o *options) checkLayer() error {
 // around a layer that has no residuals of its own.
 func (o *options) allowed(name string, of []string, kind string) bool {
 	switch name {
-	case "dropout", "norm", "prenorm":
+	case "dropout", "norm", "prenorm", "last-norm":
 		cfg, err := o.mixer.m.Config()
 		return err == nil && !layers.HasResidual(cfg)
 	case "model", "d-model":
@@ -157,7 +157,7 @@ var (
 		"CheckpointDir": "-out", "Overwrite": "-overwrite",
 	}
 	checkpointFields = option.Fields{
-		"repeat": "-layers", "stack.blocks": "-layers", "pool": "-pool", "norm": "-norm", "prenorm": "-prenorm", "dropout": "-dropout",
+		"repeat": "-layers", "stack.blocks": "-layers", "stack.norm": "-last-norm", "pool": "-pool", "norm": "-norm", "prenorm": "-prenorm", "dropout": "-dropout",
 		"batch_size": "-batch", "micro_batch": "-micro-batch", "eval_batch_size": "-eval-batch", "buckets": "-buckets", "seed": "-seed", "dtype": "-dtype",
 		"lr": "-lr", "weight_decay": "-wd", "clip": "-clip", "schedule.kind": "-schedule", "schedule.warm_up": "-warmup",
 		"schedule.drop": "-drop", "schedule.patience": "-drop-patience", "eval_every": "-eval-every", "rules": "-freeze and -rate",
