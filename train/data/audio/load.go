@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math"
+	"os"
 	"path/filepath"
 
 	"github.com/gorgonia-s4/s4/train/data"
@@ -40,9 +43,15 @@ func load(ctx context.Context, path string, cfg Config, room data.Room) (*Data, 
 	if err != nil {
 		return nil, err
 	}
-	l := &loader{ctx: ctx, path: path, cfg: cfg, room: room, prefix: path + ":"}
+	l := &loader{ctx: ctx, path: path, cfg: cfg, room: room, prefix: path + ":", most: math.MaxInt64}
 	if form == data.Folder {
 		l.prefix = filepath.Clean(path) + string(filepath.Separator)
+	} else {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		l.most = mostPacked * info.Size()
 	}
 	if room.Cache != "" {
 		if l.sum, err = data.Checksum(ctx, path); err != nil {
@@ -65,7 +74,14 @@ type loader struct {
 	sum  string
 	// prefix is what names of files in errors begin with.
 	prefix string
+	// most bounds the bytes of samples that there is memory for before they are read.
+	most int64
 }
+
+// mostPacked is about how many times the size of an archive the recordings in it have.
+// If they have more there is memory for them when they are read: an archive may declare
+// any size.
+const mostPacked = 8
 
 // errNotKept says that there is nothing in the cache.
 var errNotKept = errors.New("not in the cache")
@@ -190,6 +206,7 @@ type reading struct {
 	bytes  int
 	meter  *data.Meter
 	encode Encoding
+	failed error // of decoding: it names the file already
 }
 
 // encoded is a recording that has been read.
@@ -210,10 +227,13 @@ func (l *loader) read(c *catalog, wanted []bool) (*store, error) {
 			bytes += c.bytes(n, l.cfg.Length)
 		}
 	}
-	r.s.samples = make([]byte, 0, bytes)
+	r.s.samples = make([]byte, 0, min(bytes, l.most))
 	r.meter = l.room.Meter("reading recordings", int64(len(r.index)))
 	defer r.meter.Close()
 	err := data.Walk(l.ctx, l.path, data.Limits{File: maxBytes, Total: maxTotal}, r.member)
+	if err == nil {
+		err = r.failed
+	}
 	if err == nil {
 		err = r.decode()
 	}
@@ -244,7 +264,10 @@ func (r *reading) member(m data.Member) error {
 	if r.bytes += len(file); len(r.files) < batchFiles && r.bytes < batchBytes {
 		return nil
 	}
-	return r.decode()
+	if r.failed = r.decode(); r.failed != nil {
+		return fs.SkipAll
+	}
+	return nil
 }
 
 // decode decodes what has been read, and appends it in the order of reading.

@@ -2,6 +2,7 @@ package audio
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -630,6 +631,53 @@ func TestMake(t *testing.T) {
 	} {
 		if _, err := Make(context.Background(), "memory", rs, Config{}, data.Room{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+}
+
+// An archive that declares much more than it has takes no memory for it.
+func TestDeclaredSizes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "digits.zip")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zip.NewWriter(f)
+	for i := range 60 {
+		w, err := z.CreateRaw(&zip.FileHeader{Name: fmt.Sprintf("%d_a_%d.wav", i%2, i), Method: zip.Deflate, CompressedSize64: 4, UncompressedSize64: maxBytes})
+		if err == nil {
+			_, err = io.WriteString(w, "RIFF")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = Load(t.Context(), path, Config{}, data.Room{})
+	runtime.ReadMemStats(&after)
+	if err == nil || !strings.HasPrefix(err.Error(), "audio: "+path+":0_a_0.wav: ") {
+		t.Errorf("got error %v, want one of the first file", err)
+	}
+	if got := after.TotalAlloc - before.TotalAlloc; got > 2*maxBytes {
+		t.Errorf("%d bytes allocated, want those of one file at most", got)
+	}
+}
+
+// An error of a recording names it once, also when others have been read behind it.
+func TestErrorNamesTheRecording(t *testing.T) {
+	files := digits()
+	for i := range batchFiles {
+		files[fmt.Sprintf("recordings/0_theo_%d.wav", 100+i)] = recording(8000, 0, 10)
+	}
+	files["recordings/0_theo_150.wav"] = []byte("RIFF")
+	for _, path := range []string{files.folder(t), files.archive(t)} {
+		_, err := Load(t.Context(), path, Config{}, data.Room{})
+		if err == nil || !strings.Contains(err.Error(), "0_theo_150.wav: want a WAV file") || strings.Count(err.Error(), ".wav") != 1 {
+			t.Errorf("got error %v", err)
 		}
 	}
 }
