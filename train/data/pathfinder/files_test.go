@@ -832,3 +832,18 @@ func FuzzMetadata(f *testing.F) {
 		}
 	})
 }
+
+// The files that wait to be decoded are bounded by their bytes too.
+func TestWaitingFiles(t *testing.T) {
+	a := &archive{cfg: Config{}.withDefaults(), packed: map[file][]uint8{}, damaged: map[file]error{}}
+	content := make([]byte, maxPNG)
+	for i := range 2 * maxWaiting / maxPNG {
+		m := data.Member{Name: fmt.Sprintf("imgs/0/sample_%d.png", i), Size: maxPNG, Reader: bytes.NewReader(content)}
+		if err := a.member(t.Context(), "pictures.zip", m); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(a.waiting) * maxPNG; n > maxWaiting || len(a.damaged)+len(a.waiting) != i+1 {
+			t.Fatalf("%d bytes wait after %d files, want at most %d", n, i+1, maxWaiting)
+		}
+	}
+}

@@ -19,6 +19,8 @@ const (
 	// maxPNG bounds the bytes of the file of a picture; 256 x 256 pixels that cannot
 	// be compressed take 64 KiB.
 	maxPNG = 1 << 20
+	// maxWaiting bounds the bytes of the files that wait to be decoded together.
+	maxWaiting = 64 << 20
 	// readerVersion changes whenever the same files would give other pictures.
 	readerVersion = 1
 )
@@ -285,6 +287,7 @@ type archive struct {
 	waiting []file // to be decoded
 	content [][]byte
 	names   []string
+	bytes   int // of content
 }
 
 // readArchive reads all pictures of an archive.
@@ -367,7 +370,7 @@ func (a *archive) member(ctx context.Context, path string, m data.Member) error 
 		return nil
 	}
 	a.waiting, a.content, a.names = append(a.waiting, f), append(a.content, b), append(a.names, name)
-	if len(a.waiting) == chunk {
+	if a.bytes += len(b); len(a.waiting) == chunk || a.bytes > maxWaiting-maxPNG {
 		return a.decode(ctx)
 	}
 	return nil
@@ -411,6 +414,7 @@ func (a *archive) decode(ctx context.Context) error {
 		}
 		a.packed[f] = packed[i]
 	}
-	a.waiting, a.content, a.names = a.waiting[:0], a.content[:0], a.names[:0]
+	clear(a.content)
+	a.waiting, a.content, a.names, a.bytes = a.waiting[:0], a.content[:0], a.names[:0], 0
 	return nil
 }
