@@ -83,9 +83,10 @@ type table struct {
 	limit  *limited
 	comma  bool // numbers may have a decimal comma
 	cfg    Config
-	names  []string // of all columns of the file
-	time   int      // the column of time stamps, -1 if there is none
-	used   []int    // the columns of numbers
+	names  []string       // of all columns of the file
+	index  map[string]int // of each name
+	time   int            // the column of time stamps, -1 if there is none
+	used   []int          // the columns of numbers
 	clock  *clock
 	line   int     // where the row that was read last begins
 	lines  []int32 // of each row
@@ -224,7 +225,7 @@ func (t *table) begin(record []string) error {
 		return fmt.Errorf("want at most %d columns, got %d", maxColumns, len(record))
 	}
 	named := t.cfg.Header == HeaderYes || t.cfg.Header == "" && t.isHeader(record)
-	t.names = make([]string, len(record))
+	t.names, t.index = make([]string, len(record)), make(map[string]int, len(record))
 	for i, name := range record {
 		name = strings.TrimSpace(name)
 		if !named || name == "" {
@@ -233,10 +234,10 @@ func (t *table) begin(record []string) error {
 		if !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
 			return t.at(i, fmt.Errorf("want the name of a column in UTF-8, got %.40q", name))
 		}
-		if j := slices.Index(t.names[:i], name); j >= 0 {
+		if _, twice := t.index[name]; twice {
 			return t.at(i, fmt.Errorf("two columns are named %q", name))
 		}
-		t.names[i] = name
+		t.names[i], t.index[name] = name, i
 	}
 	if named {
 		return nil
@@ -294,18 +295,19 @@ func (t *table) choose(record []string) error {
 		return err
 	}
 	find := func(name string) (int, error) {
-		i := slices.Index(t.names, name)
-		if i < 0 || i == t.time {
+		i, ok := t.index[name]
+		if !ok || i == t.time {
 			return i, fmt.Errorf("want a column of numbers %q, got %.400q", name, t.names)
 		}
 		return i, nil
 	}
+	target := make([]bool, len(t.names))
 	for _, name := range t.cfg.Targets {
 		i, err := find(name)
 		if err != nil {
 			return err
 		}
-		t.used = append(t.used, i)
+		t.used, target[i] = append(t.used, i), true
 	}
 	columns := t.cfg.Columns
 	if columns == nil {
@@ -320,7 +322,7 @@ func (t *table) choose(record []string) error {
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(t.used, i) {
+		if !target[i] {
 			t.used = append(t.used, i)
 		}
 	}
