@@ -42,10 +42,10 @@ var (
 func (c *codec) Read(r io.Reader, name string, f func(experiment.Example) error) error {
 	x, s, err := c.window(r)
 	if at := new(data.LineError); errors.As(err, &at) {
-		return fmt.Errorf("%s:%d: %w", name, at.Line, at.Err)
+		return fields.Speak(fmt.Errorf("%s:%d: %w", name, at.Line, at.Err))
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fields.Speak(fmt.Errorf("%s: %w", name, err))
 	}
 	var b behind
 	if s.Step != (series.Step{}) {

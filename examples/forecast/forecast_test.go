@@ -114,6 +114,7 @@ func TestFile(t *testing.T) {
 	args := []string{"-task", "csv", "-preset", "smoke", "-data", path, "-cache", t.TempDir(), "-out", dir}
 	for want, more := range map[string][]string{
 		path + ":71: column 18: column \"a\": want a number, got \"NaN\": say":           nil,
+		"say what to do about missing ones (-missing)":                                   nil,
 		path + ":52: want the time 2024-01-03T02:00:00Z, a step of 1h0m0s after the one": {"-missing", "linear"},
 		"train: want at least 1006 steps":                                                {"-missing", "linear", "-uneven", "last", "-lookback", "1000"},
 		`want a column of numbers "c", got ["date" "a" "b"]`:                             {"-columns", "c"},

@@ -4,6 +4,9 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
 	"github.com/gorgonia-s4/s4/report"
@@ -17,27 +20,34 @@ type codec struct {
 	Encoding audio.Encoding `json:"encoding"`
 }
 
-// Read implements experiment.Codec: a WAV file is one example, and so is anything else,
-// which is samples of 16 bits, little-endian, one channel, of the rate of the training.
+// rawNames are the ends of the names of files of bare samples.
+var rawNames = []string{".raw", ".pcm", ".s16"}
+
+// Read implements experiment.Codec: a WAV file is one example, and so are bare samples
+// of 16 bits, little-endian, one channel, of the rate of the training, which standard
+// input may be, or a file whose name says so.
 func (c *codec) Read(r io.Reader, name string, f func(experiment.Example) error) error {
-	x, err := c.read(r)
+	x, err := c.read(r, name == "stdin" || slices.Contains(rawNames, filepath.Ext(name)))
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return f(experiment.Example{Origin: name, Features: x, Target: task.Ignore})
 }
 
-func (c *codec) read(r io.Reader) ([]float32, error) {
+func (c *codec) read(r io.Reader, raw bool) ([]float32, error) {
 	b := bufio.NewReader(r)
 	start, err := b.Peek(4)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
 	var w *audio.Wave
-	if string(start) == "RIFF" {
+	switch {
+	case string(start) == "RIFF":
 		w, err = audio.ReadWAV(b)
-	} else {
+	case raw:
 		w, err = audio.ReadPCM(b, c.Encoding.Rate)
+	default:
+		return nil, fmt.Errorf("want a WAV file, or bare samples in one that is named *%s, got one that begins with %q", strings.Join(rawNames, ", *"), start)
 	}
 	if err != nil {
 		return nil, err

@@ -108,6 +108,20 @@ func TestPredict(t *testing.T) {
 	if want.Origin != file || len(want.Probabilities) != 10 || want.Label != toneNames[want.Class] {
 		t.Errorf("got %+v", want)
 	}
+	bare := filepath.Join(t.TempDir(), "word.raw")
+	if err := os.WriteFile(bare, raw[44:], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := predict(bare)[0]; !slices.Equal(got.Scores, want.Scores) {
+		t.Errorf("bare samples: got %v, want %v", got.Scores, want.Scores)
+	}
+	other := filepath.Join(t.TempDir(), "word.mp3")
+	if err := os.WriteFile(other, raw[44:], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := experimenttest.Run(t, t.Context(), program, "predict", "-run", dir, other); err == nil || !strings.Contains(err.Error(), other+": want a WAV file, or bare samples") {
+		t.Errorf("another file: got error %v", err)
+	}
 	steps := predict("-stream", "-every", "80", file)
 	if len(steps) != 3 || steps[0].Step != 80 || steps[1].Step != 160 || steps[2].Step != 0 {
 		t.Fatalf("step by step: got %+v", steps)
@@ -210,7 +224,7 @@ func TestFolders(t *testing.T) {
 		t.Fatal(err)
 	}
 	var examples []experiment.Example
-	for name, b := range map[string][]byte{"3.wav": wav, "raw": wav[44:]} {
+	for name, b := range map[string][]byte{"3.wav": wav, "samples.raw": wav[44:]} {
 		if err := c.Read(bytes.NewReader(b), name, func(e experiment.Example) error { examples = append(examples, e); return nil }); err != nil {
 			t.Fatal(err)
 		}
@@ -223,11 +237,11 @@ func TestFolders(t *testing.T) {
 		t.Errorf("picture %+v", p)
 	}
 	for want, b := range map[string]string{
-		"x: want samples of 2 bytes, at least one, got 0 bytes": "",
-		"x: want a WAV file, which starts with":                 "RIFF",
-		"x: want samples of 2 bytes, at least one, got 3":       "abc",
+		"x.raw: want samples of 2 bytes, at least one, got 0 bytes": "",
+		"x.raw: want a WAV file, which starts with":                 "RIFF",
+		"x.raw: want samples of 2 bytes, at least one, got 3":       "abc",
 	} {
-		if err := c.Read(strings.NewReader(b), "x", nil); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if err := c.Read(strings.NewReader(b), "x.raw", nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)
 		}
 	}

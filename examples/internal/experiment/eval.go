@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -239,6 +240,13 @@ func (p *Program) report(args []string, out io.Writer) error {
 	}
 	if _, err := os.Stat(*run); err != nil {
 		return fmt.Errorf("-run: %w", err)
+	}
+	files := []string{report.RunFile, metricsFile, report.TestFile}
+	if !slices.ContainsFunc(files, func(name string) bool {
+		_, err := os.Stat(filepath.Join(*run, name))
+		return err == nil
+	}) {
+		return fmt.Errorf("-run: want the directory of a run, got %s, which has none of %q", *run, files)
 	}
 	if err := report.Write(*run); err != nil {
 		return err

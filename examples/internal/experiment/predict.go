@@ -95,15 +95,8 @@ func (p *Program) predict(ctx context.Context, args []string, in io.Reader, out 
 	if err != nil {
 		return err
 	}
-	switch {
-	case len(files) == 0:
-		return errors.New("want the files to read behind the options, or - for standard input, got none (-h lists the options)")
-	case q.every != 0 && !q.stream:
-		return errors.New("-every is about -stream: want both or neither")
-	case q.every < 0:
-		return fmt.Errorf("-every: want >= 0, got %d", q.every)
-	case q.batch < 1:
-		return fmt.Errorf("-batch: want >= 1, got %d", q.batch)
+	if err := q.validate(files); err != nil {
+		return err
 	}
 	if q.saved, err = p.open(*run); err != nil {
 		return err
@@ -124,6 +117,21 @@ func (p *Program) predict(ctx context.Context, args []string, in io.Reader, out 
 		}
 	}
 	return q.flush(ctx)
+}
+
+// validate reports the first option that is out of range.
+func (q *prediction) validate(files []string) error {
+	switch {
+	case len(files) == 0:
+		return errors.New("want the files to read behind the options, or - for standard input, got none (-h lists the options)")
+	case q.every != 0 && !q.stream:
+		return errors.New("-every is about -stream: want both or neither")
+	case q.every < 0:
+		return fmt.Errorf("-every: want >= 0, got %d", q.every)
+	case q.batch < 1:
+		return fmt.Errorf("-batch: want >= 1, got %d", q.batch)
+	}
+	return nil
 }
 
 // filesAfter parses options with names of files behind them.

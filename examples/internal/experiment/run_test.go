@@ -155,6 +155,7 @@ func TestEval(t *testing.T) {
 		"want one of test, val":   {"eval", "-run", dir, "-split", "all"},
 		"bad: no such data":       {"eval", "-run", dir, "-cache", dir, "-data", "bad"},
 		"want options, or one of": {"evaluate"},
+		`none of ["run.json" "me`: {"report", "-run", t.TempDir()},
 		"-limit: want >= 0":       {"eval", "-run", dir, "-limit", "-2"},
 		"-batch: want >= 0":       {"eval", "-run", dir, "-batch", "-1"},
 	} {

@@ -22,6 +22,8 @@ const (
 	startDir = "start"     // the model before training
 	modelDir = "model"     // the model after it
 	taskFile = "task.json" // in modelDir: savedTask
+
+	metricsFile = "metrics.jsonl"
 )
 
 // savedTask is what a saved model is for.

@@ -119,7 +119,7 @@ func (r *training) sayRules() error {
 // hooks are told of the training.
 func (r *training) hooks() []train.Hook {
 	hooks := []train.Hook{
-		train.NewProgress(r.out), train.NewMetricsFile(filepath.Join(r.options.out, "metrics.jsonl")), newRunFiles(r),
+		train.NewProgress(r.out), train.NewMetricsFile(filepath.Join(r.options.out, metricsFile)), newRunFiles(r),
 	}
 	if r.tensorboard {
 		recipe, _ := r.text() // which parse has made of JSON

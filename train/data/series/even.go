@@ -68,7 +68,7 @@ func (t *table) evenTimes(s *Series, cfg Config, times []time.Time) error {
 	}
 	switch {
 	case uneven < len(sorted) && cfg.Uneven == UnevenError:
-		return &data.LineError{Line: int(t.lines[order[uneven]]), Err: fmt.Errorf("want the time %s, a step of %v after the one before, got %s: say what to do about uneven steps",
+		return &data.LineError{Line: int(t.lines[order[uneven]]), Err: fmt.Errorf("want the time %s, a step of %v after the one before, got %s: say what to do about uneven steps (Config.Uneven)",
 			stamp(s.Time(uneven)), s.Step, stamp(sorted[uneven]))}
 	case uneven < len(sorted):
 		return t.resample(s, cfg, order, sorted)
@@ -95,9 +95,9 @@ func (t *table) ascending(s *Series, cfg Config, times []time.Time) ([]int, erro
 		case c > 0:
 			continue
 		case cfg.Uneven == UnevenError && c == 0:
-			return nil, &data.LineError{Line: int(t.lines[i]), Err: fmt.Errorf("want a time after %s, got it again: say what to do about uneven steps", stamp(times[i-1]))}
+			return nil, &data.LineError{Line: int(t.lines[i]), Err: fmt.Errorf("want a time after %s, got it again: say what to do about uneven steps (Config.Uneven)", stamp(times[i-1]))}
 		case cfg.Uneven == UnevenError:
-			return nil, &data.LineError{Line: int(t.lines[i]), Err: fmt.Errorf("want a time after %s, got %s: say what to do about uneven steps", stamp(times[i-1]), stamp(times[i]))}
+			return nil, &data.LineError{Line: int(t.lines[i]), Err: fmt.Errorf("want a time after %s, got %s: say what to do about uneven steps (Config.Uneven)", stamp(times[i-1]), stamp(times[i]))}
 		case c < 0:
 			moved++
 		}
@@ -172,7 +172,7 @@ func (t *table) resample(s *Series, cfg Config, order []int, times []time.Time) 
 	}
 	s.note("%d rows are not %v apart: of %d even steps from %s on, %d are made (%s), and %d rows are between them", len(times), s.Step, n, stamp(s.Start), made, cfg.Uneven, len(times)-(n-made))
 	if made > 0 && cfg.Uneven == UnevenMissing && cfg.Missing == MissingError {
-		return fmt.Errorf("%d of %d steps are missing: say what to do about missing numbers", made, n)
+		return fmt.Errorf("%d of %d steps are missing: say what to do about missing numbers (Config.Missing)", made, n)
 	}
 	return nil
 }

@@ -273,7 +273,7 @@ func (t *table) row(record []string) error {
 	for i, column := range t.used {
 		v, missing, err := t.number(record[column])
 		if err == nil && missing && t.cfg.Missing == MissingError {
-			err = fmt.Errorf("column %q: want a number, got %.40q: say what to do about missing ones", t.names[column], record[column])
+			err = fmt.Errorf("column %q: want a number, got %.40q: say what to do about missing ones (Config.Missing)", t.names[column], record[column])
 		}
 		if err != nil {
 			return t.at(column, err)
