@@ -55,6 +55,11 @@ func (o *listOpsOptions) Bend(set func(name string) bool) {
 	}
 }
 
+// Making implements experiment.Maker.
+func (*listOpsOptions) Making() []string {
+	return []string{"train-examples", "test-examples", "min-length", "max-length"}
+}
+
 // Validate implements experiment.Options.
 func (o *listOpsOptions) Validate() error { return listOpsFields.Speak(o.config(0).Validate()) }
 

@@ -64,6 +64,9 @@ func (o *pathOptions) config(seed uint64) pathfinder.Config {
 	return pathfinder.Config{Resolution: o.Resolution, Difficulty: o.Difficulty, Encoding: o.Encoding, Pictures: o.Pictures, Seed: seed}
 }
 
+// Making implements experiment.Maker.
+func (*pathOptions) Making() []string { return []string{"pictures"} }
+
 // Validate implements experiment.Options.
 func (o *pathOptions) Validate() error { return pathFields.Speak(o.config(0).Validate()) }
 

@@ -45,6 +45,9 @@ func (r *reading) flags(fs *flag.FlagSet, lMax, minFreq int) {
 	fs.IntVar(&r.MadeUp, "made-up", r.MadeUp, "without -data: make up so many `examples`, of which nothing but that a program runs is to be learned; 0: want -data")
 }
 
+// Making implements experiment.Maker.
+func (*reading) Making() []string { return []string{"made-up"} }
+
 // validate reports the first option that is out of range.
 func (r *reading) validate() error {
 	if r.MadeUp != 0 && (r.MadeUp < 8 || r.MadeUp > 1<<20) {

@@ -35,6 +35,9 @@ func (o *cifarOptions) Flags(fs *flag.FlagSet) {
 // cifarFields are the options by the fields that they set.
 var cifarFields = option.Fields{"Config.Encoding": "-encoding"}
 
+// Making implements experiment.Maker.
+func (*cifarOptions) Making() []string { return []string{"drawn"} }
+
 // Validate implements experiment.Options.
 func (o *cifarOptions) Validate() error {
 	if err := cifarFields.Speak(cifar.Config{Encoding: o.Encoding}.Validate()); err != nil {

@@ -78,6 +78,9 @@ func (o *mnistOptions) config(seed uint64) mnist.Config {
 	return mnist.Config{Order: o.Order, OrderSeed: o.OrderSeed, Seed: seed}
 }
 
+// Making implements experiment.Maker.
+func (*mnistOptions) Making() []string { return []string{"drawn"} }
+
 // Validate implements experiment.Options.
 func (o *mnistOptions) Validate() error {
 	if err := mnistFields.Speak(o.config(0).Validate()); err != nil {

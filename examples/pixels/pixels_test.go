@@ -133,7 +133,7 @@ func TestPublishedFiles(t *testing.T) {
 	dir := t.TempDir()
 	writeMNIST(t, dir)
 	out := experimenttest.MustRun(t, program, "-task", "fashion", "-preset", "smoke", "-data", dir, "-limit", "10", "-out", filepath.Join(dir, "run"))
-	if want := "Fashion-MNIST: 10 training, 2 validation, 4 test examples; always guessing the commonest class is 75.00 % of the test examples"; !strings.Contains(out, want) {
+	if want := "Fashion-MNIST: 10 training, 2 validation, 4 test examples (-limit 10); always guessing the commonest class is 75.00 % of the test examples"; !strings.Contains(out, want) {
 		t.Errorf("no %q in\n%s", want, out)
 	}
 	if err := os.Remove(filepath.Join(dir, "t10k-labels-idx1-ubyte")); err != nil {

@@ -88,6 +88,9 @@ func (o *options) Bend(set func(name string) bool) {
 	}
 }
 
+// Making implements experiment.Maker.
+func (*options) Making() []string { return []string{"generated"} }
+
 // Validate implements experiment.Options.
 func (o *options) Validate() error {
 	const most = 1 << 16

@@ -43,7 +43,7 @@ func (o *options) load(ctx context.Context, out io.Writer) (*Data, error) {
 		}
 		return described{ds, o.chosen()}, nil
 	})
-	d.describe(out)
+	d.describe(out, o.Limit)
 	return d, err
 }
 
@@ -115,7 +115,7 @@ func parts(d *Data) []part {
 }
 
 // describe prints what the data are.
-func (d *Data) describe(out io.Writer) {
+func (d *Data) describe(out io.Writer, limit int) {
 	fmt.Fprintf(out, "%s:", d.Title)
 	for i, p := range parts(d) {
 		if i > 0 {
@@ -124,6 +124,9 @@ func (d *Data) describe(out io.Writer) {
 		fmt.Fprintf(out, " %d %s", p.Len(), p.name)
 	}
 	fmt.Fprint(out, " examples")
+	if limit > 0 {
+		fmt.Fprintf(out, " (-limit %d)", limit)
+	}
 	switch name := d.Metrics[0].Name(); {
 	case d.Floor == nil:
 	case name == "accuracy":

@@ -44,7 +44,7 @@ type options struct {
 	report, tensorboard bool
 	cpuProfile          string
 
-	set map[string]bool // the options that the command line has
+	set, zero map[string]bool // the options that the command line has, and those with 0
 }
 
 // parse reads the command line of a training. -h prints the options with the
@@ -61,8 +61,8 @@ func (p *Program) parse(args []string, out io.Writer) (*options, error) {
 	if err := option.Parse(fs, args, func() { o.usage(fs, out) }); err != nil {
 		return nil, err
 	}
-	o.set = make(map[string]bool)
-	fs.Visit(func(f *flag.Flag) { o.set[f.Name] = true })
+	o.set, o.zero = make(map[string]bool), make(map[string]bool)
+	fs.Visit(func(f *flag.Flag) { o.set[f.Name], o.zero[f.Name] = true, f.Value.String() == "0" })
 	if o.config != "" && (o.set["task"] || o.set["preset"]) {
 		return nil, errors.New("-config says which task it is: want no -task and no -preset with it")
 	}
@@ -362,7 +362,22 @@ func (o *options) finish() error {
 	if err := o.Data.Validate(); err != nil {
 		return err
 	}
-	return o.checkRules()
+	return errors.Join(o.checkMade(), o.checkRules())
+}
+
+// checkMade reports an option that is about data that are made, where -data names
+// others. 0 says that none are.
+func (o *options) checkMade() error {
+	m, ok := o.Data.(Maker)
+	if !ok || o.Path == "" {
+		return nil
+	}
+	for _, name := range m.Making() {
+		if o.set[name] && !o.zero[name] {
+			return fmt.Errorf("-%s is about data that are made: want none with -data", name)
+		}
+	}
+	return nil
 }
 
 // checkRules checks that -freeze and -rate fit some parameters, before the data are

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -111,7 +112,7 @@ func (p *Program) predict(ctx context.Context, args []string, in io.Reader, out 
 	for _, name := range files {
 		if err := q.file(ctx, name, in); err != nil {
 			if ctx.Err() == nil { // what was read before is good
-				err = errors.Join(q.flush(ctx), err)
+				err = cmp.Or(q.flush(ctx), err)
 			}
 			return Explain(ctx, err, "in the prediction")
 		}
@@ -178,7 +179,9 @@ func (q *prediction) file(ctx context.Context, name string, in io.Reader) error 
 		if in == nil {
 			return errors.New("there is no standard input")
 		}
-		return q.read(ctx, in, "stdin")
+		r, stop := until(ctx, in)
+		defer stop()
+		return q.read(ctx, r, "stdin")
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -186,6 +189,21 @@ func (q *prediction) file(ctx context.Context, name string, in io.Reader) error 
 	}
 	defer f.Close()
 	return q.read(ctx, f, name)
+}
+
+// until returns a reader of in whose reads end with ctx, also while in has nothing to
+// read. stop is to be called when no more is read.
+func until(ctx context.Context, in io.Reader) (r io.Reader, stop func()) {
+	pr, pw := io.Pipe()
+	go func() {
+		_, err := io.Copy(pw, in)
+		pw.CloseWithError(err) // nil: EOF
+	}()
+	release := context.AfterFunc(ctx, func() { pw.CloseWithError(ctx.Err()) })
+	return pr, func() {
+		release()
+		pr.Close()
+	}
 }
 
 // read predicts the examples of a file.
@@ -221,9 +239,10 @@ func (q *prediction) flush(ctx context.Context) error {
 		return err
 	}
 	cfg := train.LoaderConfig{BatchSize: q.batch, Buckets: []int{steps}}
+	q.pending = nil
 	_, err := q.evaluator.Evaluate(ctx, ds, cfg, func(out *task.Outputs, b *task.Batch) error {
 		for row, i := range b.Examples {
-			if err := q.tell(q.pending[i], 0, out, row, b.B); err != nil {
+			if err := q.tell(ds.list[i], 0, out, row, b.B); err != nil {
 				return err
 			}
 		}
@@ -232,7 +251,6 @@ func (q *prediction) flush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q.pending = q.pending[:0]
 	return q.out.Flush()
 }
 

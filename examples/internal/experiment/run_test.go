@@ -2,9 +2,11 @@ package experiment
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -284,6 +286,36 @@ func TestPredictUntilAnError(t *testing.T) {
 		t.Errorf("got %v and\n%s", err, out)
 	}
 }
+
+// The end of the context ends a prediction that waits for its input.
+func TestPredictWhileWaiting(t *testing.T) {
+	dir := trained(t)
+	in, w := io.Pipe()
+	defer w.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		if _, err := io.WriteString(w, `{"x": [1]}`+"\n"); err != nil {
+			t.Error(err)
+		}
+		cancel()
+	}()
+	if err := toys().Run(ctx, []string{"predict", "-run", dir, "-"}, in, io.Discard); err == nil || !strings.Contains(err.Error(), "interrupted (context canceled) in the prediction") {
+		t.Errorf("got error %v", err)
+	}
+}
+
+// An output that takes nothing is told of once.
+func TestPredictToNowhere(t *testing.T) {
+	dir := trained(t)
+	err := toys().Run(t.Context(), []string{"predict", "-run", dir, "-batch", "1", "-"}, strings.NewReader(`{"x": [1]}`+"\n"+`{"x": [1]}`), nowhere{})
+	if err == nil || strings.Count(err.Error(), "nowhere") != 1 {
+		t.Errorf("got error %v", err)
+	}
+}
+
+type nowhere struct{}
+
+func (nowhere) Write([]byte) (int, error) { return 0, errors.New("nowhere") }
 
 // parameters returns the parameters of a saved model.
 func parameters(t *testing.T, dir string) map[string][]float32 {

@@ -47,6 +47,12 @@ type Bender interface {
 	Bend(set func(name string) bool)
 }
 
+// Maker is an Options that can make data where -data names none.
+type Maker interface {
+	// Making lists the options that are about data that are made, by name.
+	Making() []string
+}
+
 // Source is where data come from.
 type Source struct {
 	// Path is the published files, as -data names them; "" means that the data are
