@@ -8,7 +8,10 @@
 // [Load] reads the published files, [Generate] draws pictures with their parameters,
 // and [Write] makes files of these in the published layout. The published generator
 // is described by its authors and in its program; the one here goes by the same
-// steps, its random numbers and its pixels are its own.
+// steps, its random numbers and its pixels are its own. In one thing it differs: its
+// distractors are as bright as the two long paths, so that brightness does not tell them
+// apart. The published program leaves the contrast of paddles out where it draws
+// distractors, which makes them brighter by a third in pictures of 32 pixels.
 //
 // Of two paths that begin near each other the markers are on both ends of one, or
 // on the beginning of one and the end of the other. The distance of the markers
