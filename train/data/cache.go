@@ -78,8 +78,12 @@ func (c Cache) warn(what string, err error) {
 // path returns the file of a key.
 func (c Cache) path(key []byte) string {
 	sum := sha256.Sum256(key)
-	return filepath.Join(c.Dir, fmt.Sprintf("%s-%s-%s.safetensors", c.Name, hex.EncodeToString(sum[:6]), c.Tag))
+	return filepath.Join(c.Dir, fmt.Sprintf("%s-%s-%s", c.Name, hex.EncodeToString(sum[:6]), c.Tag)+cacheExtension)
 }
+
+// cacheExtension ends the names of the files of a Cache, or is in them while they are
+// written.
+const cacheExtension = ".safetensors"
 
 // Metadata of a file.
 const (

@@ -9,11 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Checksum returns, in hexadecimal, the SHA-256 of a file, or of the names, sizes
 // and times of modification of the files of a folder, links followed: what a cache
-// of data read from there depends on.
+// of data read from there depends on. The files of a Cache do not count, as it may be
+// in the folder.
 func Checksum(ctx context.Context, path string) (string, error) {
 	return Room{}.Checksum(ctx, path)
 }
@@ -48,7 +50,7 @@ func hashFolder(ctx context.Context, w io.Writer, path string) error {
 		if err == nil {
 			err = ctx.Err()
 		}
-		if err != nil || d.IsDir() {
+		if err != nil || d.IsDir() || strings.Contains(d.Name(), cacheExtension) {
 			return err
 		}
 		info, err := fs.Stat(fsys, name)

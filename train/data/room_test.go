@@ -139,6 +139,14 @@ func TestChecksum(t *testing.T) {
 	if sum(dir) != seen[0] {
 		t.Error("another sum of the same folder")
 	}
+	for _, name := range []string{"audio-0123-samples.safetensors", ".audio-0123-samples.safetensors.tmp7"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if sum(dir) != seen[0] {
+		t.Error("another sum of the folder with a cache in it")
+	}
 	path := filepath.Join(dir, "a.txt")
 	for i, change := range []func() error{
 		func() error { return os.WriteFile(path, []byte("longer"), 0o644) },

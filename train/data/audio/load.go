@@ -54,7 +54,7 @@ func load(ctx context.Context, path string, cfg Config, room data.Room) (*Data, 
 		l.most = mostPacked * info.Size()
 	}
 	if room.Cache != "" {
-		if l.sum, err = data.Checksum(ctx, path); err != nil {
+		if l.sum, err = room.Checksum(ctx, path); err != nil {
 			return nil, err
 		}
 	}

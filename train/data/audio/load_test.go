@@ -681,3 +681,15 @@ func TestErrorNamesTheRecording(t *testing.T) {
 		}
 	}
 }
+
+// A cache in the folder of the recordings is found again.
+func TestCacheBesideRecordings(t *testing.T) {
+	dir := digits().folder(t)
+	room := data.Room{Cache: filepath.Join(dir, "cache")}
+	for range 3 {
+		mustLoad(t, dir, Config{}, room)
+	}
+	if files, err := os.ReadDir(room.Cache); err != nil || len(files) != 1 {
+		t.Errorf("got %d files in the cache, %v, want 1", len(files), err)
+	}
+}

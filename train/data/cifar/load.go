@@ -87,7 +87,7 @@ func loadSets(ctx context.Context, path string, channels int, room data.Room, n 
 	}
 	c := data.Cache{}
 	if room.Cache != "" {
-		sum, err := data.Checksum(ctx, path)
+		sum, err := room.Checksum(ctx, path)
 		if err != nil {
 			return nil, err
 		}

@@ -58,7 +58,7 @@ func load(ctx context.Context, path string, room data.Room) (*sets, error) {
 	}
 	c := data.Cache{}
 	if room.Cache != "" {
-		sum, err := data.Checksum(ctx, path)
+		sum, err := room.Checksum(ctx, path)
 		if err != nil {
 			return nil, err
 		}

@@ -76,7 +76,7 @@ func load(ctx context.Context, path string, cfg Config, room data.Room) (*Data, 
 		s.fetch = func(ctx context.Context, _ []int) (*pictures, error) { return cfg.readArchive(ctx, path, room) }
 	}
 	if room.Cache != "" {
-		sum, err := data.Checksum(ctx, s.origin)
+		sum, err := room.Checksum(ctx, s.origin)
 		if err != nil {
 			return nil, err
 		}
