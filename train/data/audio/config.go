@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/gorgonia-s4/s4/train/data/internal/names"
 )
 
 // Layout says how the names of files tell what they are.
@@ -157,19 +159,19 @@ func (c Config) Validate() error {
 	}
 	switch {
 	case !slices.Contains([]Layout{"", SpeechCommands, SpokenDigits, Folders}, c.Layout):
-		return bad("Layout", fmt.Sprintf("%q, %q, %q or none", SpeechCommands, SpokenDigits, Folders), quote(c.Layout))
+		return bad("Layout", fmt.Sprintf("%q, %q, %q or none", SpeechCommands, SpokenDigits, Folders), names.Quote(c.Layout))
 	case !slices.Contains([]Split{"", Official, Random, BySpeaker}, c.Split):
-		return bad("Split", fmt.Sprintf("%q, %q, %q or none", Official, Random, BySpeaker), quote(c.Split))
+		return bad("Split", fmt.Sprintf("%q, %q, %q or none", Official, Random, BySpeaker), names.Quote(c.Split))
 	case !slices.Contains([]Short{Keep, Pad, Drop}, d.Short):
-		return bad("Short", fmt.Sprintf("%q, %q or %q", Keep, Pad, Drop), quote(c.Short))
+		return bad("Short", fmt.Sprintf("%q, %q or %q", Keep, Pad, Drop), names.Quote(c.Short))
 	case !slices.Contains([]Features{FeaturesRaw, FeaturesMFCC}, d.Features):
-		return bad("Features", fmt.Sprintf("%q or %q", FeaturesRaw, FeaturesMFCC), quote(c.Features))
+		return bad("Features", fmt.Sprintf("%q or %q", FeaturesRaw, FeaturesMFCC), names.Quote(c.Features))
 	case !slices.Contains([]Scale{Standard, Unit}, d.Scale):
-		return bad("Scale", fmt.Sprintf("%q or %q", Standard, Unit), quote(c.Scale))
+		return bad("Scale", fmt.Sprintf("%q or %q", Standard, Unit), names.Quote(c.Scale))
 	case c.Classes != nil && len(c.Classes) < 2 || len(c.Classes) > maxClasses:
 		return bad("Classes", fmt.Sprintf("none, or 2 to %d names", maxClasses), len(c.Classes))
 	case (c.Split == BySpeaker) != (c.Speaker != ""):
-		return bad("Speaker", fmt.Sprintf("a name if, and only if, Split is %q", BySpeaker), quote(c.Speaker))
+		return bad("Speaker", fmt.Sprintf("a name if, and only if, Split is %q", BySpeaker), names.Quote(c.Speaker))
 	case !(d.ValFraction > 0 && d.TestFraction > 0 && d.ValFraction+d.TestFraction < 1):
 		return bad("ValFraction", "with TestFraction > 0 and together < 1", fmt.Sprint(d.ValFraction, " and ", d.TestFraction))
 	case c.Rate < 0 || c.Rate > MaxRate:
@@ -187,8 +189,8 @@ func (c Config) Validate() error {
 	case c.Coefficients.Rate != 0:
 		return bad("Coefficients.Rate", "0, as it is that of the recordings", c.Coefficients.Rate)
 	}
-	if i := repeated(c.Classes); i >= 0 {
-		return bad(fmt.Sprintf("Classes[%d]", i), "another name than those before", quote(c.Classes[i]))
+	if i := names.Repeated(c.Classes); i >= 0 {
+		return bad(fmt.Sprintf("Classes[%d]", i), "another name than those before", names.Quote(c.Classes[i]))
 	}
 	if err := c.Coefficients.Validate(); err != nil {
 		return fmt.Errorf("audio: Config.Coefficients: %w", err)
@@ -198,18 +200,3 @@ func (c Config) Validate() error {
 
 // maxClasses bounds the number of classes.
 const maxClasses = 1 << 16
-
-// quote returns a string in quotes.
-func quote[S ~string](s S) string { return fmt.Sprintf("%q", string(s)) }
-
-// repeated returns the index of a name that is empty or has been there before, or -1.
-func repeated(names []string) int {
-	seen := map[string]bool{"": true}
-	for i, name := range names {
-		if seen[name] {
-			return i
-		}
-		seen[name] = true
-	}
-	return -1
-}

@@ -21,6 +21,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train/data"
+	"github.com/gorgonia-s4/s4/train/data/internal/names"
 )
 
 // tree is files by name.
@@ -463,7 +464,7 @@ func TestConfigErrors(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if len(SC35().Classes) != 35 || repeated(SC35().Classes) >= 0 || len(SC10().Classes) != 10 {
+	if len(SC35().Classes) != 35 || names.Repeated(SC35().Classes) >= 0 || len(SC10().Classes) != 10 {
 		t.Error("want 35 and 10 words")
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/gorgonia-s4/s4/train/data/internal/names"
 )
 
 // Missing says what becomes of a number that is not there: of an empty field, NaN,
@@ -116,11 +118,11 @@ func (c Config) Validate() error {
 	}
 	switch {
 	case !slices.Contains([]Header{"", HeaderYes, HeaderNo}, c.Header):
-		return bad("Header", fmt.Sprintf("%q, %q or none", HeaderYes, HeaderNo), quote(c.Header))
+		return bad("Header", fmt.Sprintf("%q, %q or none", HeaderYes, HeaderNo), names.Quote(c.Header))
 	case !slices.Contains([]Missing{MissingError, MissingForward, MissingLinear, MissingMask}, d.Missing):
-		return bad("Missing", fmt.Sprintf("%q, %q, %q or %q", MissingError, MissingForward, MissingLinear, MissingMask), quote(c.Missing))
+		return bad("Missing", fmt.Sprintf("%q, %q, %q or %q", MissingError, MissingForward, MissingLinear, MissingMask), names.Quote(c.Missing))
 	case !slices.Contains([]Uneven{UnevenError, UnevenLast, UnevenLinear, UnevenMissing}, d.Uneven):
-		return bad("Uneven", fmt.Sprintf("%q, %q, %q or %q", UnevenError, UnevenLast, UnevenLinear, UnevenMissing), quote(c.Uneven))
+		return bad("Uneven", fmt.Sprintf("%q, %q, %q or %q", UnevenError, UnevenLast, UnevenLinear, UnevenMissing), names.Quote(c.Uneven))
 	case d.Lookback < 1 || d.Lookback > maxSteps:
 		return bad("Lookback", fmt.Sprintf("1 to %d", maxSteps), c.Lookback)
 	case d.Horizon < 1 || d.Horizon > maxSteps:
@@ -130,7 +132,7 @@ func (c Config) Validate() error {
 	case d.EvalStride < 1 || d.EvalStride > maxSteps:
 		return bad("EvalStride", fmt.Sprintf("1 to %d", maxSteps), c.EvalStride)
 	case c.Time == NoTime && (c.TimeFeatures || c.TimeLayout != "" || c.Step != "" || c.Months != [3]int{}):
-		return bad("Time", "a column for TimeFeatures, TimeLayout, Step or Months", quote(c.Time))
+		return bad("Time", "a column for TimeFeatures, TimeLayout, Step or Months", names.Quote(c.Time))
 	}
 	sum := 0.0
 	for _, v := range d.Shares {
@@ -147,9 +149,9 @@ func (c Config) Validate() error {
 			return bad("Months", fmt.Sprintf("three numbers, 1 to %d", maxMonths), c.Months)
 		}
 	}
-	for field, names := range map[string][]string{"Columns": c.Columns, "Targets": c.Targets} {
-		if i := repeated(names); i >= 0 {
-			return bad(fmt.Sprintf("%s[%d]", field, i), "another name than those before", quote(names[i]))
+	for field, list := range map[string][]string{"Columns": c.Columns, "Targets": c.Targets} {
+		if i := names.Repeated(list); i >= 0 {
+			return bad(fmt.Sprintf("%s[%d]", field, i), "another name than those before", names.Quote(list[i]))
 		}
 	}
 	if c.Step != "" {
@@ -158,19 +160,4 @@ func (c Config) Validate() error {
 		}
 	}
 	return nil
-}
-
-// quote returns a string in quotes.
-func quote[S ~string](s S) string { return fmt.Sprintf("%q", string(s)) }
-
-// repeated returns the index of a name that is empty or has been there before, or -1.
-func repeated(names []string) int {
-	seen := map[string]bool{"": true}
-	for i, name := range names {
-		if seen[name] {
-			return i
-		}
-		seen[name] = true
-	}
-	return -1
 }

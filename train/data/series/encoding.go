@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/gorgonia-s4/s4/train/data/internal/names"
 )
 
 // Encoding is how a series becomes windows: what a model that has been trained has to
@@ -43,7 +45,7 @@ func (e Encoding) Width() int {
 func (e Encoding) Validate() error {
 	n := len(e.Columns)
 	switch {
-	case n < 1 || n > maxColumns || repeated(e.Columns) >= 0:
+	case n < 1 || n > maxColumns || names.Repeated(e.Columns) >= 0:
 		return fmt.Errorf("series: Encoding.Columns: want 1 to %d names, got %.400q", maxColumns, e.Columns)
 	case e.Targets < 1 || e.Targets > n:
 		return fmt.Errorf("series: Encoding.Targets: want 1 to %d, got %d", n, e.Targets)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gorgonia-s4/s4/train/data"
+	"github.com/gorgonia-s4/s4/train/data/internal/names"
 )
 
 // maxFile is the most bytes of a file.
@@ -43,7 +44,7 @@ func Cut(s *Series, name string, cfg Config, room data.Room) (*Data, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if len(s.Columns) == 0 || repeated(s.Columns) >= 0 || len(s.Values) == 0 || len(s.Values)%len(s.Columns) != 0 {
+	if len(s.Columns) == 0 || names.Repeated(s.Columns) >= 0 || len(s.Values) == 0 || len(s.Values)%len(s.Columns) != 0 {
 		return nil, fmt.Errorf("series: %s: want numbers of columns with names, got %d of %.400q", name, len(s.Values), s.Columns)
 	}
 	if n := len(cfg.Targets); n > len(s.Columns) || !slices.Equal(s.Columns[:n], cfg.Targets) {
