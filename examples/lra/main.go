@@ -32,7 +32,7 @@ var presets embed.FS
 
 // program is the command.
 var program = experiment.Program{
-	Name: "lra", About: "Train a sequence model on a task of Long Range Arena.",
+	Name: "lra", About: "Train a sequence model on a task of Long Range Arena. lra pictures shows those of Pathfinder.",
 	Tasks: []experiment.Task{listOps, textTask, retrieval, image, pathFinder, pathX}, Presets: presets, Task: "listops", Preset: "quick",
 }
 

@@ -19,7 +19,7 @@ func TestEveryOption(t *testing.T) {
 		"train-examples": {"1", "100000"}, "test-examples": {"1", "100"},
 		"resolution": {"32", "64", "128", "256"}, "pictures": {"3", "1000"},
 		"min-length": {"1", "30", "100", "600", "3000"}, "max-length": {"3", "20", "100", "600", "3000"},
-		"l-max": {"2", "100", "16384"}, "min-freq": {"1", "100"}, "made-up": {"0", "100"}, "val-fraction": {"0", "0.5"},
+		"l-max": {"2", "100", "16384"}, "min-freq": {"1", "100"}, "generated": {"0", "100"}, "val-fraction": {"0", "0.5"},
 		"train-pairs": {"0", "4", "40000"}, "test-pairs": {"0", "400"},
 	})
 }

@@ -50,13 +50,13 @@ func (o *pathOptions) Flags(fs *flag.FlagSet) {
 	}
 	fs.IntVar(&o.Resolution, "resolution", o.Resolution, "pixels of a side of a picture: 32, 64, 128 or 256")
 	option.Choice(fs, "difficulty", &o.Difficulty, "the length of the paths: 6, 9 or 14 dashes", pathfinder.Difficulties)
-	option.Choice(fs, "pixels", &o.Encoding, "what a step holds: a number in [0, 1], one in [-1, 1], or one of 256 tokens", []pathfinder.Encoding{pathfinder.Unit, pathfinder.Centred, pathfinder.Tokens})
+	option.Choice(fs, "encoding", &o.Encoding, "what a step holds: a number in [0, 1], one in [-1, 1], or one of 256 tokens", []pathfinder.Encoding{pathfinder.Unit, pathfinder.Centred, pathfinder.Tokens})
 	fs.IntVar(&o.Pictures, "pictures", o.Pictures, "number of pictures that are drawn, a tenth of them for validation, a tenth for the test")
 }
 
 // pathFields are the options by the fields that they set.
 var pathFields = option.Fields{
-	"Config.Resolution": "-resolution", "Config.Difficulty": "-difficulty", "Config.Encoding": "-pixels", "Config.Pictures": "-pictures",
+	"Config.Resolution": "-resolution", "Config.Difficulty": "-difficulty", "Config.Encoding": "-encoding", "Config.Pictures": "-pictures",
 }
 
 // config describes the pictures.

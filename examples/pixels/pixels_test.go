@@ -54,7 +54,7 @@ func TestRecipesOfMNIST(t *testing.T) {
 
 func TestEveryOption(t *testing.T) {
 	experimenttest.EveryOption(t, of(sMNIST, sCIFAR), map[string][]string{
-		"drawn": {"0", "20", "1000"}, "order-seed": {"0", "7"},
+		"generated": {"0", "20", "1000"}, "order-seed": {"0", "7"},
 	})
 }
 
@@ -80,7 +80,7 @@ func TestSmoke(t *testing.T) {
 
 // A user's own images are predicted, one of a file or many.
 func TestSmokeOfFiles(t *testing.T) {
-	digit := load(t, &mnistOptions{Order: mnist.Rows, Drawn: 40}).Train.(*mnist.Dataset).Picture(0)
+	digit := load(t, &mnistOptions{Order: mnist.Rows, Generated: 40}).Train.(*mnist.Dataset).Picture(0)
 	for name, content := range map[string][]byte{
 		"pmnist": idx(slices.Concat(digit.Pix, digit.Pix), 0x803, 2, mnist.Side, mnist.Side),
 		"scifar": encode(t, image.NewRGBA(image.Rect(0, 0, cifar.Side, cifar.Side))),
@@ -149,8 +149,8 @@ func TestErrors(t *testing.T) {
 	for want, args := range map[string][]string{
 		"-task smnist and -task pmnist need -data: the four": {"-task", "pmnist"},
 		"-task scifar needs -data":                           {"-task", "scifar"},
-		"-drawn: want 0 or >= 20, got 3":                     {"-drawn", "3"},
-		"-drawn: want 0 or >= 20, got 4":                     {"-task", "scifar", "-drawn", "4"},
+		"-generated: want 0 or >= 20, got 3":                 {"-generated", "3"},
+		"-generated: want 0 or >= 20, got 4":                 {"-task", "scifar", "-generated", "4"},
 		"want one of rows, bit-reversal, random":             {"-order", "hilbert"},
 		"no such file":                                       {"-task", "fashion", "-data", "/nonexistent"},
 		"nonexistent: no such file":                          {"-task", "scifar", "-data", "/nonexistent"},
@@ -226,7 +226,7 @@ func encode(t *testing.T, img image.Image) []byte {
 // shown as they are, in every order.
 func TestDigits(t *testing.T) {
 	for _, order := range []mnist.Order{mnist.Rows, mnist.BitReversal, mnist.Random} {
-		d := load(t, &mnistOptions{Order: order, OrderSeed: 5, Drawn: 40})
+		d := load(t, &mnistOptions{Order: order, OrderSeed: 5, Generated: 40})
 		digits := d.Train.(*mnist.Dataset)
 		many := idx(slices.Concat(digits.Picture(3).Pix, digits.Picture(4).Pix), 0x803, 2, mnist.Side, mnist.Side)
 		for _, file := range [][]byte{many, zipped(t, many)} {
@@ -261,8 +261,8 @@ func TestDigits(t *testing.T) {
 
 func TestImages(t *testing.T) {
 	for _, encoding := range []cifar.Encoding{cifar.RGB, cifar.Gray, cifar.Tokens} {
-		d := load(t, &cifarOptions{Encoding: encoding, Drawn: 40})
-		colours := load(t, &cifarOptions{Encoding: cifar.RGB, Drawn: 40})
+		d := load(t, &cifarOptions{Encoding: encoding, Generated: 40})
+		colours := load(t, &cifarOptions{Encoding: cifar.RGB, Generated: 40})
 		b := task.NewBatch(colours.Train)
 		if err := b.Load([]int{2}, 1, cifar.Length); err != nil {
 			t.Fatal(err)

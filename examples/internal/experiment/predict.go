@@ -129,6 +129,8 @@ func (q *prediction) validate(files []string) error {
 		return errors.New("-every is about -stream: want both or neither")
 	case q.every < 0:
 		return fmt.Errorf("-every: want >= 0, got %d", q.every)
+	case q.every != 0 && q.format == formatCSV:
+		return errors.New("-format csv has the forecast at the end alone: want no -every with it")
 	case q.batch < 1:
 		return fmt.Errorf("-batch: want >= 1, got %d", q.batch)
 	}

@@ -257,6 +257,7 @@ func TestPredictErrors(t *testing.T) {
 	}{
 		"want the files to read":                    {"", []string{"-run", dir}},
 		"want -run DIR":                             {"", []string{"x"}},
+		"want no -every with it":                    {"", []string{"-run", dir, "-stream", "-every", "3", "-format", "csv", "x"}},
 		"-every is about -stream":                   {"", []string{"-run", dir, "-every", "3", "x"}},
 		"-batch: want >= 1, got 0":                  {"", []string{"-run", dir, "-batch", "0", "x"}},
 		"want options before the files, got -run":   {"", []string{"x", "-run", dir}},

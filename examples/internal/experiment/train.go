@@ -66,7 +66,11 @@ func (r *training) prepare(ctx context.Context) error {
 	if r.from, err = r.earlier(); err != nil {
 		return err
 	}
-	if r.codec, err = r.codecOf(r.InitFrom); err != nil {
+	start := r.InitFrom
+	if r.from != nil && start != "" { // what it started from may be gone
+		start = r.options.out
+	}
+	if r.codec, err = r.codecOf(start); err != nil {
 		return fmt.Errorf("-init-from: %w", err)
 	}
 	r.starts = true
