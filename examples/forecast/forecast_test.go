@@ -237,17 +237,17 @@ func TestStream(t *testing.T) {
 
 func TestOptionErrors(t *testing.T) {
 	for want, args := range map[string][]string{
-		"-task csv needs -data: a CSV file":                  {"-task", "csv"},
-		"-task ett needs -data: ETTh1.csv":                   {"-task", "ett"},
-		"-lookback: want >= 1, got 0":                        {"-lookback", "0"},
-		"-horizon: want >= 1, got -1":                        {"-horizon", "-1"},
-		"-shares: want three numbers, got [0.5]":             {"-shares", "0.5"},
-		"-shares: want three numbers in (0, 1)":              {"-shares", "0.5,0,0.5"},
-		"want Quantiles in (0, 1), ascending, got [0.5 0.1]": {"-quantiles", "0.5,0.1"},
-		"-season: want >= 0":                                 {"-season", "-1"},
-		"-generated: want 0 to":                              {"-generated", "-1"},
-		`-step: want a duration such as "1h30m"`:             {"-step", "x"},
-		"-time: want a column for TimeFeatures":              {"-time", "-", "-calendar"},
+		"-task csv needs -data: a CSV file":                   {"-task", "csv"},
+		"-task ett needs -data: ETTh1.csv":                    {"-task", "ett"},
+		"-lookback: want >= 1, got 0":                         {"-lookback", "0"},
+		"-horizon: want >= 1, got -1":                         {"-horizon", "-1"},
+		"-shares: want three numbers, got [0.5]":              {"-shares", "0.5"},
+		"-shares: want three numbers in (0, 1)":               {"-shares", "0.5,0,0.5"},
+		"want -quantiles in (0, 1), ascending, got [0.5 0.1]": {"-quantiles", "0.5,0.1"},
+		"-season: want >= 0":                                  {"-season", "-1"},
+		"-generated: want 0 to":                               {"-generated", "-1"},
+		`-step: want a duration such as "1h30m"`:              {"-step", "x"},
+		"-time: want a column for -calendar":                  {"-time", "-", "-calendar"},
 	} {
 		args = append(args, "-steps", "1", "-warmup", "0", "-out", filepath.Join(t.TempDir(), "run"), "-cache", t.TempDir())
 		if out, err := experimenttest.Run(t, t.Context(), program, args...); err == nil || !strings.Contains(err.Error(), want) {
@@ -274,6 +274,11 @@ func TestGenerate(t *testing.T) {
 	c := load(&options{Targets: []string{"x"}, Columns: []string{"y", "x", "z"}})
 	if e := c.Codec.(*codec).Encoding; !slices.Equal(e.Columns, []string{"x", "y", "z"}) || c.Model.Outputs != 1 || c.Model.Features != 3 {
 		t.Errorf("got %+v of shape %+v", e, c.Model)
+	}
+	// A target that is chosen is forecast from all columns, and is what it is without.
+	hot := load(&options{Targets: []string{"temperature"}}).Codec.(*codec).Encoding
+	if all := a.Codec.(*codec).Encoding; !slices.Equal(hot.Columns, []string{"temperature", "load"}) || hot.Targets != 1 || hot.Mean[0] != all.Mean[1] || hot.Mean[1] != all.Mean[0] {
+		t.Errorf("got %+v of %+v", hot, all)
 	}
 }
 

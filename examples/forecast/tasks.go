@@ -99,7 +99,7 @@ func (o *options) Flags(fs *flag.FlagSet) {
 var fields = option.Fields{
 	"Config.Lookback": "-lookback", "Config.Horizon": "-horizon", "Config.Stride": "-window-stride", "Config.EvalStride": "-eval-stride",
 	"Config.Time": "-time", "Config.TimeLayout": "-time-layout", "Config.Step": "-step", "Config.Shares": "-shares",
-	"Config.Missing": "-missing", "Config.Uneven": "-uneven",
+	"TimeFeatures": "-calendar", "Config.Missing": "-missing", "Config.Uneven": "-uneven",
 }
 
 // config describes the data.

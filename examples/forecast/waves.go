@@ -19,27 +19,38 @@ func (o *options) generate(src experiment.Source) (*series.Data, error) {
 	cfg.Months = [3]int{}
 	r := rand.New(rand.NewPCG(src.Seed, 0))
 	s := &series.Series{
-		Columns: []string{"load", "temperature"}, Values: waveValues(o.Generated, r),
-		Start: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), Step: series.Step{Duration: time.Hour},
+		Columns: waveColumns(cfg), Start: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), Step: series.Step{Duration: time.Hour},
 	}
-	if cfg.Columns == nil && cfg.Targets == nil {
-		return series.Cut(s, name, cfg, src.Room)
-	}
-	s.Columns = slices.Clone(cfg.Targets)
-	for _, c := range cfg.Columns {
-		if !slices.Contains(s.Columns, c) {
-			s.Columns = append(s.Columns, c)
-		}
-	}
-	w := len(s.Columns)
+	w, both := len(s.Columns), waveValues(o.Generated, r)
 	s.Values = make([]float64, o.Generated*w)
-	for j := range w {
-		both := waveValues(o.Generated, r)
+	for j, column := range s.Columns {
+		of, at := both, slices.Index(waveNames, column)
+		if at < 0 {
+			of, at = waveValues(o.Generated, r), 0
+		}
 		for i := range o.Generated {
-			s.Values[i*w+j] = both[2*i]
+			s.Values[i*w+j] = of[2*i+at]
 		}
 	}
 	return series.Cut(s, name, cfg, src.Room)
+}
+
+// waveNames are the columns that go together.
+var waveNames = []string{"load", "temperature"}
+
+// waveColumns returns the columns of a series that is generated: the targets first.
+func waveColumns(cfg series.Config) []string {
+	all, more := slices.Clone(cfg.Targets), cfg.Columns
+	other := func(name string) bool { return !slices.Contains(waveNames, name) }
+	if more == nil && !slices.ContainsFunc(all, other) {
+		more = waveNames
+	}
+	for _, c := range more {
+		if !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // waveValues returns n hours of load and temperature.
