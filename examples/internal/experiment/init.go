@@ -31,10 +31,29 @@ func (m headless) Params() []param.Param {
 	return slices.DeleteFunc(m.Model.Params(), func(p param.Param) bool { return strings.HasPrefix(p.Name, headName) })
 }
 
+// findStart finds what -init-from names: its codec, and its parameters, unless -resume
+// goes on with those of a checkpoint, when it may be gone.
+func (r *training) findStart() (err error) {
+	from := r.InitFrom
+	switch {
+	case from == "":
+		return nil
+	case r.from != nil:
+		from = r.options.out
+	default:
+		if r.weights, err = weightsOf(from); err != nil {
+			return err
+		}
+	}
+	r.starts = true
+	r.codec, err = r.codecOf(from)
+	return err
+}
+
 // initialise puts the parameters of -init-from into the model, for sequences of up to
 // so many steps.
 func (r *training) initialise(longest int) error {
-	if r.InitFrom == "" || r.from != nil {
+	if r.weights == nil {
 		return nil
 	}
 	if err := r.loadWeights(); err != nil {
@@ -45,12 +64,9 @@ func (r *training) initialise(longest int) error {
 	return err
 }
 
-// codecOf returns the codec of what -init-from names: a model, a run, or a file in the
-// directory of one; nil if there is none, or if it is of another task.
+// codecOf returns the codec of a model, of a run, or of a file in the directory of one;
+// nil if there is none, or if it is of another task.
 func (o *options) codecOf(path string) (Codec, error) {
-	if path == "" {
-		return nil, nil
-	}
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		path = filepath.Dir(path)
 	}
@@ -71,16 +87,12 @@ func (o *options) codecOf(path string) (Codec, error) {
 // loadWeights loads the parameters of -init-from: all of them, or all but those of the
 // last layer if that is another.
 func (r *training) loadWeights() error {
-	load, err := weightsOf(r.InitFrom)
-	if err != nil {
-		return fmt.Errorf("-init-from: %w", err)
-	}
-	whole := load(r.model, false)
+	whole := r.weights(r.model, false)
 	if whole == nil {
 		fmt.Fprintf(r.out, "parameters from %s\n", r.InitFrom)
 		return nil
 	}
-	if load(headless{r.model}, true) != nil {
+	if r.weights(headless{r.model}, true) != nil {
 		return fmt.Errorf("-init-from: %w", whole)
 	}
 	fmt.Fprintf(r.out, "parameters from %s, but for the last layer, %s*, which is of another size there and starts anew\n", r.InitFrom, headName)
@@ -125,6 +137,8 @@ func weightsIn(path string) (loadInto, error) {
 		if slices.ContainsFunc(f.Tensors, func(t safetensors.Tensor) bool { return strings.HasPrefix(t.Name, "blocks.") }) {
 			return ours(path), nil
 		}
+	} else if filepath.Ext(path) == ".safetensors" {
+		return nil, err
 	}
 	c, err := statespaces.Read(path)
 	if err != nil {

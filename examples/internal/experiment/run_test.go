@@ -363,14 +363,26 @@ func TestInitFrom(t *testing.T) {
 			}
 		}
 	}
+	text, err := os.ReadFile(filepath.Join(dir, "model", "model.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := filepath.Join(t.TempDir(), "cut.safetensors")
+	if err := os.WriteFile(cut, text[:500], 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for want, args := range map[string][]string{
-		"no such file":               {"-init-from", "/nonexistent"},
-		"which has none of":          {"-init-from", t.TempDir()},
-		"-init-from:":                {"-init-from", write(t, "not a checkpoint")},
-		"encoder.weight: want shape": {"-init-from", dir, "-d-model", "8"},
+		"no such file":                 {"-init-from", "/nonexistent"},
+		"which has none of":            {"-init-from", t.TempDir()},
+		"-init-from:":                  {"-init-from", write(t, "not a checkpoint")},
+		"got a file of 500: truncated": {"-init-from", cut},
+		"encoder.weight: want shape":   {"-init-from", dir, "-d-model", "8"},
 		"blocks.1.layer.kernel.log_dt is not in the model": {"-init-from", dir, "-layers", "1"},
 	} {
 		args = append(args, "-out", filepath.Join(t.TempDir(), "next"))
+		if strings.HasPrefix(args[1], "/nonex") {
+			args = append(args, "-data", "bad") // which is not come to
+		}
 		if _, err := try(t, "", args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got error %v, want %q", args, err, want)
 		}

@@ -58,6 +58,8 @@ type training struct {
 	tr    *train.Trainer
 	info  *report.Run
 	from  *train.Checkpoint // that -resume goes on from; nil: from the start
+
+	weights loadInto // those of -init-from; nil: none
 }
 
 // prepare loads the data and makes the model and its trainer.
@@ -66,14 +68,9 @@ func (r *training) prepare(ctx context.Context) error {
 	if r.from, err = r.earlier(); err != nil {
 		return err
 	}
-	start := r.InitFrom
-	if r.from != nil && start != "" { // what it started from may be gone
-		start = r.options.out
-	}
-	if r.codec, err = r.codecOf(start); err != nil {
+	if err := r.findStart(); err != nil {
 		return fmt.Errorf("-init-from: %w", err)
 	}
-	r.starts = true
 	if r.data, err = r.load(ctx, r.out); err != nil {
 		return Explain(ctx, err, "before the training began")
 	}
