@@ -21,7 +21,7 @@ type Dataset struct {
 	pictures *pictures
 	index    []int // which of the pictures
 	number   []int // of each of them in the whole data set
-	origin   string
+	origin   place
 	cfg      Config
 	scale    []float32 // feature of each value of a pixel
 	scratch  sync.Pool // *scratch
@@ -55,7 +55,7 @@ func (c Config) split(n int, room data.Room) [3][]int {
 
 // present makes the splits of pictures whose numbers are all, in ascending order:
 // of the numbers in parts. origin says where the data set is from.
-func (c Config) present(p *pictures, all []int, parts [3][]int, origin string) *Data {
+func (c Config) present(p *pictures, all []int, parts [3][]int, origin place) *Data {
 	var sets [3]*Dataset
 	for i, part := range parts {
 		d := &Dataset{pictures: p, number: part, origin: origin, cfg: c, scale: c.scale()}
@@ -148,7 +148,7 @@ func (d *Dataset) Origin(i int) string {
 	if d.pictures.files == nil {
 		return fmt.Sprintf("generated picture %d of seed %d", d.number[i], d.cfg.Seed)
 	}
-	return d.origin + "/" + d.pictures.files[d.index[i]].String()
+	return d.origin.of(d.pictures.files[d.index[i]])
 }
 
 // Describe returns what the data were chosen by.
@@ -161,7 +161,7 @@ func (d *Dataset) Describe() map[string]string {
 	if d.pictures.files == nil {
 		m["pictures"] = strconv.Itoa(d.cfg.Pictures)
 	} else {
-		m["data"] = d.origin
+		m["data"] = d.origin.path
 	}
 	return m
 }

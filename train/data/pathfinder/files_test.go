@@ -200,7 +200,11 @@ func TestLoadGivesWhatWasWritten(t *testing.T) {
 			continue
 		}
 		wantSame(t, what, got, want)
-		if o := got.Val.Origin(1); !strings.HasSuffix(o, fmt.Sprintf("/imgs/0/sample_%d.png", got.Val.number[1])) {
+		from := "/"
+		if strings.HasPrefix(what, "tar") || strings.HasPrefix(what, "zip") {
+			from = path + ": "
+		}
+		if o := got.Val.Origin(1); !strings.HasSuffix(o, from+fmt.Sprintf("imgs/0/sample_%d.png", got.Val.number[1])) {
 			t.Errorf("%s: origin %s", what, o)
 		}
 	}

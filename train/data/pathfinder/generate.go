@@ -59,8 +59,8 @@ func (c Config) artists() *sync.Pool {
 
 // source is where pictures come from.
 type source struct {
-	n      int    // of all of them; -1 is not known before they are fetched, all at once
-	origin string // the file or folder
+	n      int // of all of them; -1 is not known before they are fetched, all at once
+	origin place
 	cache  data.Cache
 	// fetch makes the pictures of the given numbers, which ascend.
 	fetch func(ctx context.Context, numbers []int) (*pictures, error)

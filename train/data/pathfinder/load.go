@@ -59,24 +59,26 @@ func load(ctx context.Context, path string, cfg Config, room data.Room) (*Data, 
 	if err != nil {
 		return nil, err
 	}
-	s := &source{n: -1, origin: path, files: true}
+	s := &source{n: -1, origin: place{path, true}, files: true}
 	if info.IsDir() {
-		if s.origin, err = setFolder(path, cfg); err != nil {
+		dir, err := setFolder(path, cfg)
+		if err != nil {
 			return nil, err
 		}
-		entries, err := cfg.listFolder(s.origin, room)
+		s.origin = place{path: dir}
+		entries, err := cfg.listFolder(dir, room)
 		if err != nil {
 			return nil, err
 		}
 		s.n = len(entries)
 		s.fetch = func(ctx context.Context, numbers []int) (*pictures, error) {
-			return cfg.readFolder(ctx, s.origin, entries, numbers, room)
+			return cfg.readFolder(ctx, dir, entries, numbers, room)
 		}
 	} else {
 		s.fetch = func(ctx context.Context, _ []int) (*pictures, error) { return cfg.readArchive(ctx, path, room) }
 	}
 	if room.Cache != "" {
-		sum, err := room.Checksum(ctx, s.origin)
+		sum, err := room.Checksum(ctx, s.origin.path)
 		if err != nil {
 			return nil, err
 		}
@@ -88,6 +90,21 @@ func load(ctx context.Context, path string, cfg Config, room data.Room) (*Data, 
 		}{readerVersion, cfg.Resolution, cfg.Difficulty, sum})
 	}
 	return s.load(ctx, cfg, room)
+}
+
+// place is the folder of the pictures, or an archive with it.
+type place struct {
+	path    string
+	archive bool
+}
+
+// of returns where a file is: "curv_contour_length_14/imgs/0/sample_7.png", or
+// "lra_release.tar.gz: imgs/0/sample_7.png".
+func (p place) of(f file) string {
+	if p.archive {
+		return p.path + ": " + f.String()
+	}
+	return p.path + "/" + f.String()
 }
 
 // setName returns the name of the folder of a resolution.
