@@ -111,8 +111,12 @@ func (w *walk) member(name string, size int64, r io.Reader) error {
 	if err := w.admit(size); err != nil {
 		return w.at(name, err)
 	}
-	m := Member{Name: name, Size: size, Reader: &memberReader{ctx: w.ctx, r: r, size: size}}
-	if err := w.f(m); err != nil {
+	read := &memberReader{ctx: w.ctx, r: r, size: size}
+	err := w.f(Member{Name: name, Size: size, Reader: read})
+	if err == nil {
+		err = read.end()
+	}
+	if err != nil {
 		return w.at(name, err)
 	}
 	return nil
@@ -222,4 +226,17 @@ func (r *memberReader) Read(p []byte) (int, error) {
 		return n, fmt.Errorf("want %d bytes, as declared, got %d: %w", r.size, r.read, io.ErrUnexpectedEOF)
 	}
 	return n, err
+}
+
+// end reads the end of a member that has been read up to there: in a zip it has a
+// checksum.
+func (r *memberReader) end() error {
+	if r.read < r.size {
+		return nil
+	}
+	var b [1]byte
+	if _, err := io.ReadFull(r, b[:]); err != io.EOF {
+		return err
+	}
+	return nil
 }

@@ -358,3 +358,32 @@ func FuzzWalk(f *testing.F) {
 		}
 	})
 }
+
+// A file of a zip is checked also if no more than its declared size is read, and not
+// its end.
+func TestWalkChecksWhatIsRead(t *testing.T) {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	w, err := z.CreateHeader(&zip.FileHeader{Name: "a.txt", Method: zip.Store})
+	if err == nil {
+		_, err = io.WriteString(w, "the content")
+	}
+	if err := errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	damaged := bytes.Replace(b.Bytes(), []byte("content"), []byte("cantent"), 1)
+	for _, c := range []struct {
+		file []byte
+		read int64
+		want error
+	}{{b.Bytes(), 11, nil}, {damaged, 11, zip.ErrChecksum}, {damaged, 10, nil}} {
+		path := fileOf(t, c.file)
+		err := data.Walk(t.Context(), path, data.Limits{}, func(m data.Member) error {
+			_, err := io.ReadFull(m, make([]byte, c.read))
+			return err
+		})
+		if !errors.Is(err, c.want) || c.want != nil && !strings.HasPrefix(err.Error(), path+":a.txt: ") {
+			t.Errorf("%d bytes read: got error %v, want %v", c.read, err, c.want)
+		}
+	}
+}
