@@ -19,7 +19,8 @@ const readerVersion = 1
 //     new_aan_pairs.test.tsv, which may be in a folder tsv_data there, as in the
 //     published archive: five columns separated by tabs, label, two ids and two texts,
 //     no header and no quoting; the label is 0 or 1, or 0.0 or 1.0;
-//   - an archive of such a folder that data.Walk takes, which may hold more;
+//   - an archive of such a folder that data.Walk takes, which may hold more: it is read
+//     up to the last of the three, and so without the checksum at the end of a gzip;
 //   - a folder with the files train-*.parquet, validation-*.parquet and
 //     test-*.parquet of a data set hub: columns label, text1 and text2.
 //

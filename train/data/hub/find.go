@@ -12,8 +12,9 @@ import (
 	"strings"
 )
 
-// folders are where the files of a split are, below the path that is given.
-var folders = []string{"", "data", "plain_text", "default"}
+// folders are where the files of a split are, below the path that is given. Hubs name
+// the last ones for their data sets.
+var folders = []string{"", "data", "plain_text", "default", "mnist", "fashion_mnist"}
 
 // shard is the name of a file of a split: its number, and how many there are.
 var shard = regexp.MustCompile(`^-([0-9]{5})-of-([0-9]{5})(?:-[0-9a-f]+)?\.parquet$`)
@@ -24,7 +25,7 @@ var numbered = regexp.MustCompile(`^([0-9]{4})\.parquet$`)
 
 // Find returns the files of a split, such as train-00000-of-00002.parquet and
 // train-00001-of-00002.parquet, in order: in the folder path, or else in the folder
-// data, plain_text or default in it. A file SPLIT.parquet is a split of one file, and a
+// data, plain_text, default, mnist or fashion_mnist in it. A file SPLIT.parquet is a split of one file, and a
 // folder SPLIT may have files 0000.parquet, 0001.parquet, ... nil means that there are
 // none; that some of them are missing, or that there are several sets, is an error.
 func Find(path, split string) ([]string, error) {

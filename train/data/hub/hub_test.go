@@ -78,6 +78,7 @@ func TestFind(t *testing.T) {
 		{"train-00000-of-00001-a09b74b3ef9c3b56.parquet", 1, ""},
 		{"train/0000.parquet train/0001.parquet train/readme.parquet test/0000.parquet", 2, ""},
 		{"plain_text/train/0000.parquet", 1, ""},
+		{"fashion_mnist/train-00000-of-00001.parquet", 1, ""},
 		{"train/0001.txt", 0, ""},
 		{"train-00000-of-00002.parquet", 0, `want 2 files of "train", got 1`},
 		{"train-00000-of-00003.parquet train-00002-of-00003.parquet", 0, `want file 1 of 3 of "train" next, got train-00002-of-00003.parquet`},
