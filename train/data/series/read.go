@@ -21,7 +21,8 @@ import (
 const (
 	maxRecord  = 16 << 20 // bytes of a row
 	maxColumns = 1 << 16
-	maxNumbers = 1 << 28 // of all rows
+	maxRows    = 1 << 25 // with their times, a second each, more than a year
+	maxNumbers = 1 << 26 // of all rows
 )
 
 // Series is numbers at even times.
@@ -266,6 +267,9 @@ func (t *table) row(record []string) error {
 		if err := t.clock.add(strings.TrimSpace(record[t.time])); err != nil {
 			return t.at(t.time, err)
 		}
+	}
+	if len(t.lines) == maxRows {
+		return &data.LineError{Line: t.line + 1, Err: fmt.Errorf("want at most %d rows, got more", maxRows)}
 	}
 	if len(t.values) > maxNumbers-len(t.used) {
 		return fmt.Errorf("want at most %d numbers, got more", maxNumbers)

@@ -256,3 +256,12 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// A compressed file of few bytes may have any number of rows.
+func TestRowsAreCounted(t *testing.T) {
+	full := table{used: []int{0}, time: -1, line: 6, lines: make([]int32, maxRows)}
+	err := full.row([]string{"1"})
+	if err == nil || err.Error() != fmt.Sprintf("line 7: want at most %d rows, got more", maxRows) {
+		t.Errorf("got error %v", err)
+	}
+}
