@@ -27,18 +27,18 @@ func (e *LineError) Unwrap() error { return e.Err }
 // ReadFile calls read with what is in a regular file, of so many bytes. Errors name
 // the file, and with a LineError the line: "basic_train.tsv:7: ...".
 func ReadFile(path string, read func(r io.Reader, size int64) error) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := os.Stat(path) // before it is opened: for a pipe that may take for ever
 	if err != nil {
 		return err
 	}
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s: not a regular file", path)
 	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
 	err = read(f, info.Size())
 	switch at := new(LineError); {
 	case errors.As(err, &at):
