@@ -69,30 +69,35 @@ type parquet struct {
 
 // open opens a file and reads its footer.
 func open(name string) (*parquet, error) {
+	info, err := os.Stat(name) // before it is opened: for a pipe that may take for ever
+	if err != nil {
+		return nil, unnamed(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
 	file, err := os.Open(name)
 	if err != nil {
-		if at := new(fs.PathError); errors.As(err, &at) {
-			err = at.Err // the name is said by Read
-		}
-		return nil, err
+		return nil, unnamed(err)
 	}
 	p := &parquet{file: file}
-	if err := p.footer(); err != nil {
+	if err := p.footer(info.Size()); err != nil {
 		file.Close()
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *parquet) footer() error {
-	info, err := p.file.Stat()
-	if err != nil {
-		return err
+// unnamed takes from an error the name of the file, which is said by Read.
+func unnamed(err error) error {
+	if at := new(fs.PathError); errors.As(err, &at) {
+		return at.Err
 	}
-	if !info.Mode().IsRegular() {
-		return errors.New("not a regular file")
-	}
-	size := info.Size()
+	return err
+}
+
+// footer reads the footer of a file of so many bytes.
+func (p *parquet) footer(size int64) (err error) {
 	if size < int64(len(magic)+tailSize) {
 		return fmt.Errorf("want a Parquet file, got %d bytes", size)
 	}
