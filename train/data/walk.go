@@ -50,7 +50,8 @@ const maxName = 4096
 // are errors: a link, a device, a name that is absolute, that has the element "..",
 // or that is there twice, a file whose declared size is not its real one, and an
 // archive that is damaged or cut off. So is what goes beyond the limits, before it
-// is unpacked. Nothing is written anywhere.
+// is unpacked, and in a folder when f reads it: there may be other files beside those
+// that f wants. Nothing is written anywhere.
 //
 // Errors, those of f too, name the file, and with a LineError the line:
 // "aclImdb/train/neg/0_3.txt: ...", "aan.tar.gz:tsv_data/new_aan_pairs.eval.tsv:7: ...".
@@ -108,11 +109,19 @@ func (w *walk) at(name string, err error) error {
 
 // member gives a file of a declared size to f.
 func (w *walk) member(name string, size int64, r io.Reader) error {
-	if err := w.admit(size); err != nil {
+	err := w.count()
+	if err == nil {
+		err = w.admit(size)
+	}
+	if err != nil {
 		return w.at(name, err)
 	}
-	read := &memberReader{ctx: w.ctx, r: r, size: size}
-	err := w.f(Member{Name: name, Size: size, Reader: read})
+	return w.give(name, &memberReader{ctx: w.ctx, r: r, size: size})
+}
+
+// give gives a file to f.
+func (w *walk) give(name string, read *memberReader) error {
+	err := w.f(Member{Name: name, Size: read.size, Reader: read})
 	if err == nil {
 		err = read.end()
 	}
@@ -122,15 +131,20 @@ func (w *walk) member(name string, size int64, r io.Reader) error {
 	return nil
 }
 
-// admit counts a file against the limits.
-func (w *walk) admit(size int64) error {
+// count counts a file against the limits.
+func (w *walk) count() error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
-	w.files++
+	if w.files++; w.files > w.limits.Files {
+		return fmt.Errorf("want at most %d files, got more", w.limits.Files)
+	}
+	return nil
+}
+
+// admit counts the bytes of a file against the limits.
+func (w *walk) admit(size int64) error {
 	switch l := w.limits; {
-	case w.files > l.Files:
-		return fmt.Errorf("want at most %d files, got more", l.Files)
 	case size < 0 || size > l.File:
 		return fmt.Errorf("want a file of at most %d bytes, got %d", l.File, size)
 	case size > l.Total-w.total:
@@ -172,7 +186,10 @@ func (w *walk) file(root *os.Root, name string) error {
 		return w.at(name, reason(err))
 	}
 	defer file.Close()
-	return w.member(name, info.Size(), file)
+	if err := w.count(); err != nil {
+		return w.at(name, err)
+	}
+	return w.give(name, &memberReader{ctx: w.ctx, r: file, size: info.Size(), admit: w.admit})
 }
 
 // reason takes from an error the name that is said beside it.
@@ -211,11 +228,19 @@ type memberReader struct {
 	r    io.Reader
 	size int64
 	read int64
+	// admit, if it is not nil, says before the first byte whether there may be so many.
+	admit func(size int64) error
 }
 
 func (r *memberReader) Read(p []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
 		return 0, err
+	}
+	if r.admit != nil {
+		if err := r.admit(r.size); err != nil {
+			return 0, err
+		}
+		r.admit = nil
 	}
 	n, err := r.r.Read(p)
 	r.read += int64(n)

@@ -387,3 +387,24 @@ func TestWalkChecksWhatIsRead(t *testing.T) {
 		}
 	}
 }
+
+// What is beside the files that are read in a folder has no limits.
+func TestWalkPassesOverLargeFiles(t *testing.T) {
+	dir := folderOf(t, entries...)
+	l := data.Limits{File: 3, Total: 6}
+	if err := os.WriteFile(filepath.Join(dir, "large.tar"), []byte("large"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, large := range []bool{false, true} {
+		err := data.Walk(t.Context(), dir, l, func(m data.Member) error {
+			if m.Name == "large.tar" && !large {
+				return nil
+			}
+			_, err := io.ReadAll(m)
+			return err
+		})
+		if !large && err != nil || large && (err == nil || !strings.HasSuffix(err.Error(), "large.tar: want a file of at most 3 bytes, got 5")) {
+			t.Errorf("it is read: %v: got error %v", large, err)
+		}
+	}
+}

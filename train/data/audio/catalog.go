@@ -55,7 +55,7 @@ type catalog struct {
 // bytes returns how many bytes the samples of a file have, if they have 16 bits and
 // are cut to a length.
 func (c *catalog) bytes(name string, length int) int64 {
-	n := max(0, c.sizes[name]-headerSize)
+	n := max(0, min(c.sizes[name], maxBytes)-headerSize)
 	if length > 0 {
 		n = min(n, 2*int64(length))
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 
@@ -43,7 +42,7 @@ func load(ctx context.Context, path string, cfg Config, room data.Room) (*Data, 
 	if err != nil {
 		return nil, err
 	}
-	l := &loader{ctx: ctx, path: path, cfg: cfg, room: room, prefix: path + ":", most: math.MaxInt64}
+	l := &loader{ctx: ctx, path: path, cfg: cfg, room: room, prefix: path + ":", most: maxTotal}
 	if form == data.Folder {
 		l.prefix = filepath.Clean(path) + string(filepath.Separator)
 	} else {
@@ -51,7 +50,7 @@ func load(ctx context.Context, path string, cfg Config, room data.Room) (*Data, 
 		if err != nil {
 			return nil, err
 		}
-		l.most = mostPacked * info.Size()
+		l.most = min(maxTotal, mostPacked*info.Size())
 	}
 	if room.Cache != "" {
 		if l.sum, err = room.Checksum(ctx, path); err != nil {
@@ -256,6 +255,9 @@ func (r *reading) member(m data.Member) error {
 		return nil
 	}
 	delete(r.index, m.Name)
+	if m.Size > maxBytes {
+		return fmt.Errorf("want a recording of at most %d bytes, got %d", maxBytes, m.Size)
+	}
 	file := make([]byte, m.Size)
 	if _, err := io.ReadFull(m, file); err != nil {
 		return err

@@ -694,3 +694,21 @@ func TestCacheBesideRecordings(t *testing.T) {
 		t.Errorf("got %d files in the cache, %v, want 1", len(files), err)
 	}
 }
+
+// The archive of the recordings may be beside them, however large it is; a recording
+// may not be that large.
+func TestLargeFiles(t *testing.T) {
+	files := digits()
+	files["fsdd.tar.gz"] = nil
+	files["fsdd/recordings/0_zz_0.wav"] = recording(8000, 0, 3)
+	dir := files.folder(t)
+	for _, c := range []struct{ name, want string }{{"fsdd.tar.gz", ""}, {"fsdd/recordings/0_zz_0.wav", "0_zz_0.wav: want a recording of at most 268435456 bytes, got 1099511627776"}} {
+		if err := os.Truncate(filepath.Join(dir, filepath.FromSlash(c.name)), 1<<40); err != nil {
+			t.Skip("no large files here:", err)
+		}
+		_, err := Load(t.Context(), dir, Config{}, data.Room{})
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.HasSuffix(err.Error(), c.want)) {
+			t.Errorf("%s: got error %v, want %q", c.name, err, c.want)
+		}
+	}
+}
