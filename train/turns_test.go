@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"flag"
 	"os"
 	"reflect"
 	"testing"
@@ -14,7 +15,8 @@ import (
 
 // What a graph leaves in the memory that it shares is NaN in all tests.
 func TestMain(m *testing.M) {
-	graphop.Poison(true)
+	flag.Parse()
+	graphop.Poison(flag.Lookup("test.bench").Value.String() == "") // it takes time
 	os.Exit(m.Run())
 }
 
