@@ -6,7 +6,7 @@
 // A stays stable, whatever the learning rate.
 //
 //	go run ./examples/finetune              S4D, in seconds, no download
-//	go run ./examples/finetune -layer s4    S4, diagonal plus low rank
+//	go run ./examples/finetune -model s4    S4, diagonal plus low rank
 //	go run ./examples/finetune -h           every option
 //
 // The periods of the tones lie close together and away from those that the

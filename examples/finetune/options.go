@@ -15,7 +15,7 @@ import (
 
 // options is everything that the command line sets.
 type options struct {
-	layer          string // one of layerNames
+	kind           string // one of modelNames
 	dModel, dState int
 	nSSM           int
 	dtMin, dtMax   float64
@@ -33,14 +33,14 @@ type options struct {
 	out                 string
 }
 
-// layerNames are what -layer accepts.
-var layerNames = []string{"s4d", "s4"}
+// modelNames are what -model accepts.
+var modelNames = []string{"s4d", "s4"}
 
 // parseOptions reads the command line. -h prints the options and gives
 // flag.ErrHelp.
 func parseOptions(args []string, out io.Writer) (*options, error) {
 	o := &options{
-		layer: "s4d", dModel: 16, dState: 4, nSSM: 2, dtMin: 0.05, dtMax: 0.2,
+		kind: "s4d", dModel: 16, dState: 4, nSSM: 2, dtMin: 0.05, dtMax: 0.2,
 		classes: 4, period: 6, ratio: 1.05, noise: 1.5, length: 256, trainExamples: 4000, testExamples: 2000,
 		steps: 2000, batch: 32, every: 200, lr: 0.01, lrSSM: 0.001, lrA: 0.01, seed: 1,
 	}
@@ -73,7 +73,7 @@ var fields = option.Fields{
 // flags declares the options with o's values as defaults.
 func (o *options) flags() *flag.FlagSet {
 	fs := flag.NewFlagSet("finetune", flag.ContinueOnError)
-	option.Choice(fs, "layer", &o.layer, "the state space layer: diagonal (S4D), or diagonal plus low rank (S4)", layerNames)
+	option.Choice(fs, "model", &o.kind, "the state space layer: diagonal (S4D), or diagonal plus low rank (S4)", modelNames)
 	fs.IntVar(&o.dModel, "d-model", o.dModel, "features (H)")
 	fs.IntVar(&o.dState, "d-state", o.dState, "state size (N), even")
 	fs.IntVar(&o.nSSM, "n-ssm", o.nSSM, "number of independent state matrices, a divisor of -d-model; if not given, 1 where 2 is none")
@@ -106,7 +106,7 @@ func (o *options) finish() error {
 		return err
 	}
 	if o.out == "" {
-		o.out = filepath.Join("runs", "finetune-"+o.layer)
+		o.out = filepath.Join("runs", "finetune-"+o.kind)
 	}
 	if err := o.model().Validate(); err != nil {
 		return fields.Speak(fmt.Errorf("models: %w", err))
@@ -161,7 +161,7 @@ func (o *options) checkReal() error {
 // which A is as it starts.
 func (o *options) model() models.ClassifierConfig {
 	var mixer layers.MixerConfig
-	if o.layer == "s4d" {
+	if o.kind == "s4d" {
 		mixer = layers.S4DConfig{DModel: o.dModel, DState: o.dState, NSSM: o.nSSM, DtMin: o.dtMin, DtMax: o.dtMax, SSM: layers.SSM{LR: o.lrSSM, LRA: o.lrA, Frozen: []string{"A"}}}
 	} else {
 		mixer = layers.S4Config{DModel: o.dModel, DState: o.dState, NSSM: o.nSSM, DtMin: o.dtMin, DtMax: o.dtMax, LMax: o.length, SSM: layers.SSM{LR: o.lrSSM, LRA: o.lrA, Frozen: []string{"A"}}}

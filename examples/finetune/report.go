@@ -18,7 +18,7 @@ type result struct {
 // describe says what is about to be trained.
 func (o *options) describe(out io.Writer) {
 	training, test := o.data()
-	fmt.Fprintf(out, "%s: %d features, %d state matrices A of size %d\ntones of", o.layer, o.dModel, o.nSSM, o.dState)
+	fmt.Fprintf(out, "%s: %d features, %d state matrices A of size %d\ntones of", o.kind, o.dModel, o.nSSM, o.dState)
 	for _, p := range training.periods {
 		fmt.Fprintf(out, " %.4g", p)
 	}
@@ -28,7 +28,7 @@ func (o *options) describe(out io.Writer) {
 // report prints the result.
 func (o *options) report(out io.Writer, r result) error {
 	which := "the eigenvalues"
-	if o.layer == "s4d" {
+	if o.kind == "s4d" {
 		which = "the eigenvalues (one of each conjugate pair)"
 	}
 	fmt.Fprintf(out, "\nhow %s of A moved, and what they are in steps,\nfrom the feature of the largest step size to that of the smallest\n", which)

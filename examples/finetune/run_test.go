@@ -67,7 +67,7 @@ func parameter(t *testing.T, m *models.Classifier, name string) []float64 {
 func TestOnlyTheLastTrainingLearnsA(t *testing.T) {
 	for layer, a := range map[string][]string{"s4d": {"A_real", "A_imag"}, "s4": {"A_real", "A_imag", "P"}} {
 		dir := t.TempDir()
-		out := mustRun(t, small(dir, "-layer", layer)...)
+		out := mustRun(t, small(dir, "-model", layer)...)
 		for _, want := range []string{layer + ": 4 features, 2 state matrices A of size 4", "steps 1 to 10: at most -0.", "of all 10 steps: -0.",
 			"after 10 steps with A frozen", "after 10 more with A frozen", "after 10 more with A learned instead", "models in " + dir} {
 			if !strings.Contains(out, want) {
@@ -75,7 +75,7 @@ func TestOnlyTheLastTrainingLearnsA(t *testing.T) {
 			}
 		}
 		frozen, control, learned := load(t, dir, "frozen"), load(t, dir, "control"), load(t, dir, "learned")
-		o, err := parseOptions(small(dir, "-layer", layer), &bytes.Buffer{})
+		o, err := parseOptions(small(dir, "-model", layer), &bytes.Buffer{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +104,7 @@ func TestOnlyTheLastTrainingLearnsA(t *testing.T) {
 // What the example is to show, on an easier task in fewer steps.
 func TestLearningAHelps(t *testing.T) {
 	dir := t.TempDir()
-	out := mustRun(t, "-layer", "s4", "-steps", "400", "-noise", "1", "-ratio", "1.1", "-lr-a", "0.03", "-length", "128", "-test-examples", "500", "-out", dir)
+	out := mustRun(t, "-model", "s4", "-steps", "400", "-noise", "1", "-ratio", "1.1", "-lr-a", "0.03", "-length", "128", "-test-examples", "500", "-out", dir)
 	m := regexp.MustCompile(`instead: ([+-][0-9.]+) points`).FindStringSubmatch(out)
 	if m == nil {
 		t.Fatalf("no gain in\n%s", out)
@@ -115,10 +115,10 @@ func TestLearningAHelps(t *testing.T) {
 }
 
 func TestSameSeedSameRun(t *testing.T) {
-	for _, layer := range layerNames {
+	for _, layer := range modelNames {
 		a, b := t.TempDir(), t.TempDir()
 		report := func(dir, seed string) string {
-			out, _, _ := strings.Cut(mustRun(t, small(dir, "-layer", layer, "-seed", seed)...), "\nmodels in")
+			out, _, _ := strings.Cut(mustRun(t, small(dir, "-model", layer, "-seed", seed)...), "\nmodels in")
 			return out
 		}
 		first := report(a, "3")
@@ -147,9 +147,9 @@ func TestSameSeedSameRun(t *testing.T) {
 func TestHugeLearningRateKeepsAStable(t *testing.T) {
 	const steps = 60
 	line := regexp.MustCompile(`(?m)^  step [0-9]+: (.*)$`)
-	for _, layer := range layerNames {
+	for _, layer := range modelNames {
 		for _, lr := range []string{"10", "100", "1e6", "1e30"} {
-			out, err := finetune(small(t.TempDir(), "-layer", layer, "-lr-a", lr, "-steps", strconv.Itoa(steps), "-every", "1")...)
+			out, err := finetune(small(t.TempDir(), "-model", layer, "-lr-a", lr, "-steps", strconv.Itoa(steps), "-every", "1")...)
 			lines := line.FindAllStringSubmatch(out, -1)
 			for i, l := range lines {
 				if re, err := strconv.ParseFloat(l[1], 64); err != nil || !(re < 0) {
@@ -188,7 +188,7 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		`invalid value "lssl" for flag -layer: want one of s4d, s4`:            {"-layer", "lssl"},
+		`invalid value "lssl" for flag -model: want one of s4d, s4`:            {"-model", "lssl"},
 		`invalid value "many" for flag -steps`:                                 {"-steps", "many"},
 		`want options only, got "s4"`:                                          {"s4"},
 		"-steps: want at least 1, got 0":                                       {"-steps", "0"},
@@ -227,7 +227,7 @@ func TestHelpListsEveryOption(t *testing.T) {
 	if !errors.Is(err, flag.ErrHelp) {
 		t.Fatalf("got error %v", err)
 	}
-	for _, want := range []string{"-layer", "low rank (S4)", "-lr-a float", "-noise", "-length int", "(default 2000)", "-seed", "-out directory"} {
+	for _, want := range []string{"-model", "low rank (S4)", "-lr-a float", "-noise", "-length int", "(default 2000)", "-seed", "-out directory"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

@@ -55,7 +55,7 @@ func (o *options) readA(m *models.Classifier) ([]*hippo.DPLR, error) {
 			as[s].Lambda = append(as[s].Lambda, complex(-rate, -im[i]))
 		}
 	}
-	if o.layer == "s4d" {
+	if o.kind == "s4d" {
 		return as, nil
 	}
 	p, err := values(m, "P") // (1, S, N/2, 2)

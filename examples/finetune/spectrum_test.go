@@ -19,8 +19,8 @@ import (
 // own systems.
 func TestReadAIsThatOfTheLayer(t *testing.T) {
 	const tol = 1e-6 // of float32 parameters
-	for _, layer := range layerNames {
-		o, err := parseOptions(small(t.TempDir(), "-layer", layer, "-d-state", "6"), &bytes.Buffer{})
+	for _, layer := range modelNames {
+		o, err := parseOptions(small(t.TempDir(), "-model", layer, "-d-state", "6"), &bytes.Buffer{})
 		if err != nil {
 			t.Fatal(err)
 		}
