@@ -9,6 +9,8 @@ import (
 	"math"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/gorgonia-s4/s4/internal/ending"
 )
 
 // parseHeader parses a header into its entries, in the order of the header,
@@ -57,7 +59,7 @@ type parser struct{ dec *json.Decoder }
 // token returns the next token; the header may not end before it.
 func (p parser) token() (json.Token, error) {
 	tok, err := p.dec.Token()
-	return tok, unexpected(err)
+	return tok, ending.Unexpected(err)
 }
 
 // delim takes the token want.

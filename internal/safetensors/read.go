@@ -4,11 +4,12 @@ import (
 	"bufio"
 	"cmp"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+
+	"github.com/gorgonia-s4/s4/internal/ending"
 )
 
 // ReadFile reads the safetensors file path. See Decode for what is refused;
@@ -72,7 +73,7 @@ func decode(r io.Reader, size int64) (*File, error) {
 	for i, e := range entries {
 		data, err := e.dtype.read(br, buf, e.elements())
 		if err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", e.name, unexpected(err))
+			return nil, fmt.Errorf("tensor %q: %w", e.name, ending.Unexpected(err))
 		}
 		f.Tensors[i] = Tensor{Name: e.name, Shape: e.shape, Data: data}
 	}
@@ -86,7 +87,7 @@ func readHeader(r io.Reader, size int64) ([]byte, error) {
 	}
 	var b [8]byte
 	if _, err := io.ReadFull(r, b[:]); err != nil {
-		return nil, fmt.Errorf("length of the header: %w", unexpected(err))
+		return nil, fmt.Errorf("length of the header: %w", ending.Unexpected(err))
 	}
 	n := binary.LittleEndian.Uint64(b[:])
 	if n > maxHeader {
@@ -97,7 +98,7 @@ func readHeader(r io.Reader, size int64) ([]byte, error) {
 	}
 	header := make([]byte, n)
 	if _, err := io.ReadFull(r, header); err != nil {
-		return nil, fmt.Errorf("header: %w", unexpected(err))
+		return nil, fmt.Errorf("header: %w", ending.Unexpected(err))
 	}
 	return header, nil
 }
@@ -127,13 +128,4 @@ func checkRanges(entries []entry, size int64) error {
 		return fmt.Errorf("want %d bytes of tensors, got %d: bytes that belong to no tensor", end, size)
 	}
 	return nil
-}
-
-// unexpected makes the end of the input an error that says so: the size of
-// the file was known.
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

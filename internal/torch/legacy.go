@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+
+	"github.com/gorgonia-s4/s4/internal/ending"
 )
 
 // What a legacy file begins with: two pickles, of these numbers.
@@ -20,7 +22,7 @@ const (
 func (f *File) readLegacy() error {
 	head := make([]byte, min(f.size, maxPickle))
 	if n, err := f.r.ReadAt(head, 0); n < len(head) {
-		return unexpected(err)
+		return ending.Unexpected(err)
 	}
 	at := 0
 	storages := map[string]*storage{}
@@ -97,7 +99,7 @@ func (f *File) placeStorages(storages map[string]*storage, keys any, at int64) e
 		}
 		var b [8]byte
 		if _, err := f.r.ReadAt(b[:], at); err != nil {
-			return fmt.Errorf("storage %q: byte %d: want its number of elements: %w", key, at, unexpected(err))
+			return fmt.Errorf("storage %q: byte %d: want its number of elements: %w", key, at, ending.Unexpected(err))
 		}
 		if n := binary.LittleEndian.Uint64(b[:]); n != uint64(s.n) {
 			return fmt.Errorf("storage %q: byte %d: want %d elements, got %d", key, at, s.n, n)

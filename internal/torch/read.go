@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/gorgonia-s4/s4/internal/ending"
 )
 
 // File is a file of PyTorch whose pickle has been read.
@@ -166,7 +168,7 @@ func (f *File) member(m *zip.File, limit uint64) ([]byte, error) {
 func whole(r io.Reader, n uint64) ([]byte, error) {
 	b := make([]byte, n)
 	if m, err := io.ReadFull(r, b); err != nil {
-		return nil, fmt.Errorf("want %d bytes, got %d: %w", n, m, unexpected(err))
+		return nil, fmt.Errorf("want %d bytes, got %d: %w", n, m, ending.Unexpected(err))
 	}
 	if m, err := io.ReadFull(r, make([]byte, 1)); m != 0 {
 		return nil, fmt.Errorf("want %d bytes, got more", n)
@@ -174,14 +176,6 @@ func whole(r io.Reader, n uint64) ([]byte, error) {
 		return nil, err
 	}
 	return b, nil
-}
-
-// unexpected makes the end of a file an error that says so.
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // storage returns the storage that a pickle refers to: ("storage", class, key,

@@ -5,10 +5,11 @@ import (
 	"archive/zip"
 	"bufio"
 	"compress/gzip"
-	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/gorgonia-s4/s4/internal/ending"
 )
 
 // maxTail is the most bytes behind the end of a compressed tar: what its writer
@@ -25,7 +26,7 @@ func (w *walk) tar(zipped bool) error {
 	var r io.Reader = bufio.NewReaderSize(contextReader{w.ctx, file}, 1<<20)
 	if zipped {
 		if r, err = gzip.NewReader(r); err != nil {
-			return w.at("", unexpected(err))
+			return w.at("", ending.Unexpected(err))
 		}
 	}
 	last := "" // member, for errors behind it
@@ -35,7 +36,7 @@ func (w *walk) tar(zipped bool) error {
 			return w.tail(r)
 		}
 		if err != nil {
-			return w.at(last, fmt.Errorf("the next member: %w", unexpected(err)))
+			return w.at(last, fmt.Errorf("the next member: %w", ending.Unexpected(err)))
 		}
 		last = h.Name
 		if err := w.tarMember(h, t); err != nil {
@@ -51,7 +52,7 @@ func (w *walk) tail(r io.Reader) error {
 		err = fmt.Errorf("want at most %d bytes behind the end of the tar, got more", maxTail)
 	}
 	if err != nil {
-		return w.at("", unexpected(err))
+		return w.at("", ending.Unexpected(err))
 	}
 	return nil
 }
@@ -78,7 +79,7 @@ func (w *walk) tarMember(h *tar.Header, t *tar.Reader) error {
 func (w *walk) zip() error {
 	z, err := zip.OpenReader(w.path)
 	if err != nil {
-		return w.at("", reason(unexpected(err)))
+		return w.at("", reason(ending.Unexpected(err)))
 	}
 	defer z.Close()
 	for _, f := range z.File {
@@ -104,16 +105,8 @@ func (w *walk) zipMember(f *zip.File) error {
 	}
 	r, err := f.Open()
 	if err != nil {
-		return w.at(name, unexpected(err))
+		return w.at(name, ending.Unexpected(err))
 	}
 	defer r.Close()
 	return w.member(name, int64(f.UncompressedSize64), r)
-}
-
-// unexpected makes the end of a file an error that says so.
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

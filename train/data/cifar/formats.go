@@ -12,6 +12,7 @@ import (
 	"image/png"
 	"io"
 
+	"github.com/gorgonia-s4/s4/internal/ending"
 	"github.com/gorgonia-s4/s4/train/data"
 	"github.com/gorgonia-s4/s4/train/data/internal/hubimages"
 	"github.com/gorgonia-s4/s4/train/data/internal/pngfile"
@@ -40,7 +41,7 @@ func (m *images) readBinary(r io.Reader, size int64) error {
 	record := make([]byte, recordSize)
 	for i := range m.len() {
 		if _, err := io.ReadFull(br, record); err != nil {
-			return fmt.Errorf("record %d: %w", i, unexpected(err))
+			return fmt.Errorf("record %d: %w", i, ending.Unexpected(err))
 		}
 		if record[0] >= Classes {
 			return fmt.Errorf("record %d: want a label 0 to %d, got %d", i, Classes-1, record[0])
@@ -68,7 +69,7 @@ func (m *images) readPNG(r io.Reader, size int64) error {
 	br := bufio.NewReaderSize(r, 1<<20)
 	header, err := br.Peek(pngHeaderSize)
 	if err != nil {
-		return fmt.Errorf("want a PNG file, got %d bytes: %w", size, unexpected(err))
+		return fmt.Errorf("want a PNG file, got %d bytes: %w", size, ending.Unexpected(err))
 	}
 	if !bytes.HasPrefix(header, []byte(pngStart)) {
 		return fmt.Errorf("want a PNG file, got one that starts with %q", header[:8])
@@ -82,7 +83,7 @@ func (m *images) readPNG(r io.Reader, size int64) error {
 	}
 	decoded, err := png.Decode(br)
 	if err != nil {
-		return unexpected(err)
+		return ending.Unexpected(err)
 	}
 	rgba, ok := decoded.(*image.RGBA)
 	if !ok { // a transparent colour makes it another type
@@ -130,7 +131,7 @@ func (m *images) readLabels(r io.Reader, size int64) error {
 	var labels []int
 	dec := json.NewDecoder(data.Text(r))
 	if err := dec.Decode(&labels); err != nil {
-		return fmt.Errorf("want a JSON array of labels: %w", unexpected(err))
+		return fmt.Errorf("want a JSON array of labels: %w", ending.Unexpected(err))
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return errors.New("something after the JSON array of labels")

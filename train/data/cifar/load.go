@@ -301,11 +301,3 @@ func (r *reader) formatWith(name string) []file {
 	}
 	return nil
 }
-
-// unexpected makes the end of a file an error that says so.
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}

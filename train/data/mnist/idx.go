@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/gorgonia-s4/s4/internal/ending"
 )
 
 // Numbers at the start of a file: the type of its elements, one byte each, and how
@@ -49,7 +51,7 @@ func readImages(r io.Reader, begin func(n int) error, f func(i int, pixels []uin
 	pixels := make([]uint8, Length)
 	for i := range n {
 		if _, err := io.ReadFull(z, pixels); err != nil {
-			return fmt.Errorf("image %d of %d: %w", i, n, unexpected(err))
+			return fmt.Errorf("image %d of %d: %w", i, n, ending.Unexpected(err))
 		}
 		if err := f(i, pixels); err != nil {
 			return fmt.Errorf("image %d: %w", i, err)
@@ -67,7 +69,7 @@ func readLabels(r io.Reader, f func(label uint8)) error {
 	var b [1]byte
 	for i := range n {
 		if _, err := io.ReadFull(z, b[:]); err != nil {
-			return fmt.Errorf("label %d of %d: %w", i, n, unexpected(err))
+			return fmt.Errorf("label %d of %d: %w", i, n, ending.Unexpected(err))
 		}
 		if b[0] >= Classes {
 			return fmt.Errorf("label %d: want 0 to %d, got %d", i, Classes-1, b[0])
@@ -82,12 +84,12 @@ func readLabels(r io.Reader, f func(label uint8)) error {
 func open(r io.Reader, magic uint32, size ...uint32) (io.Reader, int, error) {
 	z, err := unzipped(r)
 	if err != nil {
-		return nil, 0, unexpected(err)
+		return nil, 0, ending.Unexpected(err)
 	}
 	z = bufio.NewReader(z)
 	header := make([]uint32, 2+len(size))
 	if err := binary.Read(z, binary.BigEndian, header); err != nil {
-		return nil, 0, fmt.Errorf("want a header of %d bytes: %w", 4*len(header), unexpected(err))
+		return nil, 0, fmt.Errorf("want a header of %d bytes: %w", 4*len(header), ending.Unexpected(err))
 	}
 	if header[0] != magic {
 		return nil, 0, fmt.Errorf("want an idx file that starts with %#08x, got %#08x", magic, header[0])
@@ -110,15 +112,7 @@ func atEnd(r io.Reader) error {
 	case err == io.EOF:
 		return nil
 	case err != nil:
-		return unexpected(err)
+		return ending.Unexpected(err)
 	}
 	return errors.New("something after the last element")
-}
-
-// unexpected makes the end of a file an error that says so.
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
