@@ -8,6 +8,7 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/ops/attention"
 )
 
 // special is what -model has to know of a kind of layer beyond the fields of its
@@ -58,8 +59,8 @@ var specials = []special{
 	{kind: "tcn", dropouts: dropout, depth: "levels", start: startTCN},
 	{
 		kind: "convnet", dropouts: dropout,
-		start: func(r *Recipe, _ Shape) {
-			r.Model.Mixer.lookAhead(true)
+		start: func(r *Recipe, s Shape) {
+			r.Model.Mixer.lookAhead(s.Kind != LanguageModel)
 			r.Model.Mixer.put("norm", r.Model.Norm)
 			r.Train.LR = slowRate
 		},
@@ -96,6 +97,9 @@ func kindNames() []string {
 	}
 	return names
 }
+
+// decoderRate is the learning rate of a Transformer that writes.
+const decoderRate = 0.001
 
 // slowRate is the learning rate of the layers that do not stand that of S4D.
 const slowRate = 0.002
@@ -141,6 +145,21 @@ func startTransformer(r *Recipe, s Shape) {
 		m.put(key, v)
 	}
 	r.Train.LR = rate
+	if s.Kind == LanguageModel {
+		startDecoder(r)
+	}
+}
+
+// startDecoder makes a Transformer one that writes: a step sees those before it, where
+// they are is told by rotations, and its feed-forward network is that of the preset.
+func startDecoder(r *Recipe) {
+	m, h := &r.Model.Mixer, r.Model.Mixer.features()
+	for key, v := range map[string]any{
+		causal: true, "inner": h, "ff": r.Model.FeedForward, "positions": "", "rotary": attention.RotaryHalf, "activation": ops.ActGELU,
+	} {
+		m.put(key, v)
+	}
+	r.Train.LR = decoderRate
 }
 
 // switchKind makes the layer one of another kind, of the same number of features. It
@@ -218,10 +237,23 @@ func (r *Recipe) Stack(longest int) (layers.StackConfig, error) {
 		return layers.StackConfig{}, err
 	}
 	if !layers.HasResidual(cfg) {
-		b := layers.BlockConfig{Mixer: cfg, Norm: r.Model.Norm, PreNorm: r.Model.PreNorm, Dropout: r.Model.Dropout}
-		return layers.StackConfig{Blocks: []layers.BlockConfig{b}, Repeat: r.Model.Layers, Norm: r.Model.LastNorm}, nil
+		return layers.StackConfig{Blocks: r.blocks(cfg), Repeat: r.Model.Layers, Norm: r.Model.LastNorm}, nil
 	}
 	return r.inRow(cfg, m)
+}
+
+// blocks are the residual blocks of one of Layers.
+func (r *Recipe) blocks(mixer layers.MixerConfig) []layers.BlockConfig {
+	m := &r.Model
+	block := func(c layers.MixerConfig) layers.BlockConfig {
+		return layers.BlockConfig{Mixer: c, Norm: m.Norm, PreNorm: m.PreNorm, Dropout: m.Dropout}
+	}
+	all := slices.Repeat([]layers.BlockConfig{block(mixer)}, max(1, m.Mixers))
+	if m.FeedForward > 0 {
+		n, _ := mixer.Features()
+		all = append(all, block(layers.FeedForwardConfig{DModel: n, FF: m.FeedForward, Dropout: m.Dropout}))
+	}
+	return all
 }
 
 // inRow are blocks of layers that have norms and residuals of their own. Positions

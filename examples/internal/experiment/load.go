@@ -12,12 +12,11 @@ import (
 	"github.com/gorgonia-s4/s4/report"
 	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train"
-	"github.com/gorgonia-s4/s4/train/data"
 )
 
 // load reads or makes the data of the task, and says what they are.
 func (o *options) load(ctx context.Context, out io.Writer) (*Data, error) {
-	src := Source{Path: o.Path, Seed: o.Train.Seed, Codec: o.codec, Start: o.starts}
+	src := Source{Path: o.Path, Seed: o.Train.Seed, Codec: o.codec, Start: o.starts, Rows: o.Train.BatchSize, EvalRows: o.evalBatch()}
 	var err error
 	if src.Cache, err = o.cacheDir(); err != nil && o.Path == "" {
 		return nil, err
@@ -34,17 +33,27 @@ func (o *options) load(ctx context.Context, out io.Writer) (*Data, error) {
 	if d.Metrics == nil {
 		d.Metrics = []train.Metric{train.Accuracy()}
 	}
-	d.Splits, err = data.Map(d.Splits, func(ds task.Dataset) (task.Dataset, error) {
-		if ds == nil {
-			return nil, nil
-		}
-		if o.Limit > 0 && ds.Len() > o.Limit { // the loader has no limit of its own
-			ds = head{ds, o.Limit}
-		}
-		return described{ds, o.chosen()}, nil
-	})
+	d.Train = o.chosenOf(d.Train, o.Train.BatchSize, d.Model)
+	d.Val, d.Test = o.chosenOf(d.Val, o.evalBatch(), d.Model), o.chosenOf(d.Test, o.evalBatch(), d.Model)
 	d.describe(out, o.Limit)
-	return d, err
+	return d, nil
+}
+
+// chosenOf returns a part that says which options chose it, and no more of it than
+// -limit says: of a model that carries states as many of each of the streams, rows of
+// them side by side.
+func (o *options) chosenOf(ds task.Dataset, rows int, s Shape) task.Dataset {
+	if ds == nil {
+		return nil
+	}
+	n := o.Limit
+	if s.Carry {
+		n = (n + rows - 1) / rows * rows
+	}
+	if n > 0 && ds.Len() > n { // the loader has no limit of its own
+		ds = head{ds, n}
+	}
+	return described{ds, o.chosen()}
 }
 
 // checkData reports what a task forgot.

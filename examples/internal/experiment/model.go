@@ -29,8 +29,10 @@ func (r *Recipe) modelConfig(s Shape, longest int) (cfg interface{ Validate() er
 			Features: s.Features, Horizon: s.Horizon, Outputs: s.Outputs, Stack: stack, Pool: m.Pool,
 			Loss: s.Loss, Quantiles: s.Quantiles, Center: s.Center, Weighted: s.Weighted,
 		}
+	case LanguageModel:
+		cfg = models.LanguageModelConfig{Vocab: s.Vocab, Stack: stack, Carry: s.Carry}
 	default:
-		return nil, fmt.Errorf("want a model of kind %s, %s or %s, got %q", Classifier, Retrieval, Forecaster, s.Kind)
+		return nil, fmt.Errorf("want a model of kind %s, %s, %s or %s, got %q", Classifier, Retrieval, Forecaster, LanguageModel, s.Kind)
 	}
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("models: %w", err)
@@ -52,6 +54,8 @@ func (r *Recipe) newModel(s Shape, longest int) (models.Model, error) {
 		return made(models.NewRetrieval(g, dt, c, seed))
 	case models.ForecasterConfig:
 		return made(models.NewForecaster(g, dt, c, seed))
+	case models.LanguageModelConfig:
+		return made(models.NewLanguageModel(g, dt, c, seed))
 	}
 	return nil, fmt.Errorf("no model of a %T", cfg)
 }

@@ -220,6 +220,8 @@ func (o *options) modelFlags(fs *flag.FlagSet) {
 	option.Choice(fs, "model", &o.model, "the sequence layer of the blocks", kindNames())
 	fs.Var(&o.mixer, "mixer", "in place of -model: the whole configuration of any sequence layer of the library in `JSON`, as config.json of a trained model has it: {\"kind\": \"s4d\", \"d_model\": 64}")
 	fs.IntVar(&m.Layers, "layers", m.Layers, "number of blocks; of tcn levels")
+	fs.IntVar(&m.Mixers, "mixers", m.Mixers, "layers in each of -layers, of those that have no residuals of their own; 0: 1")
+	fs.IntVar(&m.FeedForward, "feed-forward", m.FeedForward, "width of a feed-forward network behind each -mixers layers, of those that have no residuals of their own; 0: none")
 	fs.IntVar(&o.dModel, "d-model", o.dModel, "features (H)")
 	fs.BoolVar(&o.ahead, "bidirectional", o.ahead, "see the future too: by a second kernel or recurrence, or by not being causal")
 	option.Choice(fs, "norm", &m.Norm, "normalisation", norms)
@@ -314,8 +316,12 @@ func (o *options) bend() {
 		}
 	}
 	o.bendSchedule()
+	set := func(name string) bool { return o.set[name] }
 	if b, ok := o.Data.(Bender); ok {
-		b.Bend(func(name string) bool { return o.set[name] })
+		b.Bend(set)
+	}
+	if b, ok := o.Data.(ModelBender); ok {
+		b.BendTo(&o.Model, set)
 	}
 }
 
@@ -353,6 +359,7 @@ func (o *options) finish() error {
 		return fmt.Errorf("-limit: want >= 0, got %d", o.Limit)
 	}
 	o.shape = o.Data.Shape()
+	t.InOrder = o.shape.Carry
 	if err := o.checkModel(); err != nil {
 		return o.speak(err)
 	}
@@ -410,12 +417,17 @@ func (o *options) checkModel() error {
 
 // known returns a shape with something in the place of what only the data say.
 func known(s Shape) Shape {
-	if s.Vocab == 0 && s.Features == 0 {
+	switch {
+	case s.Vocab > 0 || s.Features > 0:
+	case s.Kind == LanguageModel:
+		s.Vocab = 2
+	default:
 		s.Features, s.Padding = 1, nil
 	}
 	switch s.Kind {
 	case Forecaster:
 		s.Horizon = max(s.Horizon, 1)
+	case LanguageModel:
 	default:
 		s.Classes = max(s.Classes, 2)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/gorgonia-s4/s4/examples/internal/option"
@@ -21,6 +22,17 @@ type Program struct {
 	Presets fs.FS
 	// Task and Preset are the defaults; a task without that preset has its first.
 	Task, Preset string
+	// Commands are subcommands of its own. One with the name of another, such as
+	// "eval", takes its place.
+	Commands []Command
+}
+
+// Command is a subcommand of a program.
+type Command struct {
+	// Name is the word before the options, About a line of help.
+	Name, About string
+	// Run runs it, with the options behind the word.
+	Run func(ctx context.Context, args []string, in io.Reader, out io.Writer) error
 }
 
 // Main runs the command line of the process and ends it.
@@ -34,6 +46,11 @@ func (p Program) Run(ctx context.Context, args []string, in io.Reader, out io.Wr
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		word, args = args[0], args[1:]
 	}
+	for _, c := range p.Commands {
+		if c.Name == word {
+			return c.Run(ctx, args, in, out)
+		}
+	}
 	switch word {
 	case "train":
 		return p.train(ctx, args, out)
@@ -46,5 +63,16 @@ func (p Program) Run(ctx context.Context, args []string, in io.Reader, out io.Wr
 	case "help":
 		return p.train(ctx, []string{"-h"}, out)
 	}
-	return fmt.Errorf("want options, or one of train, eval, predict, report before them, got %q (-h lists the options)", word)
+	return fmt.Errorf("want options, or one of %s before them, got %q (-h lists the options)", strings.Join(p.words(), ", "), word)
+}
+
+// words lists the subcommands.
+func (p *Program) words() []string {
+	all := []string{"train", "eval", "predict", "report"}
+	for _, c := range p.Commands {
+		if !slices.Contains(all, c.Name) {
+			all = append(all, c.Name)
+		}
+	}
+	return all
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/strictjson"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/ops/attention"
 	"github.com/gorgonia-s4/s4/train"
 )
 
@@ -44,7 +45,18 @@ type Model struct {
 	LastNorm layers.NormKind `json:"last_norm,omitempty"`
 	Dropout  float64         `json:"dropout,omitempty"` // of the blocks
 	Pool     ops.PoolMode    `json:"pool,omitempty"`
-	Mixer    Mixer           `json:"mixer"` // the layer
+	// FeedForward is the width of a feed-forward network in a block of its own behind
+	// every Mixers layers; 0 means that there are none. Mixers is the number of layers
+	// of one of Layers; 0 means 1. Layers with residuals of their own have neither.
+	FeedForward int   `json:"feed_forward,omitempty"`
+	Mixers      int   `json:"mixers,omitempty"`
+	Mixer       Mixer `json:"mixer"` // the layer
+}
+
+// Grows says whether what the layers remember grows with the steps that they have
+// read: that of an attention that sees all of them.
+func (m *Model) Grows() bool {
+	return m.Mixer.has("window") && m.Mixer.integer("window") == 0 && m.Mixer.text("form") != string(attention.Linear)
 }
 
 // recipeJSON is a Recipe whose task is not known yet.

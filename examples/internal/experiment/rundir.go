@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -141,7 +142,7 @@ func (r *training) saveModel(dir string) error {
 }
 
 // plot draws the picture of a test if the codec has one.
-func (r *training) plot(test *report.Test) error {
+func (r *training) plot(_ context.Context, test *report.Test) error {
 	p, ok := r.data.Codec.(Plotter)
 	if !ok {
 		return nil

@@ -47,6 +47,12 @@ type Bender interface {
 	Bend(set func(name string) bool)
 }
 
+// ModelBender is an Options that makes what the preset sets, and the command line does
+// not, go with the model. It is called after the options of the model are known.
+type ModelBender interface {
+	BendTo(m *Model, set func(name string) bool)
+}
+
 // Maker is an Options that can make data where -data names none.
 type Maker interface {
 	// Making lists the options that are about data that are made, by name.
@@ -67,6 +73,9 @@ type Source struct {
 	// from, which may have other classes and lengths. Its vocabulary and its scales
 	// are kept where they fit.
 	Start bool
+	// Rows is the number of sequences of a step of the training, EvalRows that of an
+	// evaluation: of a model that carries states the numbers of streams.
+	Rows, EvalRows int
 	// Room is the cache, the limit, and who is told of progress.
 	data.Room
 }
@@ -92,13 +101,17 @@ type Data struct {
 	Rates []Rated
 	// Notes are sentences about the data.
 	Notes []string
+	// Samples, if it is not nil, is called with the model behind its test. It may print
+	// what the model makes, and returns what the page of the run shows of it.
+	Samples func(ctx context.Context, m models.Model, out io.Writer) ([]report.Sample, error)
 }
 
 // The kinds of models.
 const (
-	Classifier = "classifier"
-	Retrieval  = "retrieval"
-	Forecaster = "forecaster"
+	Classifier    = "classifier"
+	Retrieval     = "retrieval"
+	Forecaster    = "forecaster"
+	LanguageModel = "language_model"
 )
 
 // Shape is what a model reads and gives.
@@ -116,6 +129,9 @@ type Shape struct {
 	Quantiles []float64       `json:"quantiles,omitempty"`
 	Center    bool            `json:"center,omitempty"`
 	Weighted  bool            `json:"weighted,omitempty"`
+	// Of a LanguageModel, as models.LanguageModelConfig has it: the sequences are
+	// pieces of streams, Rows of Source side by side.
+	Carry bool `json:"carry,omitempty"`
 }
 
 // Codec says how a user's own input becomes an example, and how one is shown. It is

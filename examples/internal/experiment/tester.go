@@ -49,8 +49,11 @@ func newTester(d *Data, split string, ds task.Dataset) *tester {
 
 // add counts the examples of a batch.
 func (t *tester) add(out *task.Outputs, b *task.Batch) error {
-	if t.data.Model.Kind == Forecaster {
+	switch t.data.Model.Kind {
+	case Forecaster:
 		return t.addForecasts(out, b)
+	case LanguageModel:
+		return nil
 	}
 	logits, ok := out.Arrays[task.Logits]
 	if !ok || t.test.Confusion == nil {
@@ -122,7 +125,7 @@ func (t *tester) keep(b *task.Batch, row, example int, right bool, more func(e E
 
 // explain adds to the samples how much each step counted for the prediction.
 func (t *tester) explain(m models.Model) error {
-	if t.data.Model.Kind == Forecaster {
+	if k := t.data.Model.Kind; k == Forecaster || k == LanguageModel {
 		return nil
 	}
 	longest := 0

@@ -166,15 +166,27 @@ func (r *training) test(ctx context.Context, result *train.Result) error {
 	}
 	r.tell(result, test)
 	if test != nil {
-		if err := r.testRates(ctx, test); err != nil {
-			return err
-		}
-		if err := r.plot(test); err != nil {
-			return err
+		for _, more := range []func(context.Context, *report.Test) error{r.testRates, r.sample, r.plot} {
+			if err := more(ctx, test); err != nil {
+				return err
+			}
 		}
 	}
 	fmt.Fprintf(r.out, "model in %s, %s in all\n", r.dir, time.Since(r.began).Round(time.Second))
 	return r.page()
+}
+
+// sample adds to the test what the task shows of the trained model.
+func (r *training) sample(ctx context.Context, test *report.Test) error {
+	if r.data.Samples == nil {
+		return nil
+	}
+	samples, err := r.data.Samples(ctx, r.model, r.out)
+	if err != nil {
+		return Explain(ctx, err, "in the samples; the training is finished and saved, and -resume repeats the test")
+	}
+	test.Samples = append(test.Samples, samples...)
+	return test.Save(r.options.out)
 }
 
 // measure measures the model on the test data, nil if there are none.

@@ -17,7 +17,7 @@ var stateSpaceLayers = []string{"s4d", "s4", "dss", "lssl"}
 // sections are the groups of options in the help text.
 var sections = []struct{ title, names string }{
 	{"What to train", "task preset config print-config data cache limit out resume overwrite seed report tensorboard cpuprofile"},
-	{"Model", "model mixer layers d-model bidirectional norm prenorm last-norm dropout pool init-from freeze rate"},
+	{"Model", "model mixer layers mixers feed-forward d-model bidirectional norm prenorm last-norm dropout pool init-from freeze rate"},
 	{"Training", "steps epochs max-time batch micro-batch eval-batch buckets lr wd clip schedule warmup drop drop-patience eval-every patience dtype"},
 }
 
