@@ -22,7 +22,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
 	"github.com/gorgonia-s4/s4/examples/internal/experiment/experimenttest"
-	"github.com/gorgonia-s4/s4/examples/internal/figure/figuretest"
+	"github.com/gorgonia-s4/s4/internal/figure/figuretest"
 	"github.com/gorgonia-s4/s4/report"
 	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train/data/series"

@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 
-	"github.com/gorgonia-s4/s4/examples/internal/figure"
+	"github.com/gorgonia-s4/s4/internal/figure"
 	"github.com/gorgonia-s4/s4/report"
 )
 

@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg/draw"
 
-	"github.com/gorgonia-s4/s4/examples/internal/figure"
+	"github.com/gorgonia-s4/s4/internal/figure"
 )
 
 // save draws what memories of a growing number of coefficients hold.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gorgonia-s4/s4/examples/internal/figure/figuretest"
+	"github.com/gorgonia-s4/s4/internal/figure/figuretest"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 )
 

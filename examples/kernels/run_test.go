@@ -16,7 +16,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"github.com/gorgonia-s4/s4/examples/internal/figure/figuretest"
+	"github.com/gorgonia-s4/s4/internal/figure/figuretest"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/task"

@@ -1,3 +1,0 @@
-// Package figure draws the pictures of the examples: panels in a grid, written
-// as PNG. It is gonum.org/v1/plot with one style for all of them.
-package figure
