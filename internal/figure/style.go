@@ -96,7 +96,8 @@ func power(e int) plot.Tick {
 	return plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'g', 6, 64)}
 }
 
-// Message returns a panel with a title and a line of text instead of data.
+// Message returns a panel with a title and a line of text instead of data. It panics
+// if one label does not fit one point.
 func Message(title, text string) Panel {
 	p := NewPlot(title, "", "")
 	p.HideAxes()
@@ -118,7 +119,8 @@ func AddGrid(p *plot.Plot) {
 	p.Add(g)
 }
 
-// Series returns n colours from dark to light, of evenly spaced luminance.
+// Series returns n colours from dark to light, of evenly spaced luminance. It panics if
+// the colour map does not reach from black to white.
 func Series(n int) []color.Color {
 	const darkest, lightest = 0.08, 0.8 // of black and white
 	m := moreland.Kindlmann()

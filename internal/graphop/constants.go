@@ -8,7 +8,7 @@ import (
 // Gorgonia has one node of each constant for all graphs, and a node computes its
 // hash when it is first asked for it, without a lock: the first two graphs of a
 // program that are made at the same time race for it. So it is asked for here,
-// before there is a graph.
+// before there is a graph. It panics if Gorgonia cannot differentiate a square.
 func init() {
 	for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
 		g := G.NewGraph()
