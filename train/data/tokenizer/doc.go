@@ -1,0 +1,2 @@
+// Package tokenizer makes token ids of a text, and a text of token ids.
+package tokenizer
