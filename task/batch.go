@@ -35,6 +35,10 @@ func NewBatch(ds Dataset) *Batch {
 	return b
 }
 
+// Use makes the examples that Load reads those of another data set with the same
+// fields.
+func (b *Batch) Use(ds Dataset) { b.ds = ds }
+
 // Load reads examples into the first rows of a batch of the given size, and lets
 // the other rows only fill it. The memory that the batch had is used again;
 // examples is kept. The error names the example and the field.

@@ -281,38 +281,6 @@ func TestTableCopiesItsFields(t *testing.T) {
 	}
 }
 
-func TestStreams(t *testing.T) {
-	tokens := make([]int, 3*2*4+5)
-	for i := range tokens {
-		tokens[i] = i
-	}
-	s, err := task.NewStreams(tokens, 3, 4)
-	if err != nil || s.Len() != 6 {
-		t.Fatalf("%d pieces, %v", s.Len(), err)
-	}
-	b := task.NewBatch(s)
-	next := []int{0, 8, 16}
-	for piece := range 2 {
-		if err := b.Load([]int{3 * piece, 3*piece + 1, 3*piece + 2}, 3, 4); err != nil {
-			t.Fatal(err)
-		}
-		x, _ := b.Array(task.X)
-		y, _ := b.Array(task.Target)
-		for i, v := range x.Ints {
-			if v != next[i/4] || y.Ints[i] != v+1 {
-				t.Fatalf("piece %d, row %d: token %d, target %d, want %d and the next", piece, i/4, v, y.Ints[i], next[i/4])
-			}
-			next[i/4]++
-		}
-	}
-	if _, err := task.NewStreams(tokens[:12], 3, 4); err == nil || !strings.Contains(err.Error(), "want more than 12 tokens, a piece of each stream, got 12") {
-		t.Errorf("got error %v", err)
-	}
-	if _, err := task.NewStreams(tokens, 0, 4); err == nil {
-		t.Error("no streams were accepted")
-	}
-}
-
 func TestIgnoreIsThatOfTheLoss(t *testing.T) {
 	if task.Ignore != ops.IgnoreLabel {
 		t.Errorf("task.Ignore is %d, ops.IgnoreLabel %d", task.Ignore, ops.IgnoreLabel)

@@ -32,12 +32,16 @@ func (id DataID) same(other DataID) bool {
 	return id.Examples == other.Examples && id.Contents == other.Contents
 }
 
-// identify reads a data set once. An example that cannot be read is taken as it
+// identify reads a data set once, one that is another in each epoch as it is in the
+// first. An example that cannot be read is taken as it
 // is, for it is an error where a batch needs it.
 func identify(ds task.Dataset) DataID {
 	id := DataID{Examples: ds.Len(), Shortest: math.MaxInt}
 	if d, ok := ds.(task.Described); ok {
 		id.Chosen = d.Describe()
+	}
+	if first, err := epochOf(ds, 0); err == nil {
+		ds = first
 	}
 	f := fingerprint{hash: sha256.New(), batch: task.NewBatch(ds)}
 	f.declare(ds.Fields())

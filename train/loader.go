@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/gorgonia-s4/s4/internal/deepcopy"
+	"github.com/gorgonia-s4/s4/internal/guard"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/task"
 )
@@ -79,7 +80,7 @@ type Loader struct {
 }
 
 // NewLoader returns a loader for ds. It reads the length of every example, and
-// decodes the first one.
+// decodes the first one. Of a task.Epochs each pass has the data that it gives for it.
 func NewLoader(ds task.Dataset, cfg LoaderConfig) (*Loader, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -164,6 +165,10 @@ func (l *Loader) Stream(ctx context.Context, from Position, epochs int) (*Stream
 func (l *Loader) produce(ctx context.Context, s *Stream, from Position, epochs int) error {
 	for epoch := from.Epoch; epochs == 0 || epoch < from.Epoch+epochs; epoch++ {
 		batches := l.plan.epoch(epoch)
+		ds, err := l.epoch(epoch)
+		if err != nil {
+			return err
+		}
 		for i, pl := range batches {
 			if epoch == from.Epoch && i < from.Batch {
 				continue
@@ -174,6 +179,7 @@ func (l *Loader) produce(ctx context.Context, s *Stream, from Position, epochs i
 			case <-ctx.Done():
 				return ctx.Err()
 			}
+			b.Use(ds)
 			if err := b.Load(pl.examples, l.cfg.BatchSize, pl.length); err != nil {
 				return err
 			}
@@ -189,6 +195,31 @@ func (l *Loader) produce(ctx context.Context, s *Stream, from Position, epochs i
 		}
 	}
 	return io.EOF
+}
+
+// epoch returns the data of an epoch.
+func (l *Loader) epoch(n int) (task.Dataset, error) {
+	ds, err := epochOf(l.ds, n)
+	if err == nil && ds.Len() != len(l.plan.bucket) {
+		err = fmt.Errorf("want %d examples, as when the data were read first, got %d", len(l.plan.bucket), ds.Len())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("epoch %d of the data: %w", n, err)
+	}
+	return ds, nil
+}
+
+// epochOf returns the data of an epoch, which are ds unless they are others in each.
+func epochOf(ds task.Dataset, n int) (_ task.Dataset, err error) {
+	e, ok := ds.(task.Epochs)
+	if !ok {
+		return ds, nil
+	}
+	defer guard.Panic(&err) // on a goroutine of the loader's
+	if ds = e.Epoch(n); ds == nil {
+		return nil, errors.New("want a data set, got nil")
+	}
+	return ds, nil
 }
 
 // Next returns the next batch, which is valid until Next is called again: its
