@@ -53,10 +53,18 @@ func CrossEntropy(logits, labels *G.Node, opts ...CrossEntropyOption) (*G.Node, 
 	for _, o := range opts {
 		o(&d)
 	}
-	if !(d.smoothing >= 0 && d.smoothing <= 1) {
-		return nil, fmt.Errorf("%s: want label smoothing in [0, 1], got %g", op, d.smoothing)
+	if err := d.checkSmoothing(op); err != nil {
+		return nil, err
 	}
 	return graphop.Apply(graphop.Spec{Name: op, Ints: []int{1}},
 		func() graphop.Core[float32] { return newCrossEntropy[float32](d) },
 		func() graphop.Core[float64] { return newCrossEntropy[float64](d) }, logits, labels)
+}
+
+// checkSmoothing returns an error unless the share that is moved is one.
+func (d crossEntropyDims) checkSmoothing(op string) error {
+	if !(d.smoothing >= 0 && d.smoothing <= 1) {
+		return fmt.Errorf("%s: want label smoothing in [0, 1], got %g", op, d.smoothing)
+	}
+	return nil
 }
