@@ -122,6 +122,8 @@ type Builder struct {
 	refreeze bool     // see WithFrozen
 	frozen   []string // only if refreeze
 
+	tied Layer // see TiedTo
+
 	from      map[string]*tensor.Dense // tensors to share; nil: make new ones
 	fromMasks map[string]*ops.Masks    // of the dropouts of the original, by name
 
@@ -269,7 +271,7 @@ func (b *Builder) Child(name string, cfg Config) (Layer, error) { return child[L
 func child[L Layer](b *Builder, name string, cfg Config) (L, error) {
 	var none L
 	c := &Builder{
-		g: b.g, dt: b.dt, kind: kindOf(cfg), path: b.path + "." + name, seed: b.seed, rate: b.rate, length: b.length, left: b.left,
+		g: b.g, dt: b.dt, kind: kindOf(cfg), path: b.path + "." + name, seed: b.seed, rate: b.rate, length: b.length, left: b.left, tied: b.tied,
 		refreeze: b.refreeze, frozen: b.frozen, from: b.from, fromMasks: b.fromMasks, stream: b.stream, turns: b.turns, cfg: cfg, nodes: b.nodes, err: b.err,
 	}
 	switch {
