@@ -2,6 +2,7 @@ package layers
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -20,6 +21,16 @@ type EmbeddingConfig struct {
 	DModel int `json:"d_model"` // features per token (H)
 	// Padding, if not nil, is a token id that reads as zero and is not learned.
 	Padding *int `json:"padding,omitempty"`
+
+	Std   float64 `json:"std,omitempty"`   // of the normal distribution that the table starts as; 0 means 1
+	Scale float64 `json:"scale,omitempty"` // what a row is multiplied by when it is looked up; 0 means 1
+}
+
+// withDefaults replaces zero values by what they stand for.
+func (c EmbeddingConfig) withDefaults() EmbeddingConfig {
+	def(&c.Std, 1)
+	def(&c.Scale, 1)
+	return c
 }
 
 // Validate reports the first field that is out of range.
@@ -31,6 +42,10 @@ func (c EmbeddingConfig) Validate() error {
 		return fmt.Errorf("EmbeddingConfig: want DModel >= 1, got %d", c.DModel)
 	case c.Padding != nil && (*c.Padding < 0 || *c.Padding >= c.Vocab):
 		return fmt.Errorf("EmbeddingConfig: want Padding in [0, %d), got %d", c.Vocab, *c.Padding)
+	case !(c.Std >= 0) || math.IsInf(c.Std, 0):
+		return fmt.Errorf("EmbeddingConfig: want a finite Std > 0, or 0 for 1, got %g", c.Std)
+	case math.IsNaN(c.Scale) || math.IsInf(c.Scale, 0):
+		return fmt.Errorf("EmbeddingConfig: want a finite Scale, or 0 for 1, got %g", c.Scale)
 	}
 	if err := size.First(size.Field("Vocab", c.Vocab), size.Field("DModel", c.DModel), size.Tensor("weight (Vocab, DModel)", c.Vocab, c.DModel)); err != nil {
 		return fmt.Errorf("EmbeddingConfig: %w", err)
@@ -38,14 +53,15 @@ func (c EmbeddingConfig) Validate() error {
 	return nil
 }
 
-// Embedding looks token ids up in a table, parameter weight (Vocab, DModel).
+// Embedding looks token ids up in a table, parameter weight (Vocab, DModel), and
+// multiplies them by Scale.
 type Embedding struct {
 	*Base
 	cfg EmbeddingConfig
 	w   *G.Node
 }
 
-// NewEmbedding makes an embedding layer. The table starts as N(0, 1), the row
+// NewEmbedding makes an embedding layer. The table starts as N(0, Std^2), the row
 // of the padding id as zero.
 func NewEmbedding(g *G.ExprGraph, dt tensor.Dtype, cfg EmbeddingConfig, opts ...Option) (*Embedding, error) {
 	return newLayer[*Embedding](g, dt, cfg, opts)
@@ -55,7 +71,7 @@ func NewEmbedding(g *G.ExprGraph, dt tensor.Dtype, cfg EmbeddingConfig, opts ...
 func (c EmbeddingConfig) Build(b *Builder) (Layer, error) {
 	l := &Embedding{cfg: c}
 	l.w = b.Param("weight", param.Hint{}, func(rng *rand.Rand, dst []float64) {
-		Normal(1)(rng, dst)
+		Normal(c.withDefaults().Std)(rng, dst)
 		if c.Padding != nil {
 			clear(dst[*c.Padding*c.DModel : (*c.Padding+1)*c.DModel])
 		}
@@ -101,7 +117,7 @@ func (l *Embedding) FwdLengths(ids, lengths *G.Node) (*G.Node, error) {
 	if err := l.checkLengths(ids, lengths); err != nil {
 		return nil, err
 	}
-	opts := []ops.EmbeddingOption{ops.Lengths(lengths)}
+	opts := []ops.EmbeddingOption{ops.Lengths(lengths), ops.Scaled(l.cfg.withDefaults().Scale)}
 	if l.cfg.Padding != nil {
 		opts = append(opts, ops.Padding(*l.cfg.Padding))
 	}

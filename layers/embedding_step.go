@@ -6,6 +6,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
 // Recurrence returns the layer as a recurrent network, which has no state: Step maps
@@ -23,7 +24,8 @@ func (l *Embedding) Snapshot() (Snapshot, error) {
 	return newEmbeddingSnapshot[float64](l)
 }
 
-// embeddingSnapshot is the table of an embedding, the row of the padding id zero.
+// embeddingSnapshot is the table of an embedding, scaled, the row of the padding id
+// zero.
 type embeddingSnapshot[T num.Float] struct {
 	l        *Base
 	vocab, h int
@@ -38,6 +40,9 @@ func newEmbeddingSnapshot[T num.Float](l *Embedding) (Snapshot, error) {
 	s := &embeddingSnapshot[T]{l.Base, l.cfg.Vocab, l.cfg.DModel, slices.Clone(w)}
 	if p := l.cfg.Padding; p != nil {
 		clear(s.table[*p*s.h:][:s.h])
+	}
+	if scale := l.cfg.withDefaults().Scale; scale != 1 {
+		vec.Scale(s.table, T(scale), s.table)
 	}
 	return s, nil
 }

@@ -1,6 +1,8 @@
 package layers_test
 
 import (
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,12 +55,47 @@ func TestEmbeddingReadsTheTable(t *testing.T) {
 	}
 }
 
+// A table that is small, looked up times what makes up for it, is another with the same
+// rows, in a graph and step by step.
+func TestEmbeddingScale(t *testing.T) {
+	const std, scale = 0.125, 8
+	g := G.NewGraph()
+	small, err := layers.NewEmbedding(g, tensor.Float64, layers.EmbeddingConfig{Vocab: 4, DModel: 3, Std: std, Scale: scale})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := testutil.Floats(newEmbedding(t, G.NewGraph(), nil).Params()[0].Node.Value()) // of Std 1
+	for i, v := range testutil.Floats(small.Params()[0].Node.Value()) {
+		if v != std*table[i] {
+			t.Errorf("element %d: got %g, want %g", i, v, std*table[i])
+		}
+	}
+	y, err := small.Fwd(ids(g, 1, 1, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := small.Recurrence(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	step, err := r.Step(tensor.New(tensor.WithShape(1), tensor.WithBacking([]int{2})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := table[2*3 : 3*3]
+	if got := run(t, g, y); !slices.Equal(got, want) || !slices.Equal(step.Float64s(), want) {
+		t.Errorf("got %v, and %v step by step, want %v", got, step, want)
+	}
+}
+
 func TestEmbeddingErrors(t *testing.T) {
 	bad := 4
 	for want, cfg := range map[string]layers.EmbeddingConfig{
-		`layers: Embedding "embedding": EmbeddingConfig: want Vocab >= 1, got 0`:        {DModel: 3},
-		`layers: Embedding "embedding": EmbeddingConfig: want DModel >= 1, got 0`:       {Vocab: 4},
-		`layers: Embedding "embedding": EmbeddingConfig: want Padding in [0, 4), got 4`: {Vocab: 4, DModel: 3, Padding: &bad},
+		`layers: Embedding "embedding": EmbeddingConfig: want Vocab >= 1, got 0`:                    {DModel: 3},
+		`layers: Embedding "embedding": EmbeddingConfig: want DModel >= 1, got 0`:                   {Vocab: 4},
+		`layers: Embedding "embedding": EmbeddingConfig: want Padding in [0, 4), got 4`:             {Vocab: 4, DModel: 3, Padding: &bad},
+		`layers: Embedding "embedding": EmbeddingConfig: want a finite Std > 0, or 0 for 1, got -1`: {Vocab: 4, DModel: 3, Std: -1},
+		`layers: Embedding "embedding": EmbeddingConfig: want a finite Scale, or 0 for 1, got NaN`:  {Vocab: 4, DModel: 3, Scale: math.NaN()},
 	} {
 		_, err := layers.NewEmbedding(G.NewGraph(), tensor.Float64, cfg)
 		wantError(t, err, want)

@@ -13,6 +13,7 @@ type embeddingDims struct {
 	b, l, v, h int
 	padding    int
 	padded     bool // there is a padding id
+	scale      float64
 }
 
 // embeddingWidth is the number of features, and of steps, in a piece of work:
@@ -68,10 +69,11 @@ func (c *embedding[T]) lookUp(y, w []T, ids []int) {
 	for i, id := range ids {
 		at[i] = id * c.h
 	}
+	scale := T(c.scale)
 	for h := range c.h {
 		row := y[h*c.l:][:len(at)]
 		for i, from := range at {
-			row[i] = w[from+h]
+			row[i] = scale * w[from+h]
 		}
 	}
 	for i, id := range ids {
@@ -106,7 +108,7 @@ func (c *embedding[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) er
 				if c.isPadding(v) {
 					s = 0
 				}
-				dw[v*c.h+lo+h] = T(s)
+				dw[v*c.h+lo+h] = T(c.scale * s)
 			}
 		}
 	})

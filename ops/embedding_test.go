@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	G "gorgonia.org/gorgonia"
@@ -47,12 +48,20 @@ func TestEmbedding(t *testing.T) {
 			f = build(func(n []*G.Node) (*G.Node, error) { return Embedding(n[0], n[1], Padding(2%V)) })
 			checkValue(t, f, naiveEmbedding(ids.I, B, L, H, w.F, 2%V), ids, w)
 			testutil.Check(t, f, ids, w)
+
+			f = build(func(n []*G.Node) (*G.Node, error) { return Embedding(n[0], n[1], Scaled(-2.5)) })
+			want := naiveEmbedding(ids.I, B, L, H, w.F, -1)
+			for i := range want {
+				want[i] *= -2.5
+			}
+			checkValue(t, f, want, ids, w)
+			testutil.Check(t, f, ids, w)
 		})
 	}
 }
 
 func TestEmbeddingCore(t *testing.T) {
-	d := embeddingDims{b: 3, l: 200, h: 40, v: 19, padding: 4, padded: true}
+	d := embeddingDims{b: 3, l: 200, h: 40, v: 19, padding: 4, padded: true, scale: 2}
 	p := newPass[float32](newEmbedding[float32](d), d.b*d.h*d.l, nil, someIDs(d.b*d.l, d.v))
 	w := newPass[float32](nil, 0, []int{d.v * d.h}) // inputs in the order of the op
 	p.in, p.grad = append(p.in, w.in...), append(p.grad, w.grad...)
@@ -74,6 +83,7 @@ func TestEmbeddingErrors(t *testing.T) {
 		{ids, nil, nil, "ops.Embedding: want w (V, H), got nil"},
 		{ids, g.f64("w1", 7), nil, "ops.Embedding: want w (V, H), got (7)"},
 		{ids, w, []EmbeddingOption{Padding(7)}, "ops.Embedding: want a padding id in [0, 7), got 7"},
+		{ids, w, []EmbeddingOption{Scaled(math.Inf(1))}, "ops.Embedding: want Scaled by a finite number, got +Inf"},
 		{ids, w, []EmbeddingOption{Padding(-1)}, "ops.Embedding: want a padding id in [0, 7), got -1"},
 	} {
 		_, err := Embedding(c.ids, c.w, c.opts...)
@@ -88,7 +98,7 @@ func TestEmbeddingErrors(t *testing.T) {
 }
 
 func BenchmarkEmbedding(b *testing.B) {
-	d := embeddingDims{b: 50, l: 1024, h: 128, v: 256}
+	d := embeddingDims{b: 50, l: 1024, h: 128, v: 256, scale: 1}
 	p := newPass[float32](newEmbedding[float32](d), d.b*d.h*d.l, nil, someIDs(d.b*d.l, d.v))
 	w := newPass[float32](nil, 0, []int{d.v * d.h})
 	p.in, p.grad = append(p.in, w.in...), append(p.grad, w.grad...)

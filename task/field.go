@@ -20,6 +20,9 @@ const (
 	Lengths = "lengths"
 	// Logits are the scores of C classes, float (B, C) or (B, C, L).
 	Logits = "logits"
+	// NLL is the negative log-probability of each target in nats, float (B, L), or (B)
+	// for one target an example; 0 where the target is Ignore or padding.
+	NLL = "nll"
 	// Output is numbers of the shape of the target.
 	Output = "output"
 

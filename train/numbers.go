@@ -107,33 +107,3 @@ func (m *r2) Value() float64 {
 	}
 	return 1 - m.residual/m.total
 }
-
-// Perplexity is the exponential of the mean loss, for a loss that is a
-// cross-entropy in nats.
-func Perplexity() *Mean {
-	m := NewMean("perplexity", Lower, lossSum)
-	m.final = math.Exp
-	return m
-}
-
-// BitsPerByte is the loss, a cross-entropy in nats, in bits for each byte of
-// text. bytes returns how many bytes the targets of a batch stand for; nil means
-// one for each.
-func BitsPerByte(bytes func(*task.Batch) float64) *Mean {
-	m := NewMean("bits_per_byte", Lower, func(out *task.Outputs, b *task.Batch) (sum, count float64, err error) {
-		sum, count, err = lossSum(out, b)
-		if bytes != nil {
-			count = bytes(b)
-		}
-		return sum, count, err
-	})
-	m.final = func(nats float64) float64 { return nats / math.Ln2 }
-	return m
-}
-
-func lossSum(out *task.Outputs, _ *task.Batch) (sum, count float64, err error) {
-	if out.Count == 0 {
-		return 0, 0, nil
-	}
-	return out.Loss * out.Count, out.Count, nil
-}
