@@ -2,12 +2,15 @@ package models
 
 import (
 	"fmt"
+	"math"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/deepcopy"
+	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/task"
 )
 
@@ -20,6 +23,22 @@ type LanguageModelConfig struct {
 	// are: the state behind each is that before the next one of its row, and
 	// gradients end between them. Otherwise every sequence is apart.
 	Carry bool `json:"carry,omitempty"`
+
+	// Tie makes the table of the embedding the weight of the scores too: one
+	// parameter, encoder.weight, whose gradient is the sum of both. Press, Wolf 2017,
+	// "Using the Output Embedding to Improve Language Models", arXiv:1608.05859.
+	Tie    bool `json:"tie,omitempty"`
+	NoBias bool `json:"no_bias,omitempty"` // the scores have no biases
+
+	// Dropout is that of what the embedding and the blocks return, each element by
+	// itself.
+	Dropout float64 `json:"dropout,omitempty"`
+
+	// InitStd is the standard deviation that the table starts with, and Scale what its
+	// rows are multiplied by when they are looked up. 0 means 1 for both or, with Tie,
+	// 1/sqrt(DModel) and sqrt(DModel): features and scores begin near N(0, 1).
+	InitStd float64 `json:"init_std,omitempty"`
+	Scale   float64 `json:"scale,omitempty"`
 }
 
 // Validate reports the first field that is out of range.
@@ -31,18 +50,41 @@ func (c LanguageModelConfig) Validate() error {
 		return fmt.Errorf("LanguageModelConfig: encoder: %w", err)
 	}
 	if err := c.decoder().Validate(); err != nil {
-		return fmt.Errorf("LanguageModelConfig: decoder, with Out = Vocab: %w", err)
+		return fmt.Errorf("LanguageModelConfig: decoder: %w", err)
+	}
+	if err := (layers.DropoutConfig{P: c.Dropout}).Validate(); err != nil {
+		return fmt.Errorf("LanguageModelConfig: %w", err)
 	}
 	return nil
 }
 
 // encoder and decoder configure the parts of those names.
-func (c LanguageModelConfig) encoder() layers.EmbeddingConfig {
-	return layers.EmbeddingConfig{Vocab: c.Vocab, DModel: c.Stack.DModel()}
+func (c LanguageModelConfig) encoder() layers.Config {
+	e := layers.EmbeddingConfig{Vocab: c.Vocab, DModel: c.Stack.DModel(), Std: c.InitStd, Scale: c.Scale}
+	if root := math.Sqrt(float64(e.DModel)); c.Tie && e.Std == 0 {
+		e.Std = 1 / root
+	}
+	if root := math.Sqrt(float64(e.DModel)); c.Tie && e.Scale == 0 {
+		e.Scale = root
+	}
+	return e
 }
 
-func (c LanguageModelConfig) decoder() layers.LinearConfig {
-	return layers.LinearConfig{In: c.Stack.DModel(), Out: c.Vocab}
+func (c LanguageModelConfig) decoder() layers.Config {
+	return layers.SoftmaxConfig{DModel: c.Stack.DModel(), Vocab: c.Vocab, NoBias: c.NoBias, Tie: c.Tie}
+}
+
+// tying says in words what encoder and decoder have in common.
+func (c LanguageModelConfig) tying() string {
+	if c.Tie {
+		return " tied to the encoder"
+	}
+	return ""
+}
+
+// design configures all parts.
+func (c LanguageModelConfig) design() design {
+	return design{encoder: c.encoder(), stack: c.Stack, decoder: c.decoder(), tied: c.Tie, dropout: c.Dropout}
 }
 
 // LanguageModel maps every token of a sequence to scores of the one that follows,
@@ -53,12 +95,15 @@ func (c LanguageModelConfig) decoder() layers.LinearConfig {
 //	blocks    (B, H, L), a layers.Stack
 //	decoder   (B, Vocab, L)
 //
-// In training it reads whole sequences; Recurrence reads, and writes, token by
-// token. The parameters are named encoder.*, blocks.I.*, blocks.norm.* and
-// decoder.*.
+// In training it reads whole sequences, and the scores of a vocabulary are not held
+// for all their steps: its graphs go from what the blocks return to the
+// log-probability of each target (see WithLogits). Recurrence reads, and writes, token
+// by token. The parameters are named encoder.*, blocks.I.*, blocks.norm.* and
+// decoder.*; what the decoder has in common with the encoder is the encoder's.
 type LanguageModel struct {
 	model
-	cfg LanguageModelConfig
+	cfg    LanguageModelConfig
+	scores bool // its graphs have task.Logits among their outputs
 }
 
 // NewLanguageModel makes a language model on graph g with parameters of type dt.
@@ -75,14 +120,14 @@ func makeLanguageModel(g *G.ExprGraph, dt tensor.Dtype, cfg LanguageModelConfig,
 		return nil, fmt.Errorf("models: %w", err)
 	}
 	cfg = deepcopy.Of(cfg)
-	m, err := newModel(languageModel, g, dt, design{encoder: cfg.encoder(), stack: cfg.Stack, decoder: cfg.decoder()}, seed, opts)
+	m, err := newModel(languageModel, g, dt, cfg.design(), seed, opts)
 	if err != nil {
 		return nil, err
 	}
 	if err := m.stack.CheckSteps(); err != nil {
 		return nil, m.wrap(err)
 	}
-	return &LanguageModel{m, cfg}, nil
+	return &LanguageModel{model: m, cfg: cfg}, nil
 }
 
 // CloneTo returns a model on another graph that shares this one's tensors. The
@@ -94,7 +139,7 @@ func (m *LanguageModel) CloneTo(g *G.ExprGraph, opts ...layers.CloneOption) (*La
 	}
 	cfg := m.cfg
 	cfg.Stack = c.stack.Config()
-	return &LanguageModel{c, cfg}, nil
+	return &LanguageModel{c, cfg, m.scores}, nil
 }
 
 // copyTo implements copier.
@@ -105,6 +150,27 @@ func (m *LanguageModel) copyTo(g *G.ExprGraph, opts []layers.CloneOption) (Model
 // Config returns the configuration, a LanguageModelConfig.
 func (m *LanguageModel) Config() any { return deepcopy.Of(m.cfg) }
 
+// Vocab returns the number of token ids.
+func (m *LanguageModel) Vocab() int { return m.cfg.Vocab }
+
+// WithLogits returns the model with graphs that have task.Logits, the scores (B, Vocab,
+// L), among their outputs, for metrics that look at them, such as train.Accuracy. It is
+// the same model in all else, and shares everything with it.
+func (m *LanguageModel) WithLogits() *LanguageModel {
+	c := *m
+	c.scores = true
+	return &c
+}
+
+// WithCarry returns the model with graphs that carry the state from batch to batch, or
+// do not, whatever Config.Carry says, such as for train.Evaluator.EvaluateText. It
+// shares everything but that with the model.
+func (m *LanguageModel) WithCarry(carry bool) *LanguageModel {
+	c := *m
+	c.cfg.Carry = carry
+	return &c
+}
+
 // Fwd maps token ids (B, L) of dtype int to logits (B, Vocab, L), those of step l
 // being of the token at l+1. lengths (B) of dtype int, or nil, says how many steps
 // of each sequence are not padding; nothing behind them is read.
@@ -113,7 +179,12 @@ func (m *LanguageModel) Fwd(ids, lengths *G.Node) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	y, err = m.decoder.FwdLengths(y, lengths)
+	return m.score(y, lengths)
+}
+
+// score maps what the blocks return to scores (B, Vocab, L).
+func (m *LanguageModel) score(y, lengths *G.Node) (*G.Node, error) {
+	y, err := m.decoder.FwdLengths(y, lengths)
 	return y, m.wrap(err)
 }
 
@@ -121,12 +192,25 @@ func (m *LanguageModel) Fwd(ids, lengths *G.Node) (*G.Node, error) {
 // first token, nil for that of a start, and x1 the one behind the last, both as
 // StateShapes describes them.
 func (m *LanguageModel) FwdState(ids *G.Node, x0 G.Nodes) (logits *G.Node, x1 G.Nodes, err error) {
-	y, err := m.encoder.FwdLengths(ids, nil)
+	y, x1, err := m.hiddenFrom(ids, x0)
+	if err != nil {
+		return nil, nil, err
+	}
+	logits, err = m.score(y, nil)
+	return logits, x1, err
+}
+
+// hiddenFrom is hidden from a state.
+func (m *LanguageModel) hiddenFrom(ids *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err error) {
+	y, err = m.encoder.FwdLengths(ids, nil)
+	if err == nil {
+		y, err = dropped(m.dropFirst, y)
+	}
 	if err == nil {
 		y, x1, err = m.stack.FwdState(y, x0)
 	}
 	if err == nil {
-		y, err = m.decoder.Fwd(y)
+		y, err = dropped(m.dropLast, y)
 	}
 	return y, x1, m.wrap(err)
 }
@@ -150,9 +234,10 @@ func (m *LanguageModel) Snapshot() (layers.Snapshot, error) {
 
 // Build puts the model on a graph of its own for batches of the given size and
 // length, with placeholders for task.X and task.Target, the token that follows
-// each, and the cross-entropy loss over all steps. With Config.Carry the sequences
-// of a batch are all as long as it is. It is what package train asks of a model,
-// and what is said of Classifier.Build is true of it.
+// each. The output task.NLL (B, L) is the negative log-probability of each target, 0
+// where it is task.Ignore or padding, and the loss its mean over the others. With
+// Config.Carry the sequences of a batch are all as long as it is. It is what package
+// train asks of a model, and what is said of Classifier.Build is true of it.
 func (m *LanguageModel) Build(_ task.Mode, batch, length int) (*task.Graph, error) {
 	if err := m.checkBuild(batch, length); err != nil {
 		return nil, err
@@ -169,22 +254,41 @@ func (m *LanguageModel) Build(_ task.Mode, batch, length int) (*task.Graph, erro
 		Ranges: map[string]task.Range{task.X: {High: m.cfg.Vocab}, task.Target: {High: m.cfg.Vocab, Ignored: true}},
 		Count:  task.CountLabels(task.Target), Params: c.Params(),
 	}
-	var logits *G.Node
+	var y *G.Node
 	if m.cfg.Carry {
 		gr.Ranges[task.Lengths] = task.Range{Low: length, High: length + 1}
-		logits, gr.States, err = c.carry(ids)
+		y, gr.States, err = c.carry(ids)
+		lengths = nil // all as long as the batch
 	} else {
-		logits, err = c.Fwd(ids, lengths)
+		y, err = c.hidden(ids, lengths)
 	}
 	if err != nil {
 		return nil, err
 	}
-	gr.Outputs = map[string]*G.Node{task.Logits: logits}
-	gr.Loss, err = c.loss(logits, target)
-	return gr, err
+	return gr, c.finish(gr, y, lengths, target)
 }
 
-// carry is FwdState from placeholders.
+// finish puts the outputs and the loss on a graph that computes y, what the blocks
+// return.
+func (m *LanguageModel) finish(gr *task.Graph, y, lengths, target *G.Node) error {
+	nll, err := m.decoder.(layers.Head).NLL(y, target, lengths)
+	if err != nil {
+		return m.wrap(err)
+	}
+	gr.Outputs = map[string]*G.Node{task.NLL: nll}
+	if m.scores {
+		if gr.Outputs[task.Logits], err = m.score(y, lengths); err != nil {
+			return err
+		}
+	}
+	if gr.Loss, err = ops.MeanNLL(nll, target); err != nil {
+		return m.wrap(err)
+	}
+	graphop.InLayer(m.title(), gr.Loss, nll, target)
+	return nil
+}
+
+// carry is hiddenFrom placeholders.
 func (m *LanguageModel) carry(ids *G.Node) (*G.Node, []task.State, error) {
 	var x0 G.Nodes
 	shapes := m.StateShapes(ids.Shape()[0])
@@ -194,7 +298,7 @@ func (m *LanguageModel) carry(ids *G.Node) (*G.Node, []task.State, error) {
 		}
 		x0 = append(x0, G.NewTensor(ids.Graph(), m.dt, s.Shape.Dims(), G.WithShape(s.Shape...), G.WithName("state."+s.Name)))
 	}
-	logits, x1, err := m.FwdState(ids, x0)
+	y, x1, err := m.hiddenFrom(ids, x0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -202,7 +306,7 @@ func (m *LanguageModel) carry(ids *G.Node) (*G.Node, []task.State, error) {
 	for i, s := range shapes {
 		states[i] = task.State{Name: s.Name, In: x0[i], Out: x1[i]}
 	}
-	return logits, states, nil
+	return y, states, nil
 }
 
 // Save writes the model to a directory, as that of a Classifier does.

@@ -40,7 +40,7 @@ func newLanguageModel(t testing.TB, cfg models.LanguageModelConfig, dt tensor.Dt
 func scores(t testing.TB, m *models.LanguageModel, ids, lengths []int, before []*tensor.Dense) (logits []float64, after []*tensor.Dense) {
 	t.Helper()
 	b := len(lengths)
-	gr, err := m.Build(task.Evaluation, b, len(ids)/b)
+	gr, err := m.WithLogits().Build(task.Evaluation, b, len(ids)/b)
 	if err != nil {
 		t.Fatal(err)
 	}

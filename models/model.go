@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -68,7 +69,10 @@ type model struct {
 	encoder encoder // of tokens an Embedding, of features a Linear
 	stack   *layers.Stack
 	head    *layers.Linear // between what was pooled and the decoder; nil: none
-	decoder *layers.Linear
+	decoder decoder        // of language models a layers.Head, else a Linear
+	tied    bool           // the decoder has parameters of the encoder
+	// Of what the encoder and the blocks return; nil: none.
+	dropFirst, dropLast *layers.Dropout
 }
 
 // design is the configurations of the parts of a model, which are valid.
@@ -76,7 +80,9 @@ type design struct {
 	encoder layers.Config
 	stack   layers.StackConfig
 	head    *layers.LinearConfig
-	decoder layers.LinearConfig
+	decoder layers.Config
+	tied    bool
+	dropout float64 // of what the encoder and the blocks return, each element by itself
 }
 
 // kind is a kind of model: its name in files, and that of its type.
@@ -108,6 +114,13 @@ type encoder interface {
 	FwdLengths(x, lengths *G.Node) (*G.Node, error)
 }
 
+// decoder is the layer that makes scores, or numbers, of vectors.
+type decoder interface {
+	layers.Layer
+	layers.Stepper
+	FwdLengths(x, lengths *G.Node) (*G.Node, error)
+}
+
 // newModel makes the layers of a model, with options for all of them.
 func newModel(k kind, g *G.ExprGraph, dt tensor.Dtype, d design, seed uint64, of []layers.Option) (model, error) {
 	m := model{kind: k, dt: dt}
@@ -122,21 +135,52 @@ func newModel(k kind, g *G.ExprGraph, dt tensor.Dtype, d design, seed uint64, of
 	if err == nil && d.head != nil {
 		m.head, err = layers.NewLinear(g, dt, *d.head, opts("head")...)
 	}
+	if err == nil && d.dropout > 0 {
+		err = m.addDropout(g, layers.DropoutConfig{P: d.dropout, Untied: true}, opts)
+	}
 	if err == nil {
-		m.decoder, err = layers.NewLinear(g, dt, d.decoder, opts("decoder")...)
+		err = m.addDecoder(g, d, opts("decoder"))
 	}
 	return m, m.wrap(err)
 }
 
+// addDropout makes the dropouts around the blocks.
+func (m *model) addDropout(g *G.ExprGraph, cfg layers.DropoutConfig, opts func(name string) []layers.Option) (err error) {
+	if m.dropFirst, err = layers.NewDropout(g, m.dt, cfg, opts("dropout.first")...); err == nil {
+		m.dropLast, err = layers.NewDropout(g, m.dt, cfg, opts("dropout.last")...)
+	}
+	return err
+}
+
+// addDecoder makes the decoder.
+func (m *model) addDecoder(g *G.ExprGraph, d design, opts []layers.Option) error {
+	if m.tied = d.tied; m.tied {
+		opts = append(opts, layers.TiedTo(m.encoder))
+	}
+	last, err := layers.New(g, m.dt, d.decoder, opts...)
+	if err == nil {
+		m.decoder = last.(decoder)
+	}
+	return err
+}
+
 // cloneTo returns the layers on another graph, sharing the tensors.
 func (m *model) cloneTo(g *G.ExprGraph, opts []layers.CloneOption) (model, error) {
-	c := model{kind: m.kind, dt: m.dt}
+	c := model{kind: m.kind, dt: m.dt, tied: m.tied}
 	var err error
 	if c.encoder, err = layers.Clone(m.encoder, g, opts...); err == nil {
 		c.stack, err = layers.Clone(m.stack, g, opts...)
 	}
 	if err == nil && m.head != nil {
 		c.head, err = layers.Clone(m.head, g, opts...)
+	}
+	if err == nil && m.dropFirst != nil {
+		if c.dropFirst, err = layers.Clone(m.dropFirst, g, opts...); err == nil {
+			c.dropLast, err = layers.Clone(m.dropLast, g, opts...)
+		}
+	}
+	if err == nil && m.tied {
+		opts = append(slices.Clone(opts), layers.TiedTo(c.encoder))
 	}
 	if err == nil {
 		c.decoder, err = layers.Clone(m.decoder, g, opts...)
@@ -158,10 +202,14 @@ func (m *model) Blocks() []*layers.Block { return m.stack.Blocks() }
 
 // parts lists the layers in order.
 func (m *model) parts() []layers.Layer {
-	if m.head != nil {
-		return []layers.Layer{m.encoder, m.stack, m.head, m.decoder}
+	ls := []layers.Layer{m.encoder, m.stack}
+	if m.dropFirst != nil {
+		ls = []layers.Layer{m.encoder, m.dropFirst, m.stack, m.dropLast}
 	}
-	return []layers.Layer{m.encoder, m.stack, m.decoder}
+	if m.head != nil {
+		ls = append(ls, m.head)
+	}
+	return append(ls, m.decoder)
 }
 
 // Params returns the parameters in checkpoint order, with the hints of the layers.
@@ -203,9 +251,23 @@ func (m *model) Settle() error { return m.wrap(m.stack.Settle()) }
 func (m *model) hidden(x, lengths *G.Node) (*G.Node, error) {
 	y, err := m.encoder.FwdLengths(x, lengths)
 	if err == nil {
+		y, err = dropped(m.dropFirst, y)
+	}
+	if err == nil {
 		y, err = m.stack.FwdLengths(y, lengths)
 	}
+	if err == nil {
+		y, err = dropped(m.dropLast, y)
+	}
 	return y, m.wrap(err)
+}
+
+// dropped is a dropout, or nil for none, of x.
+func dropped(d *layers.Dropout, x *G.Node) (*G.Node, error) {
+	if d == nil {
+		return x, nil
+	}
+	return d.Fwd(x)
 }
 
 // pooled is encoder, blocks and pool step by step, and what follows them.

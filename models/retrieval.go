@@ -105,7 +105,7 @@ func makeRetrieval(g *G.ExprGraph, dt tensor.Dtype, cfg RetrievalConfig, seed ui
 		return nil, fmt.Errorf("models: %w", err)
 	}
 	cfg = deepcopy.Of(cfg)
-	m, err := newModel(retrieval, g, dt, design{cfg.tower().encoder(), cfg.Stack, cfg.head(), cfg.decoder()}, seed, opts)
+	m, err := newModel(retrieval, g, dt, design{encoder: cfg.tower().encoder(), stack: cfg.Stack, head: cfg.head(), decoder: cfg.decoder()}, seed, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -231,8 +231,8 @@ func (m *Retrieval) Score(a, b *tensor.Dense) (*tensor.Dense, error) {
 }
 
 // step applies a layer that has no state.
-func (m *Retrieval) step(l *layers.Linear, x *tensor.Dense) (*tensor.Dense, error) {
-	r, err := l.Recurrence(x.Shape()[0])
+func (m *Retrieval) step(l layers.Stepper, x *tensor.Dense) (*tensor.Dense, error) {
+	r, err := layers.NewRecurrence(l, x.Shape()[0])
 	if err != nil {
 		return nil, err
 	}

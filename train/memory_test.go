@@ -30,6 +30,19 @@ func TestRunsShareNoMemoryWithTheirCaller(t *testing.T) {
 			}
 			return cfg, l, []any{l.Lengths(), l.Lengths()}
 		}},
+		"TextConfig": {func() (given, kept any, out []any) {
+			cfg := TextConfig{Window: 8, Unknown: []int{1}}
+			_, mc, _, _ := tinyRun("")
+			e, err := NewEvaluator(newTinyModel(mc, tensor.Float32))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := e.EvaluateText(context.Background(), nil, cfg) // the call alone has it
+			if r != nil || err == nil {
+				t.Errorf("got %v of no text, error %v", r, err)
+			}
+			return cfg, e, nil
+		}},
 	})
 }
 

@@ -1,0 +1,243 @@
+package models_test
+
+import (
+	"context"
+	"math"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/safetensors"
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/internal/weights"
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/param"
+	"github.com/gorgonia-s4/s4/task"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// tied configures a language model whose table is the weight of the scores.
+func tied() models.LanguageModelConfig {
+	cfg := letters()
+	cfg.Tie = true
+	return cfg
+}
+
+// A model that was saved before there was anything to tie is what it was.
+func TestLoadALanguageModelOfBefore(t *testing.T) {
+	m, err := models.LoadLanguageModel(G.NewGraph(), filepath.Join("testdata", "language_model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := m.Recurrence(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]float64{
+		{0.46915984, -0.20409608, 0.2469227, 1.0937443, 0.38684353, 0.7921003, -0.30651516},
+		{1.2105085, 1.127857, -0.25975406, -0.5550261, -0.11685388, -1.6477569, -0.41547588},
+		{-0.070458025, 0.7436096, 0.13334444, 0.54488707, -0.048973292, -0.48242512, -0.66883063},
+	}
+	for i, id := range []int{3, 1, 4} {
+		y, err := r.Step(tensor.New(tensor.WithShape(1), tensor.WithBacking([]int{id})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := testutil.RelErr(testutil.Floats(y), want[i]); !(e <= 1e-5) {
+			t.Errorf("step %d: relative error %.3g", i, e)
+		}
+	}
+	if cfg := m.Config().(models.LanguageModelConfig); !cfg.Carry || cfg.Tie || m.Vocab() != 7 {
+		t.Errorf("got %+v", cfg)
+	}
+}
+
+// What is tied is one tensor: in the parameters, in a copy, in a graph, in a file.
+func TestTiedIsOneTensor(t *testing.T) {
+	m := newLanguageModel(t, tied(), tensor.Float64)
+	names := func(ps []param.Param) (names []string) {
+		for _, p := range ps {
+			if strings.HasPrefix(p.Name, "encoder.") || strings.HasPrefix(p.Name, "decoder.") {
+				names = append(names, p.Name)
+			}
+		}
+		return names
+	}
+	want := []string{"encoder.weight", "decoder.bias"}
+	c, err := m.CloneTo(G.NewGraph())
+	check(err)
+	gr, err := m.Build(task.Training, 2, 4)
+	check(err)
+	for _, ps := range [][]param.Param{m.Params(), c.Params(), gr.Params} {
+		if got := names(ps); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if !weights.Same(ps[0].Node.Value(), m.Params()[0].Node.Value()) {
+			t.Error("the table is another")
+		}
+	}
+	dir := t.TempDir()
+	check(m.Save(dir))
+	f, err := safetensors.ReadFile(filepath.Join(dir, "model.safetensors"))
+	check(err)
+	for _, ts := range f.Tensors {
+		if ts.Name == "decoder.weight" {
+			t.Error("the file has decoder.weight")
+		}
+	}
+	l, err := models.Open(G.NewGraph(), dir)
+	check(err)
+	ids := []int{3, 1, 4, 1, 5}
+	before, _ := scores(t, m, ids, []int{5}, nil)
+	after, _ := scores(t, l.(*models.LanguageModel), ids, []int{5}, nil)
+	if !slices.Equal(before, after) || !reflect.DeepEqual(l.Config(), m.Config()) {
+		t.Error("what was loaded is another")
+	}
+	if s := m.Summary(); !strings.Contains(s, "decoder (B, 7, L) tied to the encoder\n") || !strings.Contains(s, "decoder            Softmax                  7\n") {
+		t.Errorf("got\n%s", s)
+	}
+}
+
+// lossOf returns the loss of a graph of a model on some tokens, and its gradient with
+// respect to the first parameter, by a machine of either kind.
+func lossOf(t *testing.T, m *models.LanguageModel, lisp bool) (loss float64, grad []float64) {
+	t.Helper()
+	ids := []int{3, 1, 4, 1, 5, 0}
+	gr, err := m.Build(task.Training, 2, 3)
+	check(err)
+	for name, v := range map[string]*tensor.Dense{
+		task.X: tensor.New(tensor.WithShape(2, 3), tensor.WithBacking(ids)), task.Lengths: tensor.New(tensor.WithShape(2), tensor.WithBacking([]int{3, 2})),
+		task.Target: tensor.New(tensor.WithShape(2, 3), tensor.WithBacking([]int{1, 4, 6, 5, 0, task.Ignore})),
+	} {
+		check(G.Let(gr.Inputs[name], v))
+	}
+	w := gr.Params[0].Node
+	var l G.Value
+	G.Read(gr.Loss, &l)
+	var vm G.VM
+	if lisp {
+		vm = G.NewLispMachine(gr.G)
+	} else {
+		_, err = G.Grad(gr.Loss, w)
+		check(err)
+		vm = G.NewTapeMachine(gr.G, G.BindDualValues(w))
+	}
+	defer vm.Close()
+	check(vm.RunAll())
+	g, err := w.Grad()
+	check(err)
+	return testutil.Floats(l)[0], slices.Clone(testutil.Floats(g))
+}
+
+// The gradient of what is tied is the sum of both sides, on either machine.
+func TestTiedGradient(t *testing.T) {
+	m := newLanguageModel(t, tied(), tensor.Float64)
+	_, grad := lossOf(t, m, false)
+	_, lisp := lossOf(t, m, true)
+	table := m.Params()[0].Node.Value().(*tensor.Dense).Float64s()
+	num := make([]float64, len(grad))
+	const eps = 1e-5
+	for i := range table {
+		v := table[i]
+		table[i] = v + eps
+		up, _ := lossOf(t, m, false)
+		table[i] = v - eps
+		down, _ := lossOf(t, m, false)
+		table[i] = v
+		num[i] = (up - down) / (2 * eps)
+	}
+	for name, g := range map[string][]float64{"tape": grad, "lisp": lisp} {
+		if e := testutil.RelErr(g, num); !(e <= 1e-7) {
+			t.Errorf("%s: relative error %.3g", name, e)
+		}
+	}
+}
+
+// A tied table starts small, and its rows are made large: features and scores of a new
+// model are near N(0, 1).
+func TestTiedStart(t *testing.T) {
+	cfg := tied()
+	cfg.Vocab = 4000
+	for i, of := range []func(*models.LanguageModelConfig){
+		func(*models.LanguageModelConfig) {},
+		func(c *models.LanguageModelConfig) { c.InitStd, c.Scale = 0.25, 3 },
+		func(c *models.LanguageModelConfig) { c.Tie = false },
+	} {
+		of(&cfg)
+		m := newLanguageModel(t, cfg, tensor.Float64)
+		sum := 0.0
+		table := testutil.Floats(m.Params()[0].Node.Value())
+		for _, v := range table {
+			sum += v * v
+		}
+		if std, want := math.Sqrt(sum/float64(len(table))), []float64{0.5, 0.25, 0.25}[i]; math.Abs(std/want-1) > 0.05 {
+			t.Errorf("%+v: standard deviation %v, want %v", cfg, std, want)
+		}
+	}
+	// Over 7 tokens that a new model knows nothing of, about log 7.
+	if loss, _ := lossOf(t, newLanguageModel(t, tied(), tensor.Float64), false); !(loss < 2*math.Log(7)) {
+		t.Errorf("a new model has loss %v", loss)
+	}
+}
+
+// Rules know what is tied by the name of the encoder; a frozen table does not change
+// in training, and one that learns does.
+func TestRulesOfTied(t *testing.T) {
+	ids := make([]int, 33)
+	for i := range ids {
+		ids[i] = i * i % 7
+	}
+	ds, err := task.NewStreams(ids, 2, 4)
+	check(err)
+	for frozen, rules := range map[bool]param.Rules{true: {param.Freeze("encoder.*")}, false: nil} {
+		m := newLanguageModel(t, tied(), tensor.Float32)
+		before := slices.Clone(testutil.Floats(m.Params()[0].Node.Value()))
+		tr, err := train.New(train.Config{Epochs: 1, BatchSize: 2, LR: 0.01, Rules: rules}, m, ds, ds, train.WithMetrics(train.Perplexity(), train.WordPerplexity(train.PerTarget(0.5)), train.BitsPerByte(train.PerTarget(4))))
+		check(err)
+		r, err := tr.Fit(context.Background())
+		check(err)
+		if same := slices.Equal(before, testutil.Floats(m.Params()[0].Node.Value())); same != frozen {
+			t.Errorf("frozen %t: the table is the same: %t", frozen, same)
+		}
+		v := r.Best.Val
+		for name, want := range map[string]float64{"perplexity": math.Exp(v.Loss), "word_perplexity": math.Exp(2 * v.Loss), "bits_per_byte": v.Loss / math.Ln2 / 4} {
+			if got := v.Value(name); !(math.Abs(got-want) <= 1e-5*want) {
+				t.Errorf("%s: got %v, want %v", name, got, want)
+			}
+		}
+		check(tr.Close())
+	}
+	if err := (param.Rules{param.Freeze("decoder.weight")}).Apply(newLanguageModel(t, tied(), tensor.Float32).Params()); err == nil || !strings.Contains(err.Error(), `rule "decoder.weight": want a pattern of one of the parameters "encoder.weight"`) {
+		t.Errorf("got error %v", err)
+	}
+}
+
+// The scores of a whole batch are among the outputs only where they are asked for.
+func TestLogitsAreAskedFor(t *testing.T) {
+	m := newLanguageModel(t, letters(), tensor.Float32)
+	for want, m := range map[bool]*models.LanguageModel{false: m, true: m.WithLogits()} {
+		for _, carry := range []bool{false, true} {
+			gr, err := m.WithCarry(carry).Build(task.Evaluation, 2, 3)
+			check(err)
+			if logits := gr.Outputs[task.Logits]; (logits != nil) != want || want && !logits.Shape().Eq(tensor.Shape{2, 7, 3}) {
+				t.Errorf("want logits: %t, got %v", want, logits)
+			}
+			if nll := gr.Outputs[task.NLL]; nll == nil || !nll.Shape().Eq(tensor.Shape{2, 3}) {
+				t.Errorf("got %v", nll)
+			}
+			if (len(gr.States) > 0) != carry {
+				t.Errorf("carry %t: %d states", carry, len(gr.States))
+			}
+		}
+	}
+	c, err := m.WithLogits().CloneTo(G.NewGraph())
+	check(err)
+	if gr, err := c.Build(task.Evaluation, 1, 1); err != nil || gr.Outputs[task.Logits] == nil {
+		t.Errorf("a copy has no logits, error %v", err)
+	}
+}
