@@ -1,6 +1,8 @@
 package layers
 
 import (
+	"fmt"
+
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/num"
@@ -128,18 +130,50 @@ func newest[T num.Float](v []T, l, n int) []T {
 
 // SetState implements Session.
 func (r *attentionSession[T]) SetState(x State) error {
-	v, err := stateMemory[T](r.l, x, r.want)
+	to, err := r.inside(x, r.batch)
 	if err != nil {
 		return err
 	}
-	to := attention.State[T]{Batch: r.batch, Tensors: v}
+	return r.l.wrap("SetState", r.inner.Load(to))
+}
+
+// inside returns a state of a batch as the operation has it.
+func (r *attentionSession[T]) inside(x State, batch int) (attention.State[T], error) {
+	to := attention.State[T]{Batch: batch}
+	var err error
+	if to.Tensors, err = stateMemory[T](r.l, x, r.state(batch)); err != nil {
+		return to, err
+	}
 	if r.cfg.Form != attention.Linear {
 		to.Slots = x[0].Value.Shape()[2]
 		if n := x[1].Value.Shape()[2]; n != to.Slots {
-			return r.l.errorf("SetState", "want %q and %q of one length T, got %d and %d", keysName, valuesName, to.Slots, n)
+			return to, r.l.errorf("SetState", "want %q and %q of one length T, got %d and %d", keysName, valuesName, to.Slots, n)
 		}
 	}
-	return r.l.wrap("SetState", r.inner.Load(to))
+	return to, nil
+}
+
+// Regroup implements Regrouper.
+func (r *attentionSession[T]) Regroup(rows Rows) (do func(), err error) {
+	batch := rows.Batch()
+	if err := r.l.checkStep(batch, max(3*r.cfg.Inner, r.cfg.DModel)); err != nil {
+		return nil, err
+	}
+	join := make([]attention.State[T], len(rows.Join))
+	for i, x := range rows.Join {
+		if join[i], err = r.inside(x, rows.Joined[i]); err != nil {
+			return nil, fmt.Errorf("join[%d]: %w", i, err)
+		}
+	}
+	if err := r.inner.CheckRegroup(rows.Keep, join...); err != nil {
+		return nil, r.l.wrap("Regroup", err)
+	}
+	return func() {
+		_ = r.inner.Regroup(rows.Keep, join...) // which has been checked
+		r.batch, r.want = batch, r.state(batch)
+		r.y = num.GrowRows(r.y, batch*r.cfg.Inner)
+		r.o.resize(batch, r.cfg.DModel)
+	}, nil
 }
 
 // Reset implements Session.

@@ -85,6 +85,23 @@ type blockSession[T num.Float] struct {
 	in, out stepOutput[T] // of the mixer, and of the block
 }
 
+// Regroup implements Regrouper.
+func (r *blockSession[T]) Regroup(rows Rows) (do func(), err error) {
+	batch := rows.Batch()
+	if err := r.s.l.checkStep(batch, r.s.h); err != nil {
+		return nil, err
+	}
+	mixer, err := regroup(r.Session, r.s.mixer, rows)
+	if err != nil {
+		return nil, r.s.l.wrap("Regroup", err)
+	}
+	return func() {
+		r.Session, r.batch = mixer(), batch
+		r.in.resize(batch, r.s.h)
+		r.out.resize(batch, r.s.h)
+	}, nil
+}
+
 // end implements ending.
 func (r *blockSession[T]) end() error { return endOf(r.Session) }
 

@@ -48,7 +48,7 @@ func (c chainSnapshot) NewSession(batch int) (Session, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.add(strconv.Itoa(i), of)
+		s.add(strconv.Itoa(i), l, of)
 	}
 	return s, nil
 }

@@ -66,13 +66,14 @@ func (s *conv1dSnapshot[T]) newSession(batch int) (*conv1dSession[T], error) {
 	if err != nil {
 		return nil, s.l.wrap("Recurrence", err)
 	}
-	return &conv1dSession[T]{l: s.l, batch: batch, want: s.state(batch), step: step, out: newStepOutput[T](batch, s.weights.Out)}, nil
+	return &conv1dSession[T]{l: s.l, batch: batch, state: s.state, want: s.state(batch), step: step, out: newStepOutput[T](batch, s.weights.Out)}, nil
 }
 
 // conv1dSession is a batch of sequences in a convolution.
 type conv1dSession[T num.Float] struct {
 	l     *Base
 	batch int
+	state func(batch int) []StateShape
 	want  []StateShape // of the state: one or none
 	step  *conv1d.Step[T]
 	out   stepOutput[T]
@@ -105,6 +106,34 @@ func (r *conv1dSession[T]) SetState(x State) error {
 		return err
 	}
 	return r.l.wrap("SetState", r.step.SetState(v[0]))
+}
+
+// Regroup implements Regrouper.
+func (r *conv1dSession[T]) Regroup(rows Rows) (do func(), err error) {
+	batch := rows.Batch()
+	if err := r.l.checkStep(batch, max(r.step.In, r.step.Out)); err != nil {
+		return nil, err
+	}
+	states, err := joining[T](r.l, rows, r.state)
+	if err != nil {
+		return nil, err
+	}
+	var join [][]T
+	for i, x := range states {
+		if len(x) > 0 {
+			join = append(join, x[0])
+		} else {
+			join = append(join, make([][]T, rows.Joined[i])...) // a row each
+		}
+	}
+	if err := r.step.CheckRegroup(rows.Keep, join...); err != nil {
+		return nil, r.l.wrap("Regroup", err)
+	}
+	return func() {
+		_ = r.step.Regroup(rows.Keep, join...) // which has been checked
+		r.batch, r.want = batch, r.state(batch)
+		r.out.resize(batch, r.step.Out)
+	}, nil
 }
 
 // Reset implements Session.

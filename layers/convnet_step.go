@@ -70,6 +70,11 @@ type convNetSession[T num.Float] struct {
 	act   func(dst, x []T)
 }
 
+// Regroup implements Regrouper.
+func (r *convNetSession[T]) Regroup(rows Rows) (do func(), err error) {
+	return r.regroup(rows, func(batch int) { r.batch = batch })
+}
+
 // Step implements Session.
 func (r *convNetSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	x, err := stepInput[T](r.l, u, r.batch, r.s.cfg.DModel)

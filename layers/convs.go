@@ -128,7 +128,7 @@ func (s *convsSnapshot[T]) newSessions(batch int) (r convsSession[T], err error)
 			return r, err
 		}
 		r.convs = append(r.convs, conv)
-		r.add(s.names[i], conv)
+		r.add(s.names[i], c, conv)
 	}
 	return r, nil
 }
@@ -138,6 +138,16 @@ type convsSession[T num.Float] struct {
 	innerSessions
 	l     *Base
 	convs []*conv1dSession[T]
+}
+
+// regroup is Regroup of the layer that has them, whose batch resize changes.
+func (r *convsSession[T]) regroup(rows Rows, resize func(batch int)) (do func(), err error) {
+	convs, err := r.innerSessions.Regroup(rows)
+	if err != nil {
+		return nil, err
+	}
+	batch := rows.Batch()
+	return func() { convs(); resize(batch) }, nil
 }
 
 // output is the memory of the output of the last of them.

@@ -63,6 +63,11 @@ type embeddingSession[T num.Float] struct {
 	out   stepOutput[T]
 }
 
+// Regroup implements Regrouper.
+func (r *embeddingSession[T]) Regroup(rows Rows) (do func(), err error) {
+	return r.regroup(rows, r.s.h, func(batch int) { r.batch = batch; r.out.resize(batch, r.s.h) })
+}
+
 // Step implements Session.
 func (r *embeddingSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if s := shapeOf(u); len(s) != 1 || s[0] != r.batch || u.Dtype() != tensor.Int || u.RequiresIterator() {

@@ -63,6 +63,11 @@ func (s *feedForwardSnapshot[T]) newRows(batch int) *feedForwardRows[T] {
 	}
 }
 
+// resize makes the batch another.
+func (r *feedForwardRows[T]) resize(batch int) {
+	r.batch, r.h = batch, num.GrowRows(r.h, batch*r.cfg.FF)
+}
+
 // apply maps x (batch, DModel) to (batch, DModel), which the next call overwrites.
 func (r *feedForwardRows[T]) apply(x []T) []T {
 	z := r.linear1.Apply(x, r.batch)
@@ -84,6 +89,11 @@ type feedForwardSession[T num.Float] struct {
 	stateless
 	rows *feedForwardRows[T]
 	out  stepOutput[T]
+}
+
+// Regroup implements Regrouper.
+func (r *feedForwardSession[T]) Regroup(rows Rows) (do func(), err error) {
+	return r.regroup(rows, r.rows.cfg.inner(), func(batch int) { r.rows.resize(batch); r.out.resize(batch, r.rows.cfg.DModel) })
 }
 
 // Step implements Session.

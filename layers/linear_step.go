@@ -69,6 +69,11 @@ type linearSession[T num.Float] struct {
 	out   stepOutput[T]
 }
 
+// Regroup implements Regrouper.
+func (r *linearSession[T]) Regroup(rows Rows) (do func(), err error) {
+	return r.regroup(rows, max(r.s.in, r.s.out), func(batch int) { r.batch = batch; r.out.resize(batch, r.s.out) })
+}
+
 // Step implements Session.
 func (r *linearSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	x, err := stepInput[T](r.l, u, r.batch, r.s.in)

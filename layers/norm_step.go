@@ -77,6 +77,11 @@ type normSession[T num.Float] struct {
 	out   stepOutput[T]
 }
 
+// Regroup implements Regrouper.
+func (r *normSession[T]) Regroup(rows Rows) (do func(), err error) {
+	return r.regroup(rows, r.s.h, func(batch int) { r.batch = batch; r.out.resize(batch, r.s.h) })
+}
+
 // Step implements Session.
 func (r *normSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	x, err := stepInput[T](r.l, u, r.batch, r.s.h)

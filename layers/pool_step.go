@@ -129,17 +129,17 @@ func (s *poolSession[T]) row(b int, y, x []T) {
 	}
 }
 
-// shapes describes the state.
-func (s *poolSession[T]) shapes() []StateShape {
+// shapes describes the state of a batch.
+func (s *poolSession[T]) shapes(batch int) []StateShape {
 	var all []StateShape
 	switch {
 	case s.sum != nil:
-		all = append(all, StateShape{Name: "sum", Shape: tensor.Shape{s.batch, s.h}})
+		all = append(all, StateShape{Name: "sum", Shape: tensor.Shape{batch, s.h}})
 	case s.value != nil:
-		all = append(all, StateShape{Name: "value", Shape: tensor.Shape{s.batch, s.h}})
+		all = append(all, StateShape{Name: "value", Shape: tensor.Shape{batch, s.h}})
 	}
 	if s.count != nil {
-		all = append(all, StateShape{Name: "count", Shape: tensor.Shape{s.batch}})
+		all = append(all, StateShape{Name: "count", Shape: tensor.Shape{batch}})
 	}
 	return all
 }
@@ -147,7 +147,7 @@ func (s *poolSession[T]) shapes() []StateShape {
 // State implements Session.
 func (s *poolSession[T]) State() State {
 	var x State
-	for _, shape := range s.shapes() {
+	for _, shape := range s.shapes(s.batch) {
 		var data any
 		switch shape.Name {
 		case "sum":
@@ -164,17 +164,8 @@ func (s *poolSession[T]) State() State {
 
 // SetState implements Session.
 func (s *poolSession[T]) SetState(x State) error {
-	want := s.shapes()
-	if !slices.EqualFunc(x, want, func(t StateTensor, w StateShape) bool { return t.Name == w.Name }) {
-		return s.l.errorf("SetState", "want a state of %s, got %s", namesOf(want), x.names())
-	}
-	for i, t := range x {
-		if w := want[i]; !w.fits(shapeOf(t.Value)) {
-			return s.l.errorf("SetState", "want a state %q %s, got %v", w.Name, w.form(), shapeOf(t.Value))
-		}
-		if err := s.check(t); err != nil {
-			return err
-		}
+	if err := s.checkState(x, s.batch); err != nil {
+		return err
 	}
 	for _, t := range x {
 		switch t.Name {
@@ -188,6 +179,63 @@ func (s *poolSession[T]) SetState(x State) error {
 		}
 	}
 	return nil
+}
+
+// checkState reports a state that is none of a batch.
+func (s *poolSession[T]) checkState(x State, batch int) error {
+	want := s.shapes(batch)
+	if !slices.EqualFunc(x, want, func(t StateTensor, w StateShape) bool { return t.Name == w.Name }) {
+		return s.l.errorf("SetState", "want a state of %s, got %s", namesOf(want), x.names())
+	}
+	for i, t := range x {
+		if w := want[i]; !w.fits(shapeOf(t.Value)) {
+			return s.l.errorf("SetState", "want a state %q %s, got %v", w.Name, w.form(), shapeOf(t.Value))
+		}
+		if err := s.check(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Regroup implements Regrouper.
+func (s *poolSession[T]) Regroup(rows Rows) (do func(), err error) {
+	batch := rows.Batch()
+	if err := s.l.checkStep(batch, s.h); err != nil {
+		return nil, err
+	}
+	for i, x := range rows.Join {
+		if err := s.checkState(x, rows.Joined[i]); err != nil {
+			return nil, fmt.Errorf("join[%d]: %w", i, err)
+		}
+	}
+	return func() {
+		s.sum = joinedRows(s.sum, s.h, rows, "sum")
+		s.value = joinedRows(s.value, s.h, rows, "value")
+		s.count = joinedRows(s.count, 1, rows, "count")
+		s.batch = batch
+		s.out.resize(batch, s.h)
+	}, nil
+}
+
+// joinedRows returns what a part of a state of n numbers by row, which has that name,
+// becomes; nil: there is none.
+func joinedRows[E any](x []E, n int, rows Rows, name string) []E {
+	if x == nil {
+		return nil
+	}
+	all := make([]E, 0, rows.Batch()*n)
+	for _, b := range rows.Keep {
+		all = append(all, x[b*n:][:n]...)
+	}
+	for _, j := range rows.Join {
+		for _, t := range j {
+			if t.Name == name {
+				all = append(all, t.Value.Data().([]E)...)
+			}
+		}
+	}
+	return all
 }
 
 // check reports a tensor of the right shape that is none of the state.

@@ -144,6 +144,36 @@ func (r *positionSession[T]) SetState(x State) error {
 	return nil
 }
 
+// Regroup implements Regrouper.
+func (r *positionSession[T]) Regroup(rows Rows) (do func(), err error) {
+	batch := rows.Batch()
+	if err := r.l.checkStep(batch, r.h); err != nil {
+		return nil, err
+	}
+	states, err := joining[T](r.l, rows, r.state)
+	if err != nil {
+		return nil, err
+	}
+	for i, x := range states {
+		if err := checkCounts(x[0], r.most); err != nil {
+			return nil, r.l.wrap("Regroup", fmt.Errorf("join[%d]: %w", i, err))
+		}
+	}
+	return func() {
+		at := make([]int, 0, batch)
+		for _, b := range rows.Keep {
+			at = append(at, r.at[b])
+		}
+		for _, x := range states {
+			for _, v := range x[0] {
+				at = append(at, int(v))
+			}
+		}
+		r.at = at
+		r.out.resize(batch, r.h)
+	}, nil
+}
+
 // Reset implements Session.
 func (r *positionSession[T]) Reset() { clear(r.at) }
 

@@ -69,6 +69,7 @@ type recurrentSession[T num.Float] struct {
 	batch  int
 	layers []*rnn.Step[T]
 	states []rnn.State[[]T] // by layer, (B, Hidden)
+	spare  []T              // where Regroup puts one of them together
 	out    stepOutput[T]
 }
 
@@ -130,6 +131,43 @@ func (r *recurrentSession[T]) SetState(x State) error {
 		}
 	}
 	return nil
+}
+
+// Regroup implements Regrouper.
+func (r *recurrentSession[T]) Regroup(rows Rows) (do func(), err error) {
+	batch, c := rows.Batch(), r.l.c
+	if err := r.l.checkStep(batch, max(c.DModel, c.states()*c.Hidden)); err != nil {
+		return nil, err
+	}
+	from, err := joining[T](r.l.Base, rows, r.l.shapes)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		for k := range r.states {
+			s := &r.states[k]
+			for i, x := range []*[]T{&s.H, &s.C}[:r.l.tensors()] {
+				r.regroup(x, rows.Keep, batch, from, i, k)
+			}
+		}
+		r.batch = batch
+		r.out.resize(batch, c.Hidden)
+	}, nil
+}
+
+// regroup makes a tensor x (B, Hidden) of the state of layer k that of another batch:
+// the rows keep, then those of the i-th tensor (B, layers, Hidden) of the states join.
+func (r *recurrentSession[T]) regroup(x *[]T, keep []int, batch int, join [][][]T, i, k int) {
+	h, layers := r.l.c.Hidden, len(r.layers)
+	next := num.GrowRows(r.spare, batch*h)
+	num.CopyRows(next, batch, 0, *x, r.batch, keep, h)
+	to := next[len(keep)*h:]
+	for _, of := range join {
+		for from := of[i]; len(from) > 0; from, to = from[layers*h:], to[h:] {
+			copy(to[:h], from[k*h:])
+		}
+	}
+	*x, r.spare = next, *x
 }
 
 // Reset implements Session.

@@ -2,19 +2,21 @@ package layers
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
 // innerSessions are the sessions of layers inside another, under their names.
 type innerSessions struct {
 	names    []string
+	of       []Snapshot // of the sessions
 	sessions []Session
 	unknown  func(tensor string) error // of a state, that is of none of them
 }
 
-// add adds a session.
-func (p *innerSessions) add(name string, s Session) {
-	p.names, p.sessions = append(p.names, name), append(p.sessions, s)
+// add adds a session, which is of a snapshot.
+func (p *innerSessions) add(name string, of Snapshot, s Session) {
+	p.names, p.of, p.sessions = append(p.names, name), append(p.of, of), append(p.sessions, s)
 }
 
 // State implements Session.
@@ -42,6 +44,31 @@ func (p *innerSessions) SetState(x State) error {
 		}
 	}
 	return nil
+}
+
+// Regroup implements Regrouper.
+func (p *innerSessions) Regroup(rows Rows) (do func(), err error) {
+	parts := make([][]State, len(rows.Join)) // of each state, by session
+	for k, x := range rows.Join {
+		if parts[k], err = p.split(x); err != nil {
+			return nil, fmt.Errorf("join[%d]: %w", k, err)
+		}
+	}
+	all := make([]func() Session, len(p.sessions))
+	for i, s := range p.sessions {
+		join := make([]State, len(parts))
+		for k, of := range parts {
+			join[k] = of[i]
+		}
+		if all[i], err = regroup(s, p.of[i], Rows{rows.Keep, join, rows.Joined}); err != nil {
+			return nil, err
+		}
+	}
+	return func() {
+		for i, f := range all {
+			p.sessions[i] = f()
+		}
+	}, nil
 }
 
 // split returns the states of the sessions.

@@ -24,6 +24,8 @@ type kernelStep[T num.Float, S any] interface {
 	// stateSpace.stateShape.
 	Load(x, src []T) error
 	Store(x []T) []T
+	// CopyRows copies rows of the states src to the states dst, from row at on.
+	CopyRows(dst []T, at int, src []T, rows []int)
 	// Fork returns the same recurrence with scratch memory of its own.
 	Fork() S
 }
@@ -34,6 +36,7 @@ type recurrent[T num.Float] interface {
 	StateLen(batch int) int
 	Load(x, src []T) error
 	Store(x []T) []T
+	CopyRows(dst []T, at int, src []T, rows []int)
 }
 
 // ssmSnapshot is a state space layer as its steps see it: the recurrence of its
@@ -86,13 +89,12 @@ func (l *ssmLayer) checkRecurrent() error {
 
 // NewSession implements Snapshot.
 func (s *ssmSnapshot[T]) NewSession(batch int) (Session, error) {
-	shape := s.stateShape(batch)
-	if err := errors.Join(size.Tensor("the states (batch, H, ...)", shape...), s.c.checkSize(batch, 1)); err != nil {
-		return nil, s.l.wrap("Recurrence", err)
+	if err := s.checkBatch(batch); err != nil {
+		return nil, err
 	}
 	c := s.c
 	r := &ssmSession[T]{
-		ssmSnapshot: s, batch: batch, shape: shape, model: s.fork(),
+		ssmSnapshot: s, batch: batch, model: s.fork(),
 		act: ops.ActivationFunc[T](c.Activation),
 		y:   num.Aligned[T](batch * c.Channels * c.inner()),
 		out: newStepOutput[T](batch, c.dOut()),
@@ -108,19 +110,29 @@ func (s *ssmSnapshot[T]) NewSession(batch int) (Session, error) {
 		*l.dst = func(x []T) []T { return x }
 		if l.w != nil {
 			step := l.w.NewStep()
-			*l.dst = func(x []T) []T { return step.Apply(x, batch) }
+			*l.dst = func(x []T) []T { return step.Apply(x, r.batch) }
 		}
 	}
 	return r, nil
+}
+
+// checkBatch reports a batch that is too large.
+func (s *ssmSnapshot[T]) checkBatch(batch int) error {
+	return s.l.wrap("Recurrence", errors.Join(size.Tensor("the states (batch, H, ...)", s.stateShape(batch)...), s.c.checkSize(batch, 1)))
+}
+
+// shapes describes the state of a batch.
+func (s *ssmSnapshot[T]) shapes(batch int) []StateShape {
+	return []StateShape{{Name: stateName, Shape: s.stateShape(batch)}}
 }
 
 // ssmSession is a batch of sequences in a state space layer.
 type ssmSession[T num.Float] struct {
 	*ssmSnapshot[T]
 	batch int
-	shape tensor.Shape // of the state
 	model recurrent[T]
 	x     []T // the states
+	spare []T // where Regroup puts them together
 
 	squeezed, opened, passed, mixed func(x []T) []T // the linear maps
 	act, gateAct, multAct           func(dst, x []T)
@@ -187,16 +199,51 @@ const stateName = "x"
 
 // State implements Session.
 func (r *ssmSession[T]) State() State {
-	return State{{Name: stateName, Value: tensor.New(tensor.WithShape(r.shape...), tensor.WithBacking(r.model.Store(r.x)))}}
+	return State{{Name: stateName, Value: tensor.New(tensor.WithShape(r.stateShape(r.batch)...), tensor.WithBacking(r.model.Store(r.x)))}}
 }
 
 // SetState implements Session.
 func (r *ssmSession[T]) SetState(x State) error {
-	d, err := stateMemory[T](r.l, x, []StateShape{{Name: stateName, Shape: r.shape}})
+	d, err := stateMemory[T](r.l, x, r.shapes(r.batch))
 	if err != nil {
 		return err
 	}
 	return r.l.wrap("SetState", r.model.Load(r.x, d[0]))
+}
+
+// Regroup implements Regrouper.
+func (r *ssmSession[T]) Regroup(rows Rows) (do func(), err error) {
+	batch := rows.Batch()
+	if err := r.checkBatch(batch); err != nil {
+		return nil, err
+	}
+	states, err := joining[T](r.l, rows, r.shapes)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		x := num.GrowRows(r.spare, r.model.StateLen(batch))
+		r.model.CopyRows(x, 0, r.x, rows.Keep)
+		r.join(x, len(rows.Keep), states, rows.Joined)
+		r.x, r.spare = x, r.x
+		c := r.c
+		r.batch, r.y = batch, num.GrowRows(r.y, batch*c.Channels*c.inner())
+		r.out.resize(batch, c.dOut())
+	}, nil
+}
+
+// join copies states of as many rows to x, from row at on.
+func (r *ssmSession[T]) join(x []T, at int, states [][][]T, joined []int) {
+	var all []int
+	for i, of := range states {
+		own := num.Aligned[T](r.model.StateLen(joined[i]))
+		_ = r.model.Load(own, of[0]) // which has the length of its shape
+		for b := len(all); b < joined[i]; b++ {
+			all = append(all, b)
+		}
+		r.model.CopyRows(x, at, own, all[:joined[i]])
+		at += joined[i]
+	}
 }
 
 // Reset implements Session.

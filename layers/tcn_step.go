@@ -78,6 +78,11 @@ type tcnSession[T num.Float] struct {
 	act       func(dst, x []T)
 }
 
+// Regroup implements Regrouper.
+func (r *tcnSession[T]) Regroup(rows Rows) (do func(), err error) {
+	return r.regroup(rows, func(batch int) { r.batch = batch })
+}
+
 // Step implements Session.
 func (r *tcnSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	x, err := stepInput[T](r.l, u, r.batch, r.cfg.In)

@@ -53,7 +53,7 @@ func newTransformerSnapshot[T num.Float](l *Transformer) (Snapshot, error) {
 
 // NewSession implements Snapshot.
 func (s *transformerSnapshot[T]) NewSession(batch int) (Session, error) {
-	r := &transformerSession[T]{own: s.own}
+	r := &transformerSession[T]{s: s}
 	var err error
 	if s.positions != nil {
 		if r.positions, err = s.positions.newSession(batch); err != nil {
@@ -65,15 +65,13 @@ func (s *transformerSnapshot[T]) NewSession(batch int) (Session, error) {
 	}
 	r.feedForward, err = s.feedForward.NewSession(batch)
 	r.want = s.state(batch)
-	r.l = s.l
 	return r, err
 }
 
 // transformerSession is a batch of sequences in a Transformer layer.
 type transformerSession[T num.Float] struct {
-	l                      *Base
+	s                      *transformerSnapshot[T]
 	positions              *positionSession[T] // nil without
-	own                    bool
 	attention, feedForward Session
 	want                   []StateShape
 }
@@ -104,7 +102,7 @@ func (r *transformerSession[T]) end() error {
 // State implements Session.
 func (r *transformerSession[T]) State() State {
 	s := r.attention.State()
-	if r.own {
+	if r.s.own {
 		s = append(s, r.positions.State()...)
 	}
 	return s
@@ -112,7 +110,7 @@ func (r *transformerSession[T]) State() State {
 
 // SetState implements Session.
 func (r *transformerSession[T]) SetState(x State) error {
-	if _, err := stateMemory[T](r.l, x, r.want); err != nil {
+	if _, err := stateMemory[T](r.s.l, x, r.want); err != nil {
 		return err
 	}
 	if r.positions == nil {
@@ -123,13 +121,42 @@ func (r *transformerSession[T]) SetState(x State) error {
 	if err := r.positions.SetState(x[last:]); err != nil {
 		return err
 	}
-	if r.own {
+	if r.s.own {
 		x = x[:last]
 	}
 	if err := r.attention.SetState(x); err != nil {
 		return errors.Join(err, r.positions.SetState(before))
 	}
 	return nil
+}
+
+// Regroup implements Regrouper.
+func (r *transformerSession[T]) Regroup(rows Rows) (do func(), err error) {
+	if _, err := joining[T](r.s.l, rows, r.s.state); err != nil {
+		return nil, err
+	}
+	positions, inner := func() {}, rows
+	if r.positions != nil {
+		if positions, err = r.positions.Regroup(rows.with(func(x State) State { return x[len(x)-1:] })); err != nil {
+			return nil, err
+		}
+	}
+	if r.s.own {
+		inner = rows.with(func(x State) State { return x[:len(x)-1] })
+	}
+	attention, err := regroup(r.attention, r.s.attention, inner)
+	if err != nil {
+		return nil, err
+	}
+	feedForward, err := regroup(r.feedForward, r.s.feedForward, rows.with(func(State) State { return nil }))
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		positions()
+		r.attention, r.feedForward = attention(), feedForward()
+		r.want = r.s.state(rows.Batch())
+	}, nil
 }
 
 // Reset implements Session.

@@ -143,6 +143,12 @@ func (r *Recurrence[T]) Store(x []T) []T {
 	return dst
 }
 
+// CopyRows copies rows of the states src to the states dst, from row at on: the
+// lengths of both are those of whole batches.
+func (r *Recurrence[T]) CopyRows(dst []T, at int, src []T, rows []int) {
+	num.CopyRows(dst, len(dst)/r.StateLen(1), at, src, len(src)/r.StateLen(1), rows, r.blockLen())
+}
+
 // at returns the place of the real part of state i of (B, H, N).
 func (r *Recurrence[T]) at(i, batch int) int {
 	row, k := i/r.size.N, i%r.size.N

@@ -28,16 +28,21 @@ type Step[T num.Float] struct {
 	position []int
 	turn     turn[T]
 
-	cached []int // by row: keys in its cache; with a window, steps seen
-	room   int   // for keys, by row
-	keys   []T   // by head, in blocks, rotated: the i-th of those cached at i mod room
-	values []T   // likewise
+	cached []int         // by row: keys in its cache; with a window, steps seen
+	caches []rowCache[T] // by row
 
 	s, z []T // of the linear form: (B, H, hd, hd) and (B, H, hd)
 
 	qkv, y []T // of the step under way
 	work   [][]T
 	heads  *par.Loop
+}
+
+// rowCache is the keys and values of a row.
+type rowCache[T num.Float] struct {
+	room   int // for keys
+	keys   []T // by head, in blocks, rotated: the i-th of those cached at i mod room
+	values []T // likewise
 }
 
 // State is the state of a batch: the tensors of [AttendState], in its order.
@@ -105,8 +110,10 @@ func (s *Step[T]) start(batch int) {
 		s.s, s.z = num.Aligned[T](batch*s.e*s.hd), num.Aligned[T](batch*s.e)
 		return
 	}
-	s.room, s.keys, s.values = 0, nil, nil
-	s.reserve(0)
+	s.caches = make([]rowCache[T], batch)
+	for b := range s.caches {
+		s.reserve(b, 0)
+	}
 }
 
 // firstSlots is T at the start of a sequence.
@@ -123,29 +130,30 @@ func (s *Step[T]) firstSlots() int {
 // firstRoom is the least room of a cache: whole blocks.
 const firstRoom = 64
 
-// reserve makes room for n keys of each row, a window at most. No row that has seen
-// more has less room than the window.
-func (s *Step[T]) reserve(n int) {
-	room := max(firstRoom, s.room)
+// reserve makes room for n keys of row b, a window at most. No row that has seen more
+// has less room than the window.
+func (s *Step[T]) reserve(b, n int) {
+	c := &s.caches[b]
+	room := max(firstRoom, c.room)
 	for room < n {
 		room *= 2
 	}
 	if s.Window > 0 {
 		room = min(room, s.Window)
 	}
-	if room == s.room {
+	if room == c.room {
 		return
 	}
-	s.keys, s.values = s.moved(s.keys, room), s.moved(s.values, room)
-	s.room = room
+	c.keys, c.values = s.moved(c.keys, c.room, room), s.moved(c.values, c.room, room)
+	c.room = room
 }
 
-// moved returns a cache with more room.
-func (s *Step[T]) moved(old []T, room int) []T {
-	from, to := s.headSize(s.room), s.headSize(room)
-	x := num.Aligned[T](s.batch * s.Heads * to)
-	for u := range s.batch * s.Heads {
-		copy(x[u*to:], old[u*from:][:from])
+// moved returns the keys or values of a row with more room.
+func (s *Step[T]) moved(old []T, had, room int) []T {
+	from, to := s.headSize(had), s.headSize(room)
+	x := num.Aligned[T](s.Heads * to)
+	for h := range s.Heads {
+		copy(x[h*to:], old[h*from:][:from])
 	}
 	return x
 }
@@ -156,11 +164,11 @@ func (s *Step[T]) headSize(room int) int {
 	return (room + steps - 1) / steps * steps * s.hd
 }
 
-// slot returns where the first feature of slot i of a head is, and the distance to
-// the next.
-func (s *Step[T]) slot(u, i int) (at, next int) {
+// slot returns where the first feature of slot i of head h is in a cache, and the
+// distance to the next.
+func (s *Step[T]) slot(c *rowCache[T], h, i int) (at, next int) {
 	next = stepsIn[T]()
-	return u*s.headSize(s.room) + i/next*next*s.hd + i%next, next
+	return h*s.headSize(c.room) + i/next*next*s.hd + i%next, next
 }
 
 // Advance consumes a step qkv (B, 3E) and writes the output (B, E) to y. It
@@ -178,7 +186,9 @@ func (s *Step[T]) Advance(y, qkv []T) error {
 		if err := s.checkSize(s.batch, most); err != nil {
 			return named("Step.Advance", err)
 		}
-		s.reserve(most)
+		for b := range s.cached {
+			s.reserve(b, s.seen(b, 1))
+		}
 	}
 	if s.Rotary != NoRotary {
 		s.turn.to(s.position)
@@ -231,7 +241,10 @@ func (s *Step[T]) seen(b, more int) int {
 func (s *Step[T]) head(worker, u int) {
 	b, h := u/s.Heads, u%s.Heads
 	x := s.qkv[b*3*s.e+h*s.hd:]
-	need := s.hd*(4+sumsIn[T]()) + 2*s.room + 2*stepsIn[T]()
+	need := s.hd * (4 + sumsIn[T]())
+	if s.Form != Linear {
+		need += 2*s.caches[b].room + 2*stepsIn[T]()
+	}
 	s.work[worker] = num.Grow(s.work[worker], need)
 	w := s.work[worker]
 	q, k, v := w[:s.hd], w[s.hd:2*s.hd], x[2*s.e:][:s.hd]
@@ -247,24 +260,25 @@ func (s *Step[T]) head(worker, u int) {
 		return
 	}
 	vec.Scale(q, T(s.scale(s.hd)), q)
-	at, next := s.slot(u, s.cached[b]%s.room)
+	c := &s.caches[b]
+	at, next := s.slot(c, h, s.cached[b]%c.room)
 	for i := range s.hd {
-		s.keys[at+i*next], s.values[at+i*next] = k[i], v[i]
+		c.keys[at+i*next], c.values[at+i*next] = k[i], v[i]
 	}
-	s.attend(y, q, u, s.seen(b, 1), w[2*s.hd:])
+	s.attend(y, q, c, h, s.seen(b, 1), w[2*s.hd:])
 }
 
-// attend writes the output of head u for the query q, which sees the first n
-// slots, to y. w is scratch memory.
-func (s *Step[T]) attend(y, q []T, u, n int, w []T) {
+// attend writes the output of head h for the query q, which sees the first n slots of
+// a cache, to y. w is scratch memory.
+func (s *Step[T]) attend(y, q []T, c *rowCache[T], h, n int, w []T) {
 	lanes := sumsIn[T]()
 	sums, p := w[:s.hd*lanes], w[s.hd*lanes:][:(n+stepsIn[T]()-1)/stepsIn[T]()*stepsIn[T]()]
-	size := s.headSize(s.room)
-	scores(p, q, s.keys[u*size:][:size])
+	size := s.headSize(c.room)
+	scores(p, q, c.keys[h*size:][:size])
 	clear(p[n:])
 	sum := exponentials(p[:n], w[s.hd*lanes+len(p):])
 	clear(sums)
-	mix(sums, p, s.values[u*size:][:size])
+	mix(sums, p, c.values[h*size:][:size])
 	for i := range y {
 		var v float64
 		for _, x := range sums[i*lanes:][:lanes] {
@@ -335,20 +349,24 @@ func (s *Step[T]) Load(x State[T]) error {
 		return nil
 	}
 	s.slots = x.Slots
-	most := 0
-	for b, p := range s.position {
-		if s.cached[b] = p; s.Window == 0 {
-			s.cached[b] = min(p, s.slots)
-		}
-		most = max(most, s.seen(b, 1))
+	for b := range s.batch {
+		s.fill(b, x, b)
 	}
-	s.reserve(most)
-	s.eachSlot(func(slot, at, next int) {
+	return nil
+}
+
+// fill takes the cache of row b, whose position is set, from that of row of x.
+func (s *Step[T]) fill(b int, x State[T], row int) {
+	if s.cached[b] = s.position[b]; s.Window == 0 {
+		s.cached[b] = min(s.cached[b], x.Slots)
+	}
+	s.reserve(b, s.seen(b, 1))
+	c := &s.caches[b]
+	s.eachSlot(b, x.Slots, row, func(slot, at, next int) {
 		for i := range s.hd {
-			s.keys[at+i*next], s.values[at+i*next] = x.Tensors[0][slot+i], x.Tensors[1][slot+i]
+			c.keys[at+i*next], c.values[at+i*next] = x.Tensors[0][slot+i], x.Tensors[1][slot+i]
 		}
 	})
-	return nil
 }
 
 // checkState returns an error unless x is a state.
@@ -398,16 +416,17 @@ func (s *Step[T]) checkTensors(x State[T]) error {
 	return nil
 }
 
-// eachSlot calls f for every head and every slot of a state that counts: slot is
-// the index of its first feature in the state, at of that in the cache, next the
-// distance to the next in the cache.
-func (s *Step[T]) eachSlot(f func(slot, at, next int)) {
-	for u := range s.batch * s.Heads {
-		cached := s.cached[u/s.Heads]
-		n := min(cached, s.slots)
+// eachSlot calls f for every head of row b and every slot that counts of a state of as
+// many slots, where it is row: slot is the index of its first feature in the state, at
+// of that in the cache, next the distance to the next in the cache.
+func (s *Step[T]) eachSlot(b, slots, row int, f func(slot, at, next int)) {
+	cached := s.cached[b]
+	n := min(cached, slots)
+	c := &s.caches[b]
+	for h := range s.Heads {
 		for i := range n {
-			at, next := s.slot(u, (cached-n+i)%s.room)
-			f((u*s.slots+s.slots-n+i)*s.hd, at, next)
+			at, next := s.slot(c, h, (cached-n+i)%c.room)
+			f(((row*s.Heads+h)*slots+slots-n+i)*s.hd, at, next)
 		}
 	}
 }
@@ -420,11 +439,14 @@ func (s *Step[T]) Store() State[T] {
 	} else {
 		n := s.batch * s.slots * s.e
 		k, v := make([]T, n), make([]T, n)
-		s.eachSlot(func(slot, at, next int) {
-			for i := range s.hd {
-				k[slot+i], v[slot+i] = s.keys[at+i*next], s.values[at+i*next]
-			}
-		})
+		for b := range s.caches {
+			c := &s.caches[b]
+			s.eachSlot(b, s.slots, b, func(slot, at, next int) {
+				for i := range s.hd {
+					k[slot+i], v[slot+i] = c.keys[at+i*next], c.values[at+i*next]
+				}
+			})
+		}
 		x.Tensors = [][]T{k, v}
 	}
 	if s.hasPosition() {

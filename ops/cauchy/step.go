@@ -54,6 +54,10 @@ func (s *Step[T]) Load(x, src []T) error { return named("Step.Load", s.r.Load(x,
 // Store returns the states x as (B, H, N, 2), where len(x) = StateLen(B).
 func (s *Step[T]) Store(x []T) []T { return s.r.Store(x) }
 
+// CopyRows copies rows of the states src to the states dst, from row at on. Both are
+// of whole batches, and do not overlap.
+func (s *Step[T]) CopyRows(dst []T, at int, src []T, rows []int) { s.r.CopyRows(dst, at, src, rows) }
+
 // Advance replaces the states x by their successors for the input u (B, H), and
 // writes the output (B, CH, H) to y. It returns an error if a length is wrong.
 func (s *Step[T]) Advance(y, x, u []T) error { return named("Step.Advance", s.r.Advance(y, x, u)) }
@@ -137,6 +141,12 @@ func (s *DenseStep[T]) Store(x []T) []T {
 		dst[2*i], dst[2*i+1] = x[re], x[re+s.size.N]
 	}
 	return dst
+}
+
+// CopyRows does what [Step.CopyRows] does.
+func (s *DenseStep[T]) CopyRows(dst []T, at int, src []T, rows []int) {
+	n := s.StateLen(1)
+	num.CopyRows(dst, len(dst)/n, at, src, len(src)/n, rows, n)
 }
 
 // at returns the place of the real part of state i of (B, H, N).

@@ -100,6 +100,7 @@ type Step[T num.Float] struct {
 	*Weights[T]
 	batch int
 	past  []T // (Reach, B, In): the inputs before, a ring
+	spare []T // where Regroup puts them together
 	next  int // the oldest of them, which the next input replaces
 
 	out    []T                  // depthwise, of a row: (Out/In, In)
@@ -109,14 +110,7 @@ type Step[T num.Float] struct {
 
 // NewStep returns a batch of sequences at their start.
 func (p *Weights[T]) NewStep(batch int) (*Step[T], error) {
-	if batch < 1 {
-		return nil, fmt.Errorf("conv1d.NewStep: want batch >= 1, got %d", batch)
-	}
-	if err := size.First(
-		size.Tensor("the state (batch, In, (Kernel-1)*Dilation)", batch, p.In, p.Reach()),
-		size.Tensor("the inputs of a step (batch, Kernel, In)", batch, p.Kernel, p.In),
-		size.Tensor("the output (batch, Out)", batch, p.Out),
-	); err != nil {
+	if err := p.checkBatch(batch); err != nil {
 		return nil, fmt.Errorf("conv1d.NewStep: %w", err)
 	}
 	s := &Step[T]{Weights: p, batch: batch, past: num.Aligned[T](p.Reach() * batch * p.In)}
@@ -129,6 +123,18 @@ func (p *Weights[T]) NewStep(batch int) (*Step[T], error) {
 		s.linear = append(s.linear, g.NewStep())
 	}
 	return s, nil
+}
+
+// checkBatch returns an error if there are no rows or too many.
+func (p *Weights[T]) checkBatch(batch int) error {
+	if batch < 1 {
+		return fmt.Errorf("want batch >= 1, got %d", batch)
+	}
+	return size.First(
+		size.Tensor("the state (batch, In, (Kernel-1)*Dilation)", batch, p.In, p.Reach()),
+		size.Tensor("the inputs of a step (batch, Kernel, In)", batch, p.Kernel, p.In),
+		size.Tensor("the output (batch, Out)", batch, p.Out),
+	)
 }
 
 // Advance writes the output y (batch, Out) for the inputs u (batch, In), which it
@@ -224,6 +230,72 @@ func (s *Step[T]) SetState(x []T) error {
 		}
 	}
 	return nil
+}
+
+// Regroup makes the batch the rows keep, in that order, and those of the states join,
+// each (B, In, Reach), behind them. A row may be kept several times. It returns an
+// error, and changes nothing, if there is no such row, a length is wrong, or the
+// batch would be empty or too large.
+func (s *Step[T]) Regroup(keep []int, join ...[]T) error {
+	batch, err := s.regrouped(keep, join)
+	if err != nil {
+		return err
+	}
+	reach := s.Reach()
+	if reach > 0 {
+		past := num.GrowRows(s.spare, reach*batch*s.In)
+		num.CopyRows(past, batch, 0, s.past, s.batch, keep, s.In)
+		at := len(keep)
+		for _, x := range join {
+			for t := range reach {
+				to := past[((s.next+t)%reach*batch+at)*s.In:][:len(x)/reach]
+				for i := range to {
+					to[i] = x[i*reach+t]
+				}
+			}
+			at += len(x) / (s.In * reach)
+		}
+		s.past, s.spare = past, s.past
+	}
+	s.batch = batch
+	if s.linear != nil {
+		s.taps = num.GrowRows(s.taps, batch*s.Kernel*s.In/s.Groups)
+	}
+	return nil
+}
+
+// CheckRegroup returns the error of Regroup.
+func (s *Step[T]) CheckRegroup(keep []int, join ...[]T) error {
+	_, err := s.regrouped(keep, join)
+	return err
+}
+
+// regrouped returns the number of rows after Regroup. Without a reach, a state of no
+// elements is that of one row.
+func (s *Step[T]) regrouped(keep []int, join [][]T) (batch int, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("conv1d.Step.Regroup: %w", err)
+		}
+	}()
+	for i, b := range keep {
+		if b < 0 || b >= s.batch {
+			return 0, fmt.Errorf("keep[%d]: want a row in [0, %d), got %d", i, s.batch, b)
+		}
+	}
+	batch = len(keep)
+	for i, x := range join {
+		n := s.In * s.Reach()
+		switch {
+		case n == 0 && len(x) == 0:
+			batch++
+		case n == 0 || len(x) == 0 || len(x)%n != 0:
+			return 0, fmt.Errorf("join[%d]: want rows of %d elements, got %d elements", i, n, len(x))
+		default:
+			batch += len(x) / n
+		}
+	}
+	return batch, s.checkBatch(batch)
 }
 
 // Reset sets the state to the start of a sequence: zeros.

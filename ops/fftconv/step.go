@@ -107,6 +107,13 @@ func (s *Step[T]) Load(x, src []T) error {
 	return nil
 }
 
+// CopyRows copies rows of the states src to the states dst, from row at on. Both are
+// of whole batches at the same step, and do not overlap.
+func (s *Step[T]) CopyRows(dst []T, at int, src []T, rows []int) {
+	n := s.StateLen(1)
+	num.CopyRows(dst, len(dst)/n, at, src, len(src)/n, rows, n)
+}
+
 // Store turns states of Advance into those of Load.
 func (s *Step[T]) Store(x []T) []T {
 	features := len(x) / (2 * s.lk)

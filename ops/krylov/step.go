@@ -96,6 +96,12 @@ func (s *Step[T]) Store(x []T) []T {
 	return dst
 }
 
+// CopyRows copies rows of the states src to the states dst, from row at on. Both are
+// of whole batches, and do not overlap.
+func (s *Step[T]) CopyRows(dst []T, at int, src []T, rows []int) {
+	num.CopyRows(dst, len(dst)/s.StateLen(1), at, src, len(src)/s.StateLen(1), rows, s.size.N+1)
+}
+
 // each calls f with every state, and where it is in (B, H, N).
 func (s *Step[T]) each(batch int, x []T, f func(at int, x []T)) {
 	h, n := s.size.H, s.size.N

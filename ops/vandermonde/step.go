@@ -78,6 +78,10 @@ func (s *Step[T]) Load(x, src []T) error { return named("Step.Load", s.r.Load(x,
 // Store returns the states x as (B, H, N, 2), where len(x) = StateLen(B).
 func (s *Step[T]) Store(x []T) []T { return s.r.Store(x) }
 
+// CopyRows copies rows of the states src to the states dst, from row at on. Both are
+// of whole batches, and do not overlap.
+func (s *Step[T]) CopyRows(dst []T, at int, src []T, rows []int) { s.r.CopyRows(dst, at, src, rows) }
+
 // Advance replaces the states x by their successors for the input u (B, H), and
 // writes the output (B, CH, H) to y. It returns an error if a length is wrong.
 func (s *Step[T]) Advance(y, x, u []T) error { return named("Step.Advance", s.r.Advance(y, x, u)) }
