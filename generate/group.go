@@ -1,0 +1,134 @@
+package generate
+
+import (
+	"fmt"
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/layers"
+)
+
+// group is rows that step together.
+type group struct {
+	of      *source
+	rows    []*row
+	r       *layers.Recurrence // of as many rows; nil if there is none
+	ids     *tensor.Dense      // (rows)
+	keep    []int
+	scratch []scratch // of each worker
+	scores  *tensor.Dense
+	choose  *par.Loop
+}
+
+// newGroup returns a group without rows.
+func newGroup(of *source) *group {
+	g := &group{of: of, scratch: make([]scratch, par.Workers())}
+	g.choose = par.NewLoop(func(worker, i int) { g.rows[i].choose(g.scores, i, &g.scratch[worker]) })
+	return g
+}
+
+// regroup lets rows leave that have ended, and others join whose prompts have been
+// read.
+func (g *group) regroup(join ...*row) error {
+	g.keep = g.keep[:0]
+	rows := g.rows[:0]
+	for i, r := range g.rows {
+		if !r.ended() {
+			g.keep, rows = append(g.keep, i), append(rows, r)
+		}
+	}
+	states := make([]layers.State, len(join))
+	for i, r := range join {
+		states[i], r.x0 = r.x0, nil
+	}
+	clear(g.rows[len(rows):])
+	g.rows = append(rows, join...)
+	if len(g.rows) == 0 {
+		g.r, g.ids = nil, nil
+		return nil
+	}
+	if err := g.recur(states); err != nil {
+		return fmt.Errorf("rows of a batch: %w", err)
+	}
+	g.ids = tensor.New(tensor.WithShape(len(g.rows)), tensor.WithBacking(make([]int, len(g.rows))))
+	return nil
+}
+
+// recur makes the recurrence that of the rows that are kept and of states that join.
+func (g *group) recur(join []layers.State) error {
+	var parts []layers.State
+	if g.r != nil {
+		old, err := rowsOf(g.r)
+		if err != nil {
+			return err
+		}
+		for _, i := range g.keep {
+			parts = append(parts, old[i])
+		}
+	}
+	var err error
+	if g.r, err = g.of.root.Fork(len(g.rows)); err != nil {
+		return err
+	}
+	if parts = append(parts, join...); len(parts[0]) == 0 {
+		return nil
+	}
+	x, err := layers.JoinStates(parts...)
+	if err != nil {
+		return err
+	}
+	return g.r.SetState(x)
+}
+
+// rowsOf returns the states of all rows.
+func rowsOf(r *layers.Recurrence) ([]layers.State, error) {
+	x, n := r.State(), r.Batch()
+	if len(x) == 0 {
+		return make([]layers.State, n), nil
+	}
+	ones := make([]int, n)
+	for i := range ones {
+		ones[i] = 1
+	}
+	return x.Split(ones...)
+}
+
+// state returns a copy of the state of a row.
+func (g *group) state(i int) (layers.State, error) {
+	rows, err := rowsOf(g.r)
+	if err != nil {
+		return nil, err
+	}
+	return rows[i], nil
+}
+
+// step lets every row read its next token and choose the one that follows.
+func (g *group) step() error {
+	for i, r := range g.rows {
+		g.ids.Ints()[i] = r.next
+	}
+	scores, err := g.r.Step(g.ids)
+	if err != nil {
+		return err
+	}
+	g.scores = scores
+	if len(g.rows)*g.of.vocab < parallelFrom {
+		for i, r := range g.rows {
+			r.choose(scores, i, &g.scratch[0])
+		}
+		return nil
+	}
+	g.choose.Run(len(g.rows))
+	return nil
+}
+
+// parallelFrom is the number of scores of a batch from which rows choose at the same
+// time.
+const parallelFrom = 1 << 15
+
+// leaving says whether a row has ended.
+func (g *group) leaving() bool {
+	return slices.ContainsFunc(g.rows, (*row).ended)
+}
