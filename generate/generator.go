@@ -55,12 +55,9 @@ func New(m Model, t Tokenizer, opts ...Option) (*Generator, error) {
 // Refresh reads the model's parameters again, after training steps, for texts that
 // begin later. It may not be called while they change.
 func (g *Generator) Refresh() error {
-	if err := g.of.root.Refresh(); err != nil {
+	if err := g.of.refresh(); err != nil {
 		return fmt.Errorf("generate: %w", err)
 	}
-	g.mu.Lock()
-	g.idle = nil
-	g.mu.Unlock()
 	return nil
 }
 
@@ -217,29 +214,30 @@ func (w *writing) begin(r *row, mem *scratch) {
 
 // step steps the rows of a group. Those that have ended then have results.
 func (w *writing) step(g *group) error {
-	stop := cancelled(w.ctx)
+	stop, stepped := cancelled(w.ctx), true
 	if !stop {
 		if err := g.step(); err != nil {
-			return err
+			g.isolate(err)
+			stepped = false
 		}
 	}
 	for i, r := range g.rows {
 		if stop {
 			r.cancel()
-		} else {
+		} else if stepped {
 			r.write()
 		}
 		if !r.ended() {
 			continue
 		}
 		var x layers.State
-		if r.keep {
+		if r.keep && r.err == nil {
 			var err error
 			if x, err = g.state(i); err != nil {
 				return err
 			}
 		}
-		w.results[w.number[r]] = r.done(x, true)
+		w.results[w.number[r]] = r.done(x, r.err == nil)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/guard"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/layers"
 )
@@ -20,6 +21,8 @@ type group struct {
 	scratch []scratch // of each worker
 	scores  *tensor.Dense
 	choose  *par.Loop
+	join    []*row         // room for those that do
+	states  []layers.State // of all rows, behind this step, once one was asked for
 }
 
 // newGroup returns a group without rows.
@@ -45,8 +48,9 @@ func (g *group) regroup(join ...*row) error {
 	}
 	clear(g.rows[len(rows):])
 	g.rows = append(rows, join...)
+	g.states = nil
 	if len(g.rows) == 0 {
-		g.r, g.ids = nil, nil
+		g.clear()
 		return nil
 	}
 	if err := g.recur(states); err != nil {
@@ -97,15 +101,19 @@ func rowsOf(r *layers.Recurrence) ([]layers.State, error) {
 
 // state returns a copy of the state of a row.
 func (g *group) state(i int) (layers.State, error) {
-	rows, err := rowsOf(g.r)
-	if err != nil {
-		return nil, err
+	if g.states == nil {
+		var err error
+		if g.states, err = rowsOf(g.r); err != nil {
+			return nil, err
+		}
 	}
-	return rows[i], nil
+	return g.states[i], nil
 }
 
 // step lets every row read its next token and choose the one that follows.
-func (g *group) step() error {
+func (g *group) step() (err error) {
+	defer guard.Panic(&err)
+	g.states = nil
 	for i, r := range g.rows {
 		g.ids.Ints()[i] = r.next
 	}
@@ -131,4 +139,56 @@ const parallelFrom = 1 << 15
 // leaving says whether a row has ended.
 func (g *group) leaving() bool {
 	return slices.ContainsFunc(g.rows, (*row).ended)
+}
+
+// staying says whether a row has not ended.
+func (g *group) staying() bool {
+	return slices.ContainsFunc(g.rows, func(r *row) bool { return !r.ended() })
+}
+
+// clear forgets all rows.
+func (g *group) clear() {
+	clear(g.rows)
+	g.rows, g.r, g.ids, g.states, g.scores = g.rows[:0], nil, nil, nil, nil
+}
+
+// isolate finds the rows that cannot take a step that all of them together could not
+// take, such as one that is at the last position that the model has, and ends them with
+// their errors. If there is none, all of them end.
+func (g *group) isolate(cause error) {
+	found := false
+	for i, r := range g.rows {
+		if err := g.stepAlone(i); err != nil {
+			r.fail(err)
+			found = true
+		}
+	}
+	for _, r := range g.rows {
+		if !found {
+			r.fail(cause)
+		}
+	}
+}
+
+// stepAlone takes the step of a row by itself, and forgets it.
+func (g *group) stepAlone(i int) (err error) {
+	if len(g.rows) == 1 {
+		return nil
+	}
+	defer guard.Panic(&err)
+	x, err := g.state(i)
+	if err != nil {
+		return err
+	}
+	one, err := g.of.root.Fork(1)
+	if err != nil {
+		return err
+	}
+	if len(x) > 0 {
+		if err := one.SetState(x); err != nil {
+			return err
+		}
+	}
+	_, err = one.Step(tensor.New(tensor.WithShape(1), tensor.WithBacking([]int{g.rows[i].next})))
+	return err
 }

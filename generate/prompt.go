@@ -83,3 +83,6 @@ func (p *steps) Read(ctx context.Context, x0 layers.State, ids []int) (scores *t
 	}
 	return scores, p.r.State().Clone(), nil
 }
+
+// refresh reads the parameters again, for all that are of the source.
+func (s *source) refresh() error { return s.root.Refresh() }

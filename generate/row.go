@@ -27,6 +27,7 @@ type row struct {
 	result Result
 	err    error
 	emit   func(Piece) error // may be nil
+	stream *Stream           // of an Engine's
 }
 
 // newRow returns the row of a request that is checked but for its state.
