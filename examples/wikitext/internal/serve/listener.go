@@ -1,0 +1,60 @@
+package serve
+
+import (
+	"net"
+	"sync"
+)
+
+// limited is a listener with a bounded number of open connections. What comes beyond
+// them waits in the system's queue.
+type limited struct {
+	net.Listener
+	rooms chan struct{} // one for each open connection
+	ended chan struct{}
+	end   func()
+}
+
+// limit bounds the connections of a listener.
+func limit(l net.Listener, n int) *limited {
+	ended := make(chan struct{})
+	return &limited{l, make(chan struct{}, n), ended, sync.OnceFunc(func() { close(ended) })}
+}
+
+// open is the number of connections.
+func (l *limited) open() int { return len(l.rooms) }
+
+// crowded says whether few connections are left, so that one that has nothing to ask
+// should not be kept.
+func (l *limited) crowded() bool { return l.open() > cap(l.rooms)*3/4 }
+
+// Accept returns the next connection, once there is room for it.
+func (l *limited) Accept() (net.Conn, error) {
+	select {
+	case l.rooms <- struct{}{}:
+	case <-l.ended:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.rooms
+		return nil, err
+	}
+	return &counted{Conn: c, leave: sync.OnceFunc(func() { <-l.rooms })}, nil
+}
+
+// Close ends the listener, and an Accept that waits for room.
+func (l *limited) Close() error {
+	l.end()
+	return l.Listener.Close()
+}
+
+// counted is a connection that leaves room when it is closed.
+type counted struct {
+	net.Conn
+	leave func()
+}
+
+func (c *counted) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}
