@@ -1,6 +1,7 @@
 package testutil
 
 import (
+	"math"
 	"runtime/debug"
 	"testing"
 
@@ -37,4 +38,19 @@ func Size(ns G.Nodes) int {
 		size += n.Shape().TotalSize()
 	}
 	return size
+}
+
+// Peak runs step and returns the peak resident memory of the process meanwhile, in
+// MB of 10^6 bytes; NaN where the system does not tell it.
+func Peak(tb testing.TB, step func() error) float64 {
+	tb.Helper()
+	debug.FreeOSMemory()
+	resetPeak()
+	if err := step(); err != nil {
+		tb.Fatal(err)
+	}
+	if peak, ok := peakBytes(); ok {
+		return float64(peak) / 1e6
+	}
+	return math.NaN()
 }
