@@ -1,4 +1,4 @@
-"""Times one benchmark of models.py or peers.py and prints the result as a line of JSON.
+"""Times one benchmark of models.py, peers.py or language.py and prints the result as a line of JSON.
 
 python3 bench.py --model s4d --what fwdbwd --batch 16 --h 128 --n 64 --length 1024
 
@@ -7,6 +7,9 @@ python3 bench.py --model s4d --what fwdbwd --batch 16 --h 128 --n 64 --length 10
   train    a step of training of a classifier: forward, backward, AdamW
   step     one step of one layer as a recurrence, in the fastest of its ways,
            behind --length steps
+  language a step of training of a language model of --vocab tokens
+  generate a token of each row of such a model, the most likely one, in the
+           fastest of its ways; the cache of a Transformer holds --length steps
 
 Without --what it prints what PyTorch this is.
 """
@@ -18,6 +21,7 @@ import time
 import torch
 import torch.nn.functional as F
 
+import language
 import models
 import peers
 
@@ -85,7 +89,50 @@ def recurrent_step(args):
     return layer, lambda: step(u)
 
 
-BENCHMARKS = {"fwd": layer_forward, "fwdbwd": layer_backward, "train": train_step, "step": recurrent_step}
+def language_model(args):
+    return language.LanguageModel(args.model, args.vocab, args.h, args.n, args.blocks, args.length)
+
+
+def language_step(args):
+    model = language_model(args).train()
+    optimizer = model.optimizer()
+    ids, target = (torch.randint(args.vocab, (args.batch, args.length)) for _ in range(2))
+
+    def run():
+        optimizer.zero_grad(set_to_none=True)
+        model.loss(ids, target).backward()
+        optimizer.step()
+
+    return model, run
+
+
+def generate(args):
+    model = language_model(args).eval()
+
+    def writer(way):
+        step = model.recurrence(args.batch, way, full=True)
+        ids = torch.zeros(args.batch, dtype=torch.int64)
+
+        def write():
+            nonlocal ids
+            ids = step(ids).argmax(-1)
+
+        return write
+
+    with torch.inference_mode():
+        # One after the other: two caches may be more than the memory.
+        times = [measure(writer(way), min(args.seconds, 0.5))[0] for way in range(model.ways())]
+        return model, writer(times.index(min(times)))
+
+
+BENCHMARKS = {
+    "fwd": layer_forward,
+    "fwdbwd": layer_backward,
+    "train": train_step,
+    "step": recurrent_step,
+    "language": language_step,
+    "generate": generate,
+}
 
 
 def measure(run, seconds):
@@ -110,6 +157,7 @@ def main():
     parser.add_argument("--n", type=int, default=64)
     parser.add_argument("--length", type=int, default=1024)
     parser.add_argument("--blocks", type=int, default=4)
+    parser.add_argument("--vocab", type=int, default=4096)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1.0, help="how long to measure")
@@ -125,7 +173,7 @@ def main():
         torch.set_flush_denormal(True)
         torch.manual_seed(1)
         module, run = BENCHMARKS[args.what](args)
-        with torch.inference_mode(args.what in ("fwd", "step")):
+        with torch.inference_mode(args.what in ("fwd", "step", "generate")):
             result["seconds"], result["runs"] = measure(run, args.seconds)
         result["params"] = sum(p.numel() for p in module.parameters())
         result["peak_bytes"] = peak_bytes()

@@ -1,4 +1,4 @@
-"""Checks models.py and peers.py in float64 against the golden cases of this repository.
+"""Checks models.py, peers.py and language.py in float64 against the golden cases of this repository.
 
 python3 check.py        exit status 0 if every relative error (L2) is at most 1e-10
 """
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import language
 import models
 import peers
 
@@ -302,6 +303,19 @@ def check_recurrence(kind, report):
         report.compare(f"{kind} recurrence = convolution", steps, layer(x))
 
 
+def check_writing(kind, report):
+    """A language model that reads token by token gives what it gives for the sequence."""
+    torch.manual_seed(1)
+    batch, length = 3, 50
+    model = language.LanguageModel(kind, 20, 16, 8, 2, length)
+    ids = torch.randint(20, (batch, length))
+    with torch.no_grad():
+        for way in range(model.ways()):
+            step = model.recurrence(batch, way)
+            steps = torch.stack([step(ids[:, i]) for i in range(length)], 1)
+            report.compare(f"{kind} language model {way + 1} = sequence", steps, model(ids))
+
+
 def main():
     torch.set_default_dtype(torch.float64)
     report = Report()
@@ -328,6 +342,8 @@ def main():
         check_recurrence(kind, report)
     for kind in "lstm", "gru", "transformer", "feedforward", "conv1d":
         check_steps(kind, report)
+    for kind in "s4", "s4d", "transformer":
+        check_writing(kind, report)
     sys.exit(0 if report.print() else 1)
 
 

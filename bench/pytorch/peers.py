@@ -80,15 +80,17 @@ class Transformer(nn.Module):
             return self.layer(x, mask, padding)
 
     def recurrences(self, batch):
-        return [self.step(batch, attend) for attend in (F.scaled_dot_product_attention, attend_plainly)]
+        return [self.step(batch, attend) for attend in ATTEND]
 
-    def step(self, batch, attend):
+    def step(self, batch, attend, full=False):
+        """A step from the start or, full, behind as many as the cache holds."""
         layer = self.layer
         attention = layer.self_attn
         heads, size = attention.num_heads, attention.head_dim
         weight, bias = attention.in_proj_weight, attention.in_proj_bias
-        keys, values = (torch.zeros(batch, heads, self.window, size, dtype=weight.dtype) for _ in range(2))
-        seen = 0
+        shape = (batch, heads, self.window, size)
+        keys, values = ((torch.randn if full else torch.zeros)(shape, dtype=weight.dtype) for _ in range(2))
+        seen = self.window if full else 0
 
         def mix(x):
             nonlocal seen
@@ -117,6 +119,9 @@ def attend_plainly(q, k, v):
     """Attention in two products with a softmax between them."""
     weights = torch.softmax(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5, -1)
     return weights @ v
+
+
+ATTEND = [F.scaled_dot_product_attention, attend_plainly]
 
 
 class FeedForward(nn.Module):
