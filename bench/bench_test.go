@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ PASS
 `
 	got, ok, err := parseGo(out, "BenchmarkS4D/B16_H128_N64_L1024/fwdbwd")
 	want := sample{setting: goSetting, seconds: 0.111090927, peak: 104.2e6, params: 49664, garbage: 16485}
-	if err != nil || !ok || got != want {
+	if err != nil || !ok || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, %v, want %+v", got, ok, err, want)
 	}
 	if _, ok, err := parseGo(out, "BenchmarkS4/B16_H128_N64_L1024/fwdbwd"); ok || err != nil {
@@ -145,5 +146,63 @@ func TestPyTorchModelsAreWrong(t *testing.T) {
 	p := fakePython(t, "echo 'FAIL layer 1e-3'; exit 1")
 	if err := p.check(context.Background()); err == nil || !strings.Contains(err.Error(), "FAIL layer 1e-3") {
 		t.Errorf("got error %v, want what check.py printed", err)
+	}
+}
+
+// written is measurements of two models and of their parts.
+var written = []sample{
+	{benchmark: "S4 writes, batch 16, context 16384", setting: goSetting, seconds: 0.001, peak: 70e6, state: 4e6},
+	{benchmark: "Transformer writes, batch 16, context 16384", setting: goSetting, seconds: 0.064, peak: 2100e6, state: 2000e6},
+	{benchmark: "Transformer writes, batch 16, context 16384", setting: "glibc, threads 1", seconds: 0.16},
+	{benchmark: "S4, parts of a token, batch 16, context 1024", setting: goSetting, seconds: 0.001, parts: []part{{"norm", 12.5e-6}}},
+}
+
+func TestGenerationPage(t *testing.T) {
+	got := string(byBenchmark(written).page([]string{"host"}))
+	for _, want := range []string{
+		"- host\n",
+		"| 16 | 16384 | 16000 | - | 250 | 64.0 | - | 100 |\n",
+		"| 16 | 16384 | 4.00 | - | 2000.00 | 70 | - | 2100 |\n",
+		"| Transformer writes, batch 16, context 16384 | 64 ms | 160 ms | 2.5 | glibc, threads 1 |\n",
+		"| S4 | 16 | - | 12.5 |",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("want the line %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "| 1 | 256 |") {
+		t.Errorf("want nothing of what was not measured, got\n%s", got)
+	}
+}
+
+func TestGenerationPicture(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "generation.png")
+	if err := byBenchmark(written).picture(path); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+		t.Errorf("want a picture, got %v, %v", info, err)
+	}
+}
+
+// The measurements of generation are told apart by name, and their benchmarks too.
+func TestGenerationsAreNamedApart(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range generations() {
+		if seen[c.name] || seen[c.goName] {
+			t.Errorf("%s, %s: want names of their own", c.name, c.goName)
+		}
+		seen[c.name], seen[c.goName] = true, true
+	}
+}
+
+func TestParseGoParts(t *testing.T) {
+	got, ok, err := parseGo("BenchmarkToken/s4/B1_T64-2 5 1000 ns/op 12.5 feed-forward-ns 64 state-B\n", "BenchmarkToken/s4/B1_T64")
+	if err != nil || !ok || !math.IsNaN(got.peak) {
+		t.Fatalf("got %+v, %v, %v", got, ok, err)
+	}
+	got.peak = 0 // NaN is not equal to itself
+	if want := (sample{setting: goSetting, seconds: 1e-6, state: 64, parts: []part{{"feed-forward", 12.5e-9}}}); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -87,7 +87,7 @@ func parseGo(out, name string) (s sample, ok bool, err error) {
 			if err != nil {
 				return s, false, fmt.Errorf("want a benchmark line, got %q", line)
 			}
-			switch f[i+1] {
+			switch unit := f[i+1]; unit {
 			case "ns/op":
 				s.seconds = v / 1e9
 			case "peak-MB":
@@ -96,6 +96,12 @@ func parseGo(out, name string) (s sample, ok bool, err error) {
 				s.params = int(v)
 			case "B/op":
 				s.garbage = v
+			case "state-B":
+				s.state = v
+			default:
+				if name, ok := strings.CutSuffix(unit, "-ns"); ok {
+					s.parts = append(s.parts, part{name, v / 1e9})
+				}
 			}
 		}
 		return s, true, nil

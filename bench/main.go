@@ -6,8 +6,16 @@
 // It builds the Go benchmarks, checks the PyTorch models in bench/pytorch
 // against the golden cases, runs both sides by turns, each measurement in a
 // process of its own, and writes bench/results/table.md and
-// bench/results/samples.csv. Without PyTorch it measures Go alone. README.md
-// says what is compared and how.
+// bench/results/samples.csv. Without PyTorch it measures Go alone.
+//
+//	go run ./bench generation
+//
+// does the same for language models that write: tokens in a second and memory of S4
+// and S4D beside a Transformer with a cache of keys and values, at contexts up to
+// 16,384 tokens, each beside PyTorch, and where the time of a token goes. It writes
+// generation.md, generation.png and generation.csv.
+//
+// README.md says what is compared and how.
 package main
 
 import (
@@ -35,15 +43,30 @@ type options struct {
 	out     string
 }
 
+// collection is benchmarks that are run together, and what is made of the samples.
+type collection struct {
+	benchmarks []benchmark
+	write      func(dir string, host []string, cs []benchmark, all []sample) error
+}
+
+// collections returns the collection that the first argument names, and the others.
+func collections(args []string) (collection, []string) {
+	if len(args) > 0 && args[0] == "generation" {
+		return collection{generations(), writeGeneration}, args[1:]
+	}
+	return collection{benchmarks(), write}, args
+}
+
 func main() {
-	o, err := parse(os.Args[1:])
+	what, args := collections(os.Args[1:])
+	o, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return
 	}
 	if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 		defer stop()
-		err = compare(ctx, o)
+		err = compare(ctx, o, what)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -82,9 +105,9 @@ func parse(args []string) (options, error) {
 
 // compare does the whole run. Results that there are when it is interrupted
 // or fails are written all the same.
-func compare(ctx context.Context, o options) error {
+func compare(ctx context.Context, o options, what collection) error {
 	var cs []benchmark
-	for _, c := range benchmarks() {
+	for _, c := range what.benchmarks {
 		if o.match.MatchString(c.name) {
 			cs = append(cs, c)
 		}
@@ -133,14 +156,14 @@ func compare(ctx context.Context, o options) error {
 			break
 		}
 	}
-	return errors.Join(err, write(o.out, host, cs, all))
+	return errors.Join(err, what.write(o.out, host, cs, all))
 }
 
 // measure runs both sides of a benchmark by turns.
 func measure(ctx context.Context, c benchmark, goSide *goBenchmarks, torch *pyTorch, rounds int) ([]sample, error) {
 	var all []sample
 	var settings []setting
-	if torch != nil {
+	if torch != nil && c.pyTorch != nil {
 		settings = torch.settings
 	}
 	for round := range rounds {

@@ -26,6 +26,14 @@ type sample struct {
 	start     float64 // of it, resident before the benchmark was built
 	params    int     // of the model; 0 if unknown
 	garbage   float64 // bytes allocated in one run, Go only
+	state     float64 // bytes of the state of a language model, Go only
+	parts     []part  // of a run, Go only
+}
+
+// part is the time of a part of a run.
+type part struct {
+	name    string
+	seconds float64
 }
 
 func (s sample) String() string { return s.setting + ": " + duration(s.seconds) }
@@ -48,6 +56,7 @@ func seconds(s sample) float64 { return s.seconds }
 func peak(s sample) float64    { return s.peak }
 func start(s sample) float64   { return s.start }
 func garbage(s sample) float64 { return s.garbage }
+func state(s sample) float64   { return s.state }
 
 // medianOf is the median of a value over the samples of a setting.
 func medianOf(all []sample, setting string, value func(sample) float64) float64 {
@@ -161,11 +170,11 @@ func number(v float64, decimals int) string {
 func samplesCSV(all []sample) ([]byte, error) {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	records := [][]string{{"benchmark", "setting", "round", "seconds", "peak_bytes", "start_bytes", "params", "garbage_bytes"}}
+	records := [][]string{{"benchmark", "setting", "round", "seconds", "peak_bytes", "start_bytes", "params", "garbage_bytes", "state_bytes"}}
 	g := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 	for _, s := range all {
 		records = append(records, []string{
-			s.benchmark, s.setting, strconv.Itoa(s.round), g(s.seconds), g(s.peak), g(s.start), strconv.Itoa(s.params), g(s.garbage),
+			s.benchmark, s.setting, strconv.Itoa(s.round), g(s.seconds), g(s.peak), g(s.start), strconv.Itoa(s.params), g(s.garbage), g(s.state),
 		})
 	}
 	err := w.WriteAll(records)
@@ -178,17 +187,22 @@ func write(dir string, host []string, cs []benchmark, all []sample) error {
 	if err != nil {
 		return err
 	}
+	t := table(host, cs, all)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	t := table(host, cs, all)
-	if err := os.WriteFile(filepath.Join(dir, "samples.csv"), samples, 0o644); err != nil {
+	return save(dir, "samples.csv", samples, "table.md", t)
+}
+
+// save writes samples and a table to files of a folder and prints the table.
+func save(dir, samplesFile string, samples []byte, tableFile string, table []byte) error {
+	if err := os.WriteFile(filepath.Join(dir, samplesFile), samples, 0o644); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "table.md"), t, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, tableFile), table, 0o644); err != nil {
 		return err
 	}
-	_, err = os.Stdout.Write(t)
+	_, err := os.Stdout.Write(table)
 	return err
 }
 
