@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"os"
 	"unicode/utf8"
 
 	"github.com/gorgonia-s4/s4/internal/strictjson"
@@ -81,4 +82,13 @@ func Fingerprint(t Tokenizer) (string, error) {
 	}
 	sum := sha256.Sum256(bytes.TrimSpace(b))
 	return hex.EncodeToString(sum[:16]), nil
+}
+
+// Open reads a tokenizer from a file.
+func Open(path string) (Tokenizer, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Unmarshal(b)
 }

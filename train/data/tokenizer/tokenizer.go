@@ -88,18 +88,32 @@ const (
 // noToken names an id that there is no token of.
 func noToken(id int) string { return fmt.Sprintf("<token %d>", id) }
 
-// Cut returns where a text may be cut so that its two parts, encoded one after the
-// other, are the text encoded: the last such place behind its first byte, or 0.
-func Cut(t Tokenizer, text []byte) int {
-	switch t.Kind() {
-	case KindByte:
-		return len(text)
-	case KindChar:
-		return cutChar(text)
-	case KindWord:
-		return cutWord(text)
+// Unknown returns the id that stands for what is not in a vocabulary; -1 says that there
+// is none.
+func Unknown(t Tokenizer) int {
+	switch t := t.(type) {
+	case *words:
+		return t.unk
+	case *chars:
+		return t.first - 1
 	}
-	return cutPiece(text)
+	return -1
+}
+
+// Cut returns where a text may be cut so that its two parts, encoded one after the other
+// by a tokenizer of a kind, are the text encoded: the last such place behind its first
+// byte, or 0. If there is one between two words it is there.
+func Cut(kind string, text []byte) int {
+	at := 0
+	if kind == KindBPE {
+		at = cutPiece(text)
+	} else {
+		at = cutWord(text)
+	}
+	if at == 0 && (kind == KindByte || kind == KindChar) {
+		at = cutChar(text)
+	}
+	return at
 }
 
 // cutChar cuts behind the last whole character.
@@ -115,7 +129,7 @@ func cutChar(text []byte) int {
 	return len(text)
 }
 
-// cutWord cuts before the last white space, or behind it if it is a LF.
+// cutWord cuts before the last blank, or behind the last LF.
 func cutWord(text []byte) int {
 	for at := len(text) - 1; at >= 0; at-- {
 		switch {

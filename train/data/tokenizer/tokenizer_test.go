@@ -85,7 +85,7 @@ func TestWordsAsPublished(t *testing.T) {
 	if got, want := string(tok.Decode(nil, 0, 2, 4, 2, 0, -1, 14)), "\n = Valkyria =\n"; got != want {
 		t.Errorf("want %q, got %q", want, got)
 	}
-	if tok.EOS() != 0 || tok.Token(14) != "<token 14>" {
+	if tok.EOS() != 0 || tokenizer.Unknown(tok) != 3 || tok.Token(14) != "<token 14>" {
 		t.Errorf("got <eos> %d, %s", tok.EOS(), tok.Token(14))
 	}
 }
@@ -165,6 +165,9 @@ func TestBytes(t *testing.T) {
 	if got := string(tok.Decode(nil, append(ids, 256, -1)...)); got != string(all) {
 		t.Errorf("got %q", got)
 	}
+	if at := tokenizer.Cut(tokenizer.KindByte, []byte("日本\xe6")); at != 6 {
+		t.Errorf("a text without white space is cut at %d", at)
+	}
 	if got := tok.Token('a') + tok.Token(' ') + tok.Token(256); got != "a<0x20><token 256>" || tok.EOS() != -1 {
 		t.Errorf("got %s", got)
 	}
@@ -177,7 +180,7 @@ func TestCut(t *testing.T) {
 		whole := encoded(t, tok, text)
 		cuts := map[int]bool{}
 		for n := 0; n <= len(text); n++ {
-			at := tokenizer.Cut(tok, []byte(text[:n]))
+			at := tokenizer.Cut(tok.Kind(), []byte(text[:n]))
 			cuts[at] = true
 			got := append(encoded(t, tok, text[:at]), encoded(t, tok, text[at:])...)
 			if !slices.Equal(got, whole) {

@@ -128,8 +128,11 @@ func (w *words) Token(id int) string {
 // longer one: a word counts where it begins, and inside says that text begins in the
 // middle of one. more says that it ends in the middle of one, or behind its end.
 func CountWords(text []byte, inside bool) (n int, more bool) {
+	if len(text) == 0 {
+		return 0, inside
+	}
 	at := 0
-	if inside && len(text) > 0 && text[0] != '\n' && space(text) == 0 {
+	if inside && text[0] != '\n' && space(text) == 0 {
 		_, at = field(text, 0)
 		more = at == len(text)
 	}

@@ -1,0 +1,2 @@
+// Package corpus is texts as token ids, for language models.
+package corpus
