@@ -105,8 +105,11 @@ func (m *maker) tokenizer(ctx context.Context) (tokenizer.Tokenizer, error) {
 		return nil, err
 	}
 	cfg := tokenizer.VocabConfig{Size: m.cfg.VocabSize, MinFreq: m.cfg.MinFreq, Closed: m.cfg.Closed}
-	if kind == tokenizer.KindChar {
+	switch kind {
+	case tokenizer.KindChar:
 		return tokenizer.Chars(all, cfg)
+	case tokenizer.KindBPE:
+		return tokenizer.TrainBPE(ctx, all, cfg)
 	}
 	return tokenizer.Words(all, cfg)
 }

@@ -132,8 +132,8 @@ func TestTextIsSplitAtLines(t *testing.T) {
 func TestCount(t *testing.T) {
 	line := " the cat's  日本 \u3000 sat on " + strings.Repeat("x", 300) + " \n"
 	path := filepath.Join(write(t, map[string]string{"a.txt": strings.Repeat(line, 3000)}), "a.txt")
-	for _, kind := range []string{tokenizer.KindByte, tokenizer.KindChar, tokenizer.KindWord} {
-		d := load(t, path, corpus.Config{Tokenizer: kind, ValFraction: -1, TestFraction: -1}, data.Room{})
+	for _, kind := range []string{tokenizer.KindByte, tokenizer.KindChar, tokenizer.KindWord, tokenizer.KindBPE} {
+		d := load(t, path, corpus.Config{Tokenizer: kind, VocabSize: 400, ValFraction: -1, TestFraction: -1}, data.Room{})
 		n := d.Train.Len()
 		if c := d.Train.Count(0, n); c.Bytes != 3000*len(line) || c.Words != 3000*7 {
 			t.Errorf("%s: got %+v", kind, c)

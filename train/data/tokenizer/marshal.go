@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"os"
 	"unicode/utf8"
 
 	"github.com/gorgonia-s4/s4/internal/strictjson"
@@ -35,6 +34,8 @@ func Marshal(t Tokenizer) ([]byte, error) {
 			}
 		}
 		return json.Marshal(kept{Kind: KindWord, Words: t.list})
+	case *bpe:
+		return t.marshal()
 	}
 	return nil, fmt.Errorf("tokenizer: want a tokenizer of this package, got %T", t)
 }
@@ -52,6 +53,14 @@ func unmarshal(b []byte) (Tokenizer, error) {
 	if len(b) > maxFile {
 		return nil, fmt.Errorf("want at most %d bytes, got %d", maxFile, len(b))
 	}
+	var model struct{ Model json.RawMessage }
+	if json.Unmarshal(bytes.TrimPrefix(b, []byte("\ufeff")), &model) == nil && model.Model != nil {
+		t, err := readBPE(b)
+		if err != nil {
+			return nil, err // and no nil *bpe
+		}
+		return t, nil
+	}
 	var k kept
 	if err := strictjson.Decode(b, &k); err != nil {
 		return nil, err
@@ -67,7 +76,7 @@ func unmarshal(b []byte) (Tokenizer, error) {
 	case KindWord:
 		return newWords(k.Words)
 	}
-	return nil, fmt.Errorf("want the kind %q, %q or %q, got %.40q", KindByte, KindChar, KindWord, k.Kind)
+	return nil, fmt.Errorf("want a tokenizer.json, or the kind %q, %q or %q, got %.40q", KindByte, KindChar, KindWord, k.Kind)
 }
 
 // maxFile bounds the bytes of a file of a tokenizer.
@@ -82,13 +91,4 @@ func Fingerprint(t Tokenizer) (string, error) {
 	}
 	sum := sha256.Sum256(bytes.TrimSpace(b))
 	return hex.EncodeToString(sum[:16]), nil
-}
-
-// Open reads a tokenizer from a file.
-func Open(path string) (Tokenizer, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return Unmarshal(b)
 }

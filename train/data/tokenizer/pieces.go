@@ -129,11 +129,11 @@ func pieces(text []byte, f func(piece []byte) error) error {
 	return nil
 }
 
-// cutPiece cuts before the last blank or LF behind something else, or behind the last
-// letter before something else: a piece never goes over either.
+// cutPiece cuts before the last blank behind something else, or behind the last letter
+// before something else: a piece never goes over either.
 func cutPiece(text []byte) int {
 	for at := len(text) - 1; at > 0; at-- {
-		if text[at] != ' ' && text[at] != '\n' {
+		if text[at] != ' ' {
 			continue
 		}
 		if r, _ := utf8.DecodeLastRune(text[:at]); !unicode.IsSpace(r) {

@@ -255,7 +255,7 @@ func TestMarshal(t *testing.T) {
 		prints[one] = true
 	}
 	for in, want := range map[string]string{
-		`{}`:                                    `want the kind "byte", "char" or "word", got ""`,
+		`{}`:                                    `want a tokenizer.json, or the kind "byte", "char" or "word", got ""`,
 		`{"kind":"byte","words":["<eos>"]}`:     `want the vocabulary of the kind "byte"`,
 		`{"kind":"word","words":["a"]}`:         "want <eos>",
 		`{"kind":"char","chars":"aba"}`:         "want each once, got 'a' again",
