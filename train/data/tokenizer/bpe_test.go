@@ -208,7 +208,7 @@ func TestBPEFileErrors(t *testing.T) {
 	)
 	with := func(model string) string { return `{` + level + `, "model": {"type": "BPE", ` + model + `}}` }
 	for in, want := range map[string]string{
-		`{` + level + `, "model": null}`:                  "want a tokenizer.json, or the kind",
+		`{` + level + `, "model": null}`:                  `model: want the type "BPE"`,
 		`{` + level + `, "model": {}}`:                    "want tokens, got none",
 		`{` + level + `, "model": {"type": "WordPiece"}}`: `model: want the type "BPE", got another`,
 		`{` + model + `}`:                                 `pre_tokenizer: want "ByteLevel", got none`,
