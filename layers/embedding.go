@@ -101,20 +101,7 @@ func (l *Embedding) FwdLengths(ids, lengths *G.Node) (*G.Node, error) {
 	if l.Base == nil {
 		return nil, l.wrap("Fwd", errNotMade)
 	}
-	if ids == nil {
-		return nil, l.errorf("Fwd", "want ids (B, L), got nil")
-	}
-	s := ids.Shape()
-	if len(s) != 2 || slices.Min(s) < 1 || ids.Dtype() != tensor.Int {
-		return nil, l.errorf("Fwd", "want ids (B, L) of dtype int, got %v of dtype %v", s, ids.Dtype())
-	}
-	if err := l.checkGraph("ids", ids); err != nil {
-		return nil, err
-	}
-	if err := l.checkSize("the output (B, DModel, L)", tensor.Shape{s[0], l.cfg.DModel, s[1]}); err != nil {
-		return nil, err
-	}
-	if err := l.checkLengths(ids, lengths); err != nil {
+	if err := l.checkIDs(ids, lengths, l.cfg.DModel); err != nil {
 		return nil, err
 	}
 	opts := []ops.EmbeddingOption{ops.Lengths(lengths), ops.Scaled(l.cfg.withDefaults().Scale)}
@@ -123,4 +110,22 @@ func (l *Embedding) FwdLengths(ids, lengths *G.Node) (*G.Node, error) {
 	}
 	y, err := ops.Embedding(ids, l.w, opts...)
 	return l.made(y, ids), l.wrap("Fwd", err)
+}
+
+// checkIDs checks the arguments of an embedding in h features.
+func (l *Base) checkIDs(ids, lengths *G.Node, h int) error {
+	if ids == nil {
+		return l.errorf("Fwd", "want ids (B, L), got nil")
+	}
+	s := ids.Shape()
+	if len(s) != 2 || slices.Min(s) < 1 || ids.Dtype() != tensor.Int {
+		return l.errorf("Fwd", "want ids (B, L) of dtype int, got %v of dtype %v", s, ids.Dtype())
+	}
+	if err := l.checkGraph("ids", ids); err != nil {
+		return err
+	}
+	if err := l.checkSize("the output (B, DModel, L)", tensor.Shape{s[0], h, s[1]}); err != nil {
+		return err
+	}
+	return l.checkLengths(ids, lengths)
 }

@@ -70,14 +70,26 @@ func (r *embeddingSession[T]) Regroup(rows Rows) (do func(), err error) {
 
 // Step implements Session.
 func (r *embeddingSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
-	if s := shapeOf(u); len(s) != 1 || s[0] != r.batch || u.Dtype() != tensor.Int || u.RequiresIterator() {
-		return nil, r.l.errorf("Step", "want token ids (%d), contiguous, of dtype int, got %s", r.batch, describe(u))
+	ids, err := stepIDs(r.l, u, r.batch, r.s.vocab)
+	if err != nil {
+		return nil, err
 	}
-	for b, id := range u.Ints() {
-		if id < 0 || id >= r.s.vocab {
-			return nil, r.l.errorf("Step", "ids[%d]: want an id in [0, %d), got %d", b, r.s.vocab, id)
-		}
+	for b, id := range ids {
 		copy(r.out.data[b*r.s.h:][:r.s.h], r.s.table[id*r.s.h:])
 	}
 	return r.out.t, nil
+}
+
+// stepIDs returns the token ids of a step, in [0, vocab).
+func stepIDs(l *Base, u *tensor.Dense, batch, vocab int) ([]int, error) {
+	if s := shapeOf(u); len(s) != 1 || s[0] != batch || u.Dtype() != tensor.Int || u.RequiresIterator() {
+		return nil, l.errorf("Step", "want token ids (%d), contiguous, of dtype int, got %s", batch, describe(u))
+	}
+	ids := u.Ints()
+	for b, id := range ids {
+		if id < 0 || id >= vocab {
+			return nil, l.errorf("Step", "ids[%d]: want an id in [0, %d), got %d", b, vocab, id)
+		}
+	}
+	return ids, nil
 }

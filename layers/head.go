@@ -97,3 +97,17 @@ func (l *Base) checkTokens(hidden *G.Node, h int, labels, lengths *G.Node) error
 	}
 	return l.checkLengths(hidden, lengths)
 }
+
+// checkScores checks the arguments of FwdLengths of a head of hidden vectors of h features
+// and of so many classes.
+func (l *Base) checkScores(x *G.Node, h, vocab int, lengths *G.Node) error {
+	if err := l.checkInput(x, h, true); err != nil {
+		return err
+	}
+	out := x.Shape().Clone()
+	out[1] = vocab
+	if err := l.checkSize("the output (B, Vocab, L)", out); err != nil {
+		return err
+	}
+	return l.checkLengths(x, lengths)
+}

@@ -89,15 +89,7 @@ func (l *Softmax) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	if l.Base == nil {
 		return nil, l.wrap("Fwd", errNotMade)
 	}
-	if err := l.checkInput(x, l.cfg.DModel, true); err != nil {
-		return nil, err
-	}
-	out := x.Shape().Clone()
-	out[1] = l.cfg.Vocab
-	if err := l.checkSize("the output (B, Vocab, L)", out); err != nil {
-		return nil, err
-	}
-	if err := l.checkLengths(x, lengths); err != nil {
+	if err := l.checkScores(x, l.cfg.DModel, l.cfg.Vocab, lengths); err != nil {
 		return nil, err
 	}
 	y, err := ops.Linear(x, l.w, l.b, ops.Lengths(lengths))

@@ -143,6 +143,7 @@ var runners = map[string]runner{
 	"gru":                  {formRecurrent, runRecurrent, false},
 	"rnn_tanh":             {formRecurrent, runRecurrent, false},
 	"attention":            {formAttention, runAttention, false},
+	"adaptive_softmax":     {formAdaptive, runAdaptive, false},
 	"transformer_layer":    {formTransformerLayer, runTransformerLayer, false},
 }
 

@@ -2,37 +2,59 @@ package softmax
 
 import (
 	"github.com/gorgonia-s4/s4/internal/gemm"
+	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
-// backward adds the gradients of the tokens under way to grad. z has the exponentials,
-// and the factors are known.
-func (m *mapper[T]) backward(h, x, z, gout []T, grad [][]T) {
-	n := len(m.at)
-	g := m.gain.Of(n)
+// gains returns the gradients of the losses of the tokens under way.
+func (m *mapper[T]) gains(gout []T) []T {
+	g := m.gain.Of(len(m.at))
 	for i, at := range m.at {
 		g[i] = gout[at]
 	}
-	xg := m.xg.Of(m.In * n)
-	par.Blocks(m.In, 16, func(_, lo, hi int) { scaleColumns(xg[lo*n:hi*n], x[lo*n:hi*n], g) })
-	m.classGrads(xg, z, g, grad)
+	return g
+}
+
+// backward adds the gradients of the tokens under way to grad. z has the exponentials,
+// and the factors are known. logitGrads turns the probabilities of a tile into the
+// gradients of its logits, but for the factors g of the tokens, where nil is ones.
+func (m *mapper[T]) backward(h, x, z, g []T, grad [][]T, logitGrads func(t tile, y []T)) {
+	n, xg := len(m.at), x
+	if g != nil {
+		xg = m.xg.Of(m.In * n)
+		par.Blocks(m.In, 16, func(_, lo, hi int) { scaleColumns(xg[lo*n:hi*n], x[lo*n:hi*n], g) })
+	}
+	m.classGrads(xg, z, g, grad, logitGrads)
 	dx := m.dx.Of(m.In * n)
 	m.featureGrads(dx, z, g)
 	m.hiddenGrads(h, dx, grad)
 }
 
 // scaleColumns sets dst to x, both of rows as long as g, times g.
-func scaleColumns[T float32 | float64](dst, x, g []T) {
+func scaleColumns[T num.Float](dst, x, g []T) {
 	n := len(g)
 	for i := 0; i < len(x); i += n {
 		vec.Mul(dst[i:i+n], x[i:i+n], g)
 	}
 }
 
-// classGrads turns the exponentials z into probabilities less the labels, and adds the
-// gradients of weights and biases.
-func (m *mapper[T]) classGrads(xg, z, g []T, grad [][]T) {
+// lessLabels subtracts the targets from the probabilities of a tile.
+func (m *mapper[T]) lessLabels(t tile, y []T) {
+	n := len(m.at)
+	if m.Smoothing > 0 {
+		vec.Affine(y, y, T(m.Smoothing/float64(m.n)), 1, 0)
+	}
+	for j, c := range m.class {
+		if r := c - t.first; r >= 0 && r < t.hi-t.lo {
+			y[r*n+j] -= T(1 - m.Smoothing)
+		}
+	}
+}
+
+// classGrads turns the exponentials z into the gradients of the logits, and adds those of
+// weights and biases.
+func (m *mapper[T]) classGrads(xg, z, g []T, grad [][]T, logitGrads func(t tile, y []T)) {
 	n := len(m.at)
 	top, bias := m.top.Of(len(m.tiles)*n), m.bias.Of(m.n)
 	par.For(len(m.tiles), func(w, i int) {
@@ -40,22 +62,21 @@ func (m *mapper[T]) classGrads(xg, z, g []T, grad [][]T) {
 		rows := t.hi - t.lo
 		y := z[t.first*n:][:rows*n]
 		scaleColumns(y, y, top[i*n:][:n])
-		if m.Smoothing > 0 {
-			vec.Affine(y, y, T(m.Smoothing/float64(m.n)), 1, 0)
-		}
-		for j, c := range m.class {
-			if r := c - t.first; r >= 0 && r < rows {
-				y[r*n+j] -= T(1 - m.Smoothing)
-			}
-		}
-		if t.seg.Bias >= 0 {
-			for r := range rows {
-				bias[t.first+r] += float64(vec.Dot(y[r*n:][:n], g))
-			}
+		logitGrads(t, y)
+		for r := 0; r < rows && t.seg.Bias >= 0; r++ {
+			bias[t.first+r] += dot(y[r*n:][:n], g)
 		}
 		dw := grad[t.seg.Weight][(t.seg.Row+t.lo)*m.In:][:rows*m.In]
 		gemm.Gemm(m.workspace(w), false, true, rows, m.In, n, y, n, xg, n, dw, m.In, true)
 	})
+}
+
+// dot returns the sum of y times g, where nil is ones.
+func dot[T num.Float](y, g []T) float64 {
+	if g == nil {
+		return vec.Sum64(y)
+	}
+	return float64(vec.Dot(y, g))
 }
 
 // featureGrads sets dx (In, tokens) to the gradient of the features.
@@ -72,7 +93,7 @@ func (m *mapper[T]) featureGrads(dx, z, g []T) {
 			gemm.Gemm(m.workspace(w), true, false, f1-f0, j1-j0, s.Classes, weight[f0:], m.In, z[first*n+j0:], n, dx[f0*n+j0:], n, k > 0)
 			first += s.Classes
 		}
-		for f := f0; f < f1; f++ {
+		for f := f0; f < f1 && g != nil; f++ {
 			row := dx[f*n+j0 : f*n+j1]
 			vec.Mul(row, row, g[j0:j1])
 		}

@@ -165,14 +165,14 @@ func (m *mapper[T]) run(in []graphop.Arg[T], at, class []int, out, gout []T, gra
 	h := m.gather()
 	x := m.features(h)
 	if grad == nil {
-		m.logits(x, nil)
+		m.logits(x, nil, keepNothing)
 		m.losses(out, false)
 		return
 	}
 	z := m.z.Of(m.n * len(at))
-	m.logits(x, z)
+	m.logits(x, z, keepExponentials)
 	m.losses(out, true)
-	m.backward(h, x, z, gout, grad)
+	m.backward(h, x, z, m.gains(gout), grad, m.lessLabels)
 }
 
 // gather returns the hidden vectors, (H, tokens).
@@ -217,32 +217,58 @@ func (m *mapper[T]) leading() int {
 func (m *mapper[T]) worker(w int) *worker[T]            { return &(*m.work.Get())[w] }
 func (m *mapper[T]) workspace(w int) *gemm.Workspace[T] { return &m.worker(w).ws }
 
-// logits computes the exponentials of the logits, with what they are less and their sum,
-// and writes them to z unless that is nil.
-func (m *mapper[T]) logits(x, z []T) {
+// keep is what logits writes to z.
+type keep int
+
+const (
+	keepNothing      keep = iota // z is nil
+	keepExponentials             // of the logits less what top has
+	keepLogits
+)
+
+// logits computes the logits of the tokens under way, the largest of each tile and the sum
+// of the exponentials less that.
+func (m *mapper[T]) logits(x, z []T, what keep) {
 	n := len(m.at)
 	top, sum, own := m.top.Of(len(m.tiles)*n), m.sum.Of(len(m.tiles)*n), m.own.Of(n)
 	total := m.totalOf(n)
 	par.For(len(m.tiles), func(w, i int) {
 		t, k := m.tiles[i], m.worker(w)
+		rows := t.hi - t.lo
 		k.part = num.Grow(k.part, span)
 		weight, bias := m.params(t)
-		k.w.Pack(false, t.hi-t.lo, m.In, weight, m.In, bias)
-		y := z
-		if y == nil {
-			k.z = num.Grow(k.z, (t.hi-t.lo)*n)
-			y = k.z
-		} else {
-			y = y[t.first*n:]
-		}
+		k.w.Pack(false, rows, m.In, weight, m.In, bias)
+		y := k.room(z, t.first*n, rows*n)
 		gemm.GemmPacked(&k.ws, &k.w, false, n, x, n, y, n, false, func(j0, j1 int) {
 			m.takeLabels(t, own, y, j0, j1)
 			if total != nil {
-				k.totals(t.hi-t.lo, y, n, total[i*n:], j0, j1)
+				k.totals(rows, y[j0:], n, total[i*n+j0:i*n+j1])
 			}
-			k.exponentials(t.hi-t.lo, y, n, top[i*n:], sum[i*n:], j0, j1)
+			e, ld := y[j0:], n
+			if what == keepLogits {
+				e, ld = k.copy(rows, e, n, j1-j0), span
+			}
+			k.exponentials(rows, e, ld, top[i*n+j0:i*n+j1], sum[i*n+j0:i*n+j1])
 		})
 	})
+}
+
+// room returns n elements of z, or of the worker's where z is nil.
+func (k *worker[T]) room(z []T, at, n int) []T {
+	if z != nil {
+		return z[at:][:n]
+	}
+	k.z = num.Grow(k.z, n)
+	return k.z
+}
+
+// copy returns a copy of the first columns of some rows, of leading dimension span.
+func (k *worker[T]) copy(rows int, y []T, ld, columns int) []T {
+	k.z = num.Grow(k.z, rows*span)
+	for r := range rows {
+		copy(k.z[r*span:][:columns], y[r*ld:])
+	}
+	return k.z
 }
 
 // totalOf returns room for the sums of the logits, nil without smoothing.
@@ -265,32 +291,32 @@ func (m *mapper[T]) params(t tile) (weight, bias []T) {
 // takeLabels keeps the logits of the labels of tokens [j0, j1) that are in a tile.
 func (m *mapper[T]) takeLabels(t tile, own, y []T, j0, j1 int) {
 	n, rows := len(m.at), t.hi-t.lo
-	for j := j0; j < j1; j++ {
+	for j := j0; j < j1 && m.class != nil; j++ {
 		if r := m.class[j] - t.first; r >= 0 && r < rows {
 			own[j] = y[r*n+j]
 		}
 	}
 }
 
-// exponentials replaces columns [j0, j1) of y, of so many rows, by the exponentials of
-// the elements less the largest, and writes that to top and their sum to sum.
-func (k *worker[T]) exponentials(rows int, y []T, ld int, top []T, sum []float64, j0, j1 int) {
-	t := top[j0:j1]
-	fill(t, lowest[T]()) // finite: a class may have a bias of -Inf
+// exponentials replaces some rows y, as long as top, by the exponentials of the elements
+// less the largest of each column, and writes that to top and their sum to sum.
+func (k *worker[T]) exponentials(rows int, y []T, ld int, top []T, sum []float64) {
+	n := len(top)
+	fill(top, lowest[T]()) // finite: a class may have a bias of -Inf
 	for r := range rows {
-		vec.Max(t, y[r*ld+j0:r*ld+j1], t)
+		vec.Max(top, y[r*ld:][:n], top)
 	}
-	k.sumRows(rows, sum[j0:j1], func(r int) []T {
-		e := y[r*ld+j0 : r*ld+j1]
-		vec.Sub(e, e, t)
+	k.sumRows(rows, sum, func(r int) []T {
+		e := y[r*ld:][:n]
+		vec.Sub(e, e, top)
 		vec.Exp(e, e)
 		return e
 	})
 }
 
-// totals writes the sums of columns [j0, j1) of y, of so many rows, to total.
-func (k *worker[T]) totals(rows int, y []T, ld int, total []float64, j0, j1 int) {
-	k.sumRows(rows, total[j0:j1], func(r int) []T { return y[r*ld+j0 : r*ld+j1] })
+// totals writes the sums of the columns of some rows, as long as total, to it.
+func (k *worker[T]) totals(rows int, y []T, ld int, total []float64) {
+	k.sumRows(rows, total, func(r int) []T { return y[r*ld:][:len(total)] })
 }
 
 // sumRows sets sum to the sum of some rows.

@@ -12,8 +12,8 @@ func TestDefaultSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cs) != 177 {
-		t.Fatalf("got %d cases, want 177", len(cs))
+	if len(cs) != 184 {
+		t.Fatalf("got %d cases, want 184", len(cs))
 	}
 	c := Cases(t, "s4d_kernel")[0]
 	if c.Name != "s4d_00_zoh_H1_N4_L8" || c.Int("L", 0) != 8 || c.String("disc") != "zoh" {
