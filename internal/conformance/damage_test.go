@@ -32,7 +32,7 @@ func examples(t *testing.T) []*golden.Case {
 		if _, ok := runners[c.Kind]; !ok {
 			continue
 		}
-		variant := c.Kind + c.String("mode") + c.String("version") + c.String("init") + c.String("desc") + c.String("form") + c.String("positions")
+		variant := c.Kind + c.String("mode") + c.String("version") + c.String("init") + c.String("desc") + c.String("form") + c.String("positions") + c.String("variant")
 		if old := smallest[variant]; old == nil || elements(c) < elements(old) {
 			smallest[variant] = c
 		}

@@ -39,33 +39,49 @@ func NewWeights[T num.Float](s Softmax, h int, read Reader[T]) (*Weights[T], err
 		return w.at[1] + i
 	}
 	for i, c := range s.Clusters {
-		n := w.at[i+1] - w.at[i]
-		if i == 0 && s.ClusterWeight == nil {
-			n += k
+		parts := []Cluster{c}
+		sizes := []int{w.at[i+1] - w.at[i]}
+		switch {
+		case i == 0 && s.ClusterWeight == nil:
+			sizes[0] += k
+		case i == 0:
+			parts, sizes = append(parts, Cluster{Weight: Rows{Node: s.ClusterWeight}, Bias: Rows{Node: s.ClusterBias}}), append(sizes, k)
 		}
-		var rows, bias []T
-		err := add(&rows, c.Weight, n, read)
-		if err == nil {
-			err = add(&bias, c.Bias, n, read)
-		}
-		if i == 0 && err == nil && s.ClusterWeight != nil {
-			if err = add(&rows, Rows{Node: s.ClusterWeight}, k, read); err == nil {
-				err = add(&bias, Rows{Node: s.ClusterBias}, k, read)
-			}
-			n += k
-		}
+		m, err := newStepMap(parts, sizes, h, read)
 		if err != nil {
 			return nil, err
-		}
-		m := stepMap[T]{logits: ops.NewLinearWeights(c.features(), n, rows, bias)}
-		if c.Proj != nil {
-			if m.proj, err = projection(c, h, read); err != nil {
-				return nil, err
-			}
 		}
 		w.maps = append(w.maps, m)
 	}
 	return w, nil
+}
+
+// newStepMap copies the parameters of a softmax over the classes of some parts, which have
+// the projection of the first.
+func newStepMap[T num.Float](parts []Cluster, sizes []int, h int, read Reader[T]) (m stepMap[T], err error) {
+	var rows, bias []T
+	classes, hasBias := 0, false
+	for i, c := range parts {
+		if err := add(&rows, c.Weight, sizes[i], read); err != nil {
+			return m, err
+		}
+		if err := add(&bias, c.Bias, sizes[i], read); err != nil {
+			return m, err
+		}
+		classes += sizes[i]
+		hasBias = hasBias || c.Bias.Node != nil
+		if len(bias) < classes { // this part has none
+			bias = append(bias, make([]T, classes-len(bias))...)
+		}
+	}
+	if !hasBias {
+		bias = nil
+	}
+	m.logits = ops.NewLinearWeights(parts[0].features(), classes, rows, bias)
+	if parts[0].Proj != nil {
+		m.proj, err = projection(parts[0], h, read)
+	}
+	return m, err
 }
 
 // add appends n rows of a node, if there is one, to dst.
