@@ -34,11 +34,12 @@ type LanguageModelConfig struct {
 	// itself.
 	Dropout float64 `json:"dropout,omitempty"`
 
-	// InitStd is the standard deviation that the table starts with, and Scale what its
-	// rows are multiplied by when they are looked up. 0 means 1 for both or, with Tie,
-	// 1/sqrt(DModel) and sqrt(DModel): features and scores begin near N(0, 1).
-	InitStd float64 `json:"init_std,omitempty"`
-	Scale   float64 `json:"scale,omitempty"`
+	// InitScale is s of the start of the table, whose rows of D features are drawn from
+	// N(0, s^2/D), and Scale is what rows are multiplied by when they are looked up. 0
+	// means sqrt(D) and 1: N(0, 1). With Tie it means 1 and sqrt(DModel): features and
+	// scores begin near N(0, 1).
+	InitScale float64 `json:"init_scale,omitempty"`
+	Scale     float64 `json:"scale,omitempty"`
 }
 
 // Validate reports the first field that is out of range.
@@ -60,11 +61,15 @@ func (c LanguageModelConfig) Validate() error {
 
 // encoder and decoder configure the parts of those names.
 func (c LanguageModelConfig) encoder() layers.Config {
-	e := layers.EmbeddingConfig{Vocab: c.Vocab, DModel: c.Stack.DModel(), Std: c.InitStd, Scale: c.Scale}
-	if root := math.Sqrt(float64(e.DModel)); c.Tie && e.Std == 0 {
+	e := layers.EmbeddingConfig{Vocab: c.Vocab, DModel: c.Stack.DModel(), Scale: c.Scale}
+	root := math.Sqrt(float64(e.DModel))
+	switch {
+	case c.InitScale != 0:
+		e.Std = c.InitScale / root
+	case c.Tie:
 		e.Std = 1 / root
 	}
-	if root := math.Sqrt(float64(e.DModel)); c.Tie && e.Scale == 0 {
+	if c.Tie && c.Scale == 0 {
 		e.Scale = root
 	}
 	return e

@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"path/filepath"
 	"reflect"
@@ -165,7 +166,7 @@ func TestTiedStart(t *testing.T) {
 	cfg.Vocab = 4000
 	for i, of := range []func(*models.LanguageModelConfig){
 		func(*models.LanguageModelConfig) {},
-		func(c *models.LanguageModelConfig) { c.InitStd, c.Scale = 0.25, 3 },
+		func(c *models.LanguageModelConfig) { c.InitScale, c.Scale = 0.5, 3 },
 		func(c *models.LanguageModelConfig) { c.Tie = false },
 	} {
 		of(&cfg)
@@ -239,5 +240,45 @@ func TestLogitsAreAskedFor(t *testing.T) {
 	check(err)
 	if gr, err := c.Build(task.Evaluation, 1, 1); err != nil || gr.Outputs[task.Logits] == nil {
 		t.Errorf("a copy has no logits, error %v", err)
+	}
+}
+
+// A run that is resumed in mid-epoch is the unbroken one, bit for bit: the states, the
+// dropouts and what is tied among it. So is one in micro-batches of streams.
+func TestLanguageModelResumes(t *testing.T) {
+	ids := make([]int, 4*4*9+1)
+	for i := range ids {
+		ids[i] = (i*i + i/5) % 7
+	}
+	ds, err := task.NewStreams(ids, 4, 4)
+	check(err)
+	mc := tied()
+	mc.Dropout, mc.Carry = 0.3, true
+	run := func(dir string, steps, micro int) (*train.Trainer, *models.LanguageModel) {
+		m := newLanguageModel(t, mc, tensor.Float32)
+		tr, err := train.New(train.Config{Steps: steps, BatchSize: 4, MicroBatch: micro, LR: 0.01, WeightDecay: 0.1, InOrder: true, CheckpointDir: dir, EvalEvery: 100}, m, ds, nil)
+		check(err)
+		return tr, m
+	}
+	for _, micro := range []int{0, 2} {
+		want, m := run("", 6, micro)
+		_, err := want.Fit(context.Background())
+		check(err)
+		dir := t.TempDir()
+		half, _ := run(dir, 4, micro)
+		_, err = half.Fit(context.Background())
+		check(err)
+		rest, got := run(dir, 6, micro)
+		c, err := train.ReadCheckpoint(filepath.Join(dir, train.LastCheckpoint))
+		check(err)
+		check(rest.Resume(c))
+		_, err = rest.Fit(context.Background())
+		check(err)
+		for i, p := range m.Params() {
+			if !slices.Equal(testutil.Floats(p.Node.Value()), testutil.Floats(got.Params()[i].Node.Value())) {
+				t.Errorf("micro-batches of %d: %s is another", micro, p.Name)
+			}
+		}
+		check(errors.Join(want.Close(), half.Close(), rest.Close()))
 	}
 }
