@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/safetensors"
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/internal/weights"
+	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/param"
 	"github.com/gorgonia-s4/s4/task"
@@ -280,5 +282,53 @@ func TestLanguageModelResumes(t *testing.T) {
 			}
 		}
 		check(errors.Join(want.Close(), half.Close(), rest.Close()))
+	}
+}
+
+// A checkpoint of another vocabulary is an error that says so, and so is a file.
+func TestAnotherVocabularyIsSaid(t *testing.T) {
+	ds, err := task.NewStreams([]int{1, 2, 3, 4, 5, 6, 0, 1, 2}, 1, 4)
+	check(err)
+	other := tied()
+	other.Vocab = 9
+	dir := t.TempDir()
+	tr, err := train.New(train.Config{Steps: 1, BatchSize: 1, LR: 0.01, CheckpointDir: dir}, newLanguageModel(t, tied(), tensor.Float32), ds, nil)
+	check(err)
+	_, err = tr.Fit(context.Background())
+	check(errors.Join(err, tr.Close()))
+	c, err := train.ReadCheckpoint(filepath.Join(dir, train.LastCheckpoint))
+	check(err)
+	if err := c.LoadModel(newLanguageModel(t, other, tensor.Float32)); err == nil || !strings.Contains(err.Error(), "it is of another model: vocab is 7 in the checkpoint, 9 here") {
+		t.Errorf("got error %v", err)
+	}
+	saved := t.TempDir()
+	check(newLanguageModel(t, tied(), tensor.Float32).Save(saved))
+	text, err := os.ReadFile(filepath.Join(saved, "config.json"))
+	check(err)
+	check(os.WriteFile(filepath.Join(saved, "config.json"), []byte(strings.Replace(string(text), `"vocab": 7`, `"vocab": 9`, 1)), 0o600))
+	if _, err := models.LoadLanguageModel(G.NewGraph(), saved); err == nil || !strings.Contains(err.Error(), "encoder.weight: want shape (9, 4), got (7, 4)") {
+		t.Errorf("got error %v", err)
+	}
+}
+
+// A sequence of one token is a sequence; a copy for another rate is tied as well.
+func TestTiedCopiesAndOneToken(t *testing.T) {
+	cfg := tied()
+	cfg.Dropout, cfg.Stack.Blocks[1].Norm = 0.2, layers.LayerNorm
+	m := newLanguageModel(t, cfg, tensor.Float32)
+	slow, err := models.Clone(m, G.NewGraph(), layers.AtRate(2))
+	check(err)
+	for name, m := range map[string]models.Model{"model": m, "copy": slow} {
+		ds, err := task.NewStreams([]int{1, 2, 3}, 1, 1)
+		check(err)
+		tr, err := train.New(train.Config{Steps: 2, BatchSize: 1, LR: 0.01}, m, ds, ds)
+		check(err)
+		if r, err := tr.Fit(context.Background()); err != nil || !(r.Best.Val.Loss > 0) {
+			t.Errorf("%s: got %+v, error %v", name, r, err)
+		}
+		check(tr.Close())
+	}
+	if !weights.Same(slow.Params()[0].Node.Value(), m.Params()[0].Node.Value()) {
+		t.Error("the table of a copy is another")
 	}
 }
