@@ -180,24 +180,42 @@ func read[M loaded, C any](l loading, k kind, dir string, make func(dt tensor.Dt
 	if err != nil {
 		return m, fmt.Errorf("%s: %w", configFile, err)
 	}
-	f, err := safetensors.ReadFile(filepath.Join(dir, tensorFile))
-	if err != nil {
-		return m, err
+	var of *weights.Match
+	err = safetensors.ReadEach(filepath.Join(dir, tensorFile), func(f *safetensors.File) error {
+		if of := f.Metadata[savedKey]; of != head.Saved && of != "" && head.Saved != "" {
+			return fmt.Errorf("%s and %s are of two models: a Save was interrupted", configFile, tensorFile)
+		}
+		if m, err = make(l.dtype(head.Dtype), cfg, layers.WithLimit(atMost(f))); err != nil {
+			return err
+		}
+		of, err = matched(f, m)
+		return inFile(err)
+	}, func(t safetensors.Tensor) error { return inFile(of.CopyOne(t)) })
+	if err == nil {
+		err = inFile(m.Settle())
 	}
-	if of := f.Metadata[savedKey]; of != head.Saved && of != "" && head.Saved != "" {
-		return m, fmt.Errorf("%s and %s are of two models: a Save was interrupted", configFile, tensorFile)
+	return m, err
+}
+
+// inFile says that an error is of the tensors.
+func inFile(err error) error {
+	if err == nil {
+		return nil
 	}
-	if m, err = make(l.dtype(head.Dtype), cfg, layers.WithLimit(atMost(f))); err != nil {
-		return m, err
-	}
+	return fmt.Errorf("%s: %w", tensorFile, err)
+}
+
+// matched compares the tensors of a file with those of a model.
+func matched(f *safetensors.File, m loaded) (*weights.Match, error) {
 	vars, err := m.vars()
 	if err != nil {
-		return m, err
+		return nil, err
 	}
-	if err := weights.LoadAndSettle(f.Tensors, vars, m.Settle); err != nil {
-		return m, fmt.Errorf("%s: %w", tensorFile, err)
+	of, err := weights.Compare(f.Tensors, vars)
+	if err != nil {
+		return nil, err
 	}
-	return m, nil
+	return of, of.Err()
 }
 
 // atMost bounds the number of elements of a model whose tensors a file has. It is well

@@ -15,23 +15,67 @@ import (
 // ReadFile reads the safetensors file path. See Decode for what is refused;
 // errors name the file.
 func ReadFile(path string) (*File, error) {
-	r, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("safetensors: %w", err)
+	var f *File
+	err := opened(path, func(r *reader) (err error) {
+		f, err = r.file()
+		return err
+	})
+	return f, err
+}
+
+// ReadEach reads the file path as ReadFile does, but one tensor at a time. First it
+// calls begin with all of them, whose Data are empty slices of the type that they have,
+// and then each with every tensor, in the order of the file. An error of either ends it
+// and is returned as it is.
+func ReadEach(path string, begin func(*File) error, each func(Tensor) error) error {
+	var own error
+	err := opened(path, func(r *reader) error {
+		f, err := r.outline()
+		if err != nil {
+			return err
+		}
+		if own = begin(f); own != nil {
+			return own
+		}
+		for i := range f.Tensors {
+			t, err := r.next(i)
+			if err != nil {
+				return err
+			}
+			if own = each(t); own != nil {
+				return own
+			}
+		}
+		return nil
+	})
+	if own != nil {
+		return own
 	}
-	defer r.Close()
-	info, err := r.Stat()
+	return err
+}
+
+// opened calls f with a reader of the file path, and names it in the error.
+func opened(path string, f func(*reader) error) error {
+	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("safetensors: %w", err)
+		return fmt.Errorf("safetensors: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("safetensors: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("safetensors: %s: not a regular file", path)
+		return fmt.Errorf("safetensors: %s: not a regular file", path)
 	}
-	f, err := decode(r, info.Size())
+	r, err := newReader(file, info.Size())
+	if err == nil {
+		err = f(r)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("safetensors: %s: %w", path, err)
+		return fmt.Errorf("safetensors: %s: %w", path, err)
 	}
-	return f, nil
+	return nil
 }
 
 // Decode reads a safetensors file of size bytes from r.
@@ -43,15 +87,26 @@ func ReadFile(path string) (*File, error) {
 // or leave bytes unused. Apart from the header it allocates at most the size of
 // the file, or twice that of F16 and BF16, and only after these checks.
 func Decode(r io.Reader, size int64) (*File, error) {
-	f, err := decode(r, size)
-	if err != nil {
-		return nil, fmt.Errorf("safetensors: %w", err)
+	d, err := newReader(r, size)
+	if err == nil {
+		var f *File
+		if f, err = d.file(); err == nil {
+			return f, nil
+		}
 	}
-	return f, nil
+	return nil, fmt.Errorf("safetensors: %w", err)
 }
 
-// decode is Decode without the name of the package in its errors.
-func decode(r io.Reader, size int64) (*File, error) {
+// reader reads the tensors of a file, whose header it has read and checked.
+type reader struct {
+	entries  []entry // in the order of their bytes
+	metadata map[string]string
+	r        *bufio.Reader
+	buf      []byte
+}
+
+// newReader reads the header of a file of size bytes.
+func newReader(r io.Reader, size int64) (*reader, error) {
 	header, err := readHeader(r, size)
 	if err != nil {
 		return nil, err
@@ -66,18 +121,42 @@ func decode(r io.Reader, size int64) (*File, error) {
 	if err := checkRanges(entries, size-8-int64(len(header))); err != nil {
 		return nil, err
 	}
+	return &reader{entries, metadata, bufio.NewReaderSize(r, chunk), make([]byte, chunk)}, nil
+}
 
-	f := &File{Tensors: make([]Tensor, len(entries)), Metadata: metadata}
-	br := bufio.NewReaderSize(r, chunk)
-	buf := make([]byte, chunk)
-	for i, e := range entries {
-		data, err := e.dtype.read(br, buf, e.elements())
-		if err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", e.name, ending.Unexpected(err))
+// file reads all tensors.
+func (r *reader) file() (*File, error) {
+	f := &File{Tensors: make([]Tensor, len(r.entries)), Metadata: r.metadata}
+	for i := range f.Tensors {
+		var err error
+		if f.Tensors[i], err = r.next(i); err != nil {
+			return nil, err
 		}
-		f.Tensors[i] = Tensor{Name: e.name, Shape: e.shape, Data: data}
 	}
 	return f, nil
+}
+
+// outline returns the file with tensors that have no elements yet.
+func (r *reader) outline() (*File, error) {
+	f := &File{Tensors: make([]Tensor, len(r.entries)), Metadata: r.metadata}
+	for i, e := range r.entries {
+		none, err := e.dtype.read(r.r, r.buf, 0)
+		if err != nil {
+			return nil, err
+		}
+		f.Tensors[i] = Tensor{Name: e.name, Shape: e.shape, Data: none}
+	}
+	return f, nil
+}
+
+// next reads the i-th tensor, the one behind that of the last call.
+func (r *reader) next(i int) (Tensor, error) {
+	e := &r.entries[i]
+	data, err := e.dtype.read(r.r, r.buf, e.elements())
+	if err != nil {
+		return Tensor{}, fmt.Errorf("tensor %q: %w", e.name, ending.Unexpected(err))
+	}
+	return Tensor{Name: e.name, Shape: e.shape, Data: data}, nil
 }
 
 // readHeader returns the header of a file of size bytes.

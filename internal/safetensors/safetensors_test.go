@@ -436,3 +436,53 @@ func ExampleEncode() {
 	fmt.Printf("%d bytes of header, then %q...\n", b.Bytes()[0], b.Bytes()[8:14])
 	// Output: 56 bytes of header, then "{\"D\":{"...
 }
+
+// Tensor by tensor a file is what it is as a whole; errors of the caller come back as
+// they are, and those of the file name it.
+func TestReadEach(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	want := sample()
+	if err := WriteFile(path, want); err != nil {
+		t.Fatal(err)
+	}
+	all, err := ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := false
+	var got []Tensor
+	err = ReadEach(path, func(f *File) error {
+		begun = true
+		for i, o := range f.Tensors {
+			if o.Name != all.Tensors[i].Name || reflect.TypeOf(o.Data) != reflect.TypeOf(all.Tensors[i].Data) || reflect.ValueOf(o.Data).Len() != 0 || !slices.Equal(o.Shape, all.Tensors[i].Shape) {
+				t.Errorf("got %+v of %+v", o, all.Tensors[i])
+			}
+		}
+		if !reflect.DeepEqual(f.Metadata, all.Metadata) {
+			t.Errorf("got %v", f.Metadata)
+		}
+		return nil
+	}, func(t Tensor) error { got = append(got, t); return nil })
+	if err != nil || !begun || !reflect.DeepEqual(got, all.Tensors) {
+		t.Errorf("got %+v, error %v, want %+v", got, err, all.Tensors)
+	}
+	own := errors.New("enough")
+	for range 2 {
+		if err := ReadEach(path, func(*File) error { return own }, nil); err != own {
+			t.Errorf("got error %v", err)
+		}
+		if err := ReadEach(path, func(*File) error { return nil }, func(Tensor) error { return own }); err != own {
+			t.Errorf("got error %v", err)
+		}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b[:len(b)-1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := ReadEach(path, func(*File) error { return nil }, func(Tensor) error { return nil }); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("got error %v", err)
+	}
+}

@@ -238,6 +238,20 @@ func (m *Match) Copy() error {
 	return nil
 }
 
+// CopyOne copies one tensor of a file that has been compared without its elements, all
+// of which are then copied by themselves: an error leaves the values as they are by then.
+func (m *Match) CopyOne(t safetensors.Tensor) error {
+	i := slices.IndexFunc(m.pairs, func(p pair) bool { return p.from.Name == t.Name })
+	if i < 0 {
+		return nil
+	}
+	if err := check(t, m.pairs[i].to); err != nil {
+		return err
+	}
+	assign(m.pairs[i].to, t.Data)
+	return nil
+}
+
 // whyNeeded says why a tensor cannot be left as it is while others are replaced.
 func whyNeeded(name string) string {
 	if layer, ok := strings.CutSuffix(name, tunedLength); ok {
