@@ -149,7 +149,7 @@ func (e *Engine) Submit(ctx context.Context, q Request) (*Stream, error) {
 	}
 	s := newStream(ctx, e, r)
 	if err := e.enter(s); err != nil {
-		s.release()
+		s.cancel(nil)
 		return nil, err
 	}
 	return s, nil
@@ -180,9 +180,8 @@ func (e *Engine) enter(s *Stream) error {
 	if err := e.admitsLocked(); err != nil {
 		return err
 	}
-	if cancelled(s.ctx) { // leave may have been here
-		return fmt.Errorf("generate: Engine: %w", context.Cause(s.ctx))
-	}
+	e.leaving.Add(1)
+	s.watch = context.AfterFunc(s.ctx, func() { e.leave(s) })
 	e.stats.Requests++
 	e.live[s] = true
 	e.queue = append(e.queue, s)

@@ -13,15 +13,16 @@ import (
 type memory[T num.Float] struct {
 	x      []T            // (vocab) scores after biases and penalties
 	w      []T            // (vocab) e to the scores less the highest
-	peaks  []T            // the highest score of each span
+	peaks  []T            // the highest score of each comb
 	ranked []T            // the same, partly sorted
-	stay   []candidate[T] // tokens that may be among those that stay, by id
-	sorted []candidate[T] // the same, partly sorted
+	stay   []candidate[T] // tokens that may be among those that stay
+	masses []float64      // the sum of the weights of each bucket
 }
 
-// span is the number of scores of which the highest is known: to find the highest k of
-// all, those of spans are enough whose highest is among the highest k of spans.
-const span = 32
+// teeth is the number of scores of which the highest is known, those of a comb: n combs
+// have the scores i, i+n, i+2n, ... To find the highest k of all, those of combs are
+// enough whose highest is among the highest k of combs.
+const teeth = 32
 
 // candidate is a token and its score.
 type candidate[T num.Float] struct {
@@ -42,26 +43,32 @@ func (a candidate[T]) compare(b candidate[T]) int {
 
 // highest returns the highest of scores, and fills peaks. A NaN is passed over.
 func (m *memory[T]) highest(x []T) T {
-	m.peaks = num.Grow(m.peaks, (len(x)+span-1)/span)
-	lowest := T(math.Inf(-1))
-	top := lowest
+	n := (len(x) + teeth - 1) / teeth
+	m.peaks = num.Grow(m.peaks, n)
 	for i := range m.peaks {
-		peak := lowest
-		for _, v := range x[i*span : min(len(x), (i+1)*span)] {
-			if v > peak {
-				peak = v
-			}
-		}
-		m.peaks[i] = peak
-		top = max(top, peak)
+		m.peaks[i] = T(math.Inf(-1))
 	}
-	return top
+	for ; len(x) > 0; x = x[min(n, len(x)):] {
+		p := m.peaks[:min(n, len(x))]
+		vec.Max(p, x[:len(p)], p)
+	}
+	return slices.Max(m.peaks)
 }
 
 // first returns the first token whose score is the highest.
 func (m *memory[T]) first(x []T, highest T) int {
-	lo := slices.Index(m.peaks, highest) * span
-	return lo + slices.Index(x[lo:], highest)
+	id := len(x)
+	for i, peak := range m.peaks {
+		if peak != highest {
+			continue
+		}
+		for ; i < id; i += len(m.peaks) {
+			if x[i] == highest {
+				id = i
+			}
+		}
+	}
+	return id
 }
 
 // exp sets w to e to the power of the scores, less the highest, over a temperature,
@@ -95,17 +102,16 @@ func (m *memory[T]) bound(k int) (T, bool) {
 	return kth(m.ranked, k), true
 }
 
-// collect sets stay to the tokens whose score is at least a bound, in all spans whose
-// peak is.
+// collect sets stay to the tokens whose score is at least a bound.
 func (m *memory[T]) collect(x []T, bound T) {
 	m.stay = m.stay[:0]
 	for i, peak := range m.peaks {
 		if peak < bound {
 			continue
 		}
-		for id := i * span; id < min(len(x), (i+1)*span); id++ {
-			if x[id] >= bound {
-				m.stay = append(m.stay, candidate[T]{x[id], int32(id)})
+		for ; i < len(x); i += len(m.peaks) {
+			if x[i] >= bound {
+				m.stay = append(m.stay, candidate[T]{x[i], int32(i)})
 			}
 		}
 	}
@@ -119,36 +125,26 @@ func (m *memory[T]) collectAll(x []T) {
 	}
 }
 
-// collectWeights sets stay to the tokens whose weight is at least least.
-func (m *memory[T]) collectWeights(x []T, least T) {
-	m.stay = m.stay[:0]
-	for id, w := range m.w {
-		if w >= least {
-			m.stay = append(m.stay, candidate[T]{x[id], int32(id)})
-		}
-	}
-}
-
-// likeliest returns the n likeliest tokens, the likeliest first. The peaks are of x.
-func (m *memory[T]) likeliest(x []T, n int, shift float64) []TokenLogProb {
-	m.highestOf(x, n)
-	m.sorted = append(m.sorted[:0], m.stay...)
-	partition(m.sorted, n)
-	slices.SortFunc(m.sorted[:n], candidate[T].compare)
-	top := make([]TokenLogProb, n)
-	for i, c := range m.sorted[:n] {
-		top[i] = TokenLogProb{int(c.id), float64(c.x) - shift}
-	}
-	return top
-}
-
-// highestOf sets stay to few tokens among which the highest k are.
+// highestOf sets stay to the tokens of the highest k scores, in any order.
 func (m *memory[T]) highestOf(x []T, k int) {
 	if bound, ok := m.bound(k); ok {
 		m.collect(x, bound)
 	} else {
 		m.collectAll(x)
 	}
+	partition(m.stay, k)
+	m.stay = m.stay[:k]
+}
+
+// likeliest returns the n likeliest tokens, the likeliest first. The peaks are of x.
+func (m *memory[T]) likeliest(x []T, n int, shift float64) []TokenLogProb {
+	m.highestOf(x, n)
+	slices.SortFunc(m.stay, candidate[T].compare)
+	top := make([]TokenLogProb, n)
+	for i, c := range m.stay {
+		top[i] = TokenLogProb{int(c.id), float64(c.x) - shift}
+	}
+	return top
 }
 
 // draw draws a token by weights w of scores y, whose sum is z, with a random number u
@@ -159,29 +155,18 @@ func (m *memory[T]) draw(o *Options, y []T, z, u float64) int {
 	switch {
 	case byRank:
 		m.highestOf(y, o.TopK)
+		if byMass {
+			last := m.nucleus(m.stay, o.TopP*m.mass())
+			m.stay = slices.DeleteFunc(m.stay, last.before)
+		}
+		m.stay = slices.DeleteFunc(m.stay, func(c candidate[T]) bool { return m.w[c.id] < least })
+		return m.drawStaying(u)
 	case byMass:
-		// What is below this is less than 1 - p of the mass even if all others are, so
-		// that those above it are enough. The half is for rounding.
-		m.collectWeights(y, max(least, T((1-o.TopP)*z/float64(len(y))/2)))
+		return m.drawTo(y, m.nucleusOfAll(y, o.TopP*z), least, u)
 	case least > 0:
-		m.collectWeights(y, least)
-		return m.drawStaying(m.sumStaying(), u)
-	default:
-		return m.drawAny(z, u)
+		return m.drawTo(y, candidate[T]{T(math.Inf(-1)), math.MaxInt32}, least, u)
 	}
-	m.sorted = append(m.sorted[:0], m.stay...)
-	last, sorted := candidate[T]{}, m.sorted
-	if byRank {
-		partition(sorted, o.TopK)
-		sorted = sorted[:o.TopK]
-		last = lowest(sorted)
-		z = m.massOf(sorted)
-	}
-	if byMass {
-		last = m.nucleus(sorted, o.TopP*z)
-	}
-	m.keep(last, least)
-	return m.drawStaying(m.sumStaying(), u)
+	return m.drawAny(z, u)
 }
 
 // massOf is the sum of the weights of candidates.
@@ -193,29 +178,86 @@ func (m *memory[T]) massOf(of []candidate[T]) float64 {
 	return z
 }
 
-// sumStaying is the sum of the weights of those that stay.
-func (m *memory[T]) sumStaying() float64 { return m.massOf(m.stay) }
+// mass is the sum of the weights of those that stay.
+func (m *memory[T]) mass() float64 { return m.massOf(m.stay) }
 
-// keep lets those stay that do not come behind the last, and whose weight is at least
-// least. There always is one: the likeliest has weight 1.
-func (m *memory[T]) keep(last candidate[T], least T) {
-	m.stay = slices.DeleteFunc(m.stay, func(c candidate[T]) bool { return last.before(c) || m.w[c.id] < least })
-}
-
-// drawStaying draws a token of those that stay, whose weights sum to z.
-func (m *memory[T]) drawStaying(z, u float64) int {
-	left := u * z
-	likeliest := 0
+// drawStaying draws a token of those that stay.
+func (m *memory[T]) drawStaying(u float64) int {
+	slices.SortFunc(m.stay, func(a, b candidate[T]) int { return cmp.Compare(a.id, b.id) })
+	left, id := u*m.mass(), 0
 	for _, c := range m.stay {
 		w := float64(m.w[c.id])
 		if w > 0 {
-			likeliest = int(c.id)
+			id = int(c.id) // the last that can be, where rounding leaves something
 		}
 		if left -= w; left < 0 {
-			return int(c.id)
+			break
 		}
 	}
-	return likeliest // rounding: the last that can be
+	return id
+}
+
+// drawTo draws a token of those that do not come behind the last, and whose weight is at
+// least least. There always is one: the likeliest has weight 1.
+func (m *memory[T]) drawTo(y []T, last candidate[T], least T, u float64) int {
+	z := 0.0
+	for i, v := range y {
+		if w := m.w[i]; w >= least && (v > last.x || v == last.x && int32(i) <= last.id) {
+			z += float64(w)
+		}
+	}
+	left, id := u*z, 0
+	for i, v := range y {
+		if w := m.w[i]; w >= least && (v > last.x || v == last.x && int32(i) <= last.id) {
+			if w > 0 {
+				id = i
+			}
+			if left -= float64(w); left < 0 {
+				break
+			}
+		}
+	}
+	return id
+}
+
+// nucleusOfAll is nucleus for all tokens, of which weights are summed in buckets first:
+// only those of one bucket have to be compared with each other.
+func (m *memory[T]) nucleusOfAll(y []T, mass float64) candidate[T] {
+	if m.masses == nil {
+		m.masses = make([]float64, buckets)
+	}
+	clear(m.masses)
+	for _, w := range m.w {
+		m.masses[bucketOf(w)] += float64(w)
+	}
+	at, last := 0, 0
+	for i, z := range m.masses {
+		if z > 0 {
+			last = i
+		}
+	}
+	for at < last && m.masses[at] < mass {
+		mass -= m.masses[at]
+		at++
+	}
+	m.stay = m.stay[:0]
+	for id, w := range m.w {
+		if bucketOf(w) == at {
+			m.stay = append(m.stay, candidate[T]{y[id], int32(id)})
+		}
+	}
+	return m.nucleus(m.stay, mass)
+}
+
+// buckets is the number of buckets of weights: 32 for each power of 2 down to 2^-63,
+// the last of which has what is below it, too.
+const buckets = 2048
+
+// bucketOf returns the bucket of a weight in [0, 1]. That of a higher one is not behind
+// it.
+func bucketOf[T num.Float](w T) int {
+	const one, shift = 0x3f800000, 18 // the bits of 1, and of those that a bucket has
+	return min(int(one-math.Float32bits(float32(w)))>>shift, buckets-1)
 }
 
 // drawAny draws a token of all, whose weights sum to z.

@@ -30,8 +30,6 @@ func newStream(ctx context.Context, e *Engine, r *row) *Stream {
 	s := &Stream{row: r, buffer: e.cfg.Buffer, more: make(chan struct{}, 1), done: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.engine, r.stream, r.emit = e, s, s.put
-	e.leaving.Add(1)
-	s.watch = context.AfterFunc(s.ctx, func() { e.leave(s) })
 	return s
 }
 
