@@ -43,10 +43,10 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, kind string, m
 		return nil, nil, tooLong(most)
 	}
 	var held int64
-	release = func() { s.bodies.held.Add(-held) }
+	letGo := func() { s.bodies.held.Add(-held) }
 	defer func() {
 		if err != nil {
-			release()
+			letGo()
 		}
 	}()
 	for {
@@ -64,7 +64,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, kind string, m
 			return nil, nil, tooLong(most)
 		}
 		if err == io.EOF {
-			return body, release, http.NewResponseController(w).SetReadDeadline(time.Time{})
+			return body, letGo, http.NewResponseController(w).SetReadDeadline(time.Time{})
 		}
 		if err != nil {
 			return nil, nil, brokenBody(err)

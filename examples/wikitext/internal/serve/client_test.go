@@ -13,7 +13,7 @@ import (
 
 // publicClient is a client of the protocol that others have made.
 func (r *running) publicClient(opts ...option.RequestOption) openai.Client {
-	return openai.NewClient(append([]option.RequestOption{option.WithBaseURL(r.url + "/v1/"), option.WithAPIKey("k"), option.WithHTTPClient(http.DefaultClient)}, opts...)...)
+	return openai.NewClient(append([]option.RequestOption{option.WithBaseURL(r.url + "/v1/"), option.WithAPIKey("k"), option.WithHTTPClient(http.DefaultClient), option.WithMaxRetries(0)}, opts...)...)
 }
 
 // params asks for n tokens behind a prompt.
@@ -145,6 +145,7 @@ func TestPublicClientSeesErrorsAndModels(t *testing.T) {
 		t.Errorf("another model: got %v", err)
 	}
 	st := c.Completions.NewStreaming(ctx, bad)
+	defer st.Close()
 	if st.Next() || !errors.As(st.Err(), &e) || e.StatusCode != 400 {
 		t.Errorf("top_p 1.5, streamed: got %v", st.Err())
 	}

@@ -36,7 +36,8 @@ type Config struct {
 	WriteTimeout   time.Duration // ... and to take what has been written (30 s)
 	IdleTimeout    time.Duration // between two requests of a connection (60 s)
 	RequestTimeout time.Duration // for a text to be written (10 min)
-	Grace          time.Duration // for texts to be ended once the server goes down (30 s)
+	Notice         time.Duration // for which a server that goes down still answers that it does (0)
+	Grace          time.Duration // for texts to be ended behind that (30 s)
 
 	Log *slog.Logger // nil: nothing is logged
 }
@@ -84,7 +85,7 @@ func (c Config) Validate() error {
 		{"MaxChoices", int64(c.MaxChoices)}, {"MaxSessions", int64(c.MaxSessions)}, {"MaxSessionBytes", c.MaxSessionBytes},
 		{"MaxState", int64(c.MaxState)}, {"SessionAge", int64(c.SessionAge)}, {"HeaderTimeout", int64(c.HeaderTimeout)},
 		{"BodyTimeout", int64(c.BodyTimeout)}, {"WriteTimeout", int64(c.WriteTimeout)}, {"IdleTimeout", int64(c.IdleTimeout)},
-		{"RequestTimeout", int64(c.RequestTimeout)}, {"Grace", int64(c.Grace)},
+		{"RequestTimeout", int64(c.RequestTimeout)}, {"Notice", int64(c.Notice)}, {"Grace", int64(c.Grace)},
 	} {
 		if f.v < 0 {
 			return fmt.Errorf("serve: Config: want %s >= 0, got %d", f.name, f.v)

@@ -143,6 +143,8 @@ func endFailure(ctx context.Context, err error) *failure {
 		return goingDown()
 	case errors.Is(err, generate.ErrSlow):
 		return refused(http.StatusServiceUnavailable, "slow_reader", "what has been written was not read")
+	case cause != nil:
+		return &failure{status: statusLeft, text: "the client has left"}
 	case err == nil:
 		return refused(http.StatusServiceUnavailable, "cancelled", "the request was cancelled")
 	}

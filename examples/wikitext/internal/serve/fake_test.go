@@ -52,9 +52,9 @@ type actor struct {
 	rows   int // at once; more are refused
 	script func(ctx context.Context, r generate.Request, emit func(text string) bool) error
 
-	now, most, all atomic.Int64
-	mu             sync.Mutex
-	asked          []generate.Request
+	now, all atomic.Int64
+	mu       sync.Mutex
+	asked    []generate.Request
 }
 
 // requests are those that were asked for so far.
@@ -106,9 +106,6 @@ func (a *actor) submit(ctx context.Context, r generate.Request) (stream, error) 
 		return nil, fmt.Errorf("actor: %w", generate.ErrBusy)
 	}
 	a.all.Add(1)
-	for n := a.now.Load(); n > a.most.Load(); {
-		a.most.Store(n)
-	}
 	a.mu.Lock()
 	a.asked = append(a.asked, r)
 	a.mu.Unlock()

@@ -3,13 +3,15 @@ package serve
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // limited is a listener with a bounded number of open connections. What comes beyond
 // them waits in the system's queue.
 type limited struct {
 	net.Listener
-	rooms chan struct{} // one for each open connection
+	rooms chan struct{} // one for each connection, and for the next
+	count atomic.Int64  // of connections
 	ended chan struct{}
 	end   func()
 }
@@ -17,11 +19,11 @@ type limited struct {
 // limit bounds the connections of a listener.
 func limit(l net.Listener, n int) *limited {
 	ended := make(chan struct{})
-	return &limited{l, make(chan struct{}, n), ended, sync.OnceFunc(func() { close(ended) })}
+	return &limited{Listener: l, rooms: make(chan struct{}, n), ended: ended, end: sync.OnceFunc(func() { close(ended) })}
 }
 
 // open is the number of connections.
-func (l *limited) open() int { return len(l.rooms) }
+func (l *limited) open() int { return int(l.count.Load()) }
 
 // crowded says whether few connections are left, so that one that has nothing to ask
 // should not be kept.
@@ -39,7 +41,11 @@ func (l *limited) Accept() (net.Conn, error) {
 		<-l.rooms
 		return nil, err
 	}
-	return &counted{Conn: c, leave: sync.OnceFunc(func() { <-l.rooms })}, nil
+	l.count.Add(1)
+	return &counted{Conn: c, leave: sync.OnceFunc(func() {
+		l.count.Add(-1)
+		<-l.rooms
+	})}, nil
 }
 
 // Close ends the listener, and an Accept that waits for room.

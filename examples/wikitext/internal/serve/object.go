@@ -3,6 +3,7 @@ package serve
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -182,14 +183,14 @@ func whole(raw []byte) (int64, error) {
 	if i, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
 		return i, nil
 	}
-	var f float64
+	var f *float64 // nil after null
 	if err := json.Unmarshal(raw, &f); err != nil {
 		return 0, err
 	}
-	if f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-		return 0, fmt.Errorf("want an integer, got %v", f)
+	if f == nil || *f != math.Trunc(*f) || math.Abs(*f) > 1<<53 {
+		return 0, errors.New("want an integer")
 	}
-	return int64(f), nil
+	return int64(*f), nil
 }
 
 // kindOf says for errors what stands somewhere: a number as it is, of all else only

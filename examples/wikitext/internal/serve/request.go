@@ -204,6 +204,10 @@ func (c *completion) readBias(o *object, vocab int) {
 	if in.err == nil && len(in.fields) > maxBiases {
 		in.err = wrong("logit_bias", "logit_bias: want at most %d entries, got %d", maxBiases, len(in.fields))
 	}
+	if in.err != nil {
+		o.err = in.err
+		return
+	}
 	c.bias = map[int]float64{}
 	for name := range in.fields {
 		id, err := strconv.Atoi(name)
@@ -215,9 +219,7 @@ func (c *completion) readBias(o *object, vocab int) {
 		in.number(name, "in [-100, 100]", within(-100, 100), &v)
 		c.bias[id] = v
 	}
-	if o.err == nil {
-		o.err = in.end()
-	}
+	o.err = in.end()
 }
 
 // readStreamOptions reads the field stream_options.

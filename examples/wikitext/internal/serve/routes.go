@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -81,11 +80,12 @@ func (s *Server) route(pattern string, by map[string]handler) http.Handler {
 // failed tells a client of an error, if it is there and has been told nothing else.
 func (s *Server) failed(w *response, r *http.Request, err error) {
 	var f *failure
-	if r.Context().Err() != nil && !errors.Is(context.Cause(r.Context()), errDown) {
+	told := errors.As(err, &f)
+	if !told && (w.status != 0 || r.Context().Err() != nil) || told && f.status == statusLeft {
 		w.left = true // nobody is there
 		return
 	}
-	if !errors.As(err, &f) {
+	if !told {
 		s.cfg.Log.Error("failed", "id", requestID(w), "error", err)
 		f = refused(http.StatusInternalServerError, "internal_error", "the server failed")
 	}

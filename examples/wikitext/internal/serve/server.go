@@ -55,9 +55,10 @@ func newServer(e engine, t generate.Tokenizer, cfg Config) (*Server, error) {
 // and headers.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Serve answers requests until the context ends. Then no new ones are taken, texts that
-// are being written have Config.Grace to come to their end, and what is left is cut off
-// with an error. The listener is closed. After a clean end, cut off or not, the error is
+// Serve answers requests until the context ends. Then no new texts are begun; for
+// Config.Notice those who ask are told so, /healthz included, behind that the listener is
+// closed; texts that are being written have Config.Grace to come to their end, and what is
+// left is cut off with an error. After a clean end, cut off or not, the error is
 // nil. A server serves once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	ll := limit(l, s.cfg.MaxConnections)
@@ -103,6 +104,7 @@ const (
 // drain ends a server that is serving.
 func (s *Server) drain(h *http.Server, cut context.CancelCauseFunc) {
 	s.down.Store(true)
+	time.Sleep(s.cfg.Notice)
 	begun := time.Now()
 	s.cfg.Log.Info("going down", "requests", s.active.Load())
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Grace+afterwards)
