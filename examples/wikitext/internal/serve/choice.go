@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/gorgonia-s4/s4/examples/wikitext/internal/serve/internal/generate"
+	"github.com/gorgonia-s4/s4/generate"
 )
 
 // answer is a response, or a part of one that is streamed.

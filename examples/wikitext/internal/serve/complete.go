@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gorgonia-s4/s4/examples/wikitext/internal/serve/internal/generate"
+	"github.com/gorgonia-s4/s4/generate"
 	"github.com/gorgonia-s4/s4/layers"
 )
 
@@ -83,7 +83,7 @@ func (s *Server) requests(c *completion) ([]generate.Request, error) {
 			o := generate.Options{
 				MaxTokens: c.maxTokens, Temperature: c.temperature, TopK: c.topK, TopP: c.topP, MinP: c.minP, RepetitionPenalty: c.repetition,
 				PresencePenalty: c.presence, FrequencyPenalty: c.frequency, LogitBias: c.bias,
-				Stop: c.stop, Seed: c.seedOf(len(rs), anySeed), LogProbs: max(c.logProbs, 0),
+				Stop: c.stop, IgnoreEOS: c.ignoreEOS, Seed: c.seedOf(len(rs), anySeed), LogProbs: max(c.logProbs, 0),
 			}
 			rs = append(rs, generate.Request{Prompt: ids, State: from, Options: o, KeepState: c.keep})
 		}

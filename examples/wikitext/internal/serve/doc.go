@@ -19,9 +19,9 @@
 // temperature, top_p, n, best_of, stream, stream_options.include_usage, logprobs,
 // echo, stop, presence_penalty, frequency_penalty, logit_bias, seed and user, with the
 // defaults of the protocol; model may be left out. Beyond the protocol there are top_k,
-// min_p, repetition_penalty and session. A field with another name is an error, and so
-// are suffix, and logprobs of a prompt that is echoed. An empty prompt is the beginning
-// of a text. Several prompts, and n of each, are several rows of the engine, which steps
+// min_p, repetition_penalty, ignore_eos (the end of a line or a text is a token like
+// others) and session. A field with another name is an error, and so are suffix, and
+// logprobs of a prompt that is echoed. An empty prompt is the beginning of a text. Several prompts, and n of each, are several rows of the engine, which steps
 // them together with those of other requests; the seed of each is that of the request
 // plus its index.
 //

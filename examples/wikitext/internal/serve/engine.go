@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"sync"
 
-	"github.com/gorgonia-s4/s4/examples/wikitext/internal/serve/internal/generate"
+	"github.com/gorgonia-s4/s4/generate"
 	"github.com/gorgonia-s4/s4/layers"
 )
 

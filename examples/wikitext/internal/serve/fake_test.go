@@ -17,7 +17,7 @@ import (
 	"go.uber.org/goleak"
 	"gorgonia.org/tensor"
 
-	"github.com/gorgonia-s4/s4/examples/wikitext/internal/serve/internal/generate"
+	"github.com/gorgonia-s4/s4/generate"
 	"github.com/gorgonia-s4/s4/layers"
 )
 

@@ -71,8 +71,7 @@ var (
 	tokensDesc    = gauge("s4_engine_tokens_total", "Tokens that have been written.")
 	promptDesc    = gauge("s4_engine_prompt_tokens_total", "Tokens of prompts that have been read.")
 	endsDesc      = gauge("s4_engine_requests_total", "Texts, by how they came to their end; busy were never begun.", "end")
-	stepDesc      = gauge("s4_engine_step_duration_seconds", "Of one step of all rows.")
-	stepRowsDesc  = gauge("s4_engine_step_rows_total", "Rows of all steps: with their number, the mean size of a batch.")
+	stepDesc      = gauge("s4_engine_step_duration_seconds", "Of one step of all rows: with s4_engine_tokens_total, how many are stepped together.")
 	sessionsDesc  = gauge("s4_sessions", "Sessions that are kept.")
 	sessBytesDesc = gauge("s4_session_bytes", "Bytes of their states.")
 	droppedDesc   = gauge("s4_sessions_dropped_total", "Sessions that were forgotten with time or for want of room.")
@@ -104,7 +103,6 @@ func (g gauges) Collect(to chan<- prometheus.Metric) {
 	value(endsDesc, adds, float64(e.Cancelled), "cancelled")
 	value(endsDesc, adds, float64(e.Failed), "failed")
 	value(endsDesc, adds, float64(e.Busy), "busy")
-	value(stepRowsDesc, adds, float64(e.StepRows))
 	buckets, below := map[float64]uint64{}, uint64(0)
 	for i, b := range e.StepTime.Bounds {
 		below += e.StepTime.Counts[i]

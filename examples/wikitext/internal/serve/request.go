@@ -40,6 +40,7 @@ type completion struct {
 	presence    float64
 	frequency   float64
 	bias        map[int]float64
+	ignoreEOS   bool
 	from        string // the session to go on from
 	keep        bool   // a session of what was written
 }
@@ -61,6 +62,7 @@ func readCompletion(body []byte, b bounds) (*completion, *failure) {
 	o.integer("logprobs", 0, min(maxRanked, b.vocab), &c.logProbs)
 	o.boolean("echo", &c.echo)
 	c.readStop(o)
+	o.boolean("ignore_eos", &c.ignoreEOS)
 	c.readSampling(o, b)
 	c.readBias(o, b.vocab)
 	var user, suffix string

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gorgonia-s4/s4/examples/wikitext/internal/serve/internal/generate"
+	"github.com/gorgonia-s4/s4/generate"
 )
 
 // Server answers requests with what an engine writes.

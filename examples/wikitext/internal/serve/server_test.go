@@ -17,7 +17,7 @@ import (
 
 	"github.com/openai/openai-go"
 
-	"github.com/gorgonia-s4/s4/examples/wikitext/internal/serve/internal/generate"
+	"github.com/gorgonia-s4/s4/generate"
 )
 
 // patience is how long a test waits for what must come to pass.
