@@ -61,6 +61,12 @@ func newLayer(cfg any) (layers.Layer, error) {
 		return layers.NewNorm(g, dt, *c)
 	case *layers.EmbeddingConfig:
 		return layers.NewEmbedding(g, dt, *c)
+	case *layers.SoftmaxConfig:
+		return layers.NewSoftmax(g, dt, *c)
+	case *layers.AdaptiveEmbeddingConfig:
+		return layers.NewAdaptiveEmbedding(g, dt, *c)
+	case *layers.AdaptiveSoftmaxConfig:
+		return layers.NewAdaptiveSoftmax(g, dt, *c)
 	}
 	return nil, fmt.Errorf("no layer of a %T", cfg)
 }
@@ -95,6 +101,13 @@ func TestHugeFields(t *testing.T) {
 		},
 		func() any { return &layers.NormConfig{DModel: 3} },
 		func() any { return &layers.EmbeddingConfig{Vocab: 3, DModel: 3} },
+		func() any { return &layers.SoftmaxConfig{Vocab: 3, DModel: 3} },
+		func() any {
+			return &layers.AdaptiveEmbeddingConfig{Vocab: 5, DModel: 3, DEmbed: 4, Cutoffs: []int{2}, DivVal: 2}
+		},
+		func() any {
+			return &layers.AdaptiveSoftmaxConfig{Vocab: 5, DModel: 3, DEmbed: 4, Cutoffs: []int{2}, DivVal: 2}
+		},
 	} {
 		config := reflect.TypeOf(newConfig()).Elem()
 		for i := range config.NumField() {
@@ -142,6 +155,9 @@ func TestHugeTensors(t *testing.T) {
 		"in_proj_weight (3*Inner, DModel), got 3 x 65536 x 65536":              &layers.AttentionConfig{DModel: 1 << 16, Heads: 1},
 		"weight (MaxLen, DModel), got 65536 x 65536":                           &layers.PositionConfig{DModel: 1 << 16, Positions: layers.LearnedPositions, MaxLen: 1 << 16},
 		"weight (Vocab, DModel), got 65536 x 65536":                            &layers.EmbeddingConfig{Vocab: 1 << 16, DModel: 1 << 16},
+		"SoftmaxConfig: want at most 2147483647 elements in weight (Vocab, DM": &layers.SoftmaxConfig{Vocab: 1 << 16, DModel: 1 << 16},
+		"elements in the largest table (Vocab, DEmbed), got 65536 x 65536":     &layers.AdaptiveEmbeddingConfig{Vocab: 1 << 16, DModel: 1 << 16},
+		"elements in a projection (DModel, DEmbed), got 65536 x 65537":         &layers.AdaptiveSoftmaxConfig{Vocab: 5, DModel: 1 << 16, DEmbed: 1<<16 + 1},
 	} {
 		if _, err := newLayer(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: got error %v, want %q", cfg, err, want)
@@ -214,6 +230,7 @@ func TestHugeInputsOfSimpleLayers(t *testing.T) {
 		&layers.LinearConfig{In: 4, Out: 2}, &layers.NormConfig{DModel: 4}, &layers.LinearConfig{In: 1, Out: 1 << 10},
 		&layers.LinearConfig{In: 1, Out: 1 << 10, ChannelsLast: true}, &layers.EmbeddingConfig{Vocab: 2, DModel: 1 << 10},
 		&layers.FeedForwardConfig{DModel: 4}, &layers.FeedForwardConfig{DModel: 2, FF: 1 << 10, Gate: true},
+		&layers.SoftmaxConfig{DModel: 4, Vocab: 1 << 10}, &layers.AdaptiveEmbeddingConfig{Vocab: 2, DModel: 1 << 10}, &layers.AdaptiveSoftmaxConfig{DModel: 4, Vocab: 1 << 10, Cutoffs: []int{2}},
 	} {
 		layer, err := newLayer(cfg)
 		if err != nil {
@@ -222,7 +239,7 @@ func TestHugeInputsOfSimpleLayers(t *testing.T) {
 		g := layer.Params()[0].Node.Graph()
 		var xs []*G.Node
 		switch c := cfg.(type) {
-		case *layers.EmbeddingConfig:
+		case *layers.EmbeddingConfig, *layers.AdaptiveEmbeddingConfig:
 			xs = append(xs, G.NewMatrix(g, tensor.Int, G.WithShape(2, n), G.WithName("long")),
 				G.NewMatrix(g, tensor.Int, G.WithShape(2, 1<<24), G.WithName("large")))
 		case *layers.LinearConfig:
@@ -235,6 +252,9 @@ func TestHugeInputsOfSimpleLayers(t *testing.T) {
 		case *layers.FeedForwardConfig:
 			xs = append(xs, G.NewTensor(g, tensor.Float64, 3, G.WithShape(2, c.DModel, n), G.WithName("long")),
 				G.NewTensor(g, tensor.Float64, 3, G.WithShape(2, c.DModel, 1<<28), G.WithName("large")))
+		case *layers.SoftmaxConfig, *layers.AdaptiveSoftmaxConfig:
+			xs = append(xs, G.NewTensor(g, tensor.Float64, 3, G.WithShape(2, 4, n), G.WithName("long")),
+				G.NewTensor(g, tensor.Float64, 3, G.WithShape(2, 4, 1<<22), G.WithName("large")))
 		case *layers.NormConfig:
 			xs = append(xs, G.NewMatrix(g, tensor.Float64, G.WithShape(n, 4), G.WithName("long")))
 		}
