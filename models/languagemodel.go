@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -37,9 +38,23 @@ type LanguageModelConfig struct {
 	// InitScale is s of the start of the table, whose rows of D features are drawn from
 	// N(0, s^2/D), and Scale is what rows are multiplied by when they are looked up. 0
 	// means sqrt(D) and 1: N(0, 1). With Tie it means 1 and sqrt(DModel): features and
-	// scores begin near N(0, 1).
+	// scores begin near N(0, 1). With Cutoffs it means 0.5 and sqrt(DModel), as
+	// published, and InitScale is that of the projections too.
 	InitScale float64 `json:"init_scale,omitempty"`
 	Scale     float64 `json:"scale,omitempty"`
+
+	// Cutoffs make embedding and scores adaptive, for a large vocabulary whose ids are
+	// sorted by frequency: they are the first ids of the clusters behind the shortlist,
+	// increasing, and the features of a token are divided by DivVal from cluster to
+	// cluster, DEmbed being those of the shortlist. See layers.AdaptiveEmbeddingConfig
+	// and layers.AdaptiveSoftmaxConfig, whose fields of these names they are. Scores are
+	// logarithms of probabilities then.
+	Cutoffs []int `json:"cutoffs,omitempty"`
+	DivVal  int   `json:"div_val,omitempty"`
+	DEmbed  int   `json:"d_embed,omitempty"`
+	// TieProjs says of each cluster behind the shortlist whether its projection is that
+	// of the embedding; nil means Tie for all.
+	TieProjs []bool `json:"tie_projs,omitempty"`
 }
 
 // Validate reports the first field that is out of range.
@@ -56,11 +71,20 @@ func (c LanguageModelConfig) Validate() error {
 	if err := (layers.DropoutConfig{P: c.Dropout}).Validate(); err != nil {
 		return fmt.Errorf("LanguageModelConfig: %w", err)
 	}
+	if !c.adaptive() && (c.DivVal != 0 || c.DEmbed != 0 || c.TieProjs != nil) {
+		return fmt.Errorf("LanguageModelConfig: want DivVal, DEmbed and TieProjs with Cutoffs only, got %d, %d and %v without", c.DivVal, c.DEmbed, c.TieProjs)
+	}
 	return nil
 }
 
+// adaptive says whether the vocabulary is in clusters.
+func (c LanguageModelConfig) adaptive() bool { return len(c.Cutoffs) > 0 }
+
 // encoder and decoder configure the parts of those names.
 func (c LanguageModelConfig) encoder() layers.Config {
+	if c.adaptive() {
+		return layers.AdaptiveEmbeddingConfig{Vocab: c.Vocab, DModel: c.Stack.DModel(), DEmbed: c.DEmbed, Cutoffs: c.Cutoffs, DivVal: c.DivVal, InitScale: c.InitScale, Scale: c.Scale}
+	}
 	e := layers.EmbeddingConfig{Vocab: c.Vocab, DModel: c.Stack.DModel(), Scale: c.Scale}
 	root := math.Sqrt(float64(e.DModel))
 	switch {
@@ -76,20 +100,28 @@ func (c LanguageModelConfig) encoder() layers.Config {
 }
 
 func (c LanguageModelConfig) decoder() layers.Config {
+	if c.adaptive() {
+		return layers.AdaptiveSoftmaxConfig{Vocab: c.Vocab, DModel: c.Stack.DModel(), DEmbed: c.DEmbed, Cutoffs: c.Cutoffs, DivVal: c.DivVal,
+			Tie: c.Tie, TieProjs: c.TieProjs, NoBias: c.NoBias, InitScale: c.InitScale}
+	}
 	return layers.SoftmaxConfig{DModel: c.Stack.DModel(), Vocab: c.Vocab, NoBias: c.NoBias, Tie: c.Tie}
 }
 
-// tying says in words what encoder and decoder have in common.
-func (c LanguageModelConfig) tying() string {
-	if c.Tie {
-		return " tied to the encoder"
+// head says in words what kind of scores there are.
+func (c LanguageModelConfig) head() string {
+	text := ""
+	if c.adaptive() {
+		text += fmt.Sprintf(", adaptive in %d clusters", len(c.Cutoffs)+1)
 	}
-	return ""
+	if c.Tie {
+		text += ", tied to the encoder"
+	}
+	return text
 }
 
 // design configures all parts.
 func (c LanguageModelConfig) design() design {
-	return design{encoder: c.encoder(), stack: c.Stack, decoder: c.decoder(), tied: c.Tie, dropout: c.Dropout}
+	return design{encoder: c.encoder(), stack: c.Stack, decoder: c.decoder(), tied: c.Tie || slices.Contains(c.TieProjs, true), dropout: c.Dropout}
 }
 
 // LanguageModel maps every token of a sequence to scores of the one that follows,

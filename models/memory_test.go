@@ -65,6 +65,12 @@ func TestModelsShareNoMemoryWithTheirCaller(t *testing.T) {
 			}
 			return lm, []any{m, c}, []any{m.Config(), m.Config(), m.Params(), m.Params(), m.Buffers(), c.Config(), c.Params()}
 		})
+		adaptive := lm
+		adaptive.Tie, adaptive.Cutoffs, adaptive.TieProjs, adaptive.DivVal = true, []int{2, 4}, []bool{true, false}, 1
+		languageModels = append(languageModels, func() (given, kept any, out []any) {
+			m, err := models.NewLanguageModel(G.NewGraph(), tensor.Float32, adaptive, 1)
+			return keeps(adaptive, m, err)
+		})
 		pair := models.RetrievalConfig{Vocab: cfg.Vocab, Padding: cfg.Padding, Classes: 2, Stack: cfg.Stack}
 		retrievals = append(retrievals, func() (given, kept any, out []any) {
 			m, err := models.NewRetrieval(G.NewGraph(), tensor.Float32, pair, 1)

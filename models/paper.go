@@ -14,3 +14,17 @@ func PaperStack(dModel, repeat, lMax int, dropout float64) layers.StackConfig {
 	}
 	return layers.StackConfig{Repeat: repeat, Blocks: []layers.BlockConfig{block(s4), block(s4), block(ff)}}
 }
+
+// PaperLanguageModel configures the language model of that paper for WikiText-103: the
+// vocabulary of all 267,735 types, sorted by frequency, in four clusters with tied weights
+// and projections, 16 times the three blocks of 1024 features, and a dropout of 0.25; about
+// 249 million parameters. Windows have up to lMax steps, 8192 in the paper. It differs in
+// where the embedding is dropped from: the paper does it before a row is projected, and
+// this behind; and likewise for the last hidden vector, which is dropped from before it is
+// projected.
+func PaperLanguageModel(lMax int) LanguageModelConfig {
+	return LanguageModelConfig{
+		Vocab: 267735, Stack: PaperStack(1024, 16, lMax, 0.25), Dropout: 0.25,
+		Tie: true, Cutoffs: []int{19997, 39997, 199997}, DivVal: 4,
+	}
+}

@@ -112,6 +112,9 @@ func mixed() map[string]models.LanguageModelConfig {
 		"S4 and feed-forward, tied": of(tied,
 			layers.BlockConfig{Mixer: layers.S4Config{DModel: 4, DState: 4, LMax: 16}, PreNorm: true}, layers.BlockConfig{Mixer: layers.FeedForwardConfig{DModel: 4}, PreNorm: true}),
 		"LSSL, no bias":       of(func(c *models.LanguageModelConfig) { c.NoBias = true }, layers.BlockConfig{Mixer: layers.LSSLConfig{DModel: 4, DState: 4}}),
+		"DSS, adaptive": of(func(c *models.LanguageModelConfig) { c.Cutoffs, c.DivVal = []int{3, 5}, 2 },
+			layers.BlockConfig{Mixer: layers.DSSConfig{DModel: 4, DState: 4, LMax: 16}, PreNorm: true}),
+		"GRU, adaptive, tied": of(func(c *models.LanguageModelConfig) { c.Tie, c.Cutoffs, c.DEmbed = true, []int{2}, 3 }, layers.BlockConfig{Mixer: layers.GRUConfig{DModel: 4}}),
 		"LSTM, tied, dropout": of(func(c *models.LanguageModelConfig) { c.Tie, c.Dropout = true, 0.5 }, layers.BlockConfig{Mixer: layers.LSTMConfig{DModel: 4}}),
 	}
 }

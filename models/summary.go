@@ -20,7 +20,7 @@ func (m *Classifier) Summary() string {
 // Classifier.Summary.
 func (m *LanguageModel) Summary() string {
 	h := m.cfg.Stack.DModel()
-	return fmt.Sprintf("encoder (B, %d, L), %d blocks (B, %[1]d, L), decoder (B, %[3]d, L)%s\n", h, m.cfg.Stack.Len(), m.cfg.Vocab, m.cfg.tying()) +
+	return fmt.Sprintf("encoder (B, %d, L), %d blocks (B, %[1]d, L), decoder (B, %[3]d, L)%s\n", h, m.cfg.Stack.Len(), m.cfg.Vocab, m.cfg.head()) +
 		m.table()
 }
 

@@ -31,6 +31,13 @@ func tied() models.LanguageModelConfig {
 	return cfg
 }
 
+// adaptive configures one whose vocabulary is in clusters.
+func adaptive() models.LanguageModelConfig {
+	cfg := tied()
+	cfg.Cutoffs, cfg.DivVal = []int{3, 5}, 2
+	return cfg
+}
+
 // A model that was saved before there was anything to tie is what it was.
 func TestLoadALanguageModelOfBefore(t *testing.T) {
 	m, err := models.LoadLanguageModel(G.NewGraph(), filepath.Join("testdata", "language_model"))
@@ -93,15 +100,21 @@ func TestTiedIsOneTensor(t *testing.T) {
 			t.Error("the file has decoder.weight")
 		}
 	}
-	l, err := models.Open(G.NewGraph(), dir)
-	check(err)
-	ids := []int{3, 1, 4, 1, 5}
-	before, _ := scores(t, m, ids, []int{5}, nil)
-	after, _ := scores(t, l.(*models.LanguageModel), ids, []int{5}, nil)
-	if !slices.Equal(before, after) || !reflect.DeepEqual(l.Config(), m.Config()) {
-		t.Error("what was loaded is another")
+	for _, m := range []*models.LanguageModel{m, newLanguageModel(t, adaptive(), tensor.Float64)} {
+		check(m.Save(dir))
+		l, err := models.Open(G.NewGraph(), dir)
+		check(err)
+		ids := []int{3, 1, 4, 1, 5}
+		before, _ := scores(t, m, ids, []int{5}, nil)
+		after, _ := scores(t, l.(*models.LanguageModel), ids, []int{5}, nil)
+		if !slices.Equal(before, after) || !reflect.DeepEqual(l.Config(), m.Config()) {
+			t.Error("what was loaded is another")
+		}
 	}
-	if s := m.Summary(); !strings.Contains(s, "decoder (B, 7, L) tied to the encoder\n") || !strings.Contains(s, "decoder            Softmax                  7\n") {
+	if s := newLanguageModel(t, adaptive(), tensor.Float64).Summary(); !strings.Contains(s, "decoder (B, 7, L), adaptive in 3 clusters, tied to the encoder\n") || !strings.Contains(s, "emb_layers.2.weight") {
+		t.Errorf("got\n%s", s)
+	}
+	if s := m.Summary(); !strings.Contains(s, "decoder (B, 7, L), tied to the encoder\n") || !strings.Contains(s, "decoder            Softmax                  7\n") {
 		t.Errorf("got\n%s", s)
 	}
 }
@@ -139,7 +152,21 @@ func lossOf(t *testing.T, m *models.LanguageModel, lisp bool) (loss float64, gra
 
 // The gradient of what is tied is the sum of both sides, on either machine.
 func TestTiedGradient(t *testing.T) {
-	m := newLanguageModel(t, tied(), tensor.Float64)
+	t.Run("table", func(t *testing.T) { checkFirstGradient(t, tied()) })
+	t.Run("adaptive", func(t *testing.T) { checkFirstGradient(t, adaptive()) })
+}
+
+// checkFirstGradient compares the gradient of the first parameter, the table of the
+// most frequent tokens, with finite differences.
+func checkFirstGradient(t *testing.T, cfg models.LanguageModelConfig) {
+	m := newLanguageModel(t, cfg, tensor.Float64)
+	for _, p := range m.Params() { // those of the scores start as 0
+		if v := p.Node.Value().(*tensor.Dense).Float64s(); strings.HasPrefix(p.Name, "decoder.") && v[0] == 0 {
+			for i := range v {
+				v[i] = math.Sin(float64(3*i + len(p.Name)))
+			}
+		}
+	}
 	_, grad := lossOf(t, m, false)
 	_, lisp := lossOf(t, m, true)
 	table := m.Params()[0].Node.Value().(*tensor.Dense).Float64s()
@@ -254,7 +281,7 @@ func TestLanguageModelResumes(t *testing.T) {
 	}
 	ds, err := task.NewStreams(ids, 4, 4)
 	check(err)
-	mc := tied()
+	mc := adaptive()
 	mc.Dropout, mc.Carry = 0.3, true
 	run := func(dir string, steps, micro int) (*train.Trainer, *models.LanguageModel) {
 		m := newLanguageModel(t, mc, tensor.Float32)
@@ -330,5 +357,52 @@ func TestTiedCopiesAndOneToken(t *testing.T) {
 	}
 	if !weights.Same(slow.Params()[0].Node.Value(), m.Params()[0].Node.Value()) {
 		t.Error("the table of a copy is another")
+	}
+}
+
+// What is about clusters wants some, and such as there can be.
+func TestAdaptiveLanguageModelErrors(t *testing.T) {
+	for want, change := range map[string]func(*models.LanguageModelConfig){
+		"models: LanguageModelConfig: want DivVal, DEmbed and TieProjs with Cutoffs only, got 2, 0 and [] without": func(c *models.LanguageModelConfig) { c.DivVal = 2 },
+		"want DivVal, DEmbed and TieProjs with Cutoffs only, got 0, 3 and []":                                      func(c *models.LanguageModelConfig) { c.DEmbed = 3 },
+		"want DivVal, DEmbed and TieProjs with Cutoffs only, got 0, 0 and [true]":                                  func(c *models.LanguageModelConfig) { c.TieProjs = []bool{true} },
+		"LanguageModelConfig: encoder: AdaptiveEmbeddingConfig: Cutoffs: ":                                         func(c *models.LanguageModelConfig) { c.Cutoffs = []int{3, 9} },
+		"LanguageModelConfig: decoder: AdaptiveSoftmaxConfig: want TieProjs of the 1 clusters":                     func(c *models.LanguageModelConfig) { c.Cutoffs, c.TieProjs = []int{3}, []bool{true, false} },
+		"LanguageModelConfig: DropoutConfig: want P in [0, 1), got 1":                                              func(c *models.LanguageModelConfig) { c.Dropout = 1 },
+		"LanguageModelConfig: encoder: EmbeddingConfig: want a finite Std > 0, or 0 for 1, got -0.5":               func(c *models.LanguageModelConfig) { c.InitScale = -1 },
+		"LanguageModelConfig: encoder: EmbeddingConfig: want a finite Scale, or 0 for 1, got NaN":                  func(c *models.LanguageModelConfig) { c.Scale = math.NaN() },
+	} {
+		cfg := tied()
+		change(&cfg)
+		if _, err := models.NewLanguageModel(G.NewGraph(), tensor.Float32, cfg, 0); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+}
+
+// The configuration of the paper is valid, and what it is said to be.
+func TestPaperLanguageModel(t *testing.T) {
+	cfg := models.PaperLanguageModel(1024)
+	if err := cfg.Validate(); err != nil || cfg.Stack.Len() != 48 || cfg.Stack.DModel() != 1024 {
+		t.Errorf("%d blocks of %d features, error %v", cfg.Stack.Len(), cfg.Stack.DModel(), err)
+	}
+	// The same of an eighth of the width, of which there are enough to know the kind.
+	small := models.LanguageModelConfig{Vocab: 1000, Tie: true, Dropout: 0.25, Cutoffs: []int{100, 200, 500}, DivVal: 4, Stack: models.PaperStack(64, 1, 16, 0.25)}
+	m := newLanguageModel(t, small, tensor.Float32)
+	n := 0
+	for _, p := range m.Params() {
+		n += p.Node.Shape().TotalSize()
+	}
+	const h, f = 64, 4 * 64
+	s4 := h + 2*h*32 + 3*2*h*32 + h + 2*h*h + 2*h + 2*h // log_dt, A, P B C, D, GLU, norm
+	ff := 2*h*f + f + h + 2*h                           // and norm
+	tables := 100*h + 100*h/4 + 300*h/16 + 500*h/64     // of the clusters
+	projs := h*h + h*h/4 + h*h/16 + h*h/64              // all tied
+	head := 1000 + h*h + 3*h + 3                        // biases, the projection of the shortlist, clusters
+	if want := 2*s4 + ff + 2*h + tables + projs + head; n != want {
+		t.Errorf("got %d parameters, want %d\n%s", n, want, m.Summary())
+	}
+	if loss, _ := lossOf(t, m, false); !(loss < 2*math.Log(1000)) {
+		t.Errorf("a new model has loss %v", loss)
 	}
 }
