@@ -75,6 +75,7 @@ type attentionSession[T num.Float] struct {
 	inner        *attention.Step[T] // has the state
 	project, mix *ops.LinearStep[T]
 	y            []T // (B, Inner) of the heads
+	scanned      []T // the same of the steps of Read
 	o            stepOutput[T]
 }
 
@@ -87,7 +88,23 @@ func (r *attentionSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err := r.inner.Advance(r.y, r.project.Apply(x, r.batch)); err != nil {
 		return nil, r.l.wrap("Step", err)
 	}
+	r.o.resize(r.batch, r.cfg.DModel)
 	copy(r.o.data, r.mix.Apply(r.y, r.batch))
+	return r.o.t, nil
+}
+
+// Read implements Reader.
+func (r *attentionSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	x, steps, err := readRows[T](r.l, u, r.batch, r.cfg.DModel, max(3*r.cfg.Inner, r.cfg.DModel))
+	if err != nil {
+		return nil, err
+	}
+	r.scanned = num.GrowRows(r.scanned, steps*r.cfg.Inner)
+	if err := r.inner.Scan(r.scanned, r.project.Apply(x, steps)); err != nil {
+		return nil, r.l.wrap("Read", err)
+	}
+	r.o.resize(steps, r.cfg.DModel)
+	copy(r.o.data, r.mix.Apply(r.scanned, steps))
 	return r.o.t, nil
 }
 

@@ -103,7 +103,7 @@ func (r *blockSession[T]) Regroup(rows Rows) (do func(), err error) {
 }
 
 // end implements ending.
-func (r *blockSession[T]) end() error { return endOf(r.Session) }
+func (r *blockSession[T]) end(steps int) error { return endOf(r.Session, steps) }
 
 // Step implements Session.
 func (r *blockSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
@@ -111,18 +111,34 @@ func (r *blockSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.around(x, r.batch, r.Session.Step)
+}
+
+// Read implements Reader.
+func (r *blockSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	x, steps, err := readRows[T](r.s.l, u, r.batch, r.s.h, r.s.h)
+	if err != nil {
+		return nil, err
+	}
+	return r.around(x, steps, func(u *tensor.Dense) (*tensor.Dense, error) { return readAll(r.Session, u) })
+}
+
+// around is the block around its mixer, for rows x.
+func (r *blockSession[T]) around(x []T, rows int, mixer func(u *tensor.Dense) (*tensor.Dense, error)) (*tensor.Dense, error) {
+	r.in.resize(rows, r.s.h)
+	r.out.resize(rows, r.s.h)
 	if r.s.cfg.PreNorm {
 		r.s.norm.rows(r.in.data, x)
 	} else {
 		copy(r.in.data, x)
 	}
-	y, err := r.Session.Step(r.in.t)
+	y, err := mixer(r.in.t)
 	if err != nil {
 		return nil, err
 	}
 	v, ok := weights.Memory[T](y)
 	if !ok || !y.Shape().Eq(r.in.t.Shape()) {
-		return nil, r.s.l.errorf("Step", "want its mixer to return (%d, %d) of dtype %v, contiguous, got %s", r.batch, r.s.h, r.s.l.dt, describe(y))
+		return nil, r.s.l.errorf("Step", "want its mixer to return (%d, %d) of dtype %v, contiguous, got %s", rows, r.s.h, r.s.l.dt, describe(y))
 	}
 	if r.s.cfg.NoResidual {
 		copy(r.out.data, v)

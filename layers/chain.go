@@ -57,19 +57,64 @@ func (c chainSnapshot) NewSession(batch int) (Session, error) {
 type chainSession struct{ innerSessions }
 
 // end implements ending.
-func (c *chainSession) end() error {
+func (c *chainSession) end(steps int) error {
 	for _, s := range c.sessions {
-		if err := endOf(s); err != nil {
+		if err := endOf(s, steps); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// Read implements Reader.
+func (c *chainSession) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	var err error
+	for _, s := range c.sessions {
+		if u, err = readAll(s, u); err != nil {
+			return nil, err
+		}
+	}
+	return u, nil
+}
+
+// readLast implements lastReader. What stands behind the last session with a state sees
+// the last step alone.
+func (c *chainSession) readLast(u *tensor.Dense, wanted bool) (*tensor.Dense, error) {
+	head := len(c.sessions)
+	for head > 0 && isStateless(c.sessions[head-1]) {
+		head--
+	}
+	var err error
+	for i, s := range c.sessions[:head] {
+		if i == head-1 {
+			u, err = readLast(s, u, wanted)
+		} else {
+			u, err = readAll(s, u)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if !wanted {
+		return nil, nil
+	}
+	if head == 0 {
+		if u, err = stepsOf(u, u.Shape()[0]-1, u.Shape()[0]); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range c.sessions[head:] {
+		if u, err = s.Step(u); err != nil {
+			return nil, err
+		}
+	}
+	return u, nil
+}
+
 // Step implements Session. That a layer takes no more steps is found out before any
 // other takes one.
 func (c *chainSession) Step(u *tensor.Dense) (*tensor.Dense, error) {
-	err := c.end()
+	err := c.end(1)
 	if err != nil {
 		return nil, err
 	}

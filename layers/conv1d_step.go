@@ -79,13 +79,31 @@ type conv1dSession[T num.Float] struct {
 	out   stepOutput[T]
 }
 
+// Read implements Reader.
+func (r *conv1dSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	x, steps, err := readRows[T](r.l, u, r.batch, r.step.In, max(r.step.In, r.step.Out))
+	if err != nil {
+		return nil, err
+	}
+	if err := r.scan(x, steps); err != nil {
+		return nil, r.l.wrap("Read", err)
+	}
+	return r.out.t, nil
+}
+
+// scan writes the outputs of as many steps x (L, In) of one row to r.out.
+func (r *conv1dSession[T]) scan(x []T, steps int) error {
+	r.out.resize(steps, r.step.Out)
+	return r.step.Scan(r.out.data, x)
+}
+
 // Step implements Session.
 func (r *conv1dSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	x, err := stepInput[T](r.l, u, r.batch, r.step.In)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.step.Advance(r.out.data, x); err != nil {
+	if err := r.advance(x); err != nil {
 		return nil, r.l.wrap("Step", err)
 	}
 	return r.out.t, nil

@@ -81,11 +81,26 @@ func (r *convNetSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.through(x, func(c *conv1dSession[T], x []T) error { return c.advance(x) })
+}
+
+// Read implements Reader.
+func (r *convNetSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	x, steps, err := readRows[T](r.l, u, r.batch, r.s.cfg.DModel, r.s.cfg.DModel)
+	if err != nil {
+		return nil, err
+	}
+	return r.through(x, func(c *conv1dSession[T], x []T) error { return c.scan(x, steps) })
+}
+
+// through maps rows x to the output, with what conv leaves in the output of each
+// convolution.
+func (r *convNetSession[T]) through(x []T, conv func(c *conv1dSession[T], x []T) error) (*tensor.Dense, error) {
 	for i, c := range r.convs {
-		y := c.out.data
-		if err := c.step.Advance(y, x); err != nil {
+		if err := conv(c, x); err != nil {
 			return nil, r.l.wrap("Step", err)
 		}
+		y := c.out.data
 		if r.s.cfg.Norm != NoNorm {
 			r.s.norms[i].rows(y, y)
 		}

@@ -65,7 +65,17 @@ type embeddingSession[T num.Float] struct {
 
 // Regroup implements Regrouper.
 func (r *embeddingSession[T]) Regroup(rows Rows) (do func(), err error) {
-	return r.regroup(rows, r.s.h, func(batch int) { r.batch = batch; r.out.resize(batch, r.s.h) })
+	return r.regroup(rows, r.s.h, r.resize)
+}
+
+// Read implements Reader.
+func (r *embeddingSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	return r.read(r, r.s.h, u, r.resize)
+}
+
+func (r *embeddingSession[T]) resize(batch int) {
+	r.batch = batch
+	r.out.resize(batch, r.s.h)
 }
 
 // Step implements Session.

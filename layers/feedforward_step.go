@@ -93,7 +93,17 @@ type feedForwardSession[T num.Float] struct {
 
 // Regroup implements Regrouper.
 func (r *feedForwardSession[T]) Regroup(rows Rows) (do func(), err error) {
-	return r.regroup(rows, r.rows.cfg.inner(), func(batch int) { r.rows.resize(batch); r.out.resize(batch, r.rows.cfg.DModel) })
+	return r.regroup(rows, r.rows.cfg.inner(), r.resize)
+}
+
+// Read implements Reader.
+func (r *feedForwardSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	return r.read(r, r.rows.cfg.inner(), u, r.resize)
+}
+
+func (r *feedForwardSession[T]) resize(batch int) {
+	r.rows.resize(batch)
+	r.out.resize(batch, r.rows.cfg.DModel)
 }
 
 // Step implements Session.

@@ -71,7 +71,17 @@ type linearSession[T num.Float] struct {
 
 // Regroup implements Regrouper.
 func (r *linearSession[T]) Regroup(rows Rows) (do func(), err error) {
-	return r.regroup(rows, max(r.s.in, r.s.out), func(batch int) { r.batch = batch; r.out.resize(batch, r.s.out) })
+	return r.regroup(rows, max(r.s.in, r.s.out), r.resize)
+}
+
+// Read implements Reader.
+func (r *linearSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	return r.read(r, max(r.s.in, r.s.out), u, r.resize)
+}
+
+func (r *linearSession[T]) resize(batch int) {
+	r.batch = batch
+	r.out.resize(batch, r.s.out)
 }
 
 // Step implements Session.

@@ -79,7 +79,17 @@ type normSession[T num.Float] struct {
 
 // Regroup implements Regrouper.
 func (r *normSession[T]) Regroup(rows Rows) (do func(), err error) {
-	return r.regroup(rows, r.s.h, func(batch int) { r.batch = batch; r.out.resize(batch, r.s.h) })
+	return r.regroup(rows, r.s.h, r.resize)
+}
+
+// Read implements Reader.
+func (r *normSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	return r.read(r, r.s.h, u, r.resize)
+}
+
+func (r *normSession[T]) resize(batch int) {
+	r.batch = batch
+	r.out.resize(batch, r.s.h)
 }
 
 // Step implements Session.

@@ -87,12 +87,24 @@ func (s *poolSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.out.resize(s.batch, s.h)
 	for b := range s.batch {
 		lo, hi := b*s.h, (b+1)*s.h
 		s.row(b, s.out.data[lo:hi], x[lo:hi])
-		if s.count != nil {
-			s.count[b]++
-		}
+	}
+	return s.out.t, nil
+}
+
+// Read implements Reader.
+func (s *poolSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	x, steps, err := readRows[T](s.l, u, s.batch, s.h, s.h)
+	if err != nil {
+		return nil, err
+	}
+	s.out.resize(steps, s.h)
+	for t := range steps {
+		lo, hi := t*s.h, (t+1)*s.h
+		s.row(0, s.out.data[lo:hi], x[lo:hi])
 	}
 	return s.out.t, nil
 }
@@ -126,6 +138,9 @@ func (s *poolSession[T]) row(b int, y, x []T) {
 			}
 		}
 		copy(y, s.value[lo:hi])
+	}
+	if s.count != nil {
+		s.count[b]++
 	}
 }
 

@@ -83,9 +83,10 @@ func (r *positionSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.end(); err != nil {
+	if err := r.end(1); err != nil {
 		return nil, err
 	}
+	r.out.resize(len(r.at), r.h)
 	for b, n := range r.at {
 		vec.Add(r.out.data[b*r.h:][:r.h], x[b*r.h:][:r.h], r.row(n))
 		r.at[b]++
@@ -93,23 +94,43 @@ func (r *positionSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	return r.out.t, nil
 }
 
+// Read implements Reader.
+func (r *positionSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	x, steps, err := readRows[T](r.l, u, len(r.at), r.h, r.h)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.end(steps); err != nil {
+		return nil, err
+	}
+	r.out.resize(steps, r.h)
+	for t := range steps {
+		vec.Add(r.out.data[t*r.h:][:r.h], x[t*r.h:][:r.h], r.row(r.at[0]))
+		r.at[0]++
+	}
+	return r.out.t, nil
+}
+
 // end implements ending.
-func (r *positionSession[T]) end() error {
+func (r *positionSession[T]) end(steps int) error {
 	for b, n := range r.at {
-		if n >= r.most {
+		if steps == 1 && n >= r.most {
 			return r.l.errorf("Step", "want at most %d steps, as many as there are positions, got another in row %d", r.most, b)
+		}
+		if steps > r.most-n {
+			return r.l.errorf("Read", "want at most %d steps, as many as there are positions, got %d after %d", r.most, steps, n)
 		}
 	}
 	return nil
 }
 
-// ending is a session of a number of steps: end returns the error of one more.
-type ending interface{ end() error }
+// ending is a session of a number of steps: end returns the error of some more.
+type ending interface{ end(steps int) error }
 
 // endOf is that of a session that may be one.
-func endOf(s Session) error {
+func endOf(s Session, steps int) error {
 	if e, ok := s.(ending); ok {
-		return e.end()
+		return e.end(steps)
 	}
 	return nil
 }

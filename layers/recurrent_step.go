@@ -85,7 +85,26 @@ func (r *recurrentSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 		}
 		x = r.states[k].H
 	}
+	r.out.resize(r.batch, r.l.c.Hidden)
 	copy(r.out.data, x)
+	return r.out.t, nil
+}
+
+// Read implements Reader.
+func (r *recurrentSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	c := r.l.c
+	x, steps, err := readRows[T](r.l.Base, u, r.batch, c.DModel, max(c.DModel, c.states()*c.Hidden))
+	if err != nil {
+		return nil, err
+	}
+	r.out.resize(steps, c.Hidden)
+	for k, layer := range r.layers {
+		// A layer has mapped its inputs when it writes its outputs over them.
+		if err := layer.Scan(r.out.data, r.states[k], x); err != nil {
+			return nil, r.l.wrap("Read", err)
+		}
+		x = r.out.data
+	}
 	return r.out.t, nil
 }
 

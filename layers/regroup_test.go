@@ -219,7 +219,7 @@ func TestRegroup(t *testing.T) {
 // widths are layers as wide as those in use: with whole registers, tiles and blocks of
 // products, and a rest.
 func widths() []layers.MixerConfig {
-	const h = 296
+	const h = 72
 	return []layers.MixerConfig{
 		layers.S4Config{DModel: h, DState: 16, LMax: 64},
 		layers.S4DConfig{DModel: h, DState: 16},

@@ -18,6 +18,9 @@ type kernelStep[T num.Float, S any] interface {
 	// Advance replaces the states x by their successors for the input u (B, H)
 	// and writes C x (B, CH, H) to y.
 	Advance(y, x, u []T) error
+	// Scan is Advance for the steps u (L, H) of one sequence, one after the other: it
+	// writes (L, CH, H) to y.
+	Scan(y, x, u []T) error
 	// StateLen returns the length of the states of a batch.
 	StateLen(batch int) int
 	// Load and Store turn states from and to the layout of
@@ -33,6 +36,7 @@ type kernelStep[T num.Float, S any] interface {
 // recurrent is a kernelStep of any type.
 type recurrent[T num.Float] interface {
 	Advance(y, x, u []T) error
+	Scan(y, x, u []T) error
 	StateLen(batch int) int
 	Load(x, src []T) error
 	Store(x []T) []T
@@ -146,14 +150,39 @@ func (r *ssmSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.through(x, r.model.Advance)
+}
+
+// Read implements Reader.
+func (r *ssmSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	x, steps, err := readRows[T](r.l, u, r.batch, r.c.dModel, 1)
+	if err == nil {
+		err = r.l.wrap("Read", r.c.checkSize(steps, 1))
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.resize(steps)
+	defer r.resize(1)
+	return r.through(x, r.model.Scan)
+}
+
+// through maps rows x to the output, with the outputs that model gives.
+func (r *ssmSession[T]) through(x []T, model func(y, x, u []T) error) (*tensor.Dense, error) {
 	v := r.squeezed(x)
-	if err := r.model.Advance(r.y, r.x, v); err != nil {
+	if err := model(r.y, r.x, v); err != nil {
 		return nil, r.l.wrap("Step", err)
 	}
 	r.skip(v)
 	r.act(r.y, r.y)
 	r.mixing(r.gate(r.y, x))
 	return r.out.t, nil
+}
+
+// resize makes the rows others than the states have.
+func (r *ssmSession[T]) resize(rows int) {
+	r.batch, r.y = rows, num.GrowRows(r.y, rows*r.c.Channels*r.c.inner())
+	r.out.resize(rows, r.c.dOut())
 }
 
 // skip adds D u to y.
@@ -226,9 +255,7 @@ func (r *ssmSession[T]) Regroup(rows Rows) (do func(), err error) {
 		r.model.CopyRows(x, 0, r.x, rows.Keep)
 		r.join(x, len(rows.Keep), states, rows.Joined)
 		r.x, r.spare = x, r.x
-		c := r.c
-		r.batch, r.y = batch, num.GrowRows(r.y, batch*c.Channels*c.inner())
-		r.out.resize(batch, c.dOut())
+		r.resize(batch)
 	}, nil
 }
 

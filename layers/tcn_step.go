@@ -89,10 +89,32 @@ func (r *tcnSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.through(x, r.batch, func(c *conv1dSession[T], x []T) error { return c.advance(x) })
+}
+
+// Read implements Reader.
+func (r *tcnSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	x, steps, err := readRows[T](r.l, u, r.batch, r.cfg.In, max(r.cfg.In, r.cfg.Out))
+	if err != nil {
+		return nil, err
+	}
+	return r.through(x, steps, func(c *conv1dSession[T], x []T) error { return c.scan(x, steps) })
+}
+
+// through maps rows x to the output, with what conv leaves in the output of each
+// convolution.
+func (r *tcnSession[T]) through(x []T, rows int, conv func(c *conv1dSession[T], x []T) error) (*tensor.Dense, error) {
 	for i, shortcut := range r.shortcuts {
-		y := r.convs[2*i+1].advance(r.act, r.convs[2*i].advance(r.act, x))
+		y := x
+		for _, c := range r.convs[2*i : 2*i+2] {
+			if err := conv(c, y); err != nil {
+				return nil, r.l.wrap("Step", err)
+			}
+			y = c.out.data
+			r.act(y, y)
+		}
 		if shortcut != nil {
-			x = shortcut.Apply(x, r.batch)
+			x = shortcut.Apply(x, rows)
 		}
 		vec.Add(y, y, x)
 		r.act(y, y)
@@ -101,10 +123,8 @@ func (r *tcnSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	return r.output(), nil
 }
 
-// advance returns the activated output for the inputs x.
-func (r *conv1dSession[T]) advance(act func(dst, x []T), x []T) []T {
-	y := r.out.data
-	_ = r.step.Advance(y, x) // which have the lengths of the layer
-	act(y, y)
-	return y
+// advance writes the outputs of a step x (B, In) to r.out.
+func (r *conv1dSession[T]) advance(x []T) error {
+	r.out.resize(r.batch, r.step.Out)
+	return r.step.Advance(r.out.data, x)
 }

@@ -91,12 +91,26 @@ func (r *transformerSession[T]) Step(u *tensor.Dense) (y *tensor.Dense, err erro
 	return r.feedForward.Step(y)
 }
 
+// Read implements Reader.
+func (r *transformerSession[T]) Read(u *tensor.Dense) (y *tensor.Dense, err error) {
+	y = u
+	if r.positions != nil {
+		if y, err = r.positions.Read(y); err != nil {
+			return nil, err
+		}
+	}
+	if y, err = readAll(r.attention, y); err != nil {
+		return nil, err
+	}
+	return readAll(r.feedForward, y)
+}
+
 // end implements ending.
-func (r *transformerSession[T]) end() error {
+func (r *transformerSession[T]) end(steps int) error {
 	if r.positions == nil {
 		return nil
 	}
-	return r.positions.end()
+	return r.positions.end(steps)
 }
 
 // State implements Session.

@@ -51,6 +51,7 @@ type Recurrence[T num.Float] struct {
 
 	u, y []T // (B, w) and (B, Channels, w) of a block that H does not fill
 
+	scan     bool      // the rows of the step under way are steps of one sequence
 	batch    int       // of the step under way, with its operands:
 	yt, x, v []T       // output, state, input
 	each     *par.Loop // advances every block
@@ -171,18 +172,38 @@ const parallelLen = 1 << 19
 // writes the output (B, Channels, H) to y. It returns an error if a length is
 // wrong. It allocates when B grows.
 func (r *Recurrence[T]) Advance(y, x, u []T) error {
-	if err := r.check(y, x, u); err != nil {
+	if err := r.check(y, x, u, len(u)/r.size.H); err != nil {
 		return err
 	}
+	r.run(y, x, u, len(x))
+	return nil
+}
+
+// Scan is Advance for the steps u (L, H) of one sequence, one after the other, whose
+// state is x: it writes the outputs (L, Channels, H) to y, and is, bit for bit, what
+// as many calls of Advance are.
+func (r *Recurrence[T]) Scan(y, x, u []T) error {
+	if err := r.check(y, x, u, 1); err != nil {
+		return err
+	}
+	r.scan = true
+	r.run(y, x, u, len(x)*(len(u)/r.size.H))
+	r.scan = false
+	return nil
+}
+
+// run advances all blocks, which takes about as long as it takes to pass over a state
+// of as many elements as work.
+func (r *Recurrence[T]) run(y, x, u []T, work int) {
 	if len(u) == 0 {
-		return nil
+		return
 	}
 	r.batch = len(u) / r.size.H
 	if rest := r.size.H % r.w; rest != 0 {
 		r.u, r.y = num.Grow(r.u, r.batch*r.w), num.Grow(r.y, r.batch*r.size.Channels*r.w)
 	}
 	r.yt, r.x, r.v = y, x, u
-	if len(x) >= parallelLen {
+	if work >= parallelLen {
 		r.each.Run(r.blocks)
 	} else {
 		for blk := range r.blocks {
@@ -190,11 +211,10 @@ func (r *Recurrence[T]) Advance(y, x, u []T) error {
 		}
 	}
 	r.yt, r.x, r.v = nil, nil, nil
-	return nil
 }
 
-// check checks the lengths of the operands of a step.
-func (r *Recurrence[T]) check(y, x, u []T) error {
+// check checks the lengths of the operands of a step, with the states of as many rows.
+func (r *Recurrence[T]) check(y, x, u []T, states int) error {
 	h, ch := r.size.H, r.size.Channels
 	batch := len(u) / h
 	switch {
@@ -203,22 +223,36 @@ func (r *Recurrence[T]) check(y, x, u []T) error {
 	case len(y) != batch*ch*h:
 		return fmt.Errorf("y: want (%d, %d, %d), got %d elements", batch, ch, h, len(y))
 	}
-	return r.checkState(x, batch)
+	return r.checkState(x, states)
 }
 
 // advance is Advance for a block of features.
 func (r *Recurrence[T]) advance(blk int) {
-	size, n := r.size, r.batch*r.blockLen()
-	x, p, phi := r.x[blk*n:][:n], r.p[blk*r.paramLen():], r.phi[blk*size.Rank*r.w:]
-	lo := blk * r.w
-	step := active[T]()
+	size, lo := r.size, blk*r.w
 	if lo+r.w <= size.H {
-		step(x, r.yt[lo:], r.v[lo:], p, phi, size.N, size.Rank, size.Channels, r.batch, size.H)
+		r.steps(blk, r.yt[lo:], r.v[lo:], size.H)
 		return
 	}
 	copyRows(r.u, r.w, r.v[lo:], size.H, r.batch, size.H-lo)
-	step(x, r.y, r.u, p, phi, size.N, size.Rank, size.Channels, r.batch, r.w)
+	r.steps(blk, r.y, r.u, r.w)
 	copyRows(r.yt[lo:], size.H, r.y, r.w, r.batch*size.Channels, size.H-lo)
+}
+
+// steps advances a block of features, whose inputs and outputs are in rows spaced ld:
+// all rows of a batch by a step, or the one by all steps.
+func (r *Recurrence[T]) steps(blk int, y, u []T, ld int) {
+	size, n := r.size, r.blockLen()
+	p, phi := r.p[blk*r.paramLen():], r.phi[blk*size.Rank*r.w:]
+	step := active[T]()
+	if !r.scan {
+		n *= r.batch
+		step(r.x[blk*n:][:n], y, u, p, phi, size.N, size.Rank, size.Channels, r.batch, ld)
+		return
+	}
+	x := r.x[blk*n:][:n]
+	for t := range r.batch {
+		step(x, y[t*size.Channels*ld:], u[t*ld:], p, phi, size.N, size.Rank, size.Channels, 1, ld)
+	}
 }
 
 // copyRows copies rows of n elements, spaced from in src, to dst, spaced to.

@@ -212,6 +212,20 @@ func (s *Step[T]) Advance(y, qkv []T) error {
 	return nil
 }
 
+// Scan is Advance for the steps qkv (L, 3E) of one sequence, one after the other: it
+// writes the outputs (L, E) to y.
+func (s *Step[T]) Scan(y, qkv []T) error {
+	if s.batch != 1 || len(qkv)%(3*s.e) != 0 || 3*len(y) != len(qkv) {
+		return named("Step.Scan", fmt.Errorf("want a batch of 1, qkv (L, %d) and y (L, %d), got a batch of %d, %d and %d elements", 3*s.e, s.e, s.batch, len(qkv), len(y)))
+	}
+	for ; len(y) > 0; y, qkv = y[s.e:], qkv[3*s.e:] {
+		if err := s.Advance(y[:s.e], qkv[:3*s.e]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // parallelWork is the number of multiplications from which a step is spread over
 // the workers: fewer take about as long as it takes to wake one.
 const parallelWork = 1 << 17

@@ -62,6 +62,11 @@ func (s *Step[T]) CopyRows(dst []T, at int, src []T, rows []int) { s.r.CopyRows(
 // writes the output (B, CH, H) to y. It returns an error if a length is wrong.
 func (s *Step[T]) Advance(y, x, u []T) error { return named("Step.Advance", s.r.Advance(y, x, u)) }
 
+// Scan is Advance for the steps u (L, H) of one sequence, one after the other: it
+// writes the outputs (L, CH, H) to y, to the bit those of as many steps. It returns an
+// error if a length is wrong.
+func (s *Step[T]) Scan(y, x, u []T) error { return named("Step.Scan", s.r.Scan(y, x, u)) }
+
 // named says which function an error is from.
 func named(fn string, err error) error {
 	if err != nil {
@@ -170,6 +175,20 @@ func (s *DenseStep[T]) Advance(y, x, u []T) error {
 			for ch := range s.size.CH {
 				y[(b*s.size.CH+ch)*s.size.H+h] = vec.Dot(s.C[(ch*s.size.H+h)*n:][:n], state)
 			}
+		}
+	}
+	return nil
+}
+
+// Scan does what [Step.Scan] does.
+func (s *DenseStep[T]) Scan(y, x, u []T) error {
+	h, ch := s.size.H, s.size.CH
+	if len(u)%h != 0 || len(y) != len(u)*ch {
+		return named("DenseStep.Scan", fmt.Errorf("want u (L, %d) and y (L, %d, %[1]d), got %d and %d elements", h, ch, len(u), len(y)))
+	}
+	for ; len(u) > 0; y, u = y[ch*h:], u[h:] {
+		if err := s.Advance(y[:ch*h], x, u[:h]); err != nil {
+			return err
 		}
 	}
 	return nil

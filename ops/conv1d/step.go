@@ -155,6 +155,20 @@ func (s *Step[T]) Advance(y, u []T) error {
 	return nil
 }
 
+// Scan is Advance for the inputs u (L, In) of one sequence, one after the other: it
+// writes the outputs (L, Out) to y, to the bit those of as many steps.
+func (s *Step[T]) Scan(y, u []T) error {
+	if s.batch != 1 || len(u)%s.In != 0 || len(y) != len(u)/s.In*s.Out {
+		return fmt.Errorf("conv1d.Step.Scan: want a batch of 1, u (L, %d) and y (L, %d), got a batch of %d, %d and %d elements", s.In, s.Out, s.batch, len(u), len(y))
+	}
+	for ; len(u) > 0; y, u = y[s.Out:], u[s.In:] {
+		if err := s.Advance(y[:s.Out], u[:s.In]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // tap returns the inputs (batch, In) that a tap reads, where u are the current
 // ones.
 func (s *Step[T]) tap(j int, u []T) []T {

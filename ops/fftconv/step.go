@@ -70,6 +70,20 @@ func (s *Step[T]) Advance(y, x, u []T) error {
 	return nil
 }
 
+// Scan is Advance for the steps u (L, H) of one sequence, one after the other: it
+// writes the outputs (L, C, H) to y.
+func (s *Step[T]) Scan(y, x, u []T) error {
+	if len(u)%s.h != 0 || len(y) != len(u)*s.ch {
+		return fmt.Errorf("fftconv.Step: want u (L, %d) and y (L, %d, %[1]d), got lengths %d and %d", s.h, s.ch, len(u), len(y))
+	}
+	for ; len(u) > 0; y, u = y[s.ch*s.h:], u[s.h:] {
+		if err := s.Advance(y[:s.ch*s.h], x, u[:s.h]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // row computes the outputs of a feature of a sequence.
 func (s *Step[T]) row(i int) {
 	s.ring(s.x, i).set(s.next, s.u[i])

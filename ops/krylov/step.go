@@ -33,6 +33,8 @@ type Step[T num.Float] struct {
 	batch    int
 	y, x, u  []T
 	features *par.Loop
+
+	scans *par.Loop // over the features of Scan
 }
 
 // NewStep returns the recurrence of the kernels that cfg and prm describe. It
@@ -64,7 +66,7 @@ func NewStep[T num.Float](cfg Config, size Size, prm Params[[]T]) (*Step[T], err
 func (s *Step[T]) scratch() {
 	workers := min(par.Workers(), s.size.H)
 	s.work, s.next = make([]gemm.Workspace[T], workers), make([][]T, workers)
-	s.features = par.NewLoop(s.feature)
+	s.features, s.scans = par.NewLoop(s.feature), par.NewLoop(s.scan)
 }
 
 // Fork returns the same recurrence with scratch memory of its own.
@@ -154,4 +156,42 @@ func (s *Step[T]) feature(worker, i int) {
 		}
 	}
 	copy(x, next)
+}
+
+// Scan is Advance for the steps u (L, H) of one sequence, one after the other, whose
+// state is x: it writes the outputs (L, CH, H) to y, to the bit those of as many steps.
+// It returns an error if a length is wrong.
+func (s *Step[T]) Scan(y, x, u []T) error {
+	h, n := s.size.H, s.size.N
+	steps := len(u) / h
+	if len(u) != steps*h || len(y) != steps*s.size.CH*h || len(x) != s.StateLen(1) {
+		return fmt.Errorf("krylov: Step.Scan: want u (L, %d), y (L, %d, %[1]d) and x of StateLen(1), got %d, %d and %d elements", h, s.size.CH, len(u), len(y), len(x))
+	}
+	s.batch, s.y, s.x, s.u = steps, y, x, u
+	for w := range s.next {
+		s.next[w] = num.Grow(s.next[w], n+1)
+	}
+	if steps*h*n*n < parallelProducts {
+		for i := range h {
+			s.scan(0, i)
+		}
+	} else {
+		s.scans.Run(h)
+	}
+	s.y, s.x, s.u = nil, nil, nil
+	return nil
+}
+
+// scan takes all steps of feature i.
+func (s *Step[T]) scan(worker, i int) {
+	h, n, ch := s.size.H, s.size.N, s.size.CH
+	x, next := s.x[i*(n+1):][:n+1], s.next[worker][:n+1]
+	for t := range s.batch {
+		x[n] = s.u[t*h+i]
+		gemm.GemmPackedB(&s.work[worker], 1, x, n+1, &s.ab[i], 0, n, next, n+1)
+		for k := range ch {
+			s.y[(t*ch+k)*h+i] = vec.Dot(s.c[(k*h+i)*n:][:n], next[:n])
+		}
+		copy(x, next)
+	}
 }

@@ -52,6 +52,7 @@ type Step[T num.Float] struct {
 	*Weights[T]
 	ws     []gemm.Workspace[T] // of each worker
 	blocks *par.Loop           // over blocks of rows
+	inputs *par.Loop           // over the same, of the inputs alone
 	z      []T                 // (B, width)
 
 	batch int // of the step under way
@@ -66,8 +67,16 @@ func (w *Weights[T]) NewStep() *Step[T] {
 		lo := i * blockRows
 		s.advance(worker, lo, min(lo+blockRows, s.batch))
 	})
+	s.inputs = par.NewLoop(func(worker, i int) {
+		lo := i * inputRows
+		hi := min(lo+inputRows, s.batch)
+		s.w.mapInputs(&s.ws[worker], s.z[lo*s.w.width:hi*s.w.width], s.x[lo*s.i:], s.i, hi-lo)
+	})
 	return s
 }
+
+// inputRows is the number of steps whose inputs Scan maps at a time.
+const inputRows = 64
 
 // parallelProducts is the number of multiplications from which a step is spread
 // over the workers: fewer take about as long as it takes to hand them over.
@@ -106,6 +115,34 @@ func (s *Step[T]) advance(worker, lo, hi int) {
 		}
 		s.cell.forward(s.z[r*width:][:width], h, c, h, c)
 	}
+}
+
+// Scan is Advance for the inputs x (L, I) of one sequence, one after the other, whose
+// state is (1, H): it writes the outputs (L, H) to y, to the bit those of as many
+// steps. The inputs of all steps are mapped at once.
+func (s *Step[T]) Scan(y []T, state State[[]T], x []T) error {
+	steps := len(x) / s.i
+	err := num.CheckLen("y", y, steps*s.h, false)
+	if err == nil {
+		err = num.CheckLen("x", x, max(1, steps)*s.i, false)
+	}
+	if err == nil {
+		err = s.check(&state, x[:s.i])
+	}
+	if err != nil {
+		return fmt.Errorf("rnn: Step.Scan: %w", err)
+	}
+	s.batch, s.x = steps, x
+	s.z = num.Grow(s.z, steps*s.w.width)
+	s.inputs.Run((steps + inputRows - 1) / inputRows)
+	s.x = nil
+	for t := range steps {
+		z := s.z[t*s.w.width:][:s.w.width]
+		gemm.AddPackedB(&s.ws[0], 1, state.H, s.h, &s.w.whh, z[s.w.hid:], s.w.width)
+		s.cell.forward(z, state.H, state.C, state.H, state.C)
+		copy(y[t*s.h:][:s.h], state.H)
+	}
+	return nil
 }
 
 func (s *Step[T]) check(state *State[[]T], x []T) error {

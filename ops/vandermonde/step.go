@@ -86,6 +86,11 @@ func (s *Step[T]) CopyRows(dst []T, at int, src []T, rows []int) { s.r.CopyRows(
 // writes the output (B, CH, H) to y. It returns an error if a length is wrong.
 func (s *Step[T]) Advance(y, x, u []T) error { return named("Step.Advance", s.r.Advance(y, x, u)) }
 
+// Scan is Advance for the steps u (L, H) of one sequence, one after the other: it
+// writes the outputs (L, CH, H) to y, to the bit those of as many steps. It returns an
+// error if a length is wrong.
+func (s *Step[T]) Scan(y, x, u []T) error { return named("Step.Scan", s.r.Scan(y, x, u)) }
+
 // named says which function an error is from.
 func named(fn string, err error) error {
 	if err != nil {
