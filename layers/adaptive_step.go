@@ -61,6 +61,26 @@ type adaptiveEmbeddingSession[T num.Float] struct {
 	out   stepOutput[T]
 }
 
+// Regroup implements Regrouper.
+func (r *adaptiveEmbeddingSession[T]) Regroup(rows Rows) (do func(), err error) {
+	return r.regroup(rows, r.s.h, r.resize)
+}
+
+// Read implements Reader.
+func (r *adaptiveEmbeddingSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	return r.read(r, r.s.h, u, r.resize)
+}
+
+// checkInput implements inputChecker.
+func (r *adaptiveEmbeddingSession[T]) checkInput(u *tensor.Dense) error {
+	return checkIDs(r.l, u, r.s.vocab)
+}
+
+func (r *adaptiveEmbeddingSession[T]) resize(batch int) {
+	r.batch = batch
+	r.out.resize(batch, r.s.h)
+}
+
 // Step implements Session.
 func (r *adaptiveEmbeddingSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	ids, err := stepIDs(r.l, u, r.batch, r.s.vocab)
@@ -113,6 +133,21 @@ type adaptiveSoftmaxSession[T num.Float] struct {
 	batch int
 	step  *adaptive.Step[T]
 	out   stepOutput[T]
+}
+
+// Regroup implements Regrouper.
+func (r *adaptiveSoftmaxSession[T]) Regroup(rows Rows) (do func(), err error) {
+	return r.regroup(rows, max(r.s.h, r.s.vocab), r.resize)
+}
+
+// Read implements Reader.
+func (r *adaptiveSoftmaxSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
+	return r.read(r, max(r.s.h, r.s.vocab), u, r.resize)
+}
+
+func (r *adaptiveSoftmaxSession[T]) resize(batch int) {
+	r.batch = batch
+	r.out.resize(batch, r.s.vocab)
 }
 
 // Step implements Session.

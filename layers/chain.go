@@ -66,6 +66,14 @@ func (c *chainSession) end(steps int) error {
 	return nil
 }
 
+// checkInput implements inputChecker.
+func (c *chainSession) checkInput(u *tensor.Dense) error {
+	if first, ok := c.sessions[0].(inputChecker); ok {
+		return first.checkInput(u)
+	}
+	return nil
+}
+
 // Read implements Reader.
 func (c *chainSession) Read(u *tensor.Dense) (*tensor.Dense, error) {
 	var err error

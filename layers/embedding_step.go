@@ -103,3 +103,16 @@ func stepIDs(l *Base, u *tensor.Dense, batch, vocab int) ([]int, error) {
 	}
 	return ids, nil
 }
+
+// checkInput implements inputChecker.
+func (r *embeddingSession[T]) checkInput(u *tensor.Dense) error { return checkIDs(r.l, u, r.s.vocab) }
+
+// checkIDs reports token ids that a layer does not have.
+func checkIDs(l *Base, u *tensor.Dense, vocab int) error {
+	batch := 0
+	if s := shapeOf(u); len(s) == 1 {
+		batch = s[0]
+	}
+	_, err := stepIDs(l, u, batch, vocab)
+	return err
+}

@@ -51,6 +51,11 @@ func (r *Recurrence) Read(ctx context.Context, u *tensor.Dense) (*tensor.Dense, 
 	if err := endOf(r.Session, s[0]); err != nil {
 		return nil, err
 	}
+	if c, ok := r.Session.(inputChecker); ok {
+		if err := c.checkInput(u); err != nil {
+			return nil, err
+		}
+	}
 	for lo := 0; ; lo += readSteps {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("layers: Recurrence: Read: after %d of %d steps: %w", lo, s[0], err)
@@ -82,6 +87,11 @@ func stepsOf(u *tensor.Dense, lo, hi int) (*tensor.Dense, error) {
 		return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(d[lo*n:hi*n:hi*n])), nil
 	}
 	return nil, fmt.Errorf("want u contiguous, row-major, of dtype float32, float64 or int, got dtype %v, strides %v", u.Dtype(), u.Strides())
+}
+
+// inputChecker is a Session that can tell what of the steps of Read it would refuse.
+type inputChecker interface {
+	checkInput(u *tensor.Dense) error
 }
 
 // lastReader is a Reader that can do with the output of the last step.
