@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"gorgonia.org/tensor"
-
 	"github.com/gorgonia-s4/s4/internal/guard"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/layers"
@@ -270,7 +268,7 @@ func (e *Engine) readSlice(s *Stream, p Prompts, mem *scratch) {
 		return
 	}
 	before := len(r.prompt)
-	scores, err := s.row.readGuarded(s.ctx, p)
+	scores, err := r.read(s.ctx, p)
 	switch {
 	case cancelled(s.ctx):
 		e.end(s, nil, false, true)
@@ -396,6 +394,7 @@ func (e *Engine) failAll(g *group, err error) {
 		}
 	}
 	g.clear()
+	g.r = nil
 }
 
 // CheckState reports what is wrong with a state that a Request is to have: of another
@@ -445,12 +444,6 @@ func (e *Engine) Close(ctx context.Context) error {
 		return nil
 	}
 	return fmt.Errorf("generate: Engine: closed before %d texts had ended: %w", left, context.Cause(ctx))
-}
-
-// readGuarded is read, where a panic of a model is an error.
-func (r *row) readGuarded(ctx context.Context, p Prompts) (scores *tensor.Dense, err error) {
-	defer guard.Panic(&err)
-	return r.read(ctx, p)
 }
 
 // writeGuarded is write, where a panic of a tokenizer is an error.

@@ -15,13 +15,14 @@ import (
 type group struct {
 	of      *source
 	rows    []*row
-	r       *layers.Recurrence // of as many rows; nil if there is none
+	r       *layers.Recurrence // of as many rows, but that of none has what there was last
 	ids     *tensor.Dense      // (rows)
 	keep    []int
 	scratch []scratch // of each worker
 	scores  *tensor.Dense
 	choose  *par.Loop
 	join    []*row         // room for those that do
+	joined  []layers.State // and for their states
 	states  []layers.State // of all rows, behind this step, once one was asked for
 }
 
@@ -42,18 +43,18 @@ func (g *group) regroup(join ...*row) error {
 			g.keep, rows = append(g.keep, i), append(rows, r)
 		}
 	}
-	states := make([]layers.State, len(join))
-	for i, r := range join {
-		states[i], r.x0 = r.x0, nil
+	states := g.joined[:0]
+	for _, r := range join {
+		states = append(states, r.x0)
+		r.x0 = nil
 	}
+	g.joined = states
 	clear(g.rows[len(rows):])
-	g.rows = append(rows, join...)
-	g.states = nil
+	g.rows, g.states, g.scores = append(rows, join...), nil, nil
 	if len(g.rows) == 0 {
-		g.clear()
 		return nil
 	}
-	if err := g.recur(states); err != nil {
+	if err := g.recur(); err != nil {
 		return fmt.Errorf("rows of a batch: %w", err)
 	}
 	g.ids = tensor.New(tensor.WithShape(len(g.rows)), tensor.WithBacking(make([]int, len(g.rows))))
@@ -61,29 +62,15 @@ func (g *group) regroup(join ...*row) error {
 }
 
 // recur makes the recurrence that of the rows that are kept and of states that join.
-func (g *group) recur(join []layers.State) error {
-	var parts []layers.State
-	if g.r != nil {
-		old, err := rowsOf(g.r)
-		if err != nil {
+func (g *group) recur() (err error) {
+	defer guard.Panic(&err)
+	defer func() { clear(g.joined) }()
+	if g.r == nil {
+		if g.r, err = g.of.root.Fork(1); err != nil {
 			return err
 		}
-		for _, i := range g.keep {
-			parts = append(parts, old[i])
-		}
 	}
-	var err error
-	if g.r, err = g.of.root.Fork(len(g.rows)); err != nil {
-		return err
-	}
-	if parts = append(parts, join...); len(parts[0]) == 0 {
-		return nil
-	}
-	x, err := layers.JoinStates(parts...)
-	if err != nil {
-		return err
-	}
-	return g.r.SetState(x)
+	return g.r.Regroup(g.keep, g.joined...)
 }
 
 // rowsOf returns the states of all rows.
@@ -149,7 +136,7 @@ func (g *group) staying() bool {
 // clear forgets all rows.
 func (g *group) clear() {
 	clear(g.rows)
-	g.rows, g.r, g.ids, g.states, g.scores = g.rows[:0], nil, nil, nil, nil
+	g.rows, g.states, g.scores = g.rows[:0], nil, nil
 }
 
 // isolate finds the rows that cannot take a step that all of them together could not

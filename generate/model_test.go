@@ -64,7 +64,7 @@ func alphabet() letters {
 }
 
 // newModel returns a small model of random parameters.
-func newModel(t testing.TB, dt tensor.Dtype, vocab int, mixer layers.MixerConfig) generate.Model {
+func newModel(t testing.TB, dt tensor.Dtype, vocab int, mixer layers.MixerConfig) *models.LanguageModel {
 	t.Helper()
 	if mixer == nil {
 		mixer = layers.S4DConfig{DModel: 8, DState: 4}
@@ -77,7 +77,7 @@ func newModel(t testing.TB, dt tensor.Dtype, vocab int, mixer layers.MixerConfig
 		t.Fatal(err)
 	}
 	sharpen(t, m)
-	return lm{m, vocab}
+	return m
 }
 
 // sharpen makes the scores of a model differ more than those of one just made, so that
@@ -93,14 +93,6 @@ func sharpen(t testing.TB, m *models.LanguageModel) {
 		}
 	}
 }
-
-// lm is a language model with the number of its tokens.
-type lm struct {
-	*models.LanguageModel
-	vocab int
-}
-
-func (m lm) Vocab() int { return m.vocab }
 
 func newGenerator(t testing.TB, m generate.Model, tok generate.Tokenizer, opts ...generate.Option) *generate.Generator {
 	t.Helper()

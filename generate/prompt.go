@@ -6,6 +6,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/guard"
 	"github.com/gorgonia-s4/s4/layers"
 )
 
@@ -32,7 +33,7 @@ func (r *row) read(ctx context.Context, p Prompts) (scores *tensor.Dense, err er
 	n := min(slice, len(ids))
 	if n > 0 {
 		var x1 layers.State
-		if scores, x1, err = p.Read(ctx, r.x0, ids[:n]); err != nil {
+		if scores, x1, err = readGuarded(ctx, p, r.x0, ids[:n]); err != nil {
 			return nil, fmt.Errorf("the prompt: %w", err)
 		}
 		r.x0 = x1
@@ -47,6 +48,12 @@ func (r *row) read(ctx context.Context, p Prompts) (scores *tensor.Dense, err er
 		return nil, nil
 	}
 	return scores, nil
+}
+
+// readGuarded is Read, where a panic of a model is an error.
+func readGuarded(ctx context.Context, p Prompts, x0 layers.State, ids []int) (scores *tensor.Dense, x1 layers.State, err error) {
+	defer guard.Panic(&err)
+	return p.Read(ctx, x0, ids)
 }
 
 // steps reads prompts step by step.
