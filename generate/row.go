@@ -59,13 +59,18 @@ func (s *source) newRow(q Request, ids []int) (*row, error) {
 	}
 	r.next = r.prompt[len(r.prompt)-1]
 	if s.tokens != nil {
-		latest := seen.latest(nil, remembered)
-		for i, id := range latest {
-			latest[i] = idOf(id)
-		}
-		r.writer = newWriter(s.tokens, q.Options.Stop, latest)
+		r.writer = newWriter(s.tokens, q.Options.Stop, r.latest())
 	}
 	return r, nil
+}
+
+// latest returns the latest tokens.
+func (r *row) latest() []int {
+	ids := r.sampler.seen.latest(nil, remembered)
+	for i, id := range ids {
+		ids[i] = idOf(id)
+	}
+	return ids
 }
 
 // choose chooses the next token of row i of scores. Rows do so at the same time, each

@@ -144,16 +144,11 @@ type scratch struct {
 
 // choose chooses a token of scores x.
 func choose[T num.Float](s *Sampler, x []T, m *memory[T]) (Choice, error) {
-	highest := m.highest(x)
-	if highest == T(math.Inf(-1)) || highest == T(math.Inf(1)) {
-		return Choice{}, badScores(x)
-	}
-	z := m.exp(x, highest, 1)
-	if math.IsNaN(z) {
-		return Choice{}, badScores(x)
+	highest, z, shift, err := m.normalise(x)
+	if err != nil {
+		return Choice{}, err
 	}
 	var c Choice
-	shift := float64(highest) + math.Log(z) // from scores to log probabilities
 	if s.o.LogProbs > 0 {
 		c.Top = m.likeliest(x, min(s.o.LogProbs, len(x)), shift)
 	}
@@ -179,6 +174,19 @@ func choose[T num.Float](s *Sampler, x []T, m *memory[T]) (Choice, error) {
 	}
 	c.LogProb = float64(x[c.ID]) - shift
 	return c, nil
+}
+
+// normalise returns the highest of scores, the sum of e to all of them less that, and
+// what they are less to be log probabilities.
+func (m *memory[T]) normalise(x []T) (highest T, z, shift float64, err error) {
+	highest = m.highest(x)
+	if highest == T(math.Inf(-1)) || highest == T(math.Inf(1)) {
+		return 0, 0, 0, badScores(x)
+	}
+	if z = m.exp(x, highest, 1); math.IsNaN(z) {
+		return 0, 0, 0, badScores(x)
+	}
+	return highest, z, float64(highest) + math.Log(z), nil
 }
 
 // adjust adds biases to scores, and takes penalties off.
