@@ -25,6 +25,7 @@ func params(prompt string, n int64) openai.CompletionNewParams {
 }
 
 func TestPublicClientCompletes(t *testing.T) {
+	t.Parallel()
 	s, a := alphabetServer(t, Config{Key: "k"})
 	p := params("xyz", 5)
 	p.Logprobs, p.N, p.Seed, p.Echo = openai.Int(2), openai.Int(2), openai.Int(7), openai.Bool(false)
@@ -64,6 +65,7 @@ func TestPublicClientCompletes(t *testing.T) {
 }
 
 func TestPublicClientStreams(t *testing.T) {
+	t.Parallel()
 	s, _ := alphabetServer(t, Config{})
 	p := params("xyz", 100)
 	p.N = openai.Int(3)
@@ -100,6 +102,7 @@ func TestPublicClientStreams(t *testing.T) {
 }
 
 func TestPublicClientSendsEveryPrompt(t *testing.T) {
+	t.Parallel()
 	s, _ := alphabetServer(t, Config{})
 	c := s.publicClient()
 	type union = openai.CompletionNewParamsPromptUnion
@@ -129,6 +132,7 @@ func TestPublicClientSendsEveryPrompt(t *testing.T) {
 }
 
 func TestPublicClientSeesErrorsAndModels(t *testing.T) {
+	t.Parallel()
 	s, _ := alphabetServer(t, Config{Key: "k"})
 	ctx := context.Background()
 	c := s.publicClient()

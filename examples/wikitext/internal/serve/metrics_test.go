@@ -49,6 +49,7 @@ func valueOf(t *testing.T, f *dto.MetricFamily, labels string) float64 {
 }
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	s, _ := alphabetServer(t, Config{Model: "small", Parameters: 123})
 	s.post(t, "/v1/completions", `{"n":2,"max_tokens":5,"session":{"keep":true}}`)
 	s.post(t, "/v1/completions", `{"n":0}`)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"strconv"
 )
 
 // The page: one document without anything else to fetch. Style and script are part of
@@ -52,6 +53,7 @@ func sum(text string) string {
 func (p *page) answer(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", p.policy)
+	w.Header().Set("Content-Length", strconv.Itoa(len(p.html)))
 	_, err := w.Write(p.html)
 	return err
 }

@@ -11,6 +11,7 @@ import (
 var testBounds = bounds{vocab: 256, prompt: 100, tokens: 50, choices: 8}
 
 func TestReadCompletionRefuses(t *testing.T) {
+	t.Parallel()
 	deep := strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)
 	many := func(n int, s string) string { return strings.TrimSuffix(strings.Repeat(s+",", n), ",") }
 	biases := make([]string, maxBiases+1)
@@ -120,6 +121,7 @@ func TestReadCompletionRefuses(t *testing.T) {
 }
 
 func TestReadCompletionTakes(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		body string
 		ok   func(c *completion) bool

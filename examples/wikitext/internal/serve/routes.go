@@ -261,7 +261,7 @@ func (s *Server) models(w http.ResponseWriter, _ *http.Request) error {
 func (s *Server) modelInfo() map[string]any {
 	return map[string]any{
 		"id": s.cfg.Model, "object": "model", "created": s.created.Unix(), "owned_by": "local",
-		"max_prompt_tokens": s.cfg.MaxPrompt, "max_tokens": s.cfg.MaxTokens, "vocab": s.tokenizer.Vocab(),
+		"max_prompt_tokens": s.cfg.MaxPrompt, "max_tokens": s.cfg.MaxTokens, "vocab": s.tokenizer.Vocab(), "parameters": s.cfg.Parameters,
 	}
 }
 

@@ -53,6 +53,7 @@ func codeOf(t *testing.T, body string) string {
 }
 
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	s, a := alphabetServer(t, Config{Key: "key", MaxBody: 1000, MaxPrompt: 500, Origins: []string{"https://good.example"}})
 	const good = `{"prompt":"a"}`
 	key := []string{"Authorization", "Bearer key"}
@@ -123,6 +124,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestBodyWithoutALengthIsBounded(t *testing.T) {
+	t.Parallel()
 	s, _ := alphabetServer(t, Config{MaxBody: 10_000})
 	for n, want := range map[int]int{5_000: 200, 20_000: 413, 1 << 20: 413} {
 		body := io.MultiReader(strings.NewReader(`{"max_tokens":1,"prompt":"`), strings.NewReader(strings.Repeat("a", n)+`"}`)) // sent in chunks
@@ -144,6 +146,7 @@ func TestBodyWithoutALengthIsBounded(t *testing.T) {
 }
 
 func TestAllBodiesTogetherAreBounded(t *testing.T) {
+	t.Parallel()
 	s, _ := alphabetServer(t, Config{MaxBodies: 3 * bodyChunk})
 	var open []net.Conn
 	for range 3 {
@@ -178,6 +181,7 @@ func (r *running) dial(t *testing.T) net.Conn {
 }
 
 func TestClientsThatTakeTheirTimeAreLeft(t *testing.T) {
+	t.Parallel()
 	s, _ := alphabetServer(t, Config{HeaderTimeout: 50 * time.Millisecond, BodyTimeout: 100 * time.Millisecond, IdleTimeout: 100 * time.Millisecond})
 	const header = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
 	for name, test := range map[string]struct{ sent, want string }{
@@ -190,6 +194,7 @@ func TestClientsThatTakeTheirTimeAreLeft(t *testing.T) {
 		"refused early":   {strings.Replace(header, "json", "xml", 1) + `{`, "HTTP/1.1 415"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := s.dial(t)
 			c.Write([]byte(test.sent))
 			got, err := io.ReadAll(c) // until the server closes
@@ -205,6 +210,7 @@ func TestClientsThatTakeTheirTimeAreLeft(t *testing.T) {
 }
 
 func TestBodyTimeoutIsOverWithTheBody(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	a := &actor{t: t, rows: 10, script: func(ctx context.Context, r generate.Request, emit func(string) bool) error {
 		select {
@@ -225,6 +231,7 @@ func TestBodyTimeoutIsOverWithTheBody(t *testing.T) {
 }
 
 func TestBusyEngine(t *testing.T) {
+	t.Parallel()
 	a := &actor{t: t, rows: 3, script: endless}
 	s := run(t, a, Config{})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -245,6 +252,7 @@ func TestBusyEngine(t *testing.T) {
 }
 
 func TestClientsThatLeave(t *testing.T) {
+	t.Parallel()
 	a := &actor{t: t, rows: 10, script: endless}
 	s := run(t, a, Config{})
 	for _, body := range []string{`{"n":2}`, `{"n":2,"stream":true}`} {
@@ -271,6 +279,7 @@ func TestClientsThatLeave(t *testing.T) {
 }
 
 func TestClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
 	a := &actor{t: t, rows: 10, script: func(ctx context.Context, _ generate.Request, emit func(string) bool) error {
 		for emit(strings.Repeat("x", 10_000)) {
 		}
@@ -286,6 +295,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 }
 
 func TestRequestTimeout(t *testing.T) {
+	t.Parallel()
 	s := run(t, &actor{t: t, rows: 10, script: endless}, Config{RequestTimeout: 50 * time.Millisecond})
 	status, h, body := s.post(t, "/v1/completions", `{}`)
 	if status != 503 || codeOf(t, body) != "request_timeout" || h.Get("X-Should-Retry") != "false" {
@@ -300,6 +310,7 @@ func TestRequestTimeout(t *testing.T) {
 }
 
 func TestEngineFails(t *testing.T) {
+	t.Parallel()
 	s := run(t, &actor{t: t, rows: 10, script: func(_ context.Context, r generate.Request, emit func(string) bool) error {
 		for range r.Options.MaxTokens {
 			emit("x")
@@ -324,6 +335,7 @@ func TestEngineFails(t *testing.T) {
 }
 
 func TestHandlerPanics(t *testing.T) {
+	t.Parallel()
 	secret := "a secret of the client"
 	s := run(t, &actor{t: t, rows: 10, script: alphabet}, Config{})
 	s.engine = panicking{s.engine}
@@ -347,6 +359,7 @@ func (panicking) submit(_ context.Context, r generate.Request) (stream, error) {
 }
 
 func TestShutdownLetsStreamsEnd(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	a := &actor{t: t, rows: 10, script: func(ctx context.Context, r generate.Request, emit func(string) bool) error {
 		emit("x")
@@ -395,6 +408,7 @@ func TestShutdownLetsStreamsEnd(t *testing.T) {
 }
 
 func TestShutdownCutsOff(t *testing.T) {
+	t.Parallel()
 	a := &actor{t: t, rows: 10, script: endless}
 	s := run(t, a, Config{Grace: 50 * time.Millisecond})
 	c := s.publicClient()
@@ -427,6 +441,7 @@ func TestShutdownCutsOff(t *testing.T) {
 }
 
 func TestServerServesOnce(t *testing.T) {
+	t.Parallel()
 	s, _ := alphabetServer(t, Config{})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -444,6 +459,7 @@ func TestServerServesOnce(t *testing.T) {
 // TestThousandConnections holds that honest clients are answered while others hold
 // connections, of which there are fewer than clients.
 func TestThousandConnections(t *testing.T) {
+	t.Parallel()
 	a := &actor{t: t, rows: 1 << 20, script: alphabet}
 	s := run(t, a, Config{MaxConnections: 200, HeaderTimeout: 300 * time.Millisecond, BodyTimeout: 300 * time.Millisecond, IdleTimeout: 300 * time.Millisecond})
 	const clients = 1000
@@ -499,6 +515,7 @@ func TestThousandConnections(t *testing.T) {
 }
 
 func TestNothingOfARequestIsLogged(t *testing.T) {
+	t.Parallel()
 	s, _ := alphabetServer(t, Config{Key: "hunter2"})
 	const secret = "xyzzy"
 	for _, body := range []string{`{"prompt":"` + secret + `","user":"` + secret + `","stop":"` + secret + `"}`, `{"` + secret + `":1}`, `{"model":"` + secret + `"}`, secret} {
@@ -521,6 +538,7 @@ func TestNothingOfARequestIsLogged(t *testing.T) {
 }
 
 func TestBestOf(t *testing.T) {
+	t.Parallel()
 	s, a := alphabetServer(t, Config{})
 	c := s.publicClient()
 	p := params("a", 2)
@@ -547,6 +565,7 @@ func TestBestOf(t *testing.T) {
 }
 
 func TestEmptyPromptIsABeginning(t *testing.T) {
+	t.Parallel()
 	s, a := alphabetServer(t, Config{})
 	for _, body := range []string{`{}`, `{"prompt":""}`, `{"prompt":["",""]}`} {
 		if status, _, text := s.post(t, "/v1/completions", body); status != 200 {
@@ -561,6 +580,7 @@ func TestEmptyPromptIsABeginning(t *testing.T) {
 }
 
 func TestTokensThatAreNoCharacters(t *testing.T) {
+	t.Parallel()
 	s := run(t, &actor{t: t, rows: 10, script: func(_ context.Context, _ generate.Request, emit func(string) bool) error {
 		for _, b := range []byte("né") {
 			emit(string([]byte{b}))

@@ -28,6 +28,7 @@ func firstChoice(t *testing.T, status int, body string) choice {
 }
 
 func TestSessionsGoOn(t *testing.T) {
+	t.Parallel()
 	s, _ := alphabetServer(t, Config{})
 	ask := func(body string) choice {
 		t.Helper()
@@ -62,6 +63,7 @@ func TestSessionsGoOn(t *testing.T) {
 }
 
 func TestSessionsComeAndGo(t *testing.T) {
+	t.Parallel()
 	s, _ := alphabetServer(t, Config{})
 	status, _, body := s.post(t, "/v1/completions", `{"prompt":"a","max_tokens":3,"session":{"keep":true}}`)
 	path := "/v1/sessions/" + firstChoice(t, status, body).Session
@@ -97,6 +99,7 @@ func TestSessionsComeAndGo(t *testing.T) {
 }
 
 func TestForeignStatesAreRefused(t *testing.T) {
+	t.Parallel()
 	s, _ := alphabetServer(t, Config{MaxState: 1000})
 	marshal := func(x layers.State) string {
 		t.Helper()
@@ -165,6 +168,7 @@ func stateOf(bytes int) layers.State {
 }
 
 func TestSessionsAreBounded(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newSessions(3, 1000, 600, time.Hour, 1)
 		put := func(bytes int) string {
@@ -213,6 +217,7 @@ func TestSessionsAreBounded(t *testing.T) {
 }
 
 func TestLargeStatesAreNotKept(t *testing.T) {
+	t.Parallel()
 	s, _ := alphabetServer(t, Config{MaxState: 7})
 	status, _, body := s.post(t, "/v1/completions", `{"prompt":"a","max_tokens":3,"session":{"keep":true}}`)
 	if c := firstChoice(t, status, body); c.Text != "bcd" || c.Session != "" || !strings.Contains(c.SessionError, "at most 7 bytes, got 8") {
@@ -221,6 +226,7 @@ func TestLargeStatesAreNotKept(t *testing.T) {
 }
 
 func TestManyUseSessionsAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newSessions(5, 1000, 600, time.Hour, 1)
 	var all sync.WaitGroup
 	for range 20 {
@@ -243,6 +249,7 @@ func TestManyUseSessionsAtOnce(t *testing.T) {
 }
 
 func TestAnotherVocabularyIsAnotherModel(t *testing.T) {
+	t.Parallel()
 	a, b, c := modelOf("s4", letters{}), modelOf("s4", backwards{}), modelOf("s5", letters{})
 	if a == b || a == c || a != modelOf("s4", letters{}) {
 		t.Errorf("got %d, %d, %d", a, b, c)
