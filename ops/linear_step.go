@@ -43,7 +43,7 @@ func (l *LinearWeights[T]) NewStep() *LinearStep[T] {
 
 // parallelProducts is the number of multiplications from which a step is spread
 // over the workers: fewer take about as long as it takes to wake one.
-const parallelProducts = 1 << 22
+const parallelProducts = 1 << 18
 
 // Apply maps x (batch, in) to (batch, out), which the next call overwrites.
 func (s *LinearStep[T]) Apply(x []T, batch int) []T {

@@ -166,7 +166,7 @@ func (r *Recurrence[T]) checkState(x []T, batch int) error {
 
 // parallelLen is the length of the states from which a step is spread over the
 // workers: less takes about as long as it takes to wake one.
-const parallelLen = 1 << 19
+const parallelLen = 1 << 16
 
 // Advance replaces the states x by their successors for the input u (B, H) and
 // writes the output (B, Channels, H) to y. It returns an error if a length is
