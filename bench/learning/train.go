@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// program is the package of the program that trains.
+const program = "github.com/gorgonia-s4/s4/examples/wikitext"
+
+// train trains all models at the same time.
+func train(ctx context.Context, o options) error {
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp("", "learning")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	binary := filepath.Join(tmp, "wikitext")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, program).CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %s: %w\n%s", program, err, out)
+	}
+	var all sync.WaitGroup
+	errs := make([]error, len(o.chosen()))
+	for i, m := range o.chosen() {
+		all.Go(func() {
+			if err := o.run(ctx, binary, m); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", m.title, err)
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// arguments are those of the program that trains a model.
+func (o options) arguments(m model) []string {
+	wall := o.budget * time.Duration(max(len(o.models), o.threads)) / time.Duration(o.threads)
+	args := []string{
+		"-out=" + filepath.Join(o.out, m.name), "-overwrite", "-max-time=" + wall.String(),
+		"-length=" + strconv.Itoa(o.length), "-batch=" + strconv.Itoa(o.batch),
+		"-eval-every=" + strconv.Itoa(o.evalEvery), "-warmup=200",
+	}
+	if o.data != "" {
+		args = append(args, "-data="+o.data)
+	}
+	if o.cache != "" {
+		args = append(args, "-cache="+o.cache)
+	}
+	return append(args, m.options...)
+}
+
+// run trains a model and writes what it printed, and its time of the processor, to
+// files. An interrupt ends the run as one at its terminal does: with a model.
+func (o options) run(ctx context.Context, binary string, m model) (err error) {
+	log, err := os.Create(filepath.Join(o.out, m.name+".log"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	cmd := exec.CommandContext(ctx, binary, o.arguments(m)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = time.Minute
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	cmd.Stdout, cmd.Stderr = log, log
+	begun := time.Now()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	var watch sync.WaitGroup
+	var watched error
+	watch.Go(func() { watched = record(filepath.Join(o.out, m.name+cpuSuffix), cmd.Process.Pid, begun, ended) })
+	err = cmd.Wait()
+	close(ended)
+	watch.Wait()
+	if err != nil {
+		err = fmt.Errorf("%w: see %s", err, log.Name())
+	}
+	return errors.Join(err, watched)
+}
+
+// cpuSuffix is that of the file of the processor's time of a run.
+const cpuSuffix = ".cpu.csv"
+
+// record writes the processor's time of a process against that since it began, every
+// second until it has ended. Where the system does not tell it the file has no line.
+func record(path string, pid int, begun time.Time, ended <-chan struct{}) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if _, err := fmt.Fprintln(f, "elapsed_s,cpu_s"); err != nil {
+		return err
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ended:
+			return nil
+		case <-tick.C:
+		}
+		cpu, ok := processorTime(pid)
+		if !ok {
+			continue
+		}
+		if _, err := fmt.Fprintf(f, "%.2f,%.2f\n", time.Since(begun).Seconds(), cpu); err != nil {
+			return err
+		}
+	}
+}
