@@ -36,7 +36,23 @@ func (d *Data) Close() error {
 	return err
 }
 
-// Load reads the text of path.
+// Load reads the text of path, which is one of
+//
+//   - a folder or an archive with wiki.train.tokens, wiki.valid.tokens and
+//     wiki.test.tokens, at any depth, or the same with the ending .raw, or named train.txt,
+//     valid.txt and test.txt;
+//   - a folder with the files train-*.parquet, validation-*.parquet and test-*.parquet of a
+//     data set hub, or with one folder wikitext-* that has them: a column text, one line a
+//     row;
+//   - a folder or an archive of files *.txt, at any depth; those of a folder are in the
+//     order of their names;
+//   - any other file, which is a text, or one compressed with gzip, or a Parquet file.
+//
+// The last two are split, at the first end of a line behind the share that the configuration
+// says: what comes first is for training, then come validation and test. With room.Limit
+// Windows, Sliding and Streams have that many examples.
+//
+// Errors name the file, and a word that a closed vocabulary does not have its line.
 func Load(ctx context.Context, path string, cfg Config, room data.Room) (*Data, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -265,7 +281,7 @@ func (m *maker) data(s *store, f *footer, t tokenizer.Tokenizer) *Data {
 		if name == "" {
 			name = filepath.Base(m.path) + " (" + data.SplitNames[i] + ")"
 		}
-		return &Tokens{name: name, store: s, section: section, width: f.Width, lengths: f.Lengths, n: int(section.Tokens), t: t, shared: &open}
+		return &Tokens{name: name, store: s, section: section, width: f.Width, lengths: f.Lengths, n: int(section.Tokens), t: t, limit: m.room.Limit, shared: &open}
 	}
 	d := &Data{Splits: data.Splits[*Tokens]{Train: tokens(train), Val: tokens(val), Test: tokens(test)}, Tokenizer: t}
 	d.Notes = notes(f, t)

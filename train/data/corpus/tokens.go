@@ -19,7 +19,8 @@ type Tokens struct {
 	section *section
 	width   int
 	lengths bool
-	n       int // how many of the section there are: see room.Limit
+	n       int // how many of the section there are: see Head
+	limit   int // examples; 0: as many as there are
 	t       tokenizer.Tokenizer
 	shared  *int // how many of the splits are open
 	closed  bool
@@ -199,21 +200,39 @@ func (t *Tokens) long(at int) int {
 	return int(t.section.Long[i][1])
 }
 
+// Head returns the first n tokens, or all if there are less. It is not to be closed.
+func (t *Tokens) Head(n int) *Tokens {
+	head := *t
+	head.n = min(t.n, max(n, 0))
+	return &head
+}
+
+// limited returns the tokens of as many examples as the room has let in: one of first
+// tokens and others of each.
+func (t *Tokens) limited(first, each int) *Tokens {
+	if t.limit <= 0 || first < 1 || each < 1 || t.limit > t.n/each {
+		return t
+	}
+	return t.Head(first + (t.limit-1)*each + 1)
+}
+
 // Windows returns the tokens as windows of one length that do not overlap, as WikiText is
 // evaluated: see task.NewWindows.
 func (t *Tokens) Windows(length int) (*task.Windows, error) {
-	return named(t, func() (*task.Windows, error) { return task.NewWindows(t, length) })
+	return named(t, func() (*task.Windows, error) { return task.NewWindows(t.limited(length, length), length) })
 }
 
 // Sliding returns the tokens as windows of one length that overlap: see task.NewSliding.
 func (t *Tokens) Sliding(length, stride int) (*task.Windows, error) {
-	return named(t, func() (*task.Windows, error) { return task.NewSliding(t, length, stride) })
+	return named(t, func() (*task.Windows, error) {
+		return task.NewSliding(t.limited(length, stride), length, stride)
+	})
 }
 
 // Streams returns the tokens as streams that run side by side, in pieces of one length:
 // see task.Streams, and for training its Rolled.
 func (t *Tokens) Streams(batch, length int) (*task.Streams, error) {
-	return named(t, func() (*task.Streams, error) { return task.StreamsOf(t, batch, length) })
+	return named(t, func() (*task.Streams, error) { return task.StreamsOf(t.limited(length, length), batch, length) })
 }
 
 // named says in an error whose tokens it is about.
