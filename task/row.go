@@ -25,6 +25,17 @@ func (r *Row) Ints(name string, v ...int) {
 	}
 }
 
+// ints is Ints for n numbers that are written into the memory that it returns; nil if
+// there is none for them.
+func (r *Row) ints(name string, n int) []int {
+	i := r.field(name, tensor.Int, n)
+	if i < 0 {
+		return nil
+	}
+	r.pad(i, n)
+	return cells(r.batch.arrays[i].Ints, r)[:n]
+}
+
 // Floats puts the numbers of a float32 field.
 func (r *Row) Floats(name string, v ...float32) {
 	if i := r.field(name, tensor.Float32, len(v)); i >= 0 {

@@ -48,20 +48,41 @@ func sequenceFields() []Field { return []Field{Tokens(X, 0), Labels(Target)} }
 // on, an index of the first, those before being Ignore; what is at end and behind it is
 // Ignore too.
 func put(row *Row, s Sequence, at, length, scored, end int) error {
-	b := make([]int, 2*length+1)
-	tokens, target := b[:length+1], b[length+1:]
-	if n := s.Read(tokens, at); n < min(length+1, end+1-at) {
-		return fmt.Errorf("want %d tokens from %d on, got %d", min(length+1, end+1-at), at, n)
+	x, y := row.ints(X, length), row.ints(Target, length)
+	if x == nil || y == nil {
+		return nil // the row says why
 	}
-	copy(target, tokens[1:])
-	for i := range target {
-		if i < scored-at || i >= end-at {
-			target[i] = Ignore
-		}
+	n := min(length, end-at)
+	if err := shifted(x[:n], y[:n], s, at); err != nil {
+		return err
 	}
-	row.Ints(X, tokens[:length]...)
-	row.Ints(Target, target...)
+	more := s.Read(x[n:], at+n) // what is there but not scored
+	clear(x[n+more:])
+	ignore(y[:min(scored-at, length)])
+	ignore(y[n:])
 	return nil
+}
+
+// shifted reads tokens from at on into x, and those that follow each into y.
+func shifted(x, y []int, s Sequence, at int) error {
+	if len(x) == 0 {
+		return nil
+	}
+	n := s.Read(x, at)
+	copy(y, x[1:])
+	if n == len(x) {
+		n += s.Read(y[len(y)-1:], at+len(x))
+	}
+	if n <= len(x) {
+		return fmt.Errorf("want %d tokens from %d on, got %d", len(x)+1, at, n)
+	}
+	return nil
+}
+
+func ignore(y []int) {
+	for i := range y {
+		y[i] = Ignore
+	}
 }
 
 // Windows is a Dataset of one long sequence of tokens, cut into windows. The fields are
@@ -222,21 +243,18 @@ func (s *Streams) Example(i int, row *Row) error {
 		return put(row, s.tokens, at, s.length, at, at+max(left, 0))
 	}
 	// It goes over the end of the stream, behind which is its start.
-	b := make([]int, 3*s.length+1)
-	x, y, read := b[:s.length], b[s.length:2*s.length], b[2*s.length:]
+	x, y := row.ints(X, s.length), row.ints(Target, s.length)
+	if x == nil || y == nil {
+		return nil // the row says why
+	}
 	for n := 0; n < s.length; at = begin {
-		part := read[:min(s.length-n, begin+targets-at)+1]
-		if got := s.tokens.Read(part, at); got < len(part) {
-			return fmt.Errorf("want %d tokens from %d on, got %d", len(part), at, got)
+		part := min(s.length-n, begin+targets-at)
+		if err := shifted(x[n:n+part], y[n:n+part], s.tokens, at); err != nil {
+			return err
 		}
-		copy(y[n:], part[1:])
-		n += copy(x[n:], part[:len(part)-1])
+		n += part
 	}
-	for j := max(left, 0); j < s.length; j++ {
-		y[j] = Ignore
-	}
-	row.Ints(X, x...)
-	row.Ints(Target, y...)
+	ignore(y[min(left, s.length):])
 	return nil
 }
 

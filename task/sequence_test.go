@@ -216,3 +216,29 @@ func TestSequenceThatEnds(t *testing.T) {
 		}
 	}
 }
+
+// A piece is read into the memory of the batch.
+func TestPiecesTakeNoMemory(t *testing.T) {
+	s, err := task.NewStreams(count(2000), 2, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := task.NewSliding(count(2000), 100, 40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ds := range []task.Dataset{s, s.Rolled(1).Epoch(0), w} {
+		b := task.NewBatch(ds)
+		examples := []int{0}
+		load := func() {
+			if err := b.Load(examples, 1, 100); err != nil {
+				t.Fatal(err)
+			}
+			examples[0] = (examples[0] + 1) % ds.Len()
+		}
+		load()
+		if n := testing.AllocsPerRun(50, load); n > 0 {
+			t.Errorf("%T: %g allocations for an example", ds, n)
+		}
+	}
+}
