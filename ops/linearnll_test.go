@@ -9,6 +9,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/softmax"
 	"github.com/gorgonia-s4/s4/internal/testutil"
 )
@@ -231,11 +232,39 @@ func TestLinearNLLCores(t *testing.T) {
 	for _, n := range [][4]int{{3, 20, 700, 50}, {2, 60, 200, 3000}} {
 		for _, smoothing := range []float64{0, 0.1} {
 			B, H, L, V := n[0], n[1], n[2], n[3]
-			checkPass(t, linearNLLPass(B, H, L, V, smoothing), once)
+			p := linearNLLPass(B, H, L, V, smoothing)
+			checkPass(t, p, once)
+			apart := p.results()
+			p.core.(graphop.TrainModer).SetTraining(true)
+			checkPass(t, p, once)
+			for i := range p.gout { // all alike: the forward pass has computed the gradients
+				p.gout[i] = 0.5
+			}
+			checkPass(t, p, once)
+			ahead := p.results()
+			p.core.(graphop.TrainModer).SetTraining(false)
+			p.run(t)
+			for i, r := range p.results() {
+				if e := testutil.RelErr(wide(ahead[i]), wide(r)); !(e <= 1e-6) {
+					t.Errorf("result %d computed ahead is off by %.3g", i, e)
+				}
+				if i > 0 && r != nil && slices.Equal(r, apart[i]) {
+					t.Errorf("result %d does not depend on the gradient of the output", i)
+				}
+			}
 		}
 	}
 	d := meanNLLDims{b: 3, l: 50, lengths: -1}
 	checkPass(t, newPass[float32](&meanNLL[float32]{d}, 1, []int{d.b * d.l}, someLabels(d.b*d.l, 7)), once)
+}
+
+// wide returns x in float64.
+func wide(x []float32) []float64 {
+	y := make([]float64, len(x))
+	for i, v := range x {
+		y[i] = float64(v)
+	}
+	return y
 }
 
 // linearNLLPass is a pass of LinearNLL.
@@ -297,14 +326,38 @@ func TestLinearNLLErrors(t *testing.T) {
 	}
 }
 
+// BenchmarkLinearNLL times a training step, and beside it the linear map of which it is a
+// part: three products, with all logits in memory.
 func BenchmarkLinearNLL(b *testing.B) {
 	for _, n := range [][4]int{{16, 256, 512, 4096}, {4, 256, 512, 10000}, {16, 256, 512, 256}} {
-		b.Run(fmt.Sprintf("B%d_H%d_L%d_V%d", n[0], n[1], n[2], n[3]), func(b *testing.B) {
-			p := linearNLLPass(n[0], n[1], n[2], n[3], 0)
-			for i := range p.in[3].I { // all count
-				p.in[3].I[i] = (5*i + 1) % n[3]
+		B, H, L, V := n[0], n[1], n[2], n[3]
+		p := linearNLLPass(B, H, L, V, 0)
+		for i := range p.in[3].I { // all count
+			p.in[3].I[i] = (5*i + 1) % V
+		}
+		for i := range p.gout {
+			p.gout[i] = 1 / float32(B*L)
+		}
+		name := fmt.Sprintf("B%d_H%d_L%d_V%d/", B, H, L, V)
+		b.Run(name+"evaluation", func(b *testing.B) {
+			for b.Loop() {
+				p.forward(b)
 			}
-			bench(b, p)
+		})
+		b.Run(name+"training", func(b *testing.B) {
+			p.core.(graphop.TrainModer).SetTraining(true)
+			for b.Loop() {
+				p.run(b)
+			}
+		})
+		if testing.Short() {
+			continue
+		}
+		linear := newPass[float32](newLinear[float32](linearDims{b: B, i: H, o: V, l: L, bias: 2}, linearOptions{act: ActIdentity}), B*V*L, []int{B * H * L, V * H, V})
+		b.Run(name+"linear", func(b *testing.B) {
+			for b.Loop() {
+				linear.run(b)
+			}
 		})
 	}
 }

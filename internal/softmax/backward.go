@@ -7,8 +7,11 @@ import (
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
-// gains returns the gradients of the losses of the tokens under way.
+// gains returns the gradients of the losses of the tokens under way, nil for ones.
 func (m *mapper[T]) gains(gout []T) []T {
+	if gout == nil {
+		return nil
+	}
 	g := m.gain.Of(len(m.at))
 	for i, at := range m.at {
 		g[i] = gout[at]

@@ -64,6 +64,18 @@ func (c *Config) classes() int {
 	return n
 }
 
+// inputs returns the number of float inputs, which are the first.
+func (c *Config) inputs() int {
+	n := 1
+	for _, m := range c.Maps {
+		n = max(n, m.Proj+1)
+		for _, s := range m.Segments {
+			n = max(n, s.Weight+1, s.Bias+1)
+		}
+	}
+	return n
+}
+
 // column returns where the head has a class of cluster i, from 0 on: that of the cluster.
 func (c *Config) column(i int) int {
 	if c.Reversed {

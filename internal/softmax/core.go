@@ -29,6 +29,13 @@ type Core[T num.Float] struct {
 	sum   graphop.Scratch[float64] // (tiles, tokens): of exponentials
 	total graphop.Scratch[float64] // (tiles, tokens): of logits, with smoothing
 	bias  graphop.Scratch[float64] // (classes): the gradients of the biases
+
+	// In training Forward computes the gradients too, of the sum of the losses: with the
+	// logits at hand that is one product of four less. They are those of any multiple of
+	// it, such as a mean; where tokens count differently Backward begins anew.
+	training bool
+	ahead    []graphop.Room[T] // of each input
+	isAhead  bool
 }
 
 // worker is the scratch memory of a worker.
@@ -41,7 +48,7 @@ type worker[T num.Float] struct {
 
 // New returns the core of a configuration.
 func New[T num.Float](cfg Config) *Core[T] {
-	c := &Core[T]{Config: cfg, of: make([]tokens, len(cfg.Maps)), work: graphop.PerWorker[worker[T]]()}
+	c := &Core[T]{Config: cfg, of: make([]tokens, len(cfg.Maps)), work: graphop.PerWorker[worker[T]](), ahead: make([]graphop.Room[T], cfg.inputs())}
 	for i := range cfg.Maps {
 		c.maps = append(c.maps, newMapper(c, &cfg.Maps[i]))
 	}
@@ -50,29 +57,78 @@ func New[T num.Float](cfg Config) *Core[T] {
 
 // Rooms implements graphop.Roomy.
 func (c *Core[T]) Rooms() []graphop.Holder {
-	return []graphop.Holder{&c.work, &c.h, &c.x, &c.xg, &c.dx, &c.z, &c.top, &c.own, &c.gain, &c.sum, &c.total, &c.bias}
+	rooms := []graphop.Holder{&c.work, &c.h, &c.x, &c.xg, &c.dx, &c.z, &c.top, &c.own, &c.gain, &c.sum, &c.total, &c.bias}
+	for i := range c.ahead {
+		rooms = append(rooms, &c.ahead[i])
+	}
+	return rooms
 }
+
+// SetTraining implements graphop.TrainModer.
+func (c *Core[T]) SetTraining(training bool) { c.training = training }
 
 // Forward implements graphop.Core.
 func (c *Core[T]) Forward(out []T, in []graphop.Arg[T]) error {
+	c.isAhead = false
 	if err := c.begin(in); err != nil {
 		return err
 	}
 	clear(out)
-	c.sweep(in, out, nil, nil)
+	var grad [][]T
+	if c.training {
+		grad = make([][]T, len(c.ahead))
+		for i := range c.ahead {
+			grad[i] = c.ahead[i].Of(len(in[i].F))
+		}
+		setZero(grad)
+	}
+	c.sweep(in, out, nil, grad)
+	c.isAhead = c.training
 	return nil
 }
 
 // Backward implements graphop.Core.
 func (c *Core[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	if g, ok := c.factor(gout); ok {
+		for i, d := range grad {
+			if i < len(c.ahead) && d != nil {
+				ahead := c.ahead[i].Of(len(d))
+				par.Blocks(len(d), grain, func(_, lo, hi int) { vec.Scale(d[lo:hi], g, ahead[lo:hi]) })
+			}
+		}
+		return nil
+	}
 	if err := c.begin(in); err != nil {
 		return err
 	}
-	for _, g := range grad {
-		par.Blocks(len(g), grain, func(_, lo, hi int) { clear(g[lo:hi]) })
-	}
+	setZero(grad)
 	c.sweep(in, nil, gout, grad)
 	return nil
+}
+
+// factor returns what the gradients that Forward has computed are to be multiplied by, if
+// that is all that is left to do.
+func (c *Core[T]) factor(gout []T) (g T, ok bool) {
+	if !c.isAhead {
+		return 0, false
+	}
+	at := c.of[0].at
+	if len(at) > 0 {
+		g = gout[at[0]]
+	}
+	for _, i := range at {
+		if gout[i] != g {
+			return 0, false
+		}
+	}
+	return g, true
+}
+
+// setZero clears slices, spread over the workers.
+func setZero[T num.Float](xs [][]T) {
+	for _, x := range xs {
+		par.Blocks(len(x), grain, func(_, lo, hi int) { clear(x[lo:hi]) })
+	}
 }
 
 // grain is the number of elements that a worker sets at a time.
@@ -92,7 +148,7 @@ func (c *Core[T]) begin(in []graphop.Arg[T]) error {
 }
 
 // sweep adds the losses of all tokens to out, and their gradients to grad, unless these
-// are nil. gout is the gradient of the losses.
+// are nil. gout is the gradient of the losses, where nil is ones.
 func (c *Core[T]) sweep(in []graphop.Arg[T], out, gout []T, grad [][]T) {
 	for i, m := range c.maps {
 		width := m.width()

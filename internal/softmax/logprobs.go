@@ -22,6 +22,9 @@ func NewLogProbs[T num.Float](cfg Config) *LogProbs[T] {
 	return &LogProbs[T]{Core: New[T](cfg), v: cfg.classes()}
 }
 
+// SetTraining implements graphop.TrainModer: it makes no difference.
+func (c *LogProbs[T]) SetTraining(bool) {}
+
 // Rooms implements graphop.Roomy.
 func (c *LogProbs[T]) Rooms() []graphop.Holder {
 	return append(c.Core.Rooms(), &c.lse, &c.head)
@@ -126,9 +129,7 @@ func (c *LogProbs[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) err
 	if err := c.begin(in); err != nil {
 		return err
 	}
-	for _, g := range grad {
-		par.Blocks(len(g), grain, func(_, lo, hi int) { clear(g[lo:hi]) })
-	}
+	setZero(grad)
 	for i, m := range c.maps {
 		clear(c.bias.Of(m.n))
 		c.each(func(at []int) {
