@@ -117,10 +117,10 @@ func (m *mapper[T]) hiddenGrads(h, dx []T, grad [][]T) {
 	}
 	dst := grad[0]
 	par.Blocks(m.H, 16, func(_, lo, hi int) {
-		for i, at := range m.at {
-			d := dst[m.place(at):]
+		for _, r := range m.runs {
 			for f := lo; f < hi; f++ {
-				d[f*m.L] += dx[f*n+i]
+				d := dst[r.place+f*m.L:][:r.n]
+				vec.Add(d, d, dx[f*n+r.first:][:r.n])
 			}
 		}
 	})

@@ -180,6 +180,7 @@ type mapper[T num.Float] struct {
 	// Of the tokens under way.
 	in        []graphop.Arg[T]
 	at, class []int
+	runs      []run
 }
 
 // maxTile is the largest number of classes in a tile: their logits of one step of
@@ -235,15 +236,31 @@ func (m *mapper[T]) run(in []graphop.Arg[T], at, class []int, out, gout []T, gra
 func (m *mapper[T]) gather() []T {
 	n := len(m.at)
 	h, from := m.h.Of(m.H*n), m.in[0].F
+	m.findRuns()
 	par.Blocks(m.H, 16, func(_, lo, hi int) {
-		for i, at := range m.at {
-			src := from[m.place(at):]
+		for _, r := range m.runs {
 			for f := lo; f < hi; f++ {
-				h[f*n+i] = src[f*m.L]
+				copy(h[f*n+r.first:][:r.n], from[r.place+f*m.L:])
 			}
 		}
 	})
 	return h
+}
+
+// run is n tokens, from first on, that follow one another in a sequence: the first
+// feature of the first is at place of the batch.
+type run struct{ first, n, place int }
+
+// findRuns divides the tokens under way into runs.
+func (m *mapper[T]) findRuns() {
+	m.runs = m.runs[:0]
+	for i, at := range m.at {
+		if k := len(m.runs) - 1; i > 0 && at == m.at[i-1]+1 && at%m.L != 0 {
+			m.runs[k].n++
+			continue
+		}
+		m.runs = append(m.runs, run{i, 1, m.place(at)})
+	}
 }
 
 // place returns where in hidden the first feature of a step is.
