@@ -121,7 +121,7 @@ func (g *group) step() (err error) {
 
 // parallelFrom is the number of scores of a batch from which rows choose at the same
 // time.
-const parallelFrom = 1 << 15
+const parallelFrom = 1 << 13
 
 // leaving says whether a row has ended.
 func (g *group) leaving() bool {

@@ -36,6 +36,9 @@ func (a candidate[T]) before(b candidate[T]) bool {
 	return a.x > b.x || a.x == b.x && a.id < b.id
 }
 
+// everything is a candidate behind all others.
+func everything[T num.Float]() candidate[T] { return candidate[T]{T(math.Inf(-1)), math.MaxInt32} }
+
 // compare is before as slices.SortFunc asks for it.
 func (a candidate[T]) compare(b candidate[T]) int {
 	return cmp.Or(cmp.Compare(b.x, a.x), cmp.Compare(a.id, b.id))
@@ -164,7 +167,7 @@ func (m *memory[T]) draw(o *Options, y []T, z, u float64) int {
 	case byMass:
 		return m.drawTo(y, m.nucleusOfAll(y, o.TopP*z), least, u)
 	case least > 0:
-		return m.drawTo(y, candidate[T]{T(math.Inf(-1)), math.MaxInt32}, least, u)
+		return m.drawTo(y, everything[T](), least, u)
 	}
 	return m.drawAny(z, u)
 }
@@ -223,6 +226,10 @@ func (m *memory[T]) drawTo(y []T, last candidate[T], least T, u float64) int {
 // nucleusOfAll is nucleus for all tokens, of which weights are summed in buckets first:
 // only those of one bucket have to be compared with each other.
 func (m *memory[T]) nucleusOfAll(y []T, mass float64) candidate[T] {
+	if len(m.w) < buckets {
+		m.collectAll(y)
+		return m.nucleus(m.stay, mass)
+	}
 	if m.masses == nil {
 		m.masses = make([]float64, buckets)
 	}
@@ -230,15 +237,15 @@ func (m *memory[T]) nucleusOfAll(y []T, mass float64) candidate[T] {
 	for _, w := range m.w {
 		m.masses[bucketOf(w)] += float64(w)
 	}
-	at, last := 0, 0
-	for i, z := range m.masses {
-		if z > 0 {
-			last = i
+	at := slices.IndexFunc(m.masses, func(z float64) bool {
+		if z > 0 && z >= mass {
+			return true
 		}
-	}
-	for at < last && m.masses[at] < mass {
-		mass -= m.masses[at]
-		at++
+		mass -= z
+		return false
+	})
+	if at < 0 { // rounding
+		return everything[T]()
 	}
 	m.stay = m.stay[:0]
 	for id, w := range m.w {
