@@ -21,7 +21,11 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain holds that no goroutine is left, but for the workers that all models share
+// and that live as long as the program.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/gorgonia-s4/s4/internal/par.initPool.func1"))
+}
 
 // letters is a tokenizer whose ids are bytes. 0 ends a text.
 type letters struct{}
@@ -213,9 +217,15 @@ func (l *lockedBuffer) String() string {
 // run serves what an engine writes for the time of a test.
 func run(t *testing.T, e engine, cfg Config) *running {
 	t.Helper()
+	return serve(t, e, letters{}, cfg)
+}
+
+// serve is run with another tokenizer.
+func serve(t *testing.T, e engine, tok generate.Tokenizer, cfg Config) *running {
+	t.Helper()
 	r := &running{log: &lockedBuffer{}}
 	cfg.Log = slog.New(slog.NewTextHandler(r.log, nil))
-	s, err := newServer(e, letters{}, cfg)
+	s, err := newServer(e, tok, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -461,7 +461,7 @@ func TestServerServesOnce(t *testing.T) {
 func TestThousandConnections(t *testing.T) {
 	t.Parallel()
 	a := &actor{t: t, rows: 1 << 20, script: alphabet}
-	s := run(t, a, Config{MaxConnections: 200, HeaderTimeout: 300 * time.Millisecond, BodyTimeout: 300 * time.Millisecond, IdleTimeout: 300 * time.Millisecond})
+	s := run(t, a, Config{MaxConnections: 450, HeaderTimeout: 2 * time.Second, BodyTimeout: time.Second, IdleTimeout: time.Second})
 	const clients = 1000
 	var all sync.WaitGroup
 	var good atomic.Int64
