@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"math"
@@ -99,7 +100,7 @@ func (t *Test) show(s *Sample) (shownSample, error) {
 		if err != nil {
 			return v, err
 		}
-		v.Pictures[0].Title, p.Title = "first", "second"
+		v.Pictures[0].Title, p.Title = cut(cmp.Or(s.Picture.Title, "first"), maxName), cut(cmp.Or(second.Title, "second"), maxName)
 		v.Pictures = append(v.Pictures, p)
 	}
 	return v, nil

@@ -88,6 +88,8 @@ const (
 // Picture is what an example looks like. The fields of its kind are set.
 type Picture struct {
 	Kind string `json:"kind"` // Text, Image, Wave or Lines
+	// Title says what it is, where there are two; "" is by their order.
+	Title string `json:"title,omitempty"`
 
 	// Pieces is a text in pieces, one for each step: characters, words or other
 	// tokens, with the spaces between them.

@@ -34,6 +34,10 @@ func (p Program) Check(args []string, examples, longest int) (*Recipe, error) {
 	return o.Recipe, nil
 }
 
+// Config returns the configuration of the model of a recipe, one of package models, for
+// sequences of up to so many steps.
+func (r *Recipe) Config(s Shape, longest int) (any, error) { return r.modelConfig(s, longest) }
+
 // Options returns the options of a training with a command line's defaults, and the
 // kinds of layers that those about a layer are about.
 func (p Program) Options(args []string) (fs *flag.FlagSet, takers func(name string) []string, err error) {

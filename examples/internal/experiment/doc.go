@@ -13,7 +13,8 @@
 //		}.Main()
 //	}
 //
-// It has the subcommands train (also without a word), eval, predict and report.
+// It has the subcommands train (also without a word), eval, predict and report, and
+// those of Program.Commands, which have runs by [Program.Open].
 //
 // # Add a task
 //
@@ -32,6 +33,9 @@
 //     learnt of the training data, a vocabulary or a mean, is taken from it.
 //  3. A codec: a struct that encoding/json can encode with what it takes to read a
 //     user's own file and to show an example. Task.Codec returns an empty one.
+//     A [Matcher] keeps a run from going on with another vocabulary. Of a language model
+//     that carries states, Shape.Carry, the data are Source.Rows streams, and EvalRows.
+//     Data.Samples shows what it makes of them at the end.
 //  4. A [Task] in the program's list, and a preset for each of paper, small and smoke:
 //     presets/TASK-PRESET.json. -print-config prints one to begin with. What a preset
 //     leaves out is 0, which the library takes for its default.

@@ -102,7 +102,7 @@ func (e *evaluation) own(ctx context.Context, s *saved, path string) (*Data, err
 	}
 	defer f.Close()
 	err = s.codec.Read(f, path, func(x Example) error {
-		if x.Target == task.Ignore {
+		if s.shape.classifies() && x.Target == task.Ignore {
 			return fmt.Errorf("%s: want an example with its class, got none", x.Origin)
 		}
 		if err := errors.Join(ctx.Err(), s.shape.check(x)); err != nil {
@@ -115,6 +115,10 @@ func (e *evaluation) own(ctx context.Context, s *saved, path string) (*Data, err
 		err = fmt.Errorf("%s: %w", path, errNoExamples)
 	}
 	d := &Data{Title: path, Model: s.shape, Codec: s.codec, Metrics: []train.Metric{train.Accuracy()}}
+	if s.shape.Kind == LanguageModel {
+		d.Metrics = []train.Metric{train.Perplexity()}
+		s.apart()
+	}
 	d.Train, d.Val, d.Test = ds, ds, ds
 	return d, err
 }

@@ -26,6 +26,8 @@ func (d *examples) Fields() []task.Field {
 		x = task.Tokens(task.X, pad)
 	}
 	switch s.Kind {
+	case LanguageModel:
+		return []task.Field{x, task.Labels(task.Target)}
 	case Retrieval:
 		return append(task.Pair(x), task.Label(task.Target))
 	case Forecaster:
@@ -51,8 +53,12 @@ func (d *examples) Len() int { return len(d.list) }
 // Length implements task.Dataset.
 func (d *examples) Length(i int) int { return d.shape.length(d.list[i]) }
 
-// length returns the number of steps of an example.
+// length returns the number of steps of an example. A language model reads all tokens
+// but the last, which it only tells.
 func (s Shape) length(e Example) int {
+	if s.Kind == LanguageModel {
+		return len(e.Tokens) - 1
+	}
 	if s.Vocab > 0 {
 		return max(len(e.Tokens), len(e.Tokens2))
 	}
@@ -65,6 +71,11 @@ func (d *examples) Origin(i int) string { return d.list[i].Origin }
 // Example implements task.Dataset.
 func (d *examples) Example(i int, row *task.Row) error {
 	e, s := d.list[i], d.shape
+	if n := s.length(e); s.Kind == LanguageModel {
+		row.Ints(task.X, e.Tokens[:n]...)
+		row.Ints(task.Target, e.Tokens[1:]...)
+		return nil
+	}
 	if s.Vocab > 0 {
 		row.Ints(task.X, e.Tokens...)
 	} else {
@@ -92,13 +103,15 @@ func (s Shape) check(e Example) error {
 		return fmt.Errorf("%s: %w", e.Origin, fmt.Errorf(format, args...))
 	}
 	switch {
+	case s.Kind == LanguageModel && len(e.Tokens) < 2:
+		return fail("want at least 2 tokens, the second of which is told from the first, got %d", len(e.Tokens))
 	case s.length(e) < 1:
 		return fail("want at least 1 step, got none")
 	case s.Vocab == 0 && len(e.Features)%max(s.Features, 1) != 0:
 		return fail("want %d numbers for each step, got %d numbers in all", s.Features, len(e.Features))
 	case s.Kind == Retrieval && (len(e.Tokens) == 0 || len(e.Tokens2) == 0):
 		return fail("want two documents, got one of %d and one of %d tokens", len(e.Tokens), len(e.Tokens2))
-	case s.Kind != Forecaster && e.Target != task.Ignore && (e.Target < 0 || e.Target >= s.Classes):
+	case s.classifies() && e.Target != task.Ignore && (e.Target < 0 || e.Target >= s.Classes):
 		return fail("want a class in [0, %d), got %d", s.Classes, e.Target)
 	}
 	for _, t := range slices.Concat(e.Tokens, e.Tokens2) {
@@ -108,6 +121,9 @@ func (s Shape) check(e Example) error {
 	}
 	return nil
 }
+
+// classifies says whether what a model gives is scores of classes.
+func (s Shape) classifies() bool { return s.Kind != Forecaster && s.Kind != LanguageModel }
 
 // errNoExamples is what reading a file without examples gives.
 var errNoExamples = errors.New("want at least one example, got none")

@@ -154,8 +154,12 @@ func startTransformer(r *Recipe, s Shape) {
 // they are is told by rotations, and its feed-forward network is that of the preset.
 func startDecoder(r *Recipe) {
 	m, h := &r.Model.Mixer, r.Model.Mixer.features()
+	positions, rotary := layers.NoPositions, attention.RotaryHalf
+	if h%2 != 0 { // no head has pairs of features
+		positions, rotary = layers.SinusoidalPositions, attention.NoRotary
+	}
 	for key, v := range map[string]any{
-		causal: true, "inner": h, "ff": r.Model.FeedForward, "positions": "", "rotary": attention.RotaryHalf, "activation": ops.ActGELU,
+		causal: true, "inner": h, "heads": gcd(8, max(1, h/2)), "ff": r.Model.FeedForward, "positions": positions, "rotary": rotary, "activation": ops.ActGELU,
 	} {
 		m.put(key, v)
 	}

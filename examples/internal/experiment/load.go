@@ -18,7 +18,7 @@ import (
 func (o *options) load(ctx context.Context, out io.Writer) (*Data, error) {
 	src := Source{Path: o.Path, Seed: o.Train.Seed, Codec: o.codec, Start: o.starts, Rows: o.Train.BatchSize, EvalRows: o.evalBatch()}
 	var err error
-	if src.Cache, err = o.cacheDir(); err != nil && o.Path == "" {
+	if src.Cache, err = CacheDir(o.cache, o.Task); err != nil && o.Path == "" {
 		return nil, err
 	}
 	say := newSpeaker(out)
@@ -106,6 +106,17 @@ func (d described) Describe() map[string]string {
 	return by
 }
 
+// Epoch implements task.Epochs.
+func (d described) Epoch(n int) task.Dataset { return described{epochOf(d.Dataset, n), d.by} }
+
+// epochOf returns the data of an epoch.
+func epochOf(ds task.Dataset, n int) task.Dataset {
+	if e, ok := ds.(task.Epochs); ok {
+		return e.Epoch(n)
+	}
+	return ds
+}
+
 // part is a split with its name.
 type part struct {
 	name string
@@ -177,3 +188,6 @@ func (h head) Origin(i int) string {
 	}
 	return ""
 }
+
+// Epoch implements task.Epochs.
+func (h head) Epoch(n int) task.Dataset { return head{epochOf(h.Dataset, n), h.n} }

@@ -30,7 +30,10 @@ func (r *Recipe) modelConfig(s Shape, longest int) (cfg interface{ Validate() er
 			Loss: s.Loss, Quantiles: s.Quantiles, Center: s.Center, Weighted: s.Weighted,
 		}
 	case LanguageModel:
-		cfg = models.LanguageModelConfig{Vocab: s.Vocab, Stack: stack, Carry: s.Carry}
+		cfg = models.LanguageModelConfig{
+			Vocab: s.Vocab, Stack: stack, Carry: s.Carry, Tie: s.Tie, NoBias: s.NoBias, Dropout: m.Dropout,
+			DEmbed: s.DEmbed, Cutoffs: s.Cutoffs, DivVal: s.DivVal,
+		}
 	default:
 		return nil, fmt.Errorf("want a model of kind %s, %s, %s or %s, got %q", Classifier, Retrieval, Forecaster, LanguageModel, s.Kind)
 	}

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -421,6 +420,9 @@ func known(s Shape) Shape {
 	case s.Vocab > 0 || s.Features > 0:
 	case s.Kind == LanguageModel:
 		s.Vocab = 2
+		for _, n := range s.Cutoffs {
+			s.Vocab = max(s.Vocab, n+1)
+		}
 	default:
 		s.Features, s.Padding = 1, nil
 	}
@@ -445,17 +447,4 @@ func (o *options) defaultOut() string {
 		name += "-" + kind
 	}
 	return filepath.Join("runs", name)
-}
-
-// cacheDir returns where data are kept: a directory that the user has, unless the
-// command line names another.
-func (o *options) cacheDir() (string, error) {
-	if o.cache != "" {
-		return o.cache, nil
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no place to keep generated data, give one with -cache: %w", err)
-	}
-	return filepath.Join(dir, "gorgonia-s4", o.Task), nil
 }

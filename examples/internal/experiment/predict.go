@@ -45,6 +45,19 @@ type Forecast struct {
 	Quantiles [][][]float64 `json:"quantiles,omitempty"`
 }
 
+// Told is what predict writes of an example of a language model: how well it is told.
+type Told struct {
+	Origin string `json:"origin"`
+	Step   int    `json:"step,omitempty"`
+	// Tokens is how many of its tokens are told from those before them: all but the
+	// first.
+	Tokens int `json:"tokens"`
+	// NLL is the sum of the negative logarithms of their probabilities, in nats.
+	NLL float64 `json:"nll"`
+	// Perplexity is exp(NLL/Tokens).
+	Perplexity float64 `json:"perplexity"`
+}
+
 // Teller is a Codec that says what a forecast is in the units of the user's data.
 type Teller interface {
 	// Tell returns what predict writes, in JSON, of a forecast for an example.
@@ -105,6 +118,7 @@ func (p *Program) predict(ctx context.Context, args []string, in io.Reader, out 
 	if _, ok := q.codec.(CSVTeller); q.format == formatCSV && !ok {
 		return fmt.Errorf("-format: the task %s writes %s only", q.task.Name, formatJSON)
 	}
+	q.apart()
 	if err := q.prepare(); err != nil {
 		return err
 	}
@@ -286,7 +300,14 @@ func rounded(n int) int {
 
 // tell writes what the model says of an example, after so many steps of it, 0 for all.
 func (q *prediction) tell(e Example, step int, out *task.Outputs, row, rows int) error {
-	if q.shape.Kind == Forecaster {
+	switch q.shape.Kind {
+	case LanguageModel:
+		sum := 0.0
+		for _, v := range rowOf(out.Arrays[task.NLL], row, rows) {
+			sum += v
+		}
+		return q.toldOf(e, step, sum)
+	case Forecaster:
 		numbers := rowOf(out.Arrays[task.Output], row, rows)
 		return q.forecast(e, step, numbers, rowOf(out.Arrays[task.Quantiles], row, rows))
 	}
@@ -319,6 +340,18 @@ func (q *prediction) classified(e Example, step int, scores []float64) error {
 		}
 	}
 	return q.line.Encode(p)
+}
+
+// toldOf writes how well an example is told, or so many steps of it.
+func (q *prediction) toldOf(e Example, step int, nll float64) error {
+	n := q.shape.length(e)
+	if step > 0 {
+		n = step
+	}
+	if math.IsNaN(nll) || math.IsInf(nll, 0) {
+		return fmt.Errorf("%s: the model's scores are not finite", e.Origin)
+	}
+	return q.line.Encode(Told{Origin: e.Origin, Step: step, Tokens: n, NLL: nll, Perplexity: math.Exp(nll / float64(n))})
 }
 
 // forecast writes the forecast for an example.

@@ -53,6 +53,9 @@ type Model struct {
 	Mixer       Mixer `json:"mixer"` // the layer
 }
 
+// Width returns the number of features of a step.
+func (m *Model) Width() int { return m.Mixer.features() }
+
 // Grows says whether what the layers remember grows with the steps that they have
 // read: that of an attention that sees all of them.
 func (m *Model) Grows() bool {

@@ -65,6 +65,13 @@ func (s *saved) lengthen(steps int) error {
 	return err
 }
 
+// apart makes a language model one whose sequences are apart, not pieces of streams.
+func (s *saved) apart() {
+	if m, ok := s.model.(*models.LanguageModel); ok {
+		s.model, s.shape.Carry = m.WithCarry(false), false
+	}
+}
+
 // recipe reads what a run was made from.
 func (p *Program) recipe(dir string) (*Recipe, error) {
 	run, err := report.ReadRun(dir)

@@ -154,7 +154,7 @@ var (
 		"Steps": "-steps", "Epochs": "-epochs", "MaxDuration": "-max-time", "BatchSize": "-batch", "MicroBatch": "-micro-batch", "EvalBatchSize": "-eval-batch",
 		"Buckets": "-buckets", "Seed": "-seed", "DType": "-dtype", "WeightDecay": "-wd", "Clip": "-clip",
 		"Kind": "-schedule", "WarmUp": "-warmup", "Drop": "-drop", "EvalEvery": "-eval-every", "Patience": "-patience",
-		"Quantiles": "-quantiles", "CheckpointDir": "-out", "Overwrite": "-overwrite",
+		"Quantiles": "-quantiles", "Cutoffs": "-cutoffs", "DivVal": "-div-val", "DEmbed": "-d-embed", "CheckpointDir": "-out", "Overwrite": "-overwrite",
 	}
 	checkpointFields = option.Fields{
 		"repeat": "-layers", "stack.blocks": "-layers", "stack.norm": "-last-norm", "pool": "-pool", "norm": "-norm", "prenorm": "-prenorm", "dropout": "-dropout",

@@ -3,6 +3,7 @@ package experiment
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"gorgonia.org/tensor"
 
@@ -87,8 +88,11 @@ func (st *stepper) all(ctx context.Context, tokens []int, features []float32, ev
 
 // step predicts an example step by step.
 func (q *prediction) step(ctx context.Context, e Example) error {
-	if q.shape.Kind == Retrieval {
+	switch q.shape.Kind {
+	case Retrieval:
 		return q.stepPair(ctx, e)
+	case LanguageModel:
+		return q.stepText(ctx, e)
 	}
 	say := func(step int, y *tensor.Dense) error {
 		if q.shape.Kind != Forecaster {
@@ -114,6 +118,26 @@ func (q *prediction) step(ctx context.Context, e Example) error {
 		return err
 	}
 	return say(0, y)
+}
+
+// stepText tells the tokens of an example one after the other.
+func (q *prediction) stepText(ctx context.Context, e Example) error {
+	sum, n := 0.0, q.shape.length(e)
+	add := func(step int, y *tensor.Dense) error {
+		sum -= math.Log(probabilities(float64s(y))[e.Tokens[step]])
+		if q.every > 0 && step%q.every == 0 && step < n {
+			return q.toldOf(e, step, sum)
+		}
+		return nil
+	}
+	y, err := q.stepper.all(ctx, e.Tokens[:n], nil, add)
+	if err == nil {
+		err = add(n, y)
+	}
+	if err != nil {
+		return err
+	}
+	return q.toldOf(e, 0, sum)
 }
 
 // stepPair predicts a pair: it reads one document, then the other, and compares.

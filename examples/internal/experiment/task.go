@@ -131,7 +131,12 @@ type Shape struct {
 	Weighted  bool            `json:"weighted,omitempty"`
 	// Of a LanguageModel, as models.LanguageModelConfig has it: the sequences are
 	// pieces of streams, Rows of Source side by side.
-	Carry bool `json:"carry,omitempty"`
+	Carry   bool  `json:"carry,omitempty"`
+	Tie     bool  `json:"tie,omitempty"`
+	NoBias  bool  `json:"no_bias,omitempty"`
+	DEmbed  int   `json:"d_embed,omitempty"`
+	Cutoffs []int `json:"cutoffs,omitempty"`
+	DivVal  int   `json:"div_val,omitempty"`
 }
 
 // Codec says how a user's own input becomes an example, and how one is shown. It is
@@ -146,6 +151,14 @@ type Codec interface {
 	Classes() []string
 	// Show returns a picture of an example.
 	Show(e Example) report.Picture
+}
+
+// Matcher is a Codec that knows which data a trained model goes on with: a run is
+// resumed only with a codec that matches that of the run.
+type Matcher interface {
+	// Matches reports how another codec, of data that are there, differs from what the
+	// model was trained with: another vocabulary.
+	Matches(other Codec) error
 }
 
 // Plotter is a Codec that draws a picture of a test.

@@ -125,7 +125,7 @@ func (t *tester) keep(b *task.Batch, row, example int, right bool, more func(e E
 
 // explain adds to the samples how much each step counted for the prediction.
 func (t *tester) explain(m models.Model) error {
-	if k := t.data.Model.Kind; k == Forecaster || k == LanguageModel {
+	if !t.data.Model.classifies() {
 		return nil
 	}
 	longest := 0

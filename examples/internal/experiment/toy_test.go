@@ -17,6 +17,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/report"
 	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train"
@@ -49,6 +50,8 @@ func (o *toy) Validate() error {
 func (o *toy) Shape() Shape {
 	s := Shape{Kind: o.kind, Classes: o.Classes, Length: o.Longest}
 	switch {
+	case o.kind == LanguageModel:
+		s.Vocab, s.Classes = 6, 0
 	case o.kind == Forecaster:
 		s.Features, s.Horizon, s.Classes = 2, 3, 0
 	case o.Features > 0:
@@ -73,8 +76,15 @@ func (o *toy) Load(ctx context.Context, src Source) (*Data, error) {
 		return ds
 	}
 	d.Splits = data.Splits[task.Dataset]{Train: part(), Val: part(), Test: part()}
-	if o.kind == Forecaster {
+	switch o.kind {
+	case Forecaster:
 		d.Metrics = []train.Metric{train.MSE()}
+	case LanguageModel:
+		d.Metrics = []train.Metric{train.Perplexity()}
+		d.Samples = func(_ context.Context, m models.Model, out io.Writer) ([]report.Sample, error) {
+			fmt.Fprintln(out, "a sample of a", m.Kind())
+			return []report.Sample{{Picture: toyText([]int{1, 2, 3})}}, nil
+		}
 	}
 	if src.Progress != nil {
 		src.Progress("making toys", int64(o.Examples), int64(o.Examples))
@@ -84,6 +94,9 @@ func (o *toy) Load(ctx context.Context, src Source) (*Data, error) {
 
 func (o *toy) draw(rng *rand.Rand) Example {
 	s, n := o.Shape(), 1+rng.IntN(o.Longest)
+	if o.kind == LanguageModel {
+		n++ // the first is not told
+	}
 	var e Example
 	for range n {
 		e.Tokens = append(e.Tokens, rng.IntN(6))
@@ -91,6 +104,10 @@ func (o *toy) draw(rng *rand.Rand) Example {
 		for range s.Features {
 			e.Features = append(e.Features, rng.Float32())
 		}
+	}
+	if o.kind == LanguageModel {
+		e.Features, e.Tokens2 = nil, nil
+		return e
 	}
 	if s.Vocab == 0 {
 		e.Tokens, e.Tokens2 = nil, nil
@@ -134,7 +151,7 @@ func (c *toyCodec) Read(r io.Reader, name string, f func(Example) error) error {
 }
 
 func (c *toyCodec) Classes() []string {
-	if c.Shape.Kind == Forecaster {
+	if !c.Shape.classifies() {
 		return nil
 	}
 	return []string{"zero", "one", "two"}[:min(3, c.Shape.Classes)]
@@ -178,7 +195,7 @@ func toys() Program {
 	for _, t := range []struct {
 		name string
 		of   toy
-	}{{"tokens", toy{}}, {"real", toy{Features: 2}}, {"colours", toy{Features: 3}}, {"pairs", toy{kind: Retrieval}}, {"forecast", toy{kind: Forecaster}}} {
+	}{{"tokens", toy{}}, {"real", toy{Features: 2}}, {"colours", toy{Features: 3}}, {"pairs", toy{kind: Retrieval}}, {"forecast", toy{kind: Forecaster}}, {"text", toy{kind: LanguageModel}}} {
 		p.Tasks = append(p.Tasks, Task{
 			Name: t.name, About: "a toy", Options: func() Options { o := t.of; return &o }, Codec: func() Codec { return new(toyCodec) },
 		})

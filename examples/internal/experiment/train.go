@@ -74,6 +74,9 @@ func (r *training) prepare(ctx context.Context) error {
 	if r.data, err = r.load(ctx, r.out); err != nil {
 		return Explain(ctx, err, "before the training began")
 	}
+	if err := r.checkCodec(); err != nil {
+		return err
+	}
 	longest := longestOf(r.data)
 	if err := r.bendTo(r.data.Train.Len(), longest); err != nil {
 		return err
@@ -97,6 +100,27 @@ func (r *training) prepare(ctx context.Context) error {
 	}
 	if r.from != nil {
 		return r.resumed(r.tr.Resume(r.from))
+	}
+	return nil
+}
+
+// checkCodec reports data that are not for the model that the run goes on with, or
+// starts from.
+func (r *training) checkCodec() error {
+	name, of := "-init-from", r.codec
+	if r.from != nil {
+		name = "-resume"
+		var err error
+		if of, err = r.codecOf(r.options.out); err != nil {
+			return fmt.Errorf("-resume: %w", err)
+		}
+	}
+	m, ok := of.(Matcher)
+	if !ok {
+		return nil
+	}
+	if err := m.Matches(r.data.Codec); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
 }

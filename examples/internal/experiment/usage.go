@@ -23,7 +23,10 @@ var sections = []struct{ title, names string }{
 
 // usage prints the options in groups.
 func (o *options) usage(fs *flag.FlagSet, out io.Writer) {
-	fmt.Fprintf(out, "usage: %s [train] [options]\n       %[1]s eval|predict|report -run DIR [options]    (-h after the word lists them)\n\n%s\n", o.p.Name, o.p.About)
+	fmt.Fprintf(out, "usage: %s [train] [options]\n       %[1]s %s [options]\n       (-h after the word lists them)\n\n%s\n", o.p.Name, strings.Join(o.p.words()[1:], "|"), o.p.About)
+	for _, c := range o.p.Commands {
+		fmt.Fprintf(out, "  %-21s %s\n", c.Name, c.About)
+	}
 	fmt.Fprintf(out, "The defaults below are those of -task %s -preset %s -model %s.\n", o.Task, o.Preset, o.model)
 	o.section(fs, out, sections[0].title, strings.Fields(sections[0].names))
 	o.section(fs, out, "Data of -task "+o.Task, o.ofTask)
