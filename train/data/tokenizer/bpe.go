@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"unicode/utf8"
 )
 
 // bpe is a byte-level BPE. A piece of a text is a row of the tokens of its bytes, of which
@@ -94,6 +93,11 @@ func (t *bpe) add(a added) error {
 		return fmt.Errorf("added token %d: want a text without white space in it, got %.40q", a.id, a.text)
 	}
 	t.raw[a.id] = []byte(a.text)
+	for at := 1; at < len(a.text); at++ { // where Cut may cut
+		if endsWord(t.raw[a.id], at) {
+			return fmt.Errorf("added token %d: want one word of letters that are not of ASCII, got %.40q", a.id, a.text)
+		}
+	}
 	c := a.text[0]
 	t.first[c] = append(t.first[c], a.id)
 	slices.SortFunc(t.first[c], func(i, j int) int { return cmp.Compare(len(t.raw[j]), len(t.raw[i])) })
@@ -430,13 +434,4 @@ func fromWritten(s string) ([]byte, bool) {
 		b = append(b, byte(byteOf[r]))
 	}
 	return b, true
-}
-
-// toWritten is its inverse.
-func toWritten(b []byte) string {
-	s := make([]byte, 0, 2*len(b))
-	for _, c := range b {
-		s = utf8.AppendRune(s, runeOf[c])
-	}
-	return string(s)
 }

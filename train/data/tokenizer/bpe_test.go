@@ -238,6 +238,7 @@ func TestBPEFileErrors(t *testing.T) {
 		`{` + model + `, ` + level + `, "added_tokens": [{"id": 9, "content": "<s>"}]}`:                          "want an id in [0, 4)",
 		`{` + model + `, ` + level + `, "added_tokens": [{"id": 1, "content": "ab"}]}`:                           "want the id 2 of the vocabulary, got 1",
 		`{` + model + `, ` + level + `, "added_tokens": [{"id": 3, "content": ""}]}`:                             "want a text without white space",
+		`{` + model + `, ` + level + `, "added_tokens": [{"id": 3, "content": "日。"}]}`:                           "want one word of letters",
 		`{` + model + `, ` + level + `, "added_tokens": [{"id": 3, "content": "a b"}]}`:                          "want a text without white space",
 		`{` + model + `, ` + level + `, "added_tokens": [{"id": 3, "content": "x", "lstrip": true}]}`:            "want no single_word, lstrip and rstrip",
 		`{` + model + `, ` + level + `, "added_tokens": [{"id": 3, "content": "x"}, {"id": 3, "content": "x"}]}`: "want each once",

@@ -129,8 +129,8 @@ func pieces(text []byte, f func(piece []byte) error) error {
 	return nil
 }
 
-// cutPiece cuts before the last blank behind something else, or behind the last letter
-// before something else: a piece never goes over either.
+// cutPiece cuts before the last blank behind something else, or where a word ends that is
+// not of ASCII: a piece never goes over either.
 func cutPiece(text []byte) int {
 	for at := len(text) - 1; at > 0; at-- {
 		if text[at] != ' ' {
@@ -141,13 +141,20 @@ func cutPiece(text []byte) int {
 		}
 	}
 	for at := len(text) - 1; at > 0; at-- {
-		if !utf8.RuneStart(text[at]) || !utf8.FullRune(text[at:]) {
-			continue
-		}
-		r, n := utf8.DecodeLastRune(text[:at])
-		if c, _ := class(text, at); c != letter && unicode.IsLetter(r) && n > 0 {
+		if endsWord(text, at) {
 			return at
 		}
 	}
 	return 0
+}
+
+// endsWord says whether a letter is before a place and another character behind it, neither
+// of them of ASCII.
+func endsWord(text []byte, at int) bool {
+	if text[at] < utf8.RuneSelf || text[at-1] < utf8.RuneSelf || !utf8.FullRune(text[at:]) {
+		return false
+	}
+	r, n := utf8.DecodeRune(text[at:])
+	before, _ := utf8.DecodeLastRune(text[:at])
+	return n > 1 && unicode.IsLetter(before) && !unicode.IsLetter(r)
 }
