@@ -8,6 +8,7 @@
 //	audio      recordings of words: Speech Commands, spoken digits, folders
 //	cifar      CIFAR-10 as sequences of pixels: Image of Long Range Arena, and
 //	           sequential CIFAR
+//	corpus     texts as tokens, for language models: WikiText, or any text
 //	imdb       film reviews, for or against: Text of Long Range Arena
 //	listops    nested expressions and their values: ListOps of Long Range Arena
 //	series     numbers at times, to forecast: ETT, electricity, any CSV file
@@ -21,7 +22,8 @@
 // file and line in errors. A [Room] says where loaders keep what they read and whom
 // they tell how they get on, [Walk] gives the files of a folder or an archive,
 // [Checksum] what a cache of them depends on, and [Each] works on many at once.
-// Package hub reads Parquet files, and package text makes tokens of texts. A data set says of its examples where they are from
+// Package hub reads Parquet files, package text makes tokens of short texts, and package
+// tokenizer those of language models. A data set says of its examples where they are from
 // (task.Located), so that later errors about one name it too.
 //
 // Nothing here knows of the trainer or of a layer.
