@@ -15,6 +15,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/softmax"
 	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/ops"
 )
 
 const (
@@ -242,6 +243,64 @@ func TestLogProbs(t *testing.T) {
 	}
 }
 
+// The mean of the likelihoods is the cross-entropy of the scores, with the same gradients
+// by all parameters, where the gradients are computed ahead and where they are not.
+func TestNLLIsThatOfLogProbs(t *testing.T) {
+	const b, l = 3, 60
+	rng := rand.New(rand.NewPCG(12, 1))
+	for _, v := range variants() {
+		in := append([]testutil.Input{testutil.Normal(rng, "hidden", b, testH, l), testutil.Ints("labels", labelsOf(b*l, v.vocab), b, l)}, v.params...)
+		mean := func(scale float64) testutil.Build {
+			return func(g *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+				y, err := NLL(n[0], n[1], nil, v.of(n[2:]))
+				if err != nil {
+					return nil, err
+				}
+				if scale != 1 { // of all rows but the first
+					w := testutil.Dense(tensor.Float64, slices.Concat(slices.Repeat([]float64{1}, l), slices.Repeat([]float64{scale}, (b-1)*l)), b, l)
+					if y, err = G.HadamardProd(y, G.NewMatrix(g, tensor.Float64, G.WithShape(b, l), G.WithName("weights"), G.WithValue(w))); err != nil {
+						return nil, err
+					}
+				}
+				return ops.MeanNLL(y, n[1])
+			}
+		}
+		scores := func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) {
+			y, err := LogProbs(n[0], nil, v.of(n[2:]))
+			if err != nil {
+				return nil, err
+			}
+			return ops.CrossEntropy(y, n[1])
+		}
+		run := func(f testutil.Build) *testutil.Result {
+			r, err := testutil.Run(testutil.Tape, tensor.Float64, f, nil, in...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		want, ahead, one, two := run(scores), run(mean(1)), run(mean(0)), run(mean(2))
+		for i := range in {
+			if want.Grads[i] == nil {
+				continue
+			}
+			if e := testutil.RelErr(ahead.Grads[i], want.Grads[i]); !(e <= 1e-12) {
+				t.Errorf("%s: gradient of %s off that by the scores by %.3g", v.name, in[i].Name, e)
+			}
+			sum := make([]float64, len(one.Grads[i])) // of weights 1, and 0 and 2
+			for k := range sum {
+				sum[k] = (one.Grads[i][k] + two.Grads[i][k]) / 2
+			}
+			if e := testutil.RelErr(sum, want.Grads[i]); !(e <= 1e-12) {
+				t.Errorf("%s: gradient of %s of weighted rows off by %.3g", v.name, in[i].Name, e)
+			}
+		}
+		if e := testutil.RelErr(ahead.Out, want.Out); !(e <= 1e-12) {
+			t.Errorf("%s: off that of the scores by %.3g", v.name, e)
+		}
+	}
+}
+
 // A batch whose labels are all of one cluster, or of none, has gradients of zero for the
 // others.
 func TestClustersThatAreNotInUse(t *testing.T) {
@@ -378,7 +437,7 @@ func TestTied(t *testing.T) {
 func TestResultsDoNotDependOnProcessors(t *testing.T) {
 	v := variants()[4]
 	rng := rand.New(rand.NewPCG(8, 1))
-	const b, l = 3, 400
+	const b, l = 3, 150
 	in := append([]testutil.Input{testutil.Normal(rng, "hidden", b, testH, l), testutil.Ints("labels", labelsOf(b*l, v.vocab), b, l)}, v.params...)
 	ids := testutil.Ints("ids", make([]int, b*l), b, l)
 	for i := range ids.I {
