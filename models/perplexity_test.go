@@ -15,6 +15,8 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/train"
+	"github.com/gorgonia-s4/s4/train/data"
+	"github.com/gorgonia-s4/s4/train/data/corpus"
 )
 
 // text is a train.Text of so many words and bytes a token.
@@ -78,19 +80,21 @@ func naive(t *testing.T, m *models.LanguageModel, ids []int, cfg train.TextConfi
 			for at+cfg.Window < token {
 				at += cfg.Stride
 			}
+			if cfg.Stride < cfg.Window { // the last window ends with the text
+				at = max(min(at, last-cfg.Window), 0)
+			}
 			nll := stepped(t, m, ids[at:token+1])
 			sum += nll[len(nll)-1]
 		}
 	case train.TextCarried:
 		rows := max(1, cfg.Rows)
-		for row := range rows {
-			end := (row + 1) * (last / rows)
-			if row == rows-1 {
-				end = last
-			}
-			for _, v := range stepped(t, m, ids[row*(last/rows):end+1]) {
+		at := 0
+		for row := range rows { // the first ones are longer
+			n := (last + rows - 1 - row) / rows
+			for _, v := range stepped(t, m, ids[at:at+n+1]) {
 				sum += v
 			}
+			at += n
 		}
 	}
 	return sum
@@ -111,7 +115,7 @@ func mixed() map[string]models.LanguageModelConfig {
 		"S4 and S4D": letters(), "Transformer of windows": windows,
 		"S4 and feed-forward, tied": of(tied,
 			layers.BlockConfig{Mixer: layers.S4Config{DModel: 4, DState: 4, LMax: 16}, PreNorm: true}, layers.BlockConfig{Mixer: layers.FeedForwardConfig{DModel: 4}, PreNorm: true}),
-		"LSSL, no bias":       of(func(c *models.LanguageModelConfig) { c.NoBias = true }, layers.BlockConfig{Mixer: layers.LSSLConfig{DModel: 4, DState: 4}}),
+		"LSSL, no bias": of(func(c *models.LanguageModelConfig) { c.NoBias = true }, layers.BlockConfig{Mixer: layers.LSSLConfig{DModel: 4, DState: 4}}),
 		"DSS, adaptive": of(func(c *models.LanguageModelConfig) { c.Cutoffs, c.DivVal = []int{3, 5}, 2 },
 			layers.BlockConfig{Mixer: layers.DSSConfig{DModel: 4, DState: 4, LMax: 16}, PreNorm: true}),
 		"GRU, adaptive, tied": of(func(c *models.LanguageModelConfig) { c.Tie, c.Cutoffs, c.DEmbed = true, []int{2}, 3 }, layers.BlockConfig{Mixer: layers.GRUConfig{DModel: 4}}),
@@ -237,7 +241,7 @@ func TestEvaluateTextErrors(t *testing.T) {
 		{m, prose(9), train.TextConfig{Mode: train.TextSliding, Window: 8, Stride: 9}, "want Stride in [1, 8], the Window, or 0 for half of it, got 9"},
 		{m, prose(9), train.TextConfig{Mode: train.TextCarried, Window: 8}, `mode "carried": want a model whose graphs carry a state (models.LanguageModel.WithCarry)`},
 		{m.WithCarry(true), prose(9), windows, `mode "windows": want a model whose graphs carry no state (models.LanguageModel.WithCarry)`},
-		{m, long, windows, "example 2 (tokens 16 to 24 of the text): target of step 0: want a number in [0, 7), or -1 to ignore it, got 7"},
+		{m, long, windows, "example 2: target of step 0: want a number in [0, 7), or -1 to ignore it, got 7"},
 		{nan, prose(9), windows, "the loss is NaN"},
 		{newClassifier(t, tokens(), tensor.Float32), prose(9), windows, `want input "target" to be int of shape (1, 8), as the data, got int of shape (1)`},
 	} {
@@ -253,5 +257,35 @@ func TestEvaluateTextErrors(t *testing.T) {
 	defer e.Close()
 	if _, err := e.EvaluateText(canceled, prose(9), windows); !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v", err)
+	}
+}
+
+// A corpus of words has as many words as tokens, and one of bytes as many bytes: per word
+// or byte they compare, though their tokens do not.
+func TestEvaluateTextOfACorpus(t *testing.T) {
+	ctx := context.Background()
+	const sentence = "the cat sat on the mat and the dog sat on the cat\n"
+	for _, kind := range []string{"word", "byte"} {
+		d, err := corpus.FromText(ctx, "cats", []byte(strings.Repeat(sentence, 40)), corpus.Config{Tokenizer: kind}, data.Room{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := letters()
+		cfg.Vocab = d.Tokenizer.Vocab()
+		e, err := train.NewEvaluator(newLanguageModel(t, cfg, tensor.Float32))
+		check(err)
+		r, err := e.EvaluateText(ctx, d.Val, train.TextConfig{Window: 16, Vocabulary: kind})
+		check(errors.Join(err, e.Close()))
+		perWord := r.Perplexity
+		if kind == "byte" {
+			if bits := math.Log2(r.Perplexity); !(math.Abs(r.BitsPerByte-bits) <= 1e-12*bits) {
+				t.Errorf("%v bits per byte, want %v", r.BitsPerByte, bits)
+			}
+			perWord = math.Exp(r.NLL / r.Words)
+		}
+		if !(math.Abs(r.WordPerplexity-perWord) <= 1e-9*perWord) || r.Tokens != d.Val.Len()-1 {
+			t.Errorf("%s: %d tokens, %v per word, want %v", kind, r.Tokens, r.WordPerplexity, perWord)
+		}
+		check(d.Close())
 	}
 }

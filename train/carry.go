@@ -33,29 +33,6 @@ func (c *carry) reset() { clear(c.now) }
 // commit makes the states those behind the last batch.
 func (c *carry) commit() { c.now, c.next = c.next, c.now }
 
-// keepRow makes the states those of one row alone, of rows in all.
-func (c *carry) keepRow(row, rows int) error {
-	for name, a := range c.now {
-		if len(a.Shape) == 0 || a.Shape[0] != rows {
-			return fmt.Errorf("state %q: want shape (%d, ...), a row for each of the batch, got %v", name, rows, a.Shape)
-		}
-		n := a.Len() / rows
-		a.Shape = append(tensor.Shape{1}, a.Shape[1:]...)
-		a.Ints = rowOf(a.Ints, row, n)
-		a.Float32s, a.Float64s = rowOf(a.Float32s, row, n), rowOf(a.Float64s, row, n)
-		c.now[name] = a
-	}
-	return nil
-}
-
-// rowOf returns a copy of a row of n elements, nil of nil.
-func rowOf[E any](s []E, row, n int) []E {
-	if s == nil {
-		return nil
-	}
-	return slices.Clone(s[row*n : (row+1)*n])
-}
-
 // give copies the states into the tensors of a graph.
 func (c *carry) give(states []carried) error {
 	for _, st := range states {

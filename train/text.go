@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -13,13 +14,9 @@ import (
 	"github.com/gorgonia-s4/s4/task"
 )
 
-// Text is a tokenised text that a language model is evaluated on. Its methods are
-// called from several goroutines at once.
+// Text is a tokenised text that a language model is evaluated on, as a corpus.Tokens is.
 type Text interface {
-	// Len returns the number of tokens.
-	Len() int
-	// Read fills dst with the token ids from at on, and returns how many there are.
-	Read(dst []int, at int) int
+	task.Sequence
 	// Words and Bytes return how many words and bytes the text has that the tokens
 	// are of, whatever the vocabulary: what a perplexity per word and bits per byte
 	// are over. 0 means that it is not known.
@@ -32,16 +29,15 @@ type TextMode string
 
 // The modes.
 const (
-	// TextWindows cuts the text into windows, each predicted from itself alone: what
-	// is published as a rule. The first token of a window has the last one of the
-	// window before it as its only context.
+	// TextWindows cuts the text into windows, each predicted from itself alone, as
+	// task.Windows has them: what is published as a rule.
 	TextWindows TextMode = "windows"
-	// TextSliding moves a window on by a stride, and scores what it has not scored:
+	// TextSliding moves a window on by a stride, and scores what has not been scored:
 	// every token has at least Window - Stride tokens of context, where there are as
 	// many before it. It costs Window/Stride times as much.
 	TextSliding TextMode = "sliding"
-	// TextCarried reads the text in windows too, and carries the state from each to
-	// the next: every token has all those before it as context.
+	// TextCarried reads the text in windows too, as task.Streams has them, and carries
+	// the state from each to the next: every token has all those before it as context.
 	TextCarried TextMode = "carried"
 )
 
@@ -199,84 +195,102 @@ func (e *Evaluator) evaluateText(ctx context.Context, text Text, cfg TextConfig,
 	if n := text.Len(); n < 2 {
 		return nil, fmt.Errorf("want a text of at least 2 tokens, the first of which is not scored, got %d", n)
 	}
-	w := newTextWindows(text, cfg)
-	run := textRun{e: e, cfg: cfg, windows: w, batch: task.NewBatch(w), states: newCarry(), progress: progress}
-	run.result = TextResult{Mode: cfg.Mode, Window: cfg.Window, Stride: cfg.Stride, Vocabulary: cfg.Vocabulary}
+	ds, err := cfg.dataset(text)
+	if err != nil {
+		return nil, err
+	}
+	r := &TextResult{Mode: cfg.Mode, Window: cfg.Window, Stride: cfg.Stride, Vocabulary: cfg.Vocabulary}
 	if cfg.Mode == TextCarried {
-		run.result.Streams = w.rows
+		r.Streams = cfg.Rows
 	}
-	for i := 0; i < w.Len(); {
-		rows := w.together(i)
-		if rows < w.rows && cfg.Mode == TextCarried { // the rest of the last stream
-			if err := run.states.keepRow(w.rows-1, w.rows); err != nil {
-				return nil, err
-			}
+	err = e.eachOfText(ctx, ds, cfg, func(out *task.Outputs, b *task.Batch) error {
+		if err := r.add(out, b, cfg.Unknown); err != nil {
+			return err
 		}
-		if err := run.step(ctx, i, rows); err != nil {
-			return nil, err
+		for _, f := range progress {
+			f(r.Tokens)
 		}
-		i += rows
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	if want := text.Len() - 1; run.result.Tokens != want {
-		return nil, fmt.Errorf("want %d tokens scored, got %d", want, run.result.Tokens)
+	if want := text.Len() - 1; r.Tokens != want {
+		return nil, fmt.Errorf("want %d tokens scored, got %d", want, r.Tokens)
 	}
-	run.result.finish(text.Words(), text.Bytes())
-	return &run.result, nil
+	r.finish(text.Words(), text.Bytes())
+	return r, nil
 }
 
-// textRun is an evaluation on a text that is under way.
-type textRun struct {
-	e        *Evaluator
-	cfg      TextConfig
-	windows  *textWindows
-	batch    *task.Batch
-	states   *carry
-	examples []int
-	progress []func(tokens int)
-	result   TextResult
+// dataset returns the windows of a text.
+func (c TextConfig) dataset(text Text) (task.Dataset, error) {
+	switch c.Mode {
+	case TextSliding:
+		return task.NewSliding(text, c.Window, c.Stride)
+	case TextCarried:
+		return task.StreamsOf(text, c.Rows, c.Window)
+	}
+	return task.NewWindows(text, c.Window)
 }
 
-// step scores windows i to i+rows.
-func (r *textRun) step(ctx context.Context, i, rows int) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	r.examples = r.examples[:0]
-	for k := range rows {
-		r.examples = append(r.examples, i+k)
-	}
-	if err := r.batch.Load(r.examples, rows, r.windows.Length(i)); err != nil {
-		return err
-	}
-	s, err := r.e.t.session(task.Evaluation, r.batch)
+// eachOfText calls f with each batch of a text and what the model makes of it.
+func (e *Evaluator) eachOfText(ctx context.Context, ds task.Dataset, cfg TextConfig, f func(*task.Outputs, *task.Batch) error) error {
+	l, err := newLoader(ds, LoaderConfig{BatchSize: cfg.Rows})
 	if err != nil {
 		return err
 	}
-	if carries := len(s.states) > 0; carries != (r.cfg.Mode == TextCarried) {
-		return fmt.Errorf("mode %q: want a model whose graphs %s (models.LanguageModel.WithCarry)", r.cfg.Mode, map[bool]string{true: "carry no state", false: "carry a state"}[carries])
-	}
-	out, err := s.run(r.batch, r.states)
+	batches, err := l.Stream(ctx, Position{}, 1)
 	if err != nil {
 		return err
 	}
-	r.states.commit()
-	if err := r.score(out); err != nil {
-		return err
+	defer batches.Close()
+	for states := newCarry(); ; states.commit() {
+		b, err := batches.next()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		s, err := e.t.session(task.Evaluation, b)
+		if err != nil {
+			return err
+		}
+		if err := cfg.checkStates(s); err != nil {
+			return err
+		}
+		out, err := s.run(b, states)
+		if err == nil {
+			err = f(out, b)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	for _, f := range r.progress {
-		f(r.result.Tokens)
+}
+
+// checkStates reports a model that carries a state where none is to be, or none.
+func (c TextConfig) checkStates(s *session) error {
+	switch carries := len(s.states) > 0; {
+	case carries && c.Mode != TextCarried:
+		return fmt.Errorf("mode %q: want a model whose graphs carry no state (models.LanguageModel.WithCarry)", c.Mode)
+	case !carries && c.Mode == TextCarried:
+		return fmt.Errorf("mode %q: want a model whose graphs carry a state (models.LanguageModel.WithCarry)", c.Mode)
 	}
 	return nil
 }
 
-// score adds up what a batch gave.
-func (r *textRun) score(out *task.Outputs) error {
+// add counts a batch too.
+func (r *TextResult) add(out *task.Outputs, b *task.Batch, unknown []int) error {
 	sum, err := nats(out)
 	if err != nil {
 		return err
 	}
-	r.result.NLL += sum
-	target, err := r.batch.Array(task.Target)
+	r.NLL += sum
+	target, err := b.Array(task.Target)
 	if err != nil {
 		return err
 	}
@@ -284,9 +298,9 @@ func (r *textRun) score(out *task.Outputs) error {
 		if id == task.Ignore {
 			continue
 		}
-		r.result.Tokens++
-		if slices.Contains(r.cfg.Unknown, id) {
-			r.result.Unknown++
+		r.Tokens++
+		if slices.Contains(unknown, id) {
+			r.Unknown++
 		}
 	}
 	return nil
@@ -310,108 +324,4 @@ func total[T num.Float](s []T) (sum float64) {
 		sum += float64(v)
 	}
 	return sum
-}
-
-// textWindows is the windows of a text, in the order in which they run, as a data
-// set: the tokens are task.X, and task.Target those that follow, task.Ignore where
-// another window scores them.
-type textWindows struct {
-	text    Text
-	mode    TextMode
-	inputs  int // tokens that another follows
-	length  int
-	stride  int
-	rows    int
-	stream  int // inputs of a stream, of TextCarried
-	windows int
-}
-
-func newTextWindows(text Text, cfg TextConfig) *textWindows {
-	w := &textWindows{text: text, mode: cfg.Mode, inputs: text.Len() - 1, length: cfg.Window, stride: cfg.Window, rows: cfg.Rows}
-	switch cfg.Mode {
-	case TextSliding:
-		w.stride = cfg.Stride
-		w.windows = 1 + ceil(max(0, w.inputs-w.length), w.stride)
-	case TextWindows:
-		w.windows = ceil(w.inputs, w.length)
-	case TextCarried:
-		w.rows = min(w.rows, w.inputs)
-		w.stream = w.inputs / w.rows
-		w.windows = ceil(w.stream, w.length)*w.rows + ceil(w.rest(), w.length)
-	}
-	return w
-}
-
-func ceil(a, b int) int { return (a + b - 1) / b }
-
-// rest is how much longer the last stream is than the others.
-func (w *textWindows) rest() int { return w.inputs - w.rows*w.stream }
-
-// window returns where a window begins, its length, and how many of its first
-// targets another window has scored.
-func (w *textWindows) window(i int) (at, n, scored int) {
-	if w.mode != TextCarried {
-		at = i * w.stride
-		if i > 0 {
-			scored = w.length - w.stride
-		}
-		return at, min(w.length, w.inputs-at), scored
-	}
-	of := ceil(w.stream, w.length) * w.rows
-	if i >= of {
-		at = w.rows*w.stream + (i-of)*w.length
-		return at, min(w.length, w.inputs-at), 0
-	}
-	step := i / w.rows * w.length
-	return i%w.rows*w.stream + step, min(w.length, w.stream-step), 0
-}
-
-// together returns how many windows from i on are of one length and run as a batch.
-func (w *textWindows) together(i int) int {
-	if w.mode == TextCarried {
-		if i >= ceil(w.stream, w.length)*w.rows {
-			return 1
-		}
-		return w.rows
-	}
-	n := 1
-	for n < w.rows && i+n < w.windows && w.Length(i+n) == w.Length(i) {
-		n++
-	}
-	return n
-}
-
-// Fields implements task.Dataset.
-func (w *textWindows) Fields() []task.Field {
-	return []task.Field{task.Tokens(task.X, 0), task.Labels(task.Target)}
-}
-
-// Len implements task.Dataset.
-func (w *textWindows) Len() int { return w.windows }
-
-// Length implements task.Dataset.
-func (w *textWindows) Length(i int) int {
-	_, n, _ := w.window(i)
-	return n
-}
-
-// Origin implements task.Located.
-func (w *textWindows) Origin(i int) string {
-	at, n, _ := w.window(i)
-	return fmt.Sprintf("tokens %d to %d of the text", at, at+n)
-}
-
-// Example implements task.Dataset.
-func (w *textWindows) Example(i int, row *task.Row) error {
-	at, n, scored := w.window(i)
-	ids := make([]int, n+1)
-	if got := w.text.Read(ids, at); got != n+1 {
-		return fmt.Errorf("want %d tokens from %d on, of a text of %d, got %d", n+1, at, w.text.Len(), got)
-	}
-	row.Ints(task.X, ids[:n]...)
-	for k := range scored {
-		ids[1+k] = task.Ignore
-	}
-	row.Ints(task.Target, ids[1:]...)
-	return nil
 }
