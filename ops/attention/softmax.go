@@ -96,6 +96,12 @@ func (d *dims) seers(past, n, j0, j1 int) (lo, hi int) {
 func (c *softmax[T]) open(worker int, in []graphop.Arg[T], u int) *space[T] {
 	s := &(*c.ws.Get())[worker]
 	c.read(&s.head, in, u, T(c.scale(c.hd)))
+	c.room(s)
+	return s
+}
+
+// room makes room for a head that has been read.
+func (c *softmax[T]) room(s *space[T]) {
 	s.w = gemm.PanelColumns[T]()
 	s.narrow = c.narrow(gemm.PanelRows[T](), s.w)
 	rows, hp := maxBlock, gemm.RoundRows[T](s.hd)
@@ -105,7 +111,6 @@ func (c *softmax[T]) open(worker int, in []graphop.Arg[T], u int) *space[T] {
 	s.x, s.y = num.Grow(s.x, (s.hd+1)*s.w), num.Grow(s.y, hp*s.w)
 	s.p, s.tree = num.Grow(s.p, rows*s.w), num.Grow(s.tree, rows*s.w)
 	s.most, s.ref, s.sum = num.Grow(s.most, s.w), num.Grow(s.ref, s.w), num.Grow(s.sum, s.w)
-	return s
 }
 
 // Rooms implements graphop.Roomy.

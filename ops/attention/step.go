@@ -36,6 +36,7 @@ type Step[T num.Float] struct {
 	qkv, y []T // of the step under way
 	work   [][]T
 	heads  *par.Loop
+	scan   *scan[T] // of Scan; nil before the first
 }
 
 // rowCache is the keys and values of a row.
@@ -208,20 +209,6 @@ func (s *Step[T]) Advance(y, qkv []T) error {
 	}
 	if s.Form != Linear && s.Window == 0 {
 		s.slots++
-	}
-	return nil
-}
-
-// Scan is Advance for the steps qkv (L, 3E) of one sequence, one after the other: it
-// writes the outputs (L, E) to y.
-func (s *Step[T]) Scan(y, qkv []T) error {
-	if s.batch != 1 || len(qkv)%(3*s.e) != 0 || 3*len(y) != len(qkv) {
-		return named("Step.Scan", fmt.Errorf("want a batch of 1, qkv (L, %d) and y (L, %d), got a batch of %d, %d and %d elements", 3*s.e, s.e, s.batch, len(qkv), len(y)))
-	}
-	for ; len(y) > 0; y, qkv = y[s.e:], qkv[3*s.e:] {
-		if err := s.Advance(y[:s.e], qkv[:3*s.e]); err != nil {
-			return err
-		}
 	}
 	return nil
 }
