@@ -123,7 +123,7 @@ type link struct {
 }
 
 // run searches until the best texts are known, or ctx ends.
-func (s *search) run(ctx context.Context, p Prompts) error {
+func (s *search) run(ctx context.Context, p *prompts) error {
 	var scores *tensor.Dense
 	for scores == nil {
 		if cancelled(ctx) {

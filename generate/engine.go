@@ -239,7 +239,7 @@ func (e *Engine) end(s *Stream, model layers.State, known, row bool) {
 }
 
 // read reads prompts, until the engine is closed and has none left.
-func (e *Engine) read(p Prompts) {
+func (e *Engine) read(p *prompts) {
 	var mem scratch
 	for {
 		e.mu.Lock()
@@ -261,7 +261,7 @@ func (e *Engine) read(p Prompts) {
 }
 
 // readSlice reads a slice of a prompt. Behind the last one it writes the first token.
-func (e *Engine) readSlice(s *Stream, p Prompts, mem *scratch) {
+func (e *Engine) readSlice(s *Stream, p *prompts, mem *scratch) {
 	r := s.row
 	if cancelled(s.ctx) {
 		e.end(s, nil, false, true)

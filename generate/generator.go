@@ -18,7 +18,7 @@ type Generator struct {
 	of      *source
 	maxRows int
 	mu      sync.Mutex
-	idle    []Prompts // that nobody reads with
+	idle    []*prompts // that nobody reads with
 }
 
 // Option is an option of a Generator.
@@ -134,7 +134,7 @@ func (g *Generator) run(ctx context.Context, rows []*row) ([]*Result, error) {
 }
 
 // takePrompts returns something that reads prompts, and givePrompts gives it back.
-func (g *Generator) takePrompts() (Prompts, error) {
+func (g *Generator) takePrompts() (*prompts, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if n := len(g.idle); n > 0 {
@@ -145,7 +145,7 @@ func (g *Generator) takePrompts() (Prompts, error) {
 	return g.of.newPrompts()
 }
 
-func (g *Generator) givePrompts(p Prompts) {
+func (g *Generator) givePrompts(p *prompts) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.idle = append(g.idle, p)
@@ -155,7 +155,7 @@ func (g *Generator) givePrompts(p Prompts) {
 type writing struct {
 	of      *source
 	ctx     context.Context
-	prompts Prompts
+	prompts *prompts
 	number  map[*row]int
 	results []*Result
 }

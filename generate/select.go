@@ -21,8 +21,9 @@ type memory[T num.Float] struct {
 
 // teeth is the number of scores of which the highest is known, those of a comb: n combs
 // have the scores i, i+n, i+2n, ... To find the highest k of all, those of combs are
-// enough whose highest is among the highest k of combs.
-const teeth = 32
+// enough whose highest is among the highest k of combs. There are combs at least, or
+// fewer teeth, so that vectors are long.
+const teeth, combs = 32, 64
 
 // candidate is a token and its score.
 type candidate[T num.Float] struct {
@@ -46,7 +47,7 @@ func (a candidate[T]) compare(b candidate[T]) int {
 
 // highest returns the highest of scores, and fills peaks. A NaN is passed over.
 func (m *memory[T]) highest(x []T) T {
-	n := (len(x) + teeth - 1) / teeth
+	n := max(min(len(x), combs), (len(x)+teeth-1)/teeth)
 	m.peaks = num.Grow(m.peaks, n)
 	for i := range m.peaks {
 		m.peaks[i] = T(math.Inf(-1))
