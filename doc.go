@@ -4,6 +4,7 @@
 //
 //	layers    the layers, blocks and stacks, in training and step by step
 //	models    encoders, stacks and heads, saved and loaded
+//	generate  text of a language model, for one or for many at a time
 //	train     the trainer, optimisers, schedules, metrics, checkpoints
 //	          and, in train/data, published data
 //	ops       the Gorgonia ops under the layers

@@ -7,7 +7,7 @@ import (
 )
 
 // Tokenizer turns text into token ids and back, as a tokenizer.Tokenizer of package
-// train/data/tokenizer does.
+// train/data/tokenizer does. It is safe for many goroutines.
 type Tokenizer interface {
 	// Vocab returns the number of ids.
 	Vocab() int
