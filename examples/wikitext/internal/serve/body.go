@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// budget bounds the bytes of all bodies that are being read.
+// budget bounds the bytes of all bodies that are being read, beyond the first ones of
+// each: those of usual size are read whatever others send.
 type budget struct {
 	held atomic.Int64
 	most int64
@@ -25,9 +26,9 @@ func (b *budget) take(n int64) bool {
 	return true
 }
 
-// bodyChunk is by how many bytes room for a body grows at least: a client that
+// bodyChunk is the room that every body has. It grows as bytes come: a client that
 // promises much and sends little holds little.
-const bodyChunk = 4 << 10
+const bodyChunk = 8 << 10
 
 // readBody returns the body of a request. After it a client may take as long as it
 // likes: what is read then only tells whether it is still there. The bytes count
@@ -49,9 +50,10 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, kind string, m
 			letGo()
 		}
 	}()
+	body = make([]byte, 0, min(bodyChunk, most+1))
 	for {
 		if len(body) == cap(body) {
-			grow := int64(min(max(bodyChunk, len(body)), most+1-len(body)))
+			grow := int64(min(len(body), most+1-len(body)))
 			if !s.bodies.take(grow) {
 				return nil, nil, busy("too many bodies are being read")
 			}

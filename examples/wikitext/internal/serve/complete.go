@@ -35,6 +35,9 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
 	for i := range j.texts {
 		j.texts[i] = newText(i, c.logProbs >= 0, s.echo(c, i))
 	}
+	for i := range c.prompts {
+		c.prompts[i].text = "" // may be long, and is not needed again
+	}
 	j.head = answer{ID: requestID(w), Object: "text_completion", Created: begun.Unix(), Model: s.cfg.Model}
 	defer j.record(w)
 	if c.stream {

@@ -21,7 +21,7 @@ type Config struct {
 	MaxConnections int   // at once (1024); more wait until they are accepted
 	MaxHeader      int   // bytes of a header (16 KiB)
 	MaxBody        int   // bytes of a body (1 MiB), but for that of a session
-	MaxBodies      int64 // bytes of all bodies that are being read (64 MiB)
+	MaxBodies      int64 // bytes of all bodies that are being read, but for the first 8 KiB of each (64 MiB)
 	MaxPrompt      int   // tokens of a prompt (65536)
 	MaxTokens      int   // tokens that are written for one choice (4096)
 	MaxChoices     int   // prompts times the larger of n and best_of (16)

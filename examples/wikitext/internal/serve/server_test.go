@@ -152,18 +152,22 @@ func TestAllBodiesTogetherAreBounded(t *testing.T) {
 	for range 3 {
 		c := s.dial(t)
 		open = append(open, c)
-		fmt.Fprintf(c, "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+		fmt.Fprintf(c, "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n%s", strings.Repeat(" ", bodyChunk))
 	}
 	eventually(t, "reading three bodies", func() bool { return s.bodies.held.Load() == 3*bodyChunk })
-	status, h, body := s.post(t, "/v1/completions", `{}`)
+	large := `{"prompt":"` + strings.Repeat("a", bodyChunk) + `"}`
+	status, h, body := s.post(t, "/v1/completions", large)
 	if status != 429 || h.Get("Retry-After") == "" || codeOf(t, body) != "engine_busy" {
-		t.Errorf("a fourth body: got %d %v %s, want 429", status, h, body)
+		t.Errorf("a fourth large body: got %d %v %s, want 429", status, h, body)
+	}
+	if status, _, body := s.post(t, "/v1/completions", `{}`); status != 200 {
+		t.Errorf("a small one: got %d %s", status, body)
 	}
 	for _, c := range open {
 		c.Close()
 	}
 	eventually(t, "letting go of them", func() bool { return s.bodies.held.Load() == 0 })
-	if status, _, body := s.post(t, "/v1/completions", `{}`); status != 200 {
+	if status, _, body := s.post(t, "/v1/completions", large); status != 200 {
 		t.Errorf("afterwards: got %d %s", status, body)
 	}
 }
