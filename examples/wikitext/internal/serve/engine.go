@@ -19,17 +19,16 @@ type engine interface {
 	Stats() generate.Stats
 }
 
-// stream is what it needs of a generate.Stream.
+// stream is what it needs of a generate.Stream, which ends when its context does.
 type stream interface {
 	Next() (generate.Piece, error)
 	Result() *generate.Result
-	Close() error
 }
 
-// real is the engine of package generate.
-type real struct{ *generate.Engine }
+// actual is the engine of package generate.
+type actual struct{ *generate.Engine }
 
-func (e real) submit(ctx context.Context, r generate.Request) (stream, error) {
+func (e actual) submit(ctx context.Context, r generate.Request) (stream, error) {
 	st, err := e.Submit(ctx, r)
 	if err != nil {
 		return nil, err
@@ -63,7 +62,6 @@ func start(ctx context.Context, e engine, requests []generate.Request) (*rows, e
 		st, err := e.submit(ctx, r)
 		if err != nil {
 			cancel()
-			closeAll(streams)
 			return nil, submitFailure(err)
 		}
 		streams = append(streams, st)
@@ -79,17 +77,9 @@ func start(ctx context.Context, e engine, requests []generate.Request) (*rows, e
 	}()
 	return &rows{events, func() {
 		cancel()
-		closeAll(streams)
 		for range events {
 		}
 	}}, nil
-}
-
-// closeAll ends streams.
-func closeAll(streams []stream) {
-	for _, st := range streams {
-		st.Close()
-	}
 }
 
 // follow turns what a stream says into events.

@@ -99,7 +99,6 @@ func endless(ctx context.Context, _ generate.Request, emit func(string) bool) er
 
 type actorStream struct {
 	pieces chan generate.Piece
-	cancel context.CancelFunc
 	result *generate.Result
 	err    error
 }
@@ -113,11 +112,9 @@ func (a *actor) submit(ctx context.Context, r generate.Request) (stream, error) 
 	a.mu.Lock()
 	a.asked = append(a.asked, r)
 	a.mu.Unlock()
-	ctx, cancel := context.WithCancel(ctx)
-	s := &actorStream{pieces: make(chan generate.Piece, 4096), cancel: cancel}
+	s := &actorStream{pieces: make(chan generate.Piece, 4096)}
 	go func() {
 		defer a.now.Add(-1)
-		defer cancel()
 		s.play(ctx, a.script, r)
 	}()
 	return s, nil
@@ -171,7 +168,6 @@ func (s *actorStream) Next() (generate.Piece, error) {
 }
 
 func (s *actorStream) Result() *generate.Result { return s.result }
-func (s *actorStream) Close() error             { s.cancel(); return nil }
 
 func (a *actor) CheckState(x layers.State) error {
 	if len(x) != 1 || x[0].Name != "next" {

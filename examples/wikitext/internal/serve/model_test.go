@@ -49,7 +49,7 @@ func modelServer(t *testing.T, mixer layers.MixerConfig, cfg Config, rows int) *
 			t.Error(err)
 		}
 	})
-	return serve(t, real{e}, tokenizer.Bytes(), cfg)
+	return serve(t, actual{e}, tokenizer.Bytes(), cfg)
 }
 
 var s4d = layers.S4DConfig{DModel: 16, DState: 8}
@@ -168,7 +168,7 @@ func TestBusyModelIsTriedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, real{e}, tokenizer.Bytes(), Config{})
+	s := serve(t, actual{e}, tokenizer.Bytes(), Config{})
 	t.Cleanup(func() { // before that of serve: the server finds its engine closed
 		if err := e.Close(context.Background()); err != nil {
 			t.Error(err)

@@ -81,9 +81,9 @@ func (s *Server) route(pattern string, by map[string]handler) http.Handler {
 func (s *Server) failed(w *response, r *http.Request, err error) {
 	var f *failure
 	told := errors.As(err, &f)
-	if !told && (w.status != 0 || r.Context().Err() != nil) || told && f.status == statusLeft {
-		w.left = true // nobody is there
-		return
+	w.left = !told && (w.status != 0 || r.Context().Err() != nil) || told && f.status == statusLeft
+	if w.left && !told {
+		return // nobody is there
 	}
 	if !told {
 		s.cfg.Log.Error("failed", "id", requestID(w), "error", err)

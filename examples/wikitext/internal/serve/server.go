@@ -35,7 +35,7 @@ func New(e *generate.Engine, t generate.Tokenizer, cfg Config) (*Server, error) 
 	if e == nil || t == nil {
 		return nil, errors.New("serve: New: want an engine and a tokenizer, got nil")
 	}
-	return newServer(real{e}, t, cfg)
+	return newServer(actual{e}, t, cfg)
 }
 
 func newServer(e engine, t generate.Tokenizer, cfg Config) (*Server, error) {

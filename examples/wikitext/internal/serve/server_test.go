@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a test waits for what must come to pass.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // eventually waits for something to become true.
 func eventually(t *testing.T, what string, ok func() bool) {
@@ -229,7 +229,7 @@ func TestBodyTimeoutIsOverWithTheBody(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 		close(release)
 	}()
-	if status, _, body := s.post(t, "/v1/completions", `{}`); status != 200 {
+	if status, _, body := s.post(t, "/v1/completions", `{}`); status != 200 || !strings.Contains(body, `"text":"x"`) {
 		t.Errorf("a text that takes longer than a body may: got %d %s", status, body)
 	}
 }
@@ -298,6 +298,21 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	eventually(t, "giving up", func() bool { return a.now.Load() == 0 && s.active.Load() == 0 })
 }
 
+func TestWriteTimeoutIsThatOfEachWrite(t *testing.T) {
+	t.Parallel()
+	a := &actor{t: t, rows: 10, script: func(_ context.Context, r generate.Request, emit func(string) bool) error {
+		for range r.Options.MaxTokens {
+			emit("x")
+			time.Sleep(10 * time.Millisecond)
+		}
+		return nil
+	}}
+	s := run(t, a, Config{WriteTimeout: 100 * time.Millisecond})
+	if status, _, body := s.post(t, "/v1/completions", `{"stream":true,"max_tokens":40}`); status != 200 || !strings.HasSuffix(body, "data: [DONE]\n\n") {
+		t.Errorf("a stream that takes longer than a write may: got %d %s", status, body)
+	}
+}
+
 func TestRequestTimeout(t *testing.T) {
 	t.Parallel()
 	s := run(t, &actor{t: t, rows: 10, script: endless}, Config{RequestTimeout: 50 * time.Millisecond})
@@ -360,6 +375,42 @@ type panicking struct{ engine }
 
 func (panicking) submit(_ context.Context, r generate.Request) (stream, error) {
 	panic(errors.New(string(letters{}.Decode(nil, r.Prompt...))))
+}
+
+func TestPanicAmidAStream(t *testing.T) {
+	t.Parallel()
+	flushed := make(chan struct{})
+	a := &actor{t: t, rows: 10, script: func(_ context.Context, _ generate.Request, emit func(string) bool) error {
+		emit("x")
+		<-flushed
+		emit("y")
+		return nil
+	}}
+	s := serve(t, a, &fragile{}, Config{})
+	res, err := http.Post(s.url+"/v1/completions", "application/json", strings.NewReader(`{"stream":true,"logprobs":1,"prompt":"a"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	close(flushed) // the header has come
+	if body, err := io.ReadAll(res.Body); err == nil {
+		t.Errorf("got %q, want an answer that is cut off", body)
+	}
+	eventually(t, "logging it", func() bool { return strings.Contains(s.log.String(), "msg=panic") })
+}
+
+// fragile is a tokenizer that panics at the second token that it is asked for by a
+// request.
+type fragile struct {
+	letters
+	decoded int
+}
+
+func (f *fragile) Decode(dst []byte, ids ...int) []byte {
+	if f.decoded++; f.decoded == f.Vocab()+2 { // the server itself has asked for all
+		panic("fragile")
+	}
+	return f.letters.Decode(dst, ids...)
 }
 
 func TestShutdownLetsStreamsEnd(t *testing.T) {
@@ -457,6 +508,72 @@ func TestServerServesOnce(t *testing.T) {
 	}
 	if _, err := l.Accept(); err == nil {
 		t.Error("the listener was left open")
+	}
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	s, _ := alphabetServer(t, Config{MaxConnections: 4})
+	ask := func(c net.Conn) {
+		t.Helper()
+		if _, err := io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer := func(c net.Conn) *http.Response {
+		t.Helper()
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	var open []net.Conn
+	for i := range 4 {
+		c := s.dial(t)
+		open = append(open, c)
+		if i < 3 {
+			ask(c)
+			if res := answer(c); res.Close {
+				t.Errorf("connection %d of 4 was not kept", i)
+			}
+		}
+	}
+	eventually(t, "accepting four", func() bool { return s.listener.Load().open() == 4 })
+	waiting := s.dial(t)
+	ask(waiting)
+	waiting.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, err := waiting.Read(make([]byte, 1)); err == nil || n > 0 {
+		t.Error("a fifth connection was answered")
+	}
+	waiting.SetReadDeadline(time.Now().Add(patience))
+	ask(open[3])
+	if res := answer(open[3]); !res.Close {
+		t.Error("the last connection that there is room for is kept")
+	}
+	if res := answer(waiting); res.StatusCode != 200 {
+		t.Errorf("got %d", res.StatusCode)
+	}
+}
+
+func TestPagesOfOtherOrigins(t *testing.T) {
+	t.Parallel()
+	s, _ := alphabetServer(t, Config{Key: "key", Origins: []string{"https://good.example"}, Hosts: []string{"api.example"}})
+	for origin, want := range map[string]int{"https://good.example": 204, "https://evil.example": 405} {
+		status, h, _ := s.do(t, http.MethodOptions, "/v1/completions", "", "Host", "API.example:80", "Origin", origin, "Access-Control-Request-Method", "POST")
+		allowed := h.Get("Access-Control-Allow-Methods") + h.Get("Access-Control-Allow-Headers")
+		if status != want || (status == 204) != (allowed == "POSTAuthorization, Content-Type") || h.Get("Vary") != "Origin" {
+			t.Errorf("%s: got %d, %v", origin, status, h)
+		}
+	}
+	for host, want := range map[string]int{"api.example": 200, "localhost": 421, "127.0.0.1": 421} {
+		if status, _, _ := s.do(t, http.MethodGet, "/healthz", "", "Host", host); status != want {
+			t.Errorf("%s: got %d, want %d", host, status, want)
+		}
+	}
+	all, _ := alphabetServer(t, Config{Hosts: []string{"*"}})
+	if status, _, _ := all.do(t, http.MethodGet, "/healthz", "", "Host", "any.example"); status != 200 {
+		t.Errorf("any name: got %d", status)
 	}
 }
 
