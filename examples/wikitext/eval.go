@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
 	"github.com/gorgonia-s4/s4/examples/internal/option"
@@ -133,7 +134,17 @@ func (e *evaluation) measure(ctx context.Context, t *trained, out io.Writer) (*t
 		return nil, err
 	}
 	defer ev.Close()
-	return ev.EvaluateText(ctx, text, e.cfg)
+	return ev.EvaluateText(ctx, text, e.cfg, progress(out, text))
+}
+
+// progress returns what tells of an evaluation that takes long.
+func progress(out io.Writer, text *corpus.Tokens) func(tokens int) {
+	say, began := experiment.Room(out).Progress, time.Now()
+	return func(tokens int) {
+		if time.Since(began) > 2*time.Second {
+			say("telling the tokens of "+text.Name(), int64(tokens), int64(text.Len()-1))
+		}
+	}
 }
 
 // text returns the part that is measured.

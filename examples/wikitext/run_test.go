@@ -479,3 +479,12 @@ func TestPaperPreset(t *testing.T) {
 		t.Errorf("got %+v", r.Train)
 	}
 }
+
+// What a text is too short for is told in the words of the command line.
+func TestTooShort(t *testing.T) {
+	text := write(t)
+	_, args := smoke(t, text, "-preset", "paper", "-d-model", "8", "-layers", "1", "-feed-forward", "8")
+	wrong(t, "-cutoffs", args...)
+	_, args = smoke(t, text, "-batch", "100000")
+	wrong(t, "want more than 100000 tokens", args...)
+}

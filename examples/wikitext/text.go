@@ -208,7 +208,6 @@ func (o *textOptions) sequences(t *corpus.Tokens, rows int, training bool, seed 
 	if !o.Carry {
 		return t.Windows(o.Length)
 	}
-	rows = max(1, min(rows, (t.Len()-1)/o.Length))
 	s, err := t.Streams(rows, o.Length)
 	if err != nil || !training {
 		return s, err
