@@ -89,7 +89,7 @@ func (r *attentionSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 		return nil, r.l.wrap("Step", err)
 	}
 	r.o.resize(r.batch, r.cfg.DModel)
-	copy(r.o.data, r.mix.Apply(r.y, r.batch))
+	r.mix.ApplyTo(r.o.data, r.y, r.batch)
 	return r.o.t, nil
 }
 

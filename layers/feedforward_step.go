@@ -53,35 +53,45 @@ type feedForwardRows[T num.Float] struct {
 	batch            int
 	linear1, linear2 *ops.LinearStep[T]
 	act              func(dst, x []T)
-	h                []T // (batch, FF)
+	h                []T // (batch, FF), gated
 }
 
 // newRows returns the layer at one step with scratch memory of its own.
 func (s *feedForwardSnapshot[T]) newRows(batch int) *feedForwardRows[T] {
-	return &feedForwardRows[T]{
-		s, batch, s.w1.NewStep(), s.w2.NewStep(), ops.ActivationFunc[T](s.cfg.Activation), num.Aligned[T](batch * s.cfg.FF),
+	r := &feedForwardRows[T]{feedForwardSnapshot: s, linear1: s.w1.NewStep(), linear2: s.w2.NewStep(), act: ops.ActivationFunc[T](s.cfg.Activation)}
+	if !s.cfg.Gate {
+		r.linear1.Then(r.act)
 	}
+	r.resize(batch)
+	return r
 }
 
 // resize makes the batch another.
 func (r *feedForwardRows[T]) resize(batch int) {
-	r.batch, r.h = batch, num.GrowRows(r.h, batch*r.cfg.FF)
+	r.batch = batch
+	if r.cfg.Gate {
+		r.h = num.GrowRows(r.h, batch*r.cfg.FF)
+	}
 }
 
-// apply maps x (batch, DModel) to (batch, DModel), which the next call overwrites.
-func (r *feedForwardRows[T]) apply(x []T) []T {
+// apply maps x (batch, DModel) to y (batch, DModel).
+func (r *feedForwardRows[T]) apply(y, x []T) {
 	z := r.linear1.Apply(x, r.batch)
-	if !r.cfg.Gate {
-		r.act(r.h, z)
-		return r.linear2.Apply(r.h, r.batch)
+	if r.cfg.Gate {
+		z = r.gate(z)
 	}
+	r.linear2.ApplyTo(y, z, r.batch)
+}
+
+// gate maps z (batch, 2*FF) to (batch, FF), which the next call overwrites.
+func (r *feedForwardRows[T]) gate(z []T) []T {
 	n := r.cfg.FF
 	for b := range r.batch {
 		h, z := r.h[b*n:][:n], z[b*2*n:][:2*n]
 		r.act(h, z[:n])
 		vec.Mul(h, h, z[n:])
 	}
-	return r.linear2.Apply(r.h, r.batch)
+	return r.h
 }
 
 // feedForwardSession is a batch of sequences in a feed-forward layer.
@@ -112,6 +122,6 @@ func (r *feedForwardSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
-	copy(r.out.data, r.rows.apply(x))
+	r.rows.apply(r.out.data, x)
 	return r.out.t, nil
 }

@@ -90,6 +90,6 @@ func (r *linearSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
-	copy(r.out.data, r.step.Apply(x, r.batch))
+	r.step.ApplyTo(r.out.data, x, r.batch)
 	return r.out.t, nil
 }

@@ -110,12 +110,15 @@ func (s *ssmSnapshot[T]) NewSession(batch int) (Session, error) {
 	for _, l := range []struct {
 		dst *func(x []T) []T
 		w   *ops.LinearWeights[T]
-	}{{&r.squeezed, s.squeeze}, {&r.opened, s.openGate}, {&r.passed, s.passGate}, {&r.mixed, s.mix}} {
+	}{{&r.squeezed, s.squeeze}, {&r.opened, s.openGate}, {&r.passed, s.passGate}} {
 		*l.dst = func(x []T) []T { return x }
 		if l.w != nil {
 			step := l.w.NewStep()
 			*l.dst = func(x []T) []T { return step.Apply(x, r.batch) }
 		}
+	}
+	if s.mix != nil {
+		r.mixed = s.mix.NewStep()
 	}
 	return r, nil
 }
@@ -138,10 +141,11 @@ type ssmSession[T num.Float] struct {
 	x     []T // the states
 	spare []T // where Regroup puts them together
 
-	squeezed, opened, passed, mixed func(x []T) []T // the linear maps
-	act, gateAct, multAct           func(dst, x []T)
-	y                               []T // (B, CH*H) of the model
-	out                             stepOutput[T]
+	squeezed, opened, passed func(x []T) []T    // the linear maps before
+	mixed                    *ops.LinearStep[T] // and that behind, nil without
+	act, gateAct, multAct    func(dst, x []T)
+	y                        []T // (B, CH*H) of the model
+	out                      stepOutput[T]
 }
 
 // Step implements Session.
@@ -210,16 +214,13 @@ func (r *ssmSession[T]) gate(y, x []T) []T {
 
 // mixing maps y (B, features) to the output (B, DOut).
 func (r *ssmSession[T]) mixing(y []T) {
-	z := r.mixed(y)
-	if r.c.Mixing != MixGLU {
-		copy(r.out.data, z)
-		return
-	}
-	n := len(z) / r.batch
-	half := n / 2
-	for b := range r.batch {
-		z := z[b*n : (b+1)*n]
-		vec.GLU(r.out.data[b*half:(b+1)*half], z[:half], z[half:])
+	switch r.c.Mixing {
+	case MixGLU:
+		r.mixed.ApplyGLU(r.out.data, y, r.batch)
+	case MixLinear:
+		r.mixed.ApplyTo(r.out.data, y, r.batch)
+	default:
+		copy(r.out.data, y)
 	}
 }
 
