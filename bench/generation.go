@@ -189,8 +189,8 @@ func (m measurements) beside(b *bytes.Buffer) {
 
 // parts is where the time of a token goes.
 func (m measurements) parts(b *bytes.Buffer) {
-	order := []string{"embedding", "norm", "state", "mixing", "gate", "attention", "feed-forward", "head", "choice"}
-	fmt.Fprintf(b, "\nMicroseconds of a step by part, behind %d tokens; state is the recurrence with skip and activation, mixing its linear map:\n\n| model | batch |", partsContext)
+	order := []string{"embedding", "norm", "state", "mixing", "gate", "attention", "feed-forward", "head", "choice", "sampling"}
+	fmt.Fprintf(b, "\nMicroseconds of a step by part, behind %d tokens; state is the recurrence with skip and activation, mixing its linear map, choice that of the likeliest token, sampling that of one at temperature 1 and top-p 0.95 on one processor:\n\n| model | batch |", partsContext)
 	for _, name := range order {
 		fmt.Fprintf(b, " %s |", name)
 	}

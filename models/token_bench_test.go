@@ -8,6 +8,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/generate"
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/internal/vec"
 	"github.com/gorgonia-s4/s4/layers"
@@ -16,7 +17,8 @@ import (
 
 // BenchmarkToken is where the time of BenchmarkGenerate goes: the same layers one by
 // one, with a clock between them, behind a context of T tokens. name-ns is the time of
-// all layers of a name in a step.
+// all layers of a name in a step. choice is that of the likeliest token, and sampling
+// that of one by package generate, which draws it at temperature 1 and top-p 0.95.
 func BenchmarkToken(b *testing.B) {
 	for _, c := range []struct {
 		mixer   string
@@ -119,13 +121,34 @@ func (p *parts) model(mixer string) func() error {
 		}
 		return u
 	})
+	sample := p.timed("sampling", p.sampler())
 	return func() error {
 		y := u
 		for _, f := range chain {
 			y = f(y)
 		}
 		choose(y)
+		sample(y)
 		return nil
+	}
+}
+
+// sampler draws a token of each row.
+func (p *parts) sampler() step {
+	rows := make([]*generate.Sampler, p.batch)
+	for i := range rows {
+		var err error
+		if rows[i], err = generate.NewSampler(writerVocab, generate.Options{Temperature: 1, TopP: 0.95, Seed: uint64(i)}); err != nil {
+			p.tb.Fatal(err)
+		}
+	}
+	return func(scores *tensor.Dense) *tensor.Dense {
+		for i, r := range rows {
+			if _, err := r.Choose(scores, i); err != nil {
+				p.tb.Fatal(err)
+			}
+		}
+		return scores
 	}
 }
 
