@@ -3,6 +3,7 @@ package models_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/internal/vec"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/ops/attention"
@@ -106,6 +108,7 @@ func benchmarkGenerate(b *testing.B, m *models.LanguageModel, batch, context int
 func writer(r *layers.Recurrence, batch int) func() error {
 	ids := make([]int, batch)
 	u := tensor.New(tensor.WithShape(batch), tensor.WithBacking(ids))
+	w := make([]float32, writerVocab/2)
 	return func() error {
 		y, err := r.Step(u)
 		if err != nil {
@@ -113,21 +116,22 @@ func writer(r *layers.Recurrence, batch int) func() error {
 		}
 		scores := y.Data().([]float32)
 		for i := range ids {
-			ids[i] = greatest(scores[i*writerVocab:][:writerVocab])
+			ids[i] = greatest(scores[i*writerVocab:][:writerVocab], w)
 		}
 		return nil
 	}
 }
 
-// greatest returns the index of the greatest element.
-func greatest(x []float32) int {
-	best := 0
-	for i, v := range x {
-		if v > x[best] {
-			best = i
-		}
+// greatest returns the index of the first of the greatest elements. w is scratch memory
+// of half the size.
+func greatest(x, w []float32) int {
+	most := x
+	for len(most)%2 == 0 && len(most) > 64 {
+		n := len(most) / 2
+		vec.Max(w[:n], most[:n], most[n:])
+		most = w[:n]
 	}
-	return best
+	return slices.Index(x, slices.Max(most))
 }
 
 // fill sets a recurrence to a state that has seen as many tokens, with caches of

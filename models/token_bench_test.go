@@ -113,11 +113,11 @@ func (p *parts) model(mixer string) func() error {
 			p.residual(p.layer("norm", layers.NormConfig{DModel: h, Kind: layers.LayerNorm}), p.layer("feed-forward", layers.FeedForwardConfig{DModel: h})))
 	}
 	chain = append(chain, p.layer("norm", layers.NormConfig{DModel: h, Kind: layers.LayerNorm}), p.layer("head", layers.LinearConfig{In: h, Out: writerVocab}))
-	ids := make([]int, p.batch)
+	ids, w := make([]int, p.batch), make([]float32, writerVocab/2)
 	u := tensor.New(tensor.WithShape(p.batch), tensor.WithBacking(ids))
 	choose := p.timed("choice", func(scores *tensor.Dense) *tensor.Dense {
 		for i := range ids {
-			ids[i] = greatest(scores.Data().([]float32)[i*writerVocab:][:writerVocab])
+			ids[i] = greatest(scores.Data().([]float32)[i*writerVocab:][:writerVocab], w)
 		}
 		return u
 	})
