@@ -480,7 +480,7 @@ func TestViews(t *testing.T) {
 // However many blocks a text has, it is encoded as a whole.
 func TestBlocks(t *testing.T) {
 	var b strings.Builder
-	for i := 0; b.Len() < 3<<20; i++ {
+	for i := 0; b.Len() < 1<<20; i++ {
 		fmt.Fprintf(&b, "line %d: it's\u00a0the \u201cbest\u201d of\ttimes  日本語\u3000x %d \r\n%s", i, i*i, strings.Repeat("\n", i%3))
 	}
 	b.WriteString("the end\xff")

@@ -39,7 +39,8 @@ type feeder struct {
 	begun    bool   // the text has been looked at for marks
 	raw      []byte // what is not clean yet
 	buf      []byte // clean
-	last     byte   // of the text so far
+	uncut    int    // bytes of buf among which there is no place to cut
+	open     bool   // the text so far does not end with a LF
 	replaced int64  // bytes that are no UTF-8, of all texts
 }
 
@@ -50,7 +51,7 @@ func (f *feeder) feed(t text) error {
 		split = f.text.split // goes on
 	}
 	f.text = block{split: split, name: t.name, line: 1}
-	f.begun, f.last = false, 0
+	f.begun, f.open, f.uncut = false, false, 0
 	f.raw, f.buf = f.raw[:0], f.buf[:0]
 	if err := t.copy(f); err != nil {
 		return err
@@ -58,7 +59,7 @@ func (f *feeder) feed(t text) error {
 	if err := f.clean(len(f.raw)); err != nil {
 		return err
 	}
-	if f.last != 0 && f.last != '\n' {
+	if f.open {
 		f.buf = append(f.buf, '\n')
 	}
 	if err := f.cut(); err != nil {
@@ -117,7 +118,7 @@ func (f *feeder) clean(n int) error {
 		f.replace(b)
 	}
 	if len(f.buf) > 0 {
-		f.last = f.buf[len(f.buf)-1]
+		f.open = f.buf[len(f.buf)-1] != '\n'
 	}
 	f.raw = append(f.raw[:0], f.raw[n:]...)
 	return nil
@@ -159,10 +160,7 @@ func (f *feeder) cut() error {
 		f.text.split++
 	}
 	for len(f.buf) >= blockSize {
-		n := tokenizer.Cut(f.kind, f.buf[:blockSize])
-		if n == 0 {
-			n = tokenizer.Cut(f.kind, f.buf)
-		}
+		n := f.place()
 		switch {
 		case n == 0 && len(f.buf) > maxBlock:
 			return &data.LineError{Line: f.text.line, Err: fmt.Errorf("want white space at least every %d bytes, got none in %d", maxBlock, len(f.buf))}
@@ -174,6 +172,22 @@ func (f *feeder) cut() error {
 		}
 	}
 	return nil
+}
+
+// place returns where buf may be cut: at the end of its first block, or else anywhere; 0 if
+// nowhere.
+func (f *feeder) place() int {
+	if f.uncut == 0 {
+		if n := tokenizer.Cut(f.kind, f.buf[:blockSize]); n > 0 {
+			return n
+		}
+	}
+	from := max(f.uncut-2*utf8.UTFMax, 0) // with the characters at the place
+	if n := tokenizer.Cut(f.kind, f.buf[from:]); n > 0 {
+		return from + n
+	}
+	f.uncut = len(f.buf)
+	return 0
 }
 
 // give gives the first n bytes of buf, in parts if they are long.
@@ -198,6 +212,7 @@ func (f *feeder) give(n int) error {
 	}
 	f.text.line += bytes.Count(b.text, []byte("\n"))
 	f.at += int64(n)
+	f.uncut = 0
 	f.buf = append(f.buf[:0], f.buf[n:]...)
 	return nil
 }
