@@ -183,7 +183,7 @@ func (f *feeder) place() int {
 		}
 	}
 	from := max(f.uncut-2*utf8.UTFMax, 0) // with the characters at the place
-	if n := tokenizer.Cut(f.kind, f.buf[from:]); n > 0 {
+	if n := tokenizer.Cut(f.kind, f.buf[from:]); n > 0 && from+n >= f.uncut {
 		return from + n
 	}
 	f.uncut = len(f.buf)
