@@ -8,5 +8,7 @@
 // A [Model] of any kind is configured by a JSON-able struct, summarised by Summary,
 // saved as a directory of config.json and model.safetensors, opened by [Open], copied
 // by [Clone], for another sampling rate too, tuned by the names of its parameters, and
-// is what package train trains. [Saliency] says which steps speak for a class.
+// is what package train trains. A language model's table may be its scores' too, a large
+// vocabulary be in clusters, and its graphs never hold the scores of a batch;
+// [PaperLanguageModel] is that of S4 on WikiText-103. [Saliency] says which steps speak for a class.
 package models

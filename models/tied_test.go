@@ -406,3 +406,38 @@ func TestPaperLanguageModel(t *testing.T) {
 		t.Errorf("a new model has loss %v", loss)
 	}
 }
+
+// A prompt that is read at once, by a model of any head, gives the scores that a graph and
+// steps give: those of an adaptive one are logarithms of probabilities.
+func TestPromptsOfAnyHead(t *testing.T) {
+	ids := []int{3, 1, 4, 1, 5, 0, 2, 6, 5, 3}
+	for name, cfg := range map[string]models.LanguageModelConfig{"tied": tied(), "adaptive": adaptive()} {
+		m := newLanguageModel(t, cfg, tensor.Float64)
+		all, _ := scores(t, m, ids, []int{len(ids)}, nil)
+		want := at(all, len(ids), len(ids)-1, len(ids))
+		p, err := models.NewPrefill(m)
+		check(err)
+		got, _, err := p.Read(context.Background(), nil, ids)
+		check(err)
+		r, err := m.Recurrence(1)
+		check(err)
+		rows := make([][]int, len(ids))
+		for i, id := range ids {
+			rows[i] = []int{id}
+		}
+		steps := generated(t, r, rows...)
+		if e := testutil.RelErr(testutil.Floats(got), want); !(e <= 1e-12) {
+			t.Errorf("%s: at once: relative error %.3g", name, e)
+		}
+		if e := testutil.RelErr(steps[len(ids)-1], want); !(e <= 1e-12) {
+			t.Errorf("%s: step by step: relative error %.3g", name, e)
+		}
+		var sum float64
+		for _, s := range want {
+			sum += math.Exp(s)
+		}
+		if name == "adaptive" && math.Abs(sum-1) > 1e-12 {
+			t.Errorf("probabilities add up to %v", sum)
+		}
+	}
+}
