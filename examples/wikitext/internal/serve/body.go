@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
-	"time"
 )
 
 // budget bounds the bytes of all bodies that are being read, beyond the first ones of
@@ -30,10 +29,9 @@ func (b *budget) take(n int64) bool {
 // promises much and sends little holds little.
 const bodyChunk = 8 << 10
 
-// readBody returns the body of a request. After it a client may take as long as it
-// likes: what is read then only tells whether it is still there. The bytes count
-// until release is called.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, kind string, most int) (body []byte, release func(), err error) {
+// readBody returns the body of a request, of at most most bytes. They count until
+// release is called.
+func (s *Server) readBody(r *http.Request, kind string, most int) (body []byte, release func(), err error) {
 	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != kind {
 		return nil, nil, refused(http.StatusUnsupportedMediaType, "unsupported_media_type", "want a body of type %s, got %.80q", kind, r.Header.Get("Content-Type"))
 	}
@@ -66,7 +64,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, kind string, m
 			return nil, nil, tooLong(most)
 		}
 		if err == io.EOF {
-			return body, letGo, http.NewResponseController(w).SetReadDeadline(time.Time{})
+			return body, letGo, nil
 		}
 		if err != nil {
 			return nil, nil, brokenBody(err)

@@ -16,7 +16,7 @@ import (
 // complete answers POST /v1/completions.
 func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
 	begun := time.Now()
-	c, err := s.receive(w, r)
+	c, err := s.receive(r)
 	if err != nil {
 		return err
 	}
@@ -47,8 +47,8 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request) error {
 }
 
 // receive reads and checks a request.
-func (s *Server) receive(w http.ResponseWriter, r *http.Request) (*completion, error) {
-	body, release, err := s.readBody(w, r, "application/json", s.cfg.MaxBody)
+func (s *Server) receive(r *http.Request) (*completion, error) {
+	body, release, err := s.readBody(r, "application/json", s.cfg.MaxBody)
 	if err != nil {
 		return nil, err
 	}

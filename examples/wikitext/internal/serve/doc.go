@@ -31,12 +31,13 @@
 // the choice has the id of it as "session"; {"session": {"from": ID}} goes on from there
 // with a prompt that may be empty. A session never changes: to go on twice from one is
 // to write two texts, and a request that is repeated has the same answer. What is kept
-// are the states of the layers: of S4, S4D, LSSL and LSTM some kilobytes, however long
-// the text was. The state of a Transformer is all keys and values, and grows by as many
-// bytes with every token; one that is larger than Config.MaxState is not kept, and the
-// choice says so in "session_error". Sessions are in memory alone; those that nobody has
-// asked for the longest go first when there are too many or too many bytes of them, and
-// with time all go.
+// are the states of the layers: of S4, S4D, LSSL and LSTM as many bytes however long the
+// text was, so for a small S4 of 1.8 million parameters 130 KiB. The state of a
+// Transformer is all keys and values, and grows by as many bytes with every token; one
+// that is larger than Config.MaxState is not kept, and the choice says so in
+// "session_error". Sessions are in memory alone; those that nobody has asked for the
+// longest go first when there are too many or too many bytes of them, and with time all
+// go.
 //
 // # What may be asked for by anybody
 //

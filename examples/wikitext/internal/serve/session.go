@@ -237,7 +237,7 @@ const stateHeader = 64 << 10
 
 // importSession answers POST /v1/sessions.
 func (s *Server) importSession(w http.ResponseWriter, r *http.Request) error {
-	body, release, err := s.readBody(w, r, octets, s.cfg.MaxState+stateHeader)
+	body, release, err := s.readBody(r, octets, s.cfg.MaxState+stateHeader)
 	if err != nil {
 		return err
 	}
