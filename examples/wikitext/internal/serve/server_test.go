@@ -186,7 +186,7 @@ func (r *running) dial(t *testing.T) net.Conn {
 
 func TestClientsThatTakeTheirTimeAreLeft(t *testing.T) {
 	t.Parallel()
-	s, _ := alphabetServer(t, Config{HeaderTimeout: 50 * time.Millisecond, BodyTimeout: 100 * time.Millisecond, IdleTimeout: 100 * time.Millisecond})
+	s, _ := alphabetServer(t, Config{HeaderTimeout: 500 * time.Millisecond, BodyTimeout: 500 * time.Millisecond, IdleTimeout: 500 * time.Millisecond})
 	const header = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
 	for name, test := range map[string]struct{ sent, want string }{
 		"says nothing":    {"", ""},
@@ -224,9 +224,9 @@ func TestBodyTimeoutIsOverWithTheBody(t *testing.T) {
 		emit("x")
 		return nil
 	}}
-	s := run(t, a, Config{HeaderTimeout: 20 * time.Millisecond, BodyTimeout: 20 * time.Millisecond})
+	s := run(t, a, Config{HeaderTimeout: 600 * time.Millisecond, BodyTimeout: 600 * time.Millisecond})
 	go func() {
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(1500 * time.Millisecond)
 		close(release)
 	}()
 	if status, _, body := s.post(t, "/v1/completions", `{}`); status != 200 || !strings.Contains(body, `"text":"x"`) {
@@ -303,19 +303,19 @@ func TestWriteTimeoutIsThatOfEachWrite(t *testing.T) {
 	a := &actor{t: t, rows: 10, script: func(_ context.Context, r generate.Request, emit func(string) bool) error {
 		for range r.Options.MaxTokens {
 			emit("x")
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond)
 		}
 		return nil
 	}}
-	s := run(t, a, Config{WriteTimeout: 100 * time.Millisecond})
-	if status, _, body := s.post(t, "/v1/completions", `{"stream":true,"max_tokens":40}`); status != 200 || !strings.HasSuffix(body, "data: [DONE]\n\n") {
+	s := run(t, a, Config{WriteTimeout: time.Second})
+	if status, _, body := s.post(t, "/v1/completions", `{"stream":true,"max_tokens":30}`); status != 200 || !strings.HasSuffix(body, "data: [DONE]\n\n") {
 		t.Errorf("a stream that takes longer than a write may: got %d %s", status, body)
 	}
 }
 
 func TestRequestTimeout(t *testing.T) {
 	t.Parallel()
-	s := run(t, &actor{t: t, rows: 10, script: endless}, Config{RequestTimeout: 50 * time.Millisecond})
+	s := run(t, &actor{t: t, rows: 10, script: endless}, Config{RequestTimeout: 500 * time.Millisecond})
 	status, h, body := s.post(t, "/v1/completions", `{}`)
 	if status != 503 || codeOf(t, body) != "request_timeout" || h.Get("X-Should-Retry") != "false" {
 		t.Errorf("got %d %v %s", status, h, body)
@@ -422,7 +422,7 @@ func TestShutdownLetsStreamsEnd(t *testing.T) {
 		emit("y")
 		return nil
 	}}
-	s := run(t, a, Config{Notice: 500 * time.Millisecond})
+	s := run(t, a, Config{Notice: 1500 * time.Millisecond})
 	c := s.publicClient()
 	st := c.Completions.NewStreaming(context.Background(), params("a", 3))
 	defer st.Close()
