@@ -31,7 +31,10 @@ type evaluation struct {
 var modes = []train.TextMode{train.TextWindows, train.TextSliding, train.TextCarried}
 
 // splits are what -split can be.
-var splits = []string{"test", "val", "train"}
+var splits = []string{"test", "val", "train", wholeText}
+
+// wholeText is all of a text that is in one piece.
+const wholeText = "all"
 
 // evalText measures the model of a run.
 func evalText(ctx context.Context, args []string, _ io.Reader, out io.Writer) error {
@@ -46,6 +49,9 @@ func evalText(ctx context.Context, args []string, _ io.Reader, out io.Writer) er
 	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
 	if err := e.validate(set); err != nil {
 		return err
+	}
+	if info, err := os.Stat(e.data); err == nil && info.Mode().IsRegular() && !set["split"] {
+		e.split = wholeText
 	}
 	t, err := openRun(e.run)
 	if err != nil {
@@ -67,7 +73,7 @@ func evalText(ctx context.Context, args []string, _ io.Reader, out io.Writer) er
 func (e *evaluation) flags() *flag.FlagSet {
 	fs := flag.NewFlagSet("wikitext", flag.ContinueOnError)
 	fs.StringVar(&e.run, "run", "", "the `directory` of the run")
-	option.Choice(fs, "split", &e.split, "the part of the text", splits)
+	option.Choice(fs, "split", &e.split, "the part of the text, all being one that has no parts of its own; if not given, all of a file of -data", splits)
 	option.Choice(fs, "mode", &e.cfg.Mode, "what a token is told from: those before it in windows side by side, as published; in windows that slide by -stride; or all before it, by a state that is carried. If not given, carried for a model that was trained so", modes)
 	fs.IntVar(&e.length, "length", 0, "tokens of a window, or of what is read at a time; 0: as the run had")
 	fs.IntVar(&e.cfg.Stride, "stride", 0, "of -mode sliding, tokens from a window to the next; 0: half of -length")
@@ -149,7 +155,10 @@ func progress(out io.Writer, text *corpus.Tokens) func(tokens int) {
 
 // text returns the part that is measured.
 func (e *evaluation) text(ctx context.Context, t *trained, out io.Writer) (*corpus.Tokens, error) {
-	room, o := experiment.Room(out), t.settings()
+	room, o := experiment.Room(out), *t.settings()
+	if e.split == wholeText {
+		o.ValFraction, o.TestFraction = -1, -1
+	}
 	var err error
 	if room.Cache, err = experiment.CacheDir(e.cache, taskName); err != nil {
 		return nil, err
@@ -162,7 +171,7 @@ func (e *evaluation) text(ctx context.Context, t *trained, out io.Writer) (*corp
 	if err != nil {
 		return nil, tokenFields.Speak(err)
 	}
-	part := map[string]*corpus.Tokens{"train": c.Train, "val": c.Val, "test": c.Test}[e.split]
+	part := map[string]*corpus.Tokens{"train": c.Train, "val": c.Val, "test": c.Test, wholeText: c.Train}[e.split]
 	if part == nil {
 		return nil, fmt.Errorf("-split: the text has no part %q", e.split)
 	}

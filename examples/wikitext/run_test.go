@@ -26,7 +26,7 @@ func TestPresets(t *testing.T) { experimenttest.Presets(t, program) }
 
 func TestEveryOption(t *testing.T) {
 	experimenttest.EveryOption(t, program, map[string][]string{
-		"vocab-size": {"0", "300", "50000"}, "min-freq": {"0", "3"}, "tokenizer-file": {"", "x"}, "val-fraction": {"0", "0.1"}, "test-fraction": {"0", "0.1"},
+		"vocab-size": {"0", "300", "50000"}, "min-freq": {"0", "3"}, "tokenizer-file": {"", "x"}, "val-fraction": {"-1", "0", "0.1"}, "test-fraction": {"-1", "0", "0.1"},
 		"length": {"1", "77", "8192"}, "d-embed": {"0"}, "cutoffs": {"", "100,1000"}, "div-val": {"0"}, "mixers": {"0", "1", "2"}, "feed-forward": {"0", "3", "4096"},
 	})
 }
@@ -243,6 +243,9 @@ func TestEval(t *testing.T) {
 		if r.Vocabulary == "" || r.Tokens < 100 || !(r.Perplexity > 1 && r.Perplexity < 257) || !(r.BitsPerByte > 0 && r.BitsPerByte < 8.1) || !(r.WordPerplexity > r.Perplexity) {
 			t.Errorf("got %+v", r)
 		}
+	}
+	if all := measure("-data", text); all.Tokens <= measure("-data", text, "-split", "train").Tokens {
+		t.Errorf("all of the text is %d tokens", all.Tokens)
 	}
 	if windows.Tokens != carried.Tokens {
 		t.Errorf("windows tell %d tokens, a carried state %d", windows.Tokens, carried.Tokens)
@@ -487,4 +490,12 @@ func TestTooShort(t *testing.T) {
 	wrong(t, "-cutoffs", args...)
 	_, args = smoke(t, text, "-batch", "100000")
 	wrong(t, "want more than 100000 tokens", args...)
+}
+
+// A text may be for training alone.
+func TestWithoutHeldOut(t *testing.T) {
+	_, args := smoke(t, write(t), "-val-fraction", "-1", "-test-fraction", "-1")
+	if out := must(t, args...); !strings.Contains(out, "model in ") || strings.Contains(out, "validation") {
+		t.Errorf("got %s", out)
+	}
 }

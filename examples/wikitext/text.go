@@ -63,7 +63,7 @@ func (o *tokenOptions) Flags(fs *flag.FlagSet) {
 	fs.IntVar(&o.VocabSize, "vocab-size", o.VocabSize, "most tokens of a vocabulary of words, characters or pieces; 0: all words or characters, or the pieces that -tokenizer bpe has by default")
 	fs.IntVar(&o.MinFreq, "min-freq", o.MinFreq, "how often words and characters that have a token are in the training text at least; 0: once")
 	fs.StringVar(&o.TokenizerFile, "tokenizer-file", o.TokenizerFile, "a trained tokenizer: a `file` tokenizer.json, a directory with it or with vocab.json and merges.txt, or what tokenize -save wrote")
-	fs.Float64Var(&o.ValFraction, "val-fraction", o.ValFraction, "part of a text that has no parts of its own that is for validation; 0: 0.05")
+	fs.Float64Var(&o.ValFraction, "val-fraction", o.ValFraction, "part of a text that has no parts of its own that is for validation; 0: 0.05; below 0: none")
 	fs.Float64Var(&o.TestFraction, "test-fraction", o.TestFraction, "the same for the test; 0: 0.05")
 }
 
@@ -178,7 +178,7 @@ func (o *textOptions) Load(ctx context.Context, src experiment.Source) (*experim
 		from *corpus.Tokens
 		rows int
 	}{{&d.Train, c.Train, src.Rows}, {&d.Val, c.Val, src.EvalRows}, {&d.Test, c.Test, src.EvalRows}} {
-		if part.from == nil {
+		if part.from == nil || part.from != c.Train && part.from.Len() == 0 {
 			continue
 		}
 		if *part.into, err = o.sequences(part.from, part.rows, part.from == c.Train, src.Seed); err != nil {
