@@ -48,9 +48,9 @@ type answer struct {
 	lost   bool // broke off before its end
 	other  bool // is not what a client alone had
 
-	first time.Duration   // to the first piece
-	next  []time.Duration // from piece to piece
-	whole time.Duration   // to the end
+	first time.Duration // to the first piece
+	last  time.Duration // to the last piece
+	whole time.Duration // to the end
 }
 
 // errLost is what an answer that breaks off ends with.
@@ -144,7 +144,6 @@ func refusal(resp *http.Response) error {
 func (a *answer) read(body io.Reader, begin time.Time) {
 	var written strings.Builder
 	defer func() { a.text = written.String() }()
-	last := begin
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -167,13 +166,9 @@ func (a *answer) read(body io.Reader, begin time.Time) {
 		}
 		for _, c := range e.Choices {
 			if c.Text != "" {
-				now := time.Now()
-				if last == begin {
-					a.first = now.Sub(begin)
-				} else {
-					a.next = append(a.next, now.Sub(last))
+				if a.last = time.Since(begin); a.first == 0 {
+					a.first = a.last
 				}
-				last = now
 				written.WriteString(c.Text)
 			}
 			if c.Finish != nil {

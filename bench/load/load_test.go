@@ -65,11 +65,14 @@ func TestAnswer(t *testing.T) {
 	o := server(t, func(w http.ResponseWriter, _ request) { finish(w, "end") })
 	c := newClient(o)
 	a := c.ask(context.Background(), c.request(6))
-	if a.err != nil || a.text != "7.0 7.1 7.2 end" || a.finish != "length" || a.tokens != 4 || len(a.next) != 3 {
+	if a.err != nil || a.text != "7.0 7.1 7.2 end" || a.finish != "length" || a.tokens != 4 {
 		t.Errorf("got %+v", a)
 	}
-	if a.first <= 0 || a.whole < a.first+a.next[0]+a.next[1]+a.next[2] {
-		t.Errorf("want times that add up, got %+v", a)
+	if a.first <= 0 || a.last < a.first+2*time.Millisecond || a.whole < a.last {
+		t.Errorf("want times in order, got %+v", a)
+	}
+	if n := next(&a); len(n) != 1 || n[0] != (a.last-a.first)/3 {
+		t.Errorf("want the time of each of the 3 tokens behind the first, got %v of %+v", n, a)
 	}
 	if r := c.request(6); len(r.Prompt) != 300 || r.Prompt == c.request(5).Prompt {
 		t.Errorf("want prompts of 300 bytes that differ, got %q", r.Prompt)

@@ -11,7 +11,7 @@
 //
 //	tokens/s          of all clients together
 //	first token       from the request to the first piece of text, median and 99th percentile
-//	next token        from piece to piece
+//	next token        from the first piece to the last, for each token behind the first
 //	request           from the request to the end of the answer
 //	errors            answers that are none, with the first of them
 //	lost              answers that break off before their end

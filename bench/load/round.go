@@ -79,7 +79,12 @@ func first(a *answer) []time.Duration {
 	}
 	return []time.Duration{a.first}
 }
-func next(a *answer) []time.Duration  { return a.next }
+func next(a *answer) []time.Duration {
+	if a.tokens < 2 || a.first == 0 {
+		return nil
+	}
+	return []time.Duration{(a.last - a.first) / time.Duration(a.tokens-1)}
+}
 func whole(a *answer) []time.Duration { return []time.Duration{a.whole} }
 
 // percentile is the smallest of sorted durations that so many percent are not above; 0
