@@ -2,7 +2,9 @@
 // same tokens, width, depth, batches and length, and compares how well they predict
 // after as much of the processor's time:
 //
-//	go run ./bench/learning -data DIR -out runs/learning
+//	go run ./bench/learning -data DIR -out runs/learning [-- -tokenizer bpe ...]
+//
+// What stands behind -- is for examples/wikitext, which trains.
 //
 // Each of S4, S4D, an LSTM and a Transformer is a run of examples/wikitext in a process
 // of its own with one processor at a time, and the learning rate that is best for it. A
@@ -57,6 +59,7 @@ type options struct {
 	threads          int
 	bytesPerWord     float64
 	draw             bool
+	more             []string // options of all models
 }
 
 func main() {
@@ -85,14 +88,14 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&o.budget, "budget", 40*time.Minute, "time of the processor for each model")
 	f.IntVar(&o.length, "length", 256, "tokens of a sequence")
 	f.IntVar(&o.batch, "batch", 16, "sequences of a step")
-	f.IntVar(&o.evalEvery, "eval-every", 500, "steps between evaluations")
+	f.IntVar(&o.evalEvery, "eval-every", 1000, "steps between evaluations")
 	f.IntVar(&o.threads, "threads", runtime.NumCPU(), "processors that the models share")
 	f.Float64Var(&o.bytesPerWord, "bytes-per-word", 0, "of the text: gives the perplexity per word where the runs do not know it")
 	f.BoolVar(&o.draw, "draw", false, "train nothing: table and picture of the runs in -out")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	o.models = strings.Split(*names, ",")
+	o.models, o.more = strings.Split(*names, ","), f.Args()
 	known := models(o.length)
 	for _, name := range o.models {
 		if !slices.ContainsFunc(known, func(m model) bool { return m.name == name }) {
@@ -100,8 +103,6 @@ func parse(args []string) (options, error) {
 		}
 	}
 	switch {
-	case f.NArg() > 0:
-		return o, fmt.Errorf("want no arguments, got %q", f.Args())
 	case o.budget <= 0:
 		return o, fmt.Errorf("-budget: want a positive duration, got %v", o.budget)
 	case o.length < 1 || o.batch < 1 || o.evalEvery < 1 || o.threads < 1:

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -56,7 +57,7 @@ func (o options) arguments(m model) []string {
 	if o.cache != "" {
 		args = append(args, "-cache="+o.cache)
 	}
-	return append(args, m.options...)
+	return slices.Concat(args, m.options, o.more)
 }
 
 // run trains a model and writes what it printed, and its time of the processor, to
