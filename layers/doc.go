@@ -96,6 +96,14 @@
 // Transformer and TCN have residuals of their own: in a stack they are in a Block with
 // NoResidual and NoNorm.
 //
+// # Heads
+//
+// A [Head] ends a language model: its NLL is the cross-entropy of each label without the
+// scores of all classes in memory, its Fwd these scores. [Softmax] is linear; an
+// [AdaptiveSoftmax], with an [AdaptiveEmbedding] at the other end, gives rare tokens fewer
+// features, for vocabularies of hundreds of thousands [12, 13]. [TiedTo] makes parameters of
+// an embedding those of a head too: one tensor, listed by the embedding alone.
+//
 // # Steps
 //
 // A [Snapshot] is the parameters of a layer at one moment, prepared for steps, and
@@ -126,4 +134,6 @@
 //  9. Cho et al. 2014, arXiv:1406.1078
 //  10. Bai, Kolter, Koltun 2018, arXiv:1803.01271
 //  11. Fu et al. 2023, arXiv:2302.06646
+//  12. Grave, Joulin, Cissé, Grangier, Jégou 2017, arXiv:1609.04309
+//  13. Baevski, Auli 2019, arXiv:1809.10853
 package layers
