@@ -57,7 +57,7 @@ func (c clusters) validate() error {
 		return fmt.Errorf("want DivVal >= 1, or 0 for 1, got %d", c.divVal)
 	}
 	if err := adaptive.ValidCutoffs(c.vocab, c.cutoffs); err != nil {
-		return fmt.Errorf("Cutoffs: %w", err)
+		return fmt.Errorf("field Cutoffs: %w", err)
 	}
 	if k := len(c.cutoffs); c.d(k) < 1 {
 		return fmt.Errorf("want DivVal of at most the %dth root of the %d features, so that the last cluster has one, got %d", k, c.features, c.divVal)
