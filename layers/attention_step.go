@@ -104,7 +104,7 @@ func (r *attentionSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
 		return nil, r.l.wrap("Read", err)
 	}
 	r.o.resize(steps, r.cfg.DModel)
-	copy(r.o.data, r.mix.Apply(r.scanned, steps))
+	r.mix.ApplyTo(r.o.data, r.scanned, steps)
 	return r.o.t, nil
 }
 

@@ -43,12 +43,15 @@ type positionSnapshot[T num.Float] struct {
 	h     int
 	most  int // the number of positions
 	table []T // (MaxLen, H), nil if they are sinusoidal
-	state func(batch int) []StateShape
+
+	frequencies []float64 // of the sinusoids
+	state       func(batch int) []StateShape
 }
 
 func newPositionSnapshot[T num.Float](l *Position) (*positionSnapshot[T], error) {
 	s := &positionSnapshot[T]{l: l.Base, h: l.cfg.DModel, most: size.MaxLength, state: l.StateShapes}
 	if l.w == nil {
+		s.frequencies = attention.Frequencies(s.h)
 		return s, nil
 	}
 	var w []T
@@ -141,7 +144,7 @@ func (r *positionSession[T]) row(n int) []T {
 		return r.table[n*r.h:][:r.h]
 	}
 	if n != r.of {
-		attention.Sinusoid(r.waves, n)
+		attention.Sinusoid(r.waves, r.frequencies, n)
 		r.of = n
 	}
 	return r.waves

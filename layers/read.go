@@ -25,7 +25,7 @@ type Reader interface {
 // readSteps is the number of steps that Recurrence.Read takes through the layers at a
 // time: so many that a product of matrices is worth its while, and so few that what
 // one layer leaves is in the second-level cache when the next reads it.
-const readSteps = 256
+const readSteps = 512
 
 // Read consumes the steps u (L, In), or (L) of dtype int, of one sequence, and returns
 // the output (1, Out) of the last of them: what as many calls of Step leave, the state

@@ -262,10 +262,16 @@ func (c *addSinusoids[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T)
 	return nil
 }
 
-// Sinusoid sets dst (E) to what AddSinusoids adds to a step at a position.
-func Sinusoid[T num.Float](dst []T, position int) {
+// Frequencies returns those of the sinusoids of as many features, one for each pair.
+func Frequencies(features int) []float64 {
+	return newWaves((features+1)/2, float64(features), DefaultTheta).theta
+}
+
+// Sinusoid sets dst (E) to what AddSinusoids adds to a step at a position, where of are
+// the Frequencies of E features.
+func Sinusoid[T num.Float](dst []T, of []float64, position int) {
 	for i := 0; i < len(dst); i += 2 {
-		s, c := math.Sincos(float64(position) * math.Pow(DefaultTheta, -float64(i)/float64(len(dst))))
+		s, c := math.Sincos(float64(position) * of[i/2])
 		dst[i] = T(s)
 		if i+1 < len(dst) {
 			dst[i+1] = T(c)

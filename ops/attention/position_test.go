@@ -77,7 +77,7 @@ func TestAddSinusoids(t *testing.T) {
 			if f%2 == 1 {
 				want = math.Cos(angle)
 			}
-			attention.Sinusoid(row, int(start.F[b])+n)
+			attention.Sinusoid(row, attention.Frequencies(len(row)), int(start.F[b])+n)
 			if math.Abs(row[f]-want) > 1e-12 || math.Abs(v-x.F[i]-want) > 1e-12 {
 				t.Fatalf("E %d, element %d: want %g, got %g from the op, %g from Sinusoid", e, i, want, v-x.F[i], row[f])
 			}
