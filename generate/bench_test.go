@@ -3,6 +3,7 @@ package generate_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,9 +32,10 @@ func benchModel(b *testing.B, vocab int) *models.LanguageModel {
 	return m
 }
 
-// BenchmarkEngine compares a batch that is stepped by a Recurrence alone with one that an
-// Engine steps, chooses tokens for, and gives to a reader for each row: in turns, a
-// hundred steps each, in nanoseconds for a step, and their ratio.
+// BenchmarkEngine is an Engine with a reader for each row of its batch: how long the
+// model's step takes, and what the Engine does between two of them, which is to choose
+// tokens and give them out, both the median of a thousand, in nanoseconds, and how much
+// longer the second makes the first.
 func BenchmarkEngine(b *testing.B) {
 	for _, vocab := range []int{256, 8192} {
 		m := benchModel(b, vocab)
@@ -43,45 +45,31 @@ func BenchmarkEngine(b *testing.B) {
 				o    generate.Options
 			}{{"greedy", generate.Options{}}, {"sampled", generate.Options{Temperature: 0.8}}, {"top_p", generate.Options{Temperature: 1, TopP: 0.95}}} {
 				b.Run(fmt.Sprintf("V%d/B%d/%s", vocab, rows, c.name), func(b *testing.B) {
-					var bare, engine time.Duration
-					n := 0
+					clock := &clock{}
 					for b.Loop() {
-						bare += bareSteps(b, m, rows)
-						engine += engineSteps(b, m, rows, c.o)
-						n += benchSteps
+						clock.engine(b, timed{m, clock}, rows, c.o)
 					}
-					b.ReportMetric(float64(bare)/float64(n), "ns/bare")
-					b.ReportMetric(float64(engine)/float64(n), "ns/engine")
-					b.ReportMetric(float64(engine)/float64(bare), "engine/bare")
+					step, between := median(clock.steps), median(clock.between)
+					b.ReportMetric(float64(step), "ns/step")
+					b.ReportMetric(float64(between), "ns/between")
+					b.ReportMetric(100*float64(between)/float64(step), "%more")
 				})
 			}
 		}
 	}
 }
 
-const benchSteps = 100
-
-// bareSteps is the time of steps of a Recurrence.
-func bareSteps(b *testing.B, m *models.LanguageModel, rows int) time.Duration {
-	r, err := m.Recurrence(rows)
-	if err != nil {
-		b.Fatal(err)
-	}
-	ids := tensor.New(tensor.WithShape(rows), tensor.Of(tensor.Int))
-	start := time.Now()
-	for i := range benchSteps + 10 {
-		if i == 10 {
-			start = time.Now()
-		}
-		if _, err := r.Step(ids); err != nil {
-			b.Fatal(err)
-		}
-	}
-	return time.Since(start)
+// clock takes the times of the steps of a model, and of what is between them.
+type clock struct {
+	rows           int // of the batches that count
+	last           time.Time
+	steps, between []time.Duration
+	enough         chan struct{}
 }
 
-// engineSteps is the time of as many steps of an Engine, from when all rows are there.
-func engineSteps(b *testing.B, m generate.Model, rows int, o generate.Options) time.Duration {
+// engine lets an Engine take a thousand steps with so many rows.
+func (c *clock) engine(b *testing.B, m generate.Model, rows int, o generate.Options) {
+	*c = clock{rows: rows, enough: make(chan struct{})}
 	e, err := generate.NewEngine(m, nil, generate.EngineConfig{MaxTokens: 1 << 24, MaxRows: rows, Buffer: 1 << 24})
 	if err != nil {
 		b.Fatal(err)
@@ -92,55 +80,65 @@ func engineSteps(b *testing.B, m generate.Model, rows int, o generate.Options) t
 		s := submit(b, ctx, e, generate.Request{Prompt: []int{1}, Options: o})
 		go readAll2(s)
 	}
-	for e.Stats().Rows < rows {
-		time.Sleep(time.Millisecond)
-	}
-	from, start := e.Stats().Steps, time.Now()
-	for e.Stats().Steps < from+benchSteps {
-		time.Sleep(2 * time.Millisecond)
-	}
-	took := time.Since(start) * benchSteps / time.Duration(e.Stats().Steps-from)
+	<-c.enough
 	cancel()
 	if err := e.Close(context.Background()); err != nil {
 		b.Fatal(err)
 	}
-	return took
 }
 
-// constant is a model whose steps take no time.
-type constant struct {
-	vocab  int
-	scores *tensor.Dense
+// median is the middle one of durations.
+func median(of []time.Duration) time.Duration {
+	slices.Sort(of)
+	return of[len(of)/2]
 }
 
-func (m constant) Vocab() int { return m.vocab }
-func (m constant) Recurrence(batch int) (*layers.Recurrence, error) {
+// timed is a model whose steps a clock takes the time of.
+type timed struct {
+	*models.LanguageModel
+	clock *clock
+}
+
+func (m timed) Recurrence(batch int) (*layers.Recurrence, error) {
 	return layers.NewRecurrence(m, batch)
 }
-func (m constant) Snapshot() (layers.Snapshot, error) { return m, nil }
-func (m constant) NewSession(batch int) (layers.Session, error) {
-	x := make([]float32, batch*m.vocab)
-	for i := range x {
-		x[i] = float32(i*7919%m.vocab) / 64
-	}
-	return constant{m.vocab, tensor.New(tensor.WithShape(batch, m.vocab), tensor.WithBacking(x))}, nil
-}
-func (m constant) Step(u *tensor.Dense) (*tensor.Dense, error) { return m.scores, nil }
-func (m constant) State() layers.State                         { return nil }
-func (m constant) SetState(x layers.State) error               { return nil }
-func (m constant) Reset()                                      {}
 
-// BenchmarkEngineAlone is what an Engine takes for a step besides that of the model.
-func BenchmarkEngineAlone(b *testing.B) {
-	for _, vocab := range []int{256, 8192} {
-		for _, rows := range []int{1, 64} {
-			b.Run(fmt.Sprintf("V%d/B%d", vocab, rows), func(b *testing.B) {
-				best := time.Hour
-				for b.Loop() {
-					best = min(best, engineSteps(b, constant{vocab: vocab}, rows, generate.Options{Temperature: 0.8}))
-				}
-				b.ReportMetric(float64(best)/benchSteps, "best-ns/step")
-			})
-		}
+func (m timed) Snapshot() (layers.Snapshot, error) {
+	s, err := m.LanguageModel.Snapshot()
+	return timedSnapshot{s, m.clock}, err
+}
+
+type timedSnapshot struct {
+	layers.Snapshot
+	clock *clock
+}
+
+func (s timedSnapshot) NewSession(batch int) (layers.Session, error) {
+	of, err := s.Snapshot.NewSession(batch)
+	return timedSession{of, batch, s.clock}, err
+}
+
+// timedSession is a batch. That of one row reads prompts, too, which is over when the
+// first step is counted.
+type timedSession struct {
+	layers.Session
+	batch int
+	clock *clock
+}
+
+func (s timedSession) Step(u *tensor.Dense) (*tensor.Dense, error) {
+	c := s.clock
+	if s.batch != c.rows || len(c.steps) == 1000 {
+		return s.Session.Step(u)
 	}
+	start := time.Now()
+	if !c.last.IsZero() {
+		c.between = append(c.between, start.Sub(c.last))
+	}
+	y, err := s.Session.Step(u)
+	c.last = time.Now()
+	if c.steps = append(c.steps, c.last.Sub(start)); len(c.steps) == 1000 {
+		close(c.enough)
+	}
+	return y, err
 }
