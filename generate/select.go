@@ -16,6 +16,7 @@ type memory[T num.Float] struct {
 	peaks  []T            // the highest score of each comb
 	ranked []T            // the same, partly sorted
 	stay   []candidate[T] // tokens that may be among those that stay
+	sorted []candidate[T] // the same, partly sorted
 	masses []float64      // the sum of the weights of each bucket
 }
 
@@ -160,15 +161,16 @@ func (m *memory[T]) draw(o *Options, y []T, z, u float64) int {
 	case byRank:
 		m.highestOf(y, o.TopK)
 		if byMass {
-			last := m.nucleus(m.stay, o.TopP*m.mass())
+			last, _ := m.nucleus(m.stay, o.TopP*m.mass())
 			m.stay = slices.DeleteFunc(m.stay, last.before)
 		}
 		m.stay = slices.DeleteFunc(m.stay, func(c candidate[T]) bool { return m.w[c.id] < least })
+		slices.SortFunc(m.stay, func(a, b candidate[T]) int { return cmp.Compare(a.id, b.id) })
 		return m.drawStaying(u)
 	case byMass:
-		return m.drawTo(y, m.nucleusOfAll(y, o.TopP*z), least, u)
+		return m.drawNucleus(o.TopP, y, z, least, u)
 	case least > 0:
-		return m.drawTo(y, everything[T](), least, u)
+		return m.drawTo(y, everything[T](), least, -1, u)
 	}
 	return m.drawAny(z, u)
 }
@@ -185,9 +187,38 @@ func (m *memory[T]) massOf(of []candidate[T]) float64 {
 // mass is the sum of the weights of those that stay.
 func (m *memory[T]) mass() float64 { return m.massOf(m.stay) }
 
-// drawStaying draws a token of those that stay.
+// drawNucleus draws a token of the smallest number of the likeliest whose weights sum to
+// at least p z.
+func (m *memory[T]) drawNucleus(p float64, y []T, z float64, least T, u float64) int {
+	// What is below this is less than 1 - p of the mass even if all others are, so that
+	// those above it are enough. The half is for rounding.
+	if !m.collectWeights(y, max(least, T((1-p)*z/float64(len(y))/2))) {
+		last, mass := m.nucleusOfAll(y, p*z)
+		return m.drawTo(y, last, least, mass, u)
+	}
+	m.sorted = append(m.sorted[:0], m.stay...)
+	last, _ := m.nucleus(m.sorted, p*z)
+	m.stay = slices.DeleteFunc(m.stay, last.before)
+	return m.drawStaying(u)
+}
+
+// collectWeights sets stay to the tokens whose weight is at least least, by id, if they
+// are few.
+func (m *memory[T]) collectWeights(y []T, least T) bool {
+	m.stay = m.stay[:0]
+	for id, w := range m.w {
+		if w >= least {
+			m.stay = append(m.stay, candidate[T]{y[id], int32(id)})
+			if len(m.stay) > max(few, len(y)/8) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// drawStaying draws a token of those that stay, which are by id.
 func (m *memory[T]) drawStaying(u float64) int {
-	slices.SortFunc(m.stay, func(a, b candidate[T]) int { return cmp.Compare(a.id, b.id) })
 	left, id := u*m.mass(), 0
 	for _, c := range m.stay {
 		w := float64(m.w[c.id])
@@ -201,13 +232,16 @@ func (m *memory[T]) drawStaying(u float64) int {
 	return id
 }
 
-// drawTo draws a token of those that do not come behind the last, and whose weight is at
-// least least. There always is one: the likeliest has weight 1.
-func (m *memory[T]) drawTo(y []T, last candidate[T], least T, u float64) int {
-	z := 0.0
-	for i, v := range y {
-		if w := m.w[i]; w >= least && (v > last.x || v == last.x && int32(i) <= last.id) {
-			z += float64(w)
+// drawTo draws a token of those that do not come behind the last, whose weights sum to
+// z, and of which the weight is at least least. There always is one: the likeliest has
+// weight 1.
+func (m *memory[T]) drawTo(y []T, last candidate[T], least T, z, u float64) int {
+	if least > 0 {
+		z = 0
+		for i, v := range y {
+			if w := m.w[i]; w >= least && (v > last.x || v == last.x && int32(i) <= last.id) {
+				z += float64(w)
+			}
 		}
 	}
 	left, id := u*z, 0
@@ -226,7 +260,7 @@ func (m *memory[T]) drawTo(y []T, last candidate[T], least T, u float64) int {
 
 // nucleusOfAll is nucleus for all tokens, of which weights are summed in buckets first:
 // only those of one bucket have to be compared with each other.
-func (m *memory[T]) nucleusOfAll(y []T, mass float64) candidate[T] {
+func (m *memory[T]) nucleusOfAll(y []T, mass float64) (last candidate[T], sum float64) {
 	if len(m.w) < buckets {
 		m.collectAll(y)
 		return m.nucleus(m.stay, mass)
@@ -238,15 +272,16 @@ func (m *memory[T]) nucleusOfAll(y []T, mass float64) candidate[T] {
 	for _, w := range m.w {
 		m.masses[bucketOf(w)] += float64(w)
 	}
+	before := 0.0
 	at := slices.IndexFunc(m.masses, func(z float64) bool {
-		if z > 0 && z >= mass {
+		if z > 0 && before+z >= mass {
 			return true
 		}
-		mass -= z
+		before += z
 		return false
 	})
 	if at < 0 { // rounding
-		return everything[T]()
+		return everything[T](), before
 	}
 	m.stay = m.stay[:0]
 	for id, w := range m.w {
@@ -254,7 +289,8 @@ func (m *memory[T]) nucleusOfAll(y []T, mass float64) candidate[T] {
 			m.stay = append(m.stay, candidate[T]{y[id], int32(id)})
 		}
 	}
-	return m.nucleus(m.stay, mass)
+	last, sum = m.nucleus(m.stay, mass-before)
+	return last, before + sum
 }
 
 // buckets is the number of buckets of weights: 32 for each power of 2 down to 2^-63,
@@ -298,30 +334,30 @@ func (m *memory[T]) drawAny(z, u float64) int {
 }
 
 // nucleus returns the last of the smallest number of first candidates whose weights
-// sum to at least mass, the last of all if rounding leaves none. It orders them no more
-// than it has to.
-func (m *memory[T]) nucleus(of []candidate[T], mass float64) candidate[T] {
+// sum to at least mass, and their sum; all of them if rounding leaves that short. It
+// orders them no more than it has to.
+func (m *memory[T]) nucleus(of []candidate[T], mass float64) (last candidate[T], sum float64) {
 	for depth := 0; len(of) > few && depth < deep; depth++ {
 		mid := split(of)
 		left := m.massOf(of[:mid])
-		if left >= mass {
+		if sum+left >= mass {
 			of = of[:mid]
 			continue
 		}
-		left += float64(m.w[of[mid].id])
-		if left >= mass || mid == len(of)-1 {
-			return of[mid]
+		sum += left + float64(m.w[of[mid].id])
+		if sum >= mass || mid == len(of)-1 {
+			return of[mid], sum
 		}
-		mass -= left
 		of = of[mid+1:]
 	}
 	slices.SortFunc(of, candidate[T].compare)
 	for _, c := range of {
-		if mass -= float64(m.w[c.id]); mass <= 0 {
-			return c
+		last = c
+		if sum += float64(m.w[c.id]); sum >= mass {
+			break
 		}
 	}
-	return of[len(of)-1]
+	return last, sum
 }
 
 // Fewer candidates than few are sorted, and so are those that deep splits have not
