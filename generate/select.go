@@ -265,15 +265,9 @@ func (m *memory[T]) nucleusOfAll(y []T, mass float64) (last candidate[T], sum fl
 		m.collectAll(y)
 		return m.nucleus(m.stay, mass)
 	}
-	if m.masses == nil {
-		m.masses = make([]float64, buckets)
-	}
-	clear(m.masses)
-	for _, w := range m.w {
-		m.masses[bucketOf(w)] += float64(w)
-	}
+	masses := m.fill()
 	before := 0.0
-	at := slices.IndexFunc(m.masses, func(z float64) bool {
+	at := slices.IndexFunc(masses, func(z float64) bool {
 		if z > 0 && before+z >= mass {
 			return true
 		}
@@ -293,14 +287,38 @@ func (m *memory[T]) nucleusOfAll(y []T, mass float64) (last candidate[T], sum fl
 	return last, before + sum
 }
 
-// buckets is the number of buckets of weights: 32 for each power of 2 down to 2^-63,
-// the last of which has what is below it, too.
-const buckets = 2048
+// fill sums the weights in buckets: each four of them in four sets of buckets, so that
+// none waits for the sum of the one before.
+func (m *memory[T]) fill() []float64 {
+	if m.masses == nil {
+		m.masses = make([]float64, 4*buckets)
+	}
+	clear(m.masses)
+	a, b, c, d := m.masses[:buckets], m.masses[buckets:][:buckets], m.masses[2*buckets:][:buckets], m.masses[3*buckets:][:buckets]
+	w := m.w
+	for ; len(w) >= 4; w = w[4:] {
+		a[bucketOf(w[0])] += float64(w[0])
+		b[bucketOf(w[1])] += float64(w[1])
+		c[bucketOf(w[2])] += float64(w[2])
+		d[bucketOf(w[3])] += float64(w[3])
+	}
+	for _, v := range w {
+		a[bucketOf(v)] += float64(v)
+	}
+	for i := range a {
+		a[i] += b[i] + c[i] + d[i]
+	}
+	return a
+}
+
+// buckets is the number of buckets of weights: 8 for each power of 2 down to 2^-63, the
+// last of which has what is below it, too.
+const buckets = 512
 
 // bucketOf returns the bucket of a weight in [0, 1]. That of a higher one is not behind
 // it.
 func bucketOf[T num.Float](w T) int {
-	const one, shift = 0x3f800000, 18 // the bits of 1, and of those that a bucket has
+	const one, shift = 0x3f800000, 20 // the bits of 1, and of those that a bucket has
 	return min(int(one-math.Float32bits(float32(w)))>>shift, buckets-1)
 }
 
