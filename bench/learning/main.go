@@ -16,8 +16,8 @@
 // by the second in NAME.cpu.csv.
 //
 // It writes learning.md, a table that is printed too, and learning.png, the bits per
-// byte and the perplexity per word of the validation data against the time of the
-// processor. With -draw it only does that, of runs that are there.
+// byte and the perplexity per word of the validation data, and the bits per byte of
+// what is learned from, against the time of the processor. With -draw it only does that, of runs that are there.
 package main
 
 import (

@@ -11,6 +11,8 @@ import (
 	"strconv"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/gorgonia-s4/s4/internal/figure"
 	"github.com/gorgonia-s4/s4/report"
@@ -25,11 +27,15 @@ type evaluation struct {
 	perWord      float64 // perplexity; NaN if unknown
 }
 
-// history is the evaluations of a run.
+// history is a run: its evaluations, and the bits per byte of the batches that it has
+// learned from, a mean of so many steps each.
 type history struct {
 	model
-	evals []evaluation
+	evals, batches []evaluation
 }
+
+// steps is the number of steps whose batches are taken together.
+const steps = 50
 
 // The metrics of a language model.
 const bitsPerByte, wordPerplexity = "bits_per_byte", "word_perplexity"
@@ -50,29 +56,37 @@ func readRun(o options, m model) (*history, error) {
 		return nil, err
 	}
 	h := &history{model: m}
+	sum := 0.0
 	err = s4train.ReadMetrics(f, func(l s4train.MetricsLine) error {
-		if l.Kind != s4train.EvalLine {
+		e := evaluation{step: l.Step, elapsed: l.Elapsed, cpu: clock.at(l.Elapsed)}
+		if l.Kind == s4train.EvalLine {
+			e.bits, e.perWord = score(l.Val, bitsPerByte), score(l.Val, wordPerplexity)
+			if math.IsNaN(e.perWord) && o.bytesPerWord > 0 {
+				e.perWord = math.Exp2(e.bits * o.bytesPerWord)
+			}
+			h.evals = append(h.evals, e)
 			return nil
 		}
-		e := evaluation{step: l.Step, elapsed: l.Elapsed, cpu: clock.at(l.Elapsed), bits: math.NaN(), perWord: math.NaN()}
-		for _, s := range l.Val.Scores {
-			switch s.Name {
-			case bitsPerByte:
-				e.bits = s.Value
-			case wordPerplexity:
-				e.perWord = s.Value
-			}
+		if sum += score(l.Batch, bitsPerByte); l.Step%steps == 0 {
+			e.bits, sum = sum/steps, 0
+			h.batches = append(h.batches, e)
 		}
-		if math.IsNaN(e.perWord) && o.bytesPerWord > 0 {
-			e.perWord = math.Exp2(e.bits * o.bytesPerWord)
-		}
-		h.evals = append(h.evals, e)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return h, nil
+}
+
+// score is the value of a metric, NaN without.
+func score(m *s4train.Metrics, name string) float64 {
+	for _, s := range m.Scores {
+		if s.Name == name {
+			return s.Value
+		}
+	}
+	return math.NaN()
 }
 
 // best is the evaluation of the fewest bits in so much time of the processor; ok is
@@ -155,43 +169,48 @@ func value(e evaluation, ok bool) string {
 	return fmt.Sprintf("%.3f (%.0f)", e.bits, e.perWord)
 }
 
-// picture draws bits per byte and the perplexity per word against the time of the
-// processor.
+// picture draws the bits per byte and the perplexity per word of the validation data,
+// and the bits per byte of what is learned from, against the time of the processor.
 func picture(path string, all []*history) error {
-	colours := figure.Series(len(all))
-	panel := func(title string, of func(evaluation) float64) figure.Panel {
-		p := figure.NewPlot(title, "minutes of the processor", "")
-		figure.AddGrid(p)
-		p.Legend.Top = true
-		drawn := false
-		for i, h := range all {
-			var x, y []float64
-			for _, e := range h.evals {
-				if v := of(e); !math.IsNaN(v) {
-					x, y = append(x, e.cpu/60), append(y, v)
-				}
-			}
-			if len(x) == 0 {
-				continue
-			}
-			l := figure.Line(x, y, colours[i], 1.6)
-			p.Add(l)
-			p.Legend.Add(h.title, l)
-			drawn = true
-		}
-		if !drawn {
-			return figure.Message(title, "not known")
-		}
-		return plotOf(p)
+	bits := func(e evaluation) float64 { return e.bits }
+	perWord := func(e evaluation) float64 { return e.perWord }
+	evals := func(h *history) []evaluation { return h.evals }
+	batches := func(h *history) []evaluation { return h.batches }
+	words := panel("validation: perplexity per word", all, evals, perWord)
+	if p, ok := words.(*plot.Plot); ok {
+		figure.Decades(&p.Y)
 	}
 	return figure.Save(path, []figure.Panel{
-		panel("validation: bits per byte", func(e evaluation) float64 { return e.bits }),
-		panel("validation: perplexity per word", func(e evaluation) float64 { return e.perWord }),
+		panel("validation: bits per byte", all, evals, bits), words,
+		panel(fmt.Sprintf("training: bits per byte, means of %d steps", steps), all, batches, bits),
 	})
 }
 
-// plotOf begins the first axis at 0.
-func plotOf(p *plot.Plot) figure.Panel {
+// panel draws a value of evaluations against the time of the processor.
+func panel(title string, all []*history, of func(*history) []evaluation, value func(evaluation) float64) figure.Panel {
+	colours := figure.Series(len(all))
+	p := figure.NewPlot(title, "minutes of the processor", "")
+	figure.AddGrid(p)
+	p.Legend.Top = true
+	drawn := false
+	for i, h := range all {
+		var x, y []float64
+		for _, e := range of(h) {
+			if v := value(e); !math.IsNaN(v) {
+				x, y = append(x, e.cpu/60), append(y, v)
+			}
+		}
+		if len(x) == 0 {
+			continue
+		}
+		l := figure.Line(x, y, colours[i], 1.6)
+		p.Add(l, &plotter.Scatter{XYs: l.XYs, GlyphStyle: draw.GlyphStyle{Color: colours[i], Radius: 1.5, Shape: draw.CircleGlyph{}}})
+		p.Legend.Add(h.title, l)
+		drawn = true
+	}
+	if !drawn {
+		return figure.Message(title, "not known")
+	}
 	p.X.Min = 0
 	return p
 }
