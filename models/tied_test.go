@@ -366,7 +366,7 @@ func TestAdaptiveLanguageModelErrors(t *testing.T) {
 		"models: LanguageModelConfig: want DivVal, DEmbed and TieProjs with Cutoffs only, got 2, 0 and [] without": func(c *models.LanguageModelConfig) { c.DivVal = 2 },
 		"want DivVal, DEmbed and TieProjs with Cutoffs only, got 0, 3 and []":                                      func(c *models.LanguageModelConfig) { c.DEmbed = 3 },
 		"want DivVal, DEmbed and TieProjs with Cutoffs only, got 0, 0 and [true]":                                  func(c *models.LanguageModelConfig) { c.TieProjs = []bool{true} },
-		"LanguageModelConfig: encoder: AdaptiveEmbeddingConfig: Cutoffs: ":                                         func(c *models.LanguageModelConfig) { c.Cutoffs = []int{3, 9} },
+		"LanguageModelConfig: encoder: AdaptiveEmbeddingConfig: field Cutoffs: ":                                         func(c *models.LanguageModelConfig) { c.Cutoffs = []int{3, 9} },
 		"LanguageModelConfig: decoder: AdaptiveSoftmaxConfig: want TieProjs of the 1 clusters":                     func(c *models.LanguageModelConfig) { c.Cutoffs, c.TieProjs = []int{3}, []bool{true, false} },
 		"LanguageModelConfig: DropoutConfig: want P in [0, 1), got 1":                                              func(c *models.LanguageModelConfig) { c.Dropout = 1 },
 		"LanguageModelConfig: encoder: EmbeddingConfig: want a finite Std > 0, or 0 for 1, got -0.5":               func(c *models.LanguageModelConfig) { c.InitScale = -1 },
