@@ -4,6 +4,7 @@ package generate
 type history struct {
 	ring   []int               // ids, those that were written as ^id
 	count  int                 // of all tokens, since the start of the sequence
+	first  int                 // of them that is known
 	window int                 // how many penalties look at
 	counts map[int]occurrences // in the window; nil where nobody asks
 }
@@ -23,10 +24,20 @@ func newHistory(window int, counted bool) *history {
 	return h
 }
 
+// goOn makes a new history that of a sequence of count tokens, of which the latest, as
+// latest returns them, are given.
+func (h *history) goOn(latest []int, count int) {
+	h.first = count - len(latest)
+	h.count = h.first
+	for _, id := range latest {
+		h.add(idOf(id), id < 0)
+	}
+}
+
 // add takes note of a token.
 func (h *history) add(id int, written bool) {
 	if h.counts != nil {
-		if h.count >= h.window {
+		if h.count-h.window >= h.first {
 			h.tally(h.ring[(h.count-h.window)%len(h.ring)], -1)
 		}
 	}
@@ -58,7 +69,7 @@ func (h *history) tally(id, n int) {
 // latest appends the latest tokens, at most n, to dst, those that were written as
 // they are in the ring.
 func (h *history) latest(dst []int, n int) []int {
-	for i := max(0, h.count-min(n, len(h.ring))); i < h.count; i++ {
+	for i := max(h.first, h.count-min(n, len(h.ring))); i < h.count; i++ {
 		dst = append(dst, h.ring[i%len(h.ring)])
 	}
 	return dst

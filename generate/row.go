@@ -44,10 +44,7 @@ func (s *source) newRow(q Request, ids []int) (*row, error) {
 	r := &row{of: s, o: q.Options, keep: q.KeepState, x0: p.model, sampler: newSampler(s.vocab, q.Options)}
 	r.result.Usage.Prompt = len(ids)
 	seen := r.sampler.seen
-	seen.count = p.count - len(p.seen)
-	for _, id := range p.seen {
-		seen.add(idOf(id), id < 0)
-	}
+	seen.goOn(p.seen, p.count)
 	for _, id := range ids {
 		seen.add(id, false)
 	}
