@@ -157,8 +157,8 @@ func choose[T num.Float](s *Sampler, x []T, m *memory[T]) (Choice, error) {
 		m.x = num.Grow(m.x, len(x))
 		y = m.x
 		copy(y, x)
-		adjust(s, y)
-		if highest = m.highest(y); highest == T(math.Inf(-1)) || highest == T(math.Inf(1)) {
+		numbers := adjust(s, y)
+		if highest = m.highest(y); !numbers || highest == T(math.Inf(-1)) || highest == T(math.Inf(1)) {
 			return Choice{}, errors.New("want biases and penalties that leave a score finite and none +Inf, got others")
 		}
 		if tau >= greedyBelow {
@@ -189,11 +189,13 @@ func (m *memory[T]) normalise(x []T) (highest T, z, shift float64, err error) {
 	return highest, z, float64(highest) + math.Log(z), nil
 }
 
-// adjust adds biases to scores, and takes penalties off.
-func adjust[T num.Float](s *Sampler, x []T) {
+// adjust adds biases to scores, and takes penalties off. It says whether all are numbers
+// then: a penalty may be too large to be taken off.
+func adjust[T num.Float](s *Sampler, x []T) (numbers bool) {
 	for _, b := range s.bias {
-		x[b.id] += T(b.by)
+		x[b.id] = T(float64(x[b.id]) + b.by) // what is -Inf stays so
 	}
+	numbers = true
 	theta := s.o.RepetitionPenalty
 	if theta == 0 {
 		theta = 1
@@ -209,7 +211,9 @@ func adjust[T num.Float](s *Sampler, x []T) {
 			v -= s.o.FrequencyPenalty*float64(n.written) + s.o.PresencePenalty
 		}
 		x[id] = T(v)
+		numbers = numbers && !math.IsNaN(v)
 	}
+	return numbers
 }
 
 // badScores says what is wrong with scores of which no token can be chosen.

@@ -288,6 +288,41 @@ func TestPenaltyWindow(t *testing.T) {
 	}
 }
 
+// A token that cannot be is not drawn, nor does it change what is, however high the
+// temperature and whatever the biases and penalties.
+func TestTokenThatCannotBe(t *testing.T) {
+	for _, o := range []Options{
+		{Temperature: 1e40},
+		{Temperature: math.MaxFloat64},
+		{Temperature: 1, LogitBias: map[int]float64{1: math.MaxFloat64}},
+		{Temperature: 1, FrequencyPenalty: -1e30, LogitBias: map[int]float64{0: 1}},
+	} {
+		testCannotBe[float32](t, o)
+		testCannotBe[float64](t, o)
+	}
+}
+
+func testCannotBe[T num.Float](t *testing.T, o Options) {
+	got := [4]int{}
+	for o.Seed = range 400 {
+		s, err := NewSampler(4, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.FrequencyPenalty != 0 {
+			s.seen.add(1, true)
+		}
+		c, err := s.Choose(matrix[T]([]float64{1, math.Inf(-1), 1, math.Inf(-1)}), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[c.ID]++
+	}
+	if got[0] < 80 || got[2] < 80 || got[1]+got[3] > 0 {
+		t.Errorf("%+v: got the tokens %v times", o, got)
+	}
+}
+
 func TestBadScores(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for want, x := range map[string][]float64{
@@ -317,6 +352,14 @@ func TestBadScores(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := s.Choose(matrix[float32]([]float64{0, 0}), 0); err == nil || !strings.Contains(err.Error(), "want biases and penalties that leave") {
+		t.Errorf("got error %v", err)
+	}
+	if s, err = NewSampler(2, Options{Temperature: 1, RepetitionPenalty: math.MaxFloat64, FrequencyPenalty: -math.MaxFloat64}); err != nil {
+		t.Fatal(err)
+	}
+	s.seen.add(1, true)
+	s.seen.add(1, true)
+	if _, err := s.Choose(matrix[float64]([]float64{0, -2}), 0); err == nil || !strings.Contains(err.Error(), "want biases and penalties that leave") {
 		t.Errorf("got error %v", err)
 	}
 	if err := s.Read(2); err == nil || !strings.Contains(err.Error(), "want an id in [0, 2), got 2") {

@@ -79,8 +79,9 @@ func (m *memory[T]) first(x []T, highest T) int {
 // exp sets w to e to the power of the scores, less the highest, over a temperature,
 // and returns the sum.
 func (m *memory[T]) exp(x []T, highest T, temperature float64) float64 {
+	const least = 0x1p-126 // above 0 in any type: what is -Inf stays so
 	m.w = num.Grow(m.w, len(x))
-	vec.Affine(m.w, x, highest, T(1/temperature), 0)
+	vec.Affine(m.w, x, highest, T(max(1/temperature, least)), 0)
 	vec.Exp(m.w, m.w)
 	return m.sum()
 }
