@@ -166,11 +166,11 @@ func (w *Windows) Origin(i int) string {
 }
 
 // Streams is a Dataset of one long sequence of tokens, cut into streams that run
-// side by side and those into pieces of one length: example i is piece i/streams
-// of stream i%streams. Batches of so many examples in their order carry a
-// [State] on. The fields are [X] and [Target], the token that follows each. Each token
-// of the sequence but the first is a target once: what the last piece of a stream has
-// more is [Ignore].
+// side by side and those into pieces of one length, that of the longest stream at most:
+// example i is piece i/streams of stream i%streams. Batches of so many examples in their
+// order carry a [State] on. The fields are [X] and [Target], the token that follows each.
+// Each token of the sequence but the first is a target once: what the last piece of a
+// stream has more is [Ignore].
 type Streams struct {
 	tokens          Sequence
 	streams, length int
@@ -190,7 +190,10 @@ func StreamsOf(tokens Sequence, streams, length int) (*Streams, error) {
 	if n := tokens.Len(); n <= streams {
 		return nil, fmt.Errorf("task: Streams: want more than %d tokens, a target of each stream, got %d", streams, n)
 	}
-	return &Streams{tokens: tokens, streams: streams, length: length}, nil
+	s := &Streams{tokens: tokens, streams: streams}
+	_, longest := s.stream(0)
+	s.length = min(length, longest)
+	return s, nil
 }
 
 // stream returns where stream s begins in the sequence, and its targets: they are as

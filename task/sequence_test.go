@@ -141,6 +141,9 @@ func TestStreams(t *testing.T) {
 			}
 		}
 	}
+	if s, err := task.NewStreams(count(3*9+3), 3, 1<<40); err != nil || s.Len() != 3 || s.Length(0) != 10 {
+		t.Errorf("pieces that are longer than a stream: %d of %d, error %v", s.Len(), s.Length(0), err)
+	}
 	if _, err := task.NewStreams(make([]int, 3), 3, 4); err == nil || !strings.Contains(err.Error(), "want more than 3 tokens, a target of each stream, got 3") {
 		t.Errorf("got error %v", err)
 	}
