@@ -284,6 +284,7 @@ func TestLoadErrors(t *testing.T) {
 		{one("a"), corpus.Config{Tokenizer: tokenizer.KindBPE, VocabSize: 9}, "want a Size >= 256"},
 		{one("a"), corpus.Config{TokenizerFile: one("{")}, "a.txt: the file is truncated"},
 		{one(strings.Repeat("a", 17<<20)), corpus.Config{}, "want white space at least every 16777216 bytes, got none"},
+		{one(strings.Repeat("a\n", 9<<20)), corpus.Config{Tokenizer: tokenizer.KindBPE, ValFraction: -1, TestFraction: -1}, "want a blank behind a word at least every 16777216 bytes, got none"},
 	} {
 		for _, room := range []data.Room{{}, {Cache: t.TempDir()}} {
 			_, err := corpus.Load(context.Background(), c.path, c.cfg, room)

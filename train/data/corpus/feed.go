@@ -163,7 +163,11 @@ func (f *feeder) cut() error {
 		n := f.place()
 		switch {
 		case n == 0 && len(f.buf) > maxBlock:
-			return &data.LineError{Line: f.text.line, Err: fmt.Errorf("want white space at least every %d bytes, got none in %d", maxBlock, len(f.buf))}
+			space := "white space"
+			if f.kind == tokenizer.KindBPE { // pieces of which may begin with the end of a line
+				space = "a blank behind a word"
+			}
+			return &data.LineError{Line: f.text.line, Err: fmt.Errorf("want %s at least every %d bytes, got none in %d", space, maxBlock, len(f.buf))}
 		case n == 0:
 			return nil
 		}
