@@ -83,12 +83,21 @@ func (c Config) Validate() error {
 		{"Parameters", int64(c.Parameters)}, {"MaxConnections", int64(c.MaxConnections)}, {"MaxHeader", int64(c.MaxHeader)},
 		{"MaxBody", int64(c.MaxBody)}, {"MaxBodies", c.MaxBodies}, {"MaxPrompt", int64(c.MaxPrompt)}, {"MaxTokens", int64(c.MaxTokens)},
 		{"MaxChoices", int64(c.MaxChoices)}, {"MaxSessions", int64(c.MaxSessions)}, {"MaxSessionBytes", c.MaxSessionBytes},
-		{"MaxState", int64(c.MaxState)}, {"SessionAge", int64(c.SessionAge)}, {"HeaderTimeout", int64(c.HeaderTimeout)},
-		{"BodyTimeout", int64(c.BodyTimeout)}, {"WriteTimeout", int64(c.WriteTimeout)}, {"IdleTimeout", int64(c.IdleTimeout)},
-		{"RequestTimeout", int64(c.RequestTimeout)}, {"Notice", int64(c.Notice)}, {"Grace", int64(c.Grace)},
+		{"MaxState", int64(c.MaxState)},
 	} {
 		if f.v < 0 {
 			return fmt.Errorf("serve: Config: want %s >= 0, got %d", f.name, f.v)
+		}
+	}
+	for _, f := range []struct {
+		name string
+		v    time.Duration
+	}{
+		{"SessionAge", c.SessionAge}, {"HeaderTimeout", c.HeaderTimeout}, {"BodyTimeout", c.BodyTimeout}, {"WriteTimeout", c.WriteTimeout},
+		{"IdleTimeout", c.IdleTimeout}, {"RequestTimeout", c.RequestTimeout}, {"Notice", c.Notice}, {"Grace", c.Grace},
+	} {
+		if f.v < 0 {
+			return fmt.Errorf("serve: Config: want %s >= 0, got %v", f.name, f.v)
 		}
 	}
 	for _, o := range c.Origins {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -195,7 +196,7 @@ func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	for want, cfg := range map[string]Config{
 		"want MaxBody >= 0, got -1":      {MaxBody: -1},
-		"want Grace >= 0, got -5":        {Grace: -5},
+		"want Grace >= 0, got -5s":       {Grace: -5 * time.Second},
 		"want Origins as https":          {Origins: []string{"https://a.example/path"}},
 		`want Hosts as example.org, got`: {Hosts: []string{"http://a"}},
 	} {

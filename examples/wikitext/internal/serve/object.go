@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -29,7 +30,12 @@ type object struct {
 func readObject(body []byte, within string) *object {
 	o := &object{within: within, fields: map[string]json.RawMessage{}}
 	if err := o.read(body); err != nil {
-		o.err = wrong("", "want a JSON object: %v", err)
+		name := strings.TrimSuffix(within, ".")
+		text := fmt.Sprintf("want a JSON object: %v", err)
+		if name != "" {
+			text = name + ": " + text
+		}
+		o.err = wrong(name, "%s", text)
 		o.err.code = "malformed_json"
 	}
 	return o
@@ -48,7 +54,7 @@ func (o *object) read(body []byte) error {
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	if first, err := d.Token(); err != nil || first != json.Delim('{') {
-		return fmt.Errorf("got something else")
+		return fmt.Errorf("got %s", kindOf(bytes.TrimSpace(body)))
 	}
 	for d.More() {
 		name, err := d.Token()
