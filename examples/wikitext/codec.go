@@ -71,13 +71,16 @@ func named(t tokenizer.Tokenizer, print string) string {
 // Classes implements experiment.Codec: there are none.
 func (*textCodec) Classes() []string { return nil }
 
+// maxLine is how many bytes a line has at most that Read takes as an example.
+const maxLine = 1 << 20
+
 // Read implements experiment.Codec: each line is an example, with the end of the line.
 func (c *textCodec) Read(r io.Reader, name string, f func(experiment.Example) error) error {
 	t, err := c.tokenizer()
 	if err != nil {
 		return err
 	}
-	lines := bufio.NewReader(r)
+	lines := bufio.NewReaderSize(r, maxLine)
 	for n := 1; ; n++ {
 		line, err := lines.ReadSlice('\n')
 		switch {

@@ -195,6 +195,22 @@ func TestCarryGoesByTheModel(t *testing.T) {
 	wrong(t, "whose state keeps its size", args...)
 }
 
+// A line is a paragraph, which may be long.
+func TestPredictLongLine(t *testing.T) {
+	dir := trainSmoke(t, write(t))
+	file := filepath.Join(t.TempDir(), "lines")
+	for n, want := range map[int]string{5000: "", maxLine + 1: "lines:1: want a line of at most 1048576 bytes"} {
+		if err := os.WriteFile(file, bytes.Repeat([]byte("x"), n), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if want != "" {
+			wrong(t, want, "predict", "-run", dir, file)
+		} else if out := must(t, "predict", "-run", dir, file); strings.Count(out, `"perplexity":`) != 1 {
+			t.Errorf("got %s", out)
+		}
+	}
+}
+
 // A vocabulary is that of the model, and another one is an error that says so.
 func TestAnotherVocabulary(t *testing.T) {
 	text := write(t)
