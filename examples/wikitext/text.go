@@ -77,7 +77,7 @@ func (o *tokenOptions) config() corpus.Config {
 
 // tokenFields are the options by the fields that they set.
 var tokenFields = option.Fields{
-	"Tokenizer": "-tokenizer", "VocabSize": "-vocab-size", "MinFreq": "-min-freq", "TokenizerFile": "-tokenizer-file",
+	"Tokenizer": "-tokenizer", "VocabSize": "-vocab-size", "Size": "-vocab-size", "MinFreq": "-min-freq", "TokenizerFile": "-tokenizer-file",
 	"ValFraction": "-val-fraction", "TestFraction": "-test-fraction",
 }
 

@@ -86,7 +86,7 @@ func (m *maker) load(ctx context.Context) (*Data, error) {
 	if given == nil && m.cfg.TokenizerFile != "" {
 		var err error
 		if given, err = tokenizer.Open(m.cfg.TokenizerFile); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("TokenizerFile: %w", err)
 		}
 	}
 	if err := m.measure(ctx); err != nil {
