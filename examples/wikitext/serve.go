@@ -39,7 +39,7 @@ func serveText(ctx context.Context, args []string, _ io.Reader, out io.Writer) e
 		return err
 	}
 	s.cfg.Key = os.Getenv(keyVariable)
-	if err := serveFields.Speak(s.cfg.Validate()); err != nil {
+	if err := serveFields.Speak(errors.Join(s.cfg.Validate(), s.engine.Validate())); err != nil {
 		return err
 	}
 	t, err := openRun(s.run)
@@ -116,6 +116,6 @@ func (s *serving) flags() *flag.FlagSet {
 
 // serveFields are the options by the fields that they set.
 var serveFields = option.Fields{
-	"Origins": "-origins", "Hosts": "-hosts", "MaxRows": "-rows", "MaxQueue": "-queue", "MaxConnections": "-max-connections", "MaxBody": "-max-body",
+	"Origins": "-origins", "Hosts": "-hosts", "max_rows": "-rows", "max_queue": "-queue", "MaxConnections": "-max-connections", "MaxBody": "-max-body",
 	"MaxPrompt": "-max-prompt", "MaxTokens": "-max-tokens", "MaxSessions": "-max-sessions", "SessionAge": "-session-age", "RequestTimeout": "-timeout", "Grace": "-grace",
 }
