@@ -57,6 +57,9 @@ func evalText(ctx context.Context, args []string, _ io.Reader, out io.Writer) er
 	if err != nil {
 		return err
 	}
+	if err := e.prepare(); err != nil {
+		return err
+	}
 	text := out
 	if e.json == "-" {
 		text = io.Discard
@@ -123,8 +126,14 @@ func (e *evaluation) finish(t *trained) error {
 	}
 	print, err := tokenizer.Fingerprint(t.tokens)
 	c.Vocabulary = named(t.tokens, print)
-	return err
+	if err != nil {
+		return err
+	}
+	return textFields.Speak(c.Validate())
 }
+
+// textFields are the options by the fields that they set.
+var textFields = option.Fields{"Mode": "-mode", "Window": "-length", "Stride": "-stride", "Rows": "-batch"}
 
 // measure runs the model on the text.
 func (e *evaluation) measure(ctx context.Context, t *trained, out io.Writer) (*train.TextResult, error) {
@@ -178,6 +187,21 @@ func (e *evaluation) text(ctx context.Context, t *trained, out io.Writer) (*corp
 	return part, nil
 }
 
+// prepare sees to it that a result can be written where -json says.
+func (e *evaluation) prepare() error {
+	if e.json == "" || e.json == "-" {
+		return nil
+	}
+	err := os.MkdirAll(filepath.Dir(e.json), 0o777)
+	if err == nil {
+		err = writable(e.json)
+	}
+	if err != nil {
+		return fmt.Errorf("-json: %w", err)
+	}
+	return nil
+}
+
 // write writes a result where -json says.
 func (e *evaluation) write(r *train.TextResult, out io.Writer) error {
 	write := func(w io.Writer) error { return json.NewEncoder(w).Encode(r) }
@@ -187,10 +211,10 @@ func (e *evaluation) write(r *train.TextResult, out io.Writer) error {
 	case "-":
 		return write(out)
 	}
-	if err := os.MkdirAll(filepath.Dir(e.json), 0o777); err != nil {
-		return err
+	if err := atomicfile.Write(e.json, 0o666, write); err != nil {
+		return fmt.Errorf("-json: %w", err)
 	}
-	return atomicfile.Write(e.json, 0o666, write)
+	return nil
 }
 
 // unknown returns the id of tokens that a vocabulary does not have; -1 if it has none.

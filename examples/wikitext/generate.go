@@ -120,12 +120,17 @@ func (w *writing) validate() error {
 		return errors.New("-max-tokens: want >= 1, or -state with 0, got 0")
 	case w.o.TopP == 0:
 		return errors.New("-top-p: want a number in (0, 1], got 0")
+	case w.o.RepetitionPenalty == 0:
+		return errors.New("-repetition-penalty: want a number > 0, got 0")
 	}
 	if w.beam > 0 {
 		for _, name := range drawing {
 			if w.set[name] {
 				return fmt.Errorf("-%s is about drawing: want none with -beam", name)
 			}
+		}
+		if err := (generate.BeamOptions{Width: w.beam, N: w.n}).Validate(); err != nil {
+			return beamFields.Speak(err)
 		}
 	}
 	return optionFields.Speak(w.o.Validate())
@@ -137,6 +142,9 @@ var optionFields = option.Fields{
 	"TopK": "-top-k", "top_k": "-top-k", "TopP": "-top-p", "top_p": "-top-p", "MinP": "-min-p", "min_p": "-min-p",
 	"RepetitionPenalty": "-repetition-penalty", "repetition_penalty": "-repetition-penalty", "Stop": "-stop", "stop": "-stop",
 }
+
+// beamFields are the options of a search by the fields that they set.
+var beamFields = option.Fields{"width": "-beam", "n": "-n"}
 
 // readPrompt returns the text to go on with.
 func (w *writing) readPrompt(in io.Reader) (string, error) {
@@ -243,7 +251,10 @@ func (w *writing) end(r *generate.Result, prompt string, seed uint64, took float
 	if w.state == "" || r.State == nil {
 		return nil
 	}
-	return w.model.saveState(w.state, r.State)
+	if err := w.model.saveState(w.state, r.State); err != nil {
+		return fmt.Errorf("-state: %w", err)
+	}
+	return nil
 }
 
 func (w *writing) line(v written) error {
@@ -258,6 +269,9 @@ func (w *writing) before() (layers.State, error) {
 		return nil, nil
 	}
 	x, err := w.model.readState(w.state)
+	if err == nil {
+		err = writable(w.state)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("-state: %w", err)
 	}
@@ -272,10 +286,18 @@ func (w *writing) search(ctx context.Context, prompt string) error {
 	if err != nil {
 		return optionFields.Speak(err)
 	}
+	read := len(q.Prompt)
+	if w.json && read == 0 {
+		ids, err := w.model.tokens.Encode(nil, []byte(prompt))
+		if err != nil {
+			return err
+		}
+		read = len(ids)
+	}
 	for i, h := range hs {
 		if w.json {
 			v := written{Prompt: prompt, Text: h.Text, FinishReason: h.FinishReason, LogProb: h.LogProb, Score: &h.Score}
-			v.Usage.Completion = len(h.IDs)
+			v.Usage = generate.Usage{Prompt: read, Completion: len(h.IDs)}
 			if err := w.line(v); err != nil {
 				return err
 			}
@@ -283,6 +305,9 @@ func (w *writing) search(ctx context.Context, prompt string) error {
 		}
 		w.begin(i, prompt)
 		fmt.Fprintln(w.out, strings.TrimRight(h.Text, "\n"))
+	}
+	if ctx.Err() != nil {
+		return errors.New("interrupted: these are the likeliest texts until then")
 	}
 	return nil
 }

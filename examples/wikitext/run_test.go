@@ -273,6 +273,7 @@ func TestEval(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"-stride is about -mode sliding": {"-stride", "3"}, "-length: want >= 0": {"-length", "-1"}, "-mode": {"-mode", "x"},
+		"want -stride in [1, 16], the -length": {"-mode", "sliding", "-stride", "17"},
 	} {
 		wrong(t, want, append([]string{"eval", "-run", dir}, args...)...)
 	}
@@ -352,6 +353,8 @@ func TestGenerateBadOptions(t *testing.T) {
 		"-top-k":                             {"-top-k", "-1"},
 		"-min-p":                             {"-min-p", "2"},
 		"-repetition-penalty":                {"-repetition-penalty", "-1"},
+		"-repetition-penalty: want":          {"-repetition-penalty", "0"},
+		"want -beam at most":                 {"-beam", "99999999999"},
 		"-max-tokens":                        {"-max-tokens", "-1"},
 		"-n: want >= 1":                      {"-n", "0"},
 		"-n: want no more than the 2":        {"-beam", "2", "-n", "3"},
@@ -382,6 +385,48 @@ func TestGenerateIsInterrupted(t *testing.T) {
 	if _, err := os.Stat(file); err != nil {
 		t.Error(err)
 	}
+}
+
+// Ctrl-C ends a search with what it has found, and is told of.
+func TestSearchIsInterrupted(t *testing.T) {
+	dir := trainSmoke(t, write(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	out, err := experimenttest.Run(t, ctx, program, "generate", "-run", dir, "-prompt", "The sum", "-beam", "2", "-max-tokens", "1000000")
+	if err == nil || !strings.Contains(err.Error(), "interrupted") {
+		t.Errorf("got error %v\n%s", err, out)
+	}
+}
+
+// A search counts the tokens of its prompt.
+func TestSearchCountsThePrompt(t *testing.T) {
+	dir := trainSmoke(t, write(t))
+	for prompt, want := range map[string]int{"": 1, "The sum": 7} {
+		var w written
+		out := must(t, "generate", "-run", dir, "-prompt", prompt, "-beam", "2", "-max-tokens", "3", "-json")
+		if err := json.Unmarshal([]byte(out), &w); err != nil || w.Usage.Prompt != want || w.Usage.Completion != 3 {
+			t.Errorf("%q: want %d tokens of the prompt, got %s (%v)", prompt, want, out, err)
+		}
+	}
+}
+
+// Where nothing can be written is known before anything is read or written.
+func TestUnwritable(t *testing.T) {
+	text := write(t)
+	dir := trainSmoke(t, text)
+	for option, args := range map[string][]string{
+		"-json":  {"eval", "-run", dir, "-cache", cache(text), "-json"},
+		"-state": {"generate", "-run", dir, "-max-tokens", "3", "-state"},
+		"-save":  {"tokenize", "-data", text, "-cache", cache(text), "-save"},
+	} {
+		for _, path := range []string{t.TempDir(), filepath.Join(text, "x")} {
+			out, err := experimenttest.Run(t, t.Context(), program, append(args, path)...)
+			if err == nil || !strings.HasPrefix(err.Error(), option+": ") || out != "" {
+				t.Errorf("%s %s: got error %v behind %q", option, path, err, out)
+			}
+		}
+	}
+	wrong(t, "-state: ", "generate", "-run", dir, "-max-tokens", "3", "-state", filepath.Join(t.TempDir(), "no", "x"))
 }
 
 func TestTokenize(t *testing.T) {
@@ -420,6 +465,11 @@ func TestBadText(t *testing.T) {
 	}
 	_, args := smoke(t, "nowhere")
 	wrong(t, "nowhere", args...)
+	text := write(t)
+	_, args = smoke(t, text, "-tokenizer", "bpe", "-vocab-size", "10")
+	wrong(t, "want a -vocab-size >= 256", args...)
+	_, args = smoke(t, text, "-tokenizer-file", text)
+	wrong(t, "-tokenizer-file: ", args...)
 }
 
 // A server answers by the completions protocol, and ends with its context.
@@ -462,6 +512,9 @@ func TestServe(t *testing.T) {
 	defer taken.Close()
 	wrong(t, "-addr: ", "serve", "-run", dir, "-addr", taken.Addr().String())
 	wrong(t, "-max-body", "serve", "-run", dir, "-max-body", "-1")
+	wrong(t, "-timeout >= 0, got -1s", "serve", "-run", dir, "-timeout", "-1s")
+	wrong(t, "-rows >= 0, got -1", "serve", "-run", dir, "-rows", "-1")
+	wrong(t, "-queue >= -1, got -2", "serve", "-run", dir, "-queue", "-2")
 }
 
 func FuzzDecodeState(f *testing.F) {

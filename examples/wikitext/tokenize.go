@@ -49,6 +49,11 @@ func tokenize(ctx context.Context, args []string, _ io.Reader, out io.Writer) er
 	if room.Cache, err = experiment.CacheDir(z.cache, taskName); err != nil {
 		return err
 	}
+	if z.save != "" {
+		if err := writable(z.save); err != nil {
+			return fmt.Errorf("-save: %w", err)
+		}
+	}
 	c, err := z.load(ctx, z.data, t, room)
 	if err != nil {
 		return experiment.Explain(ctx, tokenFields.Speak(err), "in the tokens")
@@ -152,10 +157,11 @@ func (z *tokenizing) keep(out io.Writer, t tokenizer.Tokenizer) error {
 		_, err := w.Write(b)
 		return err
 	})
-	if err == nil {
-		fmt.Fprintf(out, "tokenizer in %s\n", z.save)
+	if err != nil {
+		return fmt.Errorf("-save: %w", err)
 	}
-	return err
+	fmt.Fprintf(out, "tokenizer in %s\n", z.save)
+	return nil
 }
 
 // shown returns tokens for people to look at.
