@@ -68,6 +68,21 @@ func appendNumber(b []byte, v float64) []byte {
 	return append(b, text...)
 }
 
+// anyNumber is a float64 that is text in JSON if that has it not.
+type anyNumber float64
+
+func (n anyNumber) MarshalJSON() ([]byte, error) { return appendNumber(nil, float64(n)), nil }
+
+func (n *anyNumber) UnmarshalJSON(text []byte) error {
+	t, err := json.NewDecoder(bytes.NewReader(text)).Token()
+	if err != nil {
+		return err
+	}
+	v, err := numberOf(t)
+	*n = anyNumber(v)
+	return err
+}
+
 // UnmarshalJSON implements json.Unmarshaler.
 func (m *Metrics) UnmarshalJSON(text []byte) error {
 	*m = Metrics{}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -134,6 +135,37 @@ func (r *TextResult) finish(words, bytes int) {
 		r.BitsPerByte = r.NLL / math.Ln2 / r.Bytes
 	}
 	r.UnknownRate = float64(r.Unknown) / n
+}
+
+// plainText is a TextResult without its methods.
+type plainText TextResult
+
+// textJSON is a TextResult in JSON. Its numbers take the place of those of the same names:
+// a text of few words can have a perplexity for each of them that is no float64.
+type textJSON struct {
+	*plainText
+	NLL            anyNumber `json:"nll"`
+	Perplexity     anyNumber `json:"perplexity"`
+	WordPerplexity anyNumber `json:"word_perplexity,omitempty"`
+	BitsPerByte    anyNumber `json:"bits_per_byte,omitempty"`
+}
+
+// MarshalJSON implements json.Marshaler. Numbers that JSON has not are text.
+func (r TextResult) MarshalJSON() ([]byte, error) {
+	p := plainText(r)
+	return json.Marshal(textJSON{&p, anyNumber(r.NLL), anyNumber(r.Perplexity), anyNumber(r.WordPerplexity), anyNumber(r.BitsPerByte)})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (r *TextResult) UnmarshalJSON(text []byte) error {
+	v := textJSON{plainText: new(plainText)}
+	if err := json.Unmarshal(text, &v); err != nil {
+		return err
+	}
+	*r = TextResult(*v.plainText)
+	r.NLL, r.Perplexity = float64(v.NLL), float64(v.Perplexity)
+	r.WordPerplexity, r.BitsPerByte = float64(v.WordPerplexity), float64(v.BitsPerByte)
+	return nil
 }
 
 // String states the numbers and, so that they are compared with what they compare
