@@ -220,6 +220,10 @@ func (s *Streams) Len() int {
 // Length implements Dataset.
 func (s *Streams) Length(int) int { return s.length }
 
+// Rows returns the number of streams: how many examples a batch has whose rows carry a
+// [State] on.
+func (s *Streams) Rows() int { return s.streams }
+
 // Start returns the token that example i, 0 <= i < Len, begins with, as it is counted
 // in the sequence.
 func (s *Streams) Start(i int) int {

@@ -160,6 +160,9 @@ func TestRolled(t *testing.T) {
 	}
 	starts := map[int]bool{}
 	r := s.Rolled(7)
+	if s.Rows() != 2 || r.Rows() != 2 {
+		t.Errorf("got %d and %d rows, want 2", s.Rows(), r.Rows())
+	}
 	for epoch := range 4 {
 		a, b := r.Epoch(epoch).(*task.Streams), s.Rolled(7).Epoch(epoch).(*task.Streams)
 		for i := range 2 {

@@ -27,6 +27,17 @@ func newCarry() *carry {
 	return &carry{make(map[string]task.Array), make(map[string]task.Array)}
 }
 
+// checkRows reports data that are streams, as a task.Streams is, where the batches of a
+// graph that carries states do not have a row for each: a row would go on from the state
+// of another stream.
+func (s *session) checkRows(ds task.Dataset, rows int) error {
+	of, ok := ds.(interface{ Rows() int })
+	if len(s.states) == 0 || !ok || of.Rows() == rows {
+		return nil
+	}
+	return fmt.Errorf("the graph carries the state %q from batch to batch: want a batch of %d rows, one for each stream of the data, got %d", s.states[0].Name, of.Rows(), rows)
+}
+
 // reset makes the states zero.
 func (c *carry) reset() { clear(c.now) }
 

@@ -259,6 +259,36 @@ func TestStateErrors(t *testing.T) {
 	}
 }
 
+// rowsOf are streams that say how many they are.
+type rowsOf struct {
+	task.Dataset
+	rows int
+}
+
+func (r rowsOf) Rows() int { return r.rows }
+
+// Batches that do not have a row for each stream are an error: a row would go on from the
+// state of another stream.
+func TestStreamsOfOtherBatches(t *testing.T) {
+	ctx := context.Background()
+	train := func(rows int) (*Trainer, error) {
+		tr := streamTrainer(t, streamConfig(""), newLeaky(), rowsOf{streams(t, rows), rows})
+		_, err := tr.Fit(ctx)
+		return tr, err
+	}
+	tr, err := train(4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `the graph carries the state "h" from batch to batch: want a batch of 8 rows, one for each stream of the data, got 4`
+	if _, err := tr.Evaluate(ctx, rowsOf{streams(t, 8), 8}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("evaluation: got error %v, want one with %q", err, want)
+	}
+	if _, err := train(8); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("training: got error %v, want one with %q", err, want)
+	}
+}
+
 func TestCarriesInCheckpoints(t *testing.T) {
 	c := newCarry()
 	c.now = map[string]task.Array{

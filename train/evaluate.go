@@ -87,6 +87,9 @@ func (t *Trainer) evaluate(ctx context.Context, l *Loader, each ...func(out *tas
 			return Metrics{}, err
 		}
 		s, err := t.session(task.Evaluation, b)
+		if err == nil {
+			err = s.checkRows(l.ds, l.cfg.BatchSize)
+		}
 		if err != nil {
 			return Metrics{}, err
 		}

@@ -143,6 +143,9 @@ func (t *Trainer) update(b *task.Batch, factor float64) (*meter, error) {
 	parts := t.split(b)
 	for i := range parts {
 		s, err := t.session(task.Training, &parts[i])
+		if err == nil {
+			err = s.checkRows(t.train.ds, t.cfg.BatchSize)
+		}
 		if err != nil {
 			t.gradients.Drop(nil)
 			return nil, err
