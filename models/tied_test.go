@@ -366,7 +366,7 @@ func TestAdaptiveLanguageModelErrors(t *testing.T) {
 		"models: LanguageModelConfig: want DivVal, DEmbed and TieProjs with Cutoffs only, got 2, 0 and [] without": func(c *models.LanguageModelConfig) { c.DivVal = 2 },
 		"want DivVal, DEmbed and TieProjs with Cutoffs only, got 0, 3 and []":                                      func(c *models.LanguageModelConfig) { c.DEmbed = 3 },
 		"want DivVal, DEmbed and TieProjs with Cutoffs only, got 0, 0 and [true]":                                  func(c *models.LanguageModelConfig) { c.TieProjs = []bool{true} },
-		"LanguageModelConfig: encoder: AdaptiveEmbeddingConfig: field Cutoffs: ":                                         func(c *models.LanguageModelConfig) { c.Cutoffs = []int{3, 9} },
+		"LanguageModelConfig: encoder: AdaptiveEmbeddingConfig: field Cutoffs: ":                                   func(c *models.LanguageModelConfig) { c.Cutoffs = []int{3, 9} },
 		"LanguageModelConfig: decoder: AdaptiveSoftmaxConfig: want TieProjs of the 1 clusters":                     func(c *models.LanguageModelConfig) { c.Cutoffs, c.TieProjs = []int{3}, []bool{true, false} },
 		"LanguageModelConfig: DropoutConfig: want P in [0, 1), got 1":                                              func(c *models.LanguageModelConfig) { c.Dropout = 1 },
 		"LanguageModelConfig: encoder: EmbeddingConfig: want a finite Std > 0, or 0 for 1, got -0.5":               func(c *models.LanguageModelConfig) { c.InitScale = -1 },
@@ -415,12 +415,9 @@ func TestPromptsOfAnyHead(t *testing.T) {
 		m := newLanguageModel(t, cfg, tensor.Float64)
 		all, _ := scores(t, m, ids, []int{len(ids)}, nil)
 		want := at(all, len(ids), len(ids)-1, len(ids))
-		p, err := models.NewPrefill(m)
+		got, _, err := readFrom(context.Background(), reader(t, m), nil, ids)
 		check(err)
-		got, _, err := p.Read(context.Background(), nil, ids)
-		check(err)
-		r, err := m.Recurrence(1)
-		check(err)
+		r := reader(t, m)
 		rows := make([][]int, len(ids))
 		for i, id := range ids {
 			rows[i] = []int{id}

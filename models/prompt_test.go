@@ -82,20 +82,37 @@ func parallel(t *testing.T, m *models.LanguageModel, ids []int) []float64 {
 	return testutil.Floats(v)
 }
 
-// prefill returns a Prefill of a model.
-func prefill(t *testing.T, m *models.LanguageModel) *models.Prefill {
+// reader returns a recurrence of one row of a model.
+func reader(t *testing.T, m *models.LanguageModel) *layers.Recurrence {
 	t.Helper()
-	p, err := models.NewPrefill(m)
+	r, err := m.Recurrence(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p
+	return r
 }
 
-// read reads ids behind a state.
-func read(t *testing.T, p *models.Prefill, x0 layers.State, ids []int) ([]float64, layers.State) {
+// steps returns token ids as a recurrence reads them.
+func steps(ids []int) *tensor.Dense {
+	return tensor.New(tensor.WithShape(len(ids)), tensor.WithBacking(ids))
+}
+
+// readFrom reads ids behind a state, nil for that of a start.
+func readFrom(ctx context.Context, r *layers.Recurrence, x0 layers.State, ids []int) (scores *tensor.Dense, x1 layers.State, err error) {
+	r.Reset()
+	if x0 != nil {
+		if err := r.SetState(x0); err != nil {
+			return nil, nil, err
+		}
+	}
+	scores, err = r.Read(ctx, steps(ids))
+	return scores, r.State(), err
+}
+
+// read reads ids behind a state, and returns the scores behind the last.
+func read(t *testing.T, r *layers.Recurrence, x0 layers.State, ids []int) ([]float64, layers.State) {
 	t.Helper()
-	y, x1, err := p.Read(context.Background(), x0, ids)
+	y, x1, err := readFrom(context.Background(), r, x0, ids)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +124,7 @@ func read(t *testing.T, p *models.Prefill, x0 layers.State, ids []int) ([]float6
 
 // The scores behind a prompt are those of the parallel view, and state and scores those
 // of a recurrence that steps through it, as is what follows.
-func TestPrefillIsTheParallelAndTheRecurrentView(t *testing.T) {
+func TestPromptIsTheParallelAndTheRecurrentView(t *testing.T) {
 	const most = 600
 	lengths := []int{1, 2, 511, 512, 513, most} // around the steps that are read at a time
 	for name, cfg := range prompted(most) {
@@ -117,16 +134,13 @@ func TestPrefillIsTheParallelAndTheRecurrentView(t *testing.T) {
 				m := newLanguageModel(t, cfg, dt)
 				ids := prompt(most)
 				all := parallel(t, m, ids)
-				p := prefill(t, m)
-				r, err := m.Recurrence(1)
-				if err != nil {
-					t.Fatal(err)
-				}
+				p, r := reader(t, m), reader(t, m)
 				seen := 0
 				for _, n := range lengths {
 					var stepped *tensor.Dense
 					for ; seen < n; seen++ {
-						if stepped, err = r.Step(tensor.New(tensor.WithShape(1), tensor.WithBacking(ids[seen:seen+1]))); err != nil {
+						var err error
+						if stepped, err = r.Step(steps(ids[seen : seen+1])); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -164,11 +178,11 @@ func checkStates(t *testing.T, got, want layers.State, tol float64) {
 
 // checkParts reads a text in parts, which is to read the whole, and has what follows
 // join a batch that is under way.
-func checkParts(t *testing.T, m *models.LanguageModel, p *models.Prefill, ids []int, tol float64) {
+func checkParts(t *testing.T, m *models.LanguageModel, p *layers.Recurrence, ids []int, tol float64) {
 	t.Helper()
 	want, _ := read(t, p, nil, ids[:431])
 	_, x := read(t, p, nil, ids[:130])
-	f, err := p.Fork()
+	f, err := p.Fork(1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +197,7 @@ func checkParts(t *testing.T, m *models.LanguageModel, p *models.Prefill, ids []
 	if err := r.Regroup([]int{1}, x); err != nil {
 		t.Fatal(err)
 	}
-	y, err := r.Step(tensor.New(tensor.WithShape(2), tensor.WithBacking([]int{3, ids[431]})))
+	y, err := r.Step(steps([]int{3, ids[431]}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +215,7 @@ func TestLongPrompts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newLanguageModel(t, cfg, tensor.Float32)
-			y, _ := read(t, prefill(t, m), nil, ids)
+			y, _ := read(t, reader(t, m), nil, ids)
 			if e := testutil.RelErr(y, at(parallel(t, m, ids), n, n-1, n)); !(e <= 1e-4) {
 				t.Errorf("off from the parallel view by %.3g > 1e-4", e)
 			}
@@ -210,42 +224,31 @@ func TestLongPrompts(t *testing.T) {
 }
 
 // New parameters are read by Refresh, for all forks, and not before.
-func TestPrefillRefresh(t *testing.T) {
+func TestPromptAfterRefresh(t *testing.T) {
 	m := newLanguageModel(t, prompted(64)["S4D"], tensor.Float32)
 	ids := prompt(40)
-	p := prefill(t, m)
-	f, err := p.Fork()
+	r := reader(t, m)
+	f, err := r.Fork(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, _ := read(t, p, nil, ids)
+	before, _ := read(t, r, nil, ids)
 	for _, q := range m.Params() {
 		for i := range q.Node.Value().Data().([]float32) {
 			q.Node.Value().Data().([]float32)[i] *= 0.9
 		}
 	}
-	if y, _ := read(t, p, nil, ids); !reflect.DeepEqual(y, before) {
+	if y, _ := read(t, r, nil, ids); !reflect.DeepEqual(y, before) {
 		t.Error("new parameters are read before Refresh")
 	}
-	if err := p.Refresh(); err != nil {
+	if err := r.Refresh(); err != nil {
 		t.Fatal(err)
 	}
-	want, _ := read(t, prefill(t, m), nil, ids)
-	for _, p := range []*models.Prefill{p, f} {
-		if y, _ := read(t, p, nil, ids); !reflect.DeepEqual(y, want) || reflect.DeepEqual(y, before) {
+	want, _ := read(t, reader(t, m), nil, ids)
+	for _, r := range []*layers.Recurrence{r, f} {
+		if y, _ := read(t, r, nil, ids); !reflect.DeepEqual(y, want) || reflect.DeepEqual(y, before) {
 			t.Error("new parameters are not read by Refresh")
 		}
-	}
-	r, err := m.Recurrence(3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	of, err := models.PrefillOf(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if y, _ := read(t, of, nil, ids); !reflect.DeepEqual(y, want) {
-		t.Error("a Prefill of a recurrence differs from one of its model")
 	}
 }
 
@@ -263,24 +266,14 @@ func (e *ends) Err() error {
 }
 
 // What cannot be read is an error that says so, and leaves nothing behind.
-func TestPrefillErrors(t *testing.T) {
+func TestPromptErrors(t *testing.T) {
 	cfg := prompted(64)["S4D"]
 	cfg.Stack.Blocks = append(cfg.Stack.Blocks, layers.BlockConfig{Mixer: layers.PositionConfig{DModel: 4, Positions: layers.LearnedPositions, MaxLen: 600}})
-	m := newLanguageModel(t, cfg, tensor.Float32)
-	p := prefill(t, m)
+	r := reader(t, newLanguageModel(t, cfg, tensor.Float32))
 	ids := prompt(590)
-	want, x := read(t, p, nil, ids)
+	want, x := read(t, r, nil, ids)
 	bad := prompt(500)
 	bad[321] = promptVocab
-	r, err := m.Recurrence(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	of, err := models.PrefillOf(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var none *models.Prefill
 	two, err := layers.JoinStates(x, x)
 	if err != nil {
 		t.Fatal(err)
@@ -288,22 +281,19 @@ func TestPrefillErrors(t *testing.T) {
 	background := context.Background()
 	for _, c := range []struct {
 		want string
-		p    *models.Prefill
 		ctx  context.Context
 		x0   layers.State
 		ids  []int
 	}{
-		{"models: Prefill: Read: want at least one token, got none", p, background, nil, nil},
-		{"models: Prefill: Read: ids[321]: want an id in [0, 11), got 11", p, background, nil, bad},
-		{"ids[321]: want an id in [0, 11), got 11", of, background, nil, bad},
-		{"want at most 600 steps, as many as there are positions, got 11 after 590", p, background, x, ids[:11]},
-		{"got 601 after 0", p, background, nil, append(prompt(590), ids[:11]...)},
-		{`want a state "x" (1, 4, 2, 2), got (2, 4, 2, 2)`, p, background, two, ids},
-		{"want a state of", p, background, x[1:], ids},
-		{"models: Prefill: Read: layers: Recurrence: Read: after 512 of 590 steps: context canceled", p, &ends{background, 1}, nil, ids},
-		{"want one that NewPrefill, PrefillOf or Fork made", none, background, nil, ids},
+		{"with L >= 1, got", background, nil, nil},
+		{"ids[321]: want an id in [0, 11), got 11", background, nil, bad},
+		{"want at most 600 steps, as many as there are positions, got 11 after 590", background, x, ids[:11]},
+		{"got 601 after 0", background, nil, append(prompt(590), ids[:11]...)},
+		{`want a state "x" (1, 4, 2, 2), got (2, 4, 2, 2)`, background, two, ids},
+		{"want a state of", background, x[1:], ids},
+		{"layers: Recurrence: Read: after 512 of 590 steps: context canceled", &ends{background, 1}, nil, ids},
 	} {
-		_, _, err := c.p.Read(c.ctx, c.x0, c.ids)
+		_, _, err := readFrom(c.ctx, r, c.x0, c.ids)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got error %v, want %q", err, c.want)
 		}
@@ -311,13 +301,7 @@ func TestPrefillErrors(t *testing.T) {
 			t.Errorf("want context.Canceled, got %v", err)
 		}
 	}
-	if y, _ := read(t, p, nil, ids); !reflect.DeepEqual(y, want) {
+	if y, _ := read(t, r, nil, ids); !reflect.DeepEqual(y, want) {
 		t.Error("errors have left something behind")
-	}
-	if _, err := models.NewPrefill(nil); err == nil {
-		t.Error("a Prefill of no model")
-	}
-	if _, err := none.Fork(); err == nil || none.Refresh() == nil {
-		t.Error("the zero value is no error")
 	}
 }

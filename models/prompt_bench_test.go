@@ -69,18 +69,18 @@ func BenchmarkLanguageModelStep(b *testing.B) {
 	}
 }
 
-// BenchmarkPrefill is a prompt of 10,000 tokens.
-func BenchmarkPrefill(b *testing.B) {
+// BenchmarkPrompt is a prompt of 10,000 tokens.
+func BenchmarkPrompt(b *testing.B) {
 	const n = 10_000
 	for _, c := range benchmarked(4096) {
 		b.Run(fmt.Sprintf("%s/L%d", c.name, n), func(b *testing.B) {
-			p, err := models.NewPrefill(newLanguageModel(b, c.cfg, tensor.Float32))
+			r, err := newLanguageModel(b, c.cfg, tensor.Float32).Recurrence(1)
 			if err != nil {
 				b.Fatal(err)
 			}
 			ids := prompt(n)
 			testutil.Bench(b, func() error {
-				_, _, err := p.Read(context.Background(), nil, ids)
+				_, _, err := readFrom(context.Background(), r, nil, ids)
 				return err
 			})
 			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
