@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
 	"github.com/gorgonia-s4/s4/examples/internal/option"
-	"github.com/gorgonia-s4/s4/internal/atomicfile"
 	"github.com/gorgonia-s4/s4/train"
 	"github.com/gorgonia-s4/s4/train/data/corpus"
 	"github.com/gorgonia-s4/s4/train/data/tokenizer"
@@ -69,7 +67,7 @@ func evalText(ctx context.Context, args []string, _ io.Reader, out io.Writer) er
 		return experiment.Explain(ctx, err, "in the evaluation")
 	}
 	fmt.Fprintln(text, r)
-	return e.write(r, out)
+	return experiment.WriteJSON(e.json, r, out)
 }
 
 // flags declares the options.
@@ -112,16 +110,13 @@ func (e *evaluation) finish(t *trained) error {
 			c.Mode = train.TextCarried
 		}
 	}
-	if c.Mode == train.TextSliding {
-		c.Stride = cmp.Or(c.Stride, max(1, c.Window/2))
-	}
 	if c.Rows == 0 {
 		c.Rows = 1
 		if t.Recipe != nil && c.Mode != train.TextCarried {
 			c.Rows = t.Recipe.Train.BatchSize
 		}
 	}
-	if id := unknown(t.tokens); id >= 0 {
+	if id := tokenizer.Unknown(t.tokens); id >= 0 {
 		c.Unknown = []int{id}
 	}
 	print, err := tokenizer.Fingerprint(t.tokens)
@@ -186,7 +181,6 @@ func (e *evaluation) text(ctx context.Context, t *trained, out io.Writer) (*corp
 	}
 	return part, nil
 }
-
 // prepare sees to it that a result can be written where -json says.
 func (e *evaluation) prepare() error {
 	if e.json == "" || e.json == "-" {
@@ -200,32 +194,4 @@ func (e *evaluation) prepare() error {
 		return fmt.Errorf("-json: %w", err)
 	}
 	return nil
-}
-
-// write writes a result where -json says.
-func (e *evaluation) write(r *train.TextResult, out io.Writer) error {
-	write := func(w io.Writer) error { return json.NewEncoder(w).Encode(r) }
-	switch e.json {
-	case "":
-		return nil
-	case "-":
-		return write(out)
-	}
-	if err := atomicfile.Write(e.json, 0o666, write); err != nil {
-		return fmt.Errorf("-json: %w", err)
-	}
-	return nil
-}
-
-// unknown returns the id of tokens that a vocabulary does not have; -1 if it has none.
-func unknown(t tokenizer.Tokenizer) int {
-	if k := t.Kind(); k != tokenizer.KindWord && k != tokenizer.KindChar {
-		return -1
-	}
-	for id := range t.Vocab() {
-		if t.Token(id) == "<unk>" {
-			return id
-		}
-	}
-	return -1
 }

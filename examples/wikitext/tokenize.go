@@ -109,7 +109,7 @@ func (z *tokenizing) report(out io.Writer, c *corpus.Data) error {
 	for _, note := range c.Notes {
 		fmt.Fprintln(out, note)
 	}
-	unk := unknown(t)
+	unk := tokenizer.Unknown(t)
 	fmt.Fprintf(out, "%-10s %12s %12s %12s %12s %12s %10s\n", "part", "tokens", "words", "bytes", "bytes/token", "tokens/word", "unknown")
 	for _, p := range []struct {
 		name string

@@ -179,19 +179,27 @@ func (e *evaluation) print(t *report.Test, d *Data, out, text io.Writer) error {
 	if t.Confusion != nil {
 		printConfusion(text, t)
 	}
-	write := func(w io.Writer) error {
-		return json.NewEncoder(w).Encode(t)
-	}
-	switch e.json {
+	return WriteJSON(e.json, t, out)
+}
+
+// WriteJSON writes a result as JSON where an option -json says: nowhere if path is
+// empty, to out if it is -, and otherwise to a file, whose directory is made.
+func WriteJSON(path string, result any, out io.Writer) error {
+	write := func(w io.Writer) error { return json.NewEncoder(w).Encode(result) }
+	switch path {
 	case "":
 		return nil
 	case "-":
 		return write(out)
 	}
-	if err := os.MkdirAll(filepath.Dir(e.json), 0o777); err != nil {
-		return err
+	err := os.MkdirAll(filepath.Dir(path), 0o777)
+	if err == nil {
+		err = atomicfile.Write(path, 0o666, write)
 	}
-	return atomicfile.Write(e.json, 0o666, write)
+	if err != nil {
+		return fmt.Errorf("-json: %w", err)
+	}
+	return nil
 }
 
 // printConfusion prints how often each class was taken for each.
