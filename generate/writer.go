@@ -2,8 +2,8 @@ package generate
 
 import (
 	"bytes"
-	"strings"
-	"unicode/utf8"
+
+	"github.com/gorgonia-s4/s4/internal/runes"
 )
 
 // Tokenizer turns text into token ids and back, as a tokenizer.Tokenizer of package
@@ -42,7 +42,7 @@ func newWriter(t Tokenizer, stops []string, latest []int) *writer {
 		w.stops = append(w.stops, []byte(s))
 	}
 	text := t.Decode(nil, latest...)
-	w.held = append(w.held, text[len(text)-unfinished(text):]...)
+	w.held = append(w.held, text[len(text)-runes.Unfinished(text):]...)
 	w.before = append(w.before, latest[max(0, len(latest)-nearby):]...)
 	return w
 }
@@ -71,7 +71,7 @@ func (w *writer) write(text []byte) string {
 		w.found = string(stop)
 		return w.give(at)
 	}
-	keep := unfinished(w.held)
+	keep := runes.Unfinished(w.held)
 	for _, stop := range w.stops {
 		keep = max(keep, begins(w.held, stop))
 	}
@@ -83,7 +83,7 @@ func (w *writer) write(text []byte) string {
 func (w *writer) flush(goesOn bool) string {
 	n := len(w.held)
 	if goesOn {
-		n -= unfinished(w.held)
+		n -= runes.Unfinished(w.held)
 	}
 	text := w.give(n)
 	w.held = w.held[:0]
@@ -92,37 +92,9 @@ func (w *writer) flush(goesOn bool) string {
 
 // give takes the first n bytes of what is held back.
 func (w *writer) give(n int) string {
-	text := valid(w.held[:n])
+	text := runes.Valid(w.held[:n])
 	w.held = w.held[:copy(w.held, w.held[n:])]
 	return text
-}
-
-// valid returns bytes as text, each that is no part of a character as U+FFFD.
-func valid(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	var s strings.Builder
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		s.WriteRune(r)
-		b = b[n:]
-	}
-	return s.String()
-}
-
-// unfinished returns the number of bytes at the end that may be the beginning of a
-// character.
-func unfinished(b []byte) int {
-	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
-		if utf8.RuneStart(b[len(b)-n]) {
-			if utf8.FullRune(b[len(b)-n:]) {
-				return 0
-			}
-			return n
-		}
-	}
-	return 0
 }
 
 // firstStop returns the place of the stop string that ends first, of several the

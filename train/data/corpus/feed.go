@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"unicode/utf8"
 
+	"github.com/gorgonia-s4/s4/internal/runes"
 	"github.com/gorgonia-s4/s4/train/data"
 	"github.com/gorgonia-s4/s4/train/data/tokenizer"
 )
@@ -84,15 +85,7 @@ func (f *feeder) Write(p []byte) (int, error) {
 // complete returns how many bytes of a text can be made clean before the next ones are
 // known.
 func complete(b []byte) int {
-	n := len(b)
-	for back := 1; back < utf8.UTFMax && back <= n; back++ {
-		if c := b[n-back]; utf8.RuneStart(c) {
-			if !utf8.FullRune(b[n-back:]) {
-				n -= back
-			}
-			break
-		}
-	}
+	n := len(b) - runes.Unfinished(b)
 	if n > 0 && b[n-1] == '\r' {
 		n--
 	}

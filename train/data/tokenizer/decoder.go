@@ -1,9 +1,6 @@
 package tokenizer
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "github.com/gorgonia-s4/s4/internal/runes"
 
 // Decoder makes text of token ids that come one by one, as whole characters: the bytes
 // of one that is not complete wait for the next token. It is not safe for concurrent
@@ -21,7 +18,7 @@ func NewDecoder(t Tokenizer) *Decoder { return &Decoder{t: t} }
 func (d *Decoder) Next(id int) string {
 	d.held = d.t.Decode(d.held, id)
 	whole := cutChar(d.held)
-	s := valid(d.held[:whole])
+	s := runes.Valid(d.held[:whole])
 	d.held = append(d.held[:0], d.held[whole:]...)
 	return s
 }
@@ -29,21 +26,7 @@ func (d *Decoder) Next(id int) string {
 // Flush returns U+FFFD for each byte that is waiting, and the decoder to the start of a
 // text.
 func (d *Decoder) Flush() string {
-	s := valid(d.held)
+	s := runes.Valid(d.held)
 	d.held = d.held[:0]
 	return s
-}
-
-// valid returns b with U+FFFD for each byte that is no part of a character.
-func valid(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	var s strings.Builder
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		s.WriteRune(r)
-		b = b[n:]
-	}
-	return s.String()
 }

@@ -3,6 +3,8 @@ package tokenizer
 import (
 	"fmt"
 	"unicode/utf8"
+
+	"github.com/gorgonia-s4/s4/internal/runes"
 )
 
 // The kinds of tokenizers.
@@ -117,17 +119,7 @@ func Cut(kind string, text []byte) int {
 }
 
 // cutChar cuts behind the last whole character.
-func cutChar(text []byte) int {
-	for n := 1; n <= min(utf8.UTFMax, len(text)); n++ {
-		if at := len(text) - n; utf8.RuneStart(text[at]) {
-			if utf8.FullRune(text[at:]) {
-				break
-			}
-			return at
-		}
-	}
-	return len(text)
-}
+func cutChar(text []byte) int { return len(text) - runes.Unfinished(text) }
 
 // cutWord cuts before the last blank, or behind the last LF.
 func cutWord(text []byte) int {
