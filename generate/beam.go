@@ -55,6 +55,7 @@ type Hypothesis struct {
 	LogProb      float64 `json:"logprob"` // the sum of those of the tokens
 	Score        float64 `json:"score"`   // by which it was found: see BeamOptions.LengthPenalty
 	FinishReason string  `json:"finish_reason"`
+	Usage        Usage   `json:"usage"`
 }
 
 // Beam searches for likely texts behind a prompt, and returns the best N, the best
@@ -270,6 +271,7 @@ func (s *search) found() []Hypothesis {
 	out := make([]Hypothesis, len(s.ended))
 	for i, p := range s.ended {
 		h := Hypothesis{LogProb: p.sum, Score: p.score, FinishReason: p.why, IDs: make([]int, p.length)}
+		h.Usage = Usage{Prompt: s.row.result.Usage.Prompt, Completion: p.length}
 		for l, k := p.last, p.length-1; l != nil; l, k = l.before, k-1 {
 			h.IDs[k] = l.id
 		}

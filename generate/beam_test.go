@@ -75,6 +75,9 @@ func TestBeamIsExhaustive(t *testing.T) {
 				if o.Width >= wide && !slices.Equal(h.IDs, w.IDs) || h.Score > w.Score+1e-9 || h.Text != text {
 					t.Errorf("%+v: text %d: got %+v, want %+v", o, i, h, w)
 				}
+				if want := (generate.Usage{Prompt: len(prompt), Completion: len(h.IDs)}); h.Usage != want {
+					t.Errorf("%+v: text %d: want %+v, got %+v", o, i, want, h.Usage)
+				}
 				if ended := h.IDs[len(h.IDs)-1] == 0; ended != (h.FinishReason == generate.Stop) || math.Abs(h.Score-h.LogProb/math.Pow(float64(len(h.IDs)), alpha)) > 1e-12 {
 					t.Errorf("%+v: text %d: got %+v", o, i, h)
 				}

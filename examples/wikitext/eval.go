@@ -181,6 +181,7 @@ func (e *evaluation) text(ctx context.Context, t *trained, out io.Writer) (*corp
 	}
 	return part, nil
 }
+
 // prepare sees to it that a result can be written where -json says.
 func (e *evaluation) prepare() error {
 	if e.json == "" || e.json == "-" {

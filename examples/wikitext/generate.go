@@ -286,18 +286,9 @@ func (w *writing) search(ctx context.Context, prompt string) error {
 	if err != nil {
 		return optionFields.Speak(err)
 	}
-	read := len(q.Prompt)
-	if w.json && read == 0 {
-		ids, err := w.model.tokens.Encode(nil, []byte(prompt))
-		if err != nil {
-			return err
-		}
-		read = len(ids)
-	}
 	for i, h := range hs {
 		if w.json {
-			v := written{Prompt: prompt, Text: h.Text, FinishReason: h.FinishReason, LogProb: h.LogProb, Score: &h.Score}
-			v.Usage = generate.Usage{Prompt: read, Completion: len(h.IDs)}
+			v := written{Prompt: prompt, Text: h.Text, FinishReason: h.FinishReason, Usage: h.Usage, LogProb: h.LogProb, Score: &h.Score}
 			if err := w.line(v); err != nil {
 				return err
 			}

@@ -310,6 +310,9 @@ func TestGenerate(t *testing.T) {
 	if b := generate("-prompt", "The", "-beam", "3", "-n", "2", "-max-tokens", "5"); strings.Count(b, "--- ") != 2 {
 		t.Errorf("beams: %q", b)
 	}
+	if line := generate("-prompt", "The", "-beam", "3", "-max-tokens", "5", "-json"); json.Unmarshal([]byte(line), &w[0]) != nil || w[0].Usage.Prompt != 3 || w[0].Usage.Completion != 5 || w[0].Score == nil {
+		t.Errorf("beams: got %q", line)
+	}
 	file := filepath.Join(t.TempDir(), "prompt")
 	if err := os.WriteFile(file, []byte("The sum"), 0o600); err != nil {
 		t.Fatal(err)
