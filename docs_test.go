@@ -126,15 +126,14 @@ func (s *sources) missing(span string) string {
 	return ""
 }
 
+// documents are those of the root.
+var documents = []string{"ARCHITECTURE.md", "README.md"}
+
 // What the documents name in backticks is there.
 func TestDocumentsNameWhatIsThere(t *testing.T) {
 	s := readSources(t)
-	for _, doc := range []string{"ARCHITECTURE.md", "README.md"} {
-		text, err := os.ReadFile(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, line := range strings.Split(string(text), "\n") {
+	for _, doc := range documents {
+		for i, line := range lines(t, doc) {
 			for _, m := range quoted.FindAllStringSubmatch(line, -1) {
 				if what := s.missing(m[1]); what != "" {
 					t.Errorf("%s:%d: `%s`: there is no %s", doc, i+1, m[1], what)
@@ -149,4 +148,61 @@ func TestDocumentsNameWhatIsThere(t *testing.T) {
 			t.Errorf("`%s` is not there, and not missed", span)
 		}
 	}
+}
+
+// A document says a thing once: no long line, and no line of a table about something in
+// backticks, is there twice.
+func TestDocumentsSayThingsOnce(t *testing.T) {
+	for _, doc := range documents {
+		seen := map[string]int{}
+		for i, line := range lines(t, doc) {
+			key := line
+			if cells := strings.Split(line, "|"); len(cells) > 2 && strings.HasPrefix(cells[1], " `") {
+				key = cells[1]
+			} else if len(line) < 60 {
+				continue
+			}
+			if before, ok := seen[key]; ok && !strings.Contains(key, "---") {
+				t.Errorf("%s:%d: %q is in line %d too", doc, i+1, key, before)
+			}
+			seen[key] = i + 1
+		}
+	}
+}
+
+// README has a line for every package that is not internal, or for what it is below of
+// train/data, and names every module that go.mod requires by itself.
+func TestReadmeIsComplete(t *testing.T) {
+	readme := strings.Join(lines(t, "README.md"), "\n")
+	for _, line := range lines(t, "go.mod") {
+		if f := strings.Fields(line); len(f) == 2 && strings.HasPrefix(line, "\t") && !strings.Contains(readme, "`"+f[0]) {
+			t.Errorf("no line about module %s", f[0])
+		}
+	}
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		switch dir := filepath.ToSlash(filepath.Dir(name)); {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "internal" || d.Name() == "testdata" || len(d.Name()) > 1 && d.Name()[0] == '.'):
+			return filepath.SkipDir
+		case filepath.Ext(name) != ".go" || dir == "." || strings.HasPrefix(dir, "train/data/"):
+		case !strings.Contains(readme, "| `"+dir+"` |"):
+			t.Errorf("no line about package %s", dir)
+			return filepath.SkipDir
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lines returns the lines of a file.
+func lines(t *testing.T, name string) []string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(string(text), "\n")
 }
