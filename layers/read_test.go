@@ -10,7 +10,6 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/layers"
 )
@@ -102,21 +101,11 @@ func TestRead(t *testing.T) {
 // The same of wide layers, of more steps than go through the layers at a time, on every
 // instruction set.
 func TestReadOfWideLayers(t *testing.T) {
-	for level := cpu.Generic; level <= cpu.Detected(); level++ {
-		t.Run(level.String(), func(t *testing.T) {
-			defer cpu.SetActive(cpu.SetActive(level))
-			for _, cfg := range widths() {
-				b := layers.BlockConfig{Mixer: cfg, PreNorm: true, NoResidual: layers.HasResidual(cfg)}
-				l, err := layers.NewBlock(G.NewGraph(), tensor.Float32, b)
-				if err != nil {
-					t.Fatal(err)
-				}
-				in, _ := cfg.Features()
-				x := testutil.Normal(rand.New(rand.NewPCG(12, 9)), "x", 530, in).Tensor(tensor.Float32)
-				testRead(t, l.Name(), l, x, readTolerance(reflect.TypeOf(cfg).Name(), tensor.Float32), 515, 14)
-			}
-		})
-	}
+	eachWideLayer(t, func(t *testing.T, cfg layers.MixerConfig, l *layers.Block) {
+		in, _ := cfg.Features()
+		x := testutil.Normal(rand.New(rand.NewPCG(12, 9)), "x", 530, in).Tensor(tensor.Float32)
+		testRead(t, l.Name(), l, x, readTolerance(reflect.TypeOf(cfg).Name(), tensor.Float32), 515, 14)
+	})
 }
 
 // What is behind the last layer with a state sees the last step alone.

@@ -238,9 +238,9 @@ func widths() []layers.MixerConfig {
 	}
 }
 
-// The same of layers that are as wide as those in use, with a norm around them, on
-// every instruction set.
-func TestRegroupOfWideLayers(t *testing.T) {
+// eachWideLayer calls f with layers that are as wide as those in use, with a norm around
+// them, on every instruction set.
+func eachWideLayer(t *testing.T, f func(t *testing.T, cfg layers.MixerConfig, l *layers.Block)) {
 	for level := cpu.Generic; level <= cpu.Detected(); level++ {
 		t.Run(level.String(), func(t *testing.T) {
 			defer cpu.SetActive(cpu.SetActive(level))
@@ -250,11 +250,18 @@ func TestRegroupOfWideLayers(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				in, _ := cfg.Features()
-				testRegroup(t, l, tensor.Float32, in)
+				f(t, cfg, l)
 			}
 		})
 	}
+}
+
+// The same of wide layers.
+func TestRegroupOfWideLayers(t *testing.T) {
+	eachWideLayer(t, func(t *testing.T, cfg layers.MixerConfig, l *layers.Block) {
+		in, _ := cfg.Features()
+		testRegroup(t, l, tensor.Float32, in)
+	})
 }
 
 // A language model, whose embedding, norms and pool have no state or one of their own,

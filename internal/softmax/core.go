@@ -137,14 +137,20 @@ const grain = 1 << 15
 // begin checks lengths and labels and sorts the tokens.
 func (c *Core[T]) begin(in []graphop.Arg[T]) error {
 	c.work.Get()
-	var lens []int
-	if c.Lengths >= 0 {
-		lens = in[c.Lengths].I
-	}
-	if err := graphop.ValidLengths(lens, c.L); err != nil {
+	lens, err := c.lens(in)
+	if err != nil {
 		return err
 	}
 	return c.sort(c.of, in[c.Labels].I, lens)
+}
+
+// lens returns the lengths, nil if there are none.
+func (c *Core[T]) lens(in []graphop.Arg[T]) ([]int, error) {
+	if c.Lengths < 0 {
+		return nil, nil
+	}
+	lens := in[c.Lengths].I
+	return lens, graphop.ValidLengths(lens, c.L)
 }
 
 // sweep adds the losses of all tokens to out, and their gradients to grad, unless these

@@ -33,11 +33,8 @@ func (c *LogProbs[T]) Rooms() []graphop.Holder {
 // begin finds the steps that count.
 func (c *LogProbs[T]) begin(in []graphop.Arg[T]) error {
 	c.work.Get()
-	var lens []int
-	if c.Lengths >= 0 {
-		lens = in[c.Lengths].I
-	}
-	if err := graphop.ValidLengths(lens, c.L); err != nil {
+	lens, err := c.lens(in)
+	if err != nil {
 		return err
 	}
 	c.at = c.at[:0]
