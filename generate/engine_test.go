@@ -393,15 +393,7 @@ func TestEngineRefresh(t *testing.T) {
 	tok := alphabet()
 	m := newModel(t, tensor.Float32, tok.Vocab(), nil)
 	e := newEngine(t, m, tok, generate.EngineConfig{})
-	for _, p := range m.Params() {
-		if p.Name == "encoder.weight" {
-			v, err := p.Value()
-			if err != nil {
-				t.Fatal(err)
-			}
-			slices.Reverse(v.Float32s())
-		}
-	}
+	retrain(t, m)
 	if err := e.Refresh(); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package generate_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,4 +102,18 @@ func newGenerator(t testing.TB, m generate.Model, tok generate.Tokenizer, opts .
 		t.Fatal(err)
 	}
 	return g
+}
+
+// retrain gives a model of float32 another embedding.
+func retrain(t *testing.T, m *models.LanguageModel) {
+	t.Helper()
+	for _, p := range m.Params() {
+		if p.Name == "encoder.weight" {
+			v, err := p.Value()
+			if err != nil {
+				t.Fatal(err)
+			}
+			slices.Reverse(v.Float32s())
+		}
+	}
 }
