@@ -292,15 +292,15 @@ def check_steps(kind, report):
 
 
 def check_recurrence(kind, report):
-    """A layer stepped through a sequence gives what its convolution gives."""
+    """A layer stepped through a sequence gives what its convolution gives, whichever way it steps."""
     torch.manual_seed(1)
     batch, h, n, length = 3, 4, 64, 50
     layer = models.make_layer(kind, h, n, length)
     x = torch.randn(batch, h, length)
     with torch.no_grad():
-        step = layer.recurrence(batch)
-        steps = torch.stack([step(x[..., i]) for i in range(length)], -1)
-        report.compare(f"{kind} recurrence = convolution", steps, layer(x))
+        for way, step in enumerate(layer.recurrences(batch)):
+            steps = torch.stack([step(x[..., i]) for i in range(length)], -1)
+            report.compare(f"{kind} recurrence {way + 1} = convolution", steps, layer(x))
 
 
 def check_writing(kind, report):

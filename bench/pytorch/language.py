@@ -25,10 +25,10 @@ class Mixer(nn.Module):
         return x + self.layer(self.norm(x).transpose(1, 2)).transpose(1, 2)
 
     def ways(self):
-        return 1
+        return self.layer.ways()
 
     def recurrence(self, batch, way, full):
-        step = self.layer.recurrence(batch)
+        step = self.layer.recurrence(batch, way)
         return lambda u: u + step(self.norm(u))
 
 

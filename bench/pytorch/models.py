@@ -137,8 +137,12 @@ class S4DKernel(nn.Module):
     def forward(self, length):
         return s4d_kernel(*self.continuous(), length)
 
-    def recurrence(self, batch):
-        """step(u): (B, H) -> (B, H), from state zero."""
+    def ways(self):
+        """The number of ways to step."""
+        return 1
+
+    def recurrence(self, batch, way=0):
+        """step(u): (B, H) -> (B, H), from state zero; by the diagonal, as public code of S4D steps too."""
         dt, a, c = self.continuous()
         da, db = s4d_discretize(dt, a)
         c = 2 * c
@@ -185,13 +189,23 @@ class S4Kernel(nn.Module):
     def forward(self, length):
         return dplr_kernel(*self.continuous(), self.length, self.nodes)[..., :length]
 
-    def recurrence(self, batch):
-        """step(u): (B, H) -> (B, H), from state zero."""
+    def ways(self):
+        """The number of ways to step."""
+        return 2
+
+    def recurrence(self, batch, way=0):
+        """step(u): (B, H) -> (B, H), from state zero.
+
+        Way 0 is by the diagonal plus low rank, of N/2 states. Way PUBLIC is by dense
+        matrices, (H, N, N), of the states and their conjugates.
+        """
         dt, *continuous = self.continuous()
         dtype = continuous[0].dtype
         a, p, b, ct = (v.to(torch.complex128) for v in continuous)
         diagonal, f, w, db = dplr_discretize(dt.double(), a, p, b)
         c = untune(ct, diagonal, f, w, self.length)
+        if way == PUBLIC:
+            return dense_recurrence(batch, *(with_conjugates(v) for v in (diagonal, f, w, db, c)), dtype)
         diagonal, f, w, db, c = (v.to(dtype) for v in (diagonal, f, 2 * w, db, 2 * c))
         x = torch.zeros(batch, *db.shape, dtype=dtype)
 
@@ -201,6 +215,24 @@ class S4Kernel(nn.Module):
             return (c * x).sum(-1).real
 
         return step
+
+
+# PUBLIC is the way to step S4 that its authors' public code has as its default.
+PUBLIC = 1
+
+
+def dense_recurrence(batch, diagonal, f, w, db, c, dtype):
+    """step(u): (B, H) -> (B, H) by the matrices diag(diagonal) - f w^T, all (H, N), from state zero."""
+    da = (torch.diag_embed(diagonal) - f[..., :, None] * w[..., None, :]).to(dtype)
+    db, c = db.to(dtype), c.to(dtype)
+    x = torch.zeros(batch, *db.shape, dtype=dtype)
+
+    def step(u):
+        nonlocal x
+        x = torch.einsum("hij,bhj->bhi", da, x) + torch.einsum("hi,bh->bhi", db, u.to(dtype))
+        return torch.einsum("hi,bhi->bh", c, x).real
+
+    return step
 
 
 class FreeKernel(nn.Module):
@@ -253,12 +285,16 @@ class Layer(nn.Module):
         y = fft_conv(u, self.kernel(u.shape[-1])) + self.D[:, None] * u
         return self.output_linear(self.dropout(self.activation(y)))
 
-    def recurrences(self, batch):
-        return [self.recurrence(batch)]
+    def ways(self):
+        """The number of ways to step."""
+        return self.kernel.ways()
 
-    def recurrence(self, batch):
+    def recurrences(self, batch):
+        return [self.recurrence(batch, way) for way in range(self.ways())]
+
+    def recurrence(self, batch, way=0):
         """step(u): (B, H) -> (B, H), from state zero."""
-        step_kernel = self.kernel.recurrence(batch)
+        step_kernel = self.kernel.recurrence(batch, way)
         conv = self.output_linear[0]
         weight = conv.weight.squeeze(-1)
 
