@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -88,9 +89,9 @@ func (p *parts) layer(name string, cfg layers.Config) step {
 	if err != nil {
 		p.tb.Fatal(err)
 	}
-	left := p.context / 16
+	left, grows := p.context/16, slices.ContainsFunc(r.State(), func(t layers.StateTensor) bool { return t.Grows > 0 })
 	return p.timed(name, func(u *tensor.Dense) *tensor.Dense {
-		if left--; left == 0 {
+		if left--; grows && left == 0 {
 			left = p.context / 16
 			if err := fill(r, p.context-left); err != nil {
 				p.tb.Fatal(err)
