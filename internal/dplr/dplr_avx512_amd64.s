@@ -5,120 +5,124 @@
 #include "textflag.h"
 
 // func stepAVX512F32(x []float32, y []float32, u []float32, p []float32, phi []float32, n int, rank int, channels int, batch int, ld int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·stepAVX512F32(SB), NOSPLIT, $0-160
-	MOVQ  x_base+0(FP), AX
-	MOVQ  y_base+24(FP), CX
-	MOVQ  u_base+48(FP), DX
-	MOVQ  ld+152(FP), BX
-	SHLQ  $0x02, BX
-	MOVQ  batch+144(FP), SI
-	TESTQ SI, SI
-	JZ    done2
+	MOVQ   x_base+0(FP), AX
+	MOVQ   y_base+24(FP), CX
+	MOVQ   u_base+48(FP), DX
+	MOVQ   ld+152(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   n+120(FP), SI
+	IMUL3Q $0x00000080, SI, SI
+	MOVQ   batch+144(FP), DI
+	TESTQ  DI, DI
+	JZ     done2
 
 loop1:
-	MOVQ p_base+72(FP), DI
+	MOVQ p_base+72(FP), R8
 
 	// phi = Re(q x)
-	MOVQ  phi_base+96(FP), R8
-	MOVQ  rank+128(FP), R9
-	TESTQ R9, R9
+	MOVQ  phi_base+96(FP), R9
+	MOVQ  rank+128(FP), R10
+	TESTQ R10, R10
 	JZ    done4
 
 loop3:
-	MOVQ   AX, R10
+	MOVQ   AX, R11
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
 	VXORPS X3, X3, X3
-	MOVQ   n+120(FP), R11
-	MOVQ   R11, R12
-	SHRQ   $0x01, R12
-	ANDQ   $0x01, R11
-	TESTQ  R12, R12
+	MOVQ   n+120(FP), R12
+	MOVQ   R12, R13
+	SHRQ   $0x01, R13
+	ANDQ   $0x01, R12
+	TESTQ  R13, R13
 	JZ     done6
 
 loop5:
-	VMOVUPS     (R10), Z4
-	VFMADD231PS (DI), Z4, Z0
-	VMOVUPS     64(R10), Z4
-	VFMADD231PS 64(DI), Z4, Z1
-	VMOVUPS     128(R10), Z4
-	VFMADD231PS 128(DI), Z4, Z2
-	VMOVUPS     192(R10), Z4
-	VFMADD231PS 192(DI), Z4, Z3
-	ADDQ        $0x00000100, R10
-	ADDQ        $0x00000100, DI
-	DECQ        R12
+	VMOVUPS     (R11), Z4
+	VFMADD231PS (R8), Z4, Z0
+	VMOVUPS     64(R11), Z4
+	VFMADD231PS 64(R8), Z4, Z1
+	VMOVUPS     128(R11), Z4
+	VFMADD231PS 128(R8), Z4, Z2
+	VMOVUPS     192(R11), Z4
+	VFMADD231PS 192(R8), Z4, Z3
+	ADDQ        $0x00000100, R11
+	ADDQ        $0x00000100, R8
+	DECQ        R13
 	JNZ         loop5
 
 done6:
-	TESTQ R11, R11
+	TESTQ R12, R12
 	JZ    done8
 
 loop7:
-	VMOVUPS     (R10), Z4
-	VFMADD231PS (DI), Z4, Z0
-	VMOVUPS     64(R10), Z4
-	VFMADD231PS 64(DI), Z4, Z1
-	ADDQ        $0x00000080, R10
-	ADDQ        $0x00000080, DI
-	DECQ        R11
+	VMOVUPS     (R11), Z4
+	VFMADD231PS (R8), Z4, Z0
+	VMOVUPS     64(R11), Z4
+	VFMADD231PS 64(R8), Z4, Z1
+	ADDQ        $0x00000080, R11
+	ADDQ        $0x00000080, R8
+	DECQ        R12
 	JNZ         loop7
 
 done8:
 	VADDPS  Z2, Z0, Z4
 	VADDPS  Z3, Z1, Z11
 	VADDPS  Z11, Z4, Z4
-	VMOVUPS Z4, (R8)
-	ADDQ    $0x40, R8
-	DECQ    R9
+	VMOVUPS Z4, (R9)
+	ADDQ    $0x40, R9
+	DECQ    R10
 	JNZ     loop3
 
 done4:
 	// x = a x + b u - e phi, y = Re(c x)
-	MOVQ    AX, R8
+	MOVQ    AX, R9
 	VMOVUPS (DX), Z4
 	VXORPS  X5, X5, X5
 	VXORPS  X6, X6, X6
-	MOVQ    n+120(FP), R9
-	TESTQ   R9, R9
+	MOVQ    n+120(FP), R10
+	TESTQ   R10, R10
 	JZ      done10
 
 loop9:
-	VMOVUPS      (R8), Z11
-	VMOVUPS      64(R8), Z12
-	VMOVUPS      (DI), Z13
-	VMOVUPS      64(DI), Z14
+	PREFETCHT0   (R9)(SI*1)
+	PREFETCHT0   64(R9)(SI*1)
+	VMOVUPS      (R9), Z11
+	VMOVUPS      64(R9), Z12
+	VMOVUPS      (R8), Z13
+	VMOVUPS      64(R8), Z14
 	VMULPS       Z11, Z13, Z15
 	VMULPS       Z12, Z13, Z13
 	VFNMADD231PS Z12, Z14, Z15
 	VFMADD231PS  Z11, Z14, Z13
-	VFMADD231PS  128(DI), Z4, Z15
-	VFMADD231PS  192(DI), Z4, Z13
-	ADDQ         $0x00000100, DI
-	MOVQ         phi_base+96(FP), R10
-	MOVQ         rank+128(FP), R11
-	TESTQ        R11, R11
+	VFMADD231PS  128(R8), Z4, Z15
+	VFMADD231PS  192(R8), Z4, Z13
+	ADDQ         $0x00000100, R8
+	MOVQ         phi_base+96(FP), R11
+	MOVQ         rank+128(FP), R12
+	TESTQ        R12, R12
 	JZ           done12
 
 loop11:
-	VMOVUPS      (R10), Z11
-	VFNMADD231PS (DI), Z11, Z15
-	VFNMADD231PS 64(DI), Z11, Z13
-	ADDQ         $0x40, R10
-	ADDQ         $0x00000080, DI
-	DECQ         R11
+	VMOVUPS      (R11), Z11
+	VFNMADD231PS (R8), Z11, Z15
+	VFNMADD231PS 64(R8), Z11, Z13
+	ADDQ         $0x40, R11
+	ADDQ         $0x00000080, R8
+	DECQ         R12
 	JNZ          loop11
 
 done12:
-	VMOVUPS     Z15, (R8)
-	VMOVUPS     Z13, 64(R8)
-	VFMADD231PS (DI), Z15, Z5
-	VFMADD231PS 64(DI), Z13, Z6
+	VMOVUPS     Z15, (R9)
+	VMOVUPS     Z13, 64(R9)
+	VFMADD231PS (R8), Z15, Z5
+	VFMADD231PS 64(R8), Z13, Z6
+	ADDQ        $0x00000080, R9
 	ADDQ        $0x00000080, R8
-	ADDQ        $0x00000080, DI
-	DECQ        R9
+	DECQ        R10
 	JNZ         loop9
 
 done10:
@@ -128,50 +132,50 @@ done10:
 	ADDQ    BX, CX
 
 	// the other channels
-	MOVQ  channels+136(FP), R9
-	DECQ  R9
-	TESTQ R9, R9
+	MOVQ  channels+136(FP), R10
+	DECQ  R10
+	TESTQ R10, R10
 	JZ    done14
 
 loop13:
-	MOVQ   AX, R10
+	MOVQ   AX, R11
 	VXORPS X7, X7, X7
 	VXORPS X8, X8, X8
 	VXORPS X9, X9, X9
 	VXORPS X10, X10, X10
-	MOVQ   n+120(FP), R11
-	MOVQ   R11, R12
-	SHRQ   $0x01, R12
-	ANDQ   $0x01, R11
-	TESTQ  R12, R12
+	MOVQ   n+120(FP), R12
+	MOVQ   R12, R13
+	SHRQ   $0x01, R13
+	ANDQ   $0x01, R12
+	TESTQ  R13, R13
 	JZ     done16
 
 loop15:
-	VMOVUPS     (R10), Z4
-	VFMADD231PS (DI), Z4, Z7
-	VMOVUPS     64(R10), Z4
-	VFMADD231PS 64(DI), Z4, Z8
-	VMOVUPS     128(R10), Z4
-	VFMADD231PS 128(DI), Z4, Z9
-	VMOVUPS     192(R10), Z4
-	VFMADD231PS 192(DI), Z4, Z10
-	ADDQ        $0x00000100, R10
-	ADDQ        $0x00000100, DI
-	DECQ        R12
+	VMOVUPS     (R11), Z4
+	VFMADD231PS (R8), Z4, Z7
+	VMOVUPS     64(R11), Z4
+	VFMADD231PS 64(R8), Z4, Z8
+	VMOVUPS     128(R11), Z4
+	VFMADD231PS 128(R8), Z4, Z9
+	VMOVUPS     192(R11), Z4
+	VFMADD231PS 192(R8), Z4, Z10
+	ADDQ        $0x00000100, R11
+	ADDQ        $0x00000100, R8
+	DECQ        R13
 	JNZ         loop15
 
 done16:
-	TESTQ R11, R11
+	TESTQ R12, R12
 	JZ    done18
 
 loop17:
-	VMOVUPS     (R10), Z4
-	VFMADD231PS (DI), Z4, Z7
-	VMOVUPS     64(R10), Z4
-	VFMADD231PS 64(DI), Z4, Z8
-	ADDQ        $0x00000080, R10
-	ADDQ        $0x00000080, DI
-	DECQ        R11
+	VMOVUPS     (R11), Z4
+	VFMADD231PS (R8), Z4, Z7
+	VMOVUPS     64(R11), Z4
+	VFMADD231PS 64(R8), Z4, Z8
+	ADDQ        $0x00000080, R11
+	ADDQ        $0x00000080, R8
+	DECQ        R12
 	JNZ         loop17
 
 done18:
@@ -180,12 +184,12 @@ done18:
 	VADDPS  Z11, Z4, Z4
 	VMOVUPS Z4, (CX)
 	ADDQ    BX, CX
-	DECQ    R9
+	DECQ    R10
 	JNZ     loop13
 
 done14:
-	MOVQ R8, AX
-	DECQ SI
+	MOVQ R9, AX
+	DECQ DI
 	JNZ  loop1
 
 done2:
@@ -193,120 +197,124 @@ done2:
 	RET
 
 // func stepAVX512F64(x []float64, y []float64, u []float64, p []float64, phi []float64, n int, rank int, channels int, batch int, ld int)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·stepAVX512F64(SB), NOSPLIT, $0-160
-	MOVQ  x_base+0(FP), AX
-	MOVQ  y_base+24(FP), CX
-	MOVQ  u_base+48(FP), DX
-	MOVQ  ld+152(FP), BX
-	SHLQ  $0x03, BX
-	MOVQ  batch+144(FP), SI
-	TESTQ SI, SI
-	JZ    done2
+	MOVQ   x_base+0(FP), AX
+	MOVQ   y_base+24(FP), CX
+	MOVQ   u_base+48(FP), DX
+	MOVQ   ld+152(FP), BX
+	SHLQ   $0x03, BX
+	MOVQ   n+120(FP), SI
+	IMUL3Q $0x00000080, SI, SI
+	MOVQ   batch+144(FP), DI
+	TESTQ  DI, DI
+	JZ     done2
 
 loop1:
-	MOVQ p_base+72(FP), DI
+	MOVQ p_base+72(FP), R8
 
 	// phi = Re(q x)
-	MOVQ  phi_base+96(FP), R8
-	MOVQ  rank+128(FP), R9
-	TESTQ R9, R9
+	MOVQ  phi_base+96(FP), R9
+	MOVQ  rank+128(FP), R10
+	TESTQ R10, R10
 	JZ    done4
 
 loop3:
-	MOVQ   AX, R10
+	MOVQ   AX, R11
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
 	VXORPS X3, X3, X3
-	MOVQ   n+120(FP), R11
-	MOVQ   R11, R12
-	SHRQ   $0x01, R12
-	ANDQ   $0x01, R11
-	TESTQ  R12, R12
+	MOVQ   n+120(FP), R12
+	MOVQ   R12, R13
+	SHRQ   $0x01, R13
+	ANDQ   $0x01, R12
+	TESTQ  R13, R13
 	JZ     done6
 
 loop5:
-	VMOVUPD     (R10), Z4
-	VFMADD231PD (DI), Z4, Z0
-	VMOVUPD     64(R10), Z4
-	VFMADD231PD 64(DI), Z4, Z1
-	VMOVUPD     128(R10), Z4
-	VFMADD231PD 128(DI), Z4, Z2
-	VMOVUPD     192(R10), Z4
-	VFMADD231PD 192(DI), Z4, Z3
-	ADDQ        $0x00000100, R10
-	ADDQ        $0x00000100, DI
-	DECQ        R12
+	VMOVUPD     (R11), Z4
+	VFMADD231PD (R8), Z4, Z0
+	VMOVUPD     64(R11), Z4
+	VFMADD231PD 64(R8), Z4, Z1
+	VMOVUPD     128(R11), Z4
+	VFMADD231PD 128(R8), Z4, Z2
+	VMOVUPD     192(R11), Z4
+	VFMADD231PD 192(R8), Z4, Z3
+	ADDQ        $0x00000100, R11
+	ADDQ        $0x00000100, R8
+	DECQ        R13
 	JNZ         loop5
 
 done6:
-	TESTQ R11, R11
+	TESTQ R12, R12
 	JZ    done8
 
 loop7:
-	VMOVUPD     (R10), Z4
-	VFMADD231PD (DI), Z4, Z0
-	VMOVUPD     64(R10), Z4
-	VFMADD231PD 64(DI), Z4, Z1
-	ADDQ        $0x00000080, R10
-	ADDQ        $0x00000080, DI
-	DECQ        R11
+	VMOVUPD     (R11), Z4
+	VFMADD231PD (R8), Z4, Z0
+	VMOVUPD     64(R11), Z4
+	VFMADD231PD 64(R8), Z4, Z1
+	ADDQ        $0x00000080, R11
+	ADDQ        $0x00000080, R8
+	DECQ        R12
 	JNZ         loop7
 
 done8:
 	VADDPD  Z2, Z0, Z4
 	VADDPD  Z3, Z1, Z11
 	VADDPD  Z11, Z4, Z4
-	VMOVUPD Z4, (R8)
-	ADDQ    $0x40, R8
-	DECQ    R9
+	VMOVUPD Z4, (R9)
+	ADDQ    $0x40, R9
+	DECQ    R10
 	JNZ     loop3
 
 done4:
 	// x = a x + b u - e phi, y = Re(c x)
-	MOVQ    AX, R8
+	MOVQ    AX, R9
 	VMOVUPD (DX), Z4
 	VXORPS  X5, X5, X5
 	VXORPS  X6, X6, X6
-	MOVQ    n+120(FP), R9
-	TESTQ   R9, R9
+	MOVQ    n+120(FP), R10
+	TESTQ   R10, R10
 	JZ      done10
 
 loop9:
-	VMOVUPD      (R8), Z11
-	VMOVUPD      64(R8), Z12
-	VMOVUPD      (DI), Z13
-	VMOVUPD      64(DI), Z14
+	PREFETCHT0   (R9)(SI*1)
+	PREFETCHT0   64(R9)(SI*1)
+	VMOVUPD      (R9), Z11
+	VMOVUPD      64(R9), Z12
+	VMOVUPD      (R8), Z13
+	VMOVUPD      64(R8), Z14
 	VMULPD       Z11, Z13, Z15
 	VMULPD       Z12, Z13, Z13
 	VFNMADD231PD Z12, Z14, Z15
 	VFMADD231PD  Z11, Z14, Z13
-	VFMADD231PD  128(DI), Z4, Z15
-	VFMADD231PD  192(DI), Z4, Z13
-	ADDQ         $0x00000100, DI
-	MOVQ         phi_base+96(FP), R10
-	MOVQ         rank+128(FP), R11
-	TESTQ        R11, R11
+	VFMADD231PD  128(R8), Z4, Z15
+	VFMADD231PD  192(R8), Z4, Z13
+	ADDQ         $0x00000100, R8
+	MOVQ         phi_base+96(FP), R11
+	MOVQ         rank+128(FP), R12
+	TESTQ        R12, R12
 	JZ           done12
 
 loop11:
-	VMOVUPD      (R10), Z11
-	VFNMADD231PD (DI), Z11, Z15
-	VFNMADD231PD 64(DI), Z11, Z13
-	ADDQ         $0x40, R10
-	ADDQ         $0x00000080, DI
-	DECQ         R11
+	VMOVUPD      (R11), Z11
+	VFNMADD231PD (R8), Z11, Z15
+	VFNMADD231PD 64(R8), Z11, Z13
+	ADDQ         $0x40, R11
+	ADDQ         $0x00000080, R8
+	DECQ         R12
 	JNZ          loop11
 
 done12:
-	VMOVUPD     Z15, (R8)
-	VMOVUPD     Z13, 64(R8)
-	VFMADD231PD (DI), Z15, Z5
-	VFMADD231PD 64(DI), Z13, Z6
+	VMOVUPD     Z15, (R9)
+	VMOVUPD     Z13, 64(R9)
+	VFMADD231PD (R8), Z15, Z5
+	VFMADD231PD 64(R8), Z13, Z6
+	ADDQ        $0x00000080, R9
 	ADDQ        $0x00000080, R8
-	ADDQ        $0x00000080, DI
-	DECQ        R9
+	DECQ        R10
 	JNZ         loop9
 
 done10:
@@ -316,50 +324,50 @@ done10:
 	ADDQ    BX, CX
 
 	// the other channels
-	MOVQ  channels+136(FP), R9
-	DECQ  R9
-	TESTQ R9, R9
+	MOVQ  channels+136(FP), R10
+	DECQ  R10
+	TESTQ R10, R10
 	JZ    done14
 
 loop13:
-	MOVQ   AX, R10
+	MOVQ   AX, R11
 	VXORPS X7, X7, X7
 	VXORPS X8, X8, X8
 	VXORPS X9, X9, X9
 	VXORPS X10, X10, X10
-	MOVQ   n+120(FP), R11
-	MOVQ   R11, R12
-	SHRQ   $0x01, R12
-	ANDQ   $0x01, R11
-	TESTQ  R12, R12
+	MOVQ   n+120(FP), R12
+	MOVQ   R12, R13
+	SHRQ   $0x01, R13
+	ANDQ   $0x01, R12
+	TESTQ  R13, R13
 	JZ     done16
 
 loop15:
-	VMOVUPD     (R10), Z4
-	VFMADD231PD (DI), Z4, Z7
-	VMOVUPD     64(R10), Z4
-	VFMADD231PD 64(DI), Z4, Z8
-	VMOVUPD     128(R10), Z4
-	VFMADD231PD 128(DI), Z4, Z9
-	VMOVUPD     192(R10), Z4
-	VFMADD231PD 192(DI), Z4, Z10
-	ADDQ        $0x00000100, R10
-	ADDQ        $0x00000100, DI
-	DECQ        R12
+	VMOVUPD     (R11), Z4
+	VFMADD231PD (R8), Z4, Z7
+	VMOVUPD     64(R11), Z4
+	VFMADD231PD 64(R8), Z4, Z8
+	VMOVUPD     128(R11), Z4
+	VFMADD231PD 128(R8), Z4, Z9
+	VMOVUPD     192(R11), Z4
+	VFMADD231PD 192(R8), Z4, Z10
+	ADDQ        $0x00000100, R11
+	ADDQ        $0x00000100, R8
+	DECQ        R13
 	JNZ         loop15
 
 done16:
-	TESTQ R11, R11
+	TESTQ R12, R12
 	JZ    done18
 
 loop17:
-	VMOVUPD     (R10), Z4
-	VFMADD231PD (DI), Z4, Z7
-	VMOVUPD     64(R10), Z4
-	VFMADD231PD 64(DI), Z4, Z8
-	ADDQ        $0x00000080, R10
-	ADDQ        $0x00000080, DI
-	DECQ        R11
+	VMOVUPD     (R11), Z4
+	VFMADD231PD (R8), Z4, Z7
+	VMOVUPD     64(R11), Z4
+	VFMADD231PD 64(R8), Z4, Z8
+	ADDQ        $0x00000080, R11
+	ADDQ        $0x00000080, R8
+	DECQ        R12
 	JNZ         loop17
 
 done18:
@@ -368,12 +376,12 @@ done18:
 	VADDPD  Z11, Z4, Z4
 	VMOVUPD Z4, (CX)
 	ADDQ    BX, CX
-	DECQ    R9
+	DECQ    R10
 	JNZ     loop13
 
 done14:
-	MOVQ R8, AX
-	DECQ SI
+	MOVQ R9, AX
+	DECQ DI
 	JNZ  loop1
 
 done2:

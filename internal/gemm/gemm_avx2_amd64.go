@@ -22,17 +22,17 @@ func tile6AVX2F32(k int, a []float32, b []float32, c []float32, ldc int, add boo
 // rows2AVX2F32 multiplies 2 rows by a panel of 16 columns. See kernel.rows.
 //
 //go:noescape
-func rows2AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int)
+func rows2AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int, next []float32)
 
 // rows4AVX2F32 multiplies 4 rows by a panel of 16 columns. See kernel.rows.
 //
 //go:noescape
-func rows4AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int)
+func rows4AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int, next []float32)
 
 // rows6AVX2F32 multiplies 6 rows by a panel of 16 columns. See kernel.rows.
 //
 //go:noescape
-func rows6AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int)
+func rows6AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int, next []float32)
 
 // rowAVX2F32 multiplies a row by 4 panels of 16 columns. See kernel.row.
 //
@@ -72,17 +72,17 @@ func tile6AVX2F64(k int, a []float64, b []float64, c []float64, ldc int, add boo
 // rows2AVX2F64 multiplies 2 rows by a panel of 8 columns. See kernel.rows.
 //
 //go:noescape
-func rows2AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int)
+func rows2AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int, next []float64)
 
 // rows4AVX2F64 multiplies 4 rows by a panel of 8 columns. See kernel.rows.
 //
 //go:noescape
-func rows4AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int)
+func rows4AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int, next []float64)
 
 // rows6AVX2F64 multiplies 6 rows by a panel of 8 columns. See kernel.rows.
 //
 //go:noescape
-func rows6AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int)
+func rows6AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int, next []float64)
 
 // rowAVX2F64 multiplies a row by 4 panels of 8 columns. See kernel.row.
 //

@@ -436,9 +436,9 @@ store5:
 	VZEROUPPER
 	RET
 
-// func rows2AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int)
-// Requires: AVX, FMA3
-TEXT ·rows2AVX2F32(SB), NOSPLIT, $0-96
+// func rows2AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int, next []float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·rows2AVX2F32(SB), NOSPLIT, $0-120
 	MOVQ   k+0(FP), AX
 	MOVQ   lda+32(FP), CX
 	MOVQ   ldc+88(FP), DX
@@ -448,17 +448,19 @@ TEXT ·rows2AVX2F32(SB), NOSPLIT, $0-96
 	MOVQ   a_base+8(FP), BX
 	MOVQ   b_base+40(FP), SI
 	MOVQ   c_base+64(FP), DI
+	MOVQ   next_base+96(FP), R8
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
 	VXORPS X3, X3, X3
-	MOVQ   AX, R8
-	SHRQ   $0x02, R8
+	MOVQ   AX, R9
+	SHRQ   $0x02, R9
 	ANDQ   $0x03, AX
-	TESTQ  R8, R8
+	TESTQ  R9, R9
 	JZ     done2
 
 loop1:
+	PREFETCHT1   (R8)
 	VMOVUPS      (SI), Y4
 	VMOVUPS      32(SI), Y5
 	VBROADCASTSS (BX), Y6
@@ -467,6 +469,7 @@ loop1:
 	VBROADCASTSS (BX)(CX*1), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
+	PREFETCHT1   64(R8)
 	VMOVUPS      64(SI), Y4
 	VMOVUPS      96(SI), Y5
 	VBROADCASTSS 4(BX), Y6
@@ -475,6 +478,7 @@ loop1:
 	VBROADCASTSS 4(BX)(CX*1), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
+	PREFETCHT1   128(R8)
 	VMOVUPS      128(SI), Y4
 	VMOVUPS      160(SI), Y5
 	VBROADCASTSS 8(BX), Y6
@@ -483,6 +487,7 @@ loop1:
 	VBROADCASTSS 8(BX)(CX*1), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
+	PREFETCHT1   192(R8)
 	VMOVUPS      192(SI), Y4
 	VMOVUPS      224(SI), Y5
 	VBROADCASTSS 12(BX), Y6
@@ -491,9 +496,10 @@ loop1:
 	VBROADCASTSS 12(BX)(CX*1), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         $0x00000100, R8
 	ADDQ         $0x00000010, BX
 	ADDQ         $0x00000100, SI
-	DECQ         R8
+	DECQ         R9
 	JNZ          loop1
 
 done2:
@@ -501,6 +507,7 @@ done2:
 	JZ    done4
 
 loop3:
+	PREFETCHT1   (R8)
 	VMOVUPS      (SI), Y4
 	VMOVUPS      32(SI), Y5
 	VBROADCASTSS (BX), Y6
@@ -509,6 +516,7 @@ loop3:
 	VBROADCASTSS (BX)(CX*1), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         $0x00000040, R8
 	ADDQ         $0x00000004, BX
 	ADDQ         $0x00000040, SI
 	DECQ         AX
@@ -528,9 +536,9 @@ done4:
 	VZEROUPPER
 	RET
 
-// func rows4AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int)
-// Requires: AVX, FMA3
-TEXT ·rows4AVX2F32(SB), NOSPLIT, $0-96
+// func rows4AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int, next []float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·rows4AVX2F32(SB), NOSPLIT, $0-120
 	MOVQ   k+0(FP), AX
 	MOVQ   lda+32(FP), CX
 	MOVQ   ldc+88(FP), DX
@@ -540,6 +548,7 @@ TEXT ·rows4AVX2F32(SB), NOSPLIT, $0-96
 	MOVQ   a_base+8(FP), SI
 	MOVQ   b_base+40(FP), DI
 	MOVQ   c_base+64(FP), R8
+	MOVQ   next_base+96(FP), R9
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -548,13 +557,14 @@ TEXT ·rows4AVX2F32(SB), NOSPLIT, $0-96
 	VXORPS X5, X5, X5
 	VXORPS X6, X6, X6
 	VXORPS X7, X7, X7
-	MOVQ   AX, R9
-	SHRQ   $0x02, R9
+	MOVQ   AX, R10
+	SHRQ   $0x02, R10
 	ANDQ   $0x03, AX
-	TESTQ  R9, R9
+	TESTQ  R10, R10
 	JZ     done2
 
 loop1:
+	PREFETCHT1   (R9)
 	VMOVUPS      (DI), Y8
 	VMOVUPS      32(DI), Y9
 	VBROADCASTSS (SI), Y10
@@ -569,6 +579,7 @@ loop1:
 	VBROADCASTSS (SI)(BX*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
+	PREFETCHT1   64(R9)
 	VMOVUPS      64(DI), Y8
 	VMOVUPS      96(DI), Y9
 	VBROADCASTSS 4(SI), Y10
@@ -583,6 +594,7 @@ loop1:
 	VBROADCASTSS 4(SI)(BX*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
+	PREFETCHT1   128(R9)
 	VMOVUPS      128(DI), Y8
 	VMOVUPS      160(DI), Y9
 	VBROADCASTSS 8(SI), Y10
@@ -597,6 +609,7 @@ loop1:
 	VBROADCASTSS 8(SI)(BX*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
+	PREFETCHT1   192(R9)
 	VMOVUPS      192(DI), Y8
 	VMOVUPS      224(DI), Y9
 	VBROADCASTSS 12(SI), Y10
@@ -611,9 +624,10 @@ loop1:
 	VBROADCASTSS 12(SI)(BX*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         $0x00000100, R9
 	ADDQ         $0x00000010, SI
 	ADDQ         $0x00000100, DI
-	DECQ         R9
+	DECQ         R10
 	JNZ          loop1
 
 done2:
@@ -621,6 +635,7 @@ done2:
 	JZ    done4
 
 loop3:
+	PREFETCHT1   (R9)
 	VMOVUPS      (DI), Y8
 	VMOVUPS      32(DI), Y9
 	VBROADCASTSS (SI), Y10
@@ -635,6 +650,7 @@ loop3:
 	VBROADCASTSS (SI)(BX*1), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
+	ADDQ         $0x00000040, R9
 	ADDQ         $0x00000004, SI
 	ADDQ         $0x00000040, DI
 	DECQ         AX
@@ -664,9 +680,9 @@ done4:
 	VZEROUPPER
 	RET
 
-// func rows6AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int)
-// Requires: AVX, FMA3
-TEXT ·rows6AVX2F32(SB), NOSPLIT, $0-96
+// func rows6AVX2F32(k int, a []float32, lda int, b []float32, c []float32, ldc int, next []float32)
+// Requires: AVX, FMA3, MMX+
+TEXT ·rows6AVX2F32(SB), NOSPLIT, $0-120
 	MOVQ   k+0(FP), AX
 	MOVQ   lda+32(FP), CX
 	MOVQ   ldc+88(FP), DX
@@ -677,6 +693,7 @@ TEXT ·rows6AVX2F32(SB), NOSPLIT, $0-96
 	LEAQ   (SI)(CX*4), DI
 	MOVQ   b_base+40(FP), R8
 	MOVQ   c_base+64(FP), R9
+	MOVQ   next_base+96(FP), R10
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -689,13 +706,14 @@ TEXT ·rows6AVX2F32(SB), NOSPLIT, $0-96
 	VXORPS X9, X9, X9
 	VXORPS X10, X10, X10
 	VXORPS X11, X11, X11
-	MOVQ   AX, R10
-	SHRQ   $0x02, R10
+	MOVQ   AX, R11
+	SHRQ   $0x02, R11
 	ANDQ   $0x03, AX
-	TESTQ  R10, R10
+	TESTQ  R11, R11
 	JZ     done2
 
 loop1:
+	PREFETCHT1   (R10)
 	VMOVUPS      (R8), Y12
 	VMOVUPS      32(R8), Y13
 	VBROADCASTSS (SI), Y14
@@ -716,6 +734,7 @@ loop1:
 	VBROADCASTSS (DI)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   64(R10)
 	VMOVUPS      64(R8), Y12
 	VMOVUPS      96(R8), Y13
 	VBROADCASTSS 4(SI), Y14
@@ -736,6 +755,7 @@ loop1:
 	VBROADCASTSS 4(DI)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R10)
 	VMOVUPS      128(R8), Y12
 	VMOVUPS      160(R8), Y13
 	VBROADCASTSS 8(SI), Y14
@@ -756,6 +776,7 @@ loop1:
 	VBROADCASTSS 8(DI)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   192(R10)
 	VMOVUPS      192(R8), Y12
 	VMOVUPS      224(R8), Y13
 	VBROADCASTSS 12(SI), Y14
@@ -776,10 +797,11 @@ loop1:
 	VBROADCASTSS 12(DI)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $0x00000100, R10
 	ADDQ         $0x00000010, SI
 	ADDQ         $0x00000010, DI
 	ADDQ         $0x00000100, R8
-	DECQ         R10
+	DECQ         R11
 	JNZ          loop1
 
 done2:
@@ -787,6 +809,7 @@ done2:
 	JZ    done4
 
 loop3:
+	PREFETCHT1   (R10)
 	VMOVUPS      (R8), Y12
 	VMOVUPS      32(R8), Y13
 	VBROADCASTSS (SI), Y14
@@ -807,6 +830,7 @@ loop3:
 	VBROADCASTSS (DI)(CX*1), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $0x00000040, R10
 	ADDQ         $0x00000004, SI
 	ADDQ         $0x00000004, DI
 	ADDQ         $0x00000040, R8
@@ -1523,9 +1547,9 @@ store5:
 	VZEROUPPER
 	RET
 
-// func rows2AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int)
-// Requires: AVX, FMA3
-TEXT ·rows2AVX2F64(SB), NOSPLIT, $0-96
+// func rows2AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int, next []float64)
+// Requires: AVX, FMA3, MMX+
+TEXT ·rows2AVX2F64(SB), NOSPLIT, $0-120
 	MOVQ   k+0(FP), AX
 	MOVQ   lda+32(FP), CX
 	MOVQ   ldc+88(FP), DX
@@ -1535,17 +1559,19 @@ TEXT ·rows2AVX2F64(SB), NOSPLIT, $0-96
 	MOVQ   a_base+8(FP), BX
 	MOVQ   b_base+40(FP), SI
 	MOVQ   c_base+64(FP), DI
+	MOVQ   next_base+96(FP), R8
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
 	VXORPS X3, X3, X3
-	MOVQ   AX, R8
-	SHRQ   $0x02, R8
+	MOVQ   AX, R9
+	SHRQ   $0x02, R9
 	ANDQ   $0x03, AX
-	TESTQ  R8, R8
+	TESTQ  R9, R9
 	JZ     done2
 
 loop1:
+	PREFETCHT1   (R8)
 	VMOVUPD      (SI), Y4
 	VMOVUPD      32(SI), Y5
 	VBROADCASTSD (BX), Y6
@@ -1554,6 +1580,7 @@ loop1:
 	VBROADCASTSD (BX)(CX*1), Y6
 	VFMADD231PD  Y4, Y6, Y2
 	VFMADD231PD  Y5, Y6, Y3
+	PREFETCHT1   64(R8)
 	VMOVUPD      64(SI), Y4
 	VMOVUPD      96(SI), Y5
 	VBROADCASTSD 8(BX), Y6
@@ -1562,6 +1589,7 @@ loop1:
 	VBROADCASTSD 8(BX)(CX*1), Y6
 	VFMADD231PD  Y4, Y6, Y2
 	VFMADD231PD  Y5, Y6, Y3
+	PREFETCHT1   128(R8)
 	VMOVUPD      128(SI), Y4
 	VMOVUPD      160(SI), Y5
 	VBROADCASTSD 16(BX), Y6
@@ -1570,6 +1598,7 @@ loop1:
 	VBROADCASTSD 16(BX)(CX*1), Y6
 	VFMADD231PD  Y4, Y6, Y2
 	VFMADD231PD  Y5, Y6, Y3
+	PREFETCHT1   192(R8)
 	VMOVUPD      192(SI), Y4
 	VMOVUPD      224(SI), Y5
 	VBROADCASTSD 24(BX), Y6
@@ -1578,9 +1607,10 @@ loop1:
 	VBROADCASTSD 24(BX)(CX*1), Y6
 	VFMADD231PD  Y4, Y6, Y2
 	VFMADD231PD  Y5, Y6, Y3
+	ADDQ         $0x00000100, R8
 	ADDQ         $0x00000020, BX
 	ADDQ         $0x00000100, SI
-	DECQ         R8
+	DECQ         R9
 	JNZ          loop1
 
 done2:
@@ -1588,6 +1618,7 @@ done2:
 	JZ    done4
 
 loop3:
+	PREFETCHT1   (R8)
 	VMOVUPD      (SI), Y4
 	VMOVUPD      32(SI), Y5
 	VBROADCASTSD (BX), Y6
@@ -1596,6 +1627,7 @@ loop3:
 	VBROADCASTSD (BX)(CX*1), Y6
 	VFMADD231PD  Y4, Y6, Y2
 	VFMADD231PD  Y5, Y6, Y3
+	ADDQ         $0x00000040, R8
 	ADDQ         $0x00000008, BX
 	ADDQ         $0x00000040, SI
 	DECQ         AX
@@ -1615,9 +1647,9 @@ done4:
 	VZEROUPPER
 	RET
 
-// func rows4AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int)
-// Requires: AVX, FMA3
-TEXT ·rows4AVX2F64(SB), NOSPLIT, $0-96
+// func rows4AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int, next []float64)
+// Requires: AVX, FMA3, MMX+
+TEXT ·rows4AVX2F64(SB), NOSPLIT, $0-120
 	MOVQ   k+0(FP), AX
 	MOVQ   lda+32(FP), CX
 	MOVQ   ldc+88(FP), DX
@@ -1627,6 +1659,7 @@ TEXT ·rows4AVX2F64(SB), NOSPLIT, $0-96
 	MOVQ   a_base+8(FP), SI
 	MOVQ   b_base+40(FP), DI
 	MOVQ   c_base+64(FP), R8
+	MOVQ   next_base+96(FP), R9
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -1635,13 +1668,14 @@ TEXT ·rows4AVX2F64(SB), NOSPLIT, $0-96
 	VXORPS X5, X5, X5
 	VXORPS X6, X6, X6
 	VXORPS X7, X7, X7
-	MOVQ   AX, R9
-	SHRQ   $0x02, R9
+	MOVQ   AX, R10
+	SHRQ   $0x02, R10
 	ANDQ   $0x03, AX
-	TESTQ  R9, R9
+	TESTQ  R10, R10
 	JZ     done2
 
 loop1:
+	PREFETCHT1   (R9)
 	VMOVUPD      (DI), Y8
 	VMOVUPD      32(DI), Y9
 	VBROADCASTSD (SI), Y10
@@ -1656,6 +1690,7 @@ loop1:
 	VBROADCASTSD (SI)(BX*1), Y10
 	VFMADD231PD  Y8, Y10, Y6
 	VFMADD231PD  Y9, Y10, Y7
+	PREFETCHT1   64(R9)
 	VMOVUPD      64(DI), Y8
 	VMOVUPD      96(DI), Y9
 	VBROADCASTSD 8(SI), Y10
@@ -1670,6 +1705,7 @@ loop1:
 	VBROADCASTSD 8(SI)(BX*1), Y10
 	VFMADD231PD  Y8, Y10, Y6
 	VFMADD231PD  Y9, Y10, Y7
+	PREFETCHT1   128(R9)
 	VMOVUPD      128(DI), Y8
 	VMOVUPD      160(DI), Y9
 	VBROADCASTSD 16(SI), Y10
@@ -1684,6 +1720,7 @@ loop1:
 	VBROADCASTSD 16(SI)(BX*1), Y10
 	VFMADD231PD  Y8, Y10, Y6
 	VFMADD231PD  Y9, Y10, Y7
+	PREFETCHT1   192(R9)
 	VMOVUPD      192(DI), Y8
 	VMOVUPD      224(DI), Y9
 	VBROADCASTSD 24(SI), Y10
@@ -1698,9 +1735,10 @@ loop1:
 	VBROADCASTSD 24(SI)(BX*1), Y10
 	VFMADD231PD  Y8, Y10, Y6
 	VFMADD231PD  Y9, Y10, Y7
+	ADDQ         $0x00000100, R9
 	ADDQ         $0x00000020, SI
 	ADDQ         $0x00000100, DI
-	DECQ         R9
+	DECQ         R10
 	JNZ          loop1
 
 done2:
@@ -1708,6 +1746,7 @@ done2:
 	JZ    done4
 
 loop3:
+	PREFETCHT1   (R9)
 	VMOVUPD      (DI), Y8
 	VMOVUPD      32(DI), Y9
 	VBROADCASTSD (SI), Y10
@@ -1722,6 +1761,7 @@ loop3:
 	VBROADCASTSD (SI)(BX*1), Y10
 	VFMADD231PD  Y8, Y10, Y6
 	VFMADD231PD  Y9, Y10, Y7
+	ADDQ         $0x00000040, R9
 	ADDQ         $0x00000008, SI
 	ADDQ         $0x00000040, DI
 	DECQ         AX
@@ -1751,9 +1791,9 @@ done4:
 	VZEROUPPER
 	RET
 
-// func rows6AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int)
-// Requires: AVX, FMA3
-TEXT ·rows6AVX2F64(SB), NOSPLIT, $0-96
+// func rows6AVX2F64(k int, a []float64, lda int, b []float64, c []float64, ldc int, next []float64)
+// Requires: AVX, FMA3, MMX+
+TEXT ·rows6AVX2F64(SB), NOSPLIT, $0-120
 	MOVQ   k+0(FP), AX
 	MOVQ   lda+32(FP), CX
 	MOVQ   ldc+88(FP), DX
@@ -1764,6 +1804,7 @@ TEXT ·rows6AVX2F64(SB), NOSPLIT, $0-96
 	LEAQ   (SI)(CX*4), DI
 	MOVQ   b_base+40(FP), R8
 	MOVQ   c_base+64(FP), R9
+	MOVQ   next_base+96(FP), R10
 	VXORPS X0, X0, X0
 	VXORPS X1, X1, X1
 	VXORPS X2, X2, X2
@@ -1776,13 +1817,14 @@ TEXT ·rows6AVX2F64(SB), NOSPLIT, $0-96
 	VXORPS X9, X9, X9
 	VXORPS X10, X10, X10
 	VXORPS X11, X11, X11
-	MOVQ   AX, R10
-	SHRQ   $0x02, R10
+	MOVQ   AX, R11
+	SHRQ   $0x02, R11
 	ANDQ   $0x03, AX
-	TESTQ  R10, R10
+	TESTQ  R11, R11
 	JZ     done2
 
 loop1:
+	PREFETCHT1   (R10)
 	VMOVUPD      (R8), Y12
 	VMOVUPD      32(R8), Y13
 	VBROADCASTSD (SI), Y14
@@ -1803,6 +1845,7 @@ loop1:
 	VBROADCASTSD (DI)(CX*1), Y14
 	VFMADD231PD  Y12, Y14, Y10
 	VFMADD231PD  Y13, Y14, Y11
+	PREFETCHT1   64(R10)
 	VMOVUPD      64(R8), Y12
 	VMOVUPD      96(R8), Y13
 	VBROADCASTSD 8(SI), Y14
@@ -1823,6 +1866,7 @@ loop1:
 	VBROADCASTSD 8(DI)(CX*1), Y14
 	VFMADD231PD  Y12, Y14, Y10
 	VFMADD231PD  Y13, Y14, Y11
+	PREFETCHT1   128(R10)
 	VMOVUPD      128(R8), Y12
 	VMOVUPD      160(R8), Y13
 	VBROADCASTSD 16(SI), Y14
@@ -1843,6 +1887,7 @@ loop1:
 	VBROADCASTSD 16(DI)(CX*1), Y14
 	VFMADD231PD  Y12, Y14, Y10
 	VFMADD231PD  Y13, Y14, Y11
+	PREFETCHT1   192(R10)
 	VMOVUPD      192(R8), Y12
 	VMOVUPD      224(R8), Y13
 	VBROADCASTSD 24(SI), Y14
@@ -1863,10 +1908,11 @@ loop1:
 	VBROADCASTSD 24(DI)(CX*1), Y14
 	VFMADD231PD  Y12, Y14, Y10
 	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         $0x00000100, R10
 	ADDQ         $0x00000020, SI
 	ADDQ         $0x00000020, DI
 	ADDQ         $0x00000100, R8
-	DECQ         R10
+	DECQ         R11
 	JNZ          loop1
 
 done2:
@@ -1874,6 +1920,7 @@ done2:
 	JZ    done4
 
 loop3:
+	PREFETCHT1   (R10)
 	VMOVUPD      (R8), Y12
 	VMOVUPD      32(R8), Y13
 	VBROADCASTSD (SI), Y14
@@ -1894,6 +1941,7 @@ loop3:
 	VBROADCASTSD (DI)(CX*1), Y14
 	VFMADD231PD  Y12, Y14, Y10
 	VFMADD231PD  Y13, Y14, Y11
+	ADDQ         $0x00000040, R10
 	ADDQ         $0x00000008, SI
 	ADDQ         $0x00000008, DI
 	ADDQ         $0x00000040, R8

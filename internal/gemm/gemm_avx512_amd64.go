@@ -22,17 +22,17 @@ func tile12AVX512F32(k int, a []float32, b []float32, c []float32, ldc int, add 
 // rows4AVX512F32 multiplies 4 rows by a panel of 32 columns. See kernel.rows.
 //
 //go:noescape
-func rows4AVX512F32(k int, a []float32, lda int, b []float32, c []float32, ldc int)
+func rows4AVX512F32(k int, a []float32, lda int, b []float32, c []float32, ldc int, next []float32)
 
 // rows8AVX512F32 multiplies 8 rows by a panel of 32 columns. See kernel.rows.
 //
 //go:noescape
-func rows8AVX512F32(k int, a []float32, lda int, b []float32, c []float32, ldc int)
+func rows8AVX512F32(k int, a []float32, lda int, b []float32, c []float32, ldc int, next []float32)
 
 // rows12AVX512F32 multiplies 12 rows by a panel of 32 columns. See kernel.rows.
 //
 //go:noescape
-func rows12AVX512F32(k int, a []float32, lda int, b []float32, c []float32, ldc int)
+func rows12AVX512F32(k int, a []float32, lda int, b []float32, c []float32, ldc int, next []float32)
 
 // rowAVX512F32 multiplies a row by 4 panels of 32 columns. See kernel.row.
 //
@@ -72,17 +72,17 @@ func tile12AVX512F64(k int, a []float64, b []float64, c []float64, ldc int, add 
 // rows4AVX512F64 multiplies 4 rows by a panel of 16 columns. See kernel.rows.
 //
 //go:noescape
-func rows4AVX512F64(k int, a []float64, lda int, b []float64, c []float64, ldc int)
+func rows4AVX512F64(k int, a []float64, lda int, b []float64, c []float64, ldc int, next []float64)
 
 // rows8AVX512F64 multiplies 8 rows by a panel of 16 columns. See kernel.rows.
 //
 //go:noescape
-func rows8AVX512F64(k int, a []float64, lda int, b []float64, c []float64, ldc int)
+func rows8AVX512F64(k int, a []float64, lda int, b []float64, c []float64, ldc int, next []float64)
 
 // rows12AVX512F64 multiplies 12 rows by a panel of 16 columns. See kernel.rows.
 //
 //go:noescape
-func rows12AVX512F64(k int, a []float64, lda int, b []float64, c []float64, ldc int)
+func rows12AVX512F64(k int, a []float64, lda int, b []float64, c []float64, ldc int, next []float64)
 
 // rowAVX512F64 multiplies a row by 4 panels of 16 columns. See kernel.row.
 //

@@ -55,7 +55,7 @@ func put[T num.Float](c []T, v0, v1, v2, v3 T, add bool) {
 }
 
 // rowsGeneric is kernel.rows for 4 rows.
-func rowsGeneric[T num.Float](k int, a []T, lda int, b, c []T, ldc int) {
+func rowsGeneric[T num.Float](k int, a []T, lda int, b, c []T, ldc int, _ []T) {
 	for r := range 4 {
 		rowOfPanel(k, a[r*lda:], b, c[r*ldc:])
 	}

@@ -9,7 +9,7 @@ import (
 type tile[T num.Float] func(k int, a, b, c []T, ldc int, add bool)
 
 // rowsTile multiplies rows of A where they are. See kernel.rows.
-type rowsTile[T num.Float] func(k int, a []T, lda int, b, c []T, ldc int)
+type rowsTile[T num.Float] func(k int, a []T, lda int, b, c []T, ldc int, next []T)
 
 // rowPanels is the number of panels that kernel.row takes.
 const rowPanels = 4
@@ -27,7 +27,8 @@ type kernel[T num.Float] struct {
 	step int
 	// rows[i] adds the product of (i+1) step rows of A, of k terms and leading
 	// dimension lda, by a panel of B to the tile C, an element of it rounded as by
-	// run.
+	// run. Meanwhile k cache lines from next on, which need not exist, are fetched to
+	// the second-level cache.
 	rows []rowsTile[T]
 	// row adds the product of one row a of k terms by rowPanels panels of B, one
 	// after the other in b, to c, an element of it rounded as by run.

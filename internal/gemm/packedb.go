@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/gorgonia-s4/s4/internal/num"
 )
@@ -142,8 +143,10 @@ func (p *PackedB[T]) addTiles(ws *Workspace[T], m, q, kq int, a []T, lda, j0, j1
 	}
 	for j := j0; j < j1; j += kern.nr {
 		panel, nj := p.panels(q, j, kq), min(kern.nr, j1-j)
+		next := p.after(q, j, j0, j1)
 		for i := 0; i < whole; i += kern.mr {
-			kern.addRows(ws, kq, from(a, i*lda), lda, panel, min(kern.mr, whole-i), nj, c[i*ldc+j:], ldc)
+			kern.addRows(ws, kq, from(a, i*lda), lda, panel, min(kern.mr, whole-i), nj, c[i*ldc+j:], ldc, next)
+			next = next[min(len(next), kq*lineLen[T]()):]
 		}
 		if rest > 0 {
 			kern.tile(ws, kq, ws.a, panel, rest, nj, c[whole*ldc+j:], ldc, true)
@@ -151,16 +154,31 @@ func (p *PackedB[T]) addTiles(ws *Workspace[T], m, q, kq int, a []T, lda, j0, j1
 	}
 }
 
+// lineLen returns the number of elements in a cache line.
+func lineLen[T num.Float]() int { return 64 / int(unsafe.Sizeof(T(0))) }
+
+// after returns the panels that addTiles reads, or another call of it, behind that of
+// the columns from j on: they are fetched while a panel is worked on.
+func (p *PackedB[T]) after(q, j, j0, j1 int) []T {
+	if j += p.kern.nr; j >= j1 {
+		q, j = q+1, j0
+	}
+	if q*p.kc >= p.k {
+		q, j = 0, j1
+	}
+	return p.panels(q, min(j, roundUp(p.n, p.kern.nr)), min(p.kc, p.k-q*p.kc))
+}
+
 // addRows adds the product of m rows of A, a multiple of step, by a panel of B to
-// the tile C (m, n), which may be less than a full one.
-func (kern *kernel[T]) addRows(ws *Workspace[T], k int, a []T, lda int, b []T, m, n int, c []T, ldc int) {
+// the tile C (m, n), which may be less than a full one, and fetches from next on.
+func (kern *kernel[T]) addRows(ws *Workspace[T], k int, a []T, lda int, b []T, m, n int, c []T, ldc int, next []T) {
 	run := kern.rows[m/kern.step-1]
 	if n == kern.nr {
-		run(k, a, lda, b, c, ldc)
+		run(k, a, lda, b, c, ldc, next)
 		return
 	}
 	clear(ws.tile[:m*kern.nr])
-	run(k, a, lda, b, ws.tile, kern.nr)
+	run(k, a, lda, b, ws.tile, kern.nr, next)
 	for r := range m {
 		moveRow(c[r*ldc:][:n], ws.tile[r*kern.nr:], true)
 	}

@@ -63,6 +63,8 @@ func (g *gen) step() {
 	x, y, u := g.BaseParam("x"), g.BaseParam("y"), g.BaseParam("u")
 	ld := g.IntParam("ld")
 	g.ScaleByElem(ld)
+	state := g.IntParam("n") // bytes of a row's
+	g.IMUL3Q(operand.U32(2*line), state, state)
 	g.Loop(g.IntParam("batch"), func() {
 		p := g.BaseParam("p")
 		g.Comment("phi = Re(q x)")
@@ -73,7 +75,7 @@ func (g *gen) step() {
 		})
 		g.Comment("x = a x + b u - e phi, y = Re(c x)")
 		next := g.move(x)
-		g.store(g.update(p, next, u), y)
+		g.store(g.update(p, next, u, state), y)
 		g.ADDQ(ld, u)
 		g.ADDQ(ld, y)
 		g.Comment("the other channels")
@@ -89,12 +91,16 @@ func (g *gen) step() {
 }
 
 // update advances the state at x for the input at u and returns Re(c x). p and x
-// are moved behind what is read.
-func (g *gen) update(p, x, u reg.GPVirtual) lanes {
+// are moved behind what is read. The state of the next row, as many bytes further, is
+// fetched meanwhile.
+func (g *gen) update(p, x, u, state reg.GPVirtual) lanes {
 	in := g.load(u, 0)
 	sumRe, sumIm := g.zeros(), g.zeros()
 	g.Loop(g.IntParam("n"), func() {
 		re, im := make(lanes, g.width()), make(lanes, g.width())
+		for k := range 2 {
+			g.PREFETCHT0(operand.Mem{Base: x, Index: state, Scale: 1, Disp: k * line})
+		}
 		for i := range in {
 			re[i], im[i] = g.rotate(p, x, i)
 			g.AddMul(re[i], in[i], g.row(p, 2, i))

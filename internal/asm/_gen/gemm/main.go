@@ -13,6 +13,9 @@ import (
 // columns is the width of a tile, in vectors.
 const columns = 2
 
+// cacheLine is the size in bytes of what is fetched from memory at a time.
+const cacheLine = 64
+
 // unroll is the number of terms in an iteration of the microkernel.
 const unroll = 4
 
@@ -87,7 +90,7 @@ func eachTerm(a *simd.Asm, k reg.GPVirtual, terms func(n int)) {
 
 // rowsTile writes the microkernel that takes rows of A where they are.
 func rowsTile(a *simd.Asm, rows int) {
-	a.Func(fmt.Sprintf("rows%d", rows), "func(k int, a []T, lda int, b, c []T, ldc int)",
+	a.Func(fmt.Sprintf("rows%d", rows), "func(k int, a []T, lda int, b, c []T, ldc int, next []T)",
 		fmt.Sprintf("multiplies %d rows by a panel of %d columns. See kernel.rows.", rows, columns*a.Lanes()))
 	k := a.IntParam("k")
 	lda, ldc := a.IntParam("lda"), a.IntParam("ldc")
@@ -100,7 +103,7 @@ func rowsTile(a *simd.Asm, rows int) {
 		a.LEAQ(Mem{Base: ap[len(ap)-1], Index: lda, Scale: 4}, next)
 		ap = append(ap, next)
 	}
-	bp, cp := a.BaseParam("b"), a.BaseParam("c")
+	bp, cp, next := a.BaseParam("b"), a.BaseParam("c"), a.BaseParam("next")
 	acc := make([][columns]simd.Vec, rows)
 	for i := range acc {
 		for j := range acc[i] {
@@ -109,12 +112,14 @@ func rowsTile(a *simd.Asm, rows int) {
 	}
 	eachTerm(a, k, func(n int) {
 		for p := range n {
+			a.PREFETCHT1(Mem{Base: next, Disp: p * cacheLine})
 			outer(a, acc, bp, p, func(i int) Mem {
 				m := row(ap[i/4], lda, lda3, i%4)
 				m.Disp = p * a.Elem
 				return m
 			})
 		}
+		a.ADDQ(U32(n*cacheLine), next)
 		for _, r := range ap {
 			a.ADDQ(U32(n*a.Elem), r)
 		}
