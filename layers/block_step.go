@@ -73,7 +73,9 @@ func (s *blockSnapshot[T]) NewSession(batch int) (Session, error) {
 	if err != nil {
 		return nil, s.l.wrap("Recurrence", err)
 	}
-	return &blockSession[T]{mixer, s, batch, newStepOutput[T](batch, s.h), newStepOutput[T](batch, s.h)}, nil
+	r := &blockSession[T]{Session: mixer, s: s, batch: batch, in: newStepOutput[T](batch, s.h), out: newStepOutput[T](batch, s.h)}
+	r.norms = newRowLoop(func(b int) { s.norm.apply(r.dst[b*s.h:][:s.h], r.src[b*s.h:][:s.h]) })
+	return r, nil
 }
 
 // blockSession is a batch of sequences in a block: that of the mixer, whose state
@@ -83,6 +85,16 @@ type blockSession[T num.Float] struct {
 	s       *blockSnapshot[T]
 	batch   int
 	in, out stepOutput[T] // of the mixer, and of the block
+
+	norms    rowLoop
+	dst, src []T // of the rows that are normalised
+}
+
+// normalise normalises rows x to dst, which may be x.
+func (r *blockSession[T]) normalise(dst, x []T) {
+	r.dst, r.src = dst, x
+	r.norms.run(len(x)/r.s.h, r.s.h)
+	r.dst, r.src = nil, nil
 }
 
 // Regroup implements Regrouper.
@@ -128,7 +140,7 @@ func (r *blockSession[T]) around(x []T, rows int, mixer func(u *tensor.Dense) (*
 	r.in.resize(rows, r.s.h)
 	r.out.resize(rows, r.s.h)
 	if r.s.cfg.PreNorm {
-		r.s.norm.rows(r.in.data, x)
+		r.normalise(r.in.data, x)
 	} else {
 		copy(r.in.data, x)
 	}
@@ -146,7 +158,7 @@ func (r *blockSession[T]) around(x []T, rows int, mixer func(u *tensor.Dense) (*
 		vec.Add(r.out.data, x, v)
 	}
 	if !r.s.cfg.PreNorm {
-		r.s.norm.rows(r.out.data, r.out.data)
+		r.normalise(r.out.data, r.out.data)
 	}
 	return r.out.t, nil
 }

@@ -120,6 +120,7 @@ func (s *ssmSnapshot[T]) NewSession(batch int) (Session, error) {
 	if s.mix != nil {
 		r.mixed = s.mix.NewStep()
 	}
+	r.skips = newRowLoop(r.skip)
 	return r, nil
 }
 
@@ -145,6 +146,8 @@ type ssmSession[T num.Float] struct {
 	mixed                    *ops.LinearStep[T] // and that behind, nil without
 	act, gateAct, multAct    func(dst, x []T)
 	y                        []T // (B, CH*H) of the model
+	u                        []T // (B, H) that it reads, while its output is worked on
+	skips                    rowLoop
 	out                      stepOutput[T]
 }
 
@@ -177,8 +180,9 @@ func (r *ssmSession[T]) through(x []T, model func(y, x, u []T) error) (*tensor.D
 	if err := model(r.y, r.x, v); err != nil {
 		return nil, r.l.wrap("Step", err)
 	}
-	r.skip(v)
-	r.act(r.y, r.y)
+	r.u = v
+	r.skips.run(r.batch, r.c.Channels*r.c.inner())
+	r.u = nil
 	r.mixing(r.gate(r.y, x))
 	return r.out.t, nil
 }
@@ -189,14 +193,14 @@ func (r *ssmSession[T]) resize(rows int) {
 	r.out.resize(rows, r.c.dOut())
 }
 
-// skip adds D u to y.
-func (r *ssmSession[T]) skip(u []T) {
+// skip adds D u to row b of y, and applies the activation.
+func (r *ssmSession[T]) skip(b int) {
 	h, ch := r.c.inner(), r.c.Channels
-	for b := range r.batch {
-		for k := range ch {
-			vec.AddMul(r.y[(b*ch+k)*h:][:h], r.d[k*h:][:h], u[b*h:][:h])
-		}
+	y := r.y[b*ch*h:][:ch*h]
+	for k := range ch {
+		vec.AddMul(y[k*h:][:h], r.d[k*h:][:h], r.u[b*h:][:h])
 	}
+	r.act(y, y)
 }
 
 // gate applies the gate that the layer's input x opens to y, if there is one.
