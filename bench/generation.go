@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -37,6 +38,10 @@ func genName(m genModel, batch, context int) string {
 	return fmt.Sprintf("%s writes, batch %d, context %d", m.title, batch, context)
 }
 
+// asPublic is behind the name of a benchmark in which PyTorch steps as the public code of
+// S4 does by default, which is not the fastest way that it has.
+const asPublic = ", by the public default"
+
 // partsName is the name of a benchmark of the parts of a token.
 func partsName(m genModel, batch, context int) string {
 	return fmt.Sprintf("%s, parts of a token, batch %d, context %d", m.title, batch, context)
@@ -60,6 +65,11 @@ func generations() []benchmark {
 					c.pyTorch = append(arguments(m.flag, "generate", batch, 256, 64, context), "--blocks=4", "--vocab=4096")
 				}
 				all = append(all, c)
+				if m.flag == "s4" && i == 0 {
+					c.name += asPublic
+					c.pyTorch = append(slices.Clone(c.pyTorch), "--public")
+					all = append(all, c)
+				}
 			}
 		}
 	}
@@ -179,10 +189,18 @@ func (m measurements) memory(b *bytes.Buffer) {
 
 // beside is Go beside PyTorch.
 func (m measurements) beside(b *bytes.Buffer) {
-	b.WriteString("\nThe same models in PyTorch:\n\n| what | Go | PyTorch | PyTorch / Go | fastest PyTorch |\n|---|--:|--:|--:|---|\n")
+	b.WriteString("\nThe same models in PyTorch, S4 in two ways: its best way of those in bench/pytorch, and as the public code of S4 steps by default, " +
+		"with dense matrices (H, N, N). The public code of S4D has the one way, by the diagonal:\n\n" +
+		"| what | Go | PyTorch, its best way | its best way / Go | PyTorch, as the public code steps by default | public default / Go | fastest PyTorch |\n|---|--:|--:|--:|--:|--:|---|\n")
 	for _, c := range generations() {
-		if r := summarise(c.name, m[c.name]); c.pyTorch != nil && len(m[c.name]) > 0 {
-			fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", c.name, duration(r.goSeconds), duration(r.torch), number(r.torch/r.goSeconds, 1), r.fastest)
+		if c.pyTorch == nil || strings.HasSuffix(c.name, asPublic) {
+			continue
+		}
+		public := c.name + asPublic
+		best, dense := summarise(c.name, m[c.name]), summarise(public, m[public])
+		if len(m[c.name])+len(m[public]) > 0 {
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", c.name, duration(best.goSeconds),
+				duration(best.torch), number(best.torch/best.goSeconds, 1), duration(dense.torch), number(dense.torch/dense.goSeconds, 1), best.fastest)
 		}
 	}
 }
