@@ -144,14 +144,25 @@ func (p *PackedB[T]) addTiles(ws *Workspace[T], m, q, kq int, a []T, lda, j0, j1
 	for j := j0; j < j1; j += kern.nr {
 		panel, nj := p.panels(q, j, kq), min(kern.nr, j1-j)
 		next := p.after(q, j, j0, j1)
-		for i := 0; i < whole; i += kern.mr {
-			kern.addRows(ws, kq, from(a, i*lda), lda, panel, min(kern.mr, whole-i), nj, c[i*ldc+j:], ldc, next)
+		for i := 0; i < whole; {
+			m := kern.tileOf(whole - i)
+			kern.addRows(ws, kq, from(a, i*lda), lda, panel, m, nj, c[i*ldc+j:], ldc, next)
 			next = next[min(len(next), kq*lineLen[T]()):]
+			i += m
 		}
 		if rest > 0 {
 			kern.tile(ws, kq, ws.a, panel, rest, nj, c[whole*ldc+j:], ldc, true)
 		}
 	}
+}
+
+// tileOf returns how many of the rows that are left the next tile has: all that it can,
+// unless the last tile would have only a step of them, which is too few sums at a time.
+func (kern *kernel[T]) tileOf(rows int) int {
+	if rows == kern.mr+kern.step {
+		return roundUp(rows/2, kern.step)
+	}
+	return min(kern.mr, rows)
 }
 
 // lineLen returns the number of elements in a cache line.
