@@ -16,9 +16,13 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 )
 
+// MaxBeam is the largest width of a search, whose steps are of one batch: none takes
+// longer than the end of a context may have to wait.
+const MaxBeam = 1024
+
 // BeamOptions say how Beam searches.
 type BeamOptions struct {
-	// Width is how many texts are kept at each step.
+	// Width is how many texts are kept at each step, at most MaxBeam.
 	Width int `json:"width"`
 	// N is how many texts are wanted, at most Width; 0: 1.
 	N int `json:"n,omitempty"`
@@ -35,15 +39,12 @@ type BeamOptions struct {
 // Validate reports the first option that is out of range.
 func (o BeamOptions) Validate() error {
 	switch {
-	case o.Width < 1:
-		return fmt.Errorf("BeamOptions: want width >= 1, got %d", o.Width)
+	case o.Width < 1 || o.Width > MaxBeam:
+		return fmt.Errorf("BeamOptions: want width in [1, %d], got %d", MaxBeam, o.Width)
 	case o.N < 0 || o.N > o.Width:
 		return fmt.Errorf("BeamOptions: want n in [0, %d], the width, got %d", o.Width, o.N)
 	case !finite(o.LengthPenalty):
 		return fmt.Errorf("BeamOptions: want a finite length_penalty, got %v", o.LengthPenalty)
-	}
-	if err := size.Field("width", o.Width); err != nil {
-		return fmt.Errorf("BeamOptions: %w", err)
 	}
 	return nil
 }

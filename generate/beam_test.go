@@ -129,13 +129,13 @@ func TestBadBeams(t *testing.T) {
 		q generate.Request
 		o generate.BeamOptions
 	}{
-		"BeamOptions: want width >= 1, got 0":                  {good, generate.BeamOptions{}},
-		"BeamOptions: want n in [0, 2], the width, got 3":      {good, generate.BeamOptions{Width: 2, N: 3}},
-		"BeamOptions: want a finite length_penalty, got NaN":   {good, generate.BeamOptions{Width: 2, LengthPenalty: math.NaN()}},
-		"want at most 2147483647 elements in the scores of a ": {good, generate.BeamOptions{Width: 1 << 30}},
-		"Beam: want max_tokens >= 1, got 0":                    {generate.Request{Text: "a"}, generate.BeamOptions{Width: 2}},
-		"Beam: want no stop strings, got 1":                    {generate.Request{Text: "a", Options: generate.Options{MaxTokens: 1, Stop: []string{"a"}}}, generate.BeamOptions{Width: 2}},
-		"want a prompt of at least one token":                  {generate.Request{}, generate.BeamOptions{Width: 2}},
+		"BeamOptions: want width in [1, 1024], got 0":        {good, generate.BeamOptions{}},
+		"BeamOptions: want width in [1, 1024], got 1025":     {good, generate.BeamOptions{Width: 1025}},
+		"BeamOptions: want n in [0, 2], the width, got 3":    {good, generate.BeamOptions{Width: 2, N: 3}},
+		"BeamOptions: want a finite length_penalty, got NaN": {good, generate.BeamOptions{Width: 2, LengthPenalty: math.NaN()}},
+		"Beam: want max_tokens >= 1, got 0":                  {generate.Request{Text: "a"}, generate.BeamOptions{Width: 2}},
+		"Beam: want no stop strings, got 1":                  {generate.Request{Text: "a", Options: generate.Options{MaxTokens: 1, Stop: []string{"a"}}}, generate.BeamOptions{Width: 2}},
+		"want a prompt of at least one token":                {generate.Request{}, generate.BeamOptions{Width: 2}},
 	} {
 		if _, err := g.Beam(context.Background(), c.q, c.o); err == nil || !strings.HasPrefix(err.Error(), "generate: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)
