@@ -66,6 +66,11 @@ func ignore(err, other error) error {
 // serve answers the requests that come by a listener until the context ends.
 func (s *serving) serve(ctx context.Context, t *trained, l net.Listener) error {
 	s.engine.MaxPrompt, s.engine.MaxTokens = s.cfg.MaxPrompt, s.cfg.MaxTokens
+	version, err := sumOf(t.model)
+	if err != nil {
+		return err
+	}
+	s.cfg.Version = version
 	e, err := generate.NewEngine(t.model, t.tokens, s.engine)
 	if err != nil {
 		return serveFields.Speak(err)

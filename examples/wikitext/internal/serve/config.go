@@ -12,6 +12,7 @@ import (
 // durations 0 is the default in parentheses.
 type Config struct {
 	Model      string // the id that clients ask for ("s4")
+	Version    string // of its parameters, a check sum: states of another are refused
 	Parameters int    // of the model, for metrics
 
 	Key     string   // what clients have to send as a bearer token; "": nothing

@@ -44,7 +44,7 @@ func newServer(e engine, t generate.Tokenizer, cfg Config) (*Server, error) {
 	}
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, engine: e, tokenizer: t, created: time.Now(), bodies: budget{most: cfg.MaxBodies}}
-	s.sessions = newSessions(cfg.MaxSessions, cfg.MaxSessionBytes, cfg.MaxState, cfg.SessionAge, modelOf(cfg.Model, t))
+	s.sessions = newSessions(cfg.MaxSessions, cfg.MaxSessionBytes, cfg.MaxState, cfg.SessionAge, modelOf(cfg.Model, cfg.Version, t))
 	s.metrics = newMetrics(s)
 	var err error
 	s.handler, err = s.routes()

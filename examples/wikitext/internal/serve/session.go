@@ -126,10 +126,10 @@ func (s *sessions) stats() (n int, bytes int64, dropped int) {
 // modelTensor is the tensor that states in bytes have in front: what model they are of.
 const modelTensor = "serve.model"
 
-// modelOf is a number for a model's name and vocabulary.
-func modelOf(name string, t generate.Tokenizer) int64 {
+// modelOf is a number for a model's name, version and vocabulary.
+func modelOf(name, version string, t generate.Tokenizer) int64 {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %d\n", name, t.Vocab())
+	fmt.Fprintf(h, "%q %q %d\n", name, version, t.Vocab())
 	for id := range t.Vocab() {
 		fmt.Fprintf(h, "%q\n", t.Decode(nil, id))
 	}

@@ -248,11 +248,11 @@ func TestManyUseSessionsAtOnce(t *testing.T) {
 	}
 }
 
-func TestAnotherVocabularyIsAnotherModel(t *testing.T) {
+func TestAnotherVocabularyOrVersionIsAnotherModel(t *testing.T) {
 	t.Parallel()
-	a, b, c := modelOf("s4", letters{}), modelOf("s4", backwards{}), modelOf("s5", letters{})
-	if a == b || a == c || a != modelOf("s4", letters{}) {
-		t.Errorf("got %d, %d, %d", a, b, c)
+	a, b, c, d := modelOf("s4", "1", letters{}), modelOf("s4", "1", backwards{}), modelOf("s5", "1", letters{}), modelOf("s4", "2", letters{})
+	if a == b || a == c || a == d || a != modelOf("s4", "1", letters{}) {
+		t.Errorf("got %d, %d, %d, %d", a, b, c, d)
 	}
 }
 
