@@ -47,7 +47,7 @@ type Recurrence[T num.Float] struct {
 	// Q and C are times the gain and conjugated: a row times Re x and one
 	// times Im x are added.
 	p   []T
-	phi []T // (blocks, Rank, w)
+	phi []T // (blocks, Rank, rowsAtOnce, w)
 
 	u, y []T // (B, w) and (B, Channels, w) of a block that H does not fill
 
@@ -67,7 +67,7 @@ func New[T num.Float](size Size) *Recurrence[T] {
 
 // scratch makes the memory of a goroutine.
 func (r *Recurrence[T]) scratch() *Recurrence[T] {
-	r.phi = num.Aligned[T](r.blocks * r.size.Rank * r.w)
+	r.phi = num.Aligned[T](r.blocks * r.size.Rank * rowsAtOnce * r.w)
 	r.each = par.NewLoop(func(_, blk int) { r.advance(blk) })
 	return r
 }
@@ -242,7 +242,7 @@ func (r *Recurrence[T]) advance(blk int) {
 // all rows of a batch by a step, or the one by all steps.
 func (r *Recurrence[T]) steps(blk int, y, u []T, ld int) {
 	size, n := r.size, r.blockLen()
-	p, phi := r.p[blk*r.paramLen():], r.phi[blk*size.Rank*r.w:]
+	p, phi := r.p[blk*r.paramLen():], r.phi[blk*size.Rank*rowsAtOnce*r.w:]
 	step := active[T]()
 	if !r.scan {
 		n *= r.batch
