@@ -93,7 +93,8 @@ func (e *evaluation) data(ctx context.Context, s *saved, path string, out io.Wri
 	return e.load(ctx, out)
 }
 
-// own reads a user's own examples, all of which have a class.
+// own reads a user's own examples, which hold what is wanted of a model: a class, or the
+// text itself.
 func (e *evaluation) own(ctx context.Context, s *saved, path string) (*Data, error) {
 	ds := &examples{shape: s.shape}
 	f, err := os.Open(path)
@@ -102,7 +103,7 @@ func (e *evaluation) own(ctx context.Context, s *saved, path string) (*Data, err
 	}
 	defer f.Close()
 	err = s.codec.Read(f, path, func(x Example) error {
-		if s.shape.classifies() && x.Target == task.Ignore {
+		if s.shape.Kind != LanguageModel && x.Target == task.Ignore {
 			return fmt.Errorf("%s: want an example with its class, got none", x.Origin)
 		}
 		if err := errors.Join(ctx.Err(), s.shape.check(x)); err != nil {
