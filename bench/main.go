@@ -25,12 +25,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/gorgonia-s4/s4/internal/option"
 )
 
 // options are the command line.
@@ -60,18 +61,10 @@ func collections(args []string) (collection, []string) {
 func main() {
 	what, args := collections(os.Args[1:])
 	o, err := parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
 	if err == nil {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-		defer stop()
-		err = compare(ctx, o, what)
+		err = compare(option.UntilInterrupt(), o, what)
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	option.Exit("bench", err)
 }
 
 func parse(args []string) (options, error) {

@@ -26,11 +26,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gorgonia-s4/s4/internal/option"
 )
 
 // model is a language model that learns.
@@ -64,18 +65,10 @@ type options struct {
 
 func main() {
 	o, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
 	if err == nil {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-		defer stop()
-		err = learn(ctx, o)
+		err = learn(option.UntilInterrupt(), o)
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "learning:", err)
-		os.Exit(1)
-	}
+	option.Exit("learning", err)
 }
 
 func parse(args []string) (options, error) {

@@ -7,7 +7,7 @@ import (
 	"math"
 	"path/filepath"
 
-	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/internal/option"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/train"

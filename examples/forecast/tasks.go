@@ -10,7 +10,7 @@ import (
 	"slices"
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
-	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/internal/option"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/report"
 	"github.com/gorgonia-s4/s4/task"

@@ -13,7 +13,7 @@ package main
 import (
 	"os"
 
-	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/internal/option"
 )
 
 func main() { option.Exit("hippo", run(os.Args[1:], os.Stdout)) }

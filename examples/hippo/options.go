@@ -7,7 +7,7 @@ import (
 	"io"
 	"path/filepath"
 
-	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/internal/option"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 )
 

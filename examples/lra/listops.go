@@ -8,7 +8,7 @@ import (
 	"io"
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
-	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/internal/option"
 	"github.com/gorgonia-s4/s4/report"
 	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train/data"

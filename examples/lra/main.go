@@ -24,7 +24,7 @@ import (
 	"os"
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
-	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/internal/option"
 )
 
 //go:embed presets

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
-	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/internal/option"
 	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train/data"
 	"github.com/gorgonia-s4/s4/train/data/pathfinder"

@@ -12,8 +12,8 @@ import (
 	"io"
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
-	"github.com/gorgonia-s4/s4/examples/internal/option"
 	"github.com/gorgonia-s4/s4/internal/atomicfile"
+	"github.com/gorgonia-s4/s4/internal/option"
 	"github.com/gorgonia-s4/s4/train/data/pathfinder"
 )
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
-	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/internal/option"
 	"github.com/gorgonia-s4/s4/train"
 	"github.com/gorgonia-s4/s4/train/data/corpus"
 	"github.com/gorgonia-s4/s4/train/data/tokenizer"

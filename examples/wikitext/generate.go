@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gorgonia-s4/s4/examples/internal/option"
 	"github.com/gorgonia-s4/s4/generate"
+	"github.com/gorgonia-s4/s4/internal/option"
 	"github.com/gorgonia-s4/s4/layers"
 )
 

@@ -12,9 +12,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gorgonia-s4/s4/examples/internal/option"
 	"github.com/gorgonia-s4/s4/examples/wikitext/internal/serve"
 	"github.com/gorgonia-s4/s4/generate"
+	"github.com/gorgonia-s4/s4/internal/option"
 )
 
 // serving is what the command line of serve sets.

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/gorgonia-s4/s4/examples/internal/experiment"
-	"github.com/gorgonia-s4/s4/examples/internal/option"
 	"github.com/gorgonia-s4/s4/internal/atomicfile"
+	"github.com/gorgonia-s4/s4/internal/option"
 	"github.com/gorgonia-s4/s4/train/data/corpus"
 	"github.com/gorgonia-s4/s4/train/data/tokenizer"
 )

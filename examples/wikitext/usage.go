@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/internal/option"
 )
 
 // usage prints the options of a subcommand.

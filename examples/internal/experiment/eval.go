@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gorgonia-s4/s4/examples/internal/option"
 	"github.com/gorgonia-s4/s4/internal/atomicfile"
+	"github.com/gorgonia-s4/s4/internal/option"
 	"github.com/gorgonia-s4/s4/report"
 	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train"

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/internal/option"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/param"

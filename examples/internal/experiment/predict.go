@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/internal/option"
 	"github.com/gorgonia-s4/s4/task"
 	"github.com/gorgonia-s4/s4/train"
 )

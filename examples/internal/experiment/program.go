@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gorgonia-s4/s4/examples/internal/option"
+	"github.com/gorgonia-s4/s4/internal/option"
 )
 
 // Program is a command that trains, evaluates and applies models of some tasks.

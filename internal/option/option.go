@@ -1,4 +1,4 @@
-// Package option is what the commands of the examples share in reading their
+// Package option is what the commands of this module share in reading their
 // command lines, and in how they end: options that take one of a few values,
 // errors that say what is allowed, help with every default.
 package option
