@@ -20,6 +20,13 @@ type Batch struct {
 	// Lengths are the lengths before padding (B); 0 in a row that only fills.
 	Lengths []int
 
+	// A batch may be a part of a larger one, that of a step, which has Of rows: its
+	// first row is number First of those. Of a batch by itself they are 0 and B.
+	First, Of int
+	// Later says that another part of the step was before it: that it is the second
+	// micro-batch, or one that follows.
+	Later bool
+
 	ds     Dataset
 	fields []Field
 	arrays []Array
@@ -45,6 +52,7 @@ func (b *Batch) Use(ds Dataset) { b.ds = ds }
 func (b *Batch) Load(examples []int, rows, length int) error {
 	b.resize(rows, length)
 	b.Examples = examples
+	b.First, b.Of, b.Later = 0, rows, false
 	for at, i := range examples {
 		if err := b.read(at, i); err != nil {
 			return fmt.Errorf("%s: %w", ExampleName(b.ds, i), err)
@@ -154,13 +162,15 @@ func (b *Batch) Counts(name string, f func(i int)) error {
 	return nil
 }
 
-// Rows makes into a batch of the rows [lo, hi) of b, which shares its memory.
+// Rows makes into a batch of the rows [lo, hi) of b, a part of it, which shares its
+// memory.
 func (b *Batch) Rows(lo, hi int, into *Batch) {
 	if into.arrays == nil {
 		into.arrays, into.own = make([]Array, len(b.fields)), make([][]int, len(b.fields))
 	}
 	into.ds, into.fields = b.ds, b.fields
 	into.B, into.L = hi-lo, b.L
+	into.First, into.Of, into.Later = b.First+lo, b.Of, b.Later || lo > 0
 	into.Lengths = b.Lengths[lo:hi]
 	into.Examples = b.Examples[min(lo, len(b.Examples)):min(hi, len(b.Examples))]
 	for i, a := range b.arrays {

@@ -33,6 +33,29 @@ type LoaderConfig struct {
 	DropLast bool
 	// Prefetch is the number of batches prepared ahead; 0 means 2.
 	Prefetch int
+
+	// Ranks is the number of processes that read parts of the same batches, each its
+	// own, and Rank that of this one, from 0: see Share. 0 is one process, which reads
+	// all.
+	Rank, Ranks int
+	// MicroBatch, if it is not 0, is the number of rows that run at a time: those of a
+	// rank are filled up to a multiple of it, or of as many as there are.
+	MicroBatch int
+}
+
+// Share returns which rows of a batch are those of the rank, [lo, hi) of BatchSize,
+// and the number of rows of its batches, the same on all ranks: those that are more
+// only fill. All ranks but the last have equally many, unless there are too few. The
+// examples of a rank may be none, where a batch is not full.
+func (c LoaderConfig) Share() (lo, hi, rows int) {
+	rows = (c.BatchSize + max(c.Ranks, 1) - 1) / max(c.Ranks, 1)
+	lo = min(c.Rank*rows, c.BatchSize)
+	hi = min(lo+rows, c.BatchSize)
+	if c.MicroBatch > 0 {
+		m := min(c.MicroBatch, rows)
+		rows = (rows + m - 1) / m * m
+	}
+	return lo, hi, rows
 }
 
 // Validate reports the first field that is out of range.
@@ -42,6 +65,12 @@ func (c LoaderConfig) Validate() error {
 		return fmt.Errorf("train: LoaderConfig: want BatchSize >= 1, got %d", c.BatchSize)
 	case c.Prefetch < 0:
 		return fmt.Errorf("train: LoaderConfig: want Prefetch >= 0, got %d", c.Prefetch)
+	case c.MicroBatch < 0:
+		return fmt.Errorf("train: LoaderConfig: want MicroBatch >= 0, got %d", c.MicroBatch)
+	case c.Ranks < 0 || c.Ranks > c.BatchSize:
+		return fmt.Errorf("train: LoaderConfig: want Ranks in [0, %d], a row of a batch for each, got %d", c.BatchSize, c.Ranks)
+	case c.Rank < 0 || c.Rank >= max(c.Ranks, 1):
+		return fmt.Errorf("train: LoaderConfig: want Rank in [0, %d), got %d", max(c.Ranks, 1), c.Rank)
 	}
 	return checkBuckets("LoaderConfig", c.Buckets)
 }
@@ -108,8 +137,9 @@ func newLoader(ds task.Dataset, cfg LoaderConfig) (*Loader, error) {
 		return nil, err
 	}
 	longest := p.buckets[len(p.buckets)-1]
+	_, _, rows := cfg.Share()
 	for _, f := range ds.Fields() {
-		dims := append([]int{cfg.BatchSize}, f.Shape...)
+		dims := append([]int{rows}, f.Shape...)
 		if f.PerStep {
 			dims = append(dims, longest)
 		}
@@ -120,7 +150,7 @@ func newLoader(ds task.Dataset, cfg LoaderConfig) (*Loader, error) {
 	return &Loader{ds: ds, cfg: cfg, plan: p}, task.NewBatch(ds).Load([]int{0}, 1, ds.Length(0))
 }
 
-// Batches returns the number of batches of an epoch.
+// Batches returns the number of batches of an epoch, the same on all ranks.
 func (l *Loader) Batches() int { return l.plan.batches() }
 
 // Lengths returns the padded lengths that batches have, ascending.
@@ -180,7 +210,7 @@ func (l *Loader) produce(ctx context.Context, s *Stream, from Position, epochs i
 				return ctx.Err()
 			}
 			b.Use(ds)
-			if err := b.Load(pl.examples, l.cfg.BatchSize, pl.length); err != nil {
+			if err := l.load(b.Batch, pl); err != nil {
 				return err
 			}
 			b.after = Position{Epoch: epoch, Batch: i + 1}
@@ -195,6 +225,17 @@ func (l *Loader) produce(ctx context.Context, s *Stream, from Position, epochs i
 		}
 	}
 	return io.EOF
+}
+
+// load reads the rows of the rank.
+func (l *Loader) load(b *task.Batch, pl planned) error {
+	lo, hi, rows := l.cfg.Share()
+	n := len(pl.examples)
+	if err := b.Load(pl.examples[min(lo, n):min(hi, n)], rows, pl.length); err != nil {
+		return err
+	}
+	b.First, b.Of = lo, l.cfg.BatchSize
+	return nil
 }
 
 // epoch returns the data of an epoch.
