@@ -10,9 +10,8 @@ package golden
 
 import (
 	"archive/tar"
-	"bytes"
 	"compress/gzip"
-	_ "embed" // the default set
+	"embed"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -31,8 +30,10 @@ import (
 	"testing"
 )
 
-//go:embed testdata/golden.tar.gz
-var defaultSet []byte
+// defaultSet is in several files, one for each family of kinds.
+//
+//go:embed testdata/*.tar.gz
+var defaultSet embed.FS
 
 // Array is one array of a case. Exactly one of F and I is set.
 type Array struct {
@@ -50,8 +51,28 @@ type Case struct {
 }
 
 var loadDefault = sync.OnceValues(func() ([]*Case, error) {
-	return readTar(bytes.NewReader(defaultSet))
+	return readDefault(defaultSet)
 })
+
+// readDefault reads the cases of all files of the default set.
+func readDefault(fsys fs.FS) ([]*Case, error) {
+	names, err := fs.Glob(fsys, "testdata/*.tar.gz")
+	if err != nil {
+		return nil, fmt.Errorf("golden: %w", err)
+	}
+	b := builder{}
+	for _, name := range names {
+		f, err := fsys.Open(name)
+		if err == nil {
+			err = b.addTar(f)
+			_ = f.Close()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("golden: %s: %w", name, err)
+		}
+	}
+	return b.cases()
+}
 
 // Default returns the cases that come with the module.
 func Default() ([]*Case, error) { return loadDefault() }
@@ -204,30 +225,38 @@ func readDir(fsys fs.FS) ([]*Case, error) {
 }
 
 func readTar(r io.Reader) ([]*Case, error) {
-	z, err := gzip.NewReader(r)
-	if err != nil {
+	b := builder{}
+	if err := b.addTar(r); err != nil {
 		return nil, fmt.Errorf("golden: %w", err)
 	}
-	b := builder{}
+	return b.cases()
+}
+
+// builder collects files into cases.
+type builder map[string]*Case
+
+// addTar adds the files of a gzipped tar.
+func (b builder) addTar(r io.Reader) error {
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return err
+	}
 	for t := tar.NewReader(z); ; {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
-			return b.cases()
+			return nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("golden: %w", err)
+			return err
 		}
 		if h.Typeflag != tar.TypeReg {
 			continue
 		}
 		if err := b.add(path.Clean(h.Name), func() ([]byte, error) { return io.ReadAll(t) }); err != nil {
-			return nil, fmt.Errorf("golden: %w", err)
+			return err
 		}
 	}
 }
-
-// builder collects files into cases.
-type builder map[string]*Case
 
 func (b builder) add(p string, read func() ([]byte, error)) error {
 	dir, file := path.Split(p)

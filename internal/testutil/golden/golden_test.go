@@ -12,8 +12,23 @@ func TestDefaultSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cs) != 184 {
-		t.Fatalf("got %d cases, want 184", len(cs))
+	files, err := filepath.Glob("testdata/*.tar.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	for _, name := range files {
+		of, err := Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Base(name) == "golden.tar.gz" && len(of) != 184 {
+			t.Errorf("%s: got %d cases, want 184", name, len(of))
+		}
+		sum += len(of)
+	}
+	if len(cs) != sum {
+		t.Fatalf("got %d cases, want %d, those of %d files", len(cs), sum, len(files))
 	}
 	c := Cases(t, "s4d_kernel")[0]
 	if c.Name != "s4d_00_zoh_H1_N4_L8" || c.Int("L", 0) != 8 || c.String("disc") != "zoh" {
