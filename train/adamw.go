@@ -18,11 +18,11 @@ import (
 	"github.com/gorgonia-s4/s4/task"
 )
 
-// Group is one parameter with its own optimiser settings. [Groups] makes the
+// ParamGroup is one parameter with its own optimiser settings. [Groups] makes the
 // groups of a layer or model; groups with other settings can be appended. There
 // are no defaults here: a group without a rate, which would never learn, is
 // refused unless it is frozen.
-type Group struct {
+type ParamGroup struct {
 	Name        string  // of the parameter
 	Node        *G.Node // holds the value and the gradient
 	LR          float64 // peak learning rate
@@ -32,23 +32,23 @@ type Group struct {
 
 // A GroupOption sets what holds for the parameters that do not bring a setting
 // of their own.
-type GroupOption func(*Group)
+type GroupOption func(*ParamGroup)
 
 // LR sets the peak learning rate; the default is 1e-3.
-func LR(lr float64) GroupOption { return func(g *Group) { g.LR = lr } }
+func LR(lr float64) GroupOption { return func(g *ParamGroup) { g.LR = lr } }
 
 // WeightDecay sets the decoupled weight decay; the default is 0.01.
-func WeightDecay(wd float64) GroupOption { return func(g *Group) { g.WeightDecay = wd } }
+func WeightDecay(wd float64) GroupOption { return func(g *ParamGroup) { g.WeightDecay = wd } }
 
 // Groups gives every parameter its settings: its own where it has them
 // (param.Param.LR and WeightDecay: the parameters of a state space have a
 // lower rate and no decay), those of the options otherwise.
-func Groups(params []param.Param, opts ...GroupOption) []Group {
-	def := Group{LR: 1e-3, WeightDecay: 0.01}
+func Groups(params []param.Param, opts ...GroupOption) []ParamGroup {
+	def := ParamGroup{LR: 1e-3, WeightDecay: 0.01}
 	for _, o := range opts {
 		o(&def)
 	}
-	groups := make([]Group, len(params))
+	groups := make([]ParamGroup, len(params))
 	for i, p := range params {
 		g := def
 		g.Name, g.Node, g.Frozen = p.Name, p.Node, p.Frozen
@@ -64,7 +64,7 @@ func Groups(params []param.Param, opts ...GroupOption) []Group {
 }
 
 // NodeGroups is [Groups] of the nodes of a plain Gorgonia model, by their names.
-func NodeGroups(nodes G.Nodes, opts ...GroupOption) []Group {
+func NodeGroups(nodes G.Nodes, opts ...GroupOption) []ParamGroup {
 	params := make([]param.Param, len(nodes))
 	for i, n := range nodes {
 		params[i] = param.Param{Name: n.Name(), Node: n}
@@ -127,7 +127,7 @@ type piece struct {
 // NewAdamW returns a solver for the parameters. Settings out of range, two
 // groups of one name and a parameter without a value are reported by Err, and
 // by every Step.
-func NewAdamW(groups []Group, opts ...AdamWOption) *AdamW {
+func NewAdamW(groups []ParamGroup, opts ...AdamWOption) *AdamW {
 	o := &AdamW{beta1: 0.9, beta2: 0.999, eps: 1e-8, factor: 1,
 		byName: make(map[string]slot), byNode: make(map[*G.Node]slot)}
 	for _, opt := range opts {
@@ -139,7 +139,7 @@ func NewAdamW(groups []Group, opts ...AdamWOption) *AdamW {
 	return o
 }
 
-func (o *AdamW) init(groups []Group) error {
+func (o *AdamW) init(groups []ParamGroup) error {
 	in01 := func(b float64) bool { return b >= 0 && b < 1 }
 	switch {
 	case !in01(o.beta1) || !in01(o.beta2):
@@ -366,7 +366,7 @@ type slot interface {
 
 // slotHeader is what does not depend on the float type.
 type slotHeader struct {
-	Group
+	ParamGroup
 	shape tensor.Shape
 	size  int
 	step  int
@@ -380,7 +380,7 @@ type slotOf[T num.Float] struct {
 	k    vec.AdamWStep[T]
 }
 
-func newSlot(g Group) (slot, error) {
+func newSlot(g ParamGroup) (slot, error) {
 	switch {
 	case !(g.LR >= 0) || !finite(g.LR):
 		return nil, fmt.Errorf("want LR >= 0, got %g", g.LR)
@@ -394,7 +394,7 @@ func newSlot(g Group) (slot, error) {
 		return nil, errors.New("the node has no value")
 	}
 	v := g.Node.Value()
-	h := slotHeader{Group: g, shape: v.Shape().Clone(), size: v.Shape().TotalSize()}
+	h := slotHeader{ParamGroup: g, shape: v.Shape().Clone(), size: v.Shape().TotalSize()}
 	switch v.Dtype() {
 	case tensor.Float32:
 		return &slotOf[float32]{slotHeader: h}, nil

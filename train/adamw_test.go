@@ -314,10 +314,10 @@ func TestAdamWRejects(t *testing.T) {
 		`parameter "p0": want LR >= 0, got -1`:   NewAdamW(Groups(b.params, LR(-1))),
 		`"p0": want WeightDecay >= 0, got NaN`:   NewAdamW(Groups(b.params, WeightDecay(math.NaN()))),
 		`two parameters are named "p0"`:          NewAdamW(append(Groups(b.params), Groups(b.params)...)),
-		`"x": want a node, got nil`:              NewAdamW([]Group{{Name: "x", LR: 1}}),
-		`"x": the node has no value`:             NewAdamW([]Group{{Name: "x", Node: noValue, LR: 1}}),
-		`want dtype float32 or float64, got int`: NewAdamW([]Group{{Name: "x", Node: ints, LR: 1}}),
-		`"x": want LR > 0, or Frozen for`:        NewAdamW([]Group{{Name: "x", Node: b.params[0].Node}}),
+		`"x": want a node, got nil`:              NewAdamW([]ParamGroup{{Name: "x", LR: 1}}),
+		`"x": the node has no value`:             NewAdamW([]ParamGroup{{Name: "x", Node: noValue, LR: 1}}),
+		`want dtype float32 or float64, got int`: NewAdamW([]ParamGroup{{Name: "x", Node: ints, LR: 1}}),
+		`"x": want LR > 0, or Frozen for`:        NewAdamW([]ParamGroup{{Name: "x", Node: b.params[0].Node}}),
 		`"p0": want LR > 0, or Frozen for`:       NewAdamW(Groups(b.params, LR(0))),
 	} {
 		if err := opt.Err(); err == nil || !strings.Contains(err.Error(), want) {

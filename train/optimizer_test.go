@@ -319,7 +319,7 @@ func TestNodeGroups(t *testing.T) {
 	b := newBench(t, tensor.Float64, nil, tensor.Shape{2}, tensor.Shape{3})
 	groups := NodeGroups(b.nodes(), LR(0.5), WeightDecay(0.25))
 	for i, g := range groups {
-		if g != (Group{Name: b.params[i].Name, Node: b.params[i].Node, LR: 0.5, WeightDecay: 0.25}) {
+		if g != (ParamGroup{Name: b.params[i].Name, Node: b.params[i].Node, LR: 0.5, WeightDecay: 0.25}) {
 			t.Errorf("got %+v", g)
 		}
 	}

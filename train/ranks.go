@@ -1,0 +1,210 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ranks is the group of a trainer. Its ranks decide together, by exchanges: each tells
+// all others where it is and what it has, in one message, and whether it has failed. A
+// rank that fails says so in one exchange, whatever the others are about: they find it
+// there, and all end alike. So that none waits for one that has failed, everything else
+// that a group can do comes right after an exchange, with nothing between that could
+// fail on one rank alone.
+type ranks struct {
+	Group
+	in  callOf               // what all ranks have called
+	ctx context.Context      // of the call; nil: it does not end
+	now func() time.Duration // since the run began; nil: there is no run
+
+	clock  time.Duration // of rank 0, at the last exchange
+	stop   error         // the end of the context of some ranks; nil: of none
+	err    error         // what has ended the work of all
+	broken bool          // the group itself: there are no more exchanges
+
+	message []byte
+	letters []letter
+	failed  []error // of each rank
+	stopped []error
+}
+
+func newRanks(g Group) *ranks {
+	n := g.Size()
+	return &ranks{Group: g, letters: make([]letter, n), failed: make([]error, n), stopped: make([]error, n)}
+}
+
+// callOf is a method that all ranks call together.
+type callOf byte
+
+const (
+	inAgree callOf = iota
+	inFit
+	inEvaluate
+	inLoadBest
+)
+
+// String returns its name.
+func (c callOf) String() string {
+	names := [...]string{"Agree", "Fit", "Evaluate", "LoadBest"}
+	return names[min(int(c), len(names)-1)]
+}
+
+// begin prepares for a call that all ranks make.
+func (r *ranks) begin(in callOf, ctx context.Context) {
+	r.in, r.ctx, r.stop = in, ctx, nil
+	if !r.broken {
+		r.err = nil
+	}
+}
+
+// topic is what an exchange is about.
+type topic byte
+
+const (
+	onAgree topic = iota
+	onStart
+	onState
+	onReady
+	onStep
+	onSync
+	onEvalBatch
+	onEvaluation
+	onStreams
+	onSaved
+	onBest
+	onEnd
+	onFailure // no exchange: where a rank that has failed is
+)
+
+// String says what a rank is at, for errors.
+func (t topic) String() string {
+	names := [...]string{"an agreement", "the start", "the state to start from", "the first step", "a step", "a sum in a layer",
+		"the size of an evaluation", "an evaluation", "the states of streams", "what is saved", "the best checkpoint", "the end", "a failure"}
+	return names[min(int(t), len(names)-1)]
+}
+
+// magic begins every message: that of another version of this package has another.
+const magic = 0xa4<<8 | 1
+
+// What a rank says of itself.
+const (
+	ready    = iota // it has what the exchange is about
+	unready         // its context ended before
+	hasEnded        // it has failed
+)
+
+// exchange brings all ranks the messages of all. err is why this rank has none: the end
+// of the context or an error. Then all ranks get an error, which is in stop or in err;
+// write may be nil.
+func (r *ranks) exchange(about topic, step int, err error, write func(b []byte) []byte) ([]letter, error) {
+	if r.broken {
+		return nil, errors.Join(err, r.err)
+	}
+	r.message = r.write(r.message[:0], about, step, err, write)
+	all, e := r.Gather(r.message)
+	if e == nil && len(all) != r.Size() {
+		e = fmt.Errorf("want a message of each of %d ranks, got %d", r.Size(), len(all))
+	}
+	if e != nil {
+		return nil, errors.Join(err, r.breakOff(about, e))
+	}
+	return r.letters, r.read(all, about, step, err)
+}
+
+// breakOff ends the use of the group after an error of its own.
+func (r *ranks) breakOff(about any, err error) error {
+	r.broken, r.err = true, fmt.Errorf("rank %d of %d, at %v: the group: %w", r.Rank(), r.Size(), about, err)
+	return r.err
+}
+
+// cause returns why the context of this rank has ended; nil if it has not.
+func (r *ranks) cause() error {
+	if r.ctx == nil || r.ctx.Err() == nil {
+		return nil
+	}
+	return context.Cause(r.ctx)
+}
+
+func (r *ranks) write(b []byte, about topic, step int, err error, write func(b []byte) []byte) []byte {
+	cause, status := r.cause(), byte(ready)
+	switch {
+	case err == nil:
+	case cause != nil && errors.Is(err, r.ctx.Err()):
+		status = unready
+	default:
+		status = hasEnded
+	}
+	b = append(b, magic>>8, magic&0xff, byte(r.in), byte(about), status)
+	b = appendInt(b, step)
+	clock := time.Duration(0)
+	if r.now != nil {
+		clock = r.now()
+	}
+	b = appendInt(b, int(clock))
+	b = appendBool(b, cause != nil)
+	if cause != nil {
+		b = appendError(b, cause)
+	}
+	if status == hasEnded {
+		return appendError(b, err)
+	}
+	if status == ready && write != nil {
+		b = write(b)
+	}
+	return b
+}
+
+// read reads the head of each message, and leaves the rest in letters.
+func (r *ranks) read(all [][]byte, about topic, step int, own error) error {
+	var different, lacking error
+	elsewhere := false
+	for rank, b := range all {
+		l := letter{b: b}
+		version := int(l.byte())<<8 | int(l.byte())
+		in, at, status, of, clock := callOf(l.byte()), topic(l.byte()), l.byte(), l.int(), time.Duration(l.int())
+		elsewhere = elsewhere || in != r.in
+		r.failed[rank], r.stopped[rank] = nil, nil
+		if l.bool() {
+			r.stopped[rank] = l.error()
+		}
+		if rank == 0 {
+			r.clock = clock
+		}
+		switch {
+		case version != magic:
+			r.failed[rank] = errors.New("it has another version of this program")
+		case status == hasEnded:
+			r.failed[rank] = l.error()
+		case l.short:
+			r.failed[rank] = errors.New("its message is too short")
+		case different == nil && (in != r.in || at != about || of != step):
+			different = fmt.Errorf("rank %d is in %v, at %v of step %d, and rank %d in %v, at %v of step %d", r.Rank(), r.in, about, step, rank, in, at, of)
+		case status == unready:
+			lacking = r.stopped[rank]
+		}
+		r.letters[rank] = l
+	}
+	me := r.Rank()
+	if r.failed[me] != nil && own != nil {
+		r.failed[me] = own
+	}
+	if r.stopped[me] != nil {
+		r.stopped[me] = r.cause()
+	}
+	if stop := rankErrors(r.stopped); stop != nil {
+		r.stop = stop
+	}
+	switch err := rankErrors(r.failed); {
+	case err != nil:
+		r.err, r.broken = err, elsewhere // who fails elsewhere comes to no other exchange
+		return err
+	case different != nil:
+		r.err, r.broken = fmt.Errorf("the ranks have diverged: %w", different), true
+		return r.err
+	case lacking != nil:
+		return r.stop
+	}
+	return nil
+}
