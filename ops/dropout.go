@@ -49,9 +49,13 @@ func Dropout(x *G.Node, p float64, masks *Masks, opts ...DropoutOption) (*G.Node
 	if p == 0 {
 		return x, nil
 	}
+	each := x.Shape().TotalSize() / run // rows of an example
+	if x.Dims() > 0 {
+		each /= x.Shape()[0]
+	}
 	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Unread: []int{0}},
-		func() graphop.Core[float32] { return newDropout[float32](c, run) },
-		func() graphop.Core[float64] { return newDropout[float64](c, run) }, x)
+		func() graphop.Core[float32] { return newDropout[float32](c, run, each) },
+		func() graphop.Core[float64] { return newDropout[float64](c, run, each) }, x)
 }
 
 // validate returns an error if p is out of range or there are no masks.

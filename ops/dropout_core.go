@@ -15,24 +15,29 @@ type dropoutMask[T num.Float] struct {
 	below    uint32 // what has 32 random bits below is dropped
 	scale    T      // of the others
 	run      int    // consecutive elements, a row, that share their fate
+	each     int    // rows of an example
 	training bool
 
 	// Of the last draw.
 	dropped bool
 	key     uint64
+	of      Rows // the examples of it that are here
 }
 
-func newDropoutMask[T num.Float](c dropoutConfig, run int) dropoutMask[T] {
-	return dropoutMask[T]{run: run, masks: c.masks, below: uint32(c.p * (1 << 32)), scale: T(1 / (1 - c.p)), training: true}
+func newDropoutMask[T num.Float](c dropoutConfig, run, each int) dropoutMask[T] {
+	return dropoutMask[T]{run: run, each: each, masks: c.masks, below: uint32(c.p * (1 << 32)), scale: T(1 / (1 - c.p)), training: true}
 }
 
 // draw begins a new mask: one that drops nothing in evaluation, or for p = 0.
 func (m *dropoutMask[T]) draw() {
 	m.dropped = m.training && m.masks != nil
 	if m.dropped {
-		m.key = m.masks.draw()
+		m.key, m.of = m.masks.draw()
 	}
 }
+
+// index returns the index in the mask of row r.
+func (m *dropoutMask[T]) index(r int) int { return m.of.row(r/m.each)*m.each + r%m.each }
 
 // factor returns what multiplies row r. Its fate is decided by the upper half of
 // 64 random bits; a row of one element shares them with its neighbour.
@@ -40,6 +45,7 @@ func (m *dropoutMask[T]) factor(r int) T {
 	if !m.dropped {
 		return 1
 	}
+	r = m.index(r)
 	bits := splitmix.Mix(m.key + uint64(r)*splitmix.Golden)
 	if m.run == 1 {
 		bits = splitmix.Mix(m.key + uint64(r/2)*splitmix.Golden)
@@ -53,10 +59,11 @@ func (m *dropoutMask[T]) factor(r int) T {
 	return m.scale
 }
 
-// factors sets dst to what multiplies the elements from index first on, each of
-// which is a row. An element takes the lower or the upper half of its pair's 64
-// random bits.
+// factors sets dst to what multiplies the elements from index first on, of one
+// example, each of which is a row. An element takes the lower or the upper half of
+// its pair's 64 random bits.
 func (m *dropoutMask[T]) factors(dst []T, first int) {
+	first = m.index(first)
 	factor := [2]T{m.scale, 0}
 	below := uint64(m.below)
 	pair := m.key + uint64(first/2)*splitmix.Golden
@@ -90,8 +97,8 @@ func (m *dropoutMask[T]) apply(dst, src []T, r int) {
 // dropout is the core of Dropout. It keeps no mask: Backward computes it again.
 type dropout[T num.Float] struct{ dropoutMask[T] }
 
-func newDropout[T num.Float](c dropoutConfig, run int) *dropout[T] {
-	return &dropout[T]{newDropoutMask[T](c, run)}
+func newDropout[T num.Float](c dropoutConfig, run, each int) *dropout[T] {
+	return &dropout[T]{newDropoutMask[T](c, run, each)}
 }
 
 // SetTraining implements graphop.TrainModer.
@@ -114,7 +121,7 @@ func (c *dropout[T]) mask(dst, src []T) {
 	case !c.dropped:
 		copyBlocks(dst, src)
 	case c.run == 1:
-		par.Blocks(len(dst), elementGrain, func(_, lo, hi int) { c.elements(dst[lo:hi], src[lo:hi], lo) })
+		par.Blocks(len(dst), elementGrain, func(_, lo, hi int) { c.parts(dst, src, lo, hi) })
 	default:
 		par.Blocks(len(dst)/c.run, max(1, elementGrain/c.run), func(_, lo, hi int) {
 			for r := lo; r < hi; r++ {
@@ -124,12 +131,30 @@ func (c *dropout[T]) mask(dst, src []T) {
 	}
 }
 
-// elements masks the elements from index first, which is even, on. An element
+// parts masks the elements [lo, hi), in parts that are consecutive in the mask too.
+func (c *dropout[T]) parts(dst, src []T, lo, hi int) {
+	part := len(dst)
+	if c.of.N > 0 {
+		part = c.of.N * c.each
+	}
+	for lo < hi {
+		end := min(hi, (lo/part+1)*part)
+		c.elements(dst[lo:end], src[lo:end], c.index(lo))
+		lo = end
+	}
+}
+
+// elements masks elements of which the first has an index in the mask. An element
 // takes the lower or the upper half of its pair's 64 random bits.
 func (c *dropout[T]) elements(dst, src []T, first int) {
 	factor := [2]T{c.scale, 0}
 	below := uint64(c.below)
 	pair := c.key + uint64(first/2)*splitmix.Golden
+	if first%2 == 1 {
+		dst[0] = src[0] * factor[(splitmix.Mix(pair)>>32-below)>>63]
+		dst, src = dst[1:], src[1:]
+		pair += splitmix.Golden
+	}
 	n := len(dst) &^ 1
 	dst, src = dst[:len(src)], src[:len(dst)]
 	for i := 0; i < n; i += 2 {

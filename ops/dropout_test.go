@@ -48,7 +48,7 @@ func TestDropoutGradient(t *testing.T) {
 func maskOf(t *testing.T, c dropoutConfig, n, run int, masks *Masks) []float64 {
 	t.Helper()
 	c.masks = masks
-	p := newPass[float64](newDropout[float64](c, run), n, []int{n})
+	p := newPass[float64](newDropout[float64](c, run, n/run), n, []int{n})
 	fill(p.in[0].F, 1)
 	fill(p.gout, 1)
 	p.run(t)
@@ -207,7 +207,7 @@ func TestDropoutResumes(t *testing.T) {
 }
 
 func TestDropoutEvaluationGradient(t *testing.T) {
-	c := newDropout[float64](dropoutConfig{p: 0.5, masks: newMasks(1, 0)}, 1)
+	c := newDropout[float64](dropoutConfig{p: 0.5, masks: newMasks(1, 0)}, 1, 33)
 	c.SetTraining(false)
 	p := newPass[float64](c, 33, []int{33})
 	p.run(t)
@@ -248,7 +248,7 @@ func TestDropoutCore(t *testing.T) {
 	const B, H, L = 5, 33, 301
 	for _, run := range []int{1, L} {
 		state := dropoutState(1, 0)
-		p := newPass[float32](newDropout[float32](dropoutConfig{p: 0.3, masks: masksOf(state)}, run), B*H*L, []int{B * H * L})
+		p := newPass[float32](newDropout[float32](dropoutConfig{p: 0.3, masks: masksOf(state)}, run, H*L/run), B*H*L, []int{B * H * L})
 		checkPass(t, p, func() { state.Data().([]int64)[1] = 9 })
 	}
 }
@@ -293,7 +293,7 @@ func BenchmarkDropout(b *testing.B) {
 	const B, H, L = 50, 128, 1024
 	for name, run := range map[string]int{"plain": 1, "tied": L} {
 		b.Run(name, func(b *testing.B) {
-			bench(b, newPass[float32](newDropout[float32](dropoutConfig{p: 0.1, masks: newMasks(1, 0)}, run), B*H*L, []int{B * H * L}))
+			bench(b, newPass[float32](newDropout[float32](dropoutConfig{p: 0.1, masks: newMasks(1, 0)}, run, H*L/run), B*H*L, []int{B * H * L}))
 		})
 	}
 }

@@ -46,7 +46,7 @@ func newFeedForward[T num.Float](d feedForwardDims, o linearOptions) *feedForwar
 	c.grps = weightGroups(c.cols.units(), d.first.o*d.first.i+d.second.o*d.second.i)
 	c.grads1, c.grads2 = newWeightGrads[T](d.first, c.grps.n), newWeightGrads[T](d.second, c.grps.n)
 	c.grads2.weight = 2
-	c.between, c.after = makeLinearInput[T](d.second, o), newDropoutMask[T](o.dropOutput, d.first.l)
+	c.between, c.after = makeLinearInput[T](d.second, o), newDropoutMask[T](o.dropOutput, d.first.l, d.second.o)
 	c.work = graphop.PerWorker[feedForwardWorker[T]]()
 	return c
 }

@@ -51,7 +51,7 @@ func newLinear[T num.Float](d linearDims, o linearOptions) *linear[T] {
 	c := &linear[T]{linearDims: d, cols: columns{b: d.b, l: d.l, width: linearWidth}}
 	c.grps = weightGroups(c.cols.units(), d.o*d.i)
 	c.grads = newWeightGrads[T](d, c.grps.n)
-	c.before, c.after = newLinearInput[T](d, o), newDropoutMask[T](o.dropOutput, d.l)
+	c.before, c.after = newLinearInput[T](d, o), newDropoutMask[T](o.dropOutput, d.l, d.o)
 	c.work = graphop.PerWorker[linearWorker[T]]()
 	return c
 }

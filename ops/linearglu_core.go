@@ -21,6 +21,7 @@ type linearGLU[T num.Float] struct {
 
 func newLinearGLU[T num.Float](d linearDims, o linearOptions) *linearGLU[T] {
 	c := &linearGLU[T]{linear: newLinear[T](d, o), training: true, row: make([][]T, par.Workers())}
+	c.after.each = d.o / 2 // of what is gated
 	for i := range c.row {
 		c.row[i] = num.Aligned[T](linearWidth)
 	}

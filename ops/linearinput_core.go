@@ -45,11 +45,11 @@ func (p *linearInput[T]) worker(i int) *inputWorker[T] { return &(*p.work.Get())
 
 // makeLinearInput returns one that copies x if nothing is to be done.
 func makeLinearInput[T num.Float](d linearDims, o linearOptions) *linearInput[T] {
-	run := 1
+	run, each := 1, d.i*d.l
 	if o.dropInput.tied {
-		run = d.l
+		run, each = d.l, d.i
 	}
-	p := &linearInput[T]{linearDims: d, drop: newDropoutMask[T](o.dropInput, run), one: num.Aligned[T](linearWidth), work: graphop.PerWorker[inputWorker[T]]()}
+	p := &linearInput[T]{linearDims: d, drop: newDropoutMask[T](o.dropInput, run, each), one: num.Aligned[T](linearWidth), work: graphop.PerWorker[inputWorker[T]]()}
 	if o.act != ActIdentity {
 		p.act = newActivation[T](o.act)
 	}

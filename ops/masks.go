@@ -11,6 +11,11 @@ import (
 // pass in training takes the next counter. Several ops may have one Masks; they
 // draw different masks.
 //
+// The index is that in the batch of a step, the first axis of which is its rows.
+// A graph may have some of them only, because others run after it, or elsewhere:
+// Begin says which, so that all together draw what one graph of the whole batch
+// would.
+//
 // Graphs that run at the same time, on several goroutines, need streams of their
 // own, made by Stream or Next: each has a counter of its own, so that what it
 // draws does not depend on the others. All keep the largest counter in the one
@@ -24,6 +29,8 @@ type Masks struct {
 	// Guarded by shared.mu.
 	set   uint64 // of the state that drawn is counted from
 	drawn int64
+	begun int64 // what had been drawn when the step began
+	rows  Rows
 }
 
 // maskState is what the streams of one state have in common.
@@ -60,25 +67,73 @@ func (m *Masks) Next() *Masks {
 	return m.Stream(s.next - 1)
 }
 
+// Begin says which rows of a batch the next graph has, until it is said again. If
+// they are later ones of the batch of the graph before, the counters that were
+// drawn for those are taken again.
+func (m *Masks) Begin(r Rows) {
+	m.shared.mu.Lock()
+	defer m.shared.mu.Unlock()
+	m.follow()
+	if r.Later {
+		m.drawn = m.begun
+	}
+	m.begun, m.rows = m.drawn, r
+}
+
 // Draw takes the next mask and returns a number that it is a function of.
-func (m *Masks) Draw() uint64 { return m.draw() }
+func (m *Masks) Draw() uint64 {
+	key, _ := m.draw()
+	return key
+}
+
+// Row returns the number in the whole batch of row i of the graph, as Begin has
+// said last.
+func (m *Masks) Row(i int) int {
+	m.shared.mu.Lock()
+	defer m.shared.mu.Unlock()
+	return m.rows.row(i)
+}
 
 // draw takes the next counter and returns where in the sequence of SplitMix64 the
-// mask begins.
-func (m *Masks) draw() uint64 {
+// mask begins, and which rows of it are to be read.
+func (m *Masks) draw() (key uint64, rows Rows) {
 	s := m.shared
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	m.follow()
+	counter := s.base + m.drawn
+	m.drawn++
+	s.last = max(s.last, counter+1)
+	s.state[1] = s.last
+	return dropoutKey(uint64(s.state[0]), m.stream, uint64(counter)), m.rows
+}
+
+// follow begins again with the counter of the state if that has been set.
+func (m *Masks) follow() {
+	s := m.shared
 	if s.state[1] != s.last {
 		s.base, s.last = s.state[1], s.state[1]
 		s.set++
 	}
 	if m.set != s.set {
-		m.set, m.drawn = s.set, 0
+		m.set, m.drawn, m.begun = s.set, 0, 0
 	}
-	counter := s.base + m.drawn
-	m.drawn++
-	s.last = max(s.last, counter+1)
-	s.state[1] = s.last
-	return dropoutKey(uint64(s.state[0]), m.stream, uint64(counter))
+}
+
+// Rows says which rows of a larger batch a graph has: N of its Of rows, from First
+// on, or of each of several such batches, one above the other. The zero value is
+// the rows of a batch by itself.
+type Rows struct {
+	First, N, Of int
+	// Later says that the graph before had other rows of the same batch, in the
+	// same step.
+	Later bool
+}
+
+// row returns the number in the larger batch of row i of the graph.
+func (r Rows) row(i int) int {
+	if r.N == 0 {
+		return r.First + i
+	}
+	return i/r.N*r.Of + r.First + i%r.N
 }

@@ -9,7 +9,7 @@ import (
 // keys draws n masks.
 func keys(m *Masks, n int) (ks []uint64) {
 	for range n {
-		ks = append(ks, m.draw())
+		ks = append(ks, m.Draw())
 	}
 	return ks
 }

@@ -165,10 +165,12 @@ type Stream struct {
 	last *loaded
 }
 
-// loaded is a batch and the place behind it.
+// loaded is a batch, the place behind it, and the number of its examples on all
+// ranks together.
 type loaded struct {
 	*task.Batch
 	after Position
+	total int
 }
 
 // Stream starts at a position and delivers the given number of epochs,
@@ -210,7 +212,7 @@ func (l *Loader) produce(ctx context.Context, s *Stream, from Position, epochs i
 				return ctx.Err()
 			}
 			b.Use(ds)
-			if err := l.load(b.Batch, pl); err != nil {
+			if err := l.load(b, pl); err != nil {
 				return err
 			}
 			b.after = Position{Epoch: epoch, Batch: i + 1}
@@ -228,10 +230,10 @@ func (l *Loader) produce(ctx context.Context, s *Stream, from Position, epochs i
 }
 
 // load reads the rows of the rank.
-func (l *Loader) load(b *task.Batch, pl planned) error {
+func (l *Loader) load(b *loaded, pl planned) error {
 	lo, hi, rows := l.cfg.Share()
-	n := len(pl.examples)
-	if err := b.Load(pl.examples[min(lo, n):min(hi, n)], rows, pl.length); err != nil {
+	b.total = len(pl.examples)
+	if err := b.Load(pl.examples[min(lo, b.total):min(hi, b.total)], rows, pl.length); err != nil {
 		return err
 	}
 	b.First, b.Of = lo, l.cfg.BatchSize

@@ -151,7 +151,7 @@ func checkRanks(t *testing.T, ds task.Dataset, cfg LoaderConfig, ranks int) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.B != each || p.L != b.L || p.Of != b.B || p.First != min(r*each, cfg.BatchSize) || s.After() != whole.After() {
+			if s.last.total != len(b.Examples) || p.B != each || p.L != b.L || p.Of != b.B || p.First != min(r*each, cfg.BatchSize) || s.After() != whole.After() {
 				t.Errorf("rank %d: got %d rows from %d of %d, of length %d, before %v, want %d from %d of %d, of %d, before %v",
 					r, p.B, p.First, p.Of, p.L, s.After(), each, r*each, b.B, b.L, whole.After())
 			}

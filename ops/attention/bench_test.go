@@ -22,7 +22,8 @@ func normal[T num.Float](n int) []T {
 // mask is masks that are always the same.
 type mask uint64
 
-func (m mask) Draw() uint64 { return uint64(m) }
+func (m mask) Draw() uint64  { return uint64(m) }
+func (m mask) Row(i int) int { return i }
 
 // BenchmarkAttend is attention in float32 on 16 sequences of 128 features.
 func BenchmarkAttend(b *testing.B) {

@@ -11,9 +11,12 @@ import (
 )
 
 // Masks is where the dropout of weights gets its masks from: Draw returns a number
-// that one mask is a function of, another for every forward pass in training.
-// *ops.Masks is one.
-type Masks interface{ Draw() uint64 }
+// that one mask is a function of, another for every forward pass in training, and Row
+// which row of the mask is that of row i of the batch. *ops.Masks is one.
+type Masks interface {
+	Draw() uint64
+	Row(i int) int
+}
 
 func (c Config) validateDropout() error {
 	switch {
@@ -34,16 +37,17 @@ type drops[T num.Float] struct {
 	training bool
 
 	// Of the last draw.
-	on  bool
-	key uint64
+	on   bool
+	key  uint64
+	rows []int // (B): of the mask
 }
 
-func newDrops[T num.Float](c Config) drops[T] {
+func newDrops[T num.Float](c Config, b int) drops[T] {
 	below := min(int(math.Round(c.Dropout*bits16)), bits16-1)
 	d := drops[T]{below: below | bits16, training: true}
 	d.below >>= bits.TrailingZeros(uint(d.below))
 	if below > 0 {
-		d.masks = c.Masks
+		d.masks, d.rows = c.Masks, make([]int, b)
 	}
 	kept := T(1 / (1 - float64(below)/bits16))
 	for four := range d.factors {
@@ -66,6 +70,9 @@ func (d *drops[T]) SetTraining(training bool) { d.training = training }
 func (d *drops[T]) draw() {
 	if d.on = d.training && d.masks != nil; d.on {
 		d.key = d.masks.Draw()
+		for i := range d.rows {
+			d.rows[i] = d.masks.Row(i)
+		}
 	}
 }
 
@@ -90,6 +97,7 @@ func (d *drops[T]) word(index uint64) (dropped uint64) {
 // index is that of the word of key j and the tile of query i, in unit u.
 func (c *softmax[T]) index(u, i, j int) uint64 {
 	tiles := (c.l + tile - 1) / tile
+	u = c.rows[u/c.Heads]*c.Heads + u%c.Heads
 	return uint64(u*tiles+i/tile)*uint64(c.slots+c.l) + uint64(j)
 }
 

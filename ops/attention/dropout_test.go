@@ -16,7 +16,8 @@ import (
 // one is masks that are always the same.
 type one uint64
 
-func (m one) Draw() uint64 { return uint64(m) }
+func (m one) Draw() uint64  { return uint64(m) }
+func (m one) Row(i int) int { return i }
 
 // The gradients of attention with a mask are those of that mask.
 func TestDropoutGradients(t *testing.T) {
@@ -134,6 +135,58 @@ func TestDropoutOfWeights(t *testing.T) {
 		if math.Abs(v-1./l) > 1e-14 {
 			t.Fatalf("in evaluation: got a weight of %g, want %g", v, 1./l)
 		}
+	}
+}
+
+// Rows of a batch, of one input or of two above each other, drop the weights that the
+// whole batch drops.
+func TestDropoutOfRows(t *testing.T) {
+	const b, l = 6, 70 // more queries than there are in a tile
+	newMasks := func() *ops.Masks {
+		m, err := ops.NewMasks(tensor.New(tensor.WithShape(2), tensor.WithBacking([]int64{5, 3})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	for _, c := range []attention.Config{{Heads: 2, Dropout: 0.3}, {Heads: 1, Causal: true, Window: 20, Dropout: 0.3}} {
+		x := testutil.Normal(newRand(), "qkv", b, 6*c.Heads, l)
+		lens := []int{l, 3, 0, 66, l, 12}
+		run := func(m *ops.Masks, rows ...int) *testutil.Result {
+			t.Helper()
+			c.Masks = m
+			var v []float64
+			var ls []int
+			for _, r := range rows {
+				v, ls = append(v, x.F[r*6*c.Heads*l:(r+1)*6*c.Heads*l]...), append(ls, lens[r])
+			}
+			r, err := testutil.Run(testutil.Tape, tensor.Float64, attend(c), nil,
+				testutil.Input{Name: "qkv", Shape: tensor.Shape{len(rows), 6 * c.Heads, l}, F: v}, testutil.Ints("lengths", ls, len(rows)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		want := run(newMasks(), 0, 1, 2, 3, 4, 5)
+		same := func(got *testutil.Result, rows ...int) {
+			t.Helper()
+			for i, r := range rows {
+				for _, p := range [][2][]float64{{got.Out, want.Out}, {got.Grads[0], want.Grads[0]}} {
+					n := len(p[1]) / b
+					if e := testutil.RelErr(p[0][i*n:(i+1)*n], p[1][r*n:(r+1)*n]); !(e <= 1e-13) {
+						t.Errorf("%+v: row %d of %v: relative error %.3g", c, r, rows, e)
+					}
+				}
+			}
+		}
+		m := newMasks()
+		m.Begin(ops.Rows{N: 2, Of: b})
+		same(run(m, 0, 1), 0, 1)
+		m.Begin(ops.Rows{First: 2, N: 4, Of: b, Later: true})
+		same(run(m, 2, 3, 4, 5), 2, 3, 4, 5)
+		m = newMasks()
+		m.Begin(ops.Rows{First: 1, N: 2, Of: b / 2})
+		same(run(m, 1, 2, 4, 5), 1, 2, 4, 5)
 	}
 }
 

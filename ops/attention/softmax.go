@@ -50,7 +50,7 @@ type space[T num.Float] struct {
 }
 
 func newSoftmax[T num.Float](d dims, o operands) *softmax[T] {
-	return &softmax[T]{heads: newHeads[T](d, o), drops: newDrops[T](d.Config), ws: graphop.PerWorker[space[T]]()}
+	return &softmax[T]{heads: newHeads[T](d, o), drops: newDrops[T](d.Config, d.b), ws: graphop.PerWorker[space[T]]()}
 }
 
 const (
