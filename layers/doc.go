@@ -27,8 +27,9 @@
 // their own over the memory of the original's, so that an update in place, which
 // is what solvers do, is seen by all; gorgonia.Let binds a new tensor to one of
 // them. Dropouts of copies draw from streams of their own: see OnStream, and
-// InTurn for copies that take turns. Copies with a BatchNorm, which write one set
-// of running statistics when they train, train in turn.
+// InTurn for copies that take turns, and BeginRows for those that run on rows of one
+// batch. Copies with a BatchNorm, which write one set of running statistics when they
+// train, train in turn.
 //
 // # Mixers, blocks and stacks
 //

@@ -294,6 +294,13 @@ func (m *model) checkBuild(batch, length int) error {
 	return nil
 }
 
+// rows returns a task.Graph.Rows, for graphs of batches of so many rows.
+func (m *model) rows(batch int) func(task.Rows) {
+	return func(r task.Rows) {
+		layers.BeginRows(ops.Rows{First: r.First, N: batch, Of: r.Of, Later: r.Later}, m.parts()...)
+	}
+}
+
 // loss returns the cross-entropy of logits and labels.
 func (m *model) loss(logits, target *G.Node) (*G.Node, error) {
 	loss, err := ops.CrossEntropy(logits, target)

@@ -58,9 +58,23 @@ type Graph struct {
 	// States go from batch to batch.
 	States []State
 
+	// Rows, unless it is nil, is called before every run with what is known of the
+	// rows: what is drawn at random for a row, as by a dropout, is the same then as in
+	// a graph of the whole batch.
+	Rows func(Rows)
+
 	// Params are the model's parameters as nodes of this graph, in the order of
 	// the model's and bound to the same tensors.
 	Params []param.Param
+}
+
+// Rows says which rows of the batch of a step a graph runs on: those of a micro-batch,
+// or of a rank.
+type Rows struct {
+	// First is the number of the first row in the batch of the step, which has Of.
+	First, Of int
+	// Later says that other rows of the step have run here before.
+	Later bool
 }
 
 // Range is the whole numbers from Low to below High, and [Ignore] if Ignored.

@@ -67,9 +67,9 @@ type Config struct {
 	BatchSize int `json:"batch_size"`
 	// MicroBatch is the number of sequences that run at a time: a step adds up
 	// the gradients of BatchSize/MicroBatch graphs, which need so much less
-	// memory, and is the same to rounding. What a model computes over the rows of
-	// a batch together, as batch normalisation does, it computes over those of a
-	// micro-batch. 0 means BatchSize.
+	// memory, and is the same to rounding, dropout included. What a model computes
+	// over the rows of a batch together, as batch normalisation does, it computes
+	// over those of a micro-batch. 0 means BatchSize.
 	MicroBatch int `json:"micro_batch,omitempty"`
 	// EvalBatchSize is that of an evaluation, whose result does not depend on it
 	// beyond rounding. 0 means MicroBatch, or BatchSize, and where several

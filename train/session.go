@@ -245,6 +245,9 @@ func (s *session) run(b *task.Batch, c *carry) (*task.Outputs, error) {
 	if err := c.give(s.states); err != nil {
 		return nil, err
 	}
+	if err := s.begin(b); err != nil {
+		return nil, err
+	}
 	s.memory.Begin()
 	defer s.memory.End()
 	defer s.vm.Reset()
@@ -261,6 +264,18 @@ func (s *session) run(b *task.Batch, c *carry) (*task.Outputs, error) {
 		return nil, s.badLoss(b)
 	}
 	return &s.out, nil
+}
+
+// begin tells the graph which rows of a step it gets.
+func (s *session) begin(b *task.Batch) error {
+	if s.graph.Rows == nil {
+		return nil
+	}
+	err := guarded(func() error { s.graph.Rows(task.Rows{First: b.First, Of: b.Of, Later: b.Later}); return nil })
+	if err != nil {
+		return fmt.Errorf("the graph's Rows: %w", err)
+	}
+	return nil
 }
 
 // feed copies a batch into the input tensors.
