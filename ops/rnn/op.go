@@ -58,11 +58,11 @@ func SequenceState(cfg Config, x *G.Node, p []Params[*G.Node], start State[*G.No
 	if err != nil {
 		return nil, end, err
 	}
-	if y, err = take(o.name, all, 0, tensor.Shape{b, d * h, o.size.L}); err != nil {
+	if y, err = graphop.Part(o.name, all, 0, tensor.Shape{b, d * h, o.size.L}); err != nil {
 		return nil, end, err
 	}
-	if end.H, err = take(o.name, all, n, tensor.Shape{b, d, h}); err == nil && states == 2 {
-		end.C, err = take(o.name, all, n+m, tensor.Shape{b, d, h})
+	if end.H, err = graphop.Part(o.name, all, n, tensor.Shape{b, d, h}); err == nil && states == 2 {
+		end.C, err = graphop.Part(o.name, all, n+m, tensor.Shape{b, d, h})
 	}
 	return y, end, err
 }

@@ -8,35 +8,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
-	"github.com/gorgonia-s4/s4/internal/par"
 )
-
-// take adds a part of a vector to its graph, from an element on.
-func take(name string, all *G.Node, from int, shape tensor.Shape) (*G.Node, error) {
-	return graphop.Apply(graphop.Spec{Name: name, Out: shape},
-		func() graphop.Core[float32] { return part[float32]{from} },
-		func() graphop.Core[float64] { return part[float64]{from} }, all)
-}
-
-// part is the core of take.
-type part[T num.Float] struct{ from int }
-
-func (p part[T]) Forward(out []T, in []graphop.Arg[T]) error {
-	copyBlocks(out, in[0].F[p.from:])
-	return nil
-}
-
-func (p part[T]) Backward(grad [][]T, _ []graphop.Arg[T], _, gout []T) error {
-	clear(grad[0][:p.from])
-	copyBlocks(grad[0][p.from:][:len(gout)], gout)
-	clear(grad[0][p.from+len(gout):])
-	return nil
-}
-
-// copyBlocks copies src to dst, which it fills, spread over the workers.
-func copyBlocks[T num.Float](dst, src []T) {
-	par.Blocks(len(dst), 1<<16, func(_, lo, hi int) { copy(dst[lo:hi], src[lo:hi]) })
-}
 
 // JoinStates adds the states (B, S, H) of several recurrences to their graph, side by
 // side, and returns them, (B, sum of S, H). One alone is returned as it is.
