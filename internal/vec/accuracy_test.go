@@ -24,6 +24,7 @@ var bounds = map[string][2]float64{
 	"geluTanhGrad": {5, 5},
 	"silu":         {2.5, 2.5},
 	"siluGrad":     {5, 5},
+	"softplus":     {2.5, 2.5},
 }
 
 // crossing returns the number in whose ulp the error at x is counted where a
@@ -99,6 +100,7 @@ func testAccuracy[T num.Float](t *testing.T, significand int, least, greatest fl
 		"gelu":                         func() { GELU(got, x) },
 		"geluGrad":                     func() { GELUGrad(got, x, one) },
 		"silu":                         func() { SiLU(got, x) },
+		"softplus":                     func() { Softplus(got, x) },
 		"siluGrad":                     func() { SiLUGrad(got, x, one) },
 	} {
 		f()

@@ -74,6 +74,12 @@ func SiLUBoth[T num.Float](y, dy, x []T) {
 	active[T]().siluBoth(y, dy, x)
 }
 
+// Softplus sets dst[i] = log(1 + e^x[i]).
+func Softplus[T num.Float](dst, x []T) {
+	want("Softplus", "x", len(dst), len(x))
+	active[T]().softplus(dst, x)
+}
+
 // GLU sets dst[i] = a[i] sigmoid(b[i]): the gated linear unit of Dauphin et
 // al. (2017), a and b the two halves of its input.
 func GLU[T num.Float](dst, a, b []T) {

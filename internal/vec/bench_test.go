@@ -30,6 +30,7 @@ func benchFunctions[T num.Float](b *testing.B, n int) {
 		{"GELUTanhGrad", func() { GELUTanhGrad(y, x, z) }},
 		{"GELUTanhBoth", func() { GELUTanhBoth(y, z, x) }},
 		{"SiLU", func() { SiLU(y, x) }},
+		{"Softplus", func() { Softplus(y, x) }},
 		{"SiLUGrad", func() { SiLUGrad(y, x, z) }},
 		{"GLU", func() { GLU(y, x, z) }},
 		{"GLUGrad", func() { GLUGrad(u, v, x, z, y) }},

@@ -25,6 +25,7 @@
 //	Erf                  1.5       1.5
 //	Sigmoid              2         2.5
 //	Tanh, SiLU           2.5       2.5
+//	Softplus             2.5       2.5
 //	GELUTanh             3         3
 //	GELU                 5         8       least accurate far on the left
 //	GELUGrad/g           3         4       in ulp of 1/2 near its zero
@@ -39,8 +40,8 @@
 // # Special values
 //
 // A NaN operand gives a NaN result. At an infinite argument a function has its
-// limit: Exp(-Inf) = 0, Tanh(±Inf) = ±1, GELU(-Inf) = GELUTanh(-Inf) = SiLU(-Inf) = 0, and the
-// gradients there are 0 on the left and g on the right, where x sigmoid(x) would
-// give NaN. Products follow IEEE 754: GLU of a = Inf and b = -Inf is NaN.
+// limit: Exp(-Inf) = 0, Tanh(±Inf) = ±1, GELU(-Inf) = GELUTanh(-Inf) = SiLU(-Inf) =
+// Softplus(-Inf) = 0, and the gradients there are 0 on the left and g on the right,
+// where x sigmoid(x) would give NaN. Products follow IEEE 754: GLU of a = Inf and b = -Inf is NaN.
 // Subnormal numbers are neither flushed nor taken as zero.
 package vec

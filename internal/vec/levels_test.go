@@ -163,6 +163,7 @@ func ops[T num.Float]() []op[T] {
 				}
 				return math.Abs(in[0]) + 1
 			}},
+		unary("Softplus", Softplus[T]),
 	}
 }
 

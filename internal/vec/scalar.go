@@ -19,6 +19,7 @@ import (
 //
 //	sigmoid(-t) = e^-t / (1 + e^-t)                sigmoid(t) = 1 / (1 + e^-t)
 //	silu(x)     = max(x, 0) - t sigmoid(-t)
+//	softplus(x) = max(x, 0) + log(1 + e^-t)        which is 2 atanh(e^-t / (2 + e^-t))
 //	gelu(x)     = max(x, 0) - t Φ(-t)
 //	geluTanh(x) = max(x, 0) - t sigmoid(-v)        v = t (c + d t²)
 //	erf(x)      = ±(1 - 2 Φ(-√2 t))                where it does not cancel
@@ -38,6 +39,7 @@ const (
 // approx holds the approximations for one element type.
 type approx struct {
 	exp              []float64 // q in e^r = 1 + r + r² q(r)
+	atanh            []float64 // q in atanh(s) = s + s³ q(s²)
 	erf              []float64 // q in erf(x) = x + x q(x²)
 	tailNum, tailDen []float64 // p and q in exp(t²/2) Φ(-t) = p(t) / q(t)
 	tailEnd          float64   // t at which t Φ(-t) and t exp(-t²/2) round to 0
@@ -46,8 +48,8 @@ type approx struct {
 }
 
 var (
-	approx32 = approx{expPoly32[:], erfPoly32[:], tailNum32[:], tailDen32[:], 15, 110, 11}
-	approx64 = approx{expPoly64[:], erfPoly64[:], tailNum64[:], tailDen64[:], 39, 760, 21.75}
+	approx32 = approx{expPoly32[:], atanhPoly32[:], erfPoly32[:], tailNum32[:], tailDen32[:], 15, 110, 11}
+	approx64 = approx{expPoly64[:], atanhPoly64[:], erfPoly64[:], tailNum64[:], tailDen64[:], 39, 760, 21.75}
 )
 
 // approxOf returns the approximations for T.
@@ -124,6 +126,13 @@ func (a *approx) sigmoid(x float64) float64 {
 func (a *approx) silu(x float64) float64 {
 	t, e := a.logistic(x)
 	return max(x, 0) - t*e/(1+e*drop)*drop
+}
+
+func (a *approx) softplus(x float64) float64 {
+	_, e := a.logistic(x)
+	s := e / (2 + e*drop)
+	z := s * drop * (s * drop)
+	return max(x, 0) + 2*s*(1+z*polynomial(a.atanh, z))*drop
 }
 
 func (a *approx) siluPrime(x float64) float64 {

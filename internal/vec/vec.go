@@ -11,7 +11,7 @@ import (
 // arguments: lengths are checked before the call.
 type kernels[T num.Float] struct {
 	exp, sigmoid, tanh, erf, gelu, silu func(dst, x []T)
-	geluTanh                            func(dst, x []T)
+	geluTanh, softplus                  func(dst, x []T)
 	geluGrad, geluTanhGrad, siluGrad    func(dst, x, g []T)
 	geluBoth, geluTanhBoth, siluBoth    func(y, dy, x []T)
 	glu, add, sub, mul, max             func(dst, a, b []T)

@@ -59,6 +59,11 @@ func geluTanhBothAVX2F32(y []float32, dy []float32, x []float32)
 //go:noescape
 func siluAVX2F32(dst []float32, x []float32)
 
+// softplusAVX2F32 is kernels.softplus.
+//
+//go:noescape
+func softplusAVX2F32(dst []float32, x []float32)
+
 // siluGradAVX2F32 is kernels.siluGrad.
 //
 //go:noescape
@@ -253,6 +258,11 @@ func geluTanhBothAVX2F64(y []float64, dy []float64, x []float64)
 //
 //go:noescape
 func siluAVX2F64(dst []float64, x []float64)
+
+// softplusAVX2F64 is kernels.softplus.
+//
+//go:noescape
+func softplusAVX2F64(dst []float64, x []float64)
 
 // siluGradAVX2F64 is kernels.siluGrad.
 //

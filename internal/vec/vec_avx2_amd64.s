@@ -1774,6 +1774,149 @@ end3:
 	VZEROUPPER
 	RET
 
+// func softplusAVX2F32(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softplusAVX2F32(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VBROADCASTSS lanes32_42dc0000<>+0(SB), Y0
+	VBROADCASTSS lanes32_3f800000<>+0(SB), Y1
+	VBROADCASTSS lanes32_5f800000<>+0(SB), Y2
+	VXORPS       X3, X3, X3
+	XORQ         BX, BX
+	SUBQ         $0x00000008, DX
+	JL           done2
+
+loop1:
+	VMOVUPS      (CX)(BX*1), Y2
+	VANDPS       lanes32_7fffffff<>+0(SB), Y2, Y4
+	VMINPS       Y4, Y0, Y4
+	VXORPS       lanes32_80000000<>+0(SB), Y4, Y4
+	VBROADCASTSS lanes32_4b400000<>+0(SB), Y5
+	VFMADD231PS  lanes32_3fb8aa3b<>+0(SB), Y4, Y5
+	VSUBPS       lanes32_4b400000<>+0(SB), Y5, Y6
+	VMOVUPS      Y4, Y4
+	VFNMADD231PS lanes32_3f317200<>+0(SB), Y6, Y4
+	VFNMADD231PS lanes32_35bfbe8e<>+0(SB), Y6, Y4
+	VBROADCASTSS lanes32_3ab5f4ce<>+0(SB), Y6
+	VFMADD213PS  lanes32_3c09168d<>+0(SB), Y4, Y6
+	VFMADD213PS  lanes32_3d2aab40<>+0(SB), Y4, Y6
+	VFMADD213PS  lanes32_3e2aaa55<>+0(SB), Y4, Y6
+	VFMADD213PS  lanes32_3effffff<>+0(SB), Y4, Y6
+	VFMADD213PS  lanes32_3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  lanes32_3f800000<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y5, Y4
+	VPADDD       lanes32_5f800000<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y6, Y4
+	VMOVUPS      Y1, Y5
+	VFMADD231PS  lanes32_1f800000<>+0(SB), Y4, Y5
+	VADDPS       Y1, Y5, Y5
+	VDIVPS       Y5, Y4, Y4
+	VMULPS       lanes32_1f800000<>+0(SB), Y4, Y5
+	VMULPS       Y5, Y5, Y5
+	VBROADCASTSS lanes32_3e0f6bf1<>+0(SB), Y6
+	VFMADD213PS  lanes32_3e0f5e82<>+0(SB), Y5, Y6
+	VFMADD213PS  lanes32_3e4ce904<>+0(SB), Y5, Y6
+	VFMADD213PS  lanes32_3eaaaa81<>+0(SB), Y5, Y6
+	VFMADD213PS  Y1, Y5, Y6
+	VMULPS       lanes32_c0000000<>+0(SB), Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMAXPS       Y2, Y3, Y2
+	VFNMADD231PS lanes32_1f800000<>+0(SB), Y4, Y2
+	VMOVUPS      Y2, (AX)(BX*1)
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, DX
+	JGE          loop1
+
+done2:
+	ADDQ         $0x00000008, DX
+	JZ           end3
+	LEAQ         lanes_then_none<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y2
+	VMASKMOVPS   (CX)(BX*1), Y2, Y4
+	VANDPS       lanes32_7fffffff<>+0(SB), Y4, Y5
+	VMINPS       Y5, Y0, Y0
+	VXORPS       lanes32_80000000<>+0(SB), Y0, Y0
+	VBROADCASTSS lanes32_4b400000<>+0(SB), Y5
+	VFMADD231PS  lanes32_3fb8aa3b<>+0(SB), Y0, Y5
+	VSUBPS       lanes32_4b400000<>+0(SB), Y5, Y6
+	VMOVUPS      Y0, Y0
+	VFNMADD231PS lanes32_3f317200<>+0(SB), Y6, Y0
+	VFNMADD231PS lanes32_35bfbe8e<>+0(SB), Y6, Y0
+	VBROADCASTSS lanes32_3ab5f4ce<>+0(SB), Y6
+	VFMADD213PS  lanes32_3c09168d<>+0(SB), Y0, Y6
+	VFMADD213PS  lanes32_3d2aab40<>+0(SB), Y0, Y6
+	VFMADD213PS  lanes32_3e2aaa55<>+0(SB), Y0, Y6
+	VFMADD213PS  lanes32_3effffff<>+0(SB), Y0, Y6
+	VFMADD213PS  lanes32_3f800000<>+0(SB), Y0, Y6
+	VFMADD213PS  lanes32_3f800000<>+0(SB), Y0, Y6
+	VPSLLD       $0x17, Y5, Y0
+	VPADDD       lanes32_5f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y6, Y0
+	VMOVUPS      Y1, Y5
+	VFMADD231PS  lanes32_1f800000<>+0(SB), Y0, Y5
+	VADDPS       Y1, Y5, Y5
+	VDIVPS       Y5, Y0, Y0
+	VMULPS       lanes32_1f800000<>+0(SB), Y0, Y5
+	VMULPS       Y5, Y5, Y5
+	VBROADCASTSS lanes32_3e0f6bf1<>+0(SB), Y6
+	VFMADD213PS  lanes32_3e0f5e82<>+0(SB), Y5, Y6
+	VFMADD213PS  lanes32_3e4ce904<>+0(SB), Y5, Y6
+	VFMADD213PS  lanes32_3eaaaa81<>+0(SB), Y5, Y6
+	VFMADD213PS  Y1, Y5, Y6
+	VMULPS       lanes32_c0000000<>+0(SB), Y0, Y0
+	VMULPS       Y6, Y0, Y0
+	VMAXPS       Y4, Y3, Y1
+	VFNMADD231PS lanes32_1f800000<>+0(SB), Y0, Y1
+	VMASKMOVPS   Y1, Y2, (AX)(BX*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+DATA lanes32_3e0f6bf1<>+0(SB)/4, $0x3e0f6bf1
+DATA lanes32_3e0f6bf1<>+4(SB)/4, $0x3e0f6bf1
+DATA lanes32_3e0f6bf1<>+8(SB)/4, $0x3e0f6bf1
+DATA lanes32_3e0f6bf1<>+12(SB)/4, $0x3e0f6bf1
+DATA lanes32_3e0f6bf1<>+16(SB)/4, $0x3e0f6bf1
+DATA lanes32_3e0f6bf1<>+20(SB)/4, $0x3e0f6bf1
+DATA lanes32_3e0f6bf1<>+24(SB)/4, $0x3e0f6bf1
+DATA lanes32_3e0f6bf1<>+28(SB)/4, $0x3e0f6bf1
+GLOBL lanes32_3e0f6bf1<>(SB), RODATA|NOPTR, $32
+
+DATA lanes32_3e0f5e82<>+0(SB)/4, $0x3e0f5e82
+DATA lanes32_3e0f5e82<>+4(SB)/4, $0x3e0f5e82
+DATA lanes32_3e0f5e82<>+8(SB)/4, $0x3e0f5e82
+DATA lanes32_3e0f5e82<>+12(SB)/4, $0x3e0f5e82
+DATA lanes32_3e0f5e82<>+16(SB)/4, $0x3e0f5e82
+DATA lanes32_3e0f5e82<>+20(SB)/4, $0x3e0f5e82
+DATA lanes32_3e0f5e82<>+24(SB)/4, $0x3e0f5e82
+DATA lanes32_3e0f5e82<>+28(SB)/4, $0x3e0f5e82
+GLOBL lanes32_3e0f5e82<>(SB), RODATA|NOPTR, $32
+
+DATA lanes32_3e4ce904<>+0(SB)/4, $0x3e4ce904
+DATA lanes32_3e4ce904<>+4(SB)/4, $0x3e4ce904
+DATA lanes32_3e4ce904<>+8(SB)/4, $0x3e4ce904
+DATA lanes32_3e4ce904<>+12(SB)/4, $0x3e4ce904
+DATA lanes32_3e4ce904<>+16(SB)/4, $0x3e4ce904
+DATA lanes32_3e4ce904<>+20(SB)/4, $0x3e4ce904
+DATA lanes32_3e4ce904<>+24(SB)/4, $0x3e4ce904
+DATA lanes32_3e4ce904<>+28(SB)/4, $0x3e4ce904
+GLOBL lanes32_3e4ce904<>(SB), RODATA|NOPTR, $32
+
+DATA lanes32_3eaaaa81<>+0(SB)/4, $0x3eaaaa81
+DATA lanes32_3eaaaa81<>+4(SB)/4, $0x3eaaaa81
+DATA lanes32_3eaaaa81<>+8(SB)/4, $0x3eaaaa81
+DATA lanes32_3eaaaa81<>+12(SB)/4, $0x3eaaaa81
+DATA lanes32_3eaaaa81<>+16(SB)/4, $0x3eaaaa81
+DATA lanes32_3eaaaa81<>+20(SB)/4, $0x3eaaaa81
+DATA lanes32_3eaaaa81<>+24(SB)/4, $0x3eaaaa81
+DATA lanes32_3eaaaa81<>+28(SB)/4, $0x3eaaaa81
+GLOBL lanes32_3eaaaa81<>(SB), RODATA|NOPTR, $32
+
 // func siluGradAVX2F32(dst []float32, x []float32, g []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·siluGradAVX2F32(SB), NOSPLIT, $0-72
@@ -6353,6 +6496,193 @@ done2:
 end3:
 	VZEROUPPER
 	RET
+
+// func softplusAVX2F64(dst []float64, x []float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softplusAVX2F64(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Y0
+	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y1
+	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y2
+	VXORPS       X3, X3, X3
+	XORQ         BX, BX
+	SUBQ         $0x00000004, DX
+	JL           done2
+
+loop1:
+	VMOVUPD      (CX)(BX*1), Y2
+	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y2, Y4
+	VMINPD       Y4, Y0, Y4
+	VXORPD       lanes64_8000000000000000<>+0(SB), Y4, Y4
+	VBROADCASTSD lanes64_4338000000000000<>+0(SB), Y5
+	VFMADD231PD  lanes64_3ff71547652b82fe<>+0(SB), Y4, Y5
+	VSUBPD       lanes64_4338000000000000<>+0(SB), Y5, Y6
+	VMOVUPD      Y4, Y4
+	VFNMADD231PD lanes64_3fe62e42fee00000<>+0(SB), Y6, Y4
+	VFNMADD231PD lanes64_3dea39ef35793c76<>+0(SB), Y6, Y4
+	VBROADCASTSD lanes64_3e21ee82cf7dde32<>+0(SB), Y6
+	VFMADD213PD  lanes64_3e5af6374b10f2be<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3e927e538b4a1968<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3ec71ddf5d61122f<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3efa01a01797a3b6<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3f2a01a01b0ca6a1<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3f56c16c16c1fb9f<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3f8111111110f4b0<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3fa555555555553c<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3fc5555555555559<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3fe0000000000000<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3ff0000000000000<>+0(SB), Y4, Y6
+	VFMADD213PD  lanes64_3ff0000000000000<>+0(SB), Y4, Y6
+	VPSLLQ       $0x34, Y5, Y4
+	VPADDQ       lanes64_47f0000000000000<>+0(SB), Y4, Y4
+	VMULPD       Y4, Y6, Y4
+	VMOVUPD      Y1, Y5
+	VFMADD231PD  lanes64_37f0000000000000<>+0(SB), Y4, Y5
+	VADDPD       Y1, Y5, Y5
+	VDIVPD       Y5, Y4, Y4
+	VMULPD       lanes64_37f0000000000000<>+0(SB), Y4, Y5
+	VMULPD       Y5, Y5, Y5
+	VBROADCASTSD lanes64_3fb5c5c1f0462c3e<>+0(SB), Y6
+	VFMADD213PD  lanes64_3fa55cf598e13884<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3faefd18de26f21e<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3fb10682ebbdfbfd<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3fb3b1dd3b0cbfff<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3fb745cb45964933<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3fbc71c741a09dae<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3fc2492492091086<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3fc99999999a06c3<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3fd5555555555535<>+0(SB), Y5, Y6
+	VFMADD213PD  Y1, Y5, Y6
+	VMULPD       lanes64_c000000000000000<>+0(SB), Y4, Y4
+	VMULPD       Y6, Y4, Y4
+	VMAXPD       Y2, Y3, Y2
+	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y4, Y2
+	VMOVUPD      Y2, (AX)(BX*1)
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000004, DX
+	JGE          loop1
+
+done2:
+	ADDQ         $0x00000004, DX
+	JZ           end3
+	LEAQ         lanes_then_none<>+0(SB), SI
+	MOVQ         $0x00000004, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*8), Y2
+	VMASKMOVPD   (CX)(BX*1), Y2, Y4
+	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y4, Y5
+	VMINPD       Y5, Y0, Y0
+	VXORPD       lanes64_8000000000000000<>+0(SB), Y0, Y0
+	VBROADCASTSD lanes64_4338000000000000<>+0(SB), Y5
+	VFMADD231PD  lanes64_3ff71547652b82fe<>+0(SB), Y0, Y5
+	VSUBPD       lanes64_4338000000000000<>+0(SB), Y5, Y6
+	VMOVUPD      Y0, Y0
+	VFNMADD231PD lanes64_3fe62e42fee00000<>+0(SB), Y6, Y0
+	VFNMADD231PD lanes64_3dea39ef35793c76<>+0(SB), Y6, Y0
+	VBROADCASTSD lanes64_3e21ee82cf7dde32<>+0(SB), Y6
+	VFMADD213PD  lanes64_3e5af6374b10f2be<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3e927e538b4a1968<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3ec71ddf5d61122f<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3efa01a01797a3b6<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3f2a01a01b0ca6a1<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3f56c16c16c1fb9f<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3f8111111110f4b0<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3fa555555555553c<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3fc5555555555559<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3fe0000000000000<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3ff0000000000000<>+0(SB), Y0, Y6
+	VFMADD213PD  lanes64_3ff0000000000000<>+0(SB), Y0, Y6
+	VPSLLQ       $0x34, Y5, Y0
+	VPADDQ       lanes64_47f0000000000000<>+0(SB), Y0, Y0
+	VMULPD       Y0, Y6, Y0
+	VMOVUPD      Y1, Y5
+	VFMADD231PD  lanes64_37f0000000000000<>+0(SB), Y0, Y5
+	VADDPD       Y1, Y5, Y5
+	VDIVPD       Y5, Y0, Y0
+	VMULPD       lanes64_37f0000000000000<>+0(SB), Y0, Y5
+	VMULPD       Y5, Y5, Y5
+	VBROADCASTSD lanes64_3fb5c5c1f0462c3e<>+0(SB), Y6
+	VFMADD213PD  lanes64_3fa55cf598e13884<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3faefd18de26f21e<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3fb10682ebbdfbfd<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3fb3b1dd3b0cbfff<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3fb745cb45964933<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3fbc71c741a09dae<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3fc2492492091086<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3fc99999999a06c3<>+0(SB), Y5, Y6
+	VFMADD213PD  lanes64_3fd5555555555535<>+0(SB), Y5, Y6
+	VFMADD213PD  Y1, Y5, Y6
+	VMULPD       lanes64_c000000000000000<>+0(SB), Y0, Y0
+	VMULPD       Y6, Y0, Y0
+	VMAXPD       Y4, Y3, Y1
+	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y0, Y1
+	VMASKMOVPD   Y1, Y2, (AX)(BX*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+DATA lanes64_3fb5c5c1f0462c3e<>+0(SB)/8, $0x3fb5c5c1f0462c3e
+DATA lanes64_3fb5c5c1f0462c3e<>+8(SB)/8, $0x3fb5c5c1f0462c3e
+DATA lanes64_3fb5c5c1f0462c3e<>+16(SB)/8, $0x3fb5c5c1f0462c3e
+DATA lanes64_3fb5c5c1f0462c3e<>+24(SB)/8, $0x3fb5c5c1f0462c3e
+GLOBL lanes64_3fb5c5c1f0462c3e<>(SB), RODATA|NOPTR, $32
+
+DATA lanes64_3fa55cf598e13884<>+0(SB)/8, $0x3fa55cf598e13884
+DATA lanes64_3fa55cf598e13884<>+8(SB)/8, $0x3fa55cf598e13884
+DATA lanes64_3fa55cf598e13884<>+16(SB)/8, $0x3fa55cf598e13884
+DATA lanes64_3fa55cf598e13884<>+24(SB)/8, $0x3fa55cf598e13884
+GLOBL lanes64_3fa55cf598e13884<>(SB), RODATA|NOPTR, $32
+
+DATA lanes64_3faefd18de26f21e<>+0(SB)/8, $0x3faefd18de26f21e
+DATA lanes64_3faefd18de26f21e<>+8(SB)/8, $0x3faefd18de26f21e
+DATA lanes64_3faefd18de26f21e<>+16(SB)/8, $0x3faefd18de26f21e
+DATA lanes64_3faefd18de26f21e<>+24(SB)/8, $0x3faefd18de26f21e
+GLOBL lanes64_3faefd18de26f21e<>(SB), RODATA|NOPTR, $32
+
+DATA lanes64_3fb10682ebbdfbfd<>+0(SB)/8, $0x3fb10682ebbdfbfd
+DATA lanes64_3fb10682ebbdfbfd<>+8(SB)/8, $0x3fb10682ebbdfbfd
+DATA lanes64_3fb10682ebbdfbfd<>+16(SB)/8, $0x3fb10682ebbdfbfd
+DATA lanes64_3fb10682ebbdfbfd<>+24(SB)/8, $0x3fb10682ebbdfbfd
+GLOBL lanes64_3fb10682ebbdfbfd<>(SB), RODATA|NOPTR, $32
+
+DATA lanes64_3fb3b1dd3b0cbfff<>+0(SB)/8, $0x3fb3b1dd3b0cbfff
+DATA lanes64_3fb3b1dd3b0cbfff<>+8(SB)/8, $0x3fb3b1dd3b0cbfff
+DATA lanes64_3fb3b1dd3b0cbfff<>+16(SB)/8, $0x3fb3b1dd3b0cbfff
+DATA lanes64_3fb3b1dd3b0cbfff<>+24(SB)/8, $0x3fb3b1dd3b0cbfff
+GLOBL lanes64_3fb3b1dd3b0cbfff<>(SB), RODATA|NOPTR, $32
+
+DATA lanes64_3fb745cb45964933<>+0(SB)/8, $0x3fb745cb45964933
+DATA lanes64_3fb745cb45964933<>+8(SB)/8, $0x3fb745cb45964933
+DATA lanes64_3fb745cb45964933<>+16(SB)/8, $0x3fb745cb45964933
+DATA lanes64_3fb745cb45964933<>+24(SB)/8, $0x3fb745cb45964933
+GLOBL lanes64_3fb745cb45964933<>(SB), RODATA|NOPTR, $32
+
+DATA lanes64_3fbc71c741a09dae<>+0(SB)/8, $0x3fbc71c741a09dae
+DATA lanes64_3fbc71c741a09dae<>+8(SB)/8, $0x3fbc71c741a09dae
+DATA lanes64_3fbc71c741a09dae<>+16(SB)/8, $0x3fbc71c741a09dae
+DATA lanes64_3fbc71c741a09dae<>+24(SB)/8, $0x3fbc71c741a09dae
+GLOBL lanes64_3fbc71c741a09dae<>(SB), RODATA|NOPTR, $32
+
+DATA lanes64_3fc2492492091086<>+0(SB)/8, $0x3fc2492492091086
+DATA lanes64_3fc2492492091086<>+8(SB)/8, $0x3fc2492492091086
+DATA lanes64_3fc2492492091086<>+16(SB)/8, $0x3fc2492492091086
+DATA lanes64_3fc2492492091086<>+24(SB)/8, $0x3fc2492492091086
+GLOBL lanes64_3fc2492492091086<>(SB), RODATA|NOPTR, $32
+
+DATA lanes64_3fc99999999a06c3<>+0(SB)/8, $0x3fc99999999a06c3
+DATA lanes64_3fc99999999a06c3<>+8(SB)/8, $0x3fc99999999a06c3
+DATA lanes64_3fc99999999a06c3<>+16(SB)/8, $0x3fc99999999a06c3
+DATA lanes64_3fc99999999a06c3<>+24(SB)/8, $0x3fc99999999a06c3
+GLOBL lanes64_3fc99999999a06c3<>(SB), RODATA|NOPTR, $32
+
+DATA lanes64_3fd5555555555535<>+0(SB)/8, $0x3fd5555555555535
+DATA lanes64_3fd5555555555535<>+8(SB)/8, $0x3fd5555555555535
+DATA lanes64_3fd5555555555535<>+16(SB)/8, $0x3fd5555555555535
+DATA lanes64_3fd5555555555535<>+24(SB)/8, $0x3fd5555555555535
+GLOBL lanes64_3fd5555555555535<>(SB), RODATA|NOPTR, $32
 
 // func siluGradAVX2F64(dst []float64, x []float64, g []float64)
 // Requires: AVX, AVX2, FMA3

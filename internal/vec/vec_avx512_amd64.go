@@ -59,6 +59,11 @@ func geluTanhBothAVX512F32(y []float32, dy []float32, x []float32)
 //go:noescape
 func siluAVX512F32(dst []float32, x []float32)
 
+// softplusAVX512F32 is kernels.softplus.
+//
+//go:noescape
+func softplusAVX512F32(dst []float32, x []float32)
+
 // siluGradAVX512F32 is kernels.siluGrad.
 //
 //go:noescape
@@ -253,6 +258,11 @@ func geluTanhBothAVX512F64(y []float64, dy []float64, x []float64)
 //
 //go:noescape
 func siluAVX512F64(dst []float64, x []float64)
+
+// softplusAVX512F64 is kernels.softplus.
+//
+//go:noescape
+func softplusAVX512F64(dst []float64, x []float64)
 
 // siluGradAVX512F64 is kernels.siluGrad.
 //

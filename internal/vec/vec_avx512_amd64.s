@@ -1420,6 +1420,121 @@ end3:
 	VZEROUPPER
 	RET
 
+// func softplusAVX512F32(dst []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·softplusAVX512F32(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSS lanes32_42dc0000<>+0(SB), Z0
+	VBROADCASTSS lanes32_3f800000<>+0(SB), Z1
+	VBROADCASTSS lanes32_5f800000<>+0(SB), Z2
+	VXORPS       X3, X3, X3
+	XORQ         BX, BX
+	SUBQ         $0x00000010, CX
+	JL           done2
+
+loop1:
+	VMOVUPS           (DX)(BX*1), Z2
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z2, Z4
+	VMINPS            Z4, Z0, Z4
+	VXORPS.BCST       lanes32_80000000<>+0(SB), Z4, Z4
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z5
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z4, Z5
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z5, Z6
+	VMOVUPS           Z4, Z4
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z6, Z4
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z6, Z4
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z6
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z4, Z6
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z4, Z6
+	VPSLLD            $0x17, Z5, Z4
+	VPADDD.BCST       lanes32_5f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z6, Z4
+	VMOVUPS           Z1, Z5
+	VFMADD231PS.BCST  lanes32_1f800000<>+0(SB), Z4, Z5
+	VADDPS            Z1, Z5, Z5
+	VDIVPS            Z5, Z4, Z4
+	VMULPS.BCST       lanes32_1f800000<>+0(SB), Z4, Z5
+	VMULPS            Z5, Z5, Z5
+	VBROADCASTSS      lanes32_3e0f6bf1<>+0(SB), Z6
+	VFMADD213PS.BCST  lanes32_3e0f5e82<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  lanes32_3e4ce904<>+0(SB), Z5, Z6
+	VFMADD213PS.BCST  lanes32_3eaaaa81<>+0(SB), Z5, Z6
+	VFMADD213PS       Z1, Z5, Z6
+	VMULPS.BCST       lanes32_c0000000<>+0(SB), Z4, Z4
+	VMULPS            Z6, Z4, Z4
+	VMAXPS            Z2, Z3, Z2
+	VFNMADD231PS.BCST lanes32_1f800000<>+0(SB), Z4, Z2
+	VMOVUPS           Z2, (AX)(BX*1)
+	ADDQ              $0x00000040, BX
+	SUBQ              $0x00000010, CX
+	JGE               loop1
+
+done2:
+	ADDQ              $0x00000010, CX
+	JZ                end3
+	MOVQ              $0x00000001, SI
+	SHLQ              CL, SI
+	DECQ              SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (DX)(BX*1), K1, Z2
+	VANDPS.BCST       lanes32_7fffffff<>+0(SB), Z2, Z4
+	VMINPS            Z4, Z0, Z0
+	VXORPS.BCST       lanes32_80000000<>+0(SB), Z0, Z0
+	VBROADCASTSS      lanes32_4b400000<>+0(SB), Z4
+	VFMADD231PS.BCST  lanes32_3fb8aa3b<>+0(SB), Z0, Z4
+	VSUBPS.BCST       lanes32_4b400000<>+0(SB), Z4, Z5
+	VMOVUPS           Z0, Z0
+	VFNMADD231PS.BCST lanes32_3f317200<>+0(SB), Z5, Z0
+	VFNMADD231PS.BCST lanes32_35bfbe8e<>+0(SB), Z5, Z0
+	VBROADCASTSS      lanes32_3ab5f4ce<>+0(SB), Z5
+	VFMADD213PS.BCST  lanes32_3c09168d<>+0(SB), Z0, Z5
+	VFMADD213PS.BCST  lanes32_3d2aab40<>+0(SB), Z0, Z5
+	VFMADD213PS.BCST  lanes32_3e2aaa55<>+0(SB), Z0, Z5
+	VFMADD213PS.BCST  lanes32_3effffff<>+0(SB), Z0, Z5
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z0, Z5
+	VFMADD213PS.BCST  lanes32_3f800000<>+0(SB), Z0, Z5
+	VPSLLD            $0x17, Z4, Z0
+	VPADDD.BCST       lanes32_5f800000<>+0(SB), Z0, Z0
+	VMULPS            Z0, Z5, Z0
+	VMOVUPS           Z1, Z4
+	VFMADD231PS.BCST  lanes32_1f800000<>+0(SB), Z0, Z4
+	VADDPS            Z1, Z4, Z4
+	VDIVPS            Z4, Z0, Z0
+	VMULPS.BCST       lanes32_1f800000<>+0(SB), Z0, Z4
+	VMULPS            Z4, Z4, Z4
+	VBROADCASTSS      lanes32_3e0f6bf1<>+0(SB), Z5
+	VFMADD213PS.BCST  lanes32_3e0f5e82<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  lanes32_3e4ce904<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  lanes32_3eaaaa81<>+0(SB), Z4, Z5
+	VFMADD213PS       Z1, Z4, Z5
+	VMULPS.BCST       lanes32_c0000000<>+0(SB), Z0, Z0
+	VMULPS            Z5, Z0, Z0
+	VMAXPS            Z2, Z3, Z1
+	VFNMADD231PS.BCST lanes32_1f800000<>+0(SB), Z0, Z1
+	VMOVUPS           Z1, K1, (AX)(BX*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+DATA lanes32_3e0f6bf1<>+0(SB)/4, $0x3e0f6bf1
+GLOBL lanes32_3e0f6bf1<>(SB), RODATA|NOPTR, $4
+
+DATA lanes32_3e0f5e82<>+0(SB)/4, $0x3e0f5e82
+GLOBL lanes32_3e0f5e82<>(SB), RODATA|NOPTR, $4
+
+DATA lanes32_3e4ce904<>+0(SB)/4, $0x3e4ce904
+GLOBL lanes32_3e4ce904<>(SB), RODATA|NOPTR, $4
+
+DATA lanes32_3eaaaa81<>+0(SB)/4, $0x3eaaaa81
+GLOBL lanes32_3eaaaa81<>(SB), RODATA|NOPTR, $4
+
 // func siluGradAVX512F32(dst []float32, x []float32, g []float32)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·siluGradAVX512F32(SB), NOSPLIT, $0-72
@@ -5799,6 +5914,163 @@ done2:
 end3:
 	VZEROUPPER
 	RET
+
+// func softplusAVX512F64(dst []float64, x []float64)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·softplusAVX512F64(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dst_len+8(FP), CX
+	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Z0
+	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Z1
+	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Z2
+	VXORPS       X3, X3, X3
+	XORQ         BX, BX
+	SUBQ         $0x00000008, CX
+	JL           done2
+
+loop1:
+	VMOVUPD           (DX)(BX*1), Z2
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z2, Z4
+	VMINPD            Z4, Z0, Z4
+	VXORPD.BCST       lanes64_8000000000000000<>+0(SB), Z4, Z4
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z5
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z4, Z5
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z5, Z6
+	VMOVUPD           Z4, Z4
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z6, Z4
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z6, Z4
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z6
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z4, Z6
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z4, Z6
+	VPSLLQ            $0x34, Z5, Z4
+	VPADDQ.BCST       lanes64_47f0000000000000<>+0(SB), Z4, Z4
+	VMULPD            Z4, Z6, Z4
+	VMOVUPD           Z1, Z5
+	VFMADD231PD.BCST  lanes64_37f0000000000000<>+0(SB), Z4, Z5
+	VADDPD            Z1, Z5, Z5
+	VDIVPD            Z5, Z4, Z4
+	VMULPD.BCST       lanes64_37f0000000000000<>+0(SB), Z4, Z5
+	VMULPD            Z5, Z5, Z5
+	VBROADCASTSD      lanes64_3fb5c5c1f0462c3e<>+0(SB), Z6
+	VFMADD213PD.BCST  lanes64_3fa55cf598e13884<>+0(SB), Z5, Z6
+	VFMADD213PD.BCST  lanes64_3faefd18de26f21e<>+0(SB), Z5, Z6
+	VFMADD213PD.BCST  lanes64_3fb10682ebbdfbfd<>+0(SB), Z5, Z6
+	VFMADD213PD.BCST  lanes64_3fb3b1dd3b0cbfff<>+0(SB), Z5, Z6
+	VFMADD213PD.BCST  lanes64_3fb745cb45964933<>+0(SB), Z5, Z6
+	VFMADD213PD.BCST  lanes64_3fbc71c741a09dae<>+0(SB), Z5, Z6
+	VFMADD213PD.BCST  lanes64_3fc2492492091086<>+0(SB), Z5, Z6
+	VFMADD213PD.BCST  lanes64_3fc99999999a06c3<>+0(SB), Z5, Z6
+	VFMADD213PD.BCST  lanes64_3fd5555555555535<>+0(SB), Z5, Z6
+	VFMADD213PD       Z1, Z5, Z6
+	VMULPD.BCST       lanes64_c000000000000000<>+0(SB), Z4, Z4
+	VMULPD            Z6, Z4, Z4
+	VMAXPD            Z2, Z3, Z2
+	VFNMADD231PD.BCST lanes64_37f0000000000000<>+0(SB), Z4, Z2
+	VMOVUPD           Z2, (AX)(BX*1)
+	ADDQ              $0x00000040, BX
+	SUBQ              $0x00000008, CX
+	JGE               loop1
+
+done2:
+	ADDQ              $0x00000008, CX
+	JZ                end3
+	MOVQ              $0x00000001, SI
+	SHLQ              CL, SI
+	DECQ              SI
+	KMOVW             SI, K1
+	VMOVUPD.Z         (DX)(BX*1), K1, Z2
+	VANDPD.BCST       lanes64_7fffffffffffffff<>+0(SB), Z2, Z4
+	VMINPD            Z4, Z0, Z0
+	VXORPD.BCST       lanes64_8000000000000000<>+0(SB), Z0, Z0
+	VBROADCASTSD      lanes64_4338000000000000<>+0(SB), Z4
+	VFMADD231PD.BCST  lanes64_3ff71547652b82fe<>+0(SB), Z0, Z4
+	VSUBPD.BCST       lanes64_4338000000000000<>+0(SB), Z4, Z5
+	VMOVUPD           Z0, Z0
+	VFNMADD231PD.BCST lanes64_3fe62e42fee00000<>+0(SB), Z5, Z0
+	VFNMADD231PD.BCST lanes64_3dea39ef35793c76<>+0(SB), Z5, Z0
+	VBROADCASTSD      lanes64_3e21ee82cf7dde32<>+0(SB), Z5
+	VFMADD213PD.BCST  lanes64_3e5af6374b10f2be<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3e927e538b4a1968<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3ec71ddf5d61122f<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3efa01a01797a3b6<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3f2a01a01b0ca6a1<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3f56c16c16c1fb9f<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3f8111111110f4b0<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3fa555555555553c<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3fc5555555555559<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3fe0000000000000<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z0, Z5
+	VFMADD213PD.BCST  lanes64_3ff0000000000000<>+0(SB), Z0, Z5
+	VPSLLQ            $0x34, Z4, Z0
+	VPADDQ.BCST       lanes64_47f0000000000000<>+0(SB), Z0, Z0
+	VMULPD            Z0, Z5, Z0
+	VMOVUPD           Z1, Z4
+	VFMADD231PD.BCST  lanes64_37f0000000000000<>+0(SB), Z0, Z4
+	VADDPD            Z1, Z4, Z4
+	VDIVPD            Z4, Z0, Z0
+	VMULPD.BCST       lanes64_37f0000000000000<>+0(SB), Z0, Z4
+	VMULPD            Z4, Z4, Z4
+	VBROADCASTSD      lanes64_3fb5c5c1f0462c3e<>+0(SB), Z5
+	VFMADD213PD.BCST  lanes64_3fa55cf598e13884<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  lanes64_3faefd18de26f21e<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  lanes64_3fb10682ebbdfbfd<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  lanes64_3fb3b1dd3b0cbfff<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  lanes64_3fb745cb45964933<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  lanes64_3fbc71c741a09dae<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  lanes64_3fc2492492091086<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  lanes64_3fc99999999a06c3<>+0(SB), Z4, Z5
+	VFMADD213PD.BCST  lanes64_3fd5555555555535<>+0(SB), Z4, Z5
+	VFMADD213PD       Z1, Z4, Z5
+	VMULPD.BCST       lanes64_c000000000000000<>+0(SB), Z0, Z0
+	VMULPD            Z5, Z0, Z0
+	VMAXPD            Z2, Z3, Z1
+	VFNMADD231PD.BCST lanes64_37f0000000000000<>+0(SB), Z0, Z1
+	VMOVUPD           Z1, K1, (AX)(BX*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+DATA lanes64_3fb5c5c1f0462c3e<>+0(SB)/8, $0x3fb5c5c1f0462c3e
+GLOBL lanes64_3fb5c5c1f0462c3e<>(SB), RODATA|NOPTR, $8
+
+DATA lanes64_3fa55cf598e13884<>+0(SB)/8, $0x3fa55cf598e13884
+GLOBL lanes64_3fa55cf598e13884<>(SB), RODATA|NOPTR, $8
+
+DATA lanes64_3faefd18de26f21e<>+0(SB)/8, $0x3faefd18de26f21e
+GLOBL lanes64_3faefd18de26f21e<>(SB), RODATA|NOPTR, $8
+
+DATA lanes64_3fb10682ebbdfbfd<>+0(SB)/8, $0x3fb10682ebbdfbfd
+GLOBL lanes64_3fb10682ebbdfbfd<>(SB), RODATA|NOPTR, $8
+
+DATA lanes64_3fb3b1dd3b0cbfff<>+0(SB)/8, $0x3fb3b1dd3b0cbfff
+GLOBL lanes64_3fb3b1dd3b0cbfff<>(SB), RODATA|NOPTR, $8
+
+DATA lanes64_3fb745cb45964933<>+0(SB)/8, $0x3fb745cb45964933
+GLOBL lanes64_3fb745cb45964933<>(SB), RODATA|NOPTR, $8
+
+DATA lanes64_3fbc71c741a09dae<>+0(SB)/8, $0x3fbc71c741a09dae
+GLOBL lanes64_3fbc71c741a09dae<>(SB), RODATA|NOPTR, $8
+
+DATA lanes64_3fc2492492091086<>+0(SB)/8, $0x3fc2492492091086
+GLOBL lanes64_3fc2492492091086<>(SB), RODATA|NOPTR, $8
+
+DATA lanes64_3fc99999999a06c3<>+0(SB)/8, $0x3fc99999999a06c3
+GLOBL lanes64_3fc99999999a06c3<>(SB), RODATA|NOPTR, $8
+
+DATA lanes64_3fd5555555555535<>+0(SB)/8, $0x3fd5555555555535
+GLOBL lanes64_3fd5555555555535<>(SB), RODATA|NOPTR, $8
 
 // func siluGradAVX512F64(dst []float64, x []float64, g []float64)
 // Requires: AVX, AVX512DQ, AVX512F

@@ -17,6 +17,7 @@ func generic[T num.Float]() kernels[T] {
 		gelu:          apply[T](a.gelu),
 		geluTanh:      apply[T](a.geluTanh),
 		silu:          apply[T](a.silu),
+		softplus:      apply[T](a.softplus),
 		geluGrad:      applyGrad[T](a.geluPrime),
 		geluTanhGrad:  applyGrad[T](a.geluTanhPrime),
 		siluGrad:      applyGrad[T](a.siluPrime),

@@ -21,6 +21,7 @@ func TestLengths(t *testing.T) {
 		"GELUTanhBoth":  func() { GELUTanhBoth(x, y, x) },
 		"SiLUBoth":      func() { SiLUBoth(x, x, y) },
 		"SiLU":          func() { SiLU(x, y) },
+		"Softplus":      func() { Softplus(x, y) },
 		"SiLUGrad":      func() { SiLUGrad(x, y, x) },
 		"GLU":           func() { GLU(x, x, y) },
 		"GLUGrad":       func() { GLUGrad(x, x, x, x, y) },
@@ -83,6 +84,7 @@ func testSpecial[T num.Float](t *testing.T) {
 		"SiLUBoth":         {func(d []T) { SiLUBoth(d, make([]T, 4), x) }, []T{0, 0, inf, nan}},
 		"SiLUBoth, dy":     {func(d []T) { SiLUBoth(make([]T, 4), d, x) }, []T{0, 0.5, 1, nan}},
 		"SiLU":             {func(d []T) { SiLU(d, x) }, []T{0, 0, inf, nan}},
+		"Softplus":         {func(d []T) { Softplus(d, x); d[1] = 0 }, []T{0, 0, inf, nan}}, // log 2 is for TestAccuracy
 		"SiLUGrad":         {func(d []T) { SiLUGrad(d, x, one) }, []T{0, 0.5, 1, nan}},
 		"GLU":              {func(d []T) { GLU(d, one, x) }, []T{0, 0.5, 1, nan}},
 	} {

@@ -11,7 +11,7 @@ before in the weights (Sanathanan and Koerner, 1963).
 """
 
 import struct
-from mpmath import mp, mpf, cos, erf, erfc, exp, expm1, log, lu_solve, matrix, nstr, pi, polyval, sqrt
+from mpmath import mp, mpf, atanh, cos, erf, erfc, exp, expm1, log, lu_solve, matrix, nstr, pi, polyval, sqrt
 
 mp.dps = 60
 
@@ -88,6 +88,11 @@ def tail(t):
     return exp(t * t / 2) * erfc(t / sqrt(mpf(2))) / 2
 
 
+def atanh_quotient(z):
+    s = sqrt(z)
+    return (atanh(s) / s - 1) / z
+
+
 def emit(name, doc, coefficients, err, bits):
     print(f"// {name} {doc}\n// Error 2^{nstr(log(err, 2), 3)}.")
     print(f"var {name} = [...]float64{{")
@@ -102,15 +107,18 @@ def main():
     print("// The coefficients are in ascending order. Those whose names end in 32 are\n"
           "// numbers of float32.\n")
     half = log(mpf(2)) / 2 * mpf("1.01")
-    for bits, deg_exp, deg_erf, num, den, reach in (
-        (32, 4, 5, 4, 5, mpf(15)),
-        (64, 10, 10, 10, 11, mpf(39)),
+    for bits, deg_exp, deg_erf, deg_atanh, num, den, reach in (
+        (32, 4, 5, 3, 4, 5, mpf(15)),
+        (64, 10, 10, 9, 10, 11, mpf(39)),
     ):
         p, err = polynomial(expm1_quotient, lambda r: r * r / abs(expm1(r)), -half, half, deg_exp)
         emit(f"expPoly{bits}", f"is q in e^r = 1 + r + r² q(r), |r| <= ln(2)/2.", p, err, bits)
 
         p, err = polynomial(erf_excess, lambda s: 1 / (1 + erf_excess(s)), mpf(10) ** -12, mpf("0.5625"), deg_erf)
         emit(f"erfPoly{bits}", "is q in erf(x) = x + x q(x²), |x| <= 3/4.", p, err, bits)
+
+        p, err = polynomial(atanh_quotient, lambda z: z / (1 + z * atanh_quotient(z)), mpf(10) ** -12, mpf(1) / 9, deg_atanh)
+        emit(f"atanhPoly{bits}", "is q in atanh(s) = s + s³ q(s²), |s| <= 1/3.", p, err, bits)
 
         points = stretched(reach, 8 * (num + den))
         numerator, denominator = [mpf(1) / 2] + [None] * num, [mpf(1)] + [None] * den

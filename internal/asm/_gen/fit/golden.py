@@ -12,7 +12,7 @@ Half of them are numbers of float32.
 import random
 import struct
 import sys
-from mpmath import mp, mpf, erf, erfc, exp, pi, sqrt, tanh
+from mpmath import mp, mpf, erf, erfc, exp, log, pi, sqrt, tanh
 
 mp.dps = 400  # enough for 1 + x, x > 1e-300
 
@@ -44,6 +44,7 @@ FUNCTIONS = {
     "geluTanhGrad": lambda x: sigmoid(2 * cubic(x)) * (1 + 2 * x * slope(x) * sigmoid(-2 * cubic(x))),
     "silu": lambda x: x * sigmoid(x),
     "siluGrad": lambda x: sigmoid(x) * (1 + x * sigmoid(-x)),
+    "softplus": lambda x: log(1 + exp(x)),
 }
 
 

@@ -382,6 +382,18 @@ func (g *gen) activations() {
 			return []vec{g.reluLess(x[0], zero, g.Div(g.Mul(t, e), den))}
 		}
 	})
+	g.function("softplus", []string{"x"}, func() func(x []vec) []vec {
+		l, zero := g.newLogistic(), g.Zero()
+		return func(x []vec) []vec {
+			_, e, den := l.parts(x[0])
+			s := g.Div(e, g.Add(den, l.one))
+			z := g.Mul(s, g.drop())
+			z = g.Mul(z, z)
+			p := g.Polynomial(g.table("atanhPoly"), z)
+			g.MulThenAdd(p, z, l.one)
+			return []vec{g.reluLess(x[0], zero, g.Mul(g.Mul(s, g.Const(-2)), p))}
+		}
+	})
 	g.function("siluGrad", []string{"x", "g"}, func() func(x []vec) []vec {
 		l, zero := g.newLogistic(), g.Zero()
 		return func(x []vec) []vec {
