@@ -229,6 +229,16 @@ func (o *AdamW) sort(nodes []G.ValueGrad) error {
 	return nil
 }
 
+// settings returns what the user has chosen, by name.
+func (o *AdamW) settings() map[string]string {
+	m := map[string]string{"": fmt.Sprintf("betas %g, %g, eps %g", o.beta1, o.beta2, o.eps)}
+	for _, s := range o.slots {
+		h := s.header()
+		m[h.Name] = fmt.Sprintf("LR %g, WeightDecay %g, Frozen %v", h.LR, h.WeightDecay, h.Frozen)
+	}
+	return m
+}
+
 // find returns the slot of a node.
 func (o *AdamW) find(n *G.Node) (slot, error) {
 	if s, ok := o.byNode[n]; ok {

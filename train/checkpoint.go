@@ -185,7 +185,7 @@ func (c *Checkpoint) checkConfig(m Model) error {
 	if err != nil {
 		return fmt.Errorf("the model's configuration: %w", err)
 	}
-	diff, err := differences(c.Model, config)
+	diff, err := differences(c.Model, config, inCheckpoint)
 	if err != nil {
 		return fmt.Errorf("the model's configuration: %w", err)
 	}
@@ -237,17 +237,22 @@ func bufferVars(m Model) []weights.Var {
 	return vars
 }
 
+// compared says where two things that are compared are, for errors.
+type compared struct{ first, second string }
+
+var inCheckpoint = compared{"in the checkpoint", "here"}
+
 // differences lists where two configurations, encoded as JSON, differ.
-func differences(checkpoint, current []byte) ([]string, error) {
-	a, err := decodeAny(checkpoint)
+func differences(first, second []byte, where compared) ([]string, error) {
+	a, err := decodeAny(first)
 	if err != nil {
 		return nil, err
 	}
-	b, err := decodeAny(current)
+	b, err := decodeAny(second)
 	if err != nil {
 		return nil, err
 	}
-	return diff(nil, "", a, b), nil
+	return where.diff(nil, "", a, b), nil
 }
 
 // decodeAny decodes JSON without rounding its numbers.
@@ -258,11 +263,11 @@ func decodeAny(b []byte) (v any, err error) {
 	return v, err
 }
 
-func diff(out []string, path string, a, b any) []string {
+func (c compared) diff(out []string, path string, a, b any) []string {
 	if la, ok := a.([]any); ok {
 		if lb, ok := b.([]any); ok && len(la) == len(lb) {
 			for i := range la {
-				out = diff(out, fmt.Sprintf("%s.%d", path, i), la[i], lb[i])
+				out = c.diff(out, fmt.Sprintf("%s.%d", path, i), la[i], lb[i])
 			}
 			return out
 		}
@@ -271,7 +276,7 @@ func diff(out []string, path string, a, b any) []string {
 	mb, okB := b.(map[string]any)
 	if !okA || !okB {
 		if !reflect.DeepEqual(a, b) {
-			out = append(out, fmt.Sprintf("%s is %s in the checkpoint, %s here", strings.TrimPrefix(path, "."), showJSON(a), showJSON(b)))
+			out = append(out, fmt.Sprintf("%s is %s %s, %s %s", strings.TrimPrefix(path, "."), showJSON(a), c.first, showJSON(b), c.second))
 		}
 		return out
 	}
@@ -286,7 +291,7 @@ func diff(out []string, path string, a, b any) []string {
 	}
 	sort.Strings(keys)
 	for _, k := range keys {
-		out = diff(out, path+"."+k, ma[k], mb[k])
+		out = c.diff(out, path+"."+k, ma[k], mb[k])
 	}
 	return out
 }

@@ -23,6 +23,23 @@ func (t *Trainer) evalBatch() (int, error) {
 	case t.evalRows > 0:
 		return t.evalRows, nil
 	}
+	rows, err := t.fittingRows()
+	if t.ranks != nil {
+		rows, err = t.sameRows(rows, err)
+	}
+	if err == nil {
+		t.evalRows = rows
+	}
+	return rows, err
+}
+
+// fittingRows returns the number of rows of a batch of an evaluation that fit in the
+// memory of training, on all ranks.
+func (t *Trainer) fittingRows() (int, error) {
+	micro, ranks := t.micro(), 1
+	if t.ranks != nil {
+		ranks = t.ranks.Size()
+	}
 	b := task.NewBatch(t.train.ds)
 	if err := b.Load(nil, micro, t.train.plan.buckets[len(t.train.plan.buckets)-1]); err != nil {
 		return 0, err
@@ -39,11 +56,11 @@ func (t *Trainer) evalBatch() (int, error) {
 	if err := errors.Join(err, evaluation.close()); err != nil {
 		return 0, err
 	}
-	t.evalRows = micro
+	rows := micro
 	if need > 0 {
-		t.evalRows = min(t.cfg.BatchSize, micro*max(1, training.memory.Kept()/need))
+		rows *= max(1, training.memory.Kept()/need)
 	}
-	return t.evalRows, nil
+	return min(t.cfg.BatchSize, rows*ranks), nil
 }
 
 // evalLoader returns a loader of data for an evaluation.

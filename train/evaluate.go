@@ -11,7 +11,7 @@ import (
 
 // validate evaluates on the validation data and draws the conclusions.
 func (t *Trainer) validate(ctx context.Context) error {
-	began := t.now()
+	began := t.clock()
 	val, err := t.evaluateVal(ctx)
 	if err != nil {
 		return fmt.Errorf("train: evaluation after step %d: %w", t.state.Step, err)
@@ -30,7 +30,7 @@ func (t *Trainer) validate(ctx context.Context) error {
 		st.Best, st.Waiting = &r, 0
 	}
 	t.schedule.Observe(best)
-	took := t.now().Sub(began)
+	took := t.clock().Sub(began)
 	t.evalTime += took
 	t.longestEval, t.evaluated = max(t.longestEval, took), true
 	if err := t.tell(func(h Hook) error {
@@ -43,13 +43,14 @@ func (t *Trainer) validate(ctx context.Context) error {
 
 // Evaluate returns the metrics of the model as it is on other data: the test
 // data. It changes nothing. each, if there is one, is called with every batch and
-// what the model makes of it, which are valid until it returns.
+// what the model makes of it, which are valid until it returns. Of a group all ranks
+// call it, and get the same metrics; each has its own rows of every batch.
 func (t *Trainer) Evaluate(ctx context.Context, ds task.Dataset, each ...func(out *task.Outputs, b *task.Batch) error) (Metrics, error) {
-	l, err := t.evalLoader(ds)
-	if err != nil {
-		return Metrics{}, fmt.Errorf("train: Evaluate: %w", err)
+	if t.ranks != nil {
+		t.ranks.begin(inEvaluate, ctx)
 	}
-	m, err := t.evaluate(ctx, l, each...)
+	l, err := t.evalLoader(ds)
+	m, err := t.evaluateAll(ctx, l, err, each...)
 	if err != nil {
 		return Metrics{}, fmt.Errorf("train: Evaluate: %w", err)
 	}
@@ -60,49 +61,69 @@ func (t *Trainer) Evaluate(ctx context.Context, ds task.Dataset, each ...func(ou
 func (t *Trainer) evaluateVal(ctx context.Context) (Metrics, error) {
 	rows, err := t.evalBatch()
 	if err == nil && t.val.cfg.BatchSize != rows {
-		t.val, err = t.evalLoader(t.val.ds)
+		var l *Loader
+		if l, err = t.evalLoader(t.val.ds); err == nil {
+			t.val = l
+		}
 	}
-	if err != nil {
-		return Metrics{}, err
-	}
-	return t.evaluate(ctx, t.val)
+	return t.evaluateAll(ctx, t.val, err)
 }
 
-func (t *Trainer) evaluate(ctx context.Context, l *Loader, each ...func(out *task.Outputs, b *task.Batch) error) (Metrics, error) {
-	batches, err := l.Stream(ctx, Position{}, 1)
+// evaluateAll evaluates on the data of a loader, on all ranks; err is why this one
+// cannot.
+func (t *Trainer) evaluateAll(ctx context.Context, l *Loader, err error, each ...func(out *task.Outputs, b *task.Batch) error) (Metrics, error) {
+	var m *meter
+	if err == nil {
+		m, err = t.evaluate(ctx, l, each...)
+	}
+	if t.ranks != nil {
+		m, err = t.mergeMeters(m, err)
+	}
 	if err != nil {
 		return Metrics{}, err
+	}
+	return m.read(), nil
+}
+
+// evaluate measures the rows of this rank.
+func (t *Trainer) evaluate(ctx context.Context, l *Loader, each ...func(out *task.Outputs, b *task.Batch) error) (*meter, error) {
+	batches, err := l.Stream(ctx, Position{}, 1)
+	if err != nil {
+		return nil, err
 	}
 	defer batches.Close()
 	sum, states := newMeter(t.metrics), newCarry()
 	for {
 		b, err := batches.next()
 		if err == io.EOF { // not wrapped: that would be a data set's
-			return sum.read(), nil
+			return sum, nil
 		}
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err != nil {
-			return Metrics{}, err
+			return nil, err
+		}
+		if len(b.Examples) == 0 { // the others have some
+			continue
 		}
 		s, err := t.session(task.Evaluation, b)
 		if err == nil {
 			err = s.checkRows(l.ds, l.cfg.BatchSize)
 		}
 		if err != nil {
-			return Metrics{}, err
+			return nil, err
 		}
 		out, err := s.run(b, states)
 		if err != nil {
-			return Metrics{}, err
+			return nil, err
 		}
 		if err := sum.add(out, b); err != nil {
-			return Metrics{}, fmt.Errorf("in %v: %w", b, err)
+			return nil, fmt.Errorf("in %v: %w", b, err)
 		}
 		for _, f := range each {
 			if err := f(out, b); err != nil {
-				return Metrics{}, err
+				return nil, err
 			}
 		}
 		states.commit()

@@ -45,10 +45,7 @@ func (e *Evaluator) Evaluate(ctx context.Context, ds task.Dataset, cfg LoaderCon
 		return Metrics{}, err
 	}
 	l, err := newLoader(ds, cfg)
-	var m Metrics
-	if err == nil {
-		m, err = e.t.evaluate(ctx, l, each...)
-	}
+	m, err := e.t.evaluateAll(ctx, l, err, each...)
 	if err != nil {
 		return Metrics{}, fmt.Errorf("train: Evaluate: %w", err)
 	}

@@ -17,19 +17,37 @@ import (
 // A loss or gradient that is not finite wraps a *[NonFiniteError] with the
 // parameter; one that is itself not finite is not saved, and the checkpoint of
 // an earlier step stays.
+//
+// The ranks of a group end together, whichever of them is at fault, with a
+// *[RankError] that says which it is, or all with an *[InterruptedError] when the
+// context of one has ended.
 func (t *Trainer) Fit(ctx context.Context) (*Result, error) {
+	if t.ranks != nil {
+		t.ranks.begin(inFit, ctx)
+	}
 	result, err := t.fit(ctx)
-	for _, h := range t.hooks {
-		end := EndEvent{Result: deepcopy.Of(result), Err: err}
-		if e := guarded(func() error { return h.OnEnd(end) }); e != nil && err == nil {
-			result, err = nil, fmt.Errorf("train: at the end of the run: %w", e)
+	if t.leads() {
+		for _, h := range t.hooks {
+			end := EndEvent{Result: deepcopy.Of(result), Err: err}
+			if e := guarded(func() error { return h.OnEnd(end) }); e != nil && err == nil {
+				result, err = nil, fmt.Errorf("train: at the end of the run: %w", e)
+			}
+		}
+	}
+	if t.ranks != nil {
+		if err = t.endTogether(err); err != nil {
+			result = nil
 		}
 	}
 	return result, err
 }
 
 func (t *Trainer) fit(ctx context.Context) (*Result, error) {
-	if err := t.start(); err != nil {
+	start := t.start
+	if t.ranks != nil {
+		start = t.startTogether
+	}
+	if err := start(); err != nil {
 		return nil, err
 	}
 	defer func() { t.state.Elapsed = Duration(t.elapsed()) }()
@@ -41,7 +59,11 @@ func (t *Trainer) fit(ctx context.Context) (*Result, error) {
 }
 
 func (t *Trainer) loop(ctx context.Context) (*Result, error) {
-	batches, err := t.train.Stream(ctx, t.state.Position, 0)
+	data := ctx
+	if t.ranks != nil {
+		data = context.WithoutCancel(ctx) // it ends for all ranks after the same step
+	}
+	batches, err := t.train.Stream(data, t.state.Position, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -62,16 +84,19 @@ func (t *Trainer) loop(ctx context.Context) (*Result, error) {
 		if reason != "" {
 			return t.result(reason), nil
 		}
-		if ctx.Err() != nil {
+		if t.stopped(ctx) {
 			return nil, t.interrupted(ctx)
 		}
 		n := t.state.Step + 1
-		b, err := batches.next()
-		if err != nil {
+		if _, err := batches.next(); err != nil {
 			return nil, t.orInterrupted(ctx, fmt.Errorf("train: step %d: %w", n, err))
 		}
-		if err := t.step(b, batches.last.after); err != nil {
-			return nil, fmt.Errorf("train: step %d: %w", n, err)
+		if err := t.step(batches.last); err != nil {
+			err = fmt.Errorf("train: step %d: %w", n, err)
+			if t.ranks != nil {
+				err = t.orInterrupted(ctx, err)
+			}
+			return nil, err
 		}
 		if err := t.pace(); err != nil {
 			return nil, err
@@ -83,13 +108,13 @@ func (t *Trainer) loop(ctx context.Context) (*Result, error) {
 func (t *Trainer) start() error {
 	resumed := t.state.Step > 0 || t.safe.path != ""
 	moved := false
-	if t.cfg.CheckpointDir != "" && !t.opened {
+	if t.cfg.CheckpointDir != "" && !t.opened && t.leads() {
 		t.identify()
 		moved = t.from != "" && !sameDir(t.from, t.cfg.CheckpointDir)
 	}
 	t.begun, t.before = t.now(), time.Duration(t.state.Elapsed)
 	t.firstStep, t.evalTime, t.failed = t.state.Step, 0, false
-	if t.cfg.CheckpointDir != "" && !t.opened {
+	if t.cfg.CheckpointDir != "" && !t.opened && t.leads() {
 		if err := t.open(); err != nil {
 			return fmt.Errorf("train: checkpoint directory: %w", err)
 		}
@@ -106,11 +131,14 @@ func (t *Trainer) start() error {
 	return nil
 }
 
-// step trains on one batch, after which the run is at a position.
-func (t *Trainer) step(b *task.Batch, after Position) error {
+// step trains on one batch.
+func (t *Trainer) step(b *loaded) error {
 	began := t.now()
 	factor := t.schedule.Factor(t.state.Step)
 	t.undo.keep()
+	if t.ranks != nil {
+		t.sum.begin(b)
+	}
 	m, err := t.update(b, factor)
 	if err != nil {
 		t.undo.restore()
@@ -118,13 +146,22 @@ func (t *Trainer) step(b *task.Batch, after Position) error {
 	}
 	t.changed = true
 	t.state.Step++
-	t.state.Position = after
+	t.state.Position = b.after
+	sequences := len(b.Examples)
+	if t.ranks != nil {
+		if m, sequences, err = t.sum.measured(); err != nil {
+			return err
+		}
+	}
 	if err := t.window.merge(m); err != nil {
 		return err
 	}
+	if !t.leads() {
+		return nil
+	}
 	e := StepEvent{
 		Step: t.state.Step, Steps: t.steps(), Epoch: t.epoch(),
-		Batch: m.read(), Train: t.window.read(), Sequences: len(b.Examples),
+		Batch: m.read(), Train: t.window.read(), Sequences: sequences,
 		LR: t.cfg.LR * factor, GradNorm: t.gradients.Norm(),
 		Duration: t.now().Sub(began), Elapsed: t.elapsed(), Remaining: t.remaining(),
 	}
@@ -133,7 +170,7 @@ func (t *Trainer) step(b *task.Batch, after Position) error {
 
 // update runs the graph on a batch, one micro-batch after the other, and then
 // the optimiser.
-func (t *Trainer) update(b *task.Batch, factor float64) (*meter, error) {
+func (t *Trainer) update(b *loaded, factor float64) (*meter, error) {
 	if t.state.Position.Batch == 0 {
 		for _, c := range t.carries {
 			c.reset()
@@ -165,10 +202,11 @@ func (t *Trainer) update(b *task.Batch, factor float64) (*meter, error) {
 	return m, nil
 }
 
-// split returns the micro-batches of a batch, but for those that only fill it.
-func (t *Trainer) split(b *task.Batch) []task.Batch {
-	n := t.cfg.micro()
-	parts := t.parts[:(len(b.Examples)+n-1)/n]
+// split returns the micro-batches of a batch, but for those that only fill it on all
+// ranks: as many as rank 0 has, for it has the most examples.
+func (t *Trainer) split(b *loaded) []task.Batch {
+	n := t.micro()
+	parts := t.parts[:(min(b.total, b.B)+n-1)/n]
 	for i := range parts {
 		b.Rows(i*n, (i+1)*n, &parts[i])
 	}
@@ -181,6 +219,9 @@ func (t *Trainer) learn(s *session, b *task.Batch, m *meter, last bool, factor f
 	err := m.add(&s.out, b)
 	switch {
 	case err != nil:
+	case last && t.ranks != nil:
+		t.sum.meter, t.sum.part = m, b
+		fallthrough
 	case last:
 		err = t.gradients.Step(s.learn, s.out.Count, t.opt, factor)
 	default:

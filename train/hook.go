@@ -10,7 +10,8 @@ import (
 
 // Hook watches a run: it is how progress displays, metrics files, and reports
 // attach to the loop. The methods are called from the goroutine of Fit, one at
-// a time, and hold it up; an error ends the run. Embed [BaseHook] to implement
+// a time, and hold it up; an error ends the run. Of the ranks of a group only rank 0
+// calls its hooks. Embed [BaseHook] to implement
 // only some of them.
 type Hook interface {
 	// OnStart is called once before the first step.
@@ -45,8 +46,12 @@ func (BaseHook) OnCheckpoint(CheckpointEvent) error { return nil }
 // OnEnd implements Hook.
 func (BaseHook) OnEnd(EndEvent) error { return nil }
 
-// tell calls the hooks in order, up to the first error.
+// tell calls the hooks in order, up to the first error. Of a group those of rank 0 are
+// called.
 func (t *Trainer) tell(call func(h Hook) error) error {
+	if !t.leads() {
+		return nil
+	}
 	for _, h := range t.hooks {
 		if err := guarded(func() error { return call(h) }); err != nil {
 			return err

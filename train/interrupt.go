@@ -34,8 +34,22 @@ func (e *InterruptedError) Error() string {
 // Unwrap returns the cause.
 func (e *InterruptedError) Unwrap() error { return e.Cause }
 
+// stopped says whether the run is to stop: that its context has ended, on any rank.
+func (t *Trainer) stopped(ctx context.Context) bool {
+	if t.ranks != nil {
+		return t.ranks.stop != nil
+	}
+	return ctx.Err() != nil
+}
+
 // orInterrupted returns err, or saves if the end of the context caused it.
 func (t *Trainer) orInterrupted(ctx context.Context, err error) error {
+	if t.ranks != nil {
+		if err = t.confess(err); !t.ranks.isStop(err) {
+			return err
+		}
+		return t.interrupted(ctx)
+	}
 	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
 		return err
 	}
@@ -43,6 +57,9 @@ func (t *Trainer) orInterrupted(ctx context.Context, err error) error {
 }
 
 func (t *Trainer) interrupted(ctx context.Context) error {
+	if t.ranks != nil {
+		return t.interruptedTogether()
+	}
 	e := &InterruptedError{Step: t.state.Step, Cause: context.Cause(ctx)}
 	if t.cfg.CheckpointDir == "" {
 		return e

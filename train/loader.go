@@ -170,7 +170,7 @@ type Stream struct {
 type loaded struct {
 	*task.Batch
 	after Position
-	total int
+	total int // examples of all ranks
 }
 
 // Stream starts at a position and delivers the given number of epochs,

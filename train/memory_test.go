@@ -30,6 +30,15 @@ func TestRunsShareNoMemoryWithTheirCaller(t *testing.T) {
 			}
 			return cfg, l, []any{l.Lengths(), l.Lengths()}
 		}},
+		"GroupConfig": {func() (given, kept any, out []any) {
+			cfg := GroupConfig{BucketBytes: 8}
+			_, mc, train, _ := tinyRun("")
+			tr, err := New(Config{Steps: 1, BatchSize: 2, LR: 1}, newTinyModel(mc, tensor.Float32), train, nil, WithGroup(nil, cfg))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return cfg, tr, nil
+		}},
 		"TextConfig": {func() (given, kept any, out []any) {
 			cfg := TextConfig{Window: 8, Unknown: []int{1}}
 			_, mc, _, _ := tinyRun("")

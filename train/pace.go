@@ -7,7 +7,7 @@ import "time"
 // every evaluation from then on.
 func (t *Trainer) pace() error {
 	limit := time.Duration(t.cfg.MaxDuration)
-	early := t.now().Sub(t.begun) < (limit-t.before)/10
+	early := t.clock().Sub(t.begun) < (limit-t.before)/10
 	if limit == 0 || early || t.state.Paced && !t.evaluated {
 		return nil
 	}
@@ -30,7 +30,7 @@ func (t *Trainer) pace() error {
 // pace since Fit began.
 func (t *Trainer) fitting(limit time.Duration) int {
 	const use = 0.95 // of the time left; no pace is perfectly even
-	spent, done := t.now().Sub(t.begun), t.state.Step-t.firstStep
+	spent, done := t.clock().Sub(t.begun), t.state.Step-t.firstStep
 	step := float64(spent-t.evalTime) / float64(done)
 	eval := float64(t.longestEval)
 	if eval == 0 { // none so far: only the forward third of what a step does
@@ -40,12 +40,21 @@ func (t *Trainer) fitting(limit time.Duration) int {
 	return t.state.Step + int(left/(step+eval/float64(t.evalEvery())))
 }
 
-func (t *Trainer) elapsed() time.Duration { return t.before + t.now().Sub(t.begun) }
+func (t *Trainer) elapsed() time.Duration { return t.before + t.clock().Sub(t.begun) }
+
+// clock returns the time that is decided by: on all ranks of a group that of rank 0, as
+// it was when they exchanged messages last.
+func (t *Trainer) clock() time.Time {
+	if t.ranks != nil {
+		return t.begun.Add(t.ranks.clock)
+	}
+	return t.now()
+}
 
 // remaining estimates the time left, at the pace since Fit began.
 func (t *Trainer) remaining() time.Duration {
 	done, left := t.state.Step-t.firstStep, t.steps()-t.state.Step
-	d := time.Duration(float64(t.now().Sub(t.begun)) / float64(done) * float64(left))
+	d := time.Duration(float64(t.clock().Sub(t.begun)) / float64(done) * float64(left))
 	if limit := time.Duration(t.cfg.MaxDuration); limit > 0 {
 		d = min(d, max(0, limit-t.elapsed()))
 	}

@@ -19,6 +19,10 @@ type ranks struct {
 	ctx context.Context      // of the call; nil: it does not end
 	now func() time.Duration // since the run began; nil: there is no run
 
+	saves   bool     // rank 0 has a checkpoint directory
+	streams []*carry // of all ranks, as a trainer without ranks has them; of rank 0, for a checkpoint
+	fresh   bool     // streams are those to go on from
+
 	clock  time.Duration // of rank 0, at the last exchange
 	stop   error         // the end of the context of some ranks; nil: of none
 	err    error         // what has ended the work of all
@@ -205,6 +209,33 @@ func (r *ranks) read(all [][]byte, about topic, step int, own error) error {
 		return r.err
 	case lacking != nil:
 		return r.stop
+	}
+	return nil
+}
+
+// isStop says whether an error is that the run is to stop.
+func (r *ranks) isStop(err error) bool { return r.stop != nil && errors.Is(err, r.stop) }
+
+// sum makes v the sum over the ranks, in their order, by an exchange: a layer that sums
+// does not wait for a rank that has failed.
+func (r *ranks) sum(step int, v []float64) error {
+	letters, err := r.exchange(onSync, step, nil, func(b []byte) []byte { return appendFloats(b, v) })
+	if err != nil {
+		return err
+	}
+	for rank := range letters {
+		l := &letters[rank]
+		if n := l.int(); n != len(v) || len(l.b) != 8*n {
+			r.err, r.broken = fmt.Errorf("the ranks have diverged: a sum in a layer of %d numbers on rank %d, of %d on rank %d", len(v), r.Rank(), n, rank), true
+			return r.err
+		}
+		for i := range v {
+			if x := l.float(); rank == 0 {
+				v[i] = x
+			} else {
+				v[i] += x
+			}
+		}
 	}
 	return nil
 }

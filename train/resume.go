@@ -18,6 +18,9 @@ import (
 // checkpoint's, Fit begins with a copy of the last and the best checkpoint. A schedule
 // that ends with the run then follows the new number of steps. After an error
 // the trainer and the model are as they were, and the error says what differs.
+//
+// Of a group it is enough that rank 0 resumes, and the number of ranks may be another
+// than that of the run that wrote the checkpoint: Fit hands to all what rank 0 has.
 func (t *Trainer) Resume(c *Checkpoint) error {
 	if err := t.resume(c); err != nil {
 		return fmt.Errorf("train: resume from %s: %w", c.path, err)
@@ -36,7 +39,7 @@ func (t *Trainer) resume(c *Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	carries, err := readCarries(c.own(stateTensor), len(t.carries))
+	carries, err := readCarries(c.own(stateTensor), t.cfg.BatchSize/t.cfg.micro())
 	if err != nil {
 		return err
 	}
@@ -52,7 +55,12 @@ func (t *Trainer) resume(c *Checkpoint) error {
 		return err
 	}
 	schedule.SetState(st.Schedule)
-	t.state, t.schedule, t.window, t.carries = st, schedule, window, carries
+	t.state, t.schedule, t.window = st, schedule, window
+	if t.ranks != nil {
+		t.ranks.streams, t.ranks.fresh = carries, true
+	} else {
+		t.carries = carries
+	}
 	t.safe, t.from, t.fromTensors = safetyNet{c.path, st.Step}, c.home, c.Tensors
 	return nil
 }
@@ -68,7 +76,7 @@ func (t *Trainer) checkSettings(c *Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	d, err := differences(a, b)
+	d, err := differences(a, b, inCheckpoint)
 	if err != nil {
 		return err
 	}
@@ -167,5 +175,5 @@ func (t *Trainer) otherData(c *Checkpoint) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return differences(a, b)
+	return differences(a, b, inCheckpoint)
 }

@@ -27,6 +27,20 @@ func (s safetyNet) String() string {
 // save writes the last checkpoint, and the best one if it is new, and tells the
 // hooks.
 func (t *Trainer) save() error {
+	if t.ranks != nil && t.carries[0].holds() {
+		if err := t.gatherStreams(t.state.Step); err != nil {
+			return err
+		}
+	}
+	if t.leads() {
+		return t.saveHere()
+	}
+	t.changed, t.newBest = false, false
+	return nil
+}
+
+// saveHere is save without what the other ranks have to do with it.
+func (t *Trainer) saveHere() error {
 	names := []string{LastCheckpoint}
 	if t.newBest && t.state.Best.Step == t.state.Step {
 		names = append(names, BestCheckpoint)
@@ -74,12 +88,15 @@ func (t *Trainer) saveDue(reason StopReason) bool {
 	if every == 0 {
 		every = t.evalEvery()
 	}
-	return t.cfg.CheckpointDir != "" && t.changed && (t.state.Step%every == 0 || reason != "" || t.newBest)
+	return t.saves() && t.changed && (t.state.Step%every == 0 || reason != "" || t.newBest)
 }
 
 // leave saves what was done before an error that ends the run, and adds to the
 // error where that is.
 func (t *Trainer) leave(err error) error {
+	if t.ranks != nil {
+		return t.leaveTogether(err)
+	}
 	if t.failed || errors.As(err, new(*InterruptedError)) {
 		return err
 	}
@@ -92,22 +109,34 @@ func (t *Trainer) leave(err error) error {
 }
 
 // LoadBest puts the parameters and buffers of the best checkpoint into the
-// model.
+// model. Of a group all ranks call it, and rank 0 alone reads the file.
 func (t *Trainer) LoadBest() error {
-	if t.cfg.CheckpointDir == "" {
-		return errors.New("train: the run has no checkpoint directory to load the best checkpoint from")
+	if t.ranks != nil {
+		return t.loadBestTogether()
 	}
-	if t.opened && t.state.Best == nil {
-		return errors.New("train: the run has had no evaluation that could be the best")
-	}
-	c, err := ReadCheckpoint(t.dir.path(BestCheckpoint))
+	c, err := t.best()
 	if err != nil {
 		return err
 	}
-	if t.state.Best != nil && !c.isBest(t.state.Best) {
-		return fmt.Errorf("train: checkpoint %s is not the best of this run, which is of step %d", c.path, t.state.Best.Step)
-	}
 	return c.LoadModel(t.model)
+}
+
+// best reads the best checkpoint.
+func (t *Trainer) best() (*Checkpoint, error) {
+	if t.cfg.CheckpointDir == "" {
+		return nil, errors.New("train: the run has no checkpoint directory to load the best checkpoint from")
+	}
+	if t.opened && t.state.Best == nil {
+		return nil, errors.New("train: the run has had no evaluation that could be the best")
+	}
+	c, err := ReadCheckpoint(t.dir.path(BestCheckpoint))
+	if err != nil {
+		return nil, err
+	}
+	if t.state.Best != nil && !c.isBest(t.state.Best) {
+		return nil, fmt.Errorf("train: checkpoint %s is not the best of this run, which is of step %d", c.path, t.state.Best.Step)
+	}
+	return c, nil
 }
 
 // checkpoint gathers all of the run that has to be saved.
@@ -150,7 +179,11 @@ func (t *Trainer) ownTensors() ([]safetensors.Tensor, error) {
 		s.Name = optimizerTensor + s.Name
 		ts = append(ts, safetensors.Tensor(s))
 	}
-	for i, c := range t.carries {
+	carries := t.carries
+	if t.ranks != nil {
+		carries = t.ranks.streams
+	}
+	for i, c := range carries {
 		ts = append(ts, c.tensors(i)...)
 	}
 	for _, m := range t.window.metrics {

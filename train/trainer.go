@@ -35,6 +35,11 @@ type Trainer struct {
 	data *Data // of the run; nil until it has been read
 	undo *undo
 
+	group       Group       // nil: none
+	groupConfig GroupConfig // of its sums
+	ranks       *ranks      // of the group; nil: this rank is alone
+	sum         *stepSum    // over the ranks
+
 	state       State
 	window      *meter   // of the batches since the last evaluation
 	carries     []*carry // of each micro-batch
@@ -105,7 +110,14 @@ func WithMetrics(metrics ...Metric) Option {
 // and weight decay of the configuration. Config.LR is then only shown.
 func WithOptimizer(o Optimizer) Option { return func(t *Trainer) { t.opt = o } }
 
-// WithReducer sums gradients over machines.
+// WithGroup makes the trainer one rank of a group, which train one model together: see
+// the package comment. All ranks make their trainers alike, and call Fit, Evaluate and
+// LoadBest at the same time.
+func WithGroup(g Group, c GroupConfig) Option {
+	return func(t *Trainer) { t.group, t.groupConfig = g, c }
+}
+
+// WithReducer sums gradients over machines, and nothing else: see [WithGroup].
 func WithReducer(r Reducer) Option { return func(t *Trainer) { t.gradients.Reducer = r } }
 
 // New returns a trainer. val may be nil: then there are no evaluations, and no
@@ -128,7 +140,7 @@ func New(cfg Config, m Model, train, val task.Dataset, opts ...Option) (*Trainer
 	if _, err := t.params(); err != nil { // also with an optimiser of the caller's
 		return nil, fmt.Errorf("train: Config: %w", err)
 	}
-	for _, prepare := range []func() error{t.prepareMetrics, t.prepareOptimizer} {
+	for _, prepare := range []func() error{t.prepareGroup, t.prepareMetrics, t.prepareOptimizer} {
 		if err := prepare(); err != nil {
 			return nil, err
 		}
@@ -174,7 +186,8 @@ func (t *Trainer) prepareMetrics() error {
 		return fmt.Errorf("train: Config: %w", err)
 	}
 	t.window = newMeter(t.metrics)
-	t.parts = make([]task.Batch, t.cfg.BatchSize/t.cfg.micro())
+	_, _, rows := t.loaderConfig(true).Share()
+	t.parts = make([]task.Batch, rows/t.micro())
 	for range t.parts {
 		t.carries = append(t.carries, newCarry())
 	}
@@ -227,15 +240,27 @@ func (t *Trainer) prepareData(train, val task.Dataset) (err error) {
 
 func (t *Trainer) loaderConfig(training bool) LoaderConfig {
 	c := LoaderConfig{BatchSize: t.cfg.BatchSize, Buckets: t.cfg.Buckets}
+	if t.ranks != nil {
+		c.Rank, c.Ranks = t.ranks.Rank(), t.ranks.Size()
+	}
 	switch {
 	case training:
 		c.Shuffle, c.Seed, c.DropLast = !t.cfg.InOrder, t.cfg.Seed, t.cfg.DropLast
+		c.MicroBatch = t.cfg.MicroBatch
 	case t.cfg.EvalBatchSize > 0:
 		c.BatchSize = t.cfg.EvalBatchSize
 	default:
 		c.BatchSize = t.cfg.micro()
 	}
 	return c
+}
+
+// micro returns the number of rows of a batch of this rank that run at a time.
+func (t *Trainer) micro() int {
+	c := t.loaderConfig(true)
+	c.MicroBatch = 0
+	_, _, rows := c.Share()
+	return min(t.cfg.micro(), rows)
 }
 
 // session returns the graph for batches like b, made at the first call.
