@@ -32,6 +32,7 @@ type BatchNormOption interface{ setBatchNorm(*batchNormOptions) }
 type batchNormOptions struct {
 	sequenceOptions
 	eps, momentum float64
+	ranks         *Ranks
 }
 
 func (f Option) setBatchNorm(o *batchNormOptions) { f(&o.sequenceOptions) }
@@ -50,6 +51,14 @@ func Eps(eps float64) BatchNormOption {
 // running = (1-momentum) running + momentum batch. The default is 0.1.
 func Momentum(m float64) BatchNormOption {
 	return batchNormOption(func(o *batchNormOptions) { o.momentum = m })
+}
+
+// OfRanks makes the batch that of all ranks, which train together: the statistics
+// are over the values of all, and gradients flow through them to the rows of all.
+// Ioffe, Szegedy 2015 for one batch; over devices: Peng et al. 2018, "MegDet",
+// arXiv:1711.07240, section 3.3.
+func OfRanks(r *Ranks) BatchNormOption {
+	return batchNormOption(func(o *batchNormOptions) { o.ranks = r })
 }
 
 // BatchNorm normalises every feature over batch and steps,
@@ -103,6 +112,6 @@ func BatchNorm(x, weight, bias *G.Node, stats *BatchNormStats, opts ...BatchNorm
 	d := normDims{b: b, h: h, l: l, weight: in.add(weight), bias: in.add(bias), eps: o.eps}
 	ints := []int{in.add(o.lengths)}
 	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Carried: oneStep(x), Ints: ints},
-		func() graphop.Core[float32] { return newBatchNorm[float32](d, o.momentum, *stats) },
-		func() graphop.Core[float64] { return newBatchNorm[float64](d, o.momentum, *stats) }, in...)
+		func() graphop.Core[float32] { return newBatchNorm[float32](d, o.momentum, *stats, o.ranks) },
+		func() graphop.Core[float64] { return newBatchNorm[float64](d, o.momentum, *stats, o.ranks) }, in...)
 }

@@ -162,7 +162,7 @@ func TestBatchNormEvaluationGradient(t *testing.T) {
 	copy(stats.Var.Data().([]float64), []float64{0.5, 4, 1})
 	lens := []int{L, 1}
 	d := normDims{b: B, h: H, l: L, weight: 1, bias: 2, eps: eps}
-	c := newBatchNorm[float64](d, 0.1, *stats)
+	c := newBatchNorm[float64](d, 0.1, *stats, nil)
 	c.SetTraining(false)
 	p := newPass[float64](c, B*H*L, []int{B * H * L, H, H}, lens)
 	for i := range p.gout {
@@ -195,7 +195,7 @@ func TestBatchNormEvaluationGradient(t *testing.T) {
 // input.
 func TestBatchNormOffset(t *testing.T) {
 	const B, H, L, offset = 4, 2, 500, 1000
-	p := newPass[float32](newBatchNorm[float32](normDims{b: B, h: H, l: L, weight: -1, bias: -1}, 0.1, *NewBatchNormStats(tensor.Float32, H)), B*H*L, []int{B * H * L})
+	p := newPass[float32](newBatchNorm[float32](normDims{b: B, h: H, l: L, weight: -1, bias: -1}, 0.1, *NewBatchNormStats(tensor.Float32, H), nil), B*H*L, []int{B * H * L})
 	x, got := make([]float64, B*H*L), make([]float64, B*H*L)
 	for i := range x {
 		p.in[0].F[i] += offset
@@ -217,8 +217,8 @@ func TestBatchNormCore(t *testing.T) {
 	stats := NewBatchNormStats(tensor.Float32, H)
 	d := normDims{b: B, h: H, l: L, weight: 1, bias: 2, eps: 1e-5}
 	params := []int{B * H * L, H, H}
-	checkPass(t, newPass[float32](newBatchNorm[float32](d, 0.1, *stats), B*H*L, params), once)
-	checkPass(t, newPass[float32](newBatchNorm[float32](d, 0.1, *stats), B*H*L, params, someLengths(B, L)), once)
+	checkPass(t, newPass[float32](newBatchNorm[float32](d, 0.1, *stats, nil), B*H*L, params), once)
+	checkPass(t, newPass[float32](newBatchNorm[float32](d, 0.1, *stats, nil), B*H*L, params, someLengths(B, L)), once)
 }
 
 func TestBatchNormErrors(t *testing.T) {
@@ -277,5 +277,5 @@ func TestBatchNormErrors(t *testing.T) {
 func BenchmarkBatchNorm(b *testing.B) {
 	const B, H, L = 50, 128, 1024
 	d := normDims{b: B, h: H, l: L, weight: 1, bias: 2, eps: 1e-5}
-	bench(b, newPass[float32](newBatchNorm[float32](d, 0.1, *NewBatchNormStats(tensor.Float32, H)), B*H*L, []int{B * H * L, H, H}))
+	bench(b, newPass[float32](newBatchNorm[float32](d, 0.1, *NewBatchNormStats(tensor.Float32, H), nil), B*H*L, []int{B * H * L, H, H}))
 }

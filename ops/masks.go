@@ -128,6 +128,9 @@ type Rows struct {
 	// Later says that the graph before had other rows of the same batch, in the
 	// same step.
 	Later bool
+	// Weight is what the loss of the graph counts among those of the other rows: the
+	// number of its targets. See Ranks.
+	Weight float64
 }
 
 // row returns the number in the larger batch of row i of the graph.
