@@ -20,7 +20,8 @@
 //
 // Between the backward pass and the optimiser lie [Gradients]: there those of
 // micro-batches, of clones of a model and, by a [Reducer], of several machines
-// become one, whatever the split, and are checked and clipped.
+// become one, whatever the split, and are checked and clipped. [NewReducer] makes
+// one for the ranks of a [Group].
 //
 // # Reproducibility
 //
@@ -28,9 +29,9 @@
 // and the data: the order of the examples is drawn from Config.Seed and the
 // number of the epoch, and a checkpoint stores all that the rest of the run
 // depends on. On one machine a run that was stopped and resumed is therefore
-// equal, bit for bit, to one that never stopped. The one exception is a run
-// that MaxDuration cut short, which depends on the speed of the machine. A
-// checkpoint knows its data by a fingerprint: Resume refuses others.
+// equal, bit for bit, to one that never stopped. There are two exceptions: a run
+// that MaxDuration cut short, which depends on the speed of the machine, and one
+// whose ranks send bfloat16 ([GroupReducer]). A checkpoint knows its data by a fingerprint: Resume refuses others.
 //
 // A run that is killed at whatever moment leaves a directory that it can be
 // resumed from; one that ends with an error leaves the steps before it.

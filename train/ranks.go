@@ -47,11 +47,12 @@ const (
 	inFit
 	inEvaluate
 	inLoadBest
+	inSum
 )
 
 // String returns its name.
 func (c callOf) String() string {
-	names := [...]string{"Agree", "Fit", "Evaluate", "LoadBest"}
+	names := [...]string{"Agree", "Fit", "Evaluate", "LoadBest", "Sum"}
 	return names[min(int(c), len(names)-1)]
 }
 
