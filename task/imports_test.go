@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -27,6 +28,21 @@ func TestImportsGoOneWay(t *testing.T) {
 					t.Errorf("%s imports %s", of, dep)
 				}
 			}
+		}
+	}
+}
+
+// Only ranks by MPI need cgo, and only if they are asked for.
+func TestCgoIsBehindItsTag(t *testing.T) {
+	for tags, want := range map[string]string{"": "", "mpi": "github.com/gorgonia-s4/s4/train/mpi"} {
+		list := exec.Command("go", "list", "-tags", tags, "-f", "{{if .CgoFiles}}{{.ImportPath}}{{end}}", "github.com/gorgonia-s4/s4/...")
+		list.Env = append(os.Environ(), "CGO_ENABLED=1")
+		out, err := list.Output()
+		if err != nil {
+			t.Skipf("go list: %v", err)
+		}
+		if got := strings.TrimSpace(string(out)); got != want {
+			t.Errorf("tags %q: want cgo in %q, got it in %q", tags, want, got)
 		}
 	}
 }
