@@ -5,6 +5,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -139,14 +141,55 @@ func TestRecord(t *testing.T) {
 	if _, ok := processorTime(os.Getpid()); !ok {
 		t.Skip("the system does not tell the time of a process")
 	}
-	path := filepath.Join(t.TempDir(), "x.cpu.csv")
-	ended := make(chan struct{})
-	time.AfterFunc(1200*time.Millisecond, func() { close(ended) })
-	if err := record(path, os.Getpid(), time.Now(), ended); err != nil {
+	f, err := os.Create(filepath.Join(t.TempDir(), "x.cpu.csv"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := readClock(path)
-	if err != nil || len(c.elapsed) != 1 || c.elapsed[0] < 0.9 {
+	defer f.Close()
+	if _, err := f.WriteString("elapsed_s,cpu_s\n"); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	time.AfterFunc(1200*time.Millisecond, func() { close(ended) })
+	if err := (moment{100, 50}).record(f, os.Getpid(), time.Now(), ended); err != nil {
+		t.Fatal(err)
+	}
+	c, err := readClock(f.Name())
+	if err != nil || len(c.elapsed) != 1 || c.elapsed[0] < 100.9 || c.cpu[0] < 50 {
 		t.Errorf("want one line, got %+v, %v", c, err)
+	}
+}
+
+// A run that goes on counts the processor's time from where it was.
+func TestResume(t *testing.T) {
+	out := t.TempDir()
+	writeRun(t, out, "s4", "100,50\n")
+	for _, c := range []struct {
+		resume  bool
+		option  string
+		last    moment
+		content string
+	}{
+		{true, "-resume", moment{100, 50}, "elapsed_s,cpu_s\n100,50\n"},
+		{false, "-overwrite", moment{}, "elapsed_s,cpu_s\n"},
+		{true, "-resume", moment{}, "elapsed_s,cpu_s\n"},
+	} {
+		o, err := parse([]string{"-out=" + out, "-resume=" + strconv.FormatBool(c.resume)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := o.chosen()[0]
+		if args := o.arguments(m); !slices.Contains(args, c.option) {
+			t.Errorf("want %s, got %v", c.option, args)
+		}
+		f, last, err := o.record(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		text, err := os.ReadFile(f.Name())
+		if last != c.last || err != nil || string(text) != c.content {
+			t.Errorf("want from %v with %q, got %v, %q, %v", c.last, c.content, last, text, err)
+		}
 	}
 }

@@ -17,7 +17,9 @@
 //
 // It writes learning.md, a table that is printed too, and learning.png, the bits per
 // byte and the perplexity per word of the validation data, and the bits per byte of
-// what is learned from, against the time of the processor. With -draw it only does that, of runs that are there.
+// what is learned from, against the time of the processor. With -draw it only does
+// that, of runs that are there. Runs that were interrupted go on with -resume and the
+// same options, but for a -budget that may be another.
 package main
 
 import (
@@ -59,7 +61,7 @@ type options struct {
 	evalEvery        int
 	threads          int
 	bytesPerWord     float64
-	draw             bool
+	draw, resume     bool
 	more             []string // options of all models
 }
 
@@ -84,6 +86,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.evalEvery, "eval-every", 1000, "steps between evaluations")
 	f.IntVar(&o.threads, "threads", runtime.NumCPU(), "processors that the models share")
 	f.Float64Var(&o.bytesPerWord, "bytes-per-word", 0, "of the text: gives the perplexity per word where the runs do not know it")
+	f.BoolVar(&o.resume, "resume", false, "go on with the runs in -out")
 	f.BoolVar(&o.draw, "draw", false, "train nothing: table and picture of the runs in -out")
 	if err := f.Parse(args); err != nil {
 		return o, err

@@ -46,8 +46,12 @@ func train(ctx context.Context, o options) error {
 // arguments are those of the program that trains a model.
 func (o options) arguments(m model) []string {
 	wall := o.budget * time.Duration(max(len(o.models), o.threads)) / time.Duration(o.threads)
+	begin := "-overwrite"
+	if o.resume {
+		begin = "-resume"
+	}
 	args := []string{
-		"-out=" + filepath.Join(o.out, m.name), "-overwrite", "-max-time=" + wall.String(),
+		"-out=" + filepath.Join(o.out, m.name), begin, "-max-time=" + wall.String(),
 		"-length=" + strconv.Itoa(o.length), "-batch=" + strconv.Itoa(o.batch),
 		"-eval-every=" + strconv.Itoa(o.evalEvery), "-warmup=200",
 	}
@@ -63,7 +67,7 @@ func (o options) arguments(m model) []string {
 // run trains a model and writes what it printed, and its time of the processor, to
 // files. An interrupt ends the run as one at its terminal does: with a model.
 func (o options) run(ctx context.Context, binary string, m model) (err error) {
-	log, err := os.Create(filepath.Join(o.out, m.name+".log"))
+	log, err := o.open(m.name + ".log")
 	if err != nil {
 		return err
 	}
@@ -73,6 +77,11 @@ func (o options) run(ctx context.Context, binary string, m model) (err error) {
 	cmd.WaitDelay = time.Minute
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	cmd.Stdout, cmd.Stderr = log, log
+	cpu, before, err := o.record(m)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cpu.Close()) }()
 	begun := time.Now()
 	if err := cmd.Start(); err != nil {
 		return err
@@ -80,7 +89,7 @@ func (o options) run(ctx context.Context, binary string, m model) (err error) {
 	ended := make(chan struct{})
 	var watch sync.WaitGroup
 	var watched error
-	watch.Go(func() { watched = record(filepath.Join(o.out, m.name+cpuSuffix), cmd.Process.Pid, begun, ended) })
+	watch.Go(func() { watched = before.record(cpu, cmd.Process.Pid, begun, ended) })
 	err = cmd.Wait()
 	close(ended)
 	watch.Wait()
@@ -93,17 +102,47 @@ func (o options) run(ctx context.Context, binary string, m model) (err error) {
 // cpuSuffix is that of the file of the processor's time of a run.
 const cpuSuffix = ".cpu.csv"
 
-// record writes the processor's time of a process against that since it began, every
-// second until it has ended. Where the system does not tell it the file has no line.
-func record(path string, pid int, begun time.Time, ended <-chan struct{}) (err error) {
-	f, err := os.Create(path)
+// record returns the file that the processor's time of a run is written to, and the
+// last that is in it.
+func (o options) record(m model) (*os.File, moment, error) {
+	var last moment
+	name := m.name + cpuSuffix
+	if o.resume {
+		c, err := readClock(filepath.Join(o.out, name))
+		if err != nil {
+			return nil, last, err
+		}
+		if n := len(c.elapsed); n > 0 {
+			last = moment{c.elapsed[n-1], c.cpu[n-1]}
+		}
+	}
+	f, err := o.open(name)
 	if err != nil {
-		return err
+		return nil, last, err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := fmt.Fprintln(f, "elapsed_s,cpu_s"); err != nil {
-		return err
+	if info, err := f.Stat(); err != nil || info.Size() > 0 {
+		return f, last, err
 	}
+	_, err = fmt.Fprintln(f, "elapsed_s,cpu_s")
+	return f, last, err
+}
+
+// open opens a file in -out to write to it, behind what is there if the runs go on.
+func (o options) open(name string) (*os.File, error) {
+	how := os.O_TRUNC
+	if o.resume {
+		how = os.O_APPEND
+	}
+	return os.OpenFile(filepath.Join(o.out, name), os.O_CREATE|os.O_WRONLY|how, 0o644)
+}
+
+// moment is a time since a run began, and the processor's, both in seconds.
+type moment struct{ elapsed, cpu float64 }
+
+// record writes the processor's time of a process against that since it began, every
+// second until it has ended, both counted from m. Where the system does not tell it
+// nothing is written.
+func (m moment) record(f *os.File, pid int, begun time.Time, ended <-chan struct{}) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -116,7 +155,7 @@ func record(path string, pid int, begun time.Time, ended <-chan struct{}) (err e
 		if !ok {
 			continue
 		}
-		if _, err := fmt.Fprintf(f, "%.2f,%.2f\n", time.Since(begun).Seconds(), cpu); err != nil {
+		if _, err := fmt.Fprintf(f, "%.2f,%.2f\n", m.elapsed+time.Since(begun).Seconds(), m.cpu+cpu); err != nil {
 			return err
 		}
 	}
