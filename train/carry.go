@@ -28,14 +28,21 @@ func newCarry() *carry {
 }
 
 // checkRows reports data that are streams, as a task.Streams is, where the batches of a
-// graph that carries states do not have a row for each: a row would go on from the state
-// of another stream.
-func (s *session) checkRows(ds task.Dataset, rows int) error {
+// graph that carries states do not have a row for each, or where ranks would have some that
+// only fill: a row would go on from the state of another stream.
+func (s *session) checkRows(ds task.Dataset, rows, ranks int) error {
 	of, ok := ds.(interface{ Rows() int })
-	if len(s.states) == 0 || !ok || of.Rows() == rows {
+	if len(s.states) == 0 || !ok {
 		return nil
 	}
-	return fmt.Errorf("the graph carries the state %q from batch to batch: want a batch of %d rows, one for each stream of the data, got %d", s.states[0].Name, of.Rows(), rows)
+	const carries = "the graph carries the state %q from batch to batch: want a batch of %d "
+	switch n := of.Rows(); {
+	case n != rows:
+		return fmt.Errorf(carries+"rows, one for each stream of the data, got %d", s.states[0].Name, n, rows)
+	case n%max(1, ranks) != 0:
+		return fmt.Errorf(carries+"streams on ranks that divide it, got %d", s.states[0].Name, n, ranks)
+	}
+	return nil
 }
 
 // reset makes the states zero.

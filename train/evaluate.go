@@ -109,7 +109,7 @@ func (t *Trainer) evaluate(ctx context.Context, l *Loader, each ...func(out *tas
 		}
 		s, err := t.session(task.Evaluation, b)
 		if err == nil {
-			err = s.checkRows(l.ds, l.cfg.BatchSize)
+			err = s.checkRows(l.ds, l.cfg.BatchSize, l.cfg.Ranks)
 		}
 		if err != nil {
 			return nil, err

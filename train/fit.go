@@ -181,7 +181,7 @@ func (t *Trainer) update(b *loaded, factor float64) (*meter, error) {
 	for i := range parts {
 		s, err := t.session(task.Training, &parts[i])
 		if err == nil {
-			err = s.checkRows(t.train.ds, t.cfg.BatchSize)
+			err = s.checkRows(t.train.ds, t.cfg.BatchSize, t.train.cfg.Ranks)
 		}
 		if err != nil {
 			t.gradients.Drop(nil)
