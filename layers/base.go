@@ -47,6 +47,7 @@ type Base struct {
 	params  []param.Param
 	buffers []param.Buffer
 	masks   map[string]*ops.Masks // of its dropouts, by the names of those
+	ranks   []*ops.Ranks          // of its batch normalisations
 	inside  []Layer               // those that Builder.Child made
 }
 

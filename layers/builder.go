@@ -320,6 +320,7 @@ func (b *Builder) adopt(inner Layer) {
 		for name, m := range l.inner().masks {
 			b.base.addMasks(name, m)
 		}
+		b.base.ranks = append(b.base.ranks, l.inner().ranks...)
 	}
 }
 

@@ -80,12 +80,15 @@ func (c NormConfig) withDefaults() NormConfig {
 // Norm is a normalisation with parameters weight and bias (DModel), and, if it
 // is a BatchNorm, buffers running_mean and running_var (DModel). Every forward
 // pass in training writes those, and copies share them: no other copy may run at
-// the same time, and what they become depends on the order in which copies run.
+// the same time, and what they become depends on the order in which copies run. Those
+// of ranks that train together are those of all their rows with SumAcross.
 type Norm struct {
 	*Base
 	cfg          NormConfig
-	weight, bias *G.Node            // nil with NoAffine
-	stats        ops.BatchNormStats // of a BatchNorm
+	weight, bias *G.Node // nil with NoAffine
+	// Of a BatchNorm.
+	stats ops.BatchNormStats
+	ranks *ops.Ranks
 }
 
 // NewNorm makes a normalisation: weight 1, bias 0, running mean 0, running
@@ -112,9 +115,12 @@ func (c NormConfig) Build(b *Builder) (Layer, error) {
 		}
 		l.stats.Mean = b.Buffer("running_mean", filled(Zeros), h)
 		l.stats.Var = b.Buffer("running_var", filled(Ones), h)
+		l.ranks = new(ops.Ranks)
 	}
 	var err error
-	l.Base, err = b.Done()
+	if l.Base, err = b.Done(); err == nil && l.ranks != nil {
+		l.Base.ranks = append(l.Base.ranks, l.ranks)
+	}
 	return l, err
 }
 
@@ -149,7 +155,7 @@ func (l *Norm) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	case l.cfg.Kind == LayerNorm:
 		y, err = ops.LayerNorm(x, l.weight, l.bias, l.cfg.Eps, counted)
 	case l.cfg.Kind == BatchNorm:
-		y, err = ops.BatchNorm(x, l.weight, l.bias, &l.stats, ops.Eps(l.cfg.Eps), ops.Momentum(l.cfg.Momentum), counted)
+		y, err = ops.BatchNorm(x, l.weight, l.bias, &l.stats, ops.Eps(l.cfg.Eps), ops.Momentum(l.cfg.Momentum), ops.OfRanks(l.ranks), counted)
 	case lengths != nil:
 		y, err = ops.Mask(x, lengths)
 	default:

@@ -221,6 +221,6 @@ func (m *Classifier) Build(_ task.Mode, batch, length int) (*task.Graph, error) 
 		G:      g,
 		Inputs: map[string]*G.Node{task.X: x, task.Lengths: lengths, task.Target: target}, Ranges: ranges,
 		Loss: loss, Count: task.CountLabels(task.Target),
-		Outputs: map[string]*G.Node{task.Logits: logits}, Params: c.Params(), Rows: c.rows(batch),
+		Outputs: map[string]*G.Node{task.Logits: logits}, Params: c.Params(), Rows: c.rows(batch), Across: c.across,
 	}, nil
 }

@@ -251,7 +251,7 @@ func (m *Forecaster) Build(_ task.Mode, batch, length int) (*task.Graph, error) 
 	}
 	target := m.floats(g, task.Target, batch, m.cfg.Horizon, m.cfg.outputs())
 	gr := &task.Graph{
-		G: g, Count: task.CountNumbers(task.Target), Params: c.Params(), Rows: c.rows(batch),
+		G: g, Count: task.CountNumbers(task.Target), Params: c.Params(), Rows: c.rows(batch), Across: c.across,
 		Inputs: map[string]*G.Node{
 			task.X: m.floats(g, task.X, batch, length, m.cfg.Features), task.Lengths: ints(g, task.Lengths, batch), task.Target: target,
 		},

@@ -289,7 +289,7 @@ func (m *LanguageModel) Build(_ task.Mode, batch, length int) (*task.Graph, erro
 		G:      g,
 		Inputs: map[string]*G.Node{task.X: ids, task.Lengths: lengths, task.Target: target},
 		Ranges: map[string]task.Range{task.X: {High: m.cfg.Vocab}, task.Target: {High: m.cfg.Vocab, Ignored: true}},
-		Count:  task.CountLabels(task.Target), Params: c.Params(), Rows: c.rows(batch),
+		Count:  task.CountLabels(task.Target), Params: c.Params(), Rows: c.rows(batch), Across: c.across,
 	}
 	var y *G.Node
 	if m.cfg.Carry {

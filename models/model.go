@@ -297,9 +297,12 @@ func (m *model) checkBuild(batch, length int) error {
 // rows returns a task.Graph.Rows, for graphs of batches of so many rows.
 func (m *model) rows(batch int) func(task.Rows) {
 	return func(r task.Rows) {
-		layers.BeginRows(ops.Rows{First: r.First, N: batch, Of: r.Of, Later: r.Later}, m.parts()...)
+		layers.BeginRows(ops.Rows{First: r.First, N: batch, Of: r.Of, Later: r.Later, Weight: r.Weight}, m.parts()...)
 	}
 }
+
+// across is a task.Graph.Across.
+func (m *model) across(sum func(v []float64) error) { layers.SumAcross(sum, m.parts()...) }
 
 // loss returns the cross-entropy of logits and labels.
 func (m *model) loss(logits, target *G.Node) (*G.Node, error) {

@@ -285,7 +285,7 @@ func (m *Retrieval) Build(_ task.Mode, batch, length int) (*task.Graph, error) {
 	in[task.Target], ranges[task.Target] = target, task.Range{High: m.cfg.Classes, Ignored: true}
 	return &task.Graph{
 		G: g, Inputs: in, Ranges: ranges, Loss: loss, Count: task.CountLabels(task.Target),
-		Outputs: map[string]*G.Node{task.Logits: logits}, Params: c.Params(), Rows: c.rows(batch),
+		Outputs: map[string]*G.Node{task.Logits: logits}, Params: c.Params(), Rows: c.rows(batch), Across: c.across,
 	}, nil
 }
 

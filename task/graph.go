@@ -62,6 +62,12 @@ type Graph struct {
 	// rows: what is drawn at random for a row, as by a dropout, is the same then as in
 	// a graph of the whole batch.
 	Rows func(Rows)
+	// Across, unless it is nil, makes what the graph computes over all rows of a batch
+	// in training, as the statistics of a batch normalisation, that of the rows of
+	// several ranks, which run the same graph at the same time: sum replaces v by its
+	// sum over them. nil makes them those of the graph alone, which they are before.
+	// The weights of Rows have to be told then.
+	Across func(sum func(v []float64) error)
 
 	// Params are the model's parameters as nodes of this graph, in the order of
 	// the model's and bound to the same tensors.
@@ -75,6 +81,8 @@ type Rows struct {
 	First, Of int
 	// Later says that other rows of the step have run here before.
 	Later bool
+	// Weight is what the loss counts among those of the other rows: see Graph.Count.
+	Weight float64
 }
 
 // Range is the whole numbers from Low to below High, and [Ignore] if Ignored.

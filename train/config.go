@@ -71,6 +71,10 @@ type Config struct {
 	// over the rows of a batch together, as batch normalisation does, it computes
 	// over those of a micro-batch. 0 means BatchSize.
 	MicroBatch int `json:"micro_batch,omitempty"`
+	// SyncNorm makes batch normalisation that of the whole batch where ranks train
+	// together, not that of the rows of each rank, and micro-batches those of all ranks
+	// together: see task.Graph.Across. One rank by itself does what it does without.
+	SyncNorm bool `json:"sync_norm,omitempty"`
 	// EvalBatchSize is that of an evaluation, whose result does not depend on it
 	// beyond rounding. 0 means MicroBatch, or BatchSize, and where several
 	// micro-batches make a batch as many of them as fit in the memory of training:

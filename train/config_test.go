@@ -14,7 +14,7 @@ import (
 func TestConfigSurvivesJSON(t *testing.T) {
 	want := Config{
 		Steps: 1, Epochs: 2, MaxDuration: Duration(9*time.Minute + 30*time.Second), BatchSize: 3, EvalBatchSize: 4,
-		Buckets: []int{5, 6}, DropLast: true, InOrder: true, MicroBatch: 1, Seed: math.MaxUint64, DType: Float64, LR: 0.1, WeightDecay: 1e-300,
+		Buckets: []int{5, 6}, DropLast: true, InOrder: true, MicroBatch: 1, SyncNorm: true, Seed: math.MaxUint64, DType: Float64, LR: 0.1, WeightDecay: 1e-300,
 		Clip: 8, Schedule: Schedule{Kind: Plateau, WarmUp: 9, Min: 0.1, Drop: 0.2, Patience: 10}, Rules: param.Rules{param.Rate("*.bias", 0.5)}, EvalEvery: 11,
 		Monitor: Loss, Patience: 12, CheckpointDir: "d", CheckpointEvery: 13, Overwrite: true,
 	}

@@ -36,6 +36,7 @@ type Gradients struct {
 	slots   map[string]gradient
 	learned []Learned
 	bound   []gradient // those of learned
+	shared  bool       // parts share what they compute, over ranks: see weight
 	parts   int        // added since the last step
 	count   float64    // targets of those
 	pieces  []span
@@ -77,7 +78,7 @@ func (g *Gradients) Add(params []param.Param, count float64) error {
 		return err
 	}
 	for _, s := range g.bound {
-		s.add(count)
+		s.add(g.weight(count))
 		s.zero()
 	}
 	g.parts++
@@ -158,13 +159,23 @@ func (g *Gradients) bind(params []param.Param, count float64) error {
 	return nil
 }
 
+// weight returns what the gradient of a part of so many targets is multiplied by in
+// the sum. Where others normalise by what is in its rows, Config.SyncNorm, even that of
+// a part without targets is not zero: task.Rows.Weight is taken for 1 then.
+func (g *Gradients) weight(count float64) float64 {
+	if g.shared && count == 0 {
+		return 1
+	}
+	return count
+}
+
 // mean makes the gradients those of the whole step.
 func (g *Gradients) mean(count float64) error {
 	if g.parts == 0 && g.Reducer == nil {
 		return nil
 	}
 	for _, s := range g.bound {
-		s.total(count)
+		s.total(g.weight(count))
 	}
 	total := g.count + count
 	if g.Reducer != nil {

@@ -257,7 +257,7 @@ func (s *session) run(b *task.Batch, c *carry) (*task.Outputs, error) {
 	if err := c.take(s.states); err != nil {
 		return nil, err
 	}
-	if err := s.results(b); err != nil {
+	if err := s.results(); err != nil {
 		return nil, err
 	}
 	if s.out.Count > 0 && !finite(s.out.Loss) {
@@ -266,14 +266,40 @@ func (s *session) run(b *task.Batch, c *carry) (*task.Outputs, error) {
 	return &s.out, nil
 }
 
-// begin tells the graph which rows of a step it gets.
-func (s *session) begin(b *task.Batch) error {
-	if s.graph.Rows == nil {
+// across makes a graph compute what concerns all rows of a batch over those of all
+// ranks, which sum adds up.
+func (s *session) across(sum func(v []float64) error) error {
+	if s.graph.Across == nil {
 		return nil
 	}
-	err := guarded(func() error { s.graph.Rows(task.Rows{First: b.First, Of: b.Of, Later: b.Later}); return nil })
-	if err != nil {
+	if err := guarded(func() error { s.graph.Across(sum); return nil }); err != nil {
+		return fmt.Errorf("the graph's Across: %w", err)
+	}
+	return nil
+}
+
+// begin tells the graph which rows of a step it gets, and what they weigh.
+func (s *session) begin(b *task.Batch) error {
+	if err := s.count(b); err != nil || s.graph.Rows == nil {
+		return err
+	}
+	rows := task.Rows{First: b.First, Of: b.Of, Later: b.Later, Weight: s.out.Count}
+	if err := guarded(func() error { s.graph.Rows(rows); return nil }); err != nil {
 		return fmt.Errorf("the graph's Rows: %w", err)
+	}
+	return nil
+}
+
+// count counts the targets of a batch.
+func (s *session) count(b *task.Batch) error {
+	s.out.Count = float64(len(b.Examples))
+	if s.graph.Count != nil {
+		if err := guarded(func() error { s.out.Count = s.graph.Count(b); return nil }); err != nil {
+			return fmt.Errorf("the graph's Count: %w", err)
+		}
+	}
+	if !(s.out.Count >= 0) || !finite(s.out.Count) {
+		return fmt.Errorf("want Count of the graph to return a number >= 0, got %v of %v", s.out.Count, b)
 	}
 	return nil
 }
@@ -350,20 +376,12 @@ func copyFloats[T num.Float](dst []T, a task.Array) int {
 }
 
 // results reads what the graph gave.
-func (s *session) results(b *task.Batch) error {
+func (s *session) results() error {
 	loss, err := arrayOf(s.loss, nil)
 	if err != nil {
 		return fmt.Errorf("loss: %w", err)
 	}
-	s.out.Loss, s.out.Count = loss.At(0), float64(len(b.Examples))
-	if s.graph.Count != nil {
-		if err := guarded(func() error { s.out.Count = s.graph.Count(b); return nil }); err != nil {
-			return fmt.Errorf("the graph's Count: %w", err)
-		}
-	}
-	if !(s.out.Count >= 0) || !finite(s.out.Count) {
-		return fmt.Errorf("want Count of the graph to return a number >= 0, got %v of %v", s.out.Count, b)
-	}
+	s.out.Loss = loss.At(0)
 	for i := range s.outputs {
 		o := &s.outputs[i]
 		if s.out.Arrays[o.name], err = arrayOf(o.value, &o.ordered); err != nil {

@@ -1,0 +1,157 @@
+package models_test
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/task"
+)
+
+// ran is what a training graph gave.
+type ran struct {
+	count  float64
+	output []float64
+	grads  [][]float64 // of the mean loss, by the parameters
+	stats  [][]float64 // running statistics, afterwards
+}
+
+// ready returns what runs a training graph of a model on a batch: one of the ranks
+// that sum adds up, or one alone.
+func ready(t *testing.T, m models.Model, b *task.Batch, output string, sum func(v []float64) error) func() (*ran, error) {
+	t.Helper()
+	gr, err := m.Build(task.Training, b.B, b.L)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gr.Across(sum)
+	r := &ran{count: gr.Count(b)}
+	gr.Rows(task.Rows{First: b.First, Of: b.Of, Weight: r.count})
+	feed(t, gr, b)
+	var out G.Value
+	G.Read(gr.Outputs[output], &out)
+	var learn G.Nodes
+	for _, p := range gr.Params {
+		learn = append(learn, p.Node)
+	}
+	if _, err := G.Grad(gr.Loss, learn...); err != nil {
+		t.Fatal(err)
+	}
+	vm := G.NewTapeMachine(gr.G, G.BindDualValues(learn...))
+	t.Cleanup(func() { vm.Close() })
+	return func() (*ran, error) {
+		if err := vm.RunAll(); err != nil {
+			return nil, err
+		}
+		r.output = testutil.Floats(out)
+		for _, n := range learn {
+			g, err := n.Grad()
+			if err != nil {
+				return nil, err
+			}
+			r.grads = append(r.grads, testutil.Floats(g))
+		}
+		for _, v := range m.Buffers() {
+			if v.Value.Dtype() != tensor.Int64 {
+				r.stats = append(r.stats, testutil.Floats(v.Value))
+			}
+		}
+		return r, nil
+	}
+}
+
+// Ranks whose batch normalisation is that of the whole batch make the step of one
+// process: outputs, gradients and running statistics. The rows of one have no target
+// that counts, though its values are in the statistics, and those of another only fill
+// the batch.
+func TestRanksNormaliseTogether(t *testing.T) {
+	const rows, examples, ranks, tol = 9, 5, 3, 1e-12
+	block := layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 4, DState: 4}, PreNorm: true, Norm: layers.BatchNorm, Dropout: 0.2}
+	for _, k := range kindsOf(block) {
+		t.Run(k.name, func(t *testing.T) {
+			b := task.NewBatch(k.data(t, examples))
+			if err := b.Load([]int{0, 1, 2, 3, 4}, rows, 9); err != nil {
+				t.Fatal(err)
+			}
+			if y, err := b.Array(task.Target); err == nil && y.Ints != nil { // of rank 1
+				n := len(y.Ints) / rows
+				for i := 3 * n; i < 5*n; i++ {
+					y.Ints[i] = task.Ignore
+				}
+			}
+			want, err := ready(t, k.make(t, tensor.Float64), b, k.output, nil)()
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := func(together bool) ([ranks]*ran, []float64, [][]float64) {
+				sums := testutil.Sums(ranks)
+				var got [ranks]*ran
+				var wg sync.WaitGroup
+				for r := range got {
+					part := new(task.Batch)
+					b.Rows(r*rows/ranks, (r+1)*rows/ranks, part)
+					sum := sums[r]
+					if !together {
+						sum = nil
+					}
+					run := ready(t, k.make(t, tensor.Float64), part, k.output, sum)
+					wg.Go(func() {
+						var err error
+						if got[r], err = run(); err != nil && together {
+							t.Error(err)
+						}
+					})
+				}
+				wg.Wait()
+				if slices.Contains(got[:], nil) {
+					return got, nil, nil
+				}
+				var output []float64
+				grads := make([][]float64, len(want.grads))
+				for _, r := range got {
+					output = append(output, r.output...)
+					w := r.count
+					if w == 0 {
+						w = 1
+					}
+					for i, g := range r.grads {
+						if grads[i] == nil {
+							grads[i] = make([]float64, len(g))
+						}
+						for j, v := range g {
+							grads[i][j] += w * v / want.count
+						}
+					}
+				}
+				return got, output, grads
+			}
+			got, output, grads := all(true)
+			if output == nil {
+				return
+			}
+			if e := testutil.RelErr(output, want.output); !(e <= tol) {
+				t.Errorf("outputs: relative error %.3g", e)
+			}
+			if e := testutil.RelErr(slices.Concat(grads...), slices.Concat(want.grads...)); !(e <= tol) {
+				t.Errorf("gradients: relative error %.3g", e)
+			}
+			for r := range got {
+				if e := testutil.RelErr(slices.Concat(got[r].stats...), slices.Concat(want.stats...)); !(e <= tol) {
+					t.Errorf("rank %d: running statistics: relative error %.3g", r, e)
+				}
+				if !slices.Equal(slices.Concat(got[r].stats...), slices.Concat(got[0].stats...)) {
+					t.Errorf("ranks 0 and %d have other statistics", r)
+				}
+			}
+			if _, output, _ := all(false); output != nil {
+				t.Error("a rank without values has normalised by itself")
+			}
+		})
+	}
+}
