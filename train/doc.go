@@ -31,7 +31,8 @@
 // depends on. On one machine a run that was stopped and resumed is therefore
 // equal, bit for bit, to one that never stopped. There are two exceptions: a run
 // that MaxDuration cut short, which depends on the speed of the machine, and one
-// whose ranks send bfloat16 ([GroupReducer]). A checkpoint knows its data by a fingerprint: Resume refuses others.
+// whose ranks send bfloat16 ([GroupReducer]). A checkpoint knows its data by a
+// fingerprint: Resume refuses others.
 //
 // A run that is killed at whatever moment leaves a directory that it can be
 // resumed from; one that ends with an error leaves the steps before it.
