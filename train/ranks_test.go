@@ -24,6 +24,7 @@ type run struct {
 	mc         tinyConfig
 	train, val task.Dataset
 	from       string // checkpoint, for rank 0
+	group      GroupConfig
 	ctx        func(rank int) context.Context
 	change     func(rank int, r *rankRun)
 }
@@ -62,7 +63,7 @@ func (r run) on(t *testing.T, n int) []ended {
 		if r.change != nil {
 			r.change(g.Rank(), &own)
 		}
-		opts := append(own.opts, WithGroup(g, GroupConfig{}), WithMetrics(own.metrics...), WithHooks(append(own.hooks, l)...))
+		opts := append(own.opts, WithGroup(g, r.group), WithMetrics(own.metrics...), WithHooks(append(own.hooks, l)...))
 		tr, err := New(own.cfg, own.model, own.train, own.val, opts...)
 		if err != nil {
 			return Agree(g, err)

@@ -407,3 +407,28 @@ func TestGroupReducerSteps(t *testing.T) {
 		}
 	}
 }
+
+// A trainer's ranks are the same whatever their buckets, and near by as bfloat16.
+func TestTrainerSumsByBuckets(t *testing.T) {
+	cfg, mc, train, val := tinyRun("")
+	numbersOf := func(c GroupConfig) []float64 {
+		ends := run{cfg: cfg, mc: mc, train: train, val: val, group: c}.on(t, 2)
+		for rank, e := range ends {
+			if e.err != nil {
+				t.Fatalf("rank %d: %v", rank, e.err)
+			}
+		}
+		if !slices.Equal(ends[0].numbers(t), ends[1].numbers(t)) {
+			t.Errorf("%+v: the ranks differ", c)
+		}
+		return ends[0].numbers(t)
+	}
+	want := numbersOf(GroupConfig{})
+	if got := numbersOf(GroupConfig{BucketBytes: 64}); !slices.Equal(got, want) {
+		t.Error("small buckets give other parameters")
+	}
+	got := numbersOf(GroupConfig{BFloat16: true})
+	if d := distance(got, want); d == 0 || d > 0.05 {
+		t.Errorf("as bfloat16 the run differs by %.2g", d)
+	}
+}

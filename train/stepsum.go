@@ -13,6 +13,7 @@ import (
 // step is done by all or by none.
 type stepSum struct {
 	t       *Trainer
+	reducer *GroupReducer
 	buffers *average
 
 	batch     *loaded
@@ -56,15 +57,8 @@ func (s *stepSum) Sum(gradients []Learned, count float64) (float64, error) {
 	}
 	total := s.read(letters)
 	// From here on nothing may fail on one rank alone.
-	for _, g := range gradients {
-		if g.Grad.Float32s != nil {
-			err = r.SumFloat32(g.Grad.Float32s)
-		} else {
-			err = r.SumFloat64(g.Grad.Float64s)
-		}
-		if err != nil {
-			return 0, r.breakOff(onStep, err)
-		}
+	if err := s.reducer.sum(gradients, total); err != nil {
+		return 0, r.breakOff(onStep, err)
 	}
 	if err := s.buffers.over(r, s.counts); err != nil {
 		return 0, r.breakOff(onStep, err)

@@ -39,7 +39,11 @@ func (t *Trainer) prepareGroup() error {
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	t.sum = &stepSum{t: t, buffers: buffers}
+	reducer, err := NewReducer(t.group, t.groupConfig)
+	if err != nil {
+		return err
+	}
+	t.sum = &stepSum{t: t, reducer: reducer, buffers: buffers}
 	t.gradients.Reducer = t.sum
 	return nil
 }
