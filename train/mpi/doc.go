@@ -56,4 +56,39 @@
 //   - A rank that waits in MPI keeps a core busy; with more ranks than cores
 //     (--oversubscribe) it yields between its looks (mpi_yield_when_idle). A [Comm]
 //     waits for slower ranks before it calls MPI, and sleeps there.
+//
+// # Between hosts
+//
+// With Open MPI 4.1 over Ethernet, started by ssh:
+//
+//	mpirun -np 8 --hostfile hosts --bind-to none --mca plm_rsh_no_tree_spawn 1
+//	  --mca pml ob1 --mca btl self,vader,tcp
+//	  --mca btl_tcp_if_include eth0 --mca oob_tcp_if_include eth0
+//	  --mca oob_tcp_keepalive_time 2 --mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes 3
+//	  lra -mpi ...
+//
+// What the parameters are for:
+//
+//   - pml and btl: shared memory within a host and TCP between
+//     hosts. Leave them out where there is a faster network.
+//   - The interfaces (or networks, 10.0.0.0/16) are those that reach the other hosts. Of
+//     its own accord Open MPI tries all, those of containers too, and may wait for
+//     ever for an answer.
+//   - The keepalive finds a host that is gone without a word, without power or with its
+//     cable cut: after 5 seconds instead of 8 minutes. mpirun says "ORTE has lost
+//     communication with a remote daemon", with the name of the host, and all ranks
+//     end on both sides of the cut. A host whose processes are killed is
+//     noticed at once.
+//   - Without plm_rsh_no_tree_spawn the connections of ssh stay open, and a host that
+//     is lost is an ssh that has failed: "unable to reliably start one or more
+//     daemons", without a name.
+//   - [Timeout] ends the ranks, which is as far as it can see: mpirun and the daemon of
+//     a lost host wait on without the keepalive.
+//   - If the host of mpirun is lost, all ranks end, and nobody is left to say so.
+//   - Output that is on its way when a host is cut off keeps its daemon until TCP
+//     gives up, a quarter of an hour later: let rank 0 alone print.
+//
+// Rank 0 alone reads and writes checkpoints. A run that has lost a host goes on
+// with those that are left, from the last checkpoint, if the new rank 0 can read it:
+// the directory belongs on a disk that the hosts share.
 package mpi
