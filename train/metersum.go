@@ -57,7 +57,7 @@ func (t *Trainer) mergeMeters(own *meter, err error) (*meter, error) {
 	if err == nil {
 		states, err = own.states(nil)
 	}
-	letters, err := r.exchange(onEvaluation, t.state.Step, err, func(b []byte) []byte {
+	letters, err := r.exchange(onEvaluation, t.state.Step, t.inEvaluation(err), func(b []byte) []byte {
 		return appendMeter(b, own.Tally, states)
 	})
 	if err != nil {
@@ -74,10 +74,18 @@ func (t *Trainer) mergeMeters(own *meter, err error) (*meter, error) {
 	return sum, nil
 }
 
+// inEvaluation says where in a run an error was.
+func (t *Trainer) inEvaluation(err error) error {
+	if err == nil || t.ranks.in != inFit {
+		return err
+	}
+	return fmt.Errorf("evaluation after step %d: %w", t.state.Step, err)
+}
+
 // sameRows returns the number of rows of a batch of an evaluation that rank 0 has
 // found; err is why this one has found none.
 func (t *Trainer) sameRows(rows int, err error) (int, error) {
-	letters, err := t.ranks.exchange(onEvalBatch, t.state.Step, err, func(b []byte) []byte { return appendInt(b, rows) })
+	letters, err := t.ranks.exchange(onEvalBatch, t.state.Step, t.inEvaluation(err), func(b []byte) []byte { return appendInt(b, rows) })
 	if err != nil {
 		return 0, err
 	}

@@ -27,6 +27,7 @@ type ranks struct {
 	stop   error         // the end of the context of some ranks; nil: of none
 	err    error         // what has ended the work of all
 	broken bool          // the group itself: there are no more exchanges
+	done   bool          // what there was to save at the end has been
 
 	message []byte
 	letters []letter
@@ -58,7 +59,7 @@ func (c callOf) String() string {
 
 // begin prepares for a call that all ranks make.
 func (r *ranks) begin(in callOf, ctx context.Context) {
-	r.in, r.ctx, r.stop = in, ctx, nil
+	r.in, r.ctx, r.stop, r.done = in, ctx, nil, false
 	if !r.broken {
 		r.err = nil
 	}

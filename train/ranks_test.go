@@ -63,7 +63,7 @@ func (r run) on(t *testing.T, n int) []ended {
 		if r.change != nil {
 			r.change(g.Rank(), &own)
 		}
-		opts := append(own.opts, WithGroup(g, r.group), WithMetrics(own.metrics...), WithHooks(append(own.hooks, l)...))
+		opts := append(own.opts, WithGroup(g, r.group), WithMetrics(own.metrics...), WithHooks(append([]Hook{l}, own.hooks...)...))
 		tr, err := New(own.cfg, own.model, own.train, own.val, opts...)
 		if err != nil {
 			return Agree(g, err)

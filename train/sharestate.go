@@ -69,7 +69,7 @@ func (t *Trainer) compare() error {
 		}
 		d, err := differences(first, b, compared{"on rank 0", fmt.Sprintf("on rank %d", rank)})
 		if err == nil {
-			err = fmt.Errorf("want the same on all ranks: %s", strings.Join(d, "; "))
+			err = fmt.Errorf("want the same on all ranks: %s", strings.Join(mostTelling(d), "; "))
 		}
 		errs[rank] = err
 	}
@@ -78,6 +78,20 @@ func (t *Trainer) compare() error {
 		return err
 	}
 	return nil
+}
+
+// mostTelling returns some of the differences: the settings of parameters are others
+// where something else is.
+func mostTelling(d []string) []string {
+	others := slices.DeleteFunc(slices.Clone(d), func(s string) bool { return strings.HasPrefix(s, "settings.") })
+	if len(others) > 0 {
+		d = others
+	}
+	const most = 8
+	if more := len(d) - most; more > 0 {
+		d = append(d[:most], fmt.Sprintf("and %d more", more))
+	}
+	return d
 }
 
 // share makes the state of rank 0, as New or Resume has left it, that of all ranks.

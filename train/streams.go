@@ -46,10 +46,11 @@ func (t *Trainer) gatherStreams(step int) error {
 // joinStreams makes of the states of the ranks those of a trainer without ranks.
 func (t *Trainer) joinStreams(letters []letter) ([]*carry, error) {
 	parts := make(map[string][]task.Array) // rows of each rank
+	var late error
 	for rank := range letters {
 		l := &letters[rank]
-		if step := l.int(); step != t.state.Step {
-			return nil, fmt.Errorf("those of rank %d are of step %d, those of rank 0 of step %d", rank, step, t.state.Step)
+		if step := l.int(); step != t.state.Step && late == nil { // an optimiser has failed
+			late = fmt.Errorf("those of rank %d are of step %d, those of rank 0 of step %d", rank, step, t.state.Step)
 		}
 		of := make(map[string][]task.Array)
 		for range t.carries {
@@ -70,6 +71,9 @@ func (t *Trainer) joinStreams(letters []letter) ([]*carry, error) {
 			}
 			parts[name] = append(parts[name], takeRows(a, 0, hi-lo, hi-lo))
 		}
+	}
+	if len(parts) > 0 && late != nil {
+		return nil, late
 	}
 	return cutStreams(parts, t.cfg.BatchSize, 0, t.cfg.BatchSize, t.cfg.BatchSize, t.cfg.micro())
 }

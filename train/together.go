@@ -93,7 +93,7 @@ func (t *Trainer) together(err error) error {
 
 // leaveTogether saves what was done before an error that ends the run of all ranks.
 func (t *Trainer) leaveTogether(err error) error {
-	if errors.As(err, new(*InterruptedError)) {
+	if t.ranks.done { // interrupted
 		return err
 	}
 	err = t.confess(err)
@@ -119,6 +119,7 @@ func (t *Trainer) interruptedTogether() error {
 // waits for them where streams are to be saved: they all end.
 func (t *Trainer) saveTogether(save bool) error {
 	r := t.ranks
+	r.done = true
 	own := t.gatherStreams(0)
 	if t.leads() && t.saves() && save && own == nil {
 		own = t.saveHere()
@@ -129,17 +130,31 @@ func (t *Trainer) saveTogether(save bool) error {
 	if r.broken {
 		return own
 	}
-	letters, err := r.exchange(onSaved, 0, own, func(b []byte) []byte {
-		return appendInt(appendString(appendString(b, t.safe.path), t.notSaved), t.safe.step)
+	letters, err := r.exchange(onSaved, 0, nil, func(b []byte) []byte {
+		b = appendInt(appendString(appendString(b, t.safe.path), t.notSaved), t.safe.step)
+		if b = appendBool(b, own != nil); own != nil {
+			b = appendError(b, own)
+		}
+		return b
 	})
 	if err != nil {
-		return err
+		return errors.Join(own, err)
 	}
-	if l := &letters[0]; !t.leads() {
-		path, notSaved := l.string(), l.string()
-		t.safe, t.notSaved, t.changed, t.newBest = safetyNet{path, l.int()}, notSaved, false, false
+	errs := make([]error, len(letters))
+	l := &letters[0]
+	safe, notSaved, at := l.string(), l.string(), l.int()
+	if l.bool() {
+		errs[0] = l.error()
 	}
-	return nil
+	if !t.leads() {
+		t.safe, t.notSaved, t.changed, t.newBest = safetyNet{safe, at}, notSaved, false, false
+	} else {
+		errs[0] = own
+	}
+	if err = rankErrors(errs); err != nil && r.err == nil {
+		r.err = err
+	}
+	return err
 }
 
 // endTogether is the last of a run: no rank returns before rank 0 is done with it.
