@@ -158,14 +158,7 @@ func TestMicroBatchesAreTheBatch(t *testing.T) {
 				if _, err := tr.Fit(context.Background()); err != nil {
 					t.Fatal(err)
 				}
-				var all []float64
-				for _, p := range m.Params() {
-					all = append(all, testutil.Floats(p.Node.Value())...)
-				}
-				for _, b := range m.Buffers() { // the counters of the masks
-					all = append(all, float64(b.Value.Data().([]int64)[1]))
-				}
-				return all
+				return numbersOf(m)
 			}
 			want := run(0)
 			for _, micro := range []int{1, 2, 3} {

@@ -1,6 +1,7 @@
 package models_test
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
 	"github.com/gorgonia-s4/s4/task"
+	"github.com/gorgonia-s4/s4/train"
 )
 
 // ran is what a training graph gave.
@@ -154,4 +156,57 @@ func TestRanksNormaliseTogether(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Ranks with dropout make the run of one process, evaluations included: a mask is that
+// of the global batch, however its rows are split over ranks and micro-batches.
+func TestRanksDropWhatOneProcessDrops(t *testing.T) {
+	const n, steps, tol = 16, 4, 1e-10
+	for _, k := range kindsOf(dropsAll()) {
+		t.Run(k.name, func(t *testing.T) {
+			fit := func(ranks, micro int) ([]float64, float64) {
+				cfg := train.Config{DType: train.Float64, Steps: steps, BatchSize: 7, MicroBatch: micro, EvalBatchSize: 5, LR: 0.01}
+				ms := make([]models.Model, ranks)
+				for i := range ms {
+					ms[i] = k.make(t, tensor.Float64)
+				}
+				r, err := train.Replicas(context.Background(), ranks, func(g train.Group) (*train.Trainer, error) {
+					return train.New(cfg, ms[g.Rank()], k.data(t, n), k.data(t, 6), train.WithGroup(g, train.GroupConfig{}))
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				all := numbersOf(ms[0])
+				for rank, m := range ms {
+					if !slices.Equal(numbersOf(m), all) {
+						t.Errorf("%d ranks: the models of ranks 0 and %d differ", ranks, rank)
+					}
+				}
+				return all, r.Best.Val.Loss
+			}
+			want, loss := fit(1, 0)
+			for _, c := range [][2]int{{2, 0}, {2, 1}, {3, 0}, {4, 7}} {
+				got, l := fit(c[0], c[1])
+				if e := testutil.RelErr(append(got, l), append(slices.Clip(want), loss)); !(e <= tol) {
+					t.Errorf("%d ranks, micro-batches of %d: relative error %.3g", c[0], c[1], e)
+				}
+			}
+		})
+	}
+}
+
+// numbersOf returns the parameters of a model and the counters of its masks.
+func numbersOf(m models.Model) (all []float64) {
+	for _, p := range m.Params() {
+		all = append(all, testutil.Floats(p.Node.Value())...)
+	}
+	for _, b := range m.Buffers() {
+		switch v := b.Value.Data().(type) {
+		case []int64:
+			all = append(all, float64(v[1]))
+		default:
+			all = append(all, testutil.Floats(b.Value)...)
+		}
+	}
+	return all
 }
