@@ -32,6 +32,9 @@ var cases = map[string]func() error{
 	"shared":    func() error { return Run(sharesItsError) },
 	"told":      func() error { return Run(isTold) },
 	"go":        func() error { return Run(goOn) },
+	"killed":    func() error { return Run(isKilled) },
+	"bad data":  func() error { return Run(readsBadData) },
+	"train":     func() error { return Run(trains) },
 	"init":      func() error { _, err := Init(); return err },
 	"negative":  func() error { _, err := Init(Timeout(-1)); return err },
 }

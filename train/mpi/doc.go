@@ -55,7 +55,8 @@
 //     is 1 then. Use --bind-to none, or --map-by slot:PE=8 for 8 cores a rank.
 //   - A rank that waits in MPI keeps a core busy; with more ranks than cores
 //     (--oversubscribe) it yields between its looks (mpi_yield_when_idle). A [Comm]
-//     waits for slower ranks before it calls MPI, and sleeps there.
+//     waits for slower ranks before it calls MPI, and sleeps there. MPICH does not
+//     yield: with it more ranks than cores are slow.
 //
 // # Between hosts
 //

@@ -17,8 +17,9 @@ var grace = 30 * time.Second
 // failed. It returns the error of f; what is left to do is to end the process.
 //
 //   - After a panic of f it prints it and aborts all ranks with status 2.
-//   - With no error, or one that all ranks share (a [train.RankError]), it waits
-//     for the other ranks, however long they take.
+//   - With no error, or one that all ranks share (a [train.RankError] or
+//     [train.InterruptedError]), it waits for the other ranks, however long they
+//     take.
 //   - With another error it waits for them 30 seconds. Meanwhile each call of
 //     theirs is an error that names this rank, so that they can end in their own
 //     way. If one does not, it prints the error and aborts all with status 1.
@@ -33,15 +34,19 @@ func Run(f func(c *Comm) error, opts ...Option) error {
 func (c *Comm) run(f func(c *Comm) error) error {
 	returned := false
 	defer func() {
-		if p := recover(); !returned { // p is nil after runtime.Goexit
-			fmt.Fprintf(os.Stderr, "mpi: rank %d of %d: panic: %v: aborting all\n\n%s", c.rank, c.size, p, debug.Stack())
+		if p := recover(); p != nil || !returned {
+			why := "runtime.Goexit"
+			if p != nil {
+				why = fmt.Sprintf("panic: %v", p)
+			}
+			fmt.Fprintf(os.Stderr, "mpi: rank %d of %d: %s: aborting all\n\n%s", c.rank, c.size, why, debug.Stack())
 			c.Abort(2)
 		}
 	}()
 	err := f(c)
 	returned = true
 	var wait time.Duration
-	if shared := (*train.RankError)(nil); err != nil && !errors.As(err, &shared) {
+	if err != nil && !shared(err) {
 		wait = grace
 	}
 	if end := c.end(wait); end != nil && !errors.Is(end, errEnded) {
@@ -49,6 +54,13 @@ func (c *Comm) run(f func(c *Comm) error) error {
 		c.Abort(1)
 	}
 	return err
+}
+
+// shared says whether all ranks have an error: package train has agreed on it.
+func shared(err error) bool {
+	var failed *train.RankError
+	var interrupted *train.InterruptedError
+	return errors.As(err, &failed) || errors.As(err, &interrupted)
 }
 
 // Finalize waits, asleep, until all ranks have called it, and ends MPI. Nothing

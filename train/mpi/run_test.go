@@ -28,8 +28,9 @@ func TestNoRankIsLeftWaiting(t *testing.T) {
 	}{
 		{"abort", 7, nil},
 		{"panic", 2, []string{"mpi: rank 1 of 3: panic: boom: aborting all", "run_test.go"}},
-		{"goexit", 2, []string{"mpi: rank 1 of 3: panic: <nil>: aborting all"}},
+		{"goexit", 2, []string{"mpi: rank 1 of 3: runtime.Goexit: aborting all"}},
 		{"exit", 3, nil},
+		{"killed", 128 + 9, []string{"exited on signal 9"}},
 		{"leave", 1, []string{"the disk is full", "rank 0: ok", "rank 2: ok"}},
 		{"forgotten", 1, []string{"mpi: rank 1 of 3: aborting all: the disk is full\nmpi: Finalize on rank 1 of 3: the other ranks have not come to their end"}},
 		{"timeout", 1, []string{" Barrier has waited 300ms for the other ranks: aborting all"}},
@@ -76,6 +77,13 @@ func exits(c *Comm) error {
 func exitsProcess(c *Comm) error {
 	if c.Rank() == 1 {
 		os.Exit(3)
+	}
+	return waitFor(c)
+}
+
+func isKilled(c *Comm) error {
+	if c.Rank() == 1 {
+		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
 	return waitFor(c)
 }
