@@ -94,7 +94,11 @@ type container struct {
 	SecurityContext struct {
 		RunAsUser int `yaml:"runAsUser"`
 	} `yaml:"securityContext"`
-	Command      []string
+	Command   []string
+	Env       []struct{ Name, Value string }
+	Lifecycle struct {
+		PreStop struct{ Exec struct{ Command []string } } `yaml:"preStop"`
+	}
 	Resources    struct{ Requests, Limits map[string]string }
 	VolumeMounts []struct {
 		Name      string
@@ -137,6 +141,11 @@ func TestMPIJob(t *testing.T) {
 			t.Fatalf("%s: want a container, got %+v", name, r.Template.Spec)
 		}
 		c := r.Template.Spec.Containers[0]
+		for _, e := range c.Env {
+			if !strings.HasPrefix(e.Name, "OMPI_MCA_") || e.Value == "" {
+				t.Errorf("%s: got %+v", name, e)
+			}
+		}
 		if c.Name == "" || c.Image == "" || len(c.Command) == 0 || len(c.VolumeMounts) == 0 {
 			t.Errorf("%s: got %+v", name, c)
 		}
@@ -158,8 +167,12 @@ func TestMPIJob(t *testing.T) {
 func checkCommand(t *testing.T, script string) {
 	t.Helper()
 	_, line, _ := strings.Cut(script[max(0, strings.LastIndex(script, "/lra ")):], " ")
+	line, _, _ = strings.Cut(line, "&")
 	args := strings.Fields(strings.ReplaceAll(line, "\\\n", " "))
 	if len(args) == 0 || args[0] != "-mpi" || args[len(args)-1] != "-resume" {
 		t.Errorf("want lra -mpi ... -resume, got lra %q", args)
+	}
+	if _, err := program.Check(args, 45000, 1024); err != nil {
+		t.Errorf("lra %q: %v", args, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorgonia-s4/s4/internal/option"
 	"github.com/gorgonia-s4/s4/train"
 	"github.com/gorgonia-s4/s4/train/data/listops"
 )
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 	if !ok {
 		os.Exit(m.Run())
 	}
-	if err := program.Run(context.Background(), strings.Split(args, "\n"), nil, os.Stdout); err != nil {
+	if err := program.Run(option.UntilInterrupt(), strings.Split(args, "\n"), nil, os.Stdout); err != nil {
 		println(err.Error())
 		os.Exit(1)
 	}

@@ -44,6 +44,7 @@ func (r *training) findStart() (err error) {
 		if r.weights, err = weightsOf(from); err != nil {
 			return err
 		}
+		r.initial = true
 	}
 	r.starts = true
 	r.codec, err = r.codecOf(from)
@@ -51,13 +52,16 @@ func (r *training) findStart() (err error) {
 }
 
 // initialise puts the parameters of -init-from into the model, for sequences of up to
-// so many steps.
+// so many steps. Ranks but the first, which has them, are sent them when the training
+// begins.
 func (r *training) initialise(longest int) error {
-	if r.weights == nil {
+	if !r.initial {
 		return nil
 	}
-	if err := r.loadWeights(); err != nil {
-		return err
+	if r.weights != nil {
+		if err := r.loadWeights(); err != nil {
+			return err
+		}
 	}
 	var err error // what they were made for may be shorter
 	r.model, err = models.Clone(r.model, G.NewGraph(), layers.ForLength(longest))

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gorgonia-s4/s4/internal/option"
 	"github.com/gorgonia-s4/s4/layers"
@@ -42,6 +43,12 @@ type options struct {
 	print               bool
 	report, tensorboard bool
 	cpuProfile          string
+
+	replicas int // ranks in this process
+	mpi      bool
+	bucket   int // bytes of gradients that are summed over processes at a time, in MiB
+	bfloat16 bool
+	timeout  time.Duration // of a wait for other processes; 0: none
 
 	set, zero map[string]bool // the options that the command line has, and those with 0
 }
@@ -159,6 +166,7 @@ func (o *options) flags() (*flag.FlagSet, error) {
 	o.runFlags(fs)
 	o.modelFlags(fs)
 	o.trainFlags(fs)
+	o.rankFlags(fs)
 	own := flag.NewFlagSet("", flag.ContinueOnError)
 	o.Data.Flags(own)
 	var clash error
@@ -255,6 +263,39 @@ func (o *options) trainFlags(fs *flag.FlagSet) {
 	option.Choice(fs, "dtype", &t.DType, "type of the numbers", []train.DType{train.Float32, train.Float64})
 }
 
+// rankFlags declares what is about several ranks that train together. The run is the same
+// for any number of them, which is no part of a recipe.
+func (o *options) rankFlags(fs *flag.FlagSet) {
+	fs.IntVar(&o.replicas, "replicas", 1, "train with so many `copies` of the model in this process, each on its part of every batch: for many cores that one graph does not fill. Each takes the memory of a run with as much smaller a -batch, and they share the data")
+	fs.BoolVar(&o.mpi, "mpi", false, "train with all processes that mpirun or srun has started, each on its part of every batch: mpirun -np 4 "+o.p.Name+" -mpi ..., built with -tags mpi. The first prints, and reads and writes the files of -out")
+	fs.IntVar(&o.bucket, "mpi-bucket", 0, "`MiB` of gradients that are summed over the processes at a time; 0: 4")
+	fs.DurationVar(&o.timeout, "mpi-timeout", 0, "end all processes if one waits for the others longer than this `time` (10m), which is to be more than a save and what is shown at the end take: a network may be cut without a word; 0s: never")
+	fs.BoolVar(&o.bfloat16, "mpi-bfloat16", false, "sum the gradients as bfloat16, with what is lost added to the next step: half the bytes, for slow networks; the run is another to rounding")
+}
+
+// wire says how gradients are summed.
+func (o *options) wire() train.GroupConfig {
+	return train.GroupConfig{BucketBytes: o.bucket << 20, BFloat16: o.bfloat16}
+}
+
+// checkRanks reports options about several ranks that do not go together.
+func (o *options) checkRanks() error {
+	const most = 1 << 10 // MiB of a bucket
+	switch {
+	case o.replicas < 1:
+		return fmt.Errorf("-replicas: want >= 1, got %d", o.replicas)
+	case o.mpi && o.set["replicas"]:
+		return errors.New("-replicas are ranks in one process, -mpi makes one of each process: want one of them")
+	case !o.mpi && (o.set["mpi-bucket"] || o.set["mpi-timeout"] || o.bfloat16):
+		return errors.New("-mpi-bucket, -mpi-bfloat16 and -mpi-timeout are about -mpi: want none without it")
+	case o.timeout < 0:
+		return fmt.Errorf("-mpi-timeout: want >= 0, got %v", o.timeout)
+	case o.bucket < 0 || o.bucket > most:
+		return fmt.Errorf("-mpi-bucket: want 0 to %d, got %d", most, o.bucket)
+	}
+	return nil
+}
+
 // apply puts the options that are about the layer into its configuration.
 func (o *options) apply() error {
 	if o.mixer.given != "" {
@@ -342,6 +383,9 @@ func (o *options) bendSchedule() {
 
 // finish fills in what follows from other options and checks the result.
 func (o *options) finish() error {
+	if err := o.checkRanks(); err != nil {
+		return err
+	}
 	t := &o.Train
 	t.Overwrite = o.overwrite
 	if o.out == "" {

@@ -93,9 +93,13 @@ func (r *training) describe(steps int) *report.Run {
 	if err != nil {
 		recipe = nil
 	}
+	machine := fmt.Sprintf("%s/%s, %s, %d cores", runtime.GOOS, runtime.GOARCH, cpu.Active(), runtime.GOMAXPROCS(0))
+	if r.g != nil {
+		machine += ", the first of " + r.ranks.String()
+	}
 	run := &report.Run{
 		Task: r.Task, Preset: r.Preset, Model: r.Model.Mixer.kind, Command: report.Command(), Recipe: recipe, Notes: r.data.Notes,
-		Versions: versions(), Machine: fmt.Sprintf("%s/%s, %s, %d cores", runtime.GOOS, runtime.GOARCH, cpu.Active(), runtime.GOMAXPROCS(0)),
+		Versions: versions(), Machine: machine,
 		Began: r.began, Steps: steps,
 	}
 	for _, p := range parts(r.data) {

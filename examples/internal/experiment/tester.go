@@ -20,28 +20,64 @@ const samplesEach = 8
 
 // tester collects what a model says of the examples of a split.
 type tester struct {
-	data    *Data
-	ds      task.Dataset
-	test    report.Test
-	samples map[bool][]kept // right, and wrong
+	data *Data
+	ds   task.Dataset
+	test report.Test
+	found
+}
+
+// found is what a tester has found on the examples that it has seen.
+type found struct {
+	Confusion    [][]int // as report.Test has it
+	Wrong, Right []kept
 }
 
 // kept is an example that is kept to be looked at: one of those whose numbers, mixed,
 // are the smallest.
 type kept struct {
-	mixed  uint64
-	sample report.Sample
+	Mixed  uint64
+	Sample report.Sample
+}
+
+// list returns the examples that are kept of those that were told right, or wrong.
+func (f *found) list(right bool) *[]kept {
+	if right {
+		return &f.Right
+	}
+	return &f.Wrong
+}
+
+// keep puts an example among those that are kept.
+func (f *found) keep(right bool, k kept) {
+	list := f.list(right)
+	at := sort.Search(len(*list), func(i int) bool { return (*list)[i].Mixed >= k.Mixed })
+	*list = slices.Insert(*list, at, k)
+	*list = (*list)[:min(len(*list), samplesEach)]
+}
+
+// merge adds what was found on other examples.
+func (f *found) merge(other found) {
+	for i, row := range other.Confusion {
+		for j, n := range row {
+			f.Confusion[i][j] += n
+		}
+	}
+	for _, right := range []bool{false, true} {
+		for _, k := range *other.list(right) {
+			f.keep(right, k)
+		}
+	}
 }
 
 func newTester(d *Data, split string, ds task.Dataset) *tester {
-	t := &tester{data: d, ds: ds, test: report.Test{Split: split, Examples: ds.Len()}, samples: map[bool][]kept{}}
+	t := &tester{data: d, ds: ds, test: report.Test{Split: split, Examples: ds.Len()}}
 	t.test.Headline = d.Metrics[0].Name()
 	t.test.HigherIsBetter = d.Metrics[0].Better(1, 0)
 	if n := d.Model.Classes; n > 0 {
 		names := d.Codec.Classes()
 		for i := range n {
 			t.test.Classes = append(t.test.Classes, className(names, i))
-			t.test.Confusion = append(t.test.Confusion, make([]int, n))
+			t.Confusion = append(t.Confusion, make([]int, n))
 		}
 	}
 	return t
@@ -56,7 +92,7 @@ func (t *tester) add(out *task.Outputs, b *task.Batch) error {
 		return nil
 	}
 	logits, ok := out.Arrays[task.Logits]
-	if !ok || t.test.Confusion == nil {
+	if !ok || t.Confusion == nil {
 		return nil
 	}
 	target, err := b.Array(task.Target)
@@ -65,12 +101,12 @@ func (t *tester) add(out *task.Outputs, b *task.Batch) error {
 	}
 	for row, example := range b.Examples {
 		want := target.Ints[row]
-		if want < 0 || want >= len(t.test.Confusion) {
+		if want < 0 || want >= len(t.Confusion) {
 			continue
 		}
 		p := probabilities(rowOf(logits, row, b.B))
 		got := best(p)
-		t.test.Confusion[want][got]++
+		t.Confusion[want][got]++
 		err := t.keep(b, row, example, want == got, func(e Example, s *report.Sample) {
 			loss := -math.Log(max(p[want], math.SmallestNonzeroFloat64))
 			s.Target, s.Prediction, s.Scores, s.Loss = want, got, float32s(p), &loss
@@ -104,9 +140,8 @@ func (t *tester) addForecasts(out *task.Outputs, b *task.Batch) error {
 // keep keeps an example to be looked at if it is among the first of its kind. more
 // fills in what is known of it.
 func (t *tester) keep(b *task.Batch, row, example int, right bool, more func(e Example, s *report.Sample)) error {
-	mixed, list := splitmix.Mix(uint64(example)), t.samples[right]
-	at := sort.Search(len(list), func(i int) bool { return list[i].mixed >= mixed })
-	if at == samplesEach {
+	mixed, list := splitmix.Mix(uint64(example)), *t.list(right)
+	if len(list) == samplesEach && list[samplesEach-1].Mixed < mixed {
 		return nil
 	}
 	e, err := exampleOf(b, row)
@@ -118,8 +153,7 @@ func (t *tester) keep(b *task.Batch, row, example int, right bool, more func(e E
 	}
 	s := report.Sample{Index: example, Origin: e.Origin, Picture: t.data.Codec.Show(e)}
 	more(e, &s)
-	list = slices.Insert(list, at, kept{mixed, s})
-	t.samples[right] = list[:min(len(list), samplesEach)]
+	t.found.keep(right, kept{mixed, s})
 	return nil
 }
 
@@ -129,10 +163,8 @@ func (t *tester) explain(m models.Model) error {
 		return nil
 	}
 	longest := 0
-	for _, list := range t.samples {
-		for _, k := range list {
-			longest = max(longest, t.ds.Length(k.sample.Index))
-		}
+	for _, k := range slices.Concat(t.Wrong, t.Right) {
+		longest = max(longest, t.ds.Length(k.Sample.Index))
 	}
 	if longest == 0 {
 		return nil
@@ -143,9 +175,9 @@ func (t *tester) explain(m models.Model) error {
 	}
 	defer s.Close()
 	b := task.NewBatch(t.ds)
-	for _, list := range t.samples {
+	for _, list := range [][]kept{t.Wrong, t.Right} {
 		for i := range list {
-			if err := t.salient(s, b, &list[i].sample, longest); err != nil {
+			if err := t.salient(s, b, &list[i].Sample, longest); err != nil {
 				return err
 			}
 		}
@@ -181,11 +213,9 @@ func (t *tester) salient(s *models.Saliency, b *task.Batch, of *report.Sample, l
 // result returns the test with its metrics.
 func (t *tester) result(m train.Metrics, took time.Duration) *report.Test {
 	t.test.Metrics, t.test.Seconds = m, took.Seconds()
-	t.test.Floor = t.floor()
-	for _, right := range []bool{false, true} {
-		for _, k := range t.samples[right] {
-			t.test.Samples = append(t.test.Samples, k.sample)
-		}
+	t.test.Floor, t.test.Confusion = t.floor(), t.Confusion
+	for _, k := range slices.Concat(t.Wrong, t.Right) {
+		t.test.Samples = append(t.test.Samples, k.Sample)
 	}
 	return &t.test
 }
@@ -193,14 +223,14 @@ func (t *tester) result(m train.Metrics, took time.Duration) *report.Test {
 // floor returns what is to be had without learning on the examples of the test: that of
 // the data is of all of their test part.
 func (t *tester) floor() *report.Floor {
-	if t.test.Confusion == nil {
+	if t.Confusion == nil {
 		if t.test.Split != splitNames[0] {
 			return nil
 		}
 		return t.data.Floor
 	}
 	var counts []int
-	for _, row := range t.test.Confusion {
+	for _, row := range t.Confusion {
 		n := 0
 		for _, v := range row {
 			n += v

@@ -76,6 +76,9 @@ func (o *toy) Load(ctx context.Context, src Source) (*Data, error) {
 		return ds
 	}
 	d.Splits = data.Splits[task.Dataset]{Train: part(), Val: part(), Test: part()}
+	if src.Path == "broken" {
+		d.Train = broken{d.Train}
+	}
 	switch o.kind {
 	case Forecaster:
 		d.Metrics = []train.Metric{train.MSE()}
@@ -90,6 +93,18 @@ func (o *toy) Load(ctx context.Context, src Source) (*Data, error) {
 		src.Progress("making toys", int64(o.Examples), int64(o.Examples))
 	}
 	return d, ctx.Err()
+}
+
+// broken is a data set with an example that cannot be read.
+type broken struct{ task.Dataset }
+
+var errBroken = errors.New("a toy is broken")
+
+func (b broken) Example(i int, row *task.Row) error {
+	if i == 7 {
+		return errBroken
+	}
+	return b.Dataset.Example(i, row)
 }
 
 func (o *toy) draw(rng *rand.Rand) Example {

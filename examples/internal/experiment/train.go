@@ -3,6 +3,7 @@ package experiment
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -21,59 +22,100 @@ import (
 // train trains and tests a model as the arguments say.
 func (p *Program) train(ctx context.Context, args []string, out io.Writer) error {
 	o, err := p.parse(args, out)
+	if given(args, "mpi") && !errors.Is(err, flag.ErrHelp) {
+		return p.underMPI(ctx, o, err, out)
+	}
 	if err != nil {
 		return err
 	}
-	if o.print {
-		text, err := o.text()
-		if err == nil {
-			_, err = out.Write(text)
-		}
-		return err
+	if o.replicas > 1 {
+		return p.replicate(ctx, o.replicas, args, out)
 	}
-	r := &training{options: o, out: out, began: time.Now(), dir: filepath.Join(o.out, modelDir)}
+	r := &training{options: o, out: out}
+	return r.run(ctx)
+}
+
+// training is a run, or what one of its ranks has of it.
+type training struct {
+	*options
+	ranks
+	leader *training // the first of the replicas, which shares its data; nil: none does
+	out    io.Writer
+	began  time.Time
+	dir    string // of the trained model
+	data   *Data
+	model  models.Model
+	tr     *train.Trainer
+	info   *report.Run
+	from   *train.Checkpoint // that -resume goes on from; nil: from the start
+
+	initial bool     // the parameters are those of -init-from
+	weights loadInto // which the first rank has
+}
+
+// run trains and tests a model.
+func (r *training) run(ctx context.Context) error {
 	defer r.close()
+	if r.print {
+		text, err := r.text()
+		if err == nil {
+			_, err = r.out.Write(text)
+		}
+		return r.agree(err)
+	}
+	r.began, r.dir = time.Now(), filepath.Join(r.options.out, modelDir)
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
 	result, err := r.fit(ctx)
 	if err != nil {
-		return o.speak(Explain(ctx, err, "in the training"))
+		return err
 	}
 	if result.Best == nil && r.data.Val != nil {
-		fmt.Fprintf(out, "\n%s after %s, before the first step: nothing is trained; -resume with a longer -max-time goes on from the start\n", result.Reason, result.Elapsed)
+		fmt.Fprintf(r.out, "\n%s after %s, before the first step: nothing is trained; -resume with a longer -max-time goes on from the start\n", result.Reason, result.Elapsed)
 		return nil
 	}
 	return r.test(ctx, result)
 }
 
-// training is a run.
-type training struct {
-	*options
-	out   io.Writer
-	began time.Time
-	dir   string // of the trained model
-	data  *Data
-	model models.Model
-	tr    *train.Trainer
-	info  *report.Run
-	from  *train.Checkpoint // that -resume goes on from; nil: from the start
-
-	weights loadInto // those of -init-from; nil: none
-}
-
 // prepare loads the data and makes the model and its trainer.
 func (r *training) prepare(ctx context.Context) error {
-	var err error
-	if r.from, err = r.earlier(); err != nil {
+	if err := r.agree(r.check(r.Train.BatchSize)); err != nil {
 		return err
 	}
-	if err := r.findStart(); err != nil {
-		return fmt.Errorf("-init-from: %w", err)
+	if err := r.begin(); err != nil {
+		return err
 	}
-	if r.data, err = r.load(ctx, r.out); err != nil {
-		return Explain(ctx, err, "before the training began")
+	if err := r.loadInTurn(ctx); err != nil {
+		return err
 	}
+	if err := r.agree(r.build()); err != nil {
+		return err
+	}
+	return r.agree(r.newTrainer())
+}
+
+// loadInTurn loads the data, first on the first rank: what is made and kept in -cache is
+// made once.
+func (r *training) loadInTurn(ctx context.Context) error {
+	for _, mine := range []bool{r.first(), !r.first()} {
+		var err error
+		switch {
+		case !mine:
+		case r.leader != nil:
+			r.data = r.leader.data
+		default:
+			r.data, err = r.load(ctx, r.out)
+		}
+		if err := r.agree(Explain(ctx, err, "before the training began")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// build makes the model.
+func (r *training) build() error {
 	if err := r.checkCodec(); err != nil {
 		return err
 	}
@@ -84,6 +126,7 @@ func (r *training) prepare(ctx context.Context) error {
 	if n := len(r.Train.Buckets); n > 0 {
 		longest = r.Train.Buckets[n-1]
 	}
+	var err error
 	if r.model, err = r.newModel(r.data.Model, longest); err != nil {
 		return r.speak(err)
 	}
@@ -91,10 +134,20 @@ func (r *training) prepare(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintf(r.out, "\n%s\n", r.model.Summary())
-	if err := r.sayRules(); err != nil {
-		return r.speak(err)
+	return r.speak(r.sayRules())
+}
+
+// newTrainer makes the trainer.
+func (r *training) newTrainer() (err error) {
+	opts := []train.Option{train.WithMetrics(r.data.Metrics...)}
+	if r.first() {
+		opts = append(opts, train.WithHooks(r.hooks()...))
 	}
-	r.tr, err = train.New(r.Train, r.model, r.data.Train, r.data.Val, train.WithMetrics(r.data.Metrics...), train.WithHooks(r.hooks()...))
+	if r.g != nil {
+		opts = append(opts, train.WithGroup(r.g, r.wire()))
+		fmt.Fprintf(r.out, "%v train together, each on its part of every batch\n\n", &r.ranks)
+	}
+	r.tr, err = train.New(r.Train, r.model, r.data.Train, r.data.Val, opts...)
 	if err != nil {
 		return r.speak(err)
 	}
@@ -107,6 +160,9 @@ func (r *training) prepare(ctx context.Context) error {
 // checkCodec reports data that are not for the model that the run goes on with, or
 // starts from.
 func (r *training) checkCodec() error {
+	if !r.first() { // the files are the first's
+		return nil
+	}
 	name, of := "-init-from", r.codec
 	if r.from != nil {
 		name = "-resume"
@@ -155,12 +211,17 @@ func (r *training) hooks() []train.Hook {
 
 // fit trains.
 func (r *training) fit(ctx context.Context) (*train.Result, error) {
-	stopProfile, err := startProfile(r.cpuProfile)
-	if err != nil {
+	profile := ""
+	if r.first() {
+		profile = r.cpuProfile
+	}
+	stopProfile, err := startProfile(profile)
+	if err := r.agree(err); err != nil {
 		return nil, err
 	}
 	result, err := r.tr.Fit(ctx)
-	return result, errors.Join(err, stopProfile())
+	err = errors.Join(err, stopProfile())
+	return result, r.agree(r.speak(Explain(ctx, err, "in the training")))
 }
 
 func (r *training) close() {
@@ -172,14 +233,19 @@ func (r *training) close() {
 // test measures the best model on the test data, saves it, and says what it can.
 func (r *training) test(ctx context.Context, result *train.Result) error {
 	if result.Best != nil {
-		if err := r.tr.LoadBest(); err != nil {
+		if err := r.agree(r.tr.LoadBest()); err != nil {
 			return err
 		}
 	}
 	test, err := r.measure(ctx)
-	if err != nil {
-		return Explain(ctx, err, "in the test; the training is finished and saved, and -resume repeats the test")
+	if err == nil && r.first() { // the others wait
+		err = r.conclude(ctx, result, test)
 	}
+	return r.agree(err)
+}
+
+// conclude saves the model that was tested, says what it can, and shows it.
+func (r *training) conclude(ctx context.Context, result *train.Result, test *report.Test) error {
 	if err := r.saveModel(r.dir); err != nil {
 		return err
 	}
@@ -213,7 +279,8 @@ func (r *training) sample(ctx context.Context, test *report.Test) error {
 	return test.Save(r.options.out)
 }
 
-// measure measures the model on the test data, nil if there are none.
+// measure measures the model on the test data, of which each rank reads its part; nil if
+// there are none.
 func (r *training) measure(ctx context.Context) (*report.Test, error) {
 	if r.data.Test == nil {
 		return nil, nil
@@ -221,10 +288,20 @@ func (r *training) measure(ctx context.Context) (*report.Test, error) {
 	t := newTester(r.data, "test", r.data.Test)
 	began := time.Now()
 	m, err := r.tr.Evaluate(ctx, r.data.Test, t.add)
+	if err := r.agree(Explain(ctx, err, "in the test; the training is finished and saved, and -resume repeats the test")); err != nil {
+		return nil, err
+	}
+	all, err := gather(&r.ranks, t.found)
 	if err != nil {
 		return nil, err
 	}
 	took := time.Since(began)
+	if !r.first() {
+		return nil, nil
+	}
+	for _, other := range all[1:] {
+		t.merge(other)
+	}
 	if err := t.explain(r.model); err != nil {
 		fmt.Fprintln(r.out, "warning: it is not known which steps counted:", err)
 	}
@@ -262,36 +339,6 @@ func earlierModel(dir string) error {
 		}
 	}
 	return nil
-}
-
-// earlier looks at what an earlier run has left in -out. It returns the checkpoint that
-// -resume goes on from, nil to begin at the start: also if the run was killed before
-// there was one.
-func (r *training) earlier() (*train.Checkpoint, error) {
-	dir := r.options.out
-	path := filepath.Join(dir, train.LastCheckpoint)
-	_, missing := os.Lstat(path)
-	none := errors.Is(missing, fs.ErrNotExist)
-	if !r.resume {
-		if none || r.overwrite {
-			return nil, nil
-		}
-		if c, err := train.ReadCheckpoint(path); err == nil && c.State.Step > 0 {
-			return nil, fmt.Errorf("-out: %s is a checkpoint of an earlier run: resume it with -resume, choose another directory, or set -overwrite", path)
-		}
-		return nil, nil
-	}
-	if _, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("-resume: there is no run in -out: %w", err)
-	}
-	if old, err := report.ReadRun(dir); err == nil && old.Task != r.Task {
-		return nil, fmt.Errorf("-resume: the run in %s is of -task %s, want that, got -task %s", dir, old.Task, r.Task)
-	}
-	if none {
-		fmt.Fprintf(r.out, "there is no checkpoint in %s: starting from the beginning\n", dir)
-		return nil, nil
-	}
-	return train.ReadCheckpoint(path)
 }
 
 // Explain says of an error that the end of ctx caused where that was, and how

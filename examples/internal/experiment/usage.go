@@ -19,6 +19,7 @@ var sections = []struct{ title, names string }{
 	{"What to train", "task preset config print-config data cache limit out resume overwrite seed report tensorboard cpuprofile"},
 	{"Model", "model mixer layers mixers feed-forward d-model bidirectional norm prenorm last-norm dropout pool init-from freeze rate"},
 	{"Training", "steps epochs max-time batch micro-batch eval-batch buckets lr wd clip schedule warmup drop drop-patience eval-every patience dtype"},
+	{"Several ranks", "replicas mpi mpi-bucket mpi-bfloat16 mpi-timeout"},
 }
 
 // usage prints the options in groups.
@@ -41,7 +42,9 @@ func (o *options) usage(fs *flag.FlagSet, out io.Writer) {
 	}
 	o.section(fs, out, "State space layers ("+strings.Join(stateSpaceLayers, ", ")+")", space)
 	o.section(fs, out, "Other layers", others)
-	o.section(fs, out, sections[2].title, strings.Fields(sections[2].names))
+	for _, s := range sections[2:] {
+		o.section(fs, out, s.title, strings.Fields(s.names))
+	}
 }
 
 func (o *options) section(fs *flag.FlagSet, out io.Writer, title string, names []string) {

@@ -22,6 +22,7 @@ var values = map[string][]string{
 	"steps": {"1", "2", "50", "100000"}, "epochs": {"1", "1000"}, "max-time": {"0s", "1us", "9m30s"},
 	"batch": {"1", "7", "5000"}, "micro-batch": {"0", "1", "8"}, "eval-batch": {"0", "1", "1000"}, "buckets": {"", "2048", "32, 64 ,4096"},
 	"lr": {"1e-6", "1"}, "wd": {"0", "0.3"}, "clip": {"0", "1"}, "warmup": {"0", "1"},
+	"replicas": {"1", "1000"}, "mpi-bucket": {"0", "64"}, "mpi-timeout": {"0s", "10m"},
 	"drop": {"0.5"}, "drop-patience": {"0", "3"}, "eval-every": {"0", "1"}, "patience": {"0", "1"},
 }
 
@@ -37,6 +38,8 @@ func needs(name string) []string {
 	switch {
 	case name == "drop" || name == "drop-patience":
 		return []string{"-schedule", "plateau"}
+	case strings.HasPrefix(name, "mpi-"):
+		return []string{"-mpi"}
 	case name == "off-by-one":
 		return []string{"-bidirectional"}
 	case name == "micro-batch":

@@ -1,0 +1,102 @@
+package experiment
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// ranks is one of the ranks that train a model together: processes that mpirun has
+// started, or replicas in this one. The zero value is one alone. All ranks go the same
+// way: they make the same calls, and what ends one of them ends all.
+type ranks struct {
+	g    train.Group
+	what string // the option that makes them
+	told bool   // all ranks know the error that the run ends with
+}
+
+// first says whether this is the rank that prints and writes.
+func (r *ranks) first() bool { return r.g == nil || r.g.Rank() == 0 }
+
+// agree returns nil if err is nil on all ranks, and otherwise an error on all of them:
+// that of this rank if it has one, which says it in its own words, or else that of
+// another, with its number.
+func (r *ranks) agree(err error) error {
+	if r.g == nil {
+		return err
+	}
+	all := train.Agree(r.g, err)
+	r.told = r.told || errors.As(all, new(*train.RankError))
+	if err != nil {
+		return err
+	}
+	return all
+}
+
+// gather returns on every rank what each of them has, in their order.
+func gather[T any](r *ranks, v T) ([]T, error) {
+	if r.g == nil {
+		return []T{v}, nil
+	}
+	message, err := json.Marshal(v)
+	if err := r.agree(err); err != nil {
+		return nil, err
+	}
+	messages, err := r.g.Gather(message)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]T, len(messages))
+	for i, m := range messages {
+		err = errors.Join(err, json.Unmarshal(m, &all[i]))
+	}
+	return all, r.agree(err)
+}
+
+// check reports ranks that would have nothing to do in any step.
+func (r *ranks) check(batch int) error {
+	if r.g != nil && r.g.Size() > batch {
+		return fmt.Errorf("%s: want no more ranks than the %d sequences of -batch, got %d", r.what, batch, r.g.Size())
+	}
+	return nil
+}
+
+// String says how many ranks there are; "" if there is one alone.
+func (r *ranks) String() string {
+	if r.g == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d ranks (%s)", r.g.Size(), r.what)
+}
+
+// end returns the error that this rank ends with: one that all know is told by the
+// first alone.
+func (r *ranks) end(err error) error {
+	if r.told && !r.first() {
+		return nil
+	}
+	return err
+}
+
+// given says whether a command line has a switch, before it is read in earnest.
+func given(args []string, name string) bool {
+	on := false
+	for _, a := range args {
+		if a == "--" {
+			break
+		}
+		k, v, hasValue := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		if !strings.HasPrefix(a, "-") || k != name {
+			continue
+		}
+		on = true
+		if hasValue {
+			on, _ = strconv.ParseBool(v)
+		}
+	}
+	return on
+}
