@@ -28,6 +28,31 @@ func TestFirstAndLastSteps(t *testing.T) {
 	}
 }
 
+func TestFeatures(t *testing.T) {
+	const B, H, L = 2, 4, 3
+	x := testutil.Normal(newRand(1), "x", B, H, L)
+	for _, c := range []struct{ from, n int }{{0, 4}, {0, 1}, {1, 2}, {3, 1}} {
+		var want []float64
+		for b := range B {
+			want = append(want, x.F[(b*H+c.from)*L:][:c.n*L]...)
+		}
+		f := build(func(in []*G.Node) (*G.Node, error) { return Features(in[0], c.from, c.n) })
+		checkValue(t, f, want, x)
+		testutil.Check(t, f, x)
+		checkPass(t, newPass[float32](features[float32]{H * L, c.from * L, c.n * L}, B*c.n*L, []int{B * H * L}), once)
+	}
+	g := newGraph()
+	for want, c := range map[string]struct{ from, n int }{
+		"ops.Features: want from >= 0 and n >= 1 with from + n at most 3, got -1 and 1": {-1, 1},
+		"ops.Features: want from >= 0 and n >= 1 with from + n at most 3, got 0 and 0":  {0, 0},
+		"ops.Features: want from >= 0 and n >= 1 with from + n at most 3, got 2 and 2":  {2, 2},
+	} {
+		if _, err := Features(g.f64("x"+want, 2, 3, 5), c.from, c.n); err == nil || err.Error() != want {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+}
+
 func TestExtend(t *testing.T) {
 	const B, H, L = 2, 3, 4
 	x := testutil.Normal(newRand(1), "x", B, H, L)
