@@ -93,7 +93,7 @@ func GradA[T num.Float](d Line, da, h, before []T) {
 	}
 }
 
-// rows returns the number of rows of n elements.
+// rows returns the number of rows of n elements. It panics if they are no whole rows.
 func (d Line) rows(fn, operand string, n int) int {
 	w := d.Width()
 	if d.P < 1 || n%w != 0 {

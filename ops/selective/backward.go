@@ -1,6 +1,8 @@
 package selective
 
 import (
+	"math"
+
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
@@ -23,6 +25,11 @@ func (p *plan[T]) backward(grad, in *operands[T], gy, gEnd []T) {
 		}
 	})
 	q.total(grad)
+	if p.cfg.LogA { // dA is A times that of its logarithm
+		for i, v := range in.A {
+			grad.A[i] *= T(-math.Exp(float64(v)))
+		}
+	}
 }
 
 // clearPadding sets the gradients of a block to 0 at the steps that do not count.

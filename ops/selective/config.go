@@ -1,7 +1,9 @@
 package selective
 
 import (
+	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
 // Config says what a selective scan computes.
@@ -9,6 +11,16 @@ type Config struct {
 	// Softplus makes the step size log(1 + e^v) of what is given, v, which is any number
 	// then.
 	Softplus bool
+	// LogA makes A -e^v of what is given, v: negative, whatever is learned.
+	LogA bool
+}
+
+// decayRates replaces what is given for A by A.
+func decayRates[T num.Float](cfg Config, a []T) {
+	if cfg.LogA {
+		vec.Exp(a, a)
+		vec.Scale(a, -1, a)
+	}
 }
 
 // Inputs are the operands of a scan over L steps of D channels with N states each: V is

@@ -21,17 +21,18 @@ type operands struct {
 	groups                                    int // 0: none
 	fixedB, fixedC                            bool
 	softplus, skip, gate, bias, start, length bool
+	logA                                      bool
 }
 
 func (o operands) String() string {
-	return fmt.Sprintf("groups %d, fixed B %t C %t, softplus %t, D %t, z %t, bias %t, start %t, lengths %t",
-		o.groups, o.fixedB, o.fixedC, o.softplus, o.skip, o.gate, o.bias, o.start, o.length)
+	return fmt.Sprintf("groups %d, fixed B %t C %t, softplus %t, D %t, z %t, bias %t, start %t, lengths %t, log A %t",
+		o.groups, o.fixedB, o.fixedC, o.softplus, o.skip, o.gate, o.bias, o.start, o.length, o.logA)
 }
 
 func each(f func(o operands)) {
 	for _, o := range []operands{
 		{}, {softplus: true, skip: true, gate: true, bias: true, start: true, length: true},
-		{groups: 1, gate: true}, {groups: 2, softplus: true, bias: true, skip: true}, {groups: 2, start: true, length: true, gate: true},
+		{groups: 1, gate: true, logA: true}, {groups: 2, softplus: true, bias: true, skip: true}, {groups: 2, start: true, length: true, gate: true},
 		{fixedB: true, softplus: true, length: true}, {fixedC: true, start: true, gate: true, skip: true}, {fixedB: true, fixedC: true, bias: true},
 		{groups: 2, fixedB: true, softplus: true, start: true}, {groups: 2, fixedC: true, skip: true, length: true},
 	} {
@@ -112,7 +113,7 @@ func byName[V any](in []testutil.Input, v func(i int) V) map[string]V {
 func (o operands) hand(in []testutil.Input, n []*G.Node) (cfg selective.Config, x selective.Inputs[*G.Node], start, lengths *G.Node) {
 	m := byName(in, func(i int) *G.Node { return n[i] })
 	x = selective.Inputs[*G.Node]{U: m["U"], Delta: m["Delta"], A: m["A"], B: m["B"], C: m["C"], D: m["D"], Z: m["Z"], Bias: m["Bias"]}
-	return selective.Config{Softplus: o.softplus}, x, m["start"], m["lengths"]
+	return selective.Config{Softplus: o.softplus, LogA: o.logA}, x, m["start"], m["lengths"]
 }
 
 // output is the output alone.
@@ -164,7 +165,11 @@ func (o operands) scan(in []testutil.Input, s sizes) (y, end []float64) {
 				}
 				var v float64
 				for n := range x {
-					x[n] = math.Exp(dt*m["A"].F[d*s.N+n])*x[n] + dt*at("B", o.fixedB, b, d, n, l)*u
+					a := m["A"].F[d*s.N+n]
+					if o.logA {
+						a = -math.Exp(a)
+					}
+					x[n] = math.Exp(dt*a)*x[n] + dt*at("B", o.fixedB, b, d, n, l)*u
 					v += at("C", o.fixedC, b, d, n, l) * x[n]
 				}
 				if o.skip {

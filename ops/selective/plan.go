@@ -101,7 +101,11 @@ func (t *task[T]) reserve() {
 		*v = num.Grow(*v, n)
 	}
 	s.b, s.c = num.Grow(s.b, p.stateLen()), num.Grow(s.c, p.stateLen())
-	t.eachBlock(func(k block) { t.load(t.ofBlock(s.a, k), t.in.A, 0, k) })
+	t.eachBlock(func(k block) {
+		a := t.ofBlock(s.a, k)
+		t.load(a, t.in.A, 0, k)
+		decayRates(p.cfg, a)
+	})
 }
 
 // block is a block of channels: number of those of the task, the first of its channels

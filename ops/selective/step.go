@@ -62,6 +62,7 @@ func NewStep[T num.Float](cfg Config, d, n int, prm Inputs[[]T]) (*Step[T], erro
 	w.stateOf = w.blocks * n * w.lanes
 	w.a = num.Aligned[T](w.stateOf)
 	w.turn(w.a, prm.A)
+	decayRates(cfg, w.a)
 	w.skip, w.bias = append([]T(nil), prm.D...), append([]T(nil), prm.Bias...)
 	return w.newStep(), nil
 }
