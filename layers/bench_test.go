@@ -65,6 +65,10 @@ func BenchmarkLongConv(b *testing.B) {
 	benchmarkOther(b, 16, 1024, layers.LongConvConfig{DModel: 128, LMax: 1024})
 }
 
+func BenchmarkMamba(b *testing.B) {
+	benchmarkOther(b, 16, 1024, layers.MambaConfig{DModel: 128})
+}
+
 func BenchmarkTransformer(b *testing.B) {
 	cfg := layers.TransformerConfig{DModel: 128, Heads: heads}
 	benchmarkOther(b, 16, 1024, cfg)

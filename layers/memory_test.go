@@ -65,6 +65,7 @@ func TestLayersShareNoMemoryWithTheirCaller(t *testing.T) {
 		"TCNConfig":               {keeper(t, layers.TCNConfig{In: 2, Out: 4, Kernel: 3, Levels: 2}, layers.NewTCN)},
 		"ConvNetConfig":           {keeper(t, layers.ConvNetConfig{DModel: 2}, layers.NewConvNet)},
 		"LongConvConfig":          {keeper(t, layers.LongConvConfig{DModel: 2, LMax: 8, SSM: layers.SSM{Frozen: []string{"kernel"}, FollowLR: []string{"D"}}}, layers.NewLongConv)},
+		"MambaConfig":             {keeper(t, layers.MambaConfig{DModel: 2, DState: 3, Bias: true}, layers.NewMamba)},
 		"BlockConfig": {
 			block(s4), block(s4d), block(dss), block(lssl), block(layers.LSTMConfig{DModel: 2}),
 		},

@@ -181,7 +181,7 @@ func init() {
 		RegisterMixer[LSSLConfig]("lssl"), RegisterMixer[LinearConfig]("linear"),
 		RegisterMixer[FeedForwardConfig]("feedforward"),
 		RegisterMixer[LSTMConfig]("lstm"), RegisterMixer[GRUConfig]("gru"), RegisterMixer[RNNConfig]("rnn"),
-		RegisterMixer[Conv1DConfig]("conv1d"), RegisterMixer[TCNConfig]("tcn"), RegisterMixer[ConvNetConfig]("convnet"), RegisterMixer[LongConvConfig]("longconv"),
+		RegisterMixer[Conv1DConfig]("conv1d"), RegisterMixer[TCNConfig]("tcn"), RegisterMixer[ConvNetConfig]("convnet"), RegisterMixer[LongConvConfig]("longconv"), RegisterMixer[MambaConfig]("mamba"),
 		RegisterMixer[AttentionConfig]("attention"), RegisterMixer[PositionConfig]("position"), RegisterMixer[TransformerConfig]("transformer"),
 	} {
 		if err != nil {

@@ -227,6 +227,7 @@ func widths() []layers.MixerConfig {
 		layers.LSSLConfig{DModel: 40, DState: 20},
 		layers.LSTMConfig{DModel: h},
 		layers.GRUConfig{DModel: h},
+		layers.MambaConfig{DModel: h},
 		layers.FeedForwardConfig{DModel: h},
 		layers.FeedForwardConfig{DModel: h, Gate: true, Activation: ops.ActSiLU},
 		layers.Conv1DConfig{In: h, Out: h, Kernel: 4},
