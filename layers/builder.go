@@ -535,6 +535,21 @@ func Normal(std float64) Init {
 	}
 }
 
+// TruncatedNormal draws from a normal distribution that is cut at two of its standard
+// deviations, and scaled so that std is that of what is drawn: the start of JAX.
+func TruncatedNormal(std float64) Init {
+	const cut, of = 2, 0.87962566103423978 // the standard deviation of N(0, 1) cut there
+	return func(rng *rand.Rand, dst []float64) {
+		for i := range dst {
+			v := rng.NormFloat64()
+			for math.Abs(v) > cut {
+				v = rng.NormFloat64()
+			}
+			dst[i] = v * std / of
+		}
+	}
+}
+
 // UniformFanIn draws from U(-1/sqrt(fanIn), 1/sqrt(fanIn)), the usual start of
 // weights and biases of a linear layer with fanIn inputs.
 func UniformFanIn(fanIn int) Init {

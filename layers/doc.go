@@ -63,8 +63,12 @@
 //	      with a gate and a bottleneck, gated state spaces [3]
 //	DSS   diagonal, shared by all features, without conjugate pairs [4]
 //	LSSL  dense with O(N) parameters, and several outputs of each state [5]
+//	S5    diagonal, one model with as many inputs and outputs as features [14]
 //
-// Each is three things with the same parameters. Fwd is a convolution with the
+// S5, and the LRU [15], which is a linear recurrence without a continuous time behind it,
+// have one state for all features: Fwd, FwdState and Recurrence are the same recurrence,
+// and they have no kernels. Steps that are not equally far apart are for S5 alone
+// (FwdSteps). Each of the others is three things with the same parameters. Fwd is a convolution with the
 // kernels that Kernel returns, for training and for whole sequences. Recurrence
 // is a recurrent network, for one step at a time without a graph. FwdState is the
 // convolution again, but starts from a state and returns the last one: for
@@ -137,4 +141,6 @@
 //  11. Fu et al. 2023, arXiv:2302.06646
 //  12. Grave, Joulin, Cissé, Grangier, Jégou 2017, arXiv:1609.04309
 //  13. Baevski, Auli 2019, arXiv:1809.10853
+//  14. Smith, Warrington, Linderman 2022, arXiv:2208.04933
+//  15. Orvieto, Smith, Gu, Fernando, Gulcehre, Pascanu, De 2023, arXiv:2303.06349
 package layers

@@ -89,7 +89,7 @@ func family() []variant { return append(stateSpaces(), others()...) }
 
 // others are those that are no state space layers.
 func others() []variant {
-	return slices.Concat(feedForwards(), recurrents(), convolutions(), transformers(), mambas())
+	return slices.Concat(feedForwards(), recurrents(), convolutions(), transformers(), mambas(), sharedStates())
 }
 
 // stateSpaces are those that are state space layers, or blocks around them.
@@ -438,6 +438,7 @@ func TestPaddingDoesNotLeak(t *testing.T) {
 		blockVariant(layers.BlockConfig{Mixer: layers.TransformerConfig{DModel: 4, Heads: 2}, Norm: layers.NoNorm, NoResidual: true}),
 	)
 	vs = append(vs, bidirectionalRecurrents()...)
+	vs = append(vs, bidirectionalSharedStates()...)
 	vs = append(vs, aheadConvolutions()...)
 	const batch, l = 2, 12
 	lengths := []int{5, l}

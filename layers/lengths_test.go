@@ -24,6 +24,8 @@ func lengthsVariants() []variant {
 		dssVariant(layers.DSSConfig{DModel: 2, DState: 4}),
 		dssVariant(layers.DSSConfig{DModel: 2, DState: 4, Version: vandermonde.DSSExp, LMax: 4}),
 		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4}),
+		s5Variant(layers.S5Config{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true, Mixing: layers.MixHalfGLU2}}),
+		lruVariant(layers.LRUConfig{DModel: 2, DState: 2}),
 		lstmVariant(layers.LSTMConfig{DModel: 2, Layers: 2}),
 		gruVariant(layers.GRUConfig{DModel: 2, Bidirectional: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4}}),

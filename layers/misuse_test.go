@@ -3,6 +3,7 @@ package layers_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,7 +72,7 @@ func TestStateShapeIsThatOfAState(t *testing.T) {
 		blockVariant(layers.BlockConfig{Mixer: layers.DSSConfig{DModel: 2, DState: 4}}),
 		blockVariant(layers.BlockConfig{Mixer: layers.LSSLConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}}),
 	}
-	stateless = append(stateless, aheadConvolutions()...)
+	stateless = slices.Concat(stateless, aheadConvolutions(), bidirectionalSharedStates())
 	for i, v := range append(vs, stateless...) {
 		g := G.NewGraph()
 		l := v.on(t, g, tensor.Float64)

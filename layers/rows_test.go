@@ -244,7 +244,7 @@ func runLoss(vm testutil.VM, g *G.ExprGraph, eval bool, out, loss *G.Node, wrt G
 
 // bothWays is layers that look both ways, and mixings and gates of all kinds.
 func bothWays() []variant {
-	return append(append(bidirectionalRecurrents(), aheadConvolutions()...),
+	return append(slices.Concat(bidirectionalRecurrents(), aheadConvolutions(), bidirectionalSharedStates()),
 		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true}}),
 		s4dVariant(layers.S4DConfig{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true, OffByOne: true, Mixing: layers.MixNone, Channels: 2, Activation: ops.ActSigmoid}}),
 		s4Variant(layers.S4Config{DModel: 4, DState: 4, LMax: familyLength, SSM: layers.SSM{Bidirectional: true, Gate: 2, Bottleneck: 2, Channels: 2, GateActivation: ops.ActSiLU}}),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -24,7 +25,18 @@ const (
 	MixGLU    Mixing = "glu"    // linear to 2 DModel, then a gated linear unit
 	MixLinear Mixing = "linear" // linear to DModel
 	MixNone   Mixing = "none"   // nothing: the output has Channels*H features, see DOut
+
+	// The gates of S5, which a linear map of the activated features opens, DModel to
+	// DModel: of those features, and of the features before the activation.
+	MixHalfGLU1 Mixing = "half_glu1"
+	MixHalfGLU2 Mixing = "half_glu2"
 )
+
+// mixings lists the mixings.
+var mixings = []Mixing{MixGLU, MixLinear, MixNone, MixHalfGLU1, MixHalfGLU2}
+
+// half says whether the mixing is a gate of S5.
+func (m Mixing) half() bool { return m == MixHalfGLU1 || m == MixHalfGLU2 }
 
 // common is what all state space layers are around their models: what their
 // configurations share, the number of features, and the names of the parameters
@@ -43,8 +55,10 @@ func (c common) validate() error {
 		return fmt.Errorf("want Channels >= 1, got %d", c.Channels)
 	case c.OffByOne && !c.Bidirectional:
 		return errors.New("OffByOne is about the second kernel of a bidirectional layer: want Bidirectional too")
-	case c.Mixing != MixGLU && c.Mixing != MixLinear && c.Mixing != MixNone:
-		return fmt.Errorf("want Mixing %q, %q or %q, got %q", MixGLU, MixLinear, MixNone, c.Mixing)
+	case !slices.Contains(mixings, c.Mixing):
+		return fmt.Errorf("want Mixing %q, %q, %q, %q or %q, got %q", MixGLU, MixLinear, MixNone, MixHalfGLU1, MixHalfGLU2, c.Mixing)
+	case c.Mixing.half() && (c.Channels > 1 || c.Bottleneck > 0):
+		return fmt.Errorf("Mixing %q keeps the features: want Channels 1 and no Bottleneck, got %d and %d", c.Mixing, c.Channels, c.Bottleneck)
 	}
 	if err := size.First(size.Field("DModel", c.dModel), size.Field("Channels", c.Channels), size.Field("Gate", c.Gate)); err != nil {
 		return err
@@ -64,7 +78,7 @@ func (c common) validateGate() error {
 		return fmt.Errorf("want Bottleneck a divisor of DModel = %d, or 0 for none, got %d", c.dModel, c.Bottleneck)
 	case c.Gate < 0:
 		return fmt.Errorf("want Gate >= 1, or 0 for none, got %d", c.Gate)
-	case c.Gate > 0 && c.Mixing == MixNone:
+	case c.Gate > 0 && (c.Mixing == MixNone || c.Mixing.half()):
 		return fmt.Errorf("a gated layer maps its Gate*DModel features back to DModel: want Mixing %q or %q, got %q", MixGLU, MixLinear, c.Mixing)
 	case c.Gate == 0 && (c.GateActivation != "" || c.MultActivation != ""):
 		return errors.New("GateActivation and MultActivation are about a gate: want Gate >= 1 too")
@@ -96,7 +110,7 @@ func (c common) validateSize() error {
 	switch c.Mixing {
 	case MixGLU:
 		return size.Tensor("output_linear.weight (2*DModel, features)", 2, c.dModel, c.mixed())
-	case MixLinear:
+	case MixLinear, MixHalfGLU1, MixHalfGLU2:
 		return size.Tensor("output_linear.weight (DModel, features)", c.dModel, c.mixed())
 	}
 	return nil
@@ -287,6 +301,20 @@ type stateSpace interface {
 	system(kernel, feature int) (*System, error)
 }
 
+// scanned is what a layer has in the place of a state space model that is a convolution:
+// one that maps the features together, by the recurrence. Its output has the skip d.
+type scanned interface {
+	// build makes the parameters.
+	build(b *Builder)
+	// stateShape is the shape of the states of a batch, (batch, ...).
+	stateShape(batch int) tensor.Shape
+	// output adds the output for u (B, H, L), of which lengths count, or all if that is nil.
+	output(u, d, lengths *G.Node) (*G.Node, error)
+	// outputState is output from the state x0, which may be nil for zero, with the state
+	// after u.
+	outputState(u, d, x0 *G.Node) (y, x1 *G.Node, err error)
+}
+
 // ssmLayer is what all state space layers are around their models:
 //
 //	y = K * x + D x, activation, dropout, mixing
@@ -297,7 +325,8 @@ type stateSpace interface {
 type ssmLayer struct {
 	*Base
 	common common
-	model  stateSpace
+	model  stateSpace // nil if there is scan
+	scan   scanned
 	d      *G.Node
 	drop   *Dropout
 	mix    *Linear // nil without mixing
@@ -307,8 +336,10 @@ type ssmLayer struct {
 }
 
 // buildSSM makes the layer around a model.
-func buildSSM(b *Builder, c common, model stateSpace) (ssmLayer, error) {
-	l := ssmLayer{common: c, model: model}
+func buildSSM(b *Builder, c common, model interface{ build(b *Builder) }) (ssmLayer, error) {
+	l := ssmLayer{common: c}
+	l.model, _ = model.(stateSpace)
+	l.scan, _ = model.(scanned)
 	gated := c.Gate * c.dModel
 	if c.Bottleneck > 0 {
 		l.inputLinear = b.linear("input_linear", c.dModel, c.inner())
@@ -325,7 +356,7 @@ func buildSSM(b *Builder, c common, model stateSpace) (ssmLayer, error) {
 	switch c.Mixing {
 	case MixGLU:
 		l.mix = b.linear("output_linear", c.mixed(), 2*c.dModel)
-	case MixLinear:
+	case MixLinear, MixHalfGLU1, MixHalfGLU2:
 		l.mix = b.linear("output_linear", c.mixed(), c.dModel)
 	}
 	var err error
@@ -403,7 +434,7 @@ func (l *ssmLayer) fwdDropped(x, lengths *G.Node, after *Dropout) (*G.Node, erro
 	if err != nil {
 		return nil, l.wrap("Fwd", err)
 	}
-	y, err := l.conv(u, lengths)
+	y, err := l.output(u, lengths)
 	if err != nil {
 		return nil, l.wrap("Fwd", err)
 	}
@@ -434,13 +465,7 @@ func (l *ssmLayer) fwdState(x *G.Node, start G.Nodes, after *Dropout) (y *G.Node
 	var state *G.Node
 	u, err := l.squeeze(x, nil)
 	if err == nil {
-		y, err = l.conv(u, nil)
-	}
-	if err == nil {
-		state, err = l.model.finalState(u, x0)
-	}
-	if err == nil && x0 != nil {
-		y, err = l.addState(y, x0)
+		y, state, err = l.outputState(u, x0)
 	}
 	if err != nil {
 		return nil, nil, l.wrap("FwdState", err)
@@ -449,6 +474,21 @@ func (l *ssmLayer) fwdState(x *G.Node, start G.Nodes, after *Dropout) (y *G.Node
 		return nil, nil, err
 	}
 	return l.made(y, x, x0), G.Nodes{l.made(state, x, x0)}, nil
+}
+
+// outputState is the state space model alone, from a state: its output and the state
+// after u.
+func (l *ssmLayer) outputState(u, x0 *G.Node) (y, x1 *G.Node, err error) {
+	if l.scan != nil {
+		return l.scan.outputState(u, l.d, x0)
+	}
+	if y, err = l.conv(u, nil); err != nil {
+		return nil, nil, err
+	}
+	if x1, err = l.model.finalState(u, x0); err == nil && x0 != nil {
+		y, err = l.addState(y, x0)
+	}
+	return y, x1, err
 }
 
 // addState adds to the output y what the state x0 contributes.
@@ -475,7 +515,15 @@ func (l *ssmLayer) StateShapes(batch int) []StateShape {
 	if l.Base == nil || l.common.Bidirectional {
 		return nil
 	}
-	return []StateShape{{Name: stateName, Shape: l.model.stateShape(batch)}}
+	return []StateShape{{Name: stateName, Shape: l.stateShape()(batch)}}
+}
+
+// stateShape returns the shape of the states of a batch.
+func (l *ssmLayer) stateShape() func(batch int) tensor.Shape {
+	if l.scan != nil {
+		return l.scan.stateShape
+	}
+	return l.model.stateShape
 }
 
 // squeeze maps the input x to that of the state space model.
@@ -486,7 +534,15 @@ func (l *ssmLayer) squeeze(x, lengths *G.Node) (*G.Node, error) {
 	return ops.Linear(x, l.inputLinear.w, l.inputLinear.b, ops.Lengths(lengths))
 }
 
-// conv is the state space model alone: y = K * u + D u, (B, Channels*H, L).
+// output is the state space model alone, (B, Channels*H, L).
+func (l *ssmLayer) output(u, lengths *G.Node) (*G.Node, error) {
+	if l.scan != nil {
+		return l.scan.output(u, l.d, lengths)
+	}
+	return l.conv(u, lengths)
+}
+
+// conv is output of a convolution: y = K * u + D u, (B, Channels*H, L).
 func (l *ssmLayer) conv(u, lengths *G.Node) (*G.Node, error) {
 	s := u.Shape()
 	if err := l.common.checkSize(s[0], s[2]); err != nil {
@@ -520,6 +576,9 @@ func (l *ssmLayer) mixFeatures(y, x, lengths *G.Node, after *Dropout) (*G.Node, 
 		}
 		act = l.common.MultActivation
 	}
+	if l.common.Mixing.half() {
+		return l.openHalf(act, y, lengths, after)
+	}
 	opts := []ops.LinearOption{ops.Lengths(lengths)}
 	if l.mix != nil && l.drop.tied() {
 		opts = append(opts, ops.Activated(act), ops.DropInput(l.drop.cfg.P, l.drop.masks))
@@ -544,6 +603,31 @@ func (l *ssmLayer) mixFeatures(y, x, lengths *G.Node, after *Dropout) (*G.Node, 
 		if lengths != nil && act == ops.ActSigmoid { // which makes a half of 0
 			y, err = ops.Mask(y, lengths)
 		}
+	}
+	if err != nil || after == nil {
+		return y, l.wrap("Fwd", err)
+	}
+	return after.Fwd(y)
+}
+
+// openHalf is the mixing by a gate of S5, of the output y of the state space model.
+func (l *ssmLayer) openHalf(act ops.Activation, y, lengths *G.Node, after *Dropout) (*G.Node, error) {
+	g, err := ops.Activate(act, y)
+	if err == nil {
+		g, err = l.drop.Fwd(g)
+	}
+	if err != nil {
+		return nil, l.wrap("Fwd", err)
+	}
+	v, err := ops.Linear(g, l.mix.w, l.mix.b, ops.Lengths(lengths))
+	if err == nil && l.common.Mixing == MixHalfGLU2 {
+		g = y
+	}
+	if err == nil {
+		y, err = ops.Gate(g, v)
+	}
+	if err == nil && lengths != nil && act == ops.ActSigmoid { // which makes a half of 0
+		y, err = ops.Mask(y, lengths)
 	}
 	if err != nil || after == nil {
 		return y, l.wrap("Fwd", err)

@@ -12,8 +12,8 @@ import (
 )
 
 // SSM is what the configurations of all state space layers share: the fields are
-// those of S4Config, S4DConfig, DSSConfig and LSSLConfig, also in JSON. The zero
-// value of every field is the papers' default.
+// those of S4Config, S4DConfig, DSSConfig, LSSLConfig, S5Config and LRUConfig, also in
+// JSON. The zero value of every field is the papers' default.
 //
 // Around the parameters of the kernels, which are those of each layer, all have,
 // in the order of Params, with H = DModel, or DModel/Bottleneck:
@@ -23,7 +23,7 @@ import (
 //	output_gate.weight   (Gate*DModel, Channels*H), .bias   with Gate
 //	kernel.*
 //	D                    (Channels, H)
-//	output_linear.weight (2*DModel, features), .bias        without the 2 for MixLinear, absent with MixNone
+//	output_linear.weight (2*DModel, features), .bias        (DModel, features) but for MixGLU, absent with MixNone
 //
 // where features are Channels*H or, with Gate, Gate*DModel.
 type SSM struct {

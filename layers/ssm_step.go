@@ -58,7 +58,7 @@ type ssmSnapshot[T num.Float] struct {
 // snapshotOf reads a state space layer whose model has the recurrence that step
 // returns.
 func snapshotOf[T num.Float, S kernelStep[T, S]](l *ssmLayer, step func() (S, error)) (Snapshot, error) {
-	s := &ssmSnapshot[T]{l: l.Base, c: l.common, stateShape: l.model.stateShape}
+	s := &ssmSnapshot[T]{l: l.Base, c: l.common, stateShape: l.stateShape()}
 	var d []T
 	model, err := step()
 	if err == nil {
@@ -146,6 +146,7 @@ type ssmSession[T num.Float] struct {
 	mixed                    *ops.LinearStep[T] // and that behind, nil without
 	act, gateAct, multAct    func(dst, x []T)
 	y                        []T // (B, CH*H) of the model
+	z                        []T // (B, CH*H): y before the activation, for MixHalfGLU2
 	u                        []T // (B, H) that it reads, while its output is worked on
 	skips                    rowLoop
 	out                      stepOutput[T]
@@ -181,6 +182,9 @@ func (r *ssmSession[T]) through(x []T, model func(y, x, u []T) error) (*tensor.D
 		return nil, r.l.wrap("Step", err)
 	}
 	r.u = v
+	if r.c.Mixing == MixHalfGLU2 {
+		r.z = num.Grow(r.z, len(r.y))
+	}
 	r.skips.run(r.batch, r.c.Channels*r.c.inner())
 	r.u = nil
 	r.mixing(r.gate(r.y, x))
@@ -199,6 +203,9 @@ func (r *ssmSession[T]) skip(b int) {
 	y := r.y[b*ch*h:][:ch*h]
 	for k := range ch {
 		vec.AddMul(y[k*h:][:h], r.d[k*h:][:h], r.u[b*h:][:h])
+	}
+	if r.c.Mixing == MixHalfGLU2 {
+		copy(r.z[b*h:][:h], y)
 	}
 	r.act(y, y)
 }
@@ -223,6 +230,12 @@ func (r *ssmSession[T]) mixing(y []T) {
 		r.mixed.ApplyGLU(r.out.data, y, r.batch)
 	case MixLinear:
 		r.mixed.ApplyTo(r.out.data, y, r.batch)
+	case MixHalfGLU1:
+		r.mixed.ApplyTo(r.out.data, y, r.batch)
+		vec.GLU(r.out.data, y, r.out.data)
+	case MixHalfGLU2:
+		r.mixed.ApplyTo(r.out.data, y, r.batch)
+		vec.GLU(r.out.data, r.z, r.out.data)
 	default:
 		copy(r.out.data, y)
 	}

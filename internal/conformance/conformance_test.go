@@ -145,6 +145,12 @@ var runners = map[string]runner{
 	"attention":            {formAttention, runAttention, false},
 	"adaptive_softmax":     {formAdaptive, runAdaptive, false},
 	"transformer_layer":    {formTransformerLayer, runTransformerLayer, false},
+	"s5_init":              {formS5Init, runS5Init, true},
+	"s5_ssm":               {formS5SSM, runShared, false},
+	"s5_layer":             {formS5Layer, runShared, false},
+	"s5_block":             {formSharedBlock, runShared, false},
+	"lru":                  {formLRU, runShared, false},
+	"lru_block":            {formSharedBlock, runShared, false},
 }
 
 // row is one line of the table.

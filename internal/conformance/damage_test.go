@@ -72,6 +72,7 @@ var informative = map[string][]string{
 	"s4d_kernel":  {"dA", "dB"},
 	"recurrence":  {"C"},
 	"attention":   {"attn"},
+	"s5_init":     {"B_tilde", "C_tilde", "V"},
 }
 
 // needed reports whether a case needs an array that its metadata does not list.
@@ -236,6 +237,12 @@ var requiredKeys = map[string][]string{
 	"rnn_tanh":             {"H", "I", "layers", "bidirectional", "has_lengths"},
 	"attention":            {"heads", "head_dim", "causal", "form", "positions", "bias", "has_lengths"},
 	"transformer_layer":    {"heads", "head_dim", "d_ff", "causal", "positions", "activation", "prenorm", "has_lengths"},
+	"s5_init":              {"N", "J", "H", "P", "conj_sym"},
+	"s5_ssm":               {"H", "L", "P_half", "disc", "bidirectional"},
+	"s5_layer":             {"P", "disc", "conj_sym", "clip_eigs", "step_rescale", "bidirectional", "irregular"},
+	"s5_block":             {"P", "disc", "conj_sym", "clip_eigs", "step_rescale", "bidirectional", "prenorm", "activation"},
+	"lru":                  {"P"},
+	"lru_block":            {"P", "prenorm", "activation"},
 }
 
 func TestMissingMetadataFails(t *testing.T) {
@@ -264,9 +271,9 @@ func TestMetadataOfAnotherTypeOrSizeFails(t *testing.T) {
 			switch v := c.Meta[key].(type) {
 			case float64:
 				_, err := c.Integer(key)
-				integer = err == nil && !slices.Contains([]string{"rate", "alpha", "dt", "B_clip"}, key)
+				integer = err == nil && !slices.Contains([]string{"rate", "alpha", "dt", "B_clip", "step_rescale"}, key)
 				wrong = append(wrong, "x", true)
-				if slices.Contains([]string{"rate", "dt"}, key) {
+				if slices.Contains([]string{"rate", "dt", "step_rescale"}, key) {
 					wrong = append(wrong, 0.0, -v)
 				}
 				if integer {

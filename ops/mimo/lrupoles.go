@@ -67,3 +67,15 @@ func (c lruPoles[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) erro
 	}
 	return nil
 }
+
+// LRUPoleValues returns what LRUPoles computes, (2, 2, P), of slices. It returns an error
+// if a length is wrong.
+func LRUPoleValues[T num.Float](p LRUParams[[]T]) ([]T, error) {
+	n := len(p.NuLog)
+	if err := size.First(size.Positive("P", n), num.CheckLen("ThetaLog", p.ThetaLog, n, false), num.CheckLen("GammaLog", p.GammaLog, n, false)); err != nil {
+		return nil, fmt.Errorf("mimo: LRUPoleValues: %w", err)
+	}
+	out := make([]T, 4*n)
+	_ = lruPoles[T]{}.Forward(out, []graphop.Arg[T]{{F: p.NuLog}, {F: p.ThetaLog}, {F: p.GammaLog}}) // which does not fail
+	return out, nil
+}

@@ -231,3 +231,18 @@ func (c *s5Poles[T]) backRow(sums []float64, a, beta []T, in []graphop.Arg[T], d
 	}
 	return gdt
 }
+
+// S5PoleValues returns what S5Poles computes without dt, (2, 2, P), of slices. It returns
+// an error if the configuration or a length is wrong.
+func S5PoleValues[T num.Float](cfg PolesConfig, p S5Params[[]T]) ([]T, error) {
+	n := len(p.LambdaRe)
+	if err := size.First(cfg.Validate(), size.Positive("P", n), num.CheckLen("LambdaIm", p.LambdaIm, n, false), num.CheckLen("LogStep", p.LogStep, n, false)); err != nil {
+		return nil, fmt.Errorf("mimo: S5PoleValues: %w", err)
+	}
+	c := s5Poles[T]{cfg: cfg, poleSizes: poleSizes{P: n}}
+	out := make([]T, 4*n)
+	if err := c.Forward(out, []graphop.Arg[T]{{F: p.LambdaRe}, {F: p.LambdaIm}, {F: p.LogStep}}); err != nil {
+		return nil, fmt.Errorf("mimo: S5PoleValues: %w", err)
+	}
+	return out, nil
+}
