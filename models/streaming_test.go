@@ -28,6 +28,8 @@ func steppers() map[string][]layers.MixerConfig {
 		"s4d":         {layers.S4DConfig{DModel: 4, DState: 4}},
 		"dss":         {layers.DSSConfig{DModel: 4, DState: 4, LMax: streamed}},
 		"lssl":        {layers.LSSLConfig{DModel: 4, DState: 4}},
+		"s5":          {layers.S5Config{DModel: 4, DState: 4}, layers.S5Config{DModel: 4, DState: 6, Full: true, SSM: layers.SSM{Mixing: layers.MixHalfGLU2}}},
+		"lru":         {layers.LRUConfig{DModel: 4, DState: 3}},
 		"linear":      {layers.LinearConfig{In: 4, Out: 4}},
 		"feedforward": {layers.FeedForwardConfig{DModel: 4, FF: 6}},
 		"lstm":        {layers.LSTMConfig{DModel: 4, Layers: 2}},
