@@ -71,6 +71,8 @@ func peers() []benchmark {
 	}
 	layer("LSTM", "LSTM", "lstm", 16, 1024)
 	layer("GRU", "GRU", "gru", 16, 1024)
+	layer("S5 (N 256)", "S5", "s5", 16, 1024)
+	layer("LRU (N 128)", "LRU", "lru", 16, 1024)
 	layer("Transformer", "Transformer", "transformer", 16, 1024)
 	layer("Transformer", "Transformer", "transformer", 2, 4096)
 	layer("Transformer (PyTorch: with all weights (L, L))", "Transformer", "transformer_full", 2, 4096)
@@ -80,6 +82,8 @@ func peers() []benchmark {
 	layer("Long convolution", "LongConv", "longconv", 16, 1024)
 	step("LSTM", "lstm", 64, "")
 	step("GRU", "gru", 64, "")
+	step("S5 (N 256)", "s5", 64, "")
+	step("LRU (N 128)", "lru", 64, "")
 	step("Transformer", "transformer", 4096, ", 4096 in the cache")
 	step("Feed-forward", "feedforward", 64, "")
 	step("Depthwise convolution", "conv1d", 64, "")

@@ -69,6 +69,16 @@ func BenchmarkMamba(b *testing.B) {
 	benchmarkOther(b, 16, 1024, layers.MambaConfig{DModel: 128})
 }
 
+// The states of S5 are half stored, those of the LRU all, and both are linear maps of all
+// features.
+func BenchmarkS5(b *testing.B) {
+	benchmarkOther(b, 16, 1024, layers.S5Config{DModel: 128, DState: 256})
+}
+
+func BenchmarkLRU(b *testing.B) {
+	benchmarkOther(b, 16, 1024, layers.LRUConfig{DModel: 128, DState: 128})
+}
+
 func BenchmarkTransformer(b *testing.B) {
 	cfg := layers.TransformerConfig{DModel: 128, Heads: heads}
 	benchmarkOther(b, 16, 1024, cfg)

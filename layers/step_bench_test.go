@@ -59,6 +59,8 @@ func benchmarkOtherSteps(b *testing.B, h int) {
 		cfg  layers.MixerConfig
 		seen int
 	}{
+		{"s5", layers.S5Config{DModel: h, DState: 256}, 0},
+		{"lru", layers.LRUConfig{DModel: h, DState: 128}, 0},
 		{"lstm", layers.LSTMConfig{DModel: h}, 0},
 		{"gru", layers.GRUConfig{DModel: h}, 0},
 		{"rnn", layers.RNNConfig{DModel: h}, 0},

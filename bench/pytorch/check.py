@@ -16,8 +16,9 @@ import torch.nn.functional as F
 import language
 import models
 import peers
+import shared
 
-GOLDEN = Path(__file__).resolve().parents[2] / "internal/testutil/golden/testdata/golden.tar.gz"
+GOLDEN = Path(__file__).resolve().parents[2] / "internal/testutil/golden/testdata"
 TOLERANCE = 1e-10
 
 
@@ -35,8 +36,14 @@ class Case:
         return self[kind + name.replace(".", "__")]
 
 
-def read_cases(path):
+def read_cases(folder):
     cases = {}
+    for path in sorted(folder.glob("*.tar.gz")):
+        read_file(path, cases)
+    return sorted(cases.values(), key=lambda case: case.name)
+
+
+def read_file(path, cases):
     with tarfile.open(path) as tar:
         for member in tar:
             parts = Path(member.name).parts
@@ -48,7 +55,6 @@ def read_cases(path):
                 case.meta = json.loads(data)
             elif parts[-1].endswith(".npy"):
                 case.arrays[parts[-1][: -len(".npy")]] = torch.from_numpy(np.load(io.BytesIO(data)))
-    return sorted(cases.values(), key=lambda case: case.name)
 
 
 class Report:
@@ -212,6 +218,27 @@ def check_recurrent(case, report):
         report.compare(case.name, *gradient(name, value.grad))
 
 
+def check_shared(case, report):
+    """The model of S5 or of the LRU, without the gates behind it."""
+    meta = case.meta
+    if meta["kind"] == "lru":
+        layer = shared.LRU(meta["H"], meta["P"])
+    else:
+        layer = shared.S5(meta["H"], 2 * meta["P"])
+    with torch.no_grad():
+        for name, value in layer.named_parameters():
+            if not name.startswith("out."):
+                value.copy_(case.parameter("p_", name))
+    x = leaf(case["x"].transpose(1, 2))
+    y = layer.sequence(x).transpose(1, 2)
+    report.compare(case.name, y, case["y"])
+    (y * case["W"]).sum().backward()
+    report.compare(case.name, x.grad.transpose(1, 2), case["g_x"])
+    for name, value in layer.named_parameters():
+        if not name.startswith("out."):
+            report.compare(case.name, value.grad, case.parameter("g_", name))
+
+
 def sinusoids(length, h):
     """The positions (L, H) of a Transformer."""
     angle = torch.arange(length)[:, None] / 10000 ** (torch.arange(0, h, 2) / h)
@@ -280,7 +307,7 @@ def check_steps(kind, report):
     batch, h, length = 3, 16, 50
     layer = peers.make_layer(kind, h, length)
     x = layer.input(batch, length)
-    axis = {"lstm": 0, "gru": 0, "transformer": 1, "feedforward": 1, "conv1d": 2}[kind]
+    axis = {"lstm": 0, "gru": 0, "s5": 1, "lru": 1, "transformer": 1, "feedforward": 1, "conv1d": 2}[kind]
     with torch.no_grad():
         if kind == "transformer":
             want = layer(x, torch.ones(length, length, dtype=torch.bool).triu(1))
@@ -333,6 +360,10 @@ def main():
             check_classifier(case, report)
         elif meta["kind"] in ("lstm", "gru") and "lengths" not in case.arrays:
             check_recurrent(case, report)
+        elif meta["kind"] == "lru" and "state0" not in case.arrays:
+            check_shared(case, report)
+        elif case.name == "s5_layer_0_zoh_H4_P3_L20":
+            check_shared(case, report)
         elif meta["kind"] == "transformer_layer" and "rotary" not in meta["positions"]:
             check_transformer(case, report)
         elif meta["kind"] == "conv1d" and meta["padding"] == "causal" and meta["stride"] == 1:
@@ -340,7 +371,7 @@ def main():
     check_free_kernel(report)
     for kind in "s4d", "s4":
         check_recurrence(kind, report)
-    for kind in "lstm", "gru", "transformer", "feedforward", "conv1d":
+    for kind in "lstm", "gru", "s5", "lru", "transformer", "feedforward", "conv1d":
         check_steps(kind, report)
     for kind in "s4", "s4d", "transformer":
         check_writing(kind, report)

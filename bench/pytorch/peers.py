@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+import shared
+
 HEADS = 8
 FF = 4  # features inside the feed-forward network, of those outside
 KERNEL = 4  # taps of the convolution
@@ -216,6 +218,8 @@ def make_layer(kind, h, length):
     """A layer by its name, of h features. length is that of a Transformer's cache."""
     if kind in ("lstm", "gru"):
         return Recurrent(kind, h, h)
+    if kind in shared.STATES:
+        return shared.make_layer(kind, h)
     if kind == "conv1d":
         return CausalConv(h, h, KERNEL, groups=h)
     if kind == "conv1d_taps":
@@ -225,4 +229,4 @@ def make_layer(kind, h, length):
     return Transformer(h, HEADS, FF * h, length, full=kind == "transformer_full")
 
 
-KINDS = ["lstm", "gru", "transformer", "transformer_full", "feedforward", "conv1d", "conv1d_taps"]
+KINDS = ["lstm", "gru", "s5", "lru", "transformer", "transformer_full", "feedforward", "conv1d", "conv1d_taps"]
