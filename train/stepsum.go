@@ -67,7 +67,8 @@ func (s *stepSum) Sum(gradients []Learned, count float64) (float64, error) {
 }
 
 // check reports a gradient that is not finite, which after the sum would be that of all
-// ranks. One of no targets counts nothing, and may be what a mean over none is.
+// ranks. One of no targets counts nothing, and may be what a mean over none is, unless
+// the targets of other ranks depend on it.
 func (s *stepSum) check(gradients []Learned, count float64) error {
 	for _, g := range gradients {
 		e := nonFiniteAt(g.Name, g.Grad.Float32s)
@@ -76,7 +77,7 @@ func (s *stepSum) check(gradients []Learned, count float64) error {
 		}
 		switch {
 		case e == nil:
-		case count == 0:
+		case count == 0 && !s.t.cfg.SyncNorm:
 			clear(g.Grad.Float32s)
 			clear(g.Grad.Float64s)
 		default:

@@ -44,7 +44,7 @@ func (t *Trainer) prepareGroup() error {
 		return err
 	}
 	t.sum = &stepSum{t: t, reducer: reducer, buffers: buffers}
-	t.gradients.Reducer = t.sum
+	t.gradients.Reducer, t.gradients.shared = t.sum, t.cfg.SyncNorm
 	return nil
 }
 

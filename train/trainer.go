@@ -277,6 +277,11 @@ func (t *Trainer) session(mode task.Mode, b *task.Batch) (*session, error) {
 		err := fmt.Errorf("the graph carries the state %q from batch to batch: want Config.InOrder", s.states[0].Name)
 		return nil, errors.Join(err, s.close())
 	}
+	if mode == task.Training && t.ranks != nil && t.cfg.SyncNorm {
+		if err := s.across(func(v []float64) error { return t.ranks.sum(t.state.Step+1, v) }); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
 	t.sessions[key] = s
 	return s, nil
 }

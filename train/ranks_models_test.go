@@ -1,0 +1,203 @@
+package train_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/gorgonia-s4/s4/internal/testutil"
+	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/models"
+	"github.com/gorgonia-s4/s4/task"
+	"github.com/gorgonia-s4/s4/train"
+)
+
+// trained is what a rank has at the end.
+type trained struct {
+	numbers []float64 // of parameters and buffers
+	history []train.Record
+	err     error
+}
+
+// onRanks trains a classifier on n ranks.
+func onRanks(t *testing.T, n int, cfg train.Config, mc models.ClassifierConfig, seed func(rank int) uint64) []trained {
+	t.Helper()
+	groups, err := train.NewGroup(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := make([]trained, n)
+	var wg sync.WaitGroup
+	for rank, g := range groups {
+		wg.Go(func() {
+			defer g.(io.Closer).Close()
+			end := &ends[rank]
+			m, err := models.NewClassifier(G.NewGraph(), cfg.DType.Tensor(), mc, seed(rank))
+			if end.err = err; err != nil {
+				return
+			}
+			tr, err := train.New(cfg, m, newSequences(t, 45, 1), newSequences(t, 13, 2), train.WithGroup(g, train.GroupConfig{}), train.WithMetrics(train.Accuracy()))
+			if end.err = err; err != nil {
+				return
+			}
+			defer tr.Close()
+			r, err := tr.Fit(context.Background())
+			if end.err = err; err != nil {
+				return
+			}
+			for _, rec := range r.History {
+				rec.Elapsed = 0
+				end.history = append(end.history, rec)
+			}
+			for _, p := range m.Params() {
+				end.numbers = append(end.numbers, testutil.Floats(p.Node.Value())...)
+			}
+			for _, b := range m.Buffers() {
+				if b.Value.Dtype() == tensor.Float64 {
+					end.numbers = append(end.numbers, testutil.Floats(b.Value)...)
+				} else {
+					for _, v := range b.Value.Int64s() {
+						end.numbers = append(end.numbers, float64(v))
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return ends
+}
+
+// Ranks draw the dropouts of the whole batch, and normalise by its statistics where they
+// are told to: a classifier trains on any number of them as on one, micro-batches and
+// batches that are not full included.
+func TestClassifierOnRanks(t *testing.T) {
+	block := layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 6, DState: 4, SSM: layers.SSM{Dropout: 0.1}}, PreNorm: true, Dropout: 0.2, UntiedDropout: true}
+	normed := block
+	normed.Norm = layers.BatchNorm
+	cfg := train.Config{Steps: 40, BatchSize: 8, Buckets: []int{16, 32}, Seed: 1, DType: train.Float64, LR: 0.01, WeightDecay: 0.05, Clip: 1, EvalEvery: 20}
+	for name, c := range map[string]struct {
+		block layers.BlockConfig
+		micro int
+		sync  bool
+	}{
+		"layer normalisation": {block, 0, false},
+		"micro-batches":       {block, 2, false},
+		"batch normalisation": {normed, 0, true},
+	} {
+		cfg := cfg
+		cfg.MicroBatch, cfg.SyncNorm = c.micro, c.sync
+		mc := models.ClassifierConfig{Vocab: 6, Classes: 2, Stack: layers.StackConfig{Blocks: []layers.BlockConfig{c.block}, Repeat: 2}}
+		run := func(n int) []trained {
+			return onRanks(t, n, cfg, mc, func(rank int) uint64 { return 3 + uint64(rank) })
+		}
+		one := run(1)[0]
+		if one.err != nil {
+			t.Fatal(one.err)
+		}
+		largest := 0.
+		for _, v := range one.numbers {
+			largest = max(largest, math.Abs(v))
+		}
+		for n := 2; n <= 4; n++ {
+			for rank, e := range run(n) {
+				if e.err != nil {
+					t.Fatalf("%s, rank %d of %d: %v", name, rank, n, e.err)
+				}
+				worst := 0.
+				for i, v := range one.numbers {
+					worst = max(worst, math.Abs(e.numbers[i]-v))
+				}
+				if !(worst <= 1e-11*largest) {
+					t.Errorf("%s, rank %d of %d: numbers differ by %.3g of %.3g", name, rank, n, worst, largest)
+				}
+				if fmt.Sprintf("%.9f", e.history[1].Val.Loss) != fmt.Sprintf("%.9f", one.history[1].Val.Loss) || e.history[1].Val.Value("accuracy") != one.history[1].Val.Value("accuracy") {
+					t.Errorf("%s, rank %d of %d: evaluation %+v, want %+v", name, rank, n, e.history[1], one.history[1])
+				}
+			}
+		}
+	}
+}
+
+// Batch normalisation that is not synchronised is that of the rows of each rank, and its
+// running statistics are the mean: the same on all ranks.
+func TestBatchNormOfEachRank(t *testing.T) {
+	cfg := train.Config{Steps: 5, BatchSize: 9, Seed: 1, DType: train.Float64, LR: 0.01, EvalEvery: 5}
+	mc := models.ClassifierConfig{Vocab: 6, Classes: 2, Stack: layers.StackConfig{Blocks: []layers.BlockConfig{
+		{Mixer: layers.S4DConfig{DModel: 6, DState: 4}, Norm: layers.BatchNorm},
+	}}}
+	ends := onRanks(t, 3, cfg, mc, func(int) uint64 { return 1 })
+	for rank, e := range ends {
+		if e.err != nil {
+			t.Fatal(e.err)
+		}
+		if !slices.Equal(e.numbers, ends[0].numbers) {
+			t.Errorf("rank %d ends with other numbers than rank 0", rank)
+		}
+	}
+}
+
+// A rank that fails while others sum in a layer ends them.
+func TestFailureWhileLayersSum(t *testing.T) {
+	cfg := train.Config{Steps: 5, BatchSize: 8, Seed: 1, DType: train.Float64, LR: 0.01, SyncNorm: true}
+	mc := models.ClassifierConfig{Vocab: 6, Classes: 2, Stack: layers.StackConfig{Blocks: []layers.BlockConfig{
+		{Mixer: layers.S4DConfig{DModel: 6, DState: 4}, Norm: layers.BatchNorm},
+	}}}
+	groups, err := train.NewGroup(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs := make([]error, 3)
+	var wg sync.WaitGroup
+	for rank, g := range groups {
+		wg.Go(func() {
+			defer g.(io.Closer).Close()
+			m, err := models.NewClassifier(G.NewGraph(), tensor.Float64, mc, 1)
+			if err != nil {
+				errs[rank] = err
+				return
+			}
+			data := newSequences(t, 45, 1)
+			if rank == 1 {
+				data = &lateFailure{Dataset: data, left: 1 + 45 + 4}
+			}
+			tr, err := train.New(cfg, m, data, nil, train.WithGroup(g, train.GroupConfig{}))
+			if err != nil {
+				errs[rank] = err
+				return
+			}
+			defer tr.Close()
+			_, errs[rank] = tr.Fit(context.Background())
+		})
+	}
+	wg.Wait()
+	for rank, err := range errs {
+		if err == nil || !strings.HasPrefix(err.Error(), "train: rank 1: step ") || !strings.Contains(err.Error(), "no more") {
+			t.Errorf("rank %d: got error %v", rank, err)
+		}
+	}
+}
+
+// lateFailure is data that fail when they have been read so often.
+type lateFailure struct {
+	task.Dataset
+	mu   sync.Mutex
+	left int
+}
+
+func (d *lateFailure) Example(i int, row *task.Row) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.left--; d.left < 0 {
+		return errors.New("no more")
+	}
+	return d.Dataset.Example(i, row)
+}
