@@ -37,6 +37,26 @@
 // A run that is killed at whatever moment leaves a directory that it can be
 // resumed from; one that ends with an error leaves the steps before it.
 //
+// # Many ranks
+//
+// Several processes, or goroutines of one, can train one model together: each is a rank
+// of a [Group], makes its trainer [WithGroup], and computes the gradients of its rows of
+// every batch. [NewGroup] makes ranks of goroutines, which [Replicas] runs; package
+// train/mpi has those that MPI has started.
+//
+// Config.BatchSize and MicroBatch are those of the whole batch, and the order of the
+// examples is that of one process: any number of ranks makes the same steps, to
+// rounding, and what is random in a model of this module too. Batch normalisation is
+// the exception, unless Config.SyncNorm is set. A group of one rank is the trainer
+// without one, bit for bit.
+//
+// All ranks call Fit, and end together: after an error of one of them with a
+// *[RankError] on all, after the end of the context of one with an
+// *[InterruptedError] on all. Rank 0 alone writes checkpoints and calls hooks, and it is
+// enough that it resumes: the others begin with what it has. Ranks that differ in their
+// configuration, model, data, metrics or optimiser do not start. Another number of
+// ranks can go on with a run.
+//
 // # Without the trainer
 //
 // The pieces work alone. [AdamW] is a gorgonia.Solver for any Gorgonia

@@ -24,8 +24,9 @@ type Metric interface {
 	// returns. After an error, which ends the run, it is not used again.
 	Add(out *task.Outputs, b *task.Batch) error
 	// State returns what has been counted; Merge counts also what another metric
-	// of the kind has, given its state. A checkpoint saves the state, and a new
-	// metric merged with it is what the saved one was.
+	// of the kind has, given its state, which it does not keep. A checkpoint saves the
+	// state, and a new metric merged with it is what the saved one was. Ranks merge what
+	// each has counted, in their order.
 	State() []float64
 	Merge(state []float64) error
 	// Value returns the value for what has been counted; NaN if there is none.
