@@ -48,7 +48,8 @@
 // examples is that of one process: any number of ranks makes the same steps, to
 // rounding, and what is random in a model of this module too. Batch normalisation is
 // the exception, unless Config.SyncNorm is set. A group of one rank is the trainer
-// without one, bit for bit.
+// without one, bit for bit. After every step all ranks hold the same, to the bit on
+// processors of one kind.
 //
 // All ranks call Fit, and end together: after an error of one of them with a
 // *[RankError] on all, after the end of the context of one with an

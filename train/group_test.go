@@ -190,3 +190,35 @@ func TestAgree(t *testing.T) {
 		}
 	}
 }
+
+// Messages that are no messages of this package are errors, not panics.
+func TestBadMessages(t *testing.T) {
+	for want, message := range map[string][]byte{
+		"rank 1: its message is too short":                       {magic >> 8, magic & 0xff, 0, 0, 0},
+		"rank 1: it has another version of package train":        []byte("hello, this is not one of ours"),
+		"the ranks have diverged: rank 0 is in Agree, at an agr": append([]byte{magic >> 8, magic & 0xff, 200, 201, ready}, make([]byte, 17)...),
+	} {
+		for rank, err := range together(t, 2, func(g Group) error {
+			if g.Rank() == 0 {
+				return Agree(g, nil)
+			}
+			_, err := g.Gather(message)
+			return err
+		}) {
+			if rank == 0 && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("got error %v, want %q", err, want)
+			}
+		}
+	}
+	for n := range 40 { // a list of 3 numbers, cut off
+		b := appendFloats(appendString(nil, "name"), []float64{1, 2, 3})[:n]
+		l := letter{b: b}
+		l.string()
+		if l.floats(nil); !l.short {
+			t.Errorf("%d bytes are read as a whole message", n)
+		}
+		for _, read := range []func(*letter){func(l *letter) { l.meter(make([][]float64, 2)) }, func(l *letter) { l.states() }, func(l *letter) { l.outline() }, func(l *letter) { l.error() }} {
+			read(&letter{b: b})
+		}
+	}
+}

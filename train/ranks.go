@@ -180,7 +180,7 @@ func (r *ranks) read(all [][]byte, about topic, step int, own error) error {
 		}
 		switch {
 		case version != magic:
-			r.failed[rank] = errors.New("it has another version of this program")
+			r.failed[rank], elsewhere = errors.New("it has another version of package train"), true
 		case status == hasEnded:
 			r.failed[rank] = l.error()
 		case l.short:

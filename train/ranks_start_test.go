@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +44,14 @@ func TestRanksWantTheSame(t *testing.T) {
 			}
 		}
 		checkEnds(t, r.on(t, 3), 2, want)
+	}
+	a := debug.BuildInfo{GoVersion: "go1", Path: "p", Deps: []*debug.Module{{Path: "m", Version: "v1"}}}
+	b := a
+	b.Deps = []*debug.Module{{Path: "m", Version: "v2"}}
+	c := a
+	c.Settings = []debug.BuildSetting{{Key: "vcs.revision", Value: "1234"}}
+	if program(&a) == program(&b) || program(&a) == program(&c) || program(&a) != program(&debug.BuildInfo{GoVersion: "go1", Path: "p", Deps: a.Deps}) {
+		t.Errorf("programs %q, %q, %q", program(&a), program(&b), program(&c))
 	}
 	// The state that rank 0 begins with is that of all, whatever they had.
 	want := r.on(t, 1)[0]

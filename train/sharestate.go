@@ -1,10 +1,12 @@
 package train
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -13,8 +15,9 @@ import (
 
 // description is what has to be the same on all ranks of a run.
 type description struct {
-	Train Config          `json:"train"`
-	Model json.RawMessage `json:"model"`
+	Program string          `json:"program"`
+	Train   Config          `json:"train"`
+	Model   json.RawMessage `json:"model"`
 	// Tensors are the parameters and buffers, with types and shapes.
 	Tensors   map[string]string `json:"tensors"`
 	Data      Data              `json:"data"`
@@ -30,6 +33,9 @@ func (t *Trainer) describe() ([]byte, error) {
 	d := description{Train: t.cfg, Metrics: t.metricNames(), Optimizer: optimizerName(t.opt), Group: t.groupConfig,
 		Tensors: make(map[string]string)}
 	d.Train.CheckpointDir, d.Train.Overwrite = "", false
+	if info, ok := debug.ReadBuildInfo(); ok {
+		d.Program = program(info)
+	}
 	var err error
 	if d.Model, err = json.Marshal(t.model.Config()); err != nil {
 		return nil, fmt.Errorf("the model's configuration: %w", err)
@@ -50,6 +56,21 @@ func (t *Trainer) describe() ([]byte, error) {
 		d.Data.Val = &val
 	}
 	return json.Marshal(d)
+}
+
+// program says what a program was built of: its version, and those of its modules.
+func program(info *debug.BuildInfo) string {
+	s := fmt.Sprintf("%s %s of %s, %s", info.Path, info.Main.Version, info.Main.Path, info.GoVersion)
+	for _, v := range info.Settings {
+		if v.Key == "vcs.revision" || v.Key == "vcs.modified" && v.Value == "true" {
+			s += ", " + v.Key + " " + v.Value
+		}
+	}
+	sum := sha256.New()
+	for _, m := range info.Deps {
+		fmt.Fprintln(sum, m.Path, m.Version, m.Sum)
+	}
+	return fmt.Sprintf("%s, modules %x", s, sum.Sum(nil)[:4])
 }
 
 // compare reports where the ranks are not made of the same: the error, on all of them,
@@ -170,7 +191,7 @@ func (t *Trainer) loadBestTogether() error {
 		err = c.LoadModel(t.model)
 	}
 	if r.err == nil {
-		_, err = r.exchange(onBest, t.state.Step, err, nil)
+		_, err = r.exchange(onBest, 0, err, nil)
 	}
 	return t.together(err)
 }

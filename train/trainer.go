@@ -112,7 +112,8 @@ func WithOptimizer(o Optimizer) Option { return func(t *Trainer) { t.opt = o } }
 
 // WithGroup makes the trainer one rank of a group, which train one model together: see
 // the package comment. All ranks make their trainers alike, and call Fit, Evaluate and
-// LoadBest at the same time.
+// LoadBest at the same time. Each reads its data once before the first step, to compare
+// them with those of the others.
 func WithGroup(g Group, c GroupConfig) Option {
 	return func(t *Trainer) { t.group, t.groupConfig = g, c }
 }
