@@ -2,7 +2,9 @@ package models_test
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -105,7 +107,7 @@ func TestRanksNormaliseTogether(t *testing.T) {
 					run := ready(t, k.make(t, tensor.Float64), part, k.output, sum)
 					wg.Go(func() {
 						var err error
-						if got[r], err = run(); err != nil && together {
+						if got[r], err = run(); err != nil {
 							t.Error(err)
 						}
 					})
@@ -151,8 +153,8 @@ func TestRanksNormaliseTogether(t *testing.T) {
 					t.Errorf("ranks 0 and %d have other statistics", r)
 				}
 			}
-			if _, output, _ := all(false); output != nil {
-				t.Error("a rank without values has normalised by itself")
+			if _, output, _ := all(false); !(testutil.RelErr(output, want.output) > 1e-6) {
+				t.Error("ranks by themselves have the statistics of all")
 			}
 		})
 	}
@@ -192,6 +194,93 @@ func TestRanksDropWhatOneProcessDrops(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Ranks whose batch normalisation is synchronised make the run of one process: with
+// targets that do not count, with a rank that has no rows of a batch, and with running
+// statistics that an evaluation reads.
+func TestRanksWithSyncNormTrainAsOneProcess(t *testing.T) {
+	const n, steps, tol = 16, 4, 1e-12
+	block := layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 4, DState: 4}, PreNorm: true, Norm: layers.BatchNorm, Dropout: 0.2}
+	for _, k := range kindsOf(block) {
+		t.Run(k.name, func(t *testing.T) {
+			fit := func(ranks int, sync bool) []float64 {
+				cfg := train.Config{DType: train.Float64, Steps: steps, BatchSize: 7, LR: 0.01, SyncNorm: sync}
+				ms := make([]models.Model, ranks)
+				for i := range ms {
+					ms[i] = k.make(t, tensor.Float64)
+				}
+				r, err := train.Replicas(context.Background(), ranks, func(g train.Group) (*train.Trainer, error) {
+					return train.New(cfg, ms[g.Rank()], k.data(t, n), k.data(t, 6), train.WithGroup(g, train.GroupConfig{}),
+						train.WithOptimizer(train.FromSolver(G.NewVanillaSolver(G.WithLearnRate(0.05)), 0.05)))
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return append(numbersOf(ms[0]), r.Best.Val.Loss)
+			}
+			want := fit(1, true)
+			if !slices.Equal(fit(1, false), want) {
+				t.Error("one rank differs with SyncNorm")
+			}
+			for _, ranks := range []int{2, 3, 4} {
+				if e := testutil.RelErr(fit(ranks, true), want); !(e <= tol) {
+					t.Errorf("%d ranks: relative error %.3g", ranks, e)
+				}
+			}
+			for _, ranks := range []int{2, 4} { // of which some have no rows of the last batch
+				if e := testutil.RelErr(fit(ranks, false), want); !(e > 1e-6) {
+					t.Errorf("%d ranks without SyncNorm: relative error %.3g", ranks, e)
+				}
+			}
+		})
+	}
+}
+
+// broken is data of which one example cannot be read.
+type broken struct {
+	task.Dataset
+	at int
+}
+
+func (d broken) Example(i int, row *task.Row) error {
+	if i == d.at {
+		return errors.New("a hole in the tape")
+	}
+	return d.Dataset.Example(i, row)
+}
+
+// A rank that fails while others are in the sums of a batch normalisation ends them
+// too, with an error that names it.
+func TestRankFailsAmidSyncNorm(t *testing.T) {
+	const ranks, batch = 3, 6
+	k := kindsOf(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 4, DState: 4}, Norm: layers.BatchNorm})[0]
+	cfg := train.Config{DType: train.Float64, Steps: 9, BatchSize: batch, LR: 0.01, SyncNorm: true, InOrder: true}
+	groups, err := train.NewGroup(ranks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var errs [ranks]error
+	var wg sync.WaitGroup
+	for rank, g := range groups {
+		m := k.make(t, tensor.Float64)
+		data := broken{k.data(t, 2*batch), batch + 3} // of rank 1, in the second step
+		wg.Go(func() {
+			tr, err := train.New(cfg, m, data, nil, train.WithGroup(g, train.GroupConfig{}))
+			if err == nil {
+				_, err = tr.Fit(context.Background())
+				err = errors.Join(err, tr.Close())
+			}
+			errs[rank] = err
+		})
+	}
+	wg.Wait()
+	for rank, err := range errs {
+		var e *train.RankError
+		if !errors.As(err, &e) || e.Rank != 1 || !strings.Contains(err.Error(), "example 9: a hole in the tape") {
+			t.Errorf("rank %d: got error %v", rank, err)
+		}
 	}
 }
 

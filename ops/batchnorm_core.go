@@ -51,12 +51,15 @@ func (c *batchNorm[T]) Forward(out []T, in []graphop.Arg[T]) error {
 			return err
 		}
 	}
-	if c.training && c.count < 2 {
+	nothing := c.count == 0 && !c.together && c.ranks.mayBeNone()
+	if c.training && c.count < 2 && !nothing {
 		return c.tooFew()
 	}
 	mean, variance := c.stats.Mean.Data().([]T), c.stats.Var.Data().([]T)
 	par.For(c.h, func(_, h int) {
 		switch {
+		case c.ofBatch && nothing:
+			c.mean[h], c.rstd[h] = 0, 0
 		case c.together:
 			c.conclude(h, c.sums[h], mean, variance)
 		case c.ofBatch:

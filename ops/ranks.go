@@ -12,6 +12,7 @@ type Ranks struct {
 	id     int
 	sum    func(v []float64) error
 	weight float64 // of the loss of this rank
+	apart  bool    // other rows of the batch are elsewhere
 	v      []float64
 }
 
@@ -27,7 +28,8 @@ func (r *Ranks) Across(id int, sum func(v []float64) error) {
 
 // Begin says what the loss of the next run weighs among those of the ranks: gradients
 // that come back through a sum over ranks are those of the weighted sum of all
-// losses, divided by the weight of this one.
+// losses, divided by the weight of this one. A graph that has some rows of a batch only
+// may have none that is there.
 func (r *Ranks) Begin(of Rows) {
 	if r == nil {
 		return
@@ -35,10 +37,14 @@ func (r *Ranks) Begin(of Rows) {
 	if r.weight = of.Weight; !(r.weight > 0) { // a loss of no target, whose gradient is 0
 		r.weight = 1
 	}
+	r.apart = of.Of > of.N
 }
 
 // several says whether there are others.
 func (r *Ranks) several() bool { return r != nil && r.sum != nil }
+
+// mayBeNone says whether the rows may be none of those that a batch has.
+func (r *Ranks) mayBeNone() bool { return r != nil && r.apart }
 
 // loss returns the weight of the loss.
 func (r *Ranks) loss() float64 {

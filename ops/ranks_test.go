@@ -3,6 +3,7 @@ package ops
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -155,6 +156,32 @@ func TestBatchNormOfOneRank(t *testing.T) {
 	var none *Ranks
 	none.Across(1, nil)
 	none.Begin(Rows{})
+}
+
+// Rows that are none, of a batch that has others elsewhere, change nothing, where a
+// batch without values is an error.
+func TestBatchNormOfNoRows(t *testing.T) {
+	const B, H, L = 2, 2, 3
+	stats := NewBatchNormStats(tensor.Float64, H)
+	r := new(Ranks)
+	p := newPass[float64](newBatchNorm[float64](normDims{b: B, h: H, l: L, weight: 1, bias: 2, eps: 1e-5}, 0.1, *stats, r), B*H*L, []int{B * H * L, H, H}, []int{0, 0})
+	r.Begin(Rows{First: 2, N: B, Of: 4})
+	p.run(t)
+	for what, v := range map[string][]float64{"outputs": p.out, "gradient of x": p.grad[0], "gradient of the weight": p.grad[1], "gradient of the bias": p.grad[2]} {
+		if slices.ContainsFunc(v, func(x float64) bool { return x != 0 }) {
+			t.Errorf("%s: got %v, want zeros", what, v)
+		}
+	}
+	if m, v := testutil.Floats(stats.Mean), testutil.Floats(stats.Var); !slices.Equal(m, []float64{0, 0}) || !slices.Equal(v, []float64{1, 1}) {
+		t.Errorf("running statistics: got %v and %v", m, v)
+	}
+	for _, rows := range []Rows{{}, {N: B, Of: B}} {
+		r.Begin(rows)
+		wantError(t, p.core.Forward(p.out, p.in), "training: want at least 2 values per feature, got 0 in a batch of 2 sequences of 3 steps")
+	}
+	r.Begin(Rows{N: B, Of: 4})
+	p.in[3].I = []int{1, 0}
+	wantError(t, p.core.Forward(p.out, p.in), "training: want at least 2 values per feature, got 1 in a batch of 2 sequences of 3 steps")
 }
 
 func TestBatchNormOfRanksErrors(t *testing.T) {
