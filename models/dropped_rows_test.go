@@ -42,7 +42,9 @@ func kindsOf(block layers.BlockConfig) []kindOf {
 	classes := func(n int) []int {
 		y := make([]int, n)
 		for i := range y {
-			y[i] = i % 2
+			if y[i] = i % 2; i%3 == 1 { // some count in nothing but what rows have in common
+				y[i] = task.Ignore
+			}
 		}
 		return y
 	}
