@@ -20,6 +20,7 @@ generate() {
 	done
 }
 
+generate bfloat16 internal/bfloat16
 generate gemm internal/gemm
 generate vec internal/vec
 generate fft internal/fft

@@ -2,10 +2,13 @@
 //
 // A bfloat16 is the upper half of a float32: its sign, its 8 bits of exponent and 7
 // of its 23 bits of fraction. Here they are pairs of bytes, the lower one first.
+//
+// Every function runs on the calling goroutine. There is one implementation in portable
+// Go and, for float32 on x86-64, one for AVX2 and one for AVX-512, chosen at run time by
+// package cpu. They give the same bits.
 package bfloat16
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -30,38 +33,30 @@ func Float32(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
 
 // Split rounds v = x + keep*rest, element by element, to dst, and sets rest to v
 // minus that, without an error of its own; to 0 where that is not finite. A float64
-// is first rounded to float32. It panics unless rest has the length of x and dst
-// Size times that.
+// is first rounded to float32. No two of the slices overlap. It panics unless rest has
+// the length of x and dst Size times that.
 func Split[T num.Float](dst []byte, rest []T, keep T, x []T) {
 	want("Split", "rest", len(x), len(rest))
 	want("Split", "dst", Size*len(x), len(dst))
-	for i, v := range x {
-		v += keep * rest[i]
-		b := Round(float32(v))
-		binary.LittleEndian.PutUint16(dst, b)
-		dst = dst[Size:]
-		if rest[i] = v - T(Float32(b)); !num.Finite(rest[i]) {
-			rest[i] = 0
-		}
-	}
+	blocks, n := whole(len(x))
+	active[T]().split(dst, rest, x, keep, blocks)
+	splitGeneric(dst[Size*n:], rest[n:], keep, x[n:])
 }
 
 // Read sets dst to the numbers in src. It panics unless src has Size bytes for each.
 func Read[T num.Float](dst []T, src []byte) {
 	want("Read", "src", Size*len(dst), len(src))
-	for i := range dst {
-		dst[i] = T(Float32(binary.LittleEndian.Uint16(src)))
-		src = src[Size:]
-	}
+	blocks, n := whole(len(dst))
+	active[T]().read(dst, src, blocks)
+	readGeneric(dst[n:], src[Size*n:])
 }
 
 // Add adds the numbers in src to dst. It panics unless src has Size bytes for each.
 func Add[T num.Float](dst []T, src []byte) {
 	want("Add", "src", Size*len(dst), len(src))
-	for i := range dst {
-		dst[i] += T(Float32(binary.LittleEndian.Uint16(src)))
-		src = src[Size:]
-	}
+	blocks, n := whole(len(dst))
+	active[T]().add(dst, src, blocks)
+	addGeneric(dst[n:], src[Size*n:])
 }
 
 // want panics unless an operand has the length n.

@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package bfloat16
+
+import "github.com/gorgonia-s4/s4/internal/cpu"
+
+var passes32 = [cpu.Levels]passes[float32]{cpu.Generic: generic[float32]()}
