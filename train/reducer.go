@@ -127,13 +127,19 @@ func (r *GroupReducer) sum(gradients []Learned, total float64) error {
 // over its targets, and now there are total.
 func (r *GroupReducer) keep(gradients []Learned, total float64) float64 {
 	if layout := r.layout(gradients); layout != r.rests {
-		r.single.forget()
-		r.double.forget()
+		r.forget()
 		r.rests, r.total = layout, total
 	}
 	keep := total / r.total
 	r.total = total
 	return keep
+}
+
+// forget drops the rests.
+func (r *GroupReducer) forget() {
+	r.single.forget()
+	r.double.forget()
+	r.rests = 0
 }
 
 // layout is a number that differs where gradients differ in what ranks must have in

@@ -1,9 +1,12 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -430,5 +433,57 @@ func TestTrainerSumsByBuckets(t *testing.T) {
 	got := numbersOf(GroupConfig{BFloat16: true})
 	if d := distance(got, want); d == 0 || d > 0.05 {
 		t.Errorf("as bfloat16 the run differs by %.2g", d)
+	}
+}
+
+// A run that goes on in its own process is one that another process goes on with, also
+// as bfloat16.
+func TestTrainerBFloat16GoesOn(t *testing.T) {
+	cfg, mc, train, val := tinyRun(t.TempDir())
+	saved := filepath.Join(t.TempDir(), "saved")
+	var own []float64
+	for rank, err := range together(t, 2, func(g Group) error {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		mine := cfg
+		if g.Rank() > 0 {
+			mine.CheckpointDir = ""
+		}
+		tr, err := New(mine, newTinyModel(mc, cfg.DType.Tensor()), train, val, WithGroup(g, GroupConfig{BFloat16: true}), WithMetrics(Accuracy()),
+			WithHooks(stepHook{f: func(e StepEvent) error {
+				if e.Step == 4 {
+					cancel()
+				}
+				return nil
+			}}))
+		if err != nil {
+			return Agree(g, err)
+		}
+		defer tr.Close()
+		if _, err := tr.Fit(ctx); !errors.As(err, new(*InterruptedError)) {
+			return fmt.Errorf("want an interrupted run, got %v", err)
+		}
+		if g.Rank() == 0 {
+			err = os.CopyFS(saved, os.DirFS(cfg.CheckpointDir))
+		}
+		if err := Agree(g, err); err != nil {
+			return err
+		}
+		if _, err = tr.Fit(context.Background()); err == nil && g.Rank() == 0 {
+			own = ended{trainer: tr}.numbers(t)
+		}
+		return err
+	}) {
+		if err != nil {
+			t.Fatalf("rank %d: %v", rank, err)
+		}
+	}
+	cfg.CheckpointDir = ""
+	ends := run{cfg: cfg, mc: mc, train: train, val: val, from: filepath.Join(saved, LastCheckpoint), group: GroupConfig{BFloat16: true}}.on(t, 2)
+	if err := errors.Join(ends[0].err, ends[1].err); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(ends[0].numbers(t), own) {
+		t.Error("the two go on differently")
 	}
 }

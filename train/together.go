@@ -69,6 +69,7 @@ func (t *Trainer) confess(err error) error {
 // startTogether makes the ranks start from one state.
 func (t *Trainer) startTogether() error {
 	t.ranks.now, t.ranks.clock = nil, 0
+	t.sum.reducer.forget() // as a run does that another process goes on with
 	err := t.compare()
 	if err == nil {
 		err = t.share()

@@ -83,7 +83,7 @@ func parse(args []string) (options, error) {
 	option.Ints(f, "ranks", &o.ranks, "comma-separated `numbers` of ranks that add up gradients")
 	option.Floats(f, "parameters", &o.parameters, "comma-separated `numbers` of parameters of the models whose gradients are added up")
 	f.Float64Var(&o.memory, "memory", 8, "`GB` that all ranks together may take: models that need more are left out")
-	f.DurationVar(&o.time, "time", 300*time.Millisecond, "of a measurement of a sum, three at least")
+	f.DurationVar(&o.time, "time", 300*time.Millisecond, "of a measurement of a sum, which is made three times at least, or once if it takes seconds")
 	f.Float64Var(&o.bucket, "bucket", 4, "`MiB` of a bucket")
 	f.IntVar(&o.steps, "steps", 6, "measured steps of training of each kind")
 	f.IntVar(&o.rows, "rows", 8, "sequences of a rank's step, a multiple of 4")
