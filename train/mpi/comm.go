@@ -51,7 +51,8 @@ const (
 // An Option changes a Comm.
 type Option func(*Comm)
 
-// Timeout bounds the time that a call waits for the other ranks; 0 does not.
+// Timeout bounds the time that a call waits for the other ranks, Finalize and the end of
+// Run too; 0 does not.
 // A rank that has waited longer prints an error and aborts all: whoever loses a
 // host without a word from it, and from mpirun, ends all the same.
 func Timeout(d time.Duration) Option { return func(c *Comm) { c.timeout = d } }
@@ -90,10 +91,14 @@ func (c *Comm) init() error {
 	if err == nil {
 		err = checkSize(c.size, n, variable)
 	}
+	if err != nil {
+		close(c.thread)
+		return err
+	}
 	c.heads = make([]head, c.size)
 	c.messages = make([][]byte, c.size)
 	c.counts, c.offsets = make([]int32, c.size), make([]int32, c.size)
-	return err
+	return nil
 }
 
 // keepThread runs what must be called on one thread.

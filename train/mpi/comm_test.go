@@ -72,7 +72,13 @@ func sameAsGoroutines(c *Comm) error {
 
 func inPieces(c *Comm) error {
 	c.limit, c.room = 97, 100*c.size+1
-	return sameAsGoroutines(c)
+	if err := sameAsGoroutines(c); err != nil {
+		return err
+	}
+	if n := max(cap(c.sent), cap(c.received)); n > 2*c.room { // sameBits sends much more
+		return fmt.Errorf("want rounds of at most %d bytes, got room for %d", c.room, n)
+	}
+	return nil
 }
 
 // received is what a call has left on a rank.
