@@ -355,3 +355,5 @@ var errBroken = errors.New("broken")
 type errWriter struct{}
 
 func (errWriter) Write([]byte) (int, error) { return 0, errBroken }
+
+func TestReplicas(t *testing.T) { experimenttest.Replicas(t, program, "waves") }

@@ -55,3 +55,9 @@ func TestSmoke(t *testing.T) {
 	}
 	experimenttest.Smoke(t, program, "listops", file)
 }
+
+func TestReplicas(t *testing.T) {
+	for _, task := range []string{"listops", "retrieval"} {
+		experimenttest.Replicas(t, program, task)
+	}
+}

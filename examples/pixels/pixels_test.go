@@ -283,3 +283,5 @@ func TestImages(t *testing.T) {
 		}
 	}
 }
+
+func TestReplicas(t *testing.T) { experimenttest.Replicas(t, program, "smnist") }

@@ -354,3 +354,5 @@ func TestTones(t *testing.T) {
 		}
 	}
 }
+
+func TestReplicas(t *testing.T) { experimenttest.Replicas(t, program, "tones") }

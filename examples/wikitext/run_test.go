@@ -573,3 +573,6 @@ func TestWithoutHeldOut(t *testing.T) {
 		t.Errorf("got %s", out)
 	}
 }
+
+// The states of streams go on on the rank that has them.
+func TestReplicas(t *testing.T) { experimenttest.Replicas(t, program, taskName, "-limit", "64") }

@@ -151,14 +151,14 @@ var (
 	configFields = option.Fields{
 		"Repeat": "-layers", "Levels": "-layers", "Pool": "-pool", "Norm": "-norm", "PreNorm": "-prenorm", "Dropout": "-dropout",
 		"DModel": "-d-model", "LMax": "-buckets", "Frozen": "-freeze", "Bidirectional": "-bidirectional",
-		"Steps": "-steps", "Epochs": "-epochs", "MaxDuration": "-max-time", "BatchSize": "-batch", "MicroBatch": "-micro-batch", "EvalBatchSize": "-eval-batch",
+		"Steps": "-steps", "Epochs": "-epochs", "MaxDuration": "-max-time", "BatchSize": "-batch", "MicroBatch": "-micro-batch", "SyncNorm": "-sync-norm", "EvalBatchSize": "-eval-batch",
 		"Buckets": "-buckets", "Seed": "-seed", "DType": "-dtype", "WeightDecay": "-wd", "Clip": "-clip",
 		"Kind": "-schedule", "WarmUp": "-warmup", "Drop": "-drop", "EvalEvery": "-eval-every", "Patience": "-patience",
 		"Quantiles": "-quantiles", "Cutoffs": "-cutoffs", "DivVal": "-div-val", "DEmbed": "-d-embed", "CheckpointDir": "-out", "Overwrite": "-overwrite",
 	}
 	checkpointFields = option.Fields{
 		"repeat": "-layers", "stack.blocks": "-layers", "stack.norm": "-last-norm", "pool": "-pool", "norm": "-norm", "prenorm": "-prenorm", "dropout": "-dropout",
-		"batch_size": "-batch", "micro_batch": "-micro-batch", "eval_batch_size": "-eval-batch", "buckets": "-buckets", "seed": "-seed", "dtype": "-dtype",
+		"batch_size": "-batch", "micro_batch": "-micro-batch", "sync_norm": "-sync-norm", "eval_batch_size": "-eval-batch", "buckets": "-buckets", "seed": "-seed", "dtype": "-dtype",
 		"lr": "-lr", "weight_decay": "-wd", "clip": "-clip", "schedule.kind": "-schedule", "schedule.warm_up": "-warmup",
 		"schedule.drop": "-drop", "schedule.patience": "-drop-patience", "eval_every": "-eval-every", "rules": "-freeze and -rate",
 		"train.chosen.data": "-data", "val.chosen.data": "-data", "train.chosen.limit": "-limit", "val.chosen.limit": "-limit",

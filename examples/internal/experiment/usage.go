@@ -19,7 +19,7 @@ var sections = []struct{ title, names string }{
 	{"What to train", "task preset config print-config data cache limit out resume overwrite seed report tensorboard cpuprofile"},
 	{"Model", "model mixer layers mixers feed-forward d-model bidirectional norm prenorm last-norm dropout pool init-from freeze rate"},
 	{"Training", "steps epochs max-time batch micro-batch eval-batch buckets lr wd clip schedule warmup drop drop-patience eval-every patience dtype"},
-	{"Several ranks", "replicas mpi mpi-bucket mpi-bfloat16 mpi-timeout"},
+	{"Several ranks", "replicas mpi sync-norm mpi-bucket mpi-bfloat16 mpi-timeout"},
 }
 
 // usage prints the options in groups.
