@@ -12,13 +12,13 @@ import (
 
 // A rank that is lost ends the run, with an error that names it and its host.
 func TestALostRankEndsTheRun(t *testing.T) {
-	h := newHosts(t)
 	for fault, says := range map[string][]string{
 		faultKilled: {"process rank 3", "on node beta exited on signal 9"},
 		faultMemory: {"out of memory", ",1],3]"},
 	} {
 		t.Run(fault, func(t *testing.T) {
-			j := job{Dir: t.TempDir(), Steps: steps, Rank: 3, Fault: fault}
+			h := newHosts(t)
+			j := job{Dir: h.disk, Steps: steps, Rank: 3, Fault: fault}
 			h.fails(t, h.start(t, both, j), says...)
 			stepOf(t, j)
 			j.Resume, j.Fault = true, ""
@@ -49,12 +49,12 @@ func TestAFullDiskEndsTheRun(t *testing.T) {
 // SIGUSR1 to mpirun ends all ranks together, saved; SIGTERM gives them a second to
 // save: what there is is whole.
 func TestSignalsEndTheRun(t *testing.T) {
-	h := newHosts(t)
 	for name, s := range map[string]syscall.Signal{"USR1": syscall.SIGUSR1, "TERM": syscall.SIGTERM} {
 		t.Run(name, func(t *testing.T) {
-			j := job{Dir: t.TempDir(), Steps: 400, Pause: 50 * time.Millisecond}
+			h := newHosts(t)
+			j := job{Dir: h.disk, Steps: 400, Pause: 50 * time.Millisecond}
 			r := h.start(t, both, j)
-			awaitStep(t, j, 2)
+			awaitStep(t, r, j, 2)
 			r.Process.Signal(s)
 			if s == syscall.SIGUSR1 {
 				h.fails(t, r, "rank 0: ", "interrupted after step", "rank 3: ")
@@ -69,7 +69,6 @@ func TestSignalsEndTheRun(t *testing.T) {
 // What the ranks do not agree on, and more ranks than rows, are errors on all
 // before the first step.
 func TestRanksThatDoNotFit(t *testing.T) {
-	h := newHosts(t)
 	for name, c := range map[string]struct {
 		j    job
 		says string
@@ -79,7 +78,8 @@ func TestRanksThatDoNotFit(t *testing.T) {
 		"rows":          {job{Batch: 3}, "rows of a batch"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.j.Dir, c.j.Steps = t.TempDir(), steps
+			h := newHosts(t)
+			c.j.Dir, c.j.Steps = h.disk, steps
 			h.fails(t, h.start(t, both, c.j), "rank 0: ", "rank 2: ", "rank 3: ", c.says)
 			if c.j.saved() {
 				t.Error("want no checkpoint, got one")

@@ -13,27 +13,33 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// diskSize is room for a few checkpoints of the small model.
-const diskSize = 256 << 10
+// diskSize is room for many checkpoints of the small model.
+const diskSize = 1 << 20
 
 // hosts are two machines, alpha and beta, that mpirun joins over TCP: see
 // testdata/hosts.sh. All that is sent stays between them.
 type hosts struct {
 	prefix string // of the names of their network namespaces
-	disk   string // a directory on a file system of diskSize bytes
+	disk   string // a directory in memory, of diskSize bytes
 	agent  string // the program in the place of ssh
 	self   string // this test, which is the program of the ranks too
 	files  string // a directory for what mpirun keeps
 }
 
-// newHosts makes hosts that are there until the test ends, whatever ends it.
+// made counts the hosts of this process.
+var made atomic.Int64
+
+// newHosts makes hosts that are there until the test ends, whatever ends it, and runs
+// the test beside others: mostly it waits.
 func newHosts(t *testing.T) hosts {
 	t.Helper()
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("want to be root, to make network namespaces")
 	}
@@ -47,7 +53,7 @@ func newHosts(t *testing.T) hosts {
 	if err1 != nil || err2 != nil {
 		t.Fatal(err1, err2)
 	}
-	h := hosts{prefix: fmt.Sprintf("s4-%d", os.Getpid()), disk: t.TempDir(), agent: agent, self: self, files: t.TempDir()}
+	h := hosts{prefix: fmt.Sprintf("s4-%d-%d", os.Getpid(), made.Add(1)), disk: t.TempDir(), agent: agent, self: self, files: t.TempDir()}
 	keeper := exec.Command("testdata/hosts.sh", h.prefix, h.disk, strconv.Itoa(diskSize))
 	keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is not for it
 	in, err1 := keeper.StdinPipe()
@@ -100,16 +106,6 @@ func (h hosts) kill(t *testing.T, host string) {
 	t.Helper()
 	for _, id := range h.processes(t, host) {
 		syscall.Kill(id, syscall.SIGKILL)
-	}
-}
-
-// await waits until something is the case.
-func await(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for began := time.Now(); !is(); time.Sleep(20 * time.Millisecond) {
-		if time.Since(began) > patience {
-			t.Fatalf("waited %v for %s", patience, what)
-		}
 	}
 }
 
@@ -166,14 +162,18 @@ func (h hosts) fails(t *testing.T, r running, texts ...string) {
 	}
 	l.ends(l.status, texts...)
 	for _, host := range []string{"alpha", "beta"} {
-		await(t, "the end of all processes on "+host, func() bool { return len(h.processes(t, host)) == 0 })
+		for ; len(h.processes(t, host)) > 0; time.Sleep(50 * time.Millisecond) {
+			if time.Since(began) > patience {
+				t.Fatalf("want an end of all processes on %s, got none after %v", host, patience)
+			}
+		}
 	}
 }
 
 // Ranks on two hosts learn what one process learns.
 func TestHostsTrainAsOneProcess(t *testing.T) {
 	h := newHosts(t)
-	j := job{Dir: t.TempDir(), Steps: steps}
+	j := job{Dir: h.disk, Steps: steps}
 	h.run(t, both, j)
 	sameAsAlone(t, j)
 }
@@ -181,21 +181,22 @@ func TestHostsTrainAsOneProcess(t *testing.T) {
 // A host that is lost ends the run, with an error that names it if it is not that
 // of mpirun; the last checkpoint is whole, and the host that is left goes on from it.
 func TestALostHostEndsTheRun(t *testing.T) {
-	h := newHosts(t)
+	beta := []string{"lost communication", "Remote daemon", "on node beta"}
 	for name, c := range map[string]struct {
-		lose func(t *testing.T)
+		lose func(h hosts, t *testing.T)
 		says []string
 		left string
 	}{
-		"killed":           {func(t *testing.T) { h.kill(t, "beta") }, []string{"Remote daemon", "on node beta"}, "alpha:2"},
-		"cut off":          {func(t *testing.T) { h.ip(t, "beta", "link", "set", "eth0", "down") }, []string{"Remote daemon", "on node beta"}, "alpha:2"},
-		"killed, mpirun's": {func(t *testing.T) { h.kill(t, "alpha") }, nil, "beta:2"},
+		"killed":           {func(h hosts, t *testing.T) { h.kill(t, "beta") }, beta, "alpha:2"},
+		"cut off":          {func(h hosts, t *testing.T) { h.ip(t, "beta", "link", "set", "eth0", "down") }, beta, "alpha:2"},
+		"killed, mpirun's": {func(h hosts, t *testing.T) { h.kill(t, "alpha") }, nil, "beta:2"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j := job{Dir: t.TempDir(), Steps: steps, Pause: 50 * time.Millisecond}
+			h := newHosts(t)
+			j := job{Dir: h.disk, Steps: steps, Pause: 50 * time.Millisecond}
 			r := h.start(t, both, j)
-			awaitStep(t, j, 3)
-			c.lose(t)
+			awaitStep(t, r, j, 3)
+			c.lose(h, t)
 			h.fails(t, r, c.says...)
 			h.ip(t, "beta", "link", "set", "eth0", "up")
 			if step := stepOf(t, j); step < 3 || step >= j.Steps {

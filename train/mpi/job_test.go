@@ -153,12 +153,10 @@ func fill(path string) error {
 		return err
 	}
 	defer f.Close()
-	for range 2 * diskSize / 512 {
-		if _, err := f.Write(make([]byte, 512)); err != nil {
-			return nil
-		}
+	if _, err := f.Write(make([]byte, 2*diskSize)); err == nil {
+		return fmt.Errorf("want a disk of %d bytes, got a larger one", diskSize)
 	}
-	return fmt.Errorf("want a disk of %d bytes", diskSize)
+	return nil
 }
 
 // dies returns what ends a rank while it reads an example; nil if nothing does.
@@ -172,7 +170,8 @@ func (j job) dies() func() {
 	return nil
 }
 
-// exhaust takes all memory, after it has left the process little more than it has.
+// exhaust takes more memory than there is, once it has left the process little more than
+// it has.
 func exhaust() {
 	var pages uint64
 	text, err := os.ReadFile("/proc/self/statm")
@@ -186,9 +185,7 @@ func exhaust() {
 	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: room, Max: room}); err != nil {
 		panic(err)
 	}
-	for all := []byte(nil); ; {
-		all = append(all, make([]byte, 1<<20)...)
-	}
+	clear(make([]byte, 1<<30))
 }
 
 // parity is a data set: sequences of tokens, and whether the token 3 is in them an odd
@@ -240,12 +237,17 @@ func stepOf(t *testing.T, j job) int {
 }
 
 // awaitStep waits for a checkpoint of a step or a later one.
-func awaitStep(t *testing.T, j job, step int) {
+func awaitStep(t *testing.T, r running, j job, step int) {
 	t.Helper()
-	await(t, fmt.Sprintf("a checkpoint of step %d", step), func() bool {
-		c, err := train.ReadCheckpoint(j.checkpoint())
-		return err == nil && c.State.Step >= step
-	})
+	for {
+		if c, err := train.ReadCheckpoint(j.checkpoint()); err == nil && c.State.Step >= step {
+			return
+		}
+		if r.ctx.Err() != nil {
+			t.Fatalf("want a checkpoint of step %d, got none after %v:\n%s", step, patience, r.output)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // sameAsAlone compares the last checkpoint of a job with the model that one process
@@ -253,7 +255,7 @@ func awaitStep(t *testing.T, j job, step int) {
 func sameAsAlone(t *testing.T, j job) {
 	t.Helper()
 	const tol = 1e-12
-	want, err := job{Dir: t.TempDir(), Steps: j.Steps}.train(t.Context())
+	want, err := job{Steps: j.Steps}.train(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
