@@ -27,4 +27,6 @@ generate fft internal/fft
 generate dplr internal/dplr
 generate attention ops/attention
 generate cauchy ops/cauchy
+generate scan ops/scan
+generate selective ops/selective
 generate vandermonde ops/vandermonde

@@ -136,6 +136,8 @@ var runners = map[string]runner{
 	"s4d_minimal_kernel":   {formS4DMinimalKernel, runS4DMinimalKernel, false},
 	"fftconv":              {formConv, runConv, false},
 	"conv1d":               {formConv1D, runConv1D, false},
+	"selective_scan":       {formSelective, runSelective, false},
+	"mamba_block":          {formMamba, runMamba, false},
 	"recurrence":           {formRecurrence, runRecurrence, false},
 	"layer":                {formLayer, runLayer, false},
 	"model":                {formModel, runModel, false},

@@ -26,7 +26,7 @@ func (d Line) Width() int {
 // Along replaces the rows b_l of x (L, Width) by the states x_l, for any number of
 // steps, none included. a is (Width) or, with Varying, (L, Width). start (Width) is the
 // state before the first step, with Reverse that behind the last one; nil is zero. It
-// may be a row of x's own memory that is not among the L. Along panics if a length does
+// may be a row of x's own memory that is not among the L. Along panics if P < 1 or a length does
 // not fit, and allocates nothing.
 func Along[T num.Float](d Line, x, a, start []T) {
 	w := d.Width()

@@ -24,13 +24,17 @@ func states[T num.Float](tiles, x []T, b, c operand[T], e []T, steps int) {
 	copy(s, x)
 	for l := range steps {
 		for j := range w {
-			next := e[l*w+j]*s[l*w+j] + v[l*w+j]*b.v[l*b.step+j*b.lane]
-			s[(l+1)*w+j] = next
-			y[l*w+j] += next * c.v[l*c.step+j*c.lane]
+			k := l*w + j
+			next := addMul(e[k]*s[k], v[k], b.v[l*b.step+j*b.lane])
+			s[k+w] = next
+			y[k] = addMul(y[k], next, c.v[l*c.step+j*c.lane])
 		}
 	}
 	copy(x, s[steps*w:])
 }
+
+// addMul returns x + a b, for float32 rounded once as the assembly does.
+func addMul[T num.Float](x, a, b T) T { return T(float64(x) + float64(a)*float64(b)) }
 
 // from returns the operand for the states from i on.
 func (o operand[T]) from(i int) operand[T] {
@@ -65,14 +69,14 @@ func adjoint[T num.Float](tiles, sb, sc, h, a, da []T, b, c operand[T], e []T, s
 	for l := steps - 1; l >= 0; l-- {
 		for j := range w {
 			k := l*w + j
-			g := h[j] + gy[k]*c.v[l*c.step+j*c.lane]
-			sc[k] += gy[k] * s[k+w]
-			sb[k] += g * v[k]
-			gv[k] += g * b.v[l*b.step+j*b.lane]
+			g := addMul(h[j], gy[k], c.v[l*c.step+j*c.lane])
+			sc[k] = addMul(sc[k], gy[k], s[k+w])
+			sb[k] = addMul(sb[k], g, v[k])
+			gv[k] = addMul(gv[k], g, b.v[l*b.step+j*b.lane])
 			h[j] = g * e[k]
 			d := h[j] * s[k] // by delta' A
-			gdt[k] += d * a[j]
-			da[j] += d * dt[k]
+			gdt[k] = addMul(gdt[k], d, a[j])
+			da[j] = addMul(da[j], d, dt[k])
 		}
 	}
 }

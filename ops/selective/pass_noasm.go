@@ -1,3 +1,5 @@
+//go:build !amd64 || purego
+
 package selective
 
 import "github.com/gorgonia-s4/s4/internal/cpu"

@@ -29,6 +29,9 @@ type Asm struct {
 	Bits int // of a vector register: 256 or 512 (128 in Half)
 	Elem int // bytes of an element: 4 or 8
 
+	// Tables are the coefficients of approximations: see [Asm.Table].
+	Tables map[string][]float64
+
 	labels *int // made in this function
 	consts map[string]operand.Mem
 }

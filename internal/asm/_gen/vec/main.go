@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -18,13 +17,13 @@ type vec = simd.Vec
 // gen writes functions for one instruction set and element type.
 type gen struct {
 	*simd.Asm
-	tables map[string][]float64
 }
 
 func main() {
-	tables := readCoefficients("../../../vec/coefficients.go")
+	tables := simd.ReadCoefficients("../../../vec/coefficients.go")
 	simd.Main(func(a *simd.Asm) {
-		g := &gen{a, tables}
+		a.Tables = tables
+		g := &gen{a}
 		g.transcendental()
 		g.activations()
 		g.arithmetic()
@@ -33,19 +32,6 @@ func main() {
 		g.adamW()
 		g.cells()
 	})
-}
-
-// table returns the coefficients called name for the element type.
-func (g *gen) table(name string) []float64 {
-	return g.tables[fmt.Sprintf("%s%d", name, 8*g.Elem)]
-}
-
-// by returns the value for the element type.
-func (g *gen) by(f32, f64 float64) float64 {
-	if g.Elem == 4 {
-		return f32
-	}
-	return f64
 }
 
 // function writes a function from slices to dst, an element at a time. setup
@@ -112,47 +98,9 @@ func (g *gen) magnitude(x, limit vec) vec { return g.Min(limit, g.And(x, g.Magni
 // withSign returns y >= 0 with the sign of x.
 func (g *gen) withSign(y, x vec) vec { return g.Or(y, g.And(x, g.SignBit())) }
 
-// magic is the number whose sum with a small number has that number, rounded to
-// an integer, in its low bits.
-func (g *gen) magic() simd.Const { return g.Const(1.5 * math.Ldexp(1, g.Mantissa())) }
-
-// round returns the integer nearest x y, and z with that integer in its low bits.
-func (g *gen) round(x vec, y operand.Op) (n, z vec) {
-	z = g.Broadcast(g.magic())
-	g.AddMul(z, x, y)
-	return g.Sub(z, g.magic()), z
-}
-
-// reduce returns r = y - n ln 2 with the n that makes it least, and z with n in
-// its low bits.
-func (g *gen) reduce(y vec) (r, n, z vec) {
-	n, z = g.round(y, g.Const(math.Log2E))
-	r = g.Copy(y)
-	hi := g.by(0x1.62e4p-1, 0x1.62e42feep-1) // n hi is exact
-	g.SubMul(r, n, g.Const(hi))
-	g.SubMul(r, n, g.Const(g.by(math.Ln2-0x1.62e4p-1, 0x1.a39ef35793c76p-33)))
-	return r, n, z
-}
-
-// power returns 2^(n+lift), a normal number, n in the low bits of z.
-func (g *gen) power(z vec, lift int) vec {
-	p := g.New()
-	g.IntOp("VPSLL", operand.Imm(uint64(g.Mantissa())), z, p)
-	g.IntOp("VPADD", g.ConstBits(uint64(g.Bias()+lift)<<g.Mantissa()), p, p)
-	return p
-}
-
-// expReduced returns e^r, |r| <= ln(2)/2.
-func (g *gen) expReduced(r vec) vec {
-	p := g.Polynomial(g.table("expPoly"), r)
-	g.MulThenAdd(p, r, g.Const(1))
-	g.MulThenAdd(p, r, g.Const(1))
-	return p
-}
-
 // expm1Reduced returns e^r - 1, |r| <= ln(2)/2.
 func (g *gen) expm1Reduced(r vec) vec {
-	q := g.Polynomial(g.table("expPoly"), r)
+	q := g.Polynomial(g.Table("expPoly"), r)
 	p := g.Copy(r)
 	g.AddMul(p, g.Mul(r, r), q)
 	return p
@@ -160,7 +108,7 @@ func (g *gen) expm1Reduced(r vec) vec {
 
 // lift is the binary exponent that keeps exponentials of negative numbers normal
 // until a last product with drop.
-func (g *gen) lift() int { return int(g.by(64, 128)) }
+func (g *gen) lift() int { return int(g.By(64, 128)) }
 
 // lifted and drop are 2^lift and its inverse.
 func (g *gen) lifted() float64  { return math.Ldexp(1, g.lift()) }
@@ -168,11 +116,8 @@ func (g *gen) drop() simd.Const { return g.Const(math.Ldexp(1, -g.lift())) }
 
 func (g *gen) transcendental() {
 	g.function("exp", []string{"x"}, func() func(x []vec) []vec {
-		lo, hi := g.hold(g.by(-104, -746)), g.hold(g.by(89, 710))
-		return func(x []vec) []vec {
-			r, n, z := g.reduce(g.Max(lo, g.Min(hi, x[0])))
-			return []vec{g.scale(g.expReduced(r), n, z)}
-		}
+		lo, hi := g.ExpBounds()
+		return func(x []vec) []vec { return []vec{g.Exp(x[0], lo, hi)} }
 	})
 	g.function("sigmoid", []string{"x"}, func() func(x []vec) []vec {
 		l := g.newLogistic()
@@ -180,23 +125,6 @@ func (g *gen) transcendental() {
 	})
 	g.function("tanh", []string{"x"}, g.tanh)
 	g.function("erf", []string{"x"}, g.erf)
-}
-
-// scale returns p 2^n for every n, n in the low bits of z too.
-func (g *gen) scale(p, n, z vec) vec {
-	if g.Bits == 512 {
-		return g.scalef(p, n)
-	}
-	// In two steps, because 2^n may be too large or too small.
-	half, zh := g.round(n, g.Const(0.5))
-	rest := g.Add(g.Sub(n, half), g.magic())
-	return g.Mul(g.Mul(p, g.power(zh, 0)), g.power(rest, 0))
-}
-
-func (g *gen) scalef(p, n vec) vec {
-	d := g.New()
-	g.Op("VSCALEF", n, p, d)
-	return d
 }
 
 // logistic computes with t = |x| and e^-t.
@@ -207,14 +135,14 @@ type logistic struct {
 
 func (g *gen) newLogistic() *logistic {
 	// t e^-t is 0 at the limit.
-	return &logistic{g, g.hold(g.by(110, 760)), g.hold(1), g.hold(g.lifted())}
+	return &logistic{g, g.hold(g.By(110, 760)), g.hold(1), g.hold(g.lifted())}
 }
 
 // parts returns t, e^-t 2^lift and 1 + e^-t.
 func (l *logistic) parts(x vec) (t, e, den vec) {
 	t = l.magnitude(x, l.limit)
-	r, _, z := l.reduce(l.negate(t))
-	e = l.Mul(l.expReduced(r), l.power(z, l.lift()))
+	r, _, z := l.Reduce(l.negate(t))
+	e = l.Mul(l.ExpReduced(r), l.Power(z, l.lift()))
 	den = l.Copy(l.one)
 	l.AddMul(den, e, l.drop())
 	return t, e, den
@@ -258,8 +186,8 @@ func (l *logistic) cubicParts(x, limit vec) (t, e, den, w vec) {
 	low = l.Copy(v)
 	l.Op("VFMSUB231", t, q, low)
 	l.AddMul(low, t, rest)
-	r, _, z := l.reduce(l.negate(v))
-	e = l.Mul(l.expReduced(l.Sub(r, low)), l.power(z, l.lift()))
+	r, _, z := l.Reduce(l.negate(v))
+	e = l.Mul(l.ExpReduced(l.Sub(r, low)), l.Power(z, l.lift()))
 	den = l.Copy(l.one)
 	l.AddMul(den, e, l.drop())
 	l.AddMul(q, p, l.Const(2))
@@ -296,11 +224,11 @@ func (l *logistic) valueAndStep(x, zero, t, e, den, w vec) []vec {
 }
 
 func (g *gen) tanh() func(x []vec) []vec {
-	limit, one, two := g.hold(g.by(10, 20)), g.hold(1), g.hold(2)
+	limit, one, two := g.hold(g.By(10, 20)), g.hold(1), g.hold(2)
 	return func(x []vec) []vec {
 		t := g.magnitude(x[0], limit)
-		r, _, z := g.reduce(g.Mul(t, g.Const(-2)))
-		s := g.power(z, 0)
+		r, _, z := g.Reduce(g.Mul(t, g.Const(-2)))
+		s := g.Power(z, 0)
 		m := g.Sub(one, s)
 		g.SubMul(m, s, g.expm1Reduced(r)) // 1 - e^-2t
 		return []vec{g.withSign(g.Div(m, g.Sub(two, m)), x[0])}
@@ -308,11 +236,11 @@ func (g *gen) tanh() func(x []vec) []vec {
 }
 
 func (g *gen) erf() func(x []vec) []vec {
-	limit, one := g.hold(g.by(4, 6)), g.hold(1)
+	limit, one := g.hold(g.By(4, 6)), g.hold(1)
 	return func(xs []vec) []vec {
 		x := xs[0]
 		near := g.Copy(x)
-		g.AddMul(near, x, g.Polynomial(g.table("erfPoly"), g.Mul(x, x)))
+		g.AddMul(near, x, g.Polynomial(g.Table("erfPoly"), g.Mul(x, x)))
 
 		t := g.magnitude(x, limit)
 		e := g.expSquare(t, -1, 0)
@@ -331,19 +259,19 @@ func (g *gen) expSquare(t vec, c float64, lift int) vec {
 	s := g.Mul(t, t)
 	low := g.Copy(s)
 	g.Op("VFMSUB231", t, t, low) // t² - s
-	r, _, z := g.reduce(g.Mul(s, g.Const(c)))
+	r, _, z := g.Reduce(g.Mul(s, g.Const(c)))
 	g.AddMul(r, low, g.Const(c))
-	return g.Mul(g.expReduced(r), g.power(z, lift))
+	return g.Mul(g.ExpReduced(r), g.Power(z, lift))
 }
 
 // tail returns the numerator and denominator of exp(t²/2) Φ(-t).
 func (g *gen) tail(t vec) (num, den vec) {
-	return g.Polynomial(g.table("tailNum"), t), g.Polynomial(g.table("tailDen"), t)
+	return g.Polynomial(g.Table("tailNum"), t), g.Polynomial(g.Table("tailDen"), t)
 }
 
 func (g *gen) activations() {
 	g.function("gelu", []string{"x"}, func() func(x []vec) []vec {
-		limit, zero := g.hold(g.by(15, 39)), g.Zero()
+		limit, zero := g.hold(g.By(15, 39)), g.Zero()
 		return func(x []vec) []vec {
 			t := g.magnitude(x[0], limit)
 			num, den := g.tail(t)
@@ -352,7 +280,7 @@ func (g *gen) activations() {
 		}
 	})
 	g.function("geluGrad", []string{"x", "g"}, func() func(x []vec) []vec {
-		limit, zero, one := g.hold(g.by(15, 39)), g.Zero(), g.hold(1)
+		limit, zero, one := g.hold(g.By(15, 39)), g.Zero(), g.hold(1)
 		return func(x []vec) []vec {
 			t := g.magnitude(x[0], limit)
 			num, den := g.tail(t)
@@ -363,7 +291,7 @@ func (g *gen) activations() {
 		}
 	})
 	g.functionTo("geluBoth", []string{"y", "dy"}, []string{"x"}, 1, func() func(x []vec) []vec {
-		limit, zero, one := g.hold(g.by(15, 39)), g.Zero(), g.hold(1)
+		limit, zero, one := g.hold(g.By(15, 39)), g.Zero(), g.hold(1)
 		return func(x []vec) []vec {
 			t := g.magnitude(x[0], limit)
 			num, den := g.tail(t)
@@ -389,7 +317,7 @@ func (g *gen) activations() {
 			s := g.Div(e, g.Add(den, l.one))
 			z := g.Mul(s, g.drop())
 			z = g.Mul(z, z)
-			p := g.Polynomial(g.table("atanhPoly"), z)
+			p := g.Polynomial(g.Table("atanhPoly"), z)
 			g.MulThenAdd(p, z, l.one)
 			return []vec{g.reluLess(x[0], zero, g.Mul(g.Mul(s, g.Const(-2)), p))}
 		}
@@ -425,7 +353,7 @@ func (g *gen) activations() {
 // geluTanh writes the approximation of the GELU by tanh, x sigmoid(v(x)), and its
 // gradient.
 func (g *gen) geluTanh() {
-	limit := func() vec { return g.hold(g.by(11, 21.75)) } // t e^-v is 0 there
+	limit := func() vec { return g.hold(g.By(11, 21.75)) } // t e^-v is 0 there
 	g.function("geluTanh", []string{"x"}, func() func(x []vec) []vec {
 		l, limit, zero := g.newLogistic(), limit(), g.Zero()
 		return func(x []vec) []vec {

@@ -1,4 +1,4 @@
-package main
+package simd
 
 import (
 	"go/ast"
@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// readCoefficients returns the arrays of numbers of a Go file by name.
-func readCoefficients(path string) map[string][]float64 {
+// ReadCoefficients returns the arrays of numbers of a Go file by name.
+func ReadCoefficients(path string) map[string][]float64 {
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 	if err != nil {
 		log.Fatal(err)
