@@ -80,6 +80,7 @@ func peers() []benchmark {
 	layer("Depthwise convolution", "Conv1D", "conv1d", 16, 1024)
 	layer("Depthwise convolution (PyTorch: a sum of taps)", "Conv1D", "conv1d_taps", 16, 1024)
 	layer("Long convolution", "LongConv", "longconv", 16, 1024)
+	layer("Mamba", "Mamba", "mamba", 16, 1024)
 	step("LSTM", "lstm", 64, "")
 	step("GRU", "gru", 64, "")
 	step("S5 (N 256)", "s5", 64, "")
@@ -87,6 +88,7 @@ func peers() []benchmark {
 	step("Transformer", "transformer", 4096, ", 4096 in the cache")
 	step("Feed-forward", "feedforward", 64, "")
 	step("Depthwise convolution", "conv1d", 64, "")
+	step("Mamba", "mamba", 64, "")
 	return all
 }
 

@@ -95,6 +95,9 @@
 //	Conv1D       short kernels, dilated, grouped or depthwise; its state is the last
 //	             inputs, and so is that of what is made of it: TCN, residual levels of
 //	             growing dilation [10], and ConvNet
+//	Mamba        a selective state space model between a short convolution and a gate [16]:
+//	             what it keeps of an input depends on the input; its state is the last
+//	             inputs of the convolution, and N numbers for each channel
 //	LongConv     kernels as long as the sequence with a weight for each lag, in the
 //	             surroundings of the state space layers [11]
 //
@@ -143,4 +146,5 @@
 //  13. Baevski, Auli 2019, arXiv:1809.10853
 //  14. Smith, Warrington, Linderman 2022, arXiv:2208.04933
 //  15. Orvieto, Smith, Gu, Fernando, Gulcehre, Pascanu, De 2023, arXiv:2303.06349
+//  16. Gu, Dao 2023, arXiv:2312.00752
 package layers

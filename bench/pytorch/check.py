@@ -290,6 +290,19 @@ def check_convolution(case, report, kind):
         report.compare(case.name, *gradient(name, value.grad))
 
 
+def check_mamba(case, report):
+    meta = case.meta
+    layer = peers.Mamba(meta["d_model"], meta["d_state"], meta["d_conv"], meta["expand"], meta["dt_rank"], meta["bias"])
+    gradient = golden_parameters(case, layer, "")
+    x = leaf(case["x"])
+    y = layer(x.transpose(1, 2)).transpose(1, 2)
+    report.compare(case.name, y, case["y"])
+    (y * case["W"]).sum().backward()
+    report.compare(case.name, x.grad, case["g_x"])
+    for name, value in layer.named_parameters():
+        report.compare(case.name, *gradient(name, value.grad))
+
+
 def check_free_kernel(report):
     """The convolution with a free kernel is the sum of its products."""
     torch.manual_seed(1)
@@ -307,7 +320,7 @@ def check_steps(kind, report):
     batch, h, length = 3, 16, 50
     layer = peers.make_layer(kind, h, length)
     x = layer.input(batch, length)
-    axis = {"lstm": 0, "gru": 0, "s5": 1, "lru": 1, "transformer": 1, "feedforward": 1, "conv1d": 2}[kind]
+    axis = {"lstm": 0, "gru": 0, "s5": 1, "lru": 1, "transformer": 1, "feedforward": 1, "conv1d": 2, "mamba": 1}[kind]
     with torch.no_grad():
         if kind == "transformer":
             want = layer(x, torch.ones(length, length, dtype=torch.bool).triu(1))
@@ -368,10 +381,12 @@ def main():
             check_transformer(case, report)
         elif meta["kind"] == "conv1d" and meta["padding"] == "causal" and meta["stride"] == 1:
             check_conv1d(case, report)
+        elif meta["kind"] == "mamba_block" and not meta["residual"]:
+            check_mamba(case, report)
     check_free_kernel(report)
     for kind in "s4d", "s4":
         check_recurrence(kind, report)
-    for kind in "lstm", "gru", "s5", "lru", "transformer", "feedforward", "conv1d":
+    for kind in "lstm", "gru", "s5", "lru", "transformer", "feedforward", "conv1d", "mamba":
         check_steps(kind, report)
     for kind in "s4", "s4d", "transformer":
         check_writing(kind, report)

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import shared
+from mamba import Mamba
 
 HEADS = 8
 FF = 4  # features inside the feed-forward network, of those outside
@@ -226,7 +227,9 @@ def make_layer(kind, h, length):
         return ConvOfTaps(h, h, KERNEL, groups=h)
     if kind == "feedforward":
         return FeedForward(h, FF * h)
+    if kind == "mamba":
+        return Mamba(h)
     return Transformer(h, HEADS, FF * h, length, full=kind == "transformer_full")
 
 
-KINDS = ["lstm", "gru", "s5", "lru", "transformer", "transformer_full", "feedforward", "conv1d", "conv1d_taps"]
+KINDS = ["lstm", "gru", "s5", "lru", "transformer", "transformer_full", "feedforward", "conv1d", "conv1d_taps", "mamba"]
