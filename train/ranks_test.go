@@ -25,7 +25,6 @@ type run struct {
 	train, val task.Dataset
 	from       string // checkpoint, for rank 0
 	group      GroupConfig
-	ctx        func(rank int) context.Context
 	change     func(rank int, r *rankRun)
 }
 
@@ -114,15 +113,6 @@ func (e ended) numbers(t *testing.T) []float64 {
 		}
 	}
 	return all
-}
-
-// history returns the evaluations without times.
-func (e ended) history() []Record {
-	h := slices.Clone(e.result.History)
-	for i := range h {
-		h[i].Elapsed = 0
-	}
-	return h
 }
 
 // near compares numbers, and says where they differ by more than a tolerance.
