@@ -46,9 +46,9 @@
 //   - SIGUSR1 to mpirun is forwarded to all ranks at once, and leaves them the
 //     time they need. SIGINT (Ctrl-C) and SIGTERM do not: a second later mpirun sends
 //     SIGTERM to all ranks, and SIGKILL after another. The parameter
-//     odls_base_sigkill_timeout makes both seconds longer, so a script that
-//     has mpirun stopped in peace turns the one into the other:
-//     mpirun ... & trap "kill -USR1 $!" INT TERM; wait; wait
+//     odls_base_sigkill_timeout makes both seconds longer. So a script turns the
+//     one into the other, with a session for mpirun that no terminal signals:
+//     setsid mpirun ... & p=$!; trap "kill -USR1 $p" INT TERM; wait $p || wait $p
 //   - A rank that ends with a status other than 0, or without [Comm.Finalize],
 //     ends the others, in the same way.
 //   - For one or two ranks mpirun binds each to a single core, and GOMAXPROCS

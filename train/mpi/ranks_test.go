@@ -65,7 +65,17 @@ type running struct {
 	ctx    context.Context
 }
 
-func start(t *testing.T, name string, ranks int, way string, options ...string) running {
+func start(t *testing.T, name string, ranks int, way string) running {
+	t.Helper()
+	r := prepare(t, name, ranks, way)
+	if err := r.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// prepare is start that starts nothing yet.
+func prepare(t *testing.T, name string, ranks int, way string) running {
 	t.Helper()
 	mpirun, err := exec.LookPath("mpirun")
 	if err != nil {
@@ -73,15 +83,11 @@ func start(t *testing.T, name string, ranks int, way string, options ...string) 
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	arguments := append([]string{"--oversubscribe", "--allow-run-as-root", "--mca", "btl", way, "--mca", "btl_tcp_if_include", "lo",
-		"-np", strconv.Itoa(ranks)}, options...)
-	r := running{exec.CommandContext(ctx, mpirun, append(arguments, os.Args[0])...), new(output), ctx}
+	r := running{exec.CommandContext(ctx, mpirun, "--oversubscribe", "--allow-run-as-root", "--mca", "btl", way,
+		"--mca", "btl_tcp_if_include", "lo", "-np", strconv.Itoa(ranks), os.Args[0]), new(output), ctx}
 	r.Stdout, r.Stderr = r.output, r.output
 	r.Env = append(os.Environ(), caseVariable+"="+name)
 	r.WaitDelay = time.Second
-	if err := r.Start(); err != nil {
-		t.Fatal(err)
-	}
 	return r
 }
 

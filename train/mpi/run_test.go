@@ -207,6 +207,23 @@ func TestRanksAreTold(t *testing.T) {
 	}
 }
 
+// A script gives the ranks the time they need, though a terminal signals all that
+// runs in it: mpirun has a session of its own, and is told by SIGUSR1.
+func TestRanksOfAScriptAreTold(t *testing.T) {
+	r := prepare(t, "told", 2, memory)
+	const script = `setsid "$@" & p=$!; trap "kill -USR1 $p" INT TERM; wait $p || wait $p`
+	r.Path, r.Args = "/bin/sh", append([]string{"sh", "-c", script, "sh"}, r.Args...)
+	r.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := r.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r.await(t, "rank 0 is ready", "rank 1 is ready")
+	if err := syscall.Kill(-r.Process.Pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, r).ends(0, "rank 0 was told: user defined signal 1", "rank 1 was told: user defined signal 1")
+}
+
 // isTold makes calls until all ranks have a signal.
 func isTold(c *Comm) error {
 	signals := make(chan os.Signal, 1)
