@@ -9,6 +9,7 @@
 //	go run ./examples/lra -task image -data cifar-10-batches-bin
 //	go run ./examples/lra -task pathfinder  pictures of dashed paths, drawn
 //	go run ./examples/lra pictures -sheet pictures.png
+//	mpirun -np 4 ./lra -mpi -sync-norm      on many machines, built with -tags mpi
 //	go run ./examples/lra -h                every option
 //	go run ./examples/lra eval -run runs/listops-quick
 //	go run ./examples/lra predict -run runs/listops-quick expressions.txt

@@ -575,4 +575,10 @@ func TestWithoutHeldOut(t *testing.T) {
 }
 
 // The states of streams go on on the rank that has them.
-func TestReplicas(t *testing.T) { experimenttest.Replicas(t, program, taskName, "-limit", "64") }
+func TestReplicas(t *testing.T) {
+	experimenttest.Replicas(t, program, taskName, "-limit", "64")
+	_, err := experimenttest.Run(t, t.Context(), program, "-preset", "smoke", "-out", t.TempDir(), "-replicas", "3")
+	if want := "-replicas: want a number of ranks that divides the 4 streams of -"; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got error %v, want %q", err, want)
+	}
+}

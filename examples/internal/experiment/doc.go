@@ -45,6 +45,14 @@
 // Nothing else is to be done for -model, -config, -freeze, -rate, -resume, -limit and
 // all other options.
 //
+// # Ranks
+//
+// A training runs on one rank or on several, replicas in this process (-replicas) or
+// processes that mpirun has started (-mpi), which go the same way: what can fail on one of
+// them ends with ranks.agree, and the first alone prints, reads and writes the files of
+// the run. A task need know nothing of it: its data are loaded by each process, and by the
+// first before the others, so that a cache is made once.
+//
 // # A kind of layer
 //
 // -model knows every kind that layers.RegisterMixer has a name for, and which options

@@ -57,10 +57,20 @@ func gather[T any](r *ranks, v T) ([]T, error) {
 	return all, r.agree(err)
 }
 
-// check reports ranks that would have nothing to do in any step.
-func (r *ranks) check(batch int) error {
-	if r.g != nil && r.g.Size() > batch {
-		return fmt.Errorf("%s: want no more ranks than the %d sequences of -batch, got %d", r.what, batch, r.g.Size())
+// check reports a number of ranks that the batches of a run cannot be shared by: each has
+// to have a row, and of streams, whose states it keeps, as many as the others.
+func (r *ranks) check(o *options) error {
+	if r.g == nil {
+		return nil
+	}
+	n := r.g.Size()
+	if batch := o.Train.BatchSize; n > batch {
+		return fmt.Errorf("%s: want no more ranks than the %d sequences of -batch, got %d", r.what, batch, n)
+	}
+	for name, rows := range map[string]int{"-batch": o.Train.BatchSize, "-eval-batch": o.evalBatch()} {
+		if o.shape.Carry && rows%n != 0 {
+			return fmt.Errorf("%s: want a number of ranks that divides the %d streams of %s, got %d", r.what, rows, name, n)
+		}
 	}
 	return nil
 }

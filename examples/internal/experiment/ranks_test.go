@@ -88,6 +88,15 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
+// With -sync-norm batches are normalised as in one process, also where the last has less
+// than a sequence for each rank.
+func TestReplicasSyncNorm(t *testing.T) {
+	args := []string{"-norm", "batch", "-sync-norm", "-batch", "5"}
+	dir := filepath.Join(t.TempDir(), "run")
+	must(t, append(args, "-replicas", "3", "-out", dir)...)
+	sameResult(t, "-sync-norm", dir, trained(t, args...))
+}
+
 // A run goes on with another number of ranks.
 func TestResumeOnOtherRanks(t *testing.T) {
 	plain := trained(t)

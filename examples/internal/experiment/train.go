@@ -80,7 +80,7 @@ func (r *training) run(ctx context.Context) error {
 
 // prepare loads the data and makes the model and its trainer.
 func (r *training) prepare(ctx context.Context) error {
-	if err := r.agree(r.check(r.Train.BatchSize)); err != nil {
+	if err := r.agree(r.check(r.options)); err != nil {
 		return err
 	}
 	if err := r.begin(); err != nil {
