@@ -67,9 +67,9 @@ func (r *ranks) check(o *options) error {
 	if batch := o.Train.BatchSize; n > batch {
 		return fmt.Errorf("%s: want no more ranks than the %d sequences of -batch, got %d", r.what, batch, n)
 	}
-	for name, rows := range map[string]int{"-batch": o.Train.BatchSize, "-eval-batch": o.evalBatch()} {
+	for _, rows := range []int{o.Train.BatchSize, o.evalBatch()} {
 		if o.shape.Carry && rows%n != 0 {
-			return fmt.Errorf("%s: want a number of ranks that divides the %d streams of %s, got %d", r.what, rows, name, n)
+			return fmt.Errorf("%s: want a number of ranks that divides the %d streams of -batch or -eval-batch, got %d", r.what, rows, n)
 		}
 	}
 	return nil
