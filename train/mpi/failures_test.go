@@ -73,7 +73,7 @@ func TestRanksThatDoNotFit(t *testing.T) {
 		j    job
 		says string
 	}{
-		"configuration": {job{Rank: 3, Fault: faultConfig}, "LR 0.02"},
+		"configuration": {job{Rank: 3, Fault: faultConfig}, "train.lr is 0.01 on rank 0, 0.02 on rank 3"},
 		"data":          {job{Rank: 3, Fault: faultData}, "data.train.contents"},
 		"rows":          {job{Batch: 3}, "rows of a batch"},
 	} {

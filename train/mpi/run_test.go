@@ -35,7 +35,10 @@ func TestNoRankIsLeftWaiting(t *testing.T) {
 		{"forgotten", 1, []string{"mpi: rank 1 of 3: aborting all: the disk is full\nmpi: Finalize on rank 1 of 3: the other ranks have not come to their end"}},
 		{"timeout", 1, []string{" Barrier has waited 300ms for the other ranks: aborting all"}},
 	} {
-		t.Run(c.name, func(t *testing.T) { launch(t, c.name, 3, memory).ends(c.status, c.texts...) })
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // mpirun sleeps most of the time
+			launch(t, c.name, 3, memory).ends(c.status, c.texts...)
+		})
 	}
 }
 
