@@ -3,6 +3,7 @@ package selective
 import (
 	"math"
 
+	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/vec"
@@ -189,14 +190,12 @@ func (q *gradients[T]) addA(t *task[T], da []T, k block) {
 func (t *task[T]) sumLanes(to []T, which int, c chunk) {
 	w := t.p.lanes
 	for i := range t.p.N {
-		rows := tile(t.s.sums, 2*i+which)
-		out := to[i*t.p.L:][:c.len()]
-		for l := range out {
-			var sum T
-			for _, v := range rows[l*w:][:w] {
-				sum += v
-			}
-			out[l] = sum
+		rows, m := t.s.tmp, c.len()
+		gemm.Transpose(rows, chunkSteps, tile(t.s.sums, 2*i+which), w, m, w)
+		out := to[i*t.p.L:][:m]
+		copy(out, rows)
+		for lane := 1; lane < w; lane++ {
+			vec.Add(out, out, rows[lane*chunkSteps:][:m])
 		}
 	}
 }

@@ -82,10 +82,10 @@ func (o *scanOp) check() error {
 func (o *scanOp) shapes() error {
 	u, a := o.of.U.Shape(), o.of.A.Shape()
 	if u.Dims() != 3 || slices.Min(u) < 1 {
-		return fmt.Errorf("U: want (B, D, L), each at least 1, got %v", u)
+		return wrongShape("U", "(B, D, L), each at least 1", u)
 	}
 	if a.Dims() != 2 || a[0] != u[1] || a[1] < 1 {
-		return fmt.Errorf("A: want (%d, N), N >= 1, got %v", u[1], a)
+		return wrongShape("A", fmt.Sprintf("(%d, N), N >= 1", u[1]), a)
 	}
 	o.size = sizes{B: u[0], D: u[1], N: a[1], L: u[2], G: 1}
 	for _, n := range []*G.Node{o.of.B, o.of.C} {
@@ -95,7 +95,7 @@ func (o *scanOp) shapes() error {
 		}
 	}
 	if o.size.D%o.size.G != 0 {
-		return fmt.Errorf("B: want groups that divide the %d channels, got %d", o.size.D, o.size.G)
+		return fmt.Errorf("want groups of B and C that divide the %d channels, got %d", o.size.D, o.size.G)
 	}
 	var err error
 	if o.fixedB, err = o.operand("B", o.of.B); err != nil {
@@ -121,6 +121,11 @@ func (o *scanOp) shapes() error {
 		return err
 	}
 	return o.size.validate()
+}
+
+// wrongShape is the error of an argument of another shape than is wanted.
+func wrongShape(name, want string, got tensor.Shape) error {
+	return fmt.Errorf("%s: want %s, got %v", name, want, got)
 }
 
 // operand checks the shape of B or C.

@@ -300,7 +300,7 @@ func TestErrors(t *testing.T) {
 		{func(x *selective.Inputs[*G.Node]) { x.A = f(3, 3) }, nil, nil, "A: want (4, N), N >= 1, got (3, 3)"},
 		{func(x *selective.Inputs[*G.Node]) { x.Delta = f(2, 4, 6) }, nil, nil, "Delta: want (2, 4, 5), got (2, 4, 6)"},
 		{func(x *selective.Inputs[*G.Node]) { x.B = f(2, 3, 6) }, nil, nil, "B: want (2, 3, 5) or (2, 1, 3, 5) or (4, 3), got (2, 3, 6)"},
-		{func(x *selective.Inputs[*G.Node]) { x.B = f(2, 3, 3, 5) }, nil, nil, "B: want groups that divide the 4 channels, got 3"},
+		{func(x *selective.Inputs[*G.Node]) { x.B = f(2, 3, 3, 5) }, nil, nil, "want groups of B and C that divide the 4 channels, got 3"},
 		{func(x *selective.Inputs[*G.Node]) { x.B = f(2, 2, 3, 5) }, nil, nil, "C: want (2, 2, 3, 5) or (4, 3), got (2, 3, 5)"},
 		{func(x *selective.Inputs[*G.Node]) { x.D = f(3) }, nil, nil, "D: want (4), got (3)"},
 		{func(x *selective.Inputs[*G.Node]) { x.Z = f(2, 4) }, nil, nil, "Z: want (2, 4, 5), got (2, 4)"},
