@@ -131,7 +131,7 @@ def check():
             y = jax.vmap(partial(model, p))(x)
             return (y * arrays["W"].swapaxes(1, 2)).sum(), y
 
-        (_, y), (gp, gx) = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(p, arrays["x"].swapaxes(1, 2))
+        (_, y), (gp, gx) = jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))(p, arrays["x"].swapaxes(1, 2))
         pairs = [(y.swapaxes(1, 2), arrays["y"]), (gx.swapaxes(1, 2), arrays["g_x"])] + [(g, arrays["g_" + k]) for k, g in gp.items()]
         for got, want in pairs:
             error = np.linalg.norm(np.asarray(got) - want) / np.linalg.norm(want)

@@ -56,19 +56,21 @@ class Shared(nn.Module):
         a, b, c = (v.detach() for v in self.discrete())
         parts = torch.cat([b.real, b.imag]).T.contiguous()  # (H, 2P)
         out = (self.gain * torch.cat([c.real, -c.imag], 1)).T.contiguous()  # (2P, H)
-        state = torch.zeros(batch, a.shape[0], dtype=a.dtype)
 
-        def complexes(u):
-            nonlocal state
-            state = a * state + u.to(b.dtype) @ b.T
-            return self.gated(self.gain * (state @ c.T).real + self.D * u)
+        def stepper(read, write):
+            state = torch.zeros(batch, a.shape[0], dtype=a.dtype)
 
-        def planes(u):
-            nonlocal state
-            state = a * state + torch.complex(*(u @ parts).chunk(2, -1))
-            return self.gated(torch.cat([state.real, state.imag], -1) @ out + self.D * u)
+            def step(u):
+                nonlocal state
+                state = a * state + read(u)
+                return self.gated(write(state) + self.D * u)
 
-        return [complexes, planes]
+            return step
+
+        return [
+            stepper(lambda u: u.to(b.dtype) @ b.T, lambda s: self.gain * (s @ c.T).real),
+            stepper(lambda u: torch.complex(*(u @ parts).chunk(2, -1)), lambda s: torch.cat([s.real, s.imag], -1) @ out),
+        ]
 
 
 class S5(Shared):
