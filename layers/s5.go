@@ -13,6 +13,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/mimo"
@@ -320,22 +321,84 @@ func describeNode(n *G.Node) string {
 // stored state. A bidirectional layer has none.
 func (l *S5) Recurrence(batch int) (*Recurrence, error) { return NewRecurrence(l, batch) }
 
-// Snapshot implements Stepper.
+// Snapshot implements Stepper. Its sessions are IrregularSessions.
 func (l *S5) Snapshot() (Snapshot, error) {
 	if err := l.around.checkRecurrent(); err != nil {
 		return nil, err
 	}
 	if l.dt == tensor.Float32 {
-		return snapshotOfMIMO(&l.mimoLayer, func() ([]float32, error) { return s5PoleValues[float32](&l.poles) })
+		return snapshotOfS5[float32](l)
 	}
-	return snapshotOfMIMO(&l.mimoLayer, func() ([]float64, error) { return s5PoleValues[float64](&l.poles) })
+	return snapshotOfS5[float64](l)
 }
 
-// s5PoleValues reads the poles off the parameters.
-func s5PoleValues[T num.Float](m *s5Poles) ([]T, error) {
-	var p mimo.S5Params[[]T]
-	if err := size.First(read(&p.LambdaRe, m.re), read(&p.LambdaIm, m.im), read(&p.LogStep, m.logStep)); err != nil {
+// s5Snapshot is an S5 layer as its steps see it.
+type s5Snapshot[T num.Float] struct{ Snapshot }
+
+func snapshotOfS5[T num.Float](l *S5) (Snapshot, error) {
+	s, err := snapshotOf[T](&l.around, func() (*mimo.S5Step[T], error) {
+		m := &l.poles
+		var p mimo.S5Params[[]T]
+		var prm mimo.Params[[]T]
+		if err := size.First(read(&p.LambdaRe, m.re), read(&p.LambdaIm, m.im), read(&p.LogStep, m.logStep), read(&prm.B, m.b), read(&prm.C, m.c)); err != nil {
+			return nil, err
+		}
+		return mimo.NewS5Step(m.op(), m.disc(), m.common.inner(), p, prm)
+	})
+	return s5Snapshot[T]{s}, err
+}
+
+// NewSession implements Snapshot.
+func (s s5Snapshot[T]) NewSession(batch int) (Session, error) {
+	inner, err := s.Snapshot.NewSession(batch)
+	if err != nil {
 		return nil, err
 	}
-	return mimo.S5PoleValues(m.disc(), p)
+	r := &s5Session[T]{ssmSession: inner.(*ssmSession[T])}
+	step := r.model.(*mimo.S5Step[T])
+	r.advance = func(y, x, u []T) error { return step.AdvanceAt(y, x, u, r.dt) }
+	return r, nil
+}
+
+// IrregularSession is a Session whose steps may be of any length.
+type IrregularSession interface {
+	Session
+	// StepAfter is Step by steps that for row b are dt[b] times as long, dt (B), each
+	// positive: what FwdSteps does for a whole sequence.
+	StepAfter(u, dt *tensor.Dense) (*tensor.Dense, error)
+}
+
+// s5Session is a batch of sequences in an S5 layer.
+type s5Session[T num.Float] struct {
+	*ssmSession[T]
+	dt      []T // of the step under way
+	advance func(y, x, u []T) error
+}
+
+// StepAfter implements IrregularSession.
+func (r *s5Session[T]) StepAfter(u, dt *tensor.Dense) (*tensor.Dense, error) {
+	x, err := stepInput[T](r.l, u, r.batch, r.c.dModel)
+	if err != nil {
+		return nil, err
+	}
+	d, ok := weights.Memory[T](dt)
+	if s := shapeOf(dt); !ok || len(s) != 1 || s[0] != r.batch {
+		return nil, r.l.errorf("StepAfter", "want dt (%d) of dtype %v, contiguous, got %s", r.batch, r.l.dt, describe(dt))
+	}
+	r.dt = d
+	defer func() { r.dt = nil }()
+	return r.through(x, r.advance)
+}
+
+// StepAfter is Step of a recurrence whose session is an IrregularSession, as that of S5:
+// the step is dt (B) times as long. That of another layer is an error.
+func (r *Recurrence) StepAfter(u, dt *tensor.Dense) (*tensor.Dense, error) {
+	if err := r.follow(); err != nil {
+		return nil, err
+	}
+	s, ok := r.Session.(IrregularSession)
+	if !ok {
+		return nil, fmt.Errorf("layers: Recurrence: StepAfter: want a layer whose steps may be of any length, as S5, got one with a %T", r.Session)
+	}
+	return s.StepAfter(u, dt)
 }

@@ -391,3 +391,60 @@ func shift(p param.Param, rng *rand.Rand, scale float64) {
 		}
 	}
 }
+
+// Steps of any length are those of FwdSteps.
+func TestS5StepsAfter(t *testing.T) {
+	const b, h, l = 2, 3, 7
+	rng := rand.New(rand.NewPCG(3, 13))
+	layer, err := layers.NewS5(G.NewGraph(), tensor.Float64, layers.S5Config{DModel: h, DState: 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, dt := testutil.Normal(rng, "x", b, h, l), testutil.Uniform(rng, "dt", 0.2, 3, b, l)
+	want := steps(t, layer, x, dt, nil)
+	r, err := layer.Recurrence(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]float64, len(want))
+	for s := range l {
+		u, after := make([]float64, b*h), make([]float64, b)
+		for i := range u {
+			u[i] = x.F[i*l+s]
+		}
+		for i := range after {
+			after[i] = dt.F[i*l+s]
+		}
+		y, err := r.StepAfter(testutil.Dense(tensor.Float64, u, b, h), testutil.Dense(tensor.Float64, after, b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range testutil.Floats(y) {
+			got[i*l+s] = v
+		}
+	}
+	if e := testutil.RelErr(got, want); !(e <= tolRecurrence64) {
+		t.Errorf("steps off by %.3g", e)
+	}
+	u := testutil.Dense(tensor.Float64, make([]float64, b*h), b, h)
+	for want, dt := range map[string]*tensor.Dense{
+		`layers: S5 "s5": StepAfter: want dt (2) of dtype float64, contiguous, got nil`:                  nil,
+		`layers: S5 "s5": StepAfter: want dt (2) of dtype float64, contiguous, got (3) of dtype float64`: testutil.Dense(tensor.Float64, make([]float64, 3), 3),
+		`dt: want finite step sizes > 0, got 0 of row 0`:                                                 testutil.Dense(tensor.Float64, make([]float64, 2), 2),
+		`layers: S5 "s5": StepAfter: want dt (2) of dtype float64, contiguous, got (2) of dtype float32`: testutil.Dense(tensor.Float32, make([]float64, 2), 2),
+	} {
+		if _, err := r.StepAfter(u, dt); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+	lru, err := layers.NewLRU(G.NewGraph(), tensor.Float64, layers.LRUConfig{DModel: h, DState: 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err = lru.Recurrence(b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.StepAfter(u, nil); err == nil || !strings.Contains(err.Error(), "StepAfter: want a layer whose steps may be of any length, as S5") {
+		t.Errorf("got error %v", err)
+	}
+}

@@ -375,3 +375,63 @@ func TestStepAllocatesNothing(t *testing.T) {
 		t.Errorf("a step allocates %g times, error %v", n, err)
 	}
 }
+
+// Steps of S5 that are all of one length are those at that rate, and one of another length
+// is what the sequence op makes of it.
+func TestStepsOfAnyLength(t *testing.T) {
+	const tol = 1e-13
+	const b, h, p = 3, 4, 5
+	rng := rand.New(rand.NewPCG(5, 2))
+	in := s5Inputs(rng, p)
+	poles := mimo.S5Params[[]float64]{LambdaRe: in[0].F, LambdaIm: in[1].F, LogStep: in[2].F}
+	prm := mimo.Params[[]float64]{B: testutil.Normal(rng, "B", p, h, 2).F, C: testutil.Normal(rng, "C", h, p, 2).F}
+	start, u := testutil.Normal(rng, "start", b, p, 2).F, testutil.Normal(rng, "u", b, h).F
+	advance := func(rate float64, dt []float64) (y, end []float64) {
+		t.Helper()
+		s, err := mimo.NewS5Step(mimo.Config{Pairs: true}, mimo.PolesConfig{Rate: rate}, h, poles, prm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := make([]float64, s.StateLen(b))
+		y = make([]float64, b*h)
+		if err := s.Load(x, start); err != nil {
+			t.Fatal(err)
+		}
+		f := s.Fork()
+		if dt == nil {
+			err = f.Advance(y, x, u)
+		} else {
+			err = f.AdvanceAt(y, x, u, dt)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return y, f.Store(x)
+	}
+	mixed, mixedEnd := advance(1, []float64{0.5, 1, 2.5})
+	for row, dt := range []float64{0.5, 1, 2.5} {
+		y, end := advance(dt, nil)
+		if e := testutil.RelErr(mixed[row*h:][:h], y[row*h:][:h]); !(e <= tol) {
+			t.Errorf("a step of %g: output off by %.3g", dt, e)
+		}
+		if e := testutil.RelErr(mixedEnd[row*2*p:][:2*p], end[row*2*p:][:2*p]); !(e <= tol) {
+			t.Errorf("a step of %g: state off by %.3g", dt, e)
+		}
+	}
+	s, err := mimo.NewS5Step(mimo.Config{}, mimo.PolesConfig{}, h, poles, prm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, x := make([]float64, h), make([]float64, s.StateLen(1))
+	for dt, want := range map[float64]string{0: "got 0 of row 0", -1: "got -1 of row 0"} {
+		if err := s.AdvanceAt(y, x, u[:h], []float64{dt}); err == nil || !strings.Contains(err.Error(), "mimo: S5Step.AdvanceAt: dt: want finite step sizes > 0, "+want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+	if err := s.AdvanceAt(y, x, u[:h], nil); err == nil || err.Error() != "mimo: S5Step.AdvanceAt: dt: want 1 elements, got 0" {
+		t.Errorf("got error %v", err)
+	}
+	if n := testing.AllocsPerRun(10, func() { err = s.AdvanceAt(y, x, u[:h], []float64{2}) }); n > 1 || err != nil { // the slice
+		t.Errorf("a step allocates %g times, error %v", n, err)
+	}
+}
