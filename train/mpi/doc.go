@@ -59,10 +59,6 @@
 //     the same core worked for a second, one that waited used 0.04 s of it, and
 //     without sleep and yield 0.99 s. MPICH does not yield: with it more ranks than
 //     cores are slow.
-//   - On Linux 6.18 processes that yield in turn were seen to keep everything
-//     else from two cores for up to a minute, among it the ranks that they
-//     waited for, as more ranks than cores began: mpi_yield_when_idle 0 ends that,
-//     and makes many small calls slow.
 //
 // # Between hosts
 //

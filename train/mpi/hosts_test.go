@@ -113,8 +113,8 @@ func (h hosts) kill(t *testing.T, host string) {
 const both = "alpha:2,beta:2"
 
 // options are those of mpirun between hosts: see "Between hosts" in the
-// documentation of package mpi. The ranks have more processes than this machine
-// cores, and do not yield: see "Launching" there.
+// documentation of package mpi. With mpi_yield_when_idle ranks that waited for others to
+// begin were seen to hold up all of the machine, on Linux 6.18, for most of a minute.
 var options = []string{
 	"--mca", "plm_rsh_no_tree_spawn", "1", "--mca", "pml", "ob1", "--mca", "btl", "self,tcp",
 	"--mca", "btl_tcp_if_include", "eth0", "--mca", "oob_tcp_if_include", "eth0",
