@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 )
 
@@ -17,19 +15,10 @@ import (
 // errors in their order.
 func together(t *testing.T, n int, f func(g Group) error) []error {
 	t.Helper()
-	groups, err := NewGroup(n)
-	if err != nil {
+	errs := make([]error, n)
+	if err := RunGroup(n, func(g Group) error { errs[g.Rank()] = f(g); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	errs := make([]error, n)
-	var wg sync.WaitGroup
-	for i, g := range groups {
-		wg.Go(func() {
-			defer g.(io.Closer).Close()
-			errs[i] = f(g)
-		})
-	}
-	wg.Wait()
 	return errs
 }
 
@@ -132,6 +121,37 @@ func TestGroupEndsForAll(t *testing.T) {
 				t.Errorf("rank %d: got error %v, want %q", rank, err, want)
 			}
 		}
+	}
+}
+
+// What the ranks return is all told, and once what all of them know.
+func TestRunGroup(t *testing.T) {
+	own := errors.New("own")
+	for want, f := range map[string]func(g Group) error{
+		"": func(g Group) error { return g.Broadcast(nil) },
+		"rank 1: spoiled": func(g Group) error {
+			if g.Rank() == 1 {
+				return Agree(g, errSpoiled)
+			}
+			return Agree(g, nil)
+		},
+		"train: Group: rank 1 has left\nown": func(g Group) error {
+			if g.Rank() == 1 {
+				return own
+			}
+			return g.SumFloat64([]float64{1})
+		},
+	} {
+		err := RunGroup(3, f)
+		if got := fmt.Sprint(err); want == "" && err != nil || want != "" && got != want {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+		if strings.HasSuffix(want, "own") && !errors.Is(err, own) {
+			t.Errorf("%v is not that of rank 1", err)
+		}
+	}
+	if err := RunGroup(0, nil); err == nil || !strings.Contains(err.Error(), "want at least one rank, got 0") {
+		t.Errorf("got error %v", err)
 	}
 }
 

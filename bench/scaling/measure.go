@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"runtime"
@@ -38,24 +36,7 @@ func measure(ctx context.Context, o options) error {
 // measureProcess measures ranks that are goroutines.
 func (o options) measureProcess(ctx context.Context) error {
 	for _, n := range o.ranks {
-		groups, err := train.NewGroup(n)
-		if err != nil {
-			return err
-		}
-		errs := make(chan error)
-		for _, g := range groups {
-			go func() {
-				err := o.measureRank(ctx, g)
-				if c, ok := g.(io.Closer); ok {
-					err = errors.Join(err, c.Close())
-				}
-				errs <- err
-			}()
-		}
-		for range groups {
-			err = errors.Join(err, <-errs)
-		}
-		if err != nil {
+		if err := train.RunGroup(n, func(g train.Group) error { return o.measureRank(ctx, g) }); err != nil {
 			return err
 		}
 	}

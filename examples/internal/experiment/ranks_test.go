@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/gorgonia-s4/s4/report"
@@ -131,22 +130,17 @@ func (s *stopper) Write(p []byte) (int, error) {
 // line of its own, and loads its data. It returns what each printed and ended with.
 func apart(t *testing.T, args ...[]string) (outs []string, errs []error) {
 	t.Helper()
-	groups, err := train.NewGroup(len(args))
-	if err != nil {
-		t.Fatal(err)
-	}
 	p, buffers := toys(), make([]bytes.Buffer, len(args))
 	outs, errs = make([]string, len(args)), make([]error, len(args))
-	var wg sync.WaitGroup
-	for i, g := range groups {
-		wg.Go(func() {
-			defer leave(g)
-			o, err := p.parse(args[i], io.Discard)
-			r := &training{options: o, ranks: ranks{g: g, what: "-mpi"}, out: &buffers[i]}
-			errs[i] = r.process(t.Context(), err)
-		})
+	if err := train.RunGroup(len(args), func(g train.Group) error {
+		i := g.Rank()
+		o, err := p.parse(args[i], io.Discard)
+		r := &training{options: o, ranks: ranks{g: g, what: "-mpi"}, out: &buffers[i]}
+		errs[i] = r.process(t.Context(), err)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
-	wg.Wait()
 	for i := range buffers {
 		outs[i] = buffers[i].String()
 	}
