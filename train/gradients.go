@@ -16,7 +16,7 @@ import (
 // Gradients is what lies between the backward pass and the optimiser. The
 // gradient of a step is the mean over all its targets, however they are split:
 // over micro-batches that run one after the other, clones of a model that run
-// side by side, or machines. Each part brings the mean over its own targets, and
+// side by side, or ranks. Each part brings the mean over its own targets, and
 // their number is its weight:
 //
 //	for _, clone := range clones[1:] {
@@ -24,13 +24,13 @@ import (
 //	}
 //	err = gradients.Step(clones[0].Params(), targets, optimizer, 1)
 //
-// Step then sums over the machines, looks for numbers that are not finite,
+// Step then sums over the ranks, looks for numbers that are not finite,
 // clips, and lets the optimiser step. A step of one part is done in place.
 type Gradients struct {
 	// Clip bounds the norm of the gradient, all parameters taken together; 0 does
 	// not.
 	Clip float64
-	// Reducer sums over machines; nil is a machine by itself.
+	// Reducer sums over ranks; nil is a rank by itself.
 	Reducer Reducer
 
 	slots   map[string]gradient
@@ -45,12 +45,12 @@ type Gradients struct {
 	norm    float64
 }
 
-// Reducer adds up what several machines, or processes, have computed. All make
+// Reducer adds up what several ranks, processes or goroutines, have computed. All make
 // the same steps on their own part of the data.
 type Reducer interface {
-	// Sum replaces each number of the gradients by its sum over all machines, and
+	// Sum replaces each number of the gradients by its sum over all ranks, and
 	// returns that of count. The parameters are the same, in the same order, on
-	// every machine.
+	// every rank.
 	Sum(gradients []Learned, count float64) (float64, error)
 }
 
@@ -181,7 +181,7 @@ func (g *Gradients) mean(count float64) error {
 	if g.Reducer != nil {
 		var err error
 		if total, err = g.Reducer.Sum(g.learned, total); err != nil {
-			return fmt.Errorf("sum over machines: %w", err)
+			return fmt.Errorf("sum over ranks: %w", err)
 		}
 	}
 	if total > 0 {

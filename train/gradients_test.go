@@ -183,7 +183,7 @@ func TestReducer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tr.Close()
-	if _, err := tr.Fit(context.Background()); !errors.Is(err, lost) || !strings.Contains(err.Error(), "train: step 1: in the batch of examples ") || !strings.Contains(err.Error(), "sum over machines: ") {
+	if _, err := tr.Fit(context.Background()); !errors.Is(err, lost) || !strings.Contains(err.Error(), "train: step 1: in the batch of examples ") || !strings.Contains(err.Error(), "sum over ranks: ") {
 		t.Errorf("got error %v", err)
 	}
 }

@@ -118,7 +118,7 @@ func WithGroup(g Group, c GroupConfig) Option {
 	return func(t *Trainer) { t.group, t.groupConfig = g, c }
 }
 
-// WithReducer sums gradients over machines, and nothing else: see [WithGroup].
+// WithReducer sums gradients over ranks, and nothing else: see [WithGroup].
 func WithReducer(r Reducer) Option { return func(t *Trainer) { t.gradients.Reducer = r } }
 
 // New returns a trainer. val may be nil: then there are no evaluations, and no
