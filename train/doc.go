@@ -19,7 +19,7 @@
 // the metrics file ([NewMetricsFile]) are two.
 //
 // Between the backward pass and the optimiser lie [Gradients]: there those of
-// micro-batches, of clones of a model and, by a [Reducer], of several machines
+// micro-batches, of clones of a model and, by a [Reducer], of several ranks
 // become one, whatever the split, and are checked and clipped. [NewReducer] makes
 // one for the ranks of a [Group].
 //
@@ -41,8 +41,8 @@
 //
 // Several processes, or goroutines of one, can train one model together: each is a rank
 // of a [Group], makes its trainer [WithGroup], and computes the gradients of its rows of
-// every batch. [NewGroup] makes ranks of goroutines, which [Replicas] runs; package
-// train/mpi has those that MPI has started.
+// every batch. [RunGroup] runs ranks that are goroutines, and [Replicas] trainers on
+// them; package train/mpi has those that MPI has started.
 //
 // Config.BatchSize and MicroBatch are those of the whole batch, and the order of the
 // examples is that of one process: any number of ranks makes the same steps, to

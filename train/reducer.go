@@ -23,7 +23,7 @@ const defaultBucket = 4 << 20
 // interrupted, but not the same. A rank keeps as many numbers as the model has, and
 // some of the sums', for it.
 //
-// Every rank has the same sums, to the bit.
+// Every rank has the same sums, to the bit: ranks whose parameters are equal keep them so.
 type GroupReducer struct {
 	group  Group
 	ranks  *ranks
@@ -35,7 +35,8 @@ type GroupReducer struct {
 }
 
 // NewReducer returns the reducer of a rank of a group, for a loop of one's own: a
-// [Trainer] has [WithGroup]. Its calls are made by all ranks.
+// [Trainer] has [WithGroup]. All ranks begin with the same parameters, and make each
+// step. One that cannot tells the others by [Agree]: they find it in Sum.
 func NewReducer(g Group, c GroupConfig) (*GroupReducer, error) {
 	if g == nil {
 		return nil, errors.New("train: NewReducer: want a group, got nil")

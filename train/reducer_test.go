@@ -303,6 +303,29 @@ func TestGroupReducerRejects(t *testing.T) {
 	}
 }
 
+// A rank that fails between the steps of a loop of one's own ends that of all.
+func TestGroupReducerFindsAFailureElsewhere(t *testing.T) {
+	for rank, err := range together(t, 3, func(g Group) error {
+		r, err := NewReducer(g, GroupConfig{})
+		if err != nil {
+			return err
+		}
+		for step := range 3 {
+			if g.Rank() == 1 && step == 2 {
+				return Agree(g, errSpoiled)
+			}
+			if _, err := r.Sum(learned([]int{3}, singles, func(p, i int) float64 { return 1 }), 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	}) {
+		if err == nil || err.Error() != "rank 1: spoiled" || errors.Is(err, errSpoiled) != (rank == 1) {
+			t.Errorf("rank %d: got error %v", rank, err)
+		}
+	}
+}
+
 // lossy is a group that breaks.
 type lossy struct {
 	Group
