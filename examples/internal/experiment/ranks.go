@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/gorgonia-s4/s4/param"
 	"github.com/gorgonia-s4/s4/train"
 )
 
@@ -75,12 +77,29 @@ func (r *ranks) check(o *options) error {
 	return nil
 }
 
-// String says how many ranks there are; "" if there is one alone.
+// String says how many ranks there are; "" if there is no group of them.
 func (r *ranks) String() string {
-	if r.g == nil {
+	switch {
+	case r.g == nil:
 		return ""
+	case r.g.Size() == 1:
+		return fmt.Sprintf("one rank (%s)", r.what)
 	}
 	return fmt.Sprintf("%d ranks (%s)", r.g.Size(), r.what)
+}
+
+// sayRanks says how the ranks train, and where that is not as one process does.
+func (r *training) sayRanks() {
+	if r.g.Size() == 1 {
+		fmt.Fprintf(r.out, "%v, which trains by itself\n\n", &r.ranks)
+		return
+	}
+	fmt.Fprintf(r.out, "%v train together, each on its part of every batch\n", &r.ranks)
+	normed := func(b param.Buffer) bool { return strings.HasSuffix(b.Name, "running_var") }
+	if !r.Train.SyncNorm && slices.ContainsFunc(r.model.Buffers(), normed) {
+		fmt.Fprintln(r.out, "each normalises over its own rows alone, which one process does not: -sync-norm is over those of all")
+	}
+	fmt.Fprintln(r.out)
 }
 
 // end returns the error that this rank ends with: one that all know is told by the

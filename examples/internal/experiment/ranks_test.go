@@ -92,8 +92,25 @@ func TestReplicas(t *testing.T) {
 func TestReplicasSyncNorm(t *testing.T) {
 	args := []string{"-norm", "batch", "-sync-norm", "-batch", "5"}
 	dir := filepath.Join(t.TempDir(), "run")
-	must(t, append(args, "-replicas", "3", "-out", dir)...)
+	const warning = "each normalises over its own rows alone"
+	if out := must(t, append(args, "-replicas", "3", "-out", dir)...); strings.Contains(out, warning) {
+		t.Errorf("with -sync-norm: got\n%s", out)
+	}
 	sameResult(t, "-sync-norm", dir, trained(t, args...))
+	for norm, want := range map[string]int{"batch": 1, "layer": 0} {
+		out := must(t, "-norm", norm, "-replicas", "2", "-out", filepath.Join(t.TempDir(), "run"))
+		if strings.Count(out, warning) != want {
+			t.Errorf("-norm %s: want %q %d times in\n%s", norm, warning, want, out)
+		}
+	}
+}
+
+// A rank by itself is told that it is: mpirun may have been told to start one.
+func TestOneRank(t *testing.T) {
+	outs, errs := apart(t, []string{"-out", filepath.Join(t.TempDir(), "run")})
+	if errs[0] != nil || !strings.Contains(outs[0], "\none rank (-mpi), which trains by itself\n") {
+		t.Errorf("got %v\n%s", errs[0], outs[0])
+	}
 }
 
 // A run goes on with another number of ranks.

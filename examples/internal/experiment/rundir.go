@@ -95,7 +95,7 @@ func (r *training) describe(steps int) *report.Run {
 	}
 	machine := fmt.Sprintf("%s/%s, %s, %d cores", runtime.GOOS, runtime.GOARCH, cpu.Active(), runtime.GOMAXPROCS(0))
 	if r.g != nil {
-		machine += ", the first of " + r.ranks.String()
+		machine += ", " + r.ranks.String()
 	}
 	run := &report.Run{
 		Task: r.Task, Preset: r.Preset, Model: r.Model.Mixer.kind, Command: report.Command(), Recipe: recipe, Notes: r.data.Notes,

@@ -145,7 +145,7 @@ func (r *training) newTrainer() (err error) {
 	}
 	if r.g != nil {
 		opts = append(opts, train.WithGroup(r.g, r.wire()))
-		fmt.Fprintf(r.out, "%v train together, each on its part of every batch\n\n", &r.ranks)
+		r.sayRanks()
 	}
 	r.tr, err = train.New(r.Train, r.model, r.data.Train, r.data.Val, opts...)
 	if err != nil {
