@@ -69,10 +69,10 @@ func OfRanks(r *Ranks) BatchNormOption {
 // nil, for 1 and 0. In training mean and var, the biased variance, are those of
 // the batch, gradients flow through them, and the running statistics are
 // updated with mean and the unbiased variance; fewer than two values per
-// feature are an error, but for none where the rows of a batch are elsewhere (see
-// OfRanks and Ranks.Begin): they change nothing. In evaluation they are the running statistics. The
-// virtual machine says which: gorgonia.EvalMode makes it evaluation. With Lengths
-// the statistics are those of the steps that count.
+// feature are an error. Only where other rows of a batch are elsewhere (see OfRanks and
+// Ranks.Begin) there may be none, which change nothing. In evaluation mean and var are
+// the running statistics. The virtual machine says which: gorgonia.EvalMode makes it
+// evaluation. With Lengths the statistics are those of the steps that count.
 //
 // Ioffe, Szegedy 2015, "Batch Normalization", arXiv:1502.03167.
 func BatchNorm(x, weight, bias *G.Node, stats *BatchNormStats, opts ...BatchNormOption) (*G.Node, error) {

@@ -28,8 +28,8 @@ func (r *Ranks) Across(id int, sum func(v []float64) error) {
 
 // Begin says what the loss of the next run weighs among those of the ranks: gradients
 // that come back through a sum over ranks are those of the weighted sum of all
-// losses, divided by the weight of this one. A graph that has some rows of a batch only
-// may have none that is there.
+// losses, divided by the weight of this one. Where it has some rows of a batch only, they
+// may all be rows that only fill.
 func (r *Ranks) Begin(of Rows) {
 	if r == nil {
 		return

@@ -30,20 +30,20 @@ type ParamGroup struct {
 	Frozen      bool    // never updated
 }
 
-// A GroupOption sets what holds for the parameters that do not bring a setting
+// A ParamGroupOption sets what holds for the parameters that do not bring a setting
 // of their own.
-type GroupOption func(*ParamGroup)
+type ParamGroupOption func(*ParamGroup)
 
 // LR sets the peak learning rate; the default is 1e-3.
-func LR(lr float64) GroupOption { return func(g *ParamGroup) { g.LR = lr } }
+func LR(lr float64) ParamGroupOption { return func(g *ParamGroup) { g.LR = lr } }
 
 // WeightDecay sets the decoupled weight decay; the default is 0.01.
-func WeightDecay(wd float64) GroupOption { return func(g *ParamGroup) { g.WeightDecay = wd } }
+func WeightDecay(wd float64) ParamGroupOption { return func(g *ParamGroup) { g.WeightDecay = wd } }
 
 // Groups gives every parameter its settings: its own where it has them
 // (param.Param.LR and WeightDecay: the parameters of a state space have a
 // lower rate and no decay), those of the options otherwise.
-func Groups(params []param.Param, opts ...GroupOption) []ParamGroup {
+func Groups(params []param.Param, opts ...ParamGroupOption) []ParamGroup {
 	def := ParamGroup{LR: 1e-3, WeightDecay: 0.01}
 	for _, o := range opts {
 		o(&def)
@@ -64,7 +64,7 @@ func Groups(params []param.Param, opts ...GroupOption) []ParamGroup {
 }
 
 // NodeGroups is [Groups] of the nodes of a plain Gorgonia model, by their names.
-func NodeGroups(nodes G.Nodes, opts ...GroupOption) []ParamGroup {
+func NodeGroups(nodes G.Nodes, opts ...ParamGroupOption) []ParamGroup {
 	params := make([]param.Param, len(nodes))
 	for i, n := range nodes {
 		params[i] = param.Param{Name: n.Name(), Node: n}

@@ -71,9 +71,10 @@ type Config struct {
 	// over the rows of a batch together, as batch normalisation does, it computes
 	// over those of a micro-batch. 0 means BatchSize.
 	MicroBatch int `json:"micro_batch,omitempty"`
-	// SyncNorm makes batch normalisation that of the whole batch where ranks train
-	// together, not that of the rows of each rank, and micro-batches those of all ranks
-	// together: see task.Graph.Across. One rank by itself does what it does without.
+	// SyncNorm makes batch normalisation, where ranks train together, that of the rows
+	// that all of them run at a time, not of those of each: of the whole batch, but of
+	// a part of it with MicroBatch, and then of another for every number of ranks. See
+	// task.Graph.Across. One rank by itself does what it does without.
 	SyncNorm bool `json:"sync_norm,omitempty"`
 	// EvalBatchSize is that of an evaluation, whose result does not depend on it
 	// beyond rounding. 0 means MicroBatch, or BatchSize, and where several

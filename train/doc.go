@@ -47,8 +47,8 @@
 // Config.BatchSize and MicroBatch are those of the whole batch, and the order of the
 // examples is that of one process: any number of ranks makes the same steps, to
 // rounding, and what is random in a model of this module too. Batch normalisation is
-// the exception, unless Config.SyncNorm is set. A group of one rank is the trainer
-// without one, bit for bit. After every step all ranks hold the same, to the bit on
+// the exception, unless Config.SyncNorm is set and MicroBatch is not. A group of one rank
+// is the trainer without one, bit for bit. After every step all ranks hold the same, to the bit on
 // processors of one kind.
 //
 // All ranks call Fit, and end together: after an error of one of them with a

@@ -11,8 +11,7 @@ import (
 // Hook watches a run: it is how progress displays, metrics files, and reports
 // attach to the loop. The methods are called from the goroutine of Fit, one at
 // a time, and hold it up; an error ends the run. Of the ranks of a group only rank 0
-// calls its hooks. Embed [BaseHook] to implement
-// only some of them.
+// calls its hooks. Embed [BaseHook] to implement only some of them.
 type Hook interface {
 	// OnStart is called once before the first step.
 	OnStart(StartEvent) error

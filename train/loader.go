@@ -34,9 +34,9 @@ type LoaderConfig struct {
 	// Prefetch is the number of batches prepared ahead; 0 means 2.
 	Prefetch int
 
-	// Ranks is the number of processes that read parts of the same batches, each its
-	// own, and Rank that of this one, from 0: see Share. 0 is one process, which reads
-	// all.
+	// Ranks is the number of ranks that read parts of the same batches, each its own,
+	// and Rank the number of this one, from 0: see Share. 0 is one by itself, which
+	// reads all.
 	Rank, Ranks int
 	// MicroBatch, if it is not 0, is the number of rows that run at a time: those of a
 	// rank are filled up to a multiple of it, or of as many as there are.

@@ -128,20 +128,42 @@ func TestClassifierOnRanks(t *testing.T) {
 }
 
 // Batch normalisation that is not synchronised is that of the rows of each rank, some of
-// which have none of a batch that is not full, and its
-// running statistics are the mean: the same on all ranks.
-func TestBatchNormOfEachRank(t *testing.T) {
+// which have none of a batch that is not full, and its running statistics are the mean:
+// the same on all ranks. One that is synchronised is that of the rows that all ranks run
+// at a time.
+func TestBatchNormOfParts(t *testing.T) {
 	cfg := train.Config{Steps: 7, BatchSize: 8, Seed: 1, DType: train.Float64, LR: 0.01, EvalEvery: 5}
 	mc := models.ClassifierConfig{Vocab: 6, Classes: 2, Stack: layers.StackConfig{Blocks: []layers.BlockConfig{
 		{Mixer: layers.S4DConfig{DModel: 6, DState: 4}, Norm: layers.BatchNorm},
 	}}}
-	ends := onRanks(t, 3, cfg, mc, func(int) uint64 { return 1 })
-	for rank, e := range ends {
-		if e.err != nil {
-			t.Fatal(e.err)
+	run := func(n, micro int, sync bool) []float64 {
+		cfg := cfg
+		cfg.MicroBatch, cfg.SyncNorm = micro, sync
+		ends := onRanks(t, n, cfg, mc, func(int) uint64 { return 1 })
+		for rank, e := range ends {
+			if e.err != nil {
+				t.Fatal(e.err)
+			}
+			if !slices.Equal(e.numbers, ends[0].numbers) {
+				t.Errorf("micro-batches of %d, SyncNorm %v: rank %d of %d ends with other numbers than rank 0", micro, sync, rank, n)
+			}
 		}
-		if !slices.Equal(e.numbers, ends[0].numbers) {
-			t.Errorf("rank %d ends with other numbers than rank 0", rank)
+		return ends[0].numbers
+	}
+	far := func(a, b []float64) (most float64) {
+		for i := range a {
+			most = max(most, math.Abs(a[i]-b[i]))
+		}
+		return most
+	}
+	whole := run(1, 0, true)
+	for _, c := range []struct {
+		n, micro int
+		sync     bool
+		same     bool // as the whole batch
+	}{{3, 0, false, false}, {3, 2, false, false}, {3, 2, true, false}, {2, 2, true, false}, {2, 4, true, true}, {1, 4, true, false}} {
+		if d := far(run(c.n, c.micro, c.sync), whole); (d < 1e-10) != c.same {
+			t.Errorf("%+v: the numbers differ by %.2g from those of the whole batch", c, d)
 		}
 	}
 }

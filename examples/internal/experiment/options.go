@@ -268,7 +268,7 @@ func (o *options) trainFlags(fs *flag.FlagSet) {
 func (o *options) rankFlags(fs *flag.FlagSet) {
 	fs.IntVar(&o.replicas, "replicas", 1, "train with so many `copies` of the model in this process, each on its part of every batch: for many cores that one graph does not fill. Each takes the memory of a run with as much smaller a -batch, and they share the data")
 	fs.BoolVar(&o.mpi, "mpi", false, "train with all processes that mpirun or srun has started, each on its part of every batch: mpirun -np 4 "+o.p.Name+" -mpi ..., built with -tags mpi. The first prints, and reads and writes the files of -out")
-	fs.BoolVar(&o.Train.SyncNorm, "sync-norm", o.Train.SyncNorm, "with -norm batch, normalise over all rows of a batch, as one process does, not over those of each rank; part of a recipe")
+	fs.BoolVar(&o.Train.SyncNorm, "sync-norm", o.Train.SyncNorm, "with -norm batch, normalise over the rows of all ranks, as one process does, not over those of each; with -micro-batch over those that all run at a time; part of a recipe")
 	fs.IntVar(&o.bucket, "mpi-bucket", 0, "`MiB` of gradients that are summed over the processes at a time; 0: 4")
 	fs.DurationVar(&o.timeout, "mpi-timeout", 0, "end all processes if one waits for the others longer than this `time` (10m), which is to be more than a save and what is shown at the end take: a network may be cut without a word; 0s: never")
 	fs.BoolVar(&o.bfloat16, "mpi-bfloat16", false, "sum the gradients as bfloat16, with what is lost added to the next step: half the bytes, for slow networks; the run is another to rounding")
