@@ -51,7 +51,7 @@
 // is the trainer without one, bit for bit. After every step all ranks hold the same, to the bit on
 // processors of one kind.
 //
-// All ranks call Fit, and end together: after an error of one of them with a
+// All ranks call Fit, if all have a trainer: [Agree] tells them. They end together: after an error of one of them with a
 // *[RankError] on all, after the end of the context of one with an
 // *[InterruptedError] on all. Rank 0 alone writes checkpoints and calls hooks, and it is
 // enough that it resumes: the others begin with what it has. Ranks that differ in their
