@@ -48,12 +48,12 @@
 // examples is that of one process: any number of ranks makes the same steps, to
 // rounding, and what is random in a model of this module too. Batch normalisation is
 // the exception, unless Config.SyncNorm is set and MicroBatch is not. A group of one rank
-// is the trainer without one, bit for bit. After every step all ranks hold the same, to the bit on
-// processors of one kind.
+// is the trainer without one, bit for bit. After every step all ranks hold the same, to
+// the bit on processors of one kind.
 //
-// All ranks call Fit, if all have a trainer: [Agree] tells them. They end together: after an error of one of them with a
-// *[RankError] on all, after the end of the context of one with an
-// *[InterruptedError] on all. Rank 0 alone writes checkpoints and calls hooks, and it is
+// All ranks call Fit, if all have a trainer: [Agree] tells them. They end together: after
+// an error of one of them with a *[RankError] on all, after the end of the context of one
+// with an *[InterruptedError] on all. Rank 0 alone writes checkpoints and calls hooks, and it is
 // enough that it resumes: the others begin with what it has. Ranks that differ in their
 // configuration, model, data, metrics or optimiser do not start. Another number of
 // ranks can go on with a run.
