@@ -65,13 +65,17 @@ func (r *ranks) check(o *options) error {
 	if r.g == nil {
 		return nil
 	}
-	n := r.g.Size()
+	return checkNumber(r.what, r.g.Size(), o)
+}
+
+// checkNumber is check of n ranks, before there are any.
+func checkNumber(what string, n int, o *options) error {
 	if batch := o.Train.BatchSize; n > batch {
-		return fmt.Errorf("%s: want no more ranks than the %d sequences of -batch, got %d", r.what, batch, n)
+		return fmt.Errorf("%s: want no more ranks than the %d sequences of -batch, got %d", what, batch, n)
 	}
 	for _, rows := range []int{o.Train.BatchSize, o.evalBatch()} {
 		if o.shape.Carry && rows%n != 0 {
-			return fmt.Errorf("%s: want a number of ranks that divides the %d streams of -batch or -eval-batch, got %d", r.what, rows, n)
+			return fmt.Errorf("%s: want a number of ranks that divides the %d streams of -batch or -eval-batch, got %d", what, rows, n)
 		}
 	}
 	return nil

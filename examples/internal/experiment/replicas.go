@@ -9,7 +9,11 @@ import (
 
 // replicate trains on several ranks in this process, each a goroutine with a model and a
 // trainer of its own. They share the data, and the cores.
-func (p *Program) replicate(ctx context.Context, n int, args []string, out io.Writer) error {
+func (p *Program) replicate(ctx context.Context, o *options, args []string, out io.Writer) error {
+	n := o.replicas
+	if err := checkNumber("-replicas", n, o); err != nil { // so many may not fit in memory
+		return err
+	}
 	all := make([]*training, n)
 	for i := range all {
 		all[i] = &training{out: io.Discard, leader: all[0]}

@@ -28,8 +28,8 @@ func (p *Program) train(ctx context.Context, args []string, out io.Writer) error
 	if err != nil {
 		return err
 	}
-	if o.replicas > 1 {
-		return p.replicate(ctx, o.replicas, args, out)
+	if o.replicas > 1 && !o.print {
+		return p.replicate(ctx, o, args, out)
 	}
 	r := &training{options: o, out: out}
 	return r.run(ctx)
