@@ -32,7 +32,7 @@ func TestConfigErrors(t *testing.T) {
 		`data: json: unknown field "shortest"`:     {`"longest"`, `"shortest"`},
 		`train: json: unknown field "learning"`:    {`"lr": 0.01`, `"learning": 0.01`},
 		`mixer of kind "s4d": json: unknown field`: {`"d_state"`, `"state"`},
-		`mixer: want a kind, one of`:               {`"kind": "s4d"`, `"kind": "s5"`},
+		`mixer: want a kind, one of`:               {`"kind": "s4d"`, `"kind": "s6"`},
 		`task: want one of tokens, real`:           {`"task": "tokens"`, `"task": "token"`},
 		`cannot unmarshal string into Go struct`:   {`"lr": 0.01`, `"lr": "high"`},
 		`the file is truncated`:                    {"}\n}", "}"},
