@@ -189,6 +189,11 @@ func TestProcesses(t *testing.T) {
 		t.Errorf("the second process has made -out: %v", err)
 	}
 	sameResult(t, "three processes", dir, plain)
+	outs, errs = apart(t, []string{"-out", dir, "-overwrite"}, []string{"-out", none}) // for data of no model
+	if err := errors.Join(errs...); err != nil {
+		t.Errorf("without -init-from: got %v\n%s", err, outs[0])
+	}
+	sameResult(t, "two processes without -init-from", dir, trained(t))
 }
 
 // What is wrong on one rank ends all of them, and is told once.

@@ -66,6 +66,9 @@ func (o *toy) Load(ctx context.Context, src Source) (*Data, error) {
 	if src.Path == "bad" {
 		return nil, errors.New("bad: no such data")
 	}
+	if c, ok := src.Codec.(*toyCodec); ok && c.Shape.Length == 0 {
+		return nil, errors.New("want no codec, or that of a model, got an empty one")
+	}
 	d := &Data{Title: "toy", Model: o.Shape(), Codec: &toyCodec{Shape: o.Shape()}, Notes: []string{"A note."}}
 	rng := rand.New(rand.NewPCG(src.Seed, 1))
 	part := func() task.Dataset {
