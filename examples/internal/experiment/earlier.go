@@ -18,7 +18,7 @@ import (
 type beginning struct {
 	Initial bool            // the parameters are those of -init-from
 	Starts  bool            // the data are for the model of -init-from
-	Codec   json.RawMessage // of that model; nil: none
+	Codec   json.RawMessage `json:",omitempty"` // of that model; nil: none, which is another than null
 }
 
 // begin finds what the run goes on from, or starts from.
