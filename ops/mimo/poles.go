@@ -57,8 +57,8 @@ type s5Pole struct {
 // beta is the factor of the inputs.
 func (s *s5Pole) beta() complex128 { return complex(s.dt, 0) * s.Phi }
 
-// discretise returns the pole of lambda = re + i im at the step dt.
-func (c PolesConfig) discretise(re, im, dt float64) s5Pole {
+// discretize returns the pole of lambda = re + i im at the step dt.
+func (c PolesConfig) discretize(re, im, dt float64) s5Pole {
 	s := s5Pole{dt: dt}
 	if re > ClipRe && !c.Unclipped {
 		re, s.clipped = ClipRe, true

@@ -175,7 +175,7 @@ func (c *s5Poles[T]) check(in []graphop.Arg[T]) error {
 // pole is pole p at dt times its step size.
 func (c *s5Poles[T]) pole(in []graphop.Arg[T], p int, dt float64) (s s5Pole, step, deriv float64) {
 	step, deriv = c.cfg.dt(float64(in[2].F[p]))
-	return c.cfg.discretise(float64(in[0].F[p]), float64(in[1].F[p]), dt*step), step, deriv
+	return c.cfg.discretize(float64(in[0].F[p]), float64(in[1].F[p]), dt*step), step, deriv
 }
 
 // row writes the poles and factors at dt times their step sizes, as planes.
