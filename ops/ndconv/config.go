@@ -20,25 +20,25 @@ type Config struct {
 // validate returns an error that names the first field out of range.
 func (c Config) validate() error {
 	if n := len(c.Shape); n < 1 || n > MaxAxes {
-		return fmt.Errorf("Shape: want 1 to %d axes, got %d", MaxAxes, n)
+		return fmt.Errorf("want Shape of 1 to %d axes, got %d", MaxAxes, n)
 	}
 	for _, n := range c.Shape {
 		if n < 1 {
-			return fmt.Errorf("Shape: want axes of length 1 or more, got %v", c.Shape)
+			return fmt.Errorf("want Shape of axes of length 1 or more, got %v", c.Shape)
 		}
 	}
 	if len(c.Modes) != 0 && len(c.Modes) != len(c.Shape) {
-		return fmt.Errorf("Modes: want one for each of %d axes, got %d", len(c.Shape), len(c.Modes))
+		return fmt.Errorf("want Modes for each of %d axes, or none, got %d", len(c.Shape), len(c.Modes))
 	}
 	for a := range c.Shape {
 		switch c.mode(a) {
 		case fftconv.Causal, fftconv.Bidirectional, fftconv.BidirectionalReference:
 		default:
-			return fmt.Errorf("Modes[%d]: want %q, %q or %q, got %q", a, fftconv.Causal, fftconv.Bidirectional, fftconv.BidirectionalReference, c.Modes[a])
+			return fmt.Errorf("want Modes of %q, %q or %q, got %q", fftconv.Causal, fftconv.Bidirectional, fftconv.BidirectionalReference, c.Modes[a])
 		}
 	}
 	if c.Rank < 0 {
-		return fmt.Errorf("Rank: want 1 or more, or 0 for 1, got %d", c.Rank)
+		return fmt.Errorf("want Rank 1 or more, or 0 for 1, got %d", c.Rank)
 	}
 	return size.First(size.Field("Rank", c.Rank), size.Tensor("Shape", c.Shape...))
 }
@@ -52,7 +52,7 @@ func (c Config) mode(axis int) fftconv.Mode {
 	return c.Modes[axis]
 }
 
-// Directions returns the number of kernels of a term along an axis: 1 or 2.
+// directions returns the number of kernels of a term along an axis: 1 or 2.
 func (c Config) directions(axis int) int {
 	if c.mode(axis) == fftconv.Causal {
 		return 1

@@ -130,23 +130,23 @@ func TestConvErrors(t *testing.T) {
 		k   []*G.Node
 		d   *G.Node
 	}{
-		"Shape: want 1 to 3 axes, got 0":                     {ndconv.Config{}, u, nil, nil},
-		"Shape: want 1 to 3 axes, got 4":                     {ndconv.Config{Shape: []int{1, 1, 4, 5}}, u, nil, nil},
-		"Shape: want axes of length 1 or more, got [-4 -5]":  {ndconv.Config{Shape: []int{-4, -5}}, u, nil, nil},
-		"Modes: want one for each of 2 axes, got 1":          {ndconv.Config{Shape: square, Modes: []fftconv.Mode{both}}, u, nil, nil},
-		`Modes[1]: want "causal", "bidirectional" or`:        {ndconv.Config{Shape: square, Modes: []fftconv.Mode{both, "sideways"}}, u, nil, nil},
-		"Rank: want 1 or more, or 0 for 1, got -1":           {ndconv.Config{Shape: square, Rank: -1}, u, nil, nil},
-		"k: want the kernels of 2 axes, got 1":               {ndconv.Config{Shape: square}, u, []*G.Node{k1}, nil},
-		"u: want a node, got nil":                            {ndconv.Config{Shape: square}, nil, []*G.Node{k1, k2}, nil},
-		"k[1]: want a node, got nil":                         {ndconv.Config{Shape: square}, u, []*G.Node{k1, nil}, nil},
-		"k[1]: want dtype float64 like the other inputs":     {ndconv.Config{Shape: square}, u, []*G.Node{k1, node(tensor.Float32, 2, 3, 5)}, nil},
-		"u: want (B, H, 24) for axes [4 6]":                  {ndconv.Config{Shape: []int{4, 6}}, u, []*G.Node{k1, k2}, nil},
-		"k[0]: want (3 C, 3, Lk) for mode causal and Rank 3": {ndconv.Config{Shape: square, Rank: 3}, u, []*G.Node{k1, k2}, nil},
-		"k[1]: want (4, 3, Lk) for mode bidirectional":       {ndconv.Config{Shape: square, Modes: []fftconv.Mode{"", both}}, u, []*G.Node{k1, k2}, nil},
-		"k[0]: want (1 C, 3, Lk) for mode causal and Rank 1": {ndconv.Config{Shape: square}, u, []*G.Node{f(2, 4, 4), k2}, nil},
-		"d: want (2, 3), got (3)":                            {ndconv.Config{Shape: square}, u, []*G.Node{k1, k2}, f(3)},
-		"elements in Shape, got 536870912 x 536870912":       {ndconv.Config{Shape: []int{1 << 29, 1 << 29}}, u, []*G.Node{k1, k2}, nil},
-		"got (2, 3, 20) of dtype float64":                    {ndconv.Config{Shape: square}, u, []*G.Node{k1, k2}, nil}, // lengths
+		"want Shape of 1 to 3 axes, got 0":                                                     {ndconv.Config{}, u, nil, nil},
+		"want Shape of 1 to 3 axes, got 4":                                                     {ndconv.Config{Shape: []int{1, 1, 4, 5}}, u, nil, nil},
+		"want Shape of axes of length 1 or more, got [-4 -5]":                                  {ndconv.Config{Shape: []int{-4, -5}}, u, nil, nil},
+		"want Modes for each of 2 axes, or none, got 1":                                        {ndconv.Config{Shape: square, Modes: []fftconv.Mode{both}}, u, nil, nil},
+		`want Modes of "causal", "bidirectional" or "bidirectional-reference", got "sideways"`: {ndconv.Config{Shape: square, Modes: []fftconv.Mode{both, "sideways"}}, u, nil, nil},
+		"want Rank 1 or more, or 0 for 1, got -1":                                              {ndconv.Config{Shape: square, Rank: -1}, u, nil, nil},
+		"k: want the kernels of 2 axes, got 1":                                                 {ndconv.Config{Shape: square}, u, []*G.Node{k1}, nil},
+		"u: want a node, got nil":                                                              {ndconv.Config{Shape: square}, nil, []*G.Node{k1, k2}, nil},
+		"k[1]: want a node, got nil":                                                           {ndconv.Config{Shape: square}, u, []*G.Node{k1, nil}, nil},
+		"k[1]: want dtype float64 like the other inputs":                                       {ndconv.Config{Shape: square}, u, []*G.Node{k1, node(tensor.Float32, 2, 3, 5)}, nil},
+		"u: want (B, H, 24) for axes [4 6]":                                                    {ndconv.Config{Shape: []int{4, 6}}, u, []*G.Node{k1, k2}, nil},
+		"k[0]: want (3 C, 3, Lk) for mode causal and Rank 3":                                   {ndconv.Config{Shape: square, Rank: 3}, u, []*G.Node{k1, k2}, nil},
+		"k[1]: want (4, 3, Lk) for mode bidirectional":                                         {ndconv.Config{Shape: square, Modes: []fftconv.Mode{"", both}}, u, []*G.Node{k1, k2}, nil},
+		"k[0]: want (1 C, 3, Lk) for mode causal and Rank 1":                                   {ndconv.Config{Shape: square}, u, []*G.Node{f(2, 4, 4), k2}, nil},
+		"d: want (2, 3), got (3)":                                                              {ndconv.Config{Shape: square}, u, []*G.Node{k1, k2}, f(3)},
+		"elements in Shape, got 536870912 x 536870912":                                         {ndconv.Config{Shape: []int{1 << 29, 1 << 29}}, u, []*G.Node{k1, k2}, nil},
+		"got (2, 3, 20) of dtype float64":                                                      {ndconv.Config{Shape: square}, u, []*G.Node{k1, k2}, nil}, // lengths
 	} {
 		var opts []ndconv.Option
 		if strings.HasSuffix(want, "of dtype float64") {
