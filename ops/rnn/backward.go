@@ -4,6 +4,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/rowblocks"
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
@@ -40,28 +41,28 @@ func (p *plan[T]) size() int { return p.in*p.I + p.gates()*p.H }
 
 // backwardBlock takes the gradients of a block through all steps.
 func (p *plan[T]) backwardBlock(s *scratch[T], group int, grad, in *inputs[T], gy []T, gEnd State[[]T], b *block[T]) {
-	m := p.steps * b.n
+	m := p.steps * b.N
 	s.x, s.g, s.dz = num.Grow(s.x, m*p.I), num.Grow(s.g, m*p.H), num.Grow(s.dz, m*p.width)
 	s.dh = p.loadEnd(s.dh, gEnd.H, b)
 	s.dc = p.loadEnd(s.dc, gEnd.C, b)
-	p.eachChunk(b.longest, !p.reverse, func(t0, t1 int) {
-		p.gather(s.g, p.output(gy, 0, p.L), p.H, p.of, b, t0, t1)
-		eachStep(t0, t1, !p.reverse, func(t int) { p.backwardStep(s, b, t0, t) })
-		p.gather(s.x, in.X, p.I, 1, b, t0, t1)
+	rowblocks.EachChunk(b.Longest, p.steps, !p.reverse, func(t0, t1 int) {
+		rowblocks.Gather(s.g, p.output(gy, 0, p.L), p.H, p.of, p.L, &b.Block, t0, t1)
+		rowblocks.EachStep(t0, t1, !p.reverse, func(t int) { p.backwardStep(s, b, t0, t) })
+		rowblocks.Gather(s.x, in.X, p.I, 1, p.L, &b.Block, t0, t1)
 		p.sumWeights(s, group, b, t0, t1)
 		if grad.X != nil {
 			p.backwardInput(s, grad.X, b, t0, t1)
 		}
 	})
-	for r := range b.n {
+	for r := range b.N {
 		if grad.X != nil && p.number == 0 {
-			clearSteps(grad.X[(b.at+r)*p.I*p.L:], p.I, p.L, b.longest, p.L)
+			rowblocks.ClearSteps(grad.X[(b.At+r)*p.I*p.L:], p.I, p.L, b.Longest, p.L)
 		}
 		if grad.Start.H != nil {
-			copy(p.start(grad.Start.H, b.at+r), s.dh[r*p.H:])
+			copy(p.start(grad.Start.H, b.At+r), s.dh[r*p.H:])
 		}
 		if grad.Start.C != nil {
-			copy(p.start(grad.Start.C, b.at+r), s.dc[r*p.H:])
+			copy(p.start(grad.Start.C, b.At+r), s.dc[r*p.H:])
 		}
 	}
 }
@@ -69,13 +70,13 @@ func (p *plan[T]) backwardBlock(s *scratch[T], group int, grad, in *inputs[T], g
 // loadEnd copies the gradient of the state after the last step, nil for zero, to
 // dst.
 func (p *plan[T]) loadEnd(dst, end []T, b *block[T]) []T {
-	dst = num.Grow(dst, b.n*p.H)
+	dst = num.Grow(dst, b.N*p.H)
 	clear(dst)
 	if end == nil {
 		return dst
 	}
-	for r := range b.n {
-		copy(dst[r*p.H:][:p.H], p.output(end, b.at+r, 1))
+	for r := range b.N {
+		copy(dst[r*p.H:][:p.H], p.output(end, b.At+r, 1))
 	}
 	return dst
 }
@@ -83,12 +84,12 @@ func (p *plan[T]) loadEnd(dst, end []T, b *block[T]) []T {
 // backwardStep replaces the gradient of the state after step t by that of the
 // state before it, and writes that of the gates.
 func (p *plan[T]) backwardStep(s *scratch[T], b *block[T], t0, t int) {
-	row, wide := b.n*p.H, b.n*p.width
+	row, wide := b.N*p.H, b.N*p.width
 	before, after := (t+p.prev())*row, (t+1)*row
 	z, dz := b.z[t*wide:][:wide], s.dz[(t-t0)*wide:][:wide]
-	for r := range b.n {
+	for r := range b.N {
 		to := dz[r*p.width:][:p.width]
-		if t >= b.length(r, p.L) {
+		if t >= b.Length(r, p.L) {
 			clear(to)
 			continue
 		}
@@ -96,17 +97,17 @@ func (p *plan[T]) backwardStep(s *scratch[T], b *block[T], t0, t int) {
 		g := s.g[(t-t0)*row+k:][:p.H]
 		p.cell.backward(to, z[r*p.width:][:p.width], b.h[i:][:p.H], p.stateC(b, i), p.stateC(b, j), s.dh[k:][:p.H], s.dc[k:][:p.H], g)
 	}
-	gemm.AddPackedB(&s.ws, b.n, dz[p.hid:], p.width, &p.whhT, s.dh, p.H)
+	gemm.AddPackedB(&s.ws, b.N, dz[p.hid:], p.width, &p.whhT, s.dh, p.H)
 }
 
 // sumWeights adds the gradients of the weights and biases by the steps [t0, t1) to
 // those of a group.
 func (p *plan[T]) sumWeights(s *scratch[T], group int, b *block[T], t0, t1 int) {
-	m := (t1 - t0) * b.n
+	m := (t1 - t0) * b.N
 	allW, allB := p.sums()
 	dw := allW[group*p.size():][:p.size()]
 	gemm.Gemm(&s.ws, true, false, p.in, p.I, m, s.dz, p.width, s.x, p.I, dw, p.I, true)
-	h := b.h[(t0+p.prev())*b.n*p.H:]
+	h := b.h[(t0+p.prev())*b.N*p.H:]
 	gemm.Gemm(&s.ws, true, false, p.gates(), p.H, m, s.dz[p.hid:], p.width, h, p.H, dw[p.in*p.I:], p.H, true)
 
 	s.sums = num.Grow(s.sums, p.width)
@@ -122,15 +123,15 @@ func (p *plan[T]) sumWeights(s *scratch[T], group int, b *block[T], t0, t1 int) 
 
 // backwardInput writes the gradient of the inputs of the steps [t0, t1), or adds it.
 func (p *plan[T]) backwardInput(s *scratch[T], dx []T, b *block[T], t0, t1 int) {
-	m := (t1 - t0) * b.n
+	m := (t1 - t0) * b.N
 	if p.number == 0 {
 		clear(s.x[:m*p.I])
 	} else {
-		p.gather(s.x, dx, p.I, 1, b, t0, t1)
+		rowblocks.Gather(s.x, dx, p.I, 1, p.L, &b.Block, t0, t1)
 	}
 	gemm.AddPackedB(&s.ws, m, s.dz, p.width, &p.wihT, s.x, p.I)
-	for r := range b.n {
-		p.scatterRow(dx[(b.at+r)*p.I*p.L:], s.x[r*p.I:], p.I, b, r, t0, t1)
+	for r := range b.N {
+		rowblocks.ScatterRow(dx[(b.At+r)*p.I*p.L:], s.x[r*p.I:], p.I, p.L, &b.Block, r, t0, t1)
 	}
 }
 

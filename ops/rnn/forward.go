@@ -5,6 +5,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/rowblocks"
 )
 
 // Forward writes the output to its place in y (B, directions, H, L) and, unless they
@@ -31,35 +32,35 @@ func (p *plan[T]) forwardBlock(s *scratch[T], y []T, in *inputs[T], b *block[T])
 	if b.c != nil {
 		p.loadStart(b.c, in.Start.C, b)
 	}
-	s.x = num.Grow(s.x, p.steps*b.n*p.I)
-	p.eachChunk(b.longest, p.reverse, func(t0, t1 int) {
-		p.gather(s.x, in.X, p.I, 1, b, t0, t1)
-		p.mapInputs(&s.ws, b.z[t0*b.n*p.width:t1*b.n*p.width], s.x, p.I, (t1-t0)*b.n)
-		eachStep(t0, t1, p.reverse, func(t int) { p.forwardStep(s, b, t) })
+	s.x = num.Grow(s.x, p.steps*b.N*p.I)
+	rowblocks.EachChunk(b.Longest, p.steps, p.reverse, func(t0, t1 int) {
+		rowblocks.Gather(s.x, in.X, p.I, 1, p.L, &b.Block, t0, t1)
+		p.mapInputs(&s.ws, b.z[t0*b.N*p.width:t1*b.N*p.width], s.x, p.I, (t1-t0)*b.N)
+		rowblocks.EachStep(t0, t1, p.reverse, func(t int) { p.forwardStep(s, b, t) })
 		p.scatter(y, b, t0, t1)
 	})
-	for r := range b.n {
-		clearSteps(p.output(y, b.at+r, p.L), p.H, p.L, b.longest, p.L)
+	for r := range b.N {
+		rowblocks.ClearSteps(p.output(y, b.At+r, p.L), p.H, p.L, b.Longest, p.L)
 	}
 }
 
 // loadStart writes the state before the first step of each row, nil for zero, to
 // its place in the states, and zero to those that no step of the row reads.
 func (p *plan[T]) loadStart(states, start []T, b *block[T]) {
-	row := b.n * p.H
-	for r := range b.n {
-		n, first := b.length(r, p.L), 0
+	row := b.N * p.H
+	for r := range b.N {
+		n, first := b.Length(r, p.L), 0
 		if p.reverse {
 			first = n + 1
 		}
-		for t := n + 1; t <= b.longest+1; t++ {
+		for t := n + 1; t <= b.Longest+1; t++ {
 			clear(states[t*row+r*p.H:][:p.H])
 		}
 		to := states[first*row+r*p.H:][:p.H]
 		if start == nil || n == 0 {
 			clear(to)
 		} else {
-			copy(to, p.start(start, b.at+r))
+			copy(to, p.start(start, b.At+r))
 		}
 	}
 }
@@ -70,17 +71,17 @@ func (p *plan[T]) storeEnd(end, states, start []T, b *block[T]) {
 	if end == nil {
 		return
 	}
-	for r := range b.n {
-		to := p.output(end, b.at+r, 1)[:p.H]
-		n, last := b.length(r, p.L), 1
+	for r := range b.N {
+		to := p.output(end, b.At+r, 1)[:p.H]
+		n, last := b.Length(r, p.L), 1
 		if !p.reverse {
 			last = n
 		}
 		switch {
 		case n > 0:
-			copy(to, states[(last*b.n+r)*p.H:])
+			copy(to, states[(last*b.N+r)*p.H:])
 		case start != nil:
-			copy(to, p.start(start, b.at+r))
+			copy(to, p.start(start, b.At+r))
 		default:
 			clear(to)
 		}
@@ -90,12 +91,12 @@ func (p *plan[T]) storeEnd(end, states, start []T, b *block[T]) {
 // forwardStep adds what the states before step t give to z, and computes the
 // gates and the states after it.
 func (p *plan[T]) forwardStep(s *scratch[T], b *block[T], t int) {
-	row := b.n * p.H
-	z := b.z[t*b.n*p.width:][:b.n*p.width]
+	row := b.N * p.H
+	z := b.z[t*b.N*p.width:][:b.N*p.width]
 	before, after := (t+p.prev())*row, (t+1)*row
-	gemm.AddPackedB(&s.ws, b.n, b.h[before:], p.H, &p.whh, z[p.hid:], p.width)
-	for r := range b.n {
-		if t >= b.length(r, p.L) {
+	gemm.AddPackedB(&s.ws, b.N, b.h[before:], p.H, &p.whh, z[p.hid:], p.width)
+	for r := range b.N {
+		if t >= b.Length(r, p.L) {
 			continue
 		}
 		i, j := before+r*p.H, after+r*p.H
@@ -113,15 +114,7 @@ func (p *plan[T]) stateC(b *block[T], i int) []T {
 
 // scatter writes the states after the steps [t0, t1) to y.
 func (p *plan[T]) scatter(y []T, b *block[T], t0, t1 int) {
-	for r := range b.n {
-		p.scatterRow(p.output(y, b.at+r, p.L), b.h[(t0+1)*b.n*p.H+r*p.H:], p.H, b, r, t0, t1)
+	for r := range b.N {
+		rowblocks.ScatterRow(p.output(y, b.At+r, p.L), b.h[(t0+1)*b.N*p.H+r*p.H:], p.H, p.L, &b.Block, r, t0, t1)
 	}
-}
-
-// scatterRow writes features of the steps [t0, t1) of row r of a block, (steps, rows,
-// features) from its own on, to the row of x, (features, L): 0 where no step counts.
-func (p *plan[T]) scatterRow(x, from []T, features int, b *block[T], r, t0, t1 int) {
-	n := b.counting(r, t0, t1)
-	gemm.Transpose(x[t0:], p.L, from, b.n*features, n, features)
-	clearSteps(x, features, p.L, t0+n, t1)
 }

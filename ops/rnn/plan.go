@@ -6,6 +6,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/gemm"
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/rowblocks"
 )
 
 const (
@@ -125,28 +126,18 @@ func (p *plan[T]) prev() int {
 
 // block is a block of rows and its part of what is kept.
 type block[T num.Float] struct {
-	at, n   int   // the first row, and their number
-	lengths []int // nil: all are whole
-	longest int   // of the lengths
+	rowblocks.Block
 	z, h, c []T
 }
 
 func (p *plan[T]) block(i int, lengths []int) block[T] {
-	b := block[T]{at: i * p.rows, longest: p.L}
-	b.n = min(p.rows, p.B-b.at)
-	if lengths != nil {
-		b.lengths = lengths[b.at:][:b.n]
-		b.longest = 0
-		for _, n := range b.lengths {
-			b.longest = max(b.longest, n)
-		}
-	}
+	b := block[T]{Block: rowblocks.Of(i, p.rows, p.B, p.L, lengths)}
 	z, h, c := p.kept()
-	b.z = z[b.at*p.L*p.width:][:b.n*p.L*p.width]
+	b.z = z[b.At*p.L*p.width:][:b.N*p.L*p.width]
 	states := (p.L + 2) * p.H
-	b.h = h[b.at*states:][:b.n*states]
+	b.h = h[b.At*states:][:b.N*states]
 	if p.kind.HasC() {
-		b.c = c[b.at*states:][:b.n*states]
+		b.c = c[b.At*states:][:b.N*states]
 	}
 	return b
 }
@@ -161,65 +152,9 @@ func (p *plan[T]) kept() (z, h, c []T) {
 	return z, h, c
 }
 
-// length is the number of steps of row r of the block, none of l or more.
-func (b *block[T]) length(r, l int) int {
-	return graphop.Length(b.lengths, r, l)
-}
-
-// counting is the number of steps of row r in [t0, t1).
-func (b *block[T]) counting(r, t0, t1 int) int {
-	return max(0, min(b.length(r, t1), t1)-t0)
-}
-
-// eachChunk calls f for the chunks of the first n steps, from the first or from
-// the last.
-func (p *plan[T]) eachChunk(n int, backwards bool, f func(t0, t1 int)) {
-	chunks := (n + p.steps - 1) / p.steps
-	for i := range chunks {
-		if backwards {
-			i = chunks - 1 - i
-		}
-		f(i*p.steps, min((i+1)*p.steps, n))
-	}
-}
-
-// eachStep calls f for the steps [t0, t1), from the first or from the last.
-func eachStep(t0, t1 int, backwards bool, f func(t int)) {
-	for i := range t1 - t0 {
-		if backwards {
-			f(t1 - 1 - i)
-		} else {
-			f(t0 + i)
-		}
-	}
-}
-
-// gather copies the features of the steps [t0, t1) of x, which is (B, of, features,
-// L), to dst, (steps, rows, features). What does not count is 0.
-func (p *plan[T]) gather(dst, x []T, features, of int, b *block[T], t0, t1 int) {
-	row := b.n * features
-	for r := range b.n {
-		n := b.counting(r, t0, t1)
-		gemm.Transpose(dst[r*features:], row, x[(b.at+r)*of*features*p.L+t0:], p.L, features, n)
-		for t := n; t < t1-t0; t++ {
-			clear(dst[t*row+r*features:][:features])
-		}
-	}
-}
-
 // output returns the output of row b of a batch, or the state after it, l numbers of
 // each feature, in an array of those of all directions.
 func (p *plan[T]) output(y []T, b, l int) []T { return y[(b*p.of+p.number)*p.H*l:] }
 
 // start returns the state before row b of a batch, in an array of all states.
 func (p *plan[T]) start(x []T, b int) []T { return x[(b*p.slots+p.slot)*p.H:][:p.H] }
-
-// clearSteps sets steps [t0, t1) of n features of x to zero.
-func clearSteps[T num.Float](x []T, n, l, t0, t1 int) {
-	if t0 == t1 {
-		return
-	}
-	for i := range n {
-		clear(x[i*l+t0 : i*l+t1])
-	}
-}
