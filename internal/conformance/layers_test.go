@@ -486,7 +486,7 @@ func runModel(o *outcome, dt tensor.Dtype) error {
 	G.Read(gr.Outputs[task.Logits], &logits)
 	vm := G.NewTapeMachine(gr.G, G.BindDualValues(learn...))
 	defer vm.Close()
-	opt := train.NewAdamW(train.Groups(gr.Params, train.LR(0.01), train.WeightDecay(0.01)))
+	opt := train.NewAdamW(train.ParamGroups(gr.Params, train.LR(0.01), train.WeightDecay(0.01)))
 	full := slices.Repeat([]int{length}, batch)
 	var got []float64
 	for step := range len(losses.F) {

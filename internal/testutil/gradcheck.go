@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	G "gorgonia.org/gorgonia"
@@ -261,11 +262,16 @@ func Forward(dt tensor.Dtype, f Build, in ...Input) ([]float64, error) {
 }
 
 func forward(dt tensor.Dtype, f Build, in ...Input) (*Result, error) {
-	fixed := append([]Input(nil), in...)
-	for i := range fixed {
-		fixed[i].Fixed = true
+	return Run(Tape, dt, f, nil, fixed(in)...)
+}
+
+// fixed returns inputs that have no gradients to check.
+func fixed(in []Input) []Input {
+	in = slices.Clone(in)
+	for i := range in {
+		in[i].Fixed = true
 	}
-	return Run(Tape, dt, f, nil, fixed...)
+	return in
 }
 
 // Tolerances of Check.
@@ -321,9 +327,14 @@ func Check(t testing.TB, f Build, in ...Input) {
 	for _, vm := range []VM{Tape, Lisp} {
 		checkUnbound(t, vm, f, w, in)
 	}
+	l, err := newLoss(f, w, in)
+	if err != nil {
+		t.Fatalf("forward: %v", err)
+	}
+	defer l.close()
 	for i := range in {
 		if want.Grads[i] != nil {
-			checkFinite(t, f, w, in, i, want.Grads[i])
+			checkFinite(t, l, i, want.Grads[i])
 		}
 	}
 }
@@ -407,12 +418,13 @@ func checkUnbound(t testing.TB, vm VM, f Build, w []float64, in []Input) {
 	}
 }
 
-// checkFinite compares the gradient of input i with central differences of
-// sum(w*f), fourth order.
-func checkFinite(t testing.TB, f Build, w []float64, in []Input, i int, grad []float64) {
+// checkFinite compares the gradient of input i with central differences of a loss,
+// fourth order.
+func checkFinite(t testing.TB, l *loss, i int, grad []float64) {
 	t.Helper()
 	const probes = 24 // elements probed of a large input
-	n := len(in[i].F)
+	in := l.in[i]
+	n := len(in.F)
 	at := make([]int, 0, probes)
 	if n <= probes {
 		for k := range n {
@@ -424,30 +436,90 @@ func checkFinite(t testing.TB, f Build, w []float64, in []Input, i int, grad []f
 			at = append(at, rng.IntN(n))
 		}
 	}
-	loss := func(k int, v float64) float64 {
-		moved := append([]Input(nil), in...)
-		moved[i].F = append([]float64(nil), in[i].F...)
-		moved[i].F[k] = v
-		y, err := Forward(tensor.Float64, f, moved...)
-		if err != nil {
-			t.Fatalf("forward: %v", err)
-		}
-		var s float64
-		for j := range y {
-			s += w[j] * y[j]
-		}
-		return s
-	}
 	var got, want []float64
 	for _, k := range at {
-		x := in[i].F[k]
+		x := in.F[k]
 		h := 1e-3 * max(1, math.Abs(x))
-		d1 := loss(k, x+h) - loss(k, x-h)
-		d2 := loss(k, x+h/2) - loss(k, x-h/2)
+		value := func(v float64) float64 {
+			y, err := l.at(i, k, v)
+			if err != nil {
+				t.Fatalf("forward: %v", err)
+			}
+			return y
+		}
+		d1 := value(x+h) - value(x-h)
+		d2 := value(x+h/2) - value(x-h/2)
 		want = append(want, (8*d2-d1)/(6*h))
 		got = append(got, grad[k])
 	}
 	if e := RelErr(got, want); !(e <= tolFinite) {
-		t.Errorf("gradient of %s against finite differences: relative error %.3g > %.3g", in[i].Name, e, tolFinite)
+		t.Errorf("gradient of %s against finite differences: relative error %.3g > %.3g", in.Name, e, tolFinite)
 	}
+}
+
+// loss is sum(w*f) in float64, of inputs of which one element is changed.
+type loss struct {
+	f  Build
+	w  []float64
+	in []Input
+	// One graph for all values, and its inputs. There is none where f draws anew in each
+	// run, as a dropout does: then every value has a graph of its own.
+	graph *loop
+	ts    []*tensor.Dense
+}
+
+func newLoss(f Build, w []float64, in []Input) (*loss, error) {
+	l := &loss{f: f, w: w, in: fixed(in), ts: make([]*tensor.Dense, len(in))}
+	for i := range in {
+		l.ts[i] = in[i].Tensor(tensor.Float64)
+	}
+	graph, err := newLoop(Tape, tensor.Float64, f, w, l.in, l.ts)
+	if err != nil {
+		return nil, err
+	}
+	var runs [2]*Result
+	for i := range runs {
+		if runs[i], err = graph.step(false); err != nil {
+			graph.close()
+			return nil, err
+		}
+	}
+	if slices.Equal(runs[0].Out, runs[1].Out) {
+		l.graph = graph
+	} else {
+		graph.close()
+	}
+	return l, nil
+}
+
+func (l *loss) close() {
+	if l.graph != nil {
+		l.graph.close()
+	}
+}
+
+// at returns the loss with v for element k of input i.
+func (l *loss) at(i, k int, v float64) (sum float64, err error) {
+	y, err := l.output(i, k, v)
+	for j := range y {
+		sum += l.w[j] * y[j]
+	}
+	return sum, err
+}
+
+func (l *loss) output(i, k int, v float64) ([]float64, error) {
+	if l.graph == nil {
+		moved := slices.Clone(l.in)
+		moved[i].F = slices.Clone(l.in[i].F)
+		moved[i].F[k] = v
+		return Forward(tensor.Float64, l.f, moved...)
+	}
+	x := l.ts[i].Data().([]float64)
+	x[k] = v
+	defer func() { x[k] = l.in[i].F[k] }()
+	r, err := l.graph.step(false)
+	if err != nil {
+		return nil, err
+	}
+	return r.Out, nil
 }

@@ -37,6 +37,19 @@ func TestCheckFindsAWrongGradient(t *testing.T) {
 	}
 }
 
+// The finite differences, four for each element, run one graph again and again.
+func TestCheckBuildsFewGraphs(t *testing.T) {
+	const elements = 24
+	graphs := 0
+	Check(t, func(_ *G.ExprGraph, in []*G.Node) (*G.Node, error) {
+		graphs++
+		return G.Tanh(in[0])
+	}, Uniform(rand.New(rand.NewPCG(1, 1)), "x", 0.5, 2, elements))
+	if graphs >= elements {
+		t.Errorf("want less than %d graphs, got %d", elements, graphs)
+	}
+}
+
 func TestRelErr(t *testing.T) {
 	nan := math.NaN()
 	for _, c := range []struct {
