@@ -92,7 +92,7 @@ func trainWildly(t *testing.T, c trainable, dt tensor.Dtype, lr float64, steps i
 	G.Read(loss, &v)
 	vm := G.NewTapeMachine(g, G.BindDualValues(learn...))
 	defer vm.Close()
-	opt := train.NewAdamW(train.Groups(l.Params(), train.LR(1e-2)))
+	opt := train.NewAdamW(train.ParamGroups(l.Params(), train.LR(1e-2)))
 	start, err := l.System(0, 0)
 	if err != nil {
 		t.Fatal(err)

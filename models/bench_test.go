@@ -137,7 +137,7 @@ func benchmarkModel(b *testing.B, m models.Model, batch, length int, value func(
 	}
 	vm := G.NewTapeMachine(gr.G, G.BindDualValues(learn...), G.WithPrecompiled(prog, locs))
 	defer vm.Close()
-	opt := train.NewAdamW(train.Groups(gr.Params, train.LR(1e-3)))
+	opt := train.NewAdamW(train.ParamGroups(gr.Params, train.LR(1e-3)))
 	vg := G.NodesToValueGrads(learn)
 	testutil.Bench(b, func() error {
 		defer vm.Reset()

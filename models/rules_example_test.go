@@ -56,7 +56,7 @@ func Example_rules() {
 	}
 	vm := G.NewTapeMachine(graph.G, G.BindDualValues(learned...))
 	defer vm.Close()
-	solver := train.NewAdamW(train.Groups(graph.Params, train.LR(0.05), train.WeightDecay(0)))
+	solver := train.NewAdamW(train.ParamGroups(graph.Params, train.LR(0.05), train.WeightDecay(0)))
 	for range 100 {
 		if err := vm.RunAll(); err != nil {
 			fmt.Println(err)

@@ -18,7 +18,7 @@ import (
 	"github.com/gorgonia-s4/s4/task"
 )
 
-// ParamGroup is one parameter with its own optimiser settings. [Groups] makes the
+// ParamGroup is one parameter with its own optimiser settings. [ParamGroups] makes the
 // groups of a layer or model; groups with other settings can be appended. There
 // are no defaults here: a group without a rate, which would never learn, is
 // refused unless it is frozen.
@@ -40,10 +40,10 @@ func LR(lr float64) ParamGroupOption { return func(g *ParamGroup) { g.LR = lr } 
 // WeightDecay sets the decoupled weight decay; the default is 0.01.
 func WeightDecay(wd float64) ParamGroupOption { return func(g *ParamGroup) { g.WeightDecay = wd } }
 
-// Groups gives every parameter its settings: its own where it has them
+// ParamGroups gives every parameter its settings: its own where it has them
 // (param.Param.LR and WeightDecay: the parameters of a state space have a
 // lower rate and no decay), those of the options otherwise.
-func Groups(params []param.Param, opts ...ParamGroupOption) []ParamGroup {
+func ParamGroups(params []param.Param, opts ...ParamGroupOption) []ParamGroup {
 	def := ParamGroup{LR: 1e-3, WeightDecay: 0.01}
 	for _, o := range opts {
 		o(&def)
@@ -63,13 +63,13 @@ func Groups(params []param.Param, opts ...ParamGroupOption) []ParamGroup {
 	return groups
 }
 
-// NodeGroups is [Groups] of the nodes of a plain Gorgonia model, by their names.
-func NodeGroups(nodes G.Nodes, opts ...ParamGroupOption) []ParamGroup {
+// NodeParamGroups is [ParamGroups] of the nodes of a plain Gorgonia model, by their names.
+func NodeParamGroups(nodes G.Nodes, opts ...ParamGroupOption) []ParamGroup {
 	params := make([]param.Param, len(nodes))
 	for i, n := range nodes {
 		params[i] = param.Param{Name: n.Name(), Node: n}
 	}
-	return Groups(params, opts...)
+	return ParamGroups(params, opts...)
 }
 
 // An AdamWOption sets what all parameters have in common.

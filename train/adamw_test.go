@@ -161,7 +161,7 @@ func TestAdamWFollowsPyTorch(t *testing.T) {
 			b := newBench(t, c.dt, nil, shapes...)
 			lr, decay := 2e-2, 0.0
 			b.params[1].LR, b.params[1].WeightDecay = &lr, &decay
-			opt := NewAdamW(Groups(b.params, LR(1e-2), WeightDecay(0.1)), Clip(clip))
+			opt := NewAdamW(ParamGroups(b.params, LR(1e-2), WeightDecay(0.1)), Clip(clip))
 			want := &torchAdamW{lr: []float64{1e-2, 2e-2, 1e-2, 1e-2}, wd: []float64{0.1, 0, 0.1, 0.1}, clip: clip}
 			for i := range shapes {
 				want.p = append(want.p, b.value(i))
@@ -197,7 +197,7 @@ func TestAdamWZeroesGradientsAndLeavesFrozen(t *testing.T) {
 	b := newBench(t, tensor.Float64, nil, tensor.Shape{4}, tensor.Shape{3})
 	b.params[1].Frozen = true
 	before := b.value(1)
-	opt := NewAdamW(Groups(b.params))
+	opt := NewAdamW(ParamGroups(b.params))
 	for range 2 {
 		if err := opt.Step(b.grads(t, func(i, j int) float64 { return 1 })); err != nil {
 			t.Fatal(err)
@@ -225,7 +225,7 @@ func TestAdamWKnowsParametersOnOtherGraphs(t *testing.T) {
 	one := func(i, j int) float64 { return 1 }
 	a, same := newBench(t, tensor.Float32, nil, shapes...), newBench(t, tensor.Float32, nil, shapes...)
 	b := newBench(t, tensor.Float32, a, shapes...)
-	opt, ref := NewAdamW(Groups(a.params)), NewAdamW(Groups(same.params))
+	opt, ref := NewAdamW(ParamGroups(a.params)), NewAdamW(ParamGroups(same.params))
 	for _, on := range []*bench{a, b, b, a} {
 		if err := opt.Step(on.grads(t, one)); err != nil {
 			t.Fatal(err)
@@ -244,7 +244,7 @@ func TestAdamWKnowsParametersOnOtherGraphs(t *testing.T) {
 
 func TestAdamWRefusesNonFiniteGradients(t *testing.T) {
 	b := newBench(t, tensor.Float32, nil, tensor.Shape{4}, tensor.Shape{2, pieceSize})
-	opt := NewAdamW(Groups(b.params))
+	opt := NewAdamW(ParamGroups(b.params))
 	before := [][]float64{b.value(0), b.value(1)}
 	const at = pieceSize + 5
 	err := opt.Step(b.grads(t, func(i, j int) float64 {
@@ -267,7 +267,7 @@ func TestAdamWRefusesNonFiniteGradients(t *testing.T) {
 	}
 	// The square of this one overflows float32; that is not an error.
 	huge := newBench(t, tensor.Float32, nil, tensor.Shape{4})
-	opt = NewAdamW(Groups(huge.params))
+	opt = NewAdamW(ParamGroups(huge.params))
 	if err := opt.Step(huge.grads(t, func(i, j int) float64 { return 1e20 })); err != nil {
 		t.Error(err)
 	}
@@ -308,17 +308,17 @@ func TestAdamWRejects(t *testing.T) {
 	ints := G.NewVector(G.NewGraph(), tensor.Int, G.WithShape(1), G.WithValue(tensor.New(tensor.WithShape(1), tensor.WithBacking([]int{1}))))
 	for want, opt := range map[string]*AdamW{
 		"want at least one parameter":            NewAdamW(nil),
-		"want betas in [0, 1), got 1 and 0.999":  NewAdamW(Groups(b.params), Betas(1, 0.999)),
-		"want eps > 0, got 0":                    NewAdamW(Groups(b.params), Eps(0)),
-		"want clip >= 0, got NaN":                NewAdamW(Groups(b.params), Clip(math.NaN())),
-		`parameter "p0": want LR >= 0, got -1`:   NewAdamW(Groups(b.params, LR(-1))),
-		`"p0": want WeightDecay >= 0, got NaN`:   NewAdamW(Groups(b.params, WeightDecay(math.NaN()))),
-		`two parameters are named "p0"`:          NewAdamW(append(Groups(b.params), Groups(b.params)...)),
+		"want betas in [0, 1), got 1 and 0.999":  NewAdamW(ParamGroups(b.params), Betas(1, 0.999)),
+		"want eps > 0, got 0":                    NewAdamW(ParamGroups(b.params), Eps(0)),
+		"want clip >= 0, got NaN":                NewAdamW(ParamGroups(b.params), Clip(math.NaN())),
+		`parameter "p0": want LR >= 0, got -1`:   NewAdamW(ParamGroups(b.params, LR(-1))),
+		`"p0": want WeightDecay >= 0, got NaN`:   NewAdamW(ParamGroups(b.params, WeightDecay(math.NaN()))),
+		`two parameters are named "p0"`:          NewAdamW(append(ParamGroups(b.params), ParamGroups(b.params)...)),
 		`"x": want a node, got nil`:              NewAdamW([]ParamGroup{{Name: "x", LR: 1}}),
 		`"x": the node has no value`:             NewAdamW([]ParamGroup{{Name: "x", Node: noValue, LR: 1}}),
 		`want dtype float32 or float64, got int`: NewAdamW([]ParamGroup{{Name: "x", Node: ints, LR: 1}}),
 		`"x": want LR > 0, or Frozen for`:        NewAdamW([]ParamGroup{{Name: "x", Node: b.params[0].Node}}),
-		`"p0": want LR > 0, or Frozen for`:       NewAdamW(Groups(b.params, LR(0))),
+		`"p0": want LR > 0, or Frozen for`:       NewAdamW(ParamGroups(b.params, LR(0))),
 	} {
 		if err := opt.Err(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want one with %q", err, want)
@@ -327,12 +327,12 @@ func TestAdamWRejects(t *testing.T) {
 			t.Errorf("Step returns %v, want %v", err, opt.Err())
 		}
 	}
-	frozen := Groups(b.params)
+	frozen := ParamGroups(b.params)
 	frozen[0].LR, frozen[0].Frozen = 0, true
 	if err := NewAdamW(frozen).Err(); err != nil {
 		t.Errorf("a frozen parameter without a rate: got error %v", err)
 	}
-	opt := NewAdamW(Groups(b.params))
+	opt := NewAdamW(ParamGroups(b.params))
 	vg := b.grads(t, ones)
 	for want, nodes := range map[string][]G.ValueGrad{
 		`parameter "p0": want it once in each part of a step`: {vg[0], vg[1], vg[0]},
@@ -366,13 +366,13 @@ func TestAdamWStateContinues(t *testing.T) {
 		}
 	}
 	whole := newBench(t, tensor.Float32, nil, shapes...)
-	run(whole, NewAdamW(Groups(whole.params)), 0, 9)
+	run(whole, NewAdamW(ParamGroups(whole.params)), 0, 9)
 
 	first := newBench(t, tensor.Float32, nil, shapes...)
-	opt := NewAdamW(Groups(first.params))
+	opt := NewAdamW(ParamGroups(first.params))
 	run(first, opt, 0, 4)
 	saved := stateOf(t, opt)
-	rest := NewAdamW(Groups(first.params))
+	rest := NewAdamW(ParamGroups(first.params))
 	if err := rest.SetState(saved); err != nil {
 		t.Fatal(err)
 	}
@@ -384,7 +384,7 @@ func TestAdamWStateContinues(t *testing.T) {
 	}
 	// An empty state starts anew, whatever was there.
 	again, fresh := newBench(t, tensor.Float32, nil, shapes...), newBench(t, tensor.Float32, nil, shapes...)
-	used := NewAdamW(Groups(again.params))
+	used := NewAdamW(ParamGroups(again.params))
 	if err := used.SetState(saved); err != nil {
 		t.Fatal(err)
 	}
@@ -392,7 +392,7 @@ func TestAdamWStateContinues(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(again, used, 0, 3)
-	run(fresh, NewAdamW(Groups(fresh.params)), 0, 3)
+	run(fresh, NewAdamW(ParamGroups(fresh.params)), 0, 3)
 	if !slices.Equal(again.value(1), fresh.value(1)) {
 		t.Errorf("after an empty state %v, fresh %v", again.value(1), fresh.value(1))
 	}
@@ -432,7 +432,7 @@ func stateOf(t *testing.T, o Optimizer) []Tensor {
 func TestAdamWIsIndependentOfWorkers(t *testing.T) {
 	run := func() []float64 {
 		b := newBench(t, tensor.Float32, nil, tensor.Shape{5, pieceSize + 1}, tensor.Shape{7})
-		opt := NewAdamW(Groups(b.params), Clip(1))
+		opt := NewAdamW(ParamGroups(b.params), Clip(1))
 		for s := range 3 {
 			if err := opt.Step(b.grads(t, func(i, j int) float64 { return math.Sin(float64(s*i + j)) })); err != nil {
 				t.Fatal(err)
@@ -449,7 +449,7 @@ func TestAdamWIsIndependentOfWorkers(t *testing.T) {
 
 func TestAdamWMakesNoGarbage(t *testing.T) {
 	b := newBench(t, tensor.Float32, nil, tensor.Shape{5, pieceSize}, tensor.Shape{7})
-	opt := NewAdamW(Groups(b.params), Clip(1))
+	opt := NewAdamW(ParamGroups(b.params), Clip(1))
 	vg := b.grads(t, func(i, j int) float64 { return 1 })
 	var before, after runtime.MemStats
 	const steps = 100
@@ -482,7 +482,7 @@ func ExampleNewAdamW() {
 	vm := G.NewTapeMachine(g, G.BindDualValues(w))
 	defer vm.Close()
 	params := []param.Param{{Name: "w", Node: w}}
-	solver := NewAdamW(Groups(params, LR(0.1), WeightDecay(0)))
+	solver := NewAdamW(ParamGroups(params, LR(0.1), WeightDecay(0)))
 	for range 200 {
 		if err := vm.RunAll(); err != nil {
 			fmt.Println(err)

@@ -63,7 +63,7 @@
 // The pieces work alone. [AdamW] is a gorgonia.Solver for any Gorgonia
 // training loop:
 //
-//	solver := train.NewAdamW(train.Groups(layer.Params(), train.LR(4e-3), train.WeightDecay(0.01)))
+//	solver := train.NewAdamW(train.ParamGroups(layer.Params(), train.LR(4e-3), train.WeightDecay(0.01)))
 //	for ... {
 //		err = vm.RunAll()
 //		err = solver.Step(gorgonia.NodesToValueGrads(layer.Learnables()))

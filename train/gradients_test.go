@@ -80,7 +80,7 @@ func TestGradientsOfClones(t *testing.T) {
 	for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
 		a, same := newBench(t, dt, nil, shapes...), newBench(t, dt, nil, shapes...)
 		clones := []*bench{newBench(t, dt, a, shapes...), newBench(t, dt, a, shapes...), a}
-		o, ref := NewAdamW(Groups(a.params)), NewAdamW(Groups(same.params), Clip(0.5))
+		o, ref := NewAdamW(ParamGroups(a.params)), NewAdamW(ParamGroups(same.params), Clip(0.5))
 		g := Gradients{Clip: 0.5}
 		for step := range 3 {
 			for i, c := range clones {
@@ -160,14 +160,14 @@ func TestReducer(t *testing.T) {
 		b.grads(t, grad(machine))
 		go func() {
 			g := Gradients{Reducer: r}
-			done <- g.Step(b.params, float64(1+2*machine), NewAdamW(Groups(b.params)), 1)
+			done <- g.Step(b.params, float64(1+2*machine), NewAdamW(ParamGroups(b.params)), 1)
 		}()
 	}
 	if err := errors.Join(<-done, <-done); err != nil {
 		t.Fatal(err)
 	}
 	mean := func(i, j int) float64 { return (grad(0)(i, j) + 3*grad(1)(i, j)) / 4 }
-	if err := NewAdamW(Groups(benches[2].params)).Step(benches[2].grads(t, mean)); err != nil {
+	if err := NewAdamW(ParamGroups(benches[2].params)).Step(benches[2].grads(t, mean)); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 2 {
@@ -191,14 +191,14 @@ func TestReducer(t *testing.T) {
 func TestGradientsReject(t *testing.T) {
 	b := newBench(t, tensor.Float64, nil, tensor.Shape{2}, tensor.Shape{3})
 	one := func(i, j int) float64 { return 1 }
-	o := NewAdamW(Groups(b.params))
+	o := NewAdamW(ParamGroups(b.params))
 	before := fmt.Sprint(b.value(0), b.value(1))
 	for want, f := range map[string]func(g *Gradients) error{
 		"want a count of targets >= 0, got -1":        func(g *Gradients) error { return g.Step(b.params, -1, o, 1) },
 		"want a count of targets >= 0, got NaN":       func(g *Gradients) error { return g.Add(b.params, math.NaN()) },
 		"got it in 0 of 1 before":                     func(g *Gradients) error { return errors.Join(g.Add(b.params[:1], 1), g.Step(b.params, 1, o, 1)) },
 		`"p0": want it once in each part of a step`:   func(g *Gradients) error { return g.Add(append(b.params, b.params[0]), 1) },
-		`optimiser: AdamW: parameter "p1" is in none`: func(g *Gradients) error { return g.Step(b.params, 1, NewAdamW(Groups(b.params[:1])), 1) },
+		`optimiser: AdamW: parameter "p1" is in none`: func(g *Gradients) error { return g.Step(b.params, 1, NewAdamW(ParamGroups(b.params[:1])), 1) },
 	} {
 		b.grads(t, one)
 		var g Gradients
@@ -214,7 +214,7 @@ func TestGradientsReject(t *testing.T) {
 
 func TestGradientsMakeNoGarbage(t *testing.T) {
 	b := newBench(t, tensor.Float32, nil, tensor.Shape{5, pieceSize}, tensor.Shape{7})
-	o := NewAdamW(Groups(b.params))
+	o := NewAdamW(ParamGroups(b.params))
 	b.grads(t, func(i, j int) float64 { return 1 })
 	g := Gradients{Clip: 1}
 	step := func() {

@@ -143,7 +143,7 @@ func TestWhatIsHandedOutDoesNotReachTheRun(t *testing.T) {
 // stay what they were while the solver goes on.
 func TestAdamWStateIsOfOneMoment(t *testing.T) {
 	b := newBench(t, tensor.Float64, nil, tensor.Shape{3})
-	opt := NewAdamW(Groups(b.params))
+	opt := NewAdamW(ParamGroups(b.params))
 	step := func() {
 		if err := opt.Step(b.grads(t, func(i, j int) float64 { return float64(j + 1) })); err != nil {
 			t.Fatal(err)

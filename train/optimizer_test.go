@@ -281,8 +281,8 @@ func TestOptimizersRejected(t *testing.T) {
 		"train: FromSolver: want a solver, got nil":            FromSolver(nil, 1),
 		"train: FromSolver: want a learning rate > 0, got NaN": FromSolver(G.NewAdamSolver(), math.NaN()),
 		"gorgonia.AdamW never changes a parameter":             FromSolver(G.NewAdamW(), 1),
-		"want Config.Clip in the place of the option Clip":     NewAdamW(Groups(m.Params()), Clip(1)),
-		"train: AdamW: want betas in [0, 1)":                   NewAdamW(Groups(m.Params()), Betas(2, 0)),
+		"want Config.Clip in the place of the option Clip":     NewAdamW(ParamGroups(m.Params()), Clip(1)),
+		"train: AdamW: want betas in [0, 1)":                   NewAdamW(ParamGroups(m.Params()), Betas(2, 0)),
 	} {
 		if _, err := New(cfg, m, train, val, WithOptimizer(o)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want one with %q", err, want)
@@ -292,7 +292,7 @@ func TestOptimizersRejected(t *testing.T) {
 	for want, o := range map[string]Optimizer{
 		"train.ownSolver: want a constant learning rate, for this solver's cannot be changed, got 0.33": FromSolver(ownSolver{}, 1),
 		"*gorgonia.AdaGradSolver: want a constant learning rate":                                        FromSolver(G.NewAdaGradSolver(), 1),
-		`optimiser: AdamW: parameter "out.weight" is in none of the groups`:                             NewAdamW(Groups(m.Params()[:1])),
+		`optimiser: AdamW: parameter "out.weight" is in none of the groups`:                             NewAdamW(ParamGroups(m.Params()[:1])),
 	} {
 		tr, err := New(cfg, m, train, val, WithOptimizer(o))
 		if err != nil {
@@ -314,10 +314,10 @@ func TestOptimizersRejected(t *testing.T) {
 	}
 }
 
-// Groups of plain nodes go by the nodes' names.
+// ParamGroups of plain nodes go by the nodes' names.
 func TestNodeGroups(t *testing.T) {
 	b := newBench(t, tensor.Float64, nil, tensor.Shape{2}, tensor.Shape{3})
-	groups := NodeGroups(b.nodes(), LR(0.5), WeightDecay(0.25))
+	groups := NodeParamGroups(b.nodes(), LR(0.5), WeightDecay(0.25))
 	for i, g := range groups {
 		if g != (ParamGroup{Name: b.params[i].Name, Node: b.params[i].Node, LR: 0.5, WeightDecay: 0.25}) {
 			t.Errorf("got %+v", g)

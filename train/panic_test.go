@@ -95,7 +95,7 @@ func (h bombHook) OnEnd(EndEvent) error               { h.hit("end"); return nil
 func bombed(t *testing.T, b *bomb, cfg Config, mc tinyConfig, train, val task.Dataset, hooks ...Hook) *Trainer {
 	t.Helper()
 	m := newTinyModel(mc, tensor.Float32)
-	opt := NewAdamW(Groups(m.Params(), LR(cfg.LR), WeightDecay(cfg.WeightDecay)))
+	opt := NewAdamW(ParamGroups(m.Params(), LR(cfg.LR), WeightDecay(cfg.WeightDecay)))
 	tr, err := New(cfg, bombModel{m, b}, bombData{train, b}, val, WithMetrics(bombMetric{Accuracy(), b}),
 		WithOptimizer(bombOptimizer{opt, b}), WithHooks(append(hooks, bombHook{bomb: b})...))
 	if err != nil {

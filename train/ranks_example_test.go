@@ -86,7 +86,7 @@ func ExampleNewReducer() {
 		defer vm.Close()
 
 		params := []param.Param{{Name: "line", Node: line}}
-		adam := train.NewAdamW(train.Groups(params, train.LR(0.1), train.WeightDecay(0)))
+		adam := train.NewAdamW(train.ParamGroups(params, train.LR(0.1), train.WeightDecay(0)))
 		gradients := train.Gradients{Reducer: reducer}
 		for range 300 {
 			if err := vm.RunAll(); err != nil {

@@ -115,7 +115,7 @@ func failures() map[string]func(t *testing.T, own *rankRun) (want string) {
 			b := &bomb{name: "optimiser"}
 			b.left.Store(4)
 			m := own.model.(*tinyModel)
-			own.opts = append(own.opts, WithOptimizer(bombOptimizer{NewAdamW(Groups(m.Params())), b}))
+			own.opts = append(own.opts, WithOptimizer(bombOptimizer{NewAdamW(ParamGroups(m.Params())), b}))
 			return "optimiser: a panic at panic_test.go:"
 		},
 	}
@@ -161,7 +161,7 @@ func TestFailureOfARankEndsAll(t *testing.T) {
 	cfg.Steps = 12
 	plain := run{cfg: cfg, mc: mc, train: train, val: val}
 	bombs := func(_ int, own *rankRun) { // the kind of optimiser is one for all
-		own.opts = append(own.opts, WithOptimizer(bombOptimizer{NewAdamW(Groups(own.model.Params())), new(bomb)}))
+		own.opts = append(own.opts, WithOptimizer(bombOptimizer{NewAdamW(ParamGroups(own.model.Params())), new(bomb)}))
 	}
 	outcomeThen := func(e ended, losses []float64) outcome {
 		if e.err != nil {

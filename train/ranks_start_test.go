@@ -32,10 +32,10 @@ func TestRanksWantTheSame(t *testing.T) {
 		"data.val is {":                                              func(own *rankRun) { own.val = nil },
 		`metrics.0 is "accuracy" on rank 0, "auc" on rank 2`:         func(own *rankRun) { own.metrics = []Metric{AUC()} },
 		`settings. is "betas 0.9, 0.999, eps 1e-08" on rank 0, "betas 0.8, 0.999, eps 1e-08" on rank 2`: func(own *rankRun) {
-			own.opts = append(own.opts, WithOptimizer(NewAdamW(Groups(own.model.Params(), LR(0.02)), Betas(0.8, 0.999))))
+			own.opts = append(own.opts, WithOptimizer(NewAdamW(ParamGroups(own.model.Params(), LR(0.02)), Betas(0.8, 0.999))))
 		},
 		`optimizer is "*train.AdamW" on rank 0, "train.bombOptimizer" on rank 2`: func(own *rankRun) {
-			own.opts = append(own.opts, WithOptimizer(bombOptimizer{NewAdamW(Groups(own.model.Params())), new(bomb)}))
+			own.opts = append(own.opts, WithOptimizer(bombOptimizer{NewAdamW(ParamGroups(own.model.Params())), new(bomb)}))
 		},
 	} {
 		r.change = func(rank int, own *rankRun) {

@@ -405,10 +405,10 @@ func TestGroupReducerSteps(t *testing.T) {
 		benches[i] = newBench(t, tensor.Float64, nil, shapes...)
 	}
 	whole := benches[len(counts)]
-	ref := NewAdamW(Groups(whole.params))
+	ref := NewAdamW(ParamGroups(whole.params))
 	gs, os := make([]Gradients, len(counts)), make([]Optimizer, len(counts))
 	for i := range gs {
-		gs[i].Reducer, os[i] = rs[i], NewAdamW(Groups(benches[i].params))
+		gs[i].Reducer, os[i] = rs[i], NewAdamW(ParamGroups(benches[i].params))
 	}
 	for step := range 5 {
 		for rank := range counts {

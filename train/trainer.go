@@ -203,7 +203,7 @@ func (t *Trainer) prepareOptimizer() error {
 		if err != nil {
 			return err
 		}
-		t.opt = NewAdamW(Groups(ps, LR(t.cfg.LR), WeightDecay(t.cfg.WeightDecay)))
+		t.opt = NewAdamW(ParamGroups(ps, LR(t.cfg.LR), WeightDecay(t.cfg.WeightDecay)))
 	}
 	switch o := t.opt.(type) {
 	case *AdamW: // fails before it has changed anything
