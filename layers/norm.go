@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -22,6 +23,9 @@ const (
 	// LayerNorm normalises each step over its features. Ba, Kiros, Hinton 2016,
 	// arXiv:1607.06450.
 	LayerNorm NormKind = "layer"
+	// RMSNorm divides each step by the root of the mean of the squares of its
+	// features, and has no bias. Zhang, Sennrich 2019, arXiv:1910.07467.
+	RMSNorm NormKind = "rms"
 	// BatchNorm normalises each feature over batch and steps in training, by
 	// running statistics in evaluation. Ioffe, Szegedy 2015, arXiv:1502.03167.
 	BatchNorm NormKind = "batch"
@@ -29,21 +33,23 @@ const (
 	NoNorm NormKind = "none"
 )
 
-// Validate reports a name that is not one of the three. The zero value stands
+// NormKinds lists the normalisations.
+func NormKinds() []NormKind { return []NormKind{LayerNorm, RMSNorm, BatchNorm, NoNorm} }
+
+// Validate reports a name that is not one of the four. The zero value stands
 // for LayerNorm.
 func (k NormKind) Validate() error {
-	switch k {
-	case "", LayerNorm, BatchNorm, NoNorm:
+	if k == "" || slices.Contains(NormKinds(), k) {
 		return nil
 	}
-	return fmt.Errorf("want norm %q, %q or %q, got %q", LayerNorm, BatchNorm, NoNorm, string(k))
+	return fmt.Errorf("want norm %q, %q, %q or %q, got %q", LayerNorm, RMSNorm, BatchNorm, NoNorm, string(k))
 }
 
 // NormConfig configures a Norm layer.
 type NormConfig struct {
 	Kind     NormKind `json:"kind,omitempty"`      // "" means LayerNorm
 	DModel   int      `json:"d_model"`             // features (H)
-	Eps      float64  `json:"eps,omitempty"`       // added to the variance; 0 means 1e-5
+	Eps      float64  `json:"eps,omitempty"`       // added to the variance, or the mean of the squares; 0 means 1e-5
 	NoAffine bool     `json:"no_affine,omitempty"` // no weight and bias
 	Momentum float64  `json:"momentum,omitempty"`  // of the running statistics; 0 means 0.1
 }
@@ -77,15 +83,15 @@ func (c NormConfig) withDefaults() NormConfig {
 	return c
 }
 
-// Norm is a normalisation with parameters weight and bias (DModel), and, if it
-// is a BatchNorm, buffers running_mean and running_var (DModel). Every forward
+// Norm is a normalisation with parameters weight and, unless it is an RMSNorm, bias
+// (DModel), and, if it is a BatchNorm, buffers running_mean and running_var (DModel). Every forward
 // pass in training writes those, and copies share them: no other copy may run at
 // the same time, and what they become depends on the order in which copies run. Those
 // of ranks that train together are those of all their rows with SumAcross.
 type Norm struct {
 	*Base
 	cfg          NormConfig
-	weight, bias *G.Node // nil with NoAffine
+	weight, bias *G.Node // nil with NoAffine; an RMSNorm has no bias
 	// Of a BatchNorm.
 	stats ops.BatchNormStats
 	ranks *ops.Ranks
@@ -103,7 +109,9 @@ func (c NormConfig) Build(b *Builder) (Layer, error) {
 	h := c.DModel
 	if l.cfg.Kind != NoNorm && !c.NoAffine {
 		l.weight = b.Param("weight", param.Hint{}, Ones, h)
-		l.bias = b.Param("bias", param.Hint{}, Zeros, h)
+		if l.cfg.Kind != RMSNorm {
+			l.bias = b.Param("bias", param.Hint{}, Zeros, h)
+		}
 	}
 	if l.cfg.Kind == BatchNorm {
 		filled := func(init func(*rand.Rand, []float64)) func() *tensor.Dense {
@@ -154,6 +162,8 @@ func (l *Norm) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 	switch {
 	case l.cfg.Kind == LayerNorm:
 		y, err = ops.LayerNorm(x, l.weight, l.bias, l.cfg.Eps, counted)
+	case l.cfg.Kind == RMSNorm:
+		y, err = ops.RMSNorm(x, l.weight, l.cfg.Eps, counted)
 	case l.cfg.Kind == BatchNorm:
 		y, err = ops.BatchNorm(x, l.weight, l.bias, &l.stats, ops.Eps(l.cfg.Eps), ops.Momentum(l.cfg.Momentum), ops.OfRanks(l.ranks), counted)
 	case lengths != nil:
@@ -167,12 +177,17 @@ func (l *Norm) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 // fwdSum is FwdLengths(x + y, lengths).
 func (l *Norm) fwdSum(x, y, lengths *G.Node) (*G.Node, error) {
 	counted := ops.Lengths(lengths)
-	if l.cfg.Kind == LayerNorm {
-		z, err := ops.AddLayerNorm(x, y, l.weight, l.bias, l.cfg.Eps, counted)
-		return l.made(z, x, y, lengths), l.wrap("Fwd", err)
+	var z *G.Node
+	var err error
+	switch l.cfg.Kind {
+	case LayerNorm:
+		z, err = ops.AddLayerNorm(x, y, l.weight, l.bias, l.cfg.Eps, counted)
+	case RMSNorm:
+		z, err = ops.AddRMSNorm(x, y, l.weight, l.cfg.Eps, counted)
+	default:
+		z, err = ops.Add(x, y, counted)
 	}
-	z, err := ops.Add(x, y, counted)
-	if err != nil || l.cfg.Kind == NoNorm {
+	if err != nil || l.cfg.Kind != BatchNorm {
 		return l.made(z, x, y, lengths), l.wrap("Fwd", err)
 	}
 	return l.FwdLengths(z, lengths)

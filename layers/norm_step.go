@@ -43,6 +43,8 @@ func newNormSnapshot[T num.Float](l *Norm) (*normSnapshot[T], error) {
 	switch l.cfg.Kind {
 	case LayerNorm:
 		s.apply = ops.NewLayerNormStep(weight, bias, l.cfg.Eps).Apply
+	case RMSNorm:
+		s.apply = ops.NewRMSNormStep(weight, l.cfg.Eps).Apply
 	case BatchNorm:
 		mean, ok1 := weights.Memory[T](l.stats.Mean)
 		variance, ok2 := weights.Memory[T](l.stats.Var)

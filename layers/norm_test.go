@@ -14,7 +14,7 @@ import (
 
 func TestNormGradients(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
-	for _, kind := range []layers.NormKind{"", layers.LayerNorm, layers.BatchNorm, layers.NoNorm} {
+	for _, kind := range append(layers.NormKinds(), "") {
 		for _, plain := range []bool{false, true} {
 			for _, shape := range [][]int{{2, 4, 5}, {1, 4, 3}, {3, 4}} {
 				testutil.Check(t, func(g *G.ExprGraph, in []*G.Node) (*G.Node, error) {
@@ -77,16 +77,16 @@ func TestBatchNormEvaluatesByRunningStatistics(t *testing.T) {
 
 func TestNormErrors(t *testing.T) {
 	for want, cfg := range map[string]layers.NormConfig{
-		`layers: Norm "norm": NormConfig: want DModel >= 1, got 0`:                           {},
-		`layers: Norm "norm": NormConfig: want a finite Eps >= 0, got -1`:                    {DModel: 4, Eps: -1},
-		`layers: Norm "norm": NormConfig: want Momentum in [0, 1], got 2`:                    {DModel: 4, Momentum: 2},
-		`layers: Norm "norm": NormConfig: want norm "layer", "batch" or "none", got "group"`: {DModel: 4, Kind: "group"},
+		`layers: Norm "norm": NormConfig: want DModel >= 1, got 0`:                                  {},
+		`layers: Norm "norm": NormConfig: want a finite Eps >= 0, got -1`:                           {DModel: 4, Eps: -1},
+		`layers: Norm "norm": NormConfig: want Momentum in [0, 1], got 2`:                           {DModel: 4, Momentum: 2},
+		`layers: Norm "norm": NormConfig: want norm "layer", "rms", "batch" or "none", got "group"`: {DModel: 4, Kind: "group"},
 	} {
 		_, err := layers.NewNorm(G.NewGraph(), tensor.Float64, cfg)
 		wantError(t, err, want)
 	}
 	g := G.NewGraph()
-	for _, kind := range []layers.NormKind{layers.LayerNorm, layers.BatchNorm, layers.NoNorm} {
+	for _, kind := range layers.NormKinds() {
 		l, err := layers.NewNorm(g, tensor.Float64, layers.NormConfig{Kind: kind, DModel: 4}, layers.WithName("n."+string(kind)))
 		if err != nil {
 			t.Fatal(err)

@@ -19,7 +19,7 @@ import (
 //
 // Ba, Kiros, Hinton 2016, "Layer Normalization", arXiv:1607.06450.
 func LayerNorm(x, weight, bias *G.Node, eps float64, opts ...Option) (*G.Node, error) {
-	return applyLayerNorm("ops.LayerNorm", inputs{x}, weight, bias, eps, opts)
+	return applyLayerNorm("ops.LayerNorm", inputs{x}, false, weight, bias, eps, opts)
 }
 
 // AddLayerNorm is LayerNorm(Add(x, y), weight, bias, eps, ...) in one op, without
@@ -33,11 +33,36 @@ func AddLayerNorm(x, y, weight, bias *G.Node, eps float64, opts ...Option) (*G.N
 	if err := checkShape(op, "y", y, x.Dtype(), x.Shape()...); err != nil {
 		return nil, err
 	}
-	return applyLayerNorm(op, inputs{x, y}, weight, bias, eps, opts)
+	return applyLayerNorm(op, inputs{x, y}, false, weight, bias, eps, opts)
 }
 
-// applyLayerNorm normalises the one node in in, or the sum of the two.
-func applyLayerNorm(op string, in inputs, weight, bias *G.Node, eps float64, opts []Option) (*G.Node, error) {
+// RMSNorm divides every step by the root of the mean of the squares of its features,
+//
+//	y = x / sqrt(mean(x^2) + eps) * weight,
+//
+// where shapes, weight and eps are those of LayerNorm.
+//
+// Zhang, Sennrich 2019, "Root Mean Square Layer Normalization", arXiv:1910.07467.
+func RMSNorm(x, weight *G.Node, eps float64, opts ...Option) (*G.Node, error) {
+	return applyLayerNorm("ops.RMSNorm", inputs{x}, true, weight, nil, eps, opts)
+}
+
+// AddRMSNorm is RMSNorm(Add(x, y), weight, eps, ...) in one op, as AddLayerNorm is for
+// LayerNorm.
+func AddRMSNorm(x, y, weight *G.Node, eps float64, opts ...Option) (*G.Node, error) {
+	const op = "ops.AddRMSNorm"
+	if err := checkFloat(op, "x", x, formBHL, formBH); err != nil {
+		return nil, err
+	}
+	if err := checkShape(op, "y", y, x.Dtype(), x.Shape()...); err != nil {
+		return nil, err
+	}
+	return applyLayerNorm(op, inputs{x, y}, true, weight, nil, eps, opts)
+}
+
+// applyLayerNorm normalises the one node in in, or the sum of the two. root makes it
+// RMSNorm.
+func applyLayerNorm(op string, in inputs, root bool, weight, bias *G.Node, eps float64, opts []Option) (*G.Node, error) {
 	x, sum := in[0], len(in) == 2
 	if err := checkFloat(op, "x", x, formBHL, formBH); err != nil {
 		return nil, err
@@ -60,8 +85,8 @@ func applyLayerNorm(op string, in inputs, weight, bias *G.Node, eps float64, opt
 	dims := normDims{b: b, h: h, l: l, weight: in.add(weight), bias: in.add(bias), eps: eps}
 	ints := []int{in.add(o.lengths)}
 	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Carried: carried, Ints: ints, Residual: sum},
-		func() graphop.Core[float32] { return newLayerNorm[float32](dims, sum) },
-		func() graphop.Core[float64] { return newLayerNorm[float64](dims, sum) }, in...)
+		func() graphop.Core[float32] { return newLayerNorm[float32](dims, sum, root) },
+		func() graphop.Core[float64] { return newLayerNorm[float64](dims, sum, root) }, in...)
 }
 
 // normDims is what the cores of the normalisations have in common.

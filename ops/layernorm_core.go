@@ -10,13 +10,14 @@ import (
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
-// layerNorm is the core of LayerNorm and of AddLayerNorm. It works on units of
-// consecutive steps: every loop runs along the steps of one feature, a row, and
+// layerNorm is the core of LayerNorm, of RMSNorm, which takes the mean for 0, and of
+// both of a sum. It works on units of consecutive steps: every loop runs along the steps of one feature, a row, and
 // what is summed over features is a row too. A unit stays in the second-level
 // cache, so that memory is read once and written once.
 type layerNorm[T num.Float] struct {
 	normDims
 	sum  bool // of inputs 0 and 1 is what is normalised
+	root bool // the mean is taken for 0
 	cols columns
 	grps groups
 
@@ -37,9 +38,9 @@ func layerNormWidth[T num.Float](h int) int {
 	return min(max(bytes/(h*int(unsafe.Sizeof(v)))&^63, 64), 1024)
 }
 
-func newLayerNorm[T num.Float](d normDims, sum bool) *layerNorm[T] {
+func newLayerNorm[T num.Float](d normDims, sum, root bool) *layerNorm[T] {
 	width := min(layerNormWidth[T](d.h), d.l)
-	c := &layerNorm[T]{normDims: d, sum: sum, cols: columns{b: d.b, l: d.l, width: width}}
+	c := &layerNorm[T]{normDims: d, sum: sum, root: root, cols: columns{b: d.b, l: d.l, width: width}}
 	c.grps = groups{units: c.cols.units(), n: min(c.cols.units(), 64)}
 	c.rows = make([]rows[T], par.Workers())
 	for i := range c.rows {
@@ -95,21 +96,12 @@ func (c *layerNorm[T]) input(room []T, in []graphop.Arg[T], b, lo, hi int) []T {
 // row returns feature h of a unit of n steps.
 func (c *layerNorm[T]) row(unit []T, h, n int) []T { return unit[h*c.l:][:n] }
 
-// moments computes the mean and 1/sqrt(var+eps) of the columns of a unit x. The
-// mean is summed from the first feature, which is as near to it as H standard
-// deviations, so that a common offset costs no digits.
+// moments computes the mean and 1/sqrt(var+eps) of the columns of a unit x.
 func (c *layerNorm[T]) moments(r *rows[T], mean, rstd, x []T) {
-	n := len(mean)
-	sum, sq, first := r.a[:n], r.b[:n], x[:n]
-	clear(sum)
+	n, inv := len(mean), 1/float64(c.h)
+	c.means(r, mean, x)
+	sq := r.b[:n]
 	clear(sq)
-	for h := 1; h < c.h; h++ {
-		vec.AddDiff(sum, c.row(x, h, n), first)
-	}
-	inv := 1 / float64(c.h)
-	for i, s := range sum {
-		mean[i] = T(float64(first[i]) + float64(s)*inv)
-	}
 	for h := range c.h {
 		vec.AddSquareDiff(sq, c.row(x, h, n), mean)
 	}
@@ -118,10 +110,30 @@ func (c *layerNorm[T]) moments(r *rows[T], mean, rstd, x []T) {
 	}
 }
 
+// means computes the mean of the columns of a unit x. It is summed from the first
+// feature, which is as near to it as H standard deviations, so that a common offset
+// costs no digits.
+func (c *layerNorm[T]) means(r *rows[T], mean, x []T) {
+	if c.root {
+		clear(mean)
+		return
+	}
+	n, inv := len(mean), 1/float64(c.h)
+	sum, first := r.a[:n], x[:n]
+	clear(sum)
+	for h := 1; h < c.h; h++ {
+		vec.AddDiff(sum, c.row(x, h, n), first)
+	}
+	for i, s := range sum {
+		mean[i] = T(float64(first[i]) + float64(s)*inv)
+	}
+}
+
 // Backward, with xh = (x-mean)*rstd and gw = gout*weight: dx = rstd * (gw -
 // mean(gw) - xh*mean(gw*xh)) at every step, dweight = sum(gout*xh) and dbias =
-// sum(gout) over batch and steps. Both terms of a sum have the gradient dx,
-// which is written once.
+// sum(gout) over batch and steps. A mean that is taken for 0 has no gradient: its
+// term mean(gw) is left out. Both terms of a sum have the gradient dx, which is
+// written once.
 func (c *layerNorm[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 	par.For(c.grps.n, func(worker, g int) {
 		part := c.partial[g*2*c.h:][:2*c.h]
@@ -164,6 +176,9 @@ func (c *layerNorm[T]) backwardUnit(r *rows[T], part []float64, dx []T, in []gra
 		part[c.h+h] += float64(vec.Sum(g))
 	}
 	vec.Scale(sg, 1/T(c.h), sg)
+	if c.root {
+		clear(sg)
+	}
 	vec.Scale(sgx, 1/T(c.h), sgx)
 	for h := range c.h {
 		row := c.row(dx, h, n)

@@ -71,7 +71,7 @@ func TestLayerNorm(t *testing.T) {
 // A large common offset costs digits of the input, none of the sums.
 func TestLayerNormOffset(t *testing.T) {
 	const B, H, L, offset = 1, 64, 3, 1024
-	p := newPass[float32](newLayerNorm[float32](normDims{b: B, h: H, l: L, weight: -1, bias: -1}, false), B*H*L, []int{B * H * L})
+	p := newPass[float32](newLayerNorm[float32](normDims{b: B, h: H, l: L, weight: -1, bias: -1}, false, false), B*H*L, []int{B * H * L})
 	x := make([]float64, len(p.out))
 	for i := range x {
 		p.in[0].F[i] += offset
@@ -91,7 +91,7 @@ func TestLayerNormOffset(t *testing.T) {
 func TestLayerNormCore(t *testing.T) {
 	const B, H, L = 7, 33, 600
 	d := normDims{b: B, h: H, l: L, weight: 1, bias: 2, eps: 1e-5}
-	checkPass(t, newPass[float32](newLayerNorm[float32](d, false), B*H*L, []int{B * H * L, H, H}), once)
+	checkPass(t, newPass[float32](newLayerNorm[float32](d, false, false), B*H*L, []int{B * H * L, H, H}), once)
 }
 
 // TestAddLayerNorm compares AddLayerNorm with the ops it stands for, in a chain
@@ -144,7 +144,7 @@ func TestAddLayerNorm(t *testing.T) {
 func TestAddLayerNormCore(t *testing.T) {
 	const B, H, L = 7, 33, 600
 	d := normDims{b: B, h: H, l: L, weight: 2, bias: 3, eps: 1e-5}
-	p := newPass[float32](newLayerNorm[float32](d, true), B*H*L, []int{B * H * L, B * H * L, H, H})
+	p := newPass[float32](newLayerNorm[float32](d, true, false), B*H*L, []int{B * H * L, B * H * L, H, H})
 	p.grad[1] = nil // is that of the first
 	checkPass(t, p, once)
 }
@@ -173,13 +173,13 @@ func TestLayerNormErrors(t *testing.T) {
 func BenchmarkLayerNorm(b *testing.B) {
 	const B, H, L = 50, 128, 1024
 	d := normDims{b: B, h: H, l: L, weight: 1, bias: 2, eps: 1e-5}
-	bench(b, newPass[float32](newLayerNorm[float32](d, false), B*H*L, []int{B * H * L, H, H}))
+	bench(b, newPass[float32](newLayerNorm[float32](d, false, false), B*H*L, []int{B * H * L, H, H}))
 }
 
 func BenchmarkAddLayerNorm(b *testing.B) {
 	const B, H, L = 50, 128, 1024
 	d := normDims{b: B, h: H, l: L, weight: 2, bias: 3, eps: 1e-5}
-	p := newPass[float32](newLayerNorm[float32](d, true), B*H*L, []int{B * H * L, B * H * L, H, H})
+	p := newPass[float32](newLayerNorm[float32](d, true, false), B*H*L, []int{B * H * L, B * H * L, H, H})
 	p.grad[1] = nil
 	bench(b, p)
 }

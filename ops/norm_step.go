@@ -33,6 +33,25 @@ func (s *LayerNormStep[T]) Apply(dst, x []T) {
 	}
 }
 
+// RMSNormStep is RMSNorm at one step: each row of x (B, H) by itself.
+type RMSNormStep[T num.Float] struct {
+	eps    float64
+	weight []T // (H), or nil
+}
+
+// NewRMSNormStep copies weight (H), which may be nil.
+func NewRMSNormStep[T num.Float](weight []T, eps float64) *RMSNormStep[T] {
+	return &RMSNormStep[T]{eps: eps, weight: slices.Clone(weight)}
+}
+
+// Apply normalises a row x (H) to dst, which may be x.
+func (s *RMSNormStep[T]) Apply(dst, x []T) {
+	vec.Scale(dst, T(1/math.Sqrt(vec.SumSq64(x)/float64(len(x))+s.eps)), x)
+	if s.weight != nil {
+		vec.Mul(dst, dst, s.weight)
+	}
+}
+
 // BatchNormStep is BatchNorm in evaluation, by the running statistics, at one
 // step.
 type BatchNormStep[T num.Float] struct {

@@ -223,7 +223,7 @@ func (o *options) paths() string {
 
 // modelFlags declares the options that are about all models.
 func (o *options) modelFlags(fs *flag.FlagSet) {
-	m, norms := &o.Model, []layers.NormKind{layers.LayerNorm, layers.BatchNorm, layers.NoNorm}
+	m, norms := &o.Model, layers.NormKinds()
 	option.Choice(fs, "model", &o.model, "the sequence layer of the blocks", kindNames())
 	fs.Var(&o.mixer, "mixer", "in place of -model: the whole configuration of any sequence layer of the library in `JSON`, as config.json of a trained model has it: {\"kind\": \"s4d\", \"d_model\": 64}")
 	fs.IntVar(&m.Layers, "layers", m.Layers, "number of blocks; of tcn levels")

@@ -1,0 +1,98 @@
+package retention
+
+import (
+	"math"
+
+	"github.com/gorgonia-s4/s4/internal/num"
+)
+
+// turn holds, for positions from 0 on, the turns of the features of a head (dk), rows of
+// which are one step after the other.
+type turn[T num.Float] struct {
+	dk, n    int
+	cos, sin []T // (pairs, n), with the factor of the position
+	pairs    int
+	scale    T // of features that are in no pair
+}
+
+// newTurn returns the turns of n positions, with factors zeta^(sign n) times scale.
+func newTurn[T num.Float](of []turning, dk, n int, sign, scale float64) turn[T] {
+	t := turn[T]{dk: dk, n: n, pairs: len(of), scale: T(scale)}
+	t.cos, t.sin = num.Aligned[T](len(of)*n), num.Aligned[T](len(of)*n)
+	for i, p := range of {
+		for j := range n {
+			s, c := math.Sincos(float64(j) * p.theta)
+			f := scale * math.Pow(p.zeta, sign*float64(j))
+			t.cos[i*n+j], t.sin[i*n+j] = T(f*c), T(f*s)
+		}
+	}
+	return t
+}
+
+// apply sets y (dk, n), rows spaced by ldy, to x turned as positions from on. They may
+// be the same.
+func (t *turn[T]) apply(y []T, ldy int, x []T, ldx, from, n int) { t.each(y, ldy, x, ldx, from, n, 1) }
+
+// back is the transpose of apply: what it does to gradients.
+func (t *turn[T]) back(y []T, ldy int, x []T, ldx, from, n int) { t.each(y, ldy, x, ldx, from, n, -1) }
+
+func (t *turn[T]) each(y []T, ldy int, x []T, ldx, from, n int, sign T) {
+	for i := range t.pairs {
+		xa, xb := x[2*i*ldx:][:n], x[(2*i+1)*ldx:][:n]
+		ya, yb := y[2*i*ldy:][:n], y[(2*i+1)*ldy:][:n]
+		cos, sin := t.cos[i*t.n+from:][:n], t.sin[i*t.n+from:][:n]
+		for j, a := range xa {
+			b, c, s := xb[j], cos[j], sign*sin[j]
+			ya[j], yb[j] = a*c-b*s, b*c+a*s
+		}
+	}
+	for f := 2 * t.pairs; f < t.dk; f++ {
+		row := y[f*ldy:][:n]
+		for j, v := range x[f*ldx:][:n] {
+			row[j] = t.scale * v
+		}
+	}
+}
+
+// frame turns the rows of states (dk, dv) by a number of steps: M^n of the package
+// comment.
+type frame[T num.Float] struct {
+	dv       int
+	cos, sin []T // by pair
+}
+
+func newFrame[T num.Float](of []turning, dv, steps int) frame[T] {
+	f := frame[T]{dv: dv, cos: make([]T, len(of)), sin: make([]T, len(of))}
+	for i, p := range of {
+		s, c := math.Sincos(float64(steps) * p.theta)
+		z := math.Pow(p.zeta, float64(steps))
+		f.cos[i], f.sin[i] = T(z*c), T(z*s)
+	}
+	return f
+}
+
+// apply turns a state.
+func (f *frame[T]) apply(s []T) { f.each(s, 1) }
+
+// back is the transpose of apply.
+func (f *frame[T]) back(s []T) { f.each(s, -1) }
+
+func (f *frame[T]) each(s []T, sign T) {
+	for i, c := range f.cos {
+		sin := sign * f.sin[i]
+		a, b := s[2*i*f.dv:][:f.dv], s[(2*i+1)*f.dv:][:f.dv]
+		for j, v := range a {
+			w := b[j]
+			a[j], b[j] = c*v+sin*w, c*w-sin*v
+		}
+	}
+}
+
+// powers returns gamma^0, gamma^1, .. gamma^(n-1).
+func powers[T num.Float](gamma float64, n int) []T {
+	p := num.Aligned[T](n)
+	for i := range p {
+		p[i] = T(math.Pow(gamma, float64(i)))
+	}
+	return p
+}
