@@ -189,16 +189,8 @@ func (l *Attention) project(x, lengths *G.Node) (*G.Node, error) {
 // output maps what the heads return, (B, Inner, L), to (B, DModel, L), with a
 // dropout, or nil, after it.
 func (l *Attention) output(y, lengths *G.Node, after *Dropout) (*G.Node, error) {
-	opts := []ops.LinearOption{ops.Lengths(lengths)}
-	if after.tied() {
-		opts = append(opts, ops.DropOutput(after.cfg.P, after.masks))
-		after = nil
-	}
-	y, err := ops.Linear(y, l.outW, l.outB, opts...)
-	if err != nil || after == nil {
-		return y, l.wrap("Fwd", err)
-	}
-	return after.Fwd(y)
+	y, err := linearDropped(y, l.outW, l.outB, lengths, after)
+	return y, l.wrap("Fwd", err)
 }
 
 // checkCausal reports a layer that has no state.

@@ -65,6 +65,10 @@ func BenchmarkLongConv(b *testing.B) {
 	benchmarkOther(b, 16, 1024, layers.LongConvConfig{DModel: 128, LMax: 1024})
 }
 
+func BenchmarkRetention(b *testing.B) {
+	benchmarkOther(b, 16, 1024, layers.RetentionConfig{DModel: 128, Heads: 4})
+}
+
 func BenchmarkMamba(b *testing.B) {
 	benchmarkOther(b, 16, 1024, layers.MambaConfig{DModel: 128})
 }

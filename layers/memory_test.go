@@ -67,6 +67,8 @@ func TestLayersShareNoMemoryWithTheirCaller(t *testing.T) {
 		"TCNConfig":               {keeper(t, layers.TCNConfig{In: 2, Out: 4, Kernel: 3, Levels: 2}, layers.NewTCN)},
 		"ConvNetConfig":           {keeper(t, layers.ConvNetConfig{DModel: 2}, layers.NewConvNet)},
 		"LongConvConfig":          {keeper(t, layers.LongConvConfig{DModel: 2, LMax: 8, SSM: layers.SSM{Frozen: []string{"kernel"}, FollowLR: []string{"D"}}}, layers.NewLongConv)},
+		"RetentionConfig":         {keeper(t, layers.RetentionConfig{DModel: 2, Heads: 1}, layers.NewRetention)},
+		"RetNetConfig":            {keeper(t, layers.RetNetConfig{DModel: 2, Heads: 1}, layers.NewRetNet)},
 		"MambaConfig":             {keeper(t, layers.MambaConfig{DModel: 2, DState: 3, Bias: true}, layers.NewMamba)},
 		"BlockConfig": {
 			block(s4), block(s4d), block(dss), block(lssl), block(layers.LSTMConfig{DModel: 2}),

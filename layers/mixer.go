@@ -183,6 +183,7 @@ func init() {
 		RegisterMixer[LSTMConfig]("lstm"), RegisterMixer[GRUConfig]("gru"), RegisterMixer[RNNConfig]("rnn"),
 		RegisterMixer[Conv1DConfig]("conv1d"), RegisterMixer[TCNConfig]("tcn"), RegisterMixer[ConvNetConfig]("convnet"), RegisterMixer[LongConvConfig]("longconv"), RegisterMixer[MambaConfig]("mamba"),
 		RegisterMixer[AttentionConfig]("attention"), RegisterMixer[PositionConfig]("position"), RegisterMixer[TransformerConfig]("transformer"),
+		RegisterMixer[RetentionConfig]("retention"), RegisterMixer[RetNetConfig]("retnet"),
 	} {
 		if err != nil {
 			panic(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/attention"
+	"github.com/gorgonia-s4/s4/ops/retention"
 )
 
 // stream is a sequence that is in a batch for a while: its inputs, and what has come
@@ -228,6 +229,7 @@ func widths() []layers.MixerConfig {
 		layers.LSTMConfig{DModel: h},
 		layers.GRUConfig{DModel: h},
 		layers.MambaConfig{DModel: h},
+		layers.RetNetConfig{DModel: h, Heads: 3, Positions: retention.XPos},
 		layers.FeedForwardConfig{DModel: h},
 		layers.FeedForwardConfig{DModel: h, Gate: true, Activation: ops.ActSiLU},
 		layers.Conv1DConfig{In: h, Out: h, Kernel: 4},

@@ -47,6 +47,10 @@ func newLayer(cfg any) (layers.Layer, error) {
 		return layers.NewConv1D(g, dt, *c)
 	case *layers.TCNConfig:
 		return layers.NewTCN(g, dt, *c)
+	case *layers.RetentionConfig:
+		return layers.NewRetention(g, dt, *c)
+	case *layers.RetNetConfig:
+		return layers.NewRetNet(g, dt, *c)
 	case *layers.MambaConfig:
 		return layers.NewMamba(g, dt, *c)
 	case *layers.ConvNetConfig:
@@ -95,6 +99,8 @@ func TestHugeFields(t *testing.T) {
 		func() any { return &layers.Conv1DConfig{In: 3, Out: 3, Kernel: 3, Groups: 3, Same: true} },
 		func() any { return &layers.TCNConfig{In: 3, Out: 3} },
 		func() any { return &layers.ConvNetConfig{DModel: 3} },
+		func() any { return &layers.RetentionConfig{DModel: 4, Heads: 2} },
+		func() any { return &layers.RetNetConfig{DModel: 4, Heads: 2} },
 		func() any { return &layers.MambaConfig{DModel: 3, DState: 2} },
 		func() any { return &layers.LongConvConfig{DModel: 3, LMax: 8} },
 		func() any { return &layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true} },
@@ -154,6 +160,8 @@ func TestHugeTensors(t *testing.T) {
 		"want (Kernel-1)*DilationBase^(Levels-1) at most 1073741824, got 6*2^": &layers.TCNConfig{In: 1, Out: 1, Levels: 40},
 		"0.conv.weight (DModel, DModel, Kernel), got 65536 x 65536 x 3":        &layers.ConvNetConfig{DModel: 1 << 16},
 		"in_proj (2*Expand*DModel, DModel), got 2 x 2 x 65536 x 65536":         &layers.MambaConfig{DModel: 1 << 16},
+		"q_proj.weight (DModel, DModel), got 65536 x 65536":                    &layers.RetentionConfig{DModel: 1 << 16, Heads: 1},
+		"v_proj.weight (VWidth, DModel), got 1048576 x 4096":                   &layers.RetNetConfig{DModel: 1 << 12, VWidth: 1 << 20, Heads: 1},
 		"A (Expand*DModel, DState), got 2 x 1024 x 2097152":                    &layers.MambaConfig{DModel: 1 << 10, DState: 1 << 21},
 		"kernel (kernels, H, LMax), got 2 x 4096 x 1048576":                    &layers.LongConvConfig{DModel: 1 << 12, LMax: 1 << 20, SSM: layers.SSM{Bidirectional: true}},
 		"weight (Out, In), got 65536 x 65536":                                  &layers.LinearConfig{In: 1 << 16, Out: 1 << 16},
@@ -188,6 +196,8 @@ func TestHugeInputs(t *testing.T) {
 		tcnVariant(layers.TCNConfig{In: 4, Out: 4, Kernel: 3, Levels: 2}),
 		convNetVariant(layers.ConvNetConfig{DModel: 4}),
 		mambaVariant(layers.MambaConfig{DModel: 4, DState: 2}),
+		retentionVariant(layers.RetentionConfig{DModel: 4, Heads: 2}),
+		retNetVariant(layers.RetNetConfig{DModel: 4, Heads: 2}),
 		longConvVariant(layers.LongConvConfig{DModel: 4, LMax: 8}),
 		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true}),
 		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Form: attention.Linear}),

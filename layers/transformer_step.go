@@ -27,7 +27,8 @@ func (l *Transformer) Snapshot() (Snapshot, error) {
 	return newTransformerSnapshot[float64](l)
 }
 
-// transformerSnapshot is a Transformer layer as its steps see it.
+// transformerSnapshot is a Transformer layer as its steps see it, or another layer of two
+// blocks, of which the second has no state.
 type transformerSnapshot[T num.Float] struct {
 	l                      *Base
 	positions              *positionSnapshot[T] // nil without

@@ -39,6 +39,8 @@ func steppers() map[string][]layers.MixerConfig {
 		"tcn":         {layers.TCNConfig{In: 4, Out: 4, Levels: 2, Kernel: 2}},
 		"convnet":     {layers.ConvNetConfig{DModel: 4}},
 		"longconv":    {layers.LongConvConfig{DModel: 4, LMax: streamed}},
+		"retention":   {layers.RetentionConfig{DModel: 4, Heads: 2}},
+		"retnet":      {layers.RetNetConfig{DModel: 4, Heads: 2}},
 		"mamba":       {layers.MambaConfig{DModel: 4, DState: 3}, layers.MambaConfig{DModel: 4, Kernel: 1}},
 		"attention":   {layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true}, layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Window: 3}, layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Form: attention.Linear}},
 		"position":    {layers.PositionConfig{DModel: 4}},

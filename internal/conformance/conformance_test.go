@@ -136,6 +136,7 @@ var runners = map[string]runner{
 	"s4d_minimal_kernel":   {formS4DMinimalKernel, runS4DMinimalKernel, false},
 	"fftconv":              {formConv, runConv, false},
 	"conv1d":               {formConv1D, runConv1D, false},
+	"retention":            {formRetention, runRetention, false},
 	"selective_scan":       {formSelective, runSelective, false},
 	"mamba_block":          {formMamba, runMamba, false},
 	"recurrence":           {formRecurrence, runRecurrence, false},

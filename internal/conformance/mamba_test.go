@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"math"
 	"strings"
 
 	G "gorgonia.org/gorgonia"
@@ -41,81 +40,38 @@ func formMamba(f *form) {
 	f.array("ssm_state_final", b, d, n)
 }
 
-// rootMeanSquare is the norm in front of the layer of a case, of x (B, E, L): the
-// reference's surroundings, which are no layer here.
-type rootMeanSquare struct {
-	x, w       []float64
-	rows, e, l int
-	scale      []float64 // (B, L): the inverse of the root
-}
-
-const rmsEps = 1e-5
-
-func newRootMeanSquare(c *golden.Case) rootMeanSquare {
-	x := c.Arrays["x"]
-	r := rootMeanSquare{x: x.F, w: c.Arrays["p_norm__weight"].F, rows: x.Shape[0], e: x.Shape[1], l: x.Shape[2]}
-	r.scale = make([]float64, r.rows*r.l)
-	r.each(func(at, i, step int) { r.scale[step] += r.x[at] * r.x[at] / float64(r.e) })
-	for i, v := range r.scale {
-		r.scale[i] = 1 / math.Sqrt(v+rmsEps)
-	}
-	return r
-}
-
-// each calls f for every element: its place, its feature, and its step.
-func (r rootMeanSquare) each(f func(at, i, step int)) {
-	for at := range r.x {
-		b, i, t := at/(r.e*r.l), at/r.l%r.e, at%r.l
-		f(at, i, b*r.l+t)
-	}
-}
-
-func (r rootMeanSquare) forward() []float64 {
-	y := make([]float64, len(r.x))
-	r.each(func(at, i, step int) { y[at] = r.x[at] * r.scale[step] * r.w[i] })
-	return y
-}
-
-// backward returns the gradients of x and of the weight.
-func (r rootMeanSquare) backward(g []float64) (dx, dw []float64) {
-	dx, dw = make([]float64, len(r.x)), make([]float64, r.e)
-	mean := make([]float64, len(r.scale)) // of g w x
-	r.each(func(at, i, step int) {
-		dw[i] += g[at] * r.x[at] * r.scale[step]
-		mean[step] += g[at] * r.w[i] * r.x[at] / float64(r.e)
-	})
-	r.each(func(at, i, step int) {
-		s := r.scale[step]
-		dx[at] = s*g[at]*r.w[i] - s*s*s*mean[step]*r.x[at]
-	})
-	return dx, dw
-}
-
-func runMamba(o *outcome, dt tensor.Dtype) error {
-	c := o.c
+// mambaOf returns the layer of a case, in a block behind an RMSNorm if it has a residual
+// connection.
+func mambaOf(g *G.ExprGraph, dt tensor.Dtype, c *golden.Case) (sequenceMixer, error) {
 	cfg := layers.MambaConfig{
 		DModel: c.Int("d_model", 0), Expand: c.Int("expand", 0), DState: c.Int("d_state", 0), Kernel: c.Int("d_conv", 0),
 		DtRank: c.Int("dt_rank", 0), Bias: c.Meta["bias"] == true,
 	}
+	if c.Meta["residual"] != true {
+		return layers.NewMamba(g, dt, cfg)
+	}
+	return layers.NewBlock(g, dt, layers.BlockConfig{Mixer: cfg, Norm: layers.RMSNorm, PreNorm: true})
+}
+
+func runMamba(o *outcome, dt tensor.Dtype) error {
+	c := o.c
 	g := G.NewGraph()
-	l, err := layers.NewMamba(g, dt, cfg)
+	l, err := mambaOf(g, dt, c)
 	if err != nil {
 		return err
 	}
 	named := func(prefix string) func(string) string {
 		return func(param string) string {
-			return prefix + strings.ReplaceAll(strings.TrimPrefix(param, l.Name()+"."), ".", "__")
+			param = strings.TrimPrefix(strings.TrimPrefix(param, l.Name()+"."), "layer.")
+			return prefix + strings.ReplaceAll(param, ".", "__")
 		}
 	}
 	if err := assign(c, l.Params(), named("p_"), named("g_")); err != nil {
 		return err
 	}
-	x, residual := c.Arrays["x"], c.Meta["residual"] == true
-	if residual {
-		x.F = newRootMeanSquare(c).forward()
-	}
+	x := c.Arrays["x"]
 	xn := sequence(g, dt, x)
-	y, err := l.Fwd(xn)
+	y, err := l.FwdLengths(xn, nil)
 	if err != nil {
 		return err
 	}
@@ -123,7 +79,7 @@ func runMamba(o *outcome, dt tensor.Dtype) error {
 	if err != nil {
 		return err
 	}
-	if err := o.mambaInput(dt, xn, residual); err != nil {
+	if err := o.gradient(dt, "g_x", xn, 1); err != nil {
 		return err
 	}
 	for _, p := range l.Params() {
@@ -131,45 +87,15 @@ func runMamba(o *outcome, dt tensor.Dtype) error {
 			return err
 		}
 	}
-	if err := o.against(dt, "y", o.withResidual(out, residual), 0); err != nil {
+	if err := o.against(dt, "y", out, 0); err != nil {
 		return err
 	}
-	return o.mambaStates(dt, l, x, residual)
-}
-
-// withResidual returns the output y of the layer, plus the input if the case has a
-// residual connection.
-func (o *outcome) withResidual(y []float64, residual bool) []float64 {
-	if residual {
-		for i, v := range o.c.Arrays["x"].F {
-			y[i] += v
-		}
-	}
-	return y
-}
-
-// mambaInput compares the gradients of the input, and of the norm in front of the layer.
-func (o *outcome) mambaInput(dt tensor.Dtype, xn *G.Node, residual bool) error {
-	if !residual {
-		return o.gradient(dt, "g_x", xn, 1)
-	}
-	v, err := xn.Grad()
-	if err != nil {
-		return err
-	}
-	dx, dw := newRootMeanSquare(o.c).backward(testutil.Floats(v))
-	for i, w := range o.c.Arrays["W"].F {
-		dx[i] += w
-	}
-	if err := o.against(dt, "g_x", dx, 0); err != nil {
-		return err
-	}
-	return o.against(dt, "g_norm__weight", dw, 0)
+	return o.mambaStates(dt, l, x)
 }
 
 // mambaStates compares the state behind the last step, and the output step by step, of
 // a layer whose input is x.
-func (o *outcome) mambaStates(dt tensor.Dtype, l *layers.Mamba, x golden.Array, residual bool) error {
+func (o *outcome) mambaStates(dt tensor.Dtype, l sequenceMixer, x golden.Array) error {
 	g := G.NewGraph()
 	on, err := layers.Clone(l, g)
 	if err != nil {
@@ -196,7 +122,7 @@ func (o *outcome) mambaStates(dt tensor.Dtype, l *layers.Mamba, x golden.Array, 
 	if err != nil {
 		return err
 	}
-	o.compare(dt, "y step by step", o.withResidual(testutil.Floats(y), residual), o.c.Arrays["y"].F, 0)
+	o.compare(dt, "y step by step", testutil.Floats(y), o.c.Arrays["y"].F, 0)
 	window := newestOfWindow(o.c.Arrays["conv_state_final"])
 	for i, s := range rec.State() {
 		for how, v := range map[string]G.Value{"in a graph": values[i], "step by step": s.Value} {
