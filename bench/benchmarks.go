@@ -81,6 +81,7 @@ func peers() []benchmark {
 	layer("Depthwise convolution (PyTorch: a sum of taps)", "Conv1D", "conv1d_taps", 16, 1024)
 	layer("Long convolution", "LongConv", "longconv", 16, 1024)
 	layer("Mamba", "Mamba", "mamba", 16, 1024)
+	layer("Retention", "Retention", "retention", 16, 1024)
 	step("LSTM", "lstm", 64, "")
 	step("GRU", "gru", 64, "")
 	step("S5 (N 256)", "s5", 64, "")
@@ -89,6 +90,7 @@ func peers() []benchmark {
 	step("Feed-forward", "feedforward", 64, "")
 	step("Depthwise convolution", "conv1d", 64, "")
 	step("Mamba", "mamba", 64, "")
+	step("Retention", "retention", 64, "")
 	return all
 }
 

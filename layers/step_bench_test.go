@@ -65,7 +65,7 @@ func benchmarkOtherSteps(b *testing.B, h int) {
 		{"gru", layers.GRUConfig{DModel: h}, 0},
 		{"rnn", layers.RNNConfig{DModel: h}, 0},
 		{"feedforward", layers.FeedForwardConfig{DModel: h}, 0},
-		{"retention", layers.RetentionConfig{DModel: h, Heads: heads}, 0},
+		{"retention", layers.RetentionConfig{DModel: h, Heads: 4}, 0},
 		{"mamba", layers.MambaConfig{DModel: h}, 0},
 		{"conv1d", layers.Conv1DConfig{In: h, Out: h, Kernel: 4, Groups: h}, 0},
 		{"transformer", layers.TransformerConfig{DModel: h, Heads: heads, Causal: true, Window: seen}, seen},

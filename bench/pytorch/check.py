@@ -292,7 +292,16 @@ def check_convolution(case, report, kind):
 
 def check_mamba(case, report):
     meta = case.meta
-    layer = peers.Mamba(meta["d_model"], meta["d_state"], meta["d_conv"], meta["expand"], meta["dt_rank"], meta["bias"])
+    check_rows(case, report, peers.Mamba(meta["d_model"], meta["d_state"], meta["d_conv"], meta["expand"], meta["dt_rank"], meta["bias"]))
+
+
+def check_retention(case, report):
+    meta = case.meta
+    check_rows(case, report, peers.Retention(meta["E"], meta["heads"], meta["V"], meta["chunk"]))
+
+
+def check_rows(case, report, layer):
+    """A layer of sequences (B, L, H)."""
     gradient = golden_parameters(case, layer, "")
     x = leaf(case["x"])
     y = layer(x.transpose(1, 2)).transpose(1, 2)
@@ -320,7 +329,7 @@ def check_steps(kind, report):
     batch, h, length = 3, 16, 50
     layer = peers.make_layer(kind, h, length)
     x = layer.input(batch, length)
-    axis = {"lstm": 0, "gru": 0, "s5": 1, "lru": 1, "transformer": 1, "feedforward": 1, "conv1d": 2, "mamba": 1}[kind]
+    axis = {"lstm": 0, "gru": 0, "s5": 1, "lru": 1, "transformer": 1, "feedforward": 1, "conv1d": 2, "mamba": 1, "retention": 1}[kind]
     with torch.no_grad():
         if kind == "transformer":
             want = layer(x, torch.ones(length, length, dtype=torch.bool).triu(1))
@@ -383,10 +392,12 @@ def main():
             check_conv1d(case, report)
         elif meta["kind"] == "mamba_block" and not meta["residual"]:
             check_mamba(case, report)
+        elif meta["kind"] == "retention" and meta["norm"] == "rms" and meta["scores"] == "plain" and not meta["has_state"]:
+            check_retention(case, report)
     check_free_kernel(report)
     for kind in "s4d", "s4":
         check_recurrence(kind, report)
-    for kind in "lstm", "gru", "s5", "lru", "transformer", "feedforward", "conv1d", "mamba":
+    for kind in "lstm", "gru", "s5", "lru", "transformer", "feedforward", "conv1d", "mamba", "retention":
         check_steps(kind, report)
     for kind in "s4", "s4d", "transformer":
         check_writing(kind, report)

@@ -14,8 +14,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import shared
 from mamba import Mamba
+from retention import Retention
 
 HEADS = 8
+RETAINING = 4  # heads of retention
 FF = 4  # features inside the feed-forward network, of those outside
 KERNEL = 4  # taps of the convolution
 
@@ -229,7 +231,9 @@ def make_layer(kind, h, length):
         return FeedForward(h, FF * h)
     if kind == "mamba":
         return Mamba(h)
+    if kind == "retention":
+        return Retention(h, RETAINING)
     return Transformer(h, HEADS, FF * h, length, full=kind == "transformer_full")
 
 
-KINDS = ["lstm", "gru", "s5", "lru", "transformer", "transformer_full", "feedforward", "conv1d", "conv1d_taps", "mamba"]
+KINDS = ["lstm", "gru", "s5", "lru", "transformer", "transformer_full", "feedforward", "conv1d", "conv1d_taps", "mamba", "retention"]

@@ -12,6 +12,7 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/ops/retention"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
 
@@ -41,6 +42,9 @@ var usages = []struct {
 	{"lr_a", "learning rate of A; 0: -lr-ssm", nil},
 	{"lr_b", "learning rate of B; 0: -lr-ssm", nil},
 	{"lr_c", "learning rate of C; 0: that of all others", nil},
+	{"decay", "how fast heads of retention forget", words(retention.Decays())},
+	{"scores", "of retention", words(retention.AllScores())},
+	{"retention_norm", "of the output of each head of retention", words(retention.Norms())},
 	{"follow_lr", "comma-separated `list` of dt, A, B (of longconv kernel) whose learning rate is that of -lr", nil},
 }
 

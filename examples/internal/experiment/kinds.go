@@ -9,6 +9,7 @@ import (
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/attention"
+	"github.com/gorgonia-s4/s4/ops/retention"
 )
 
 // special is what -model has to know of a kind of layer beyond the fields of its
@@ -24,6 +25,9 @@ type special struct {
 	dropouts []string
 	// depth is the key that -layers sets, in the place of the number of blocks.
 	depth string
+	// lastNorm is the norm behind the last layer of a kind that normalises first; "" means
+	// that it does so if "prenorm" says so.
+	lastNorm layers.NormKind
 	// start sets what the layer has other defaults of than the preset and its own
 	// zero values.
 	start func(r *Recipe, s Shape)
@@ -53,6 +57,8 @@ var specials = []special{
 		},
 	},
 	{kind: "transformer", dropouts: []string{"dropout", "ff_dropout", "attention_dropout"}, start: startTransformer},
+	{kind: "retnet", dropouts: []string{"dropout", "ff_dropout"}, lastNorm: layers.RMSNorm, start: startRetNet},
+	{kind: "retention", start: startRetention},
 	{kind: "lstm", start: startRecurrent},
 	{kind: "gru", start: startRecurrent},
 	{kind: "rnn", start: startRecurrent},
@@ -166,6 +172,28 @@ func startDecoder(r *Recipe) {
 	r.Train.LR = decoderRate
 }
 
+// startRetention gives the heads an even number of features, whose pairs positions turn,
+// if there is one.
+func startRetention(r *Recipe, _ Shape) {
+	m, h := &r.Model.Mixer, r.Model.Mixer.features()
+	m.put("heads", gcd(8, max(1, h/2)))
+	if h%2 != 0 {
+		m.put("heads", gcd(8, h))
+		m.put("positions", retention.NoPositions)
+	}
+	r.Train.LR = slowRate
+}
+
+// startRetNet is startRetention with the feed-forward network of the preset, if that has
+// one.
+func startRetNet(r *Recipe, s Shape) {
+	startRetention(r, s)
+	r.Model.Mixer.put("ff", r.Model.FeedForward)
+	if s.Kind == LanguageModel {
+		r.Train.LR = decoderRate
+	}
+}
+
 // switchKind makes the layer one of another kind, of the same number of features. It
 // keeps what the preset sets and makes sense for the other.
 func (r *Recipe) switchKind(kind string, s Shape) error {
@@ -266,8 +294,11 @@ func (r *Recipe) inRow(first layers.MixerConfig, m Mixer) (s layers.StackConfig,
 	block := func(c layers.MixerConfig) layers.BlockConfig {
 		return layers.BlockConfig{Mixer: c, Norm: layers.NoNorm, NoResidual: true}
 	}
-	if m.truth("prenorm") {
-		s.Norm = layers.LayerNorm // the last one's sum has had none
+	switch last := specialOf(m.kind).lastNorm; { // the last one's sum has had none
+	case last != "":
+		s.Norm = last
+	case m.truth("prenorm"):
+		s.Norm = layers.LayerNorm
 	}
 	s.Blocks = []layers.BlockConfig{block(first)}
 	n := r.Model.Layers
