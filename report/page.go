@@ -206,6 +206,10 @@ func (p *page) addTest(t *Test) error {
 		name := t.headline()
 		p.TestFacts = append(p.TestFacts, fact{fmt.Sprintf("%s at %s of the sampling rate", name, significant(at.Rate)), shown(name, at.Metrics.Value(name))})
 	}
+	for _, at := range t.Lengths {
+		name := t.headline()
+		p.TestFacts = append(p.TestFacts, fact{fmt.Sprintf("%s of %d steps", name, at.Length), shown(name, at.Metrics.Value(name))})
+	}
 	if t.Seconds > 0 {
 		p.TestFacts = append(p.TestFacts, fact{"time", duration(t.Seconds)})
 	}

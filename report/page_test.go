@@ -125,7 +125,7 @@ func TestPageOfAWholeRun(t *testing.T) {
 	for _, want := range []string{
 		"<h1>listops</h1>", "s4d \u00b7 quick", "finished",
 		`<p class="value">80.00 %</p>`, "without learning: <b>60.00 %</b> (always the commonest class)",
-		"accuracy at 0.5 of the sampling rate", "70.00 %",
+		"accuracy at 0.5 of the sampling rate", "70.00 %", "accuracy of 4096 steps", "65.00 %",
 		`<span class="word">-task</span> <span class="word">listops</span>`, "&#34;lr&#34;: 0.01", "basic_train.tsv", "made for a test",
 		"loss over the steps", "accuracy over the steps", "learning rate over the steps", "gradient norm over the steps", "samples per second over the steps",
 		"confusion matrix of 2 classes", "no taken for yes: 1 of 6, 16.7 %", "yes: 3 of 4 right, 75.0 %", "83.3 %", // recall and precision of no

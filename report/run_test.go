@@ -39,6 +39,7 @@ func someTest() *Test {
 		Metrics: train.Metrics{Loss: 0.6, Count: 10, Scores: []train.Score{{Name: "accuracy", Value: 0.8}}},
 		Floor:   &Floor{What: "always the commonest class", Value: 0.6},
 		Rates:   []RateTest{{Rate: 0.5, Metrics: train.Metrics{Loss: 0.7, Count: 10, Scores: []train.Score{{Name: "accuracy", Value: 0.7}}}}},
+		Lengths: []LengthTest{{Length: 4096, Metrics: train.Metrics{Loss: 0.8, Count: 10, Scores: []train.Score{{Name: "accuracy", Value: 0.65}}}}},
 		Classes: []string{"no", "yes"}, Confusion: [][]int{{5, 1}, {1, 3}},
 		Samples: []Sample{
 			{Index: 3, Origin: "a.tsv:4", Target: 1, Prediction: 0, Scores: Numbers{0.7, 0.3}, Loss: &loss, Saliency: Numbers{0, 1, -1},
@@ -103,6 +104,7 @@ func TestFilesThatAreNotThere(t *testing.T) {
 // What does not fit together is refused when it is written and when it is read.
 func TestTestsThatDoNotFit(t *testing.T) {
 	for want, change := range map[string]func(*Test){
+		"lengths: want lengths >= 1, got 0":                                     func(v *Test) { v.Lengths = []LengthTest{{}} },
 		"rates: want rates > 0, got 0":                                          func(v *Test) { v.Rates[0].Rate = 0 },
 		"want examples >= 0, got -1":                                            func(v *Test) { v.Examples = -1 },
 		"want at most 2048 classes, got 2049":                                   func(v *Test) { v.Classes = make([]string, 2049) },

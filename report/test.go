@@ -34,6 +34,8 @@ type Test struct {
 	// Rates are tests of the same examples at other sampling rates, for which the
 	// model was not trained.
 	Rates []RateTest `json:"rates,omitempty"`
+	// Lengths are tests of other examples, of other lengths than those of the training.
+	Lengths []LengthTest `json:"lengths,omitempty"`
 	// Seconds is the time that the test took; 0: not known.
 	Seconds float64 `json:"seconds,omitempty"`
 }
@@ -42,6 +44,13 @@ type Test struct {
 type RateTest struct {
 	// Rate is relative to that of the training: 0.5 is every second sample.
 	Rate    float64       `json:"rate"`
+	Metrics train.Metrics `json:"metrics"`
+}
+
+// LengthTest is a test of examples of another length.
+type LengthTest struct {
+	// Length is the number of steps of the longest.
+	Length  int           `json:"length"`
 	Metrics train.Metrics `json:"metrics"`
 }
 

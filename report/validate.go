@@ -34,6 +34,11 @@ func (t *Test) validate() error {
 			return fmt.Errorf("rates: want rates > 0, got %g", at.Rate)
 		}
 	}
+	for _, at := range t.Lengths {
+		if at.Length < 1 {
+			return fmt.Errorf("lengths: want lengths >= 1, got %d", at.Length)
+		}
+	}
 	if err := checkConfusion(t.Confusion, c); err != nil {
 		return err
 	}

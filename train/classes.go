@@ -24,6 +24,40 @@ func Accuracy(opts ...MetricOption) *Mean {
 	}
 }
 
+// SequenceAccuracy is the part (0 to 1) of the examples all of whose labels, ignored
+// ones apart, have the highest score, otherwise as [Accuracy]. Examples without such
+// labels do not count.
+func SequenceAccuracy(opts ...MetricOption) *Mean {
+	r := newReads("sequence_accuracy", task.Logits, opts)
+	return &Mean{name: r.name, better: Higher,
+		sum: func(out *task.Outputs, b *task.Batch) (float64, float64, error) {
+			labels, wrong := make([]bool, b.B), make([]bool, b.B)
+			note := func(row int, hit bool) bool {
+				labels[row], wrong[row] = true, wrong[row] || !hit
+				return hit
+			}
+			stride := 1
+			if target, err := b.Array(r.target); err == nil {
+				stride = max(1, target.Len()/b.B)
+			}
+			_, _, err := r.hits(out, b,
+				func(s scores[float32], i, y int) bool { return note(i/stride, s.first(i) == y) },
+				func(s scores[float64], i, y int) bool { return note(i/stride, s.first(i) == y) })
+			right, all := 0., 0.
+			for row := range labels {
+				if labels[row] {
+					all++
+				}
+				if labels[row] && !wrong[row] {
+					right++
+				}
+			}
+			return right, all, err
+		},
+		show: func(v float64) string { return fmt.Sprintf("seq acc %.1f %%", 100*v) },
+	}
+}
+
 // TopK is the part (0 to 1) of the labels whose class is among the k of highest
 // score, otherwise as [Accuracy]. Its name is "top" and k.
 func TopK(k int, opts ...MetricOption) *Mean {

@@ -70,6 +70,8 @@ func TestMetricValues(t *testing.T) {
 		{TopK(2), scores, labels, 2. / 3},
 		{TopK(3), scores, labels, 1},
 		{Accuracy(), stepScores, steps, 3. / 4},
+		{SequenceAccuracy(), stepScores, steps, 1. / 2},
+		{SequenceAccuracy(), scores, labels, 2. / 3},
 		{TopK(2), stepScores, steps, 1},
 		{MSE(), y, numbers, (1. + 0 + 9) / 3},
 		{MAE(), y, numbers, (1. + 0 + 3) / 3},
@@ -122,7 +124,7 @@ func TestMetricsMerge(t *testing.T) {
 		}}, p
 	}
 	on := On(task.Output, "y")
-	for _, kind := range []Metric{Accuracy(), TopK(1), MSE(on), MAE(on), R2(on), Perplexity(), BitsPerByte(nil), AUC()} {
+	for _, kind := range []Metric{Accuracy(), SequenceAccuracy(), TopK(1), MSE(on), MAE(on), R2(on), Perplexity(), BitsPerByte(nil), AUC()} {
 		whole, merged := kind.New(), kind.New()
 		for _, cut := range [][2]int{{0, 20}, {20, 21}, {21, n + 1}} {
 			out, p := part(cut[0], cut[1])

@@ -103,7 +103,10 @@ func (e *evaluation) own(ctx context.Context, s *saved, path string) (*Data, err
 	}
 	defer f.Close()
 	err = s.codec.Read(f, path, func(x Example) error {
-		if s.shape.Kind != LanguageModel && x.Target == task.Ignore {
+		switch {
+		case s.shape.Answers > 0 && x.Answers == nil:
+			return fmt.Errorf("%s: want an example with its answers, got none", x.Origin)
+		case s.shape.Kind != LanguageModel && x.Target == task.Ignore:
 			return fmt.Errorf("%s: want an example with its class, got none", x.Origin)
 		}
 		if err := errors.Join(ctx.Err(), s.shape.check(x)); err != nil {
@@ -116,7 +119,10 @@ func (e *evaluation) own(ctx context.Context, s *saved, path string) (*Data, err
 		err = fmt.Errorf("%s: %w", path, errNoExamples)
 	}
 	d := &Data{Title: path, Model: s.shape, Codec: s.codec, Metrics: []train.Metric{train.Accuracy()}}
-	if s.shape.Kind == LanguageModel {
+	switch {
+	case s.shape.Answers > 0:
+		d.Metrics = append(d.Metrics, train.SequenceAccuracy())
+	case s.shape.Kind == LanguageModel:
 		d.Metrics = []train.Metric{train.Perplexity()}
 		s.apart()
 	}

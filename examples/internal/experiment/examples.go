@@ -54,9 +54,9 @@ func (d *examples) Len() int { return len(d.list) }
 func (d *examples) Length(i int) int { return d.shape.length(d.list[i]) }
 
 // length returns the number of steps of an example. A language model reads all tokens
-// but the last, which it only tells.
+// but the last, which it only tells, unless it tells answers.
 func (s Shape) length(e Example) int {
-	if s.Kind == LanguageModel {
+	if s.Kind == LanguageModel && s.Answers == 0 {
 		return len(e.Tokens) - 1
 	}
 	if s.Vocab > 0 {
@@ -73,7 +73,7 @@ func (d *examples) Example(i int, row *task.Row) error {
 	e, s := d.list[i], d.shape
 	if n := s.length(e); s.Kind == LanguageModel {
 		row.Ints(task.X, e.Tokens[:n]...)
-		row.Ints(task.Target, e.Tokens[1:]...)
+		row.Ints(task.Target, s.told(e)...)
 		return nil
 	}
 	if s.Vocab > 0 {
@@ -97,13 +97,30 @@ func (d *examples) Example(i int, row *task.Row) error {
 	return nil
 }
 
+// told returns what a language model is to tell at each step.
+func (s Shape) told(e Example) []int {
+	if s.Answers == 0 {
+		return e.Tokens[1:]
+	}
+	target := make([]int, len(e.Tokens))
+	for i := range target {
+		target[i] = task.Ignore
+	}
+	copy(target[len(target)-len(e.Answers):], e.Answers)
+	return target
+}
+
 // check reports an example that no model of the shape reads.
 func (s Shape) check(e Example) error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("%s: %w", e.Origin, fmt.Errorf(format, args...))
 	}
 	switch {
-	case s.Kind == LanguageModel && len(e.Tokens) < 2:
+	case s.Answers > 0 && len(e.Tokens) < s.Answers:
+		return fail("want at least %d tokens, a step for each answer, got %d", s.Answers, len(e.Tokens))
+	case e.Answers != nil && len(e.Answers) != s.Answers:
+		return fail("want %d answers, got %d", s.Answers, len(e.Answers))
+	case s.Kind == LanguageModel && s.Answers == 0 && len(e.Tokens) < 2:
 		return fail("want at least 2 tokens, the second of which is told from the first, got %d", len(e.Tokens))
 	case s.length(e) < 1:
 		return fail("want at least 1 step, got none")
@@ -114,7 +131,7 @@ func (s Shape) check(e Example) error {
 	case s.classifies() && e.Target != task.Ignore && (e.Target < 0 || e.Target >= s.Classes):
 		return fail("want a class in [0, %d), got %d", s.Classes, e.Target)
 	}
-	for _, t := range slices.Concat(e.Tokens, e.Tokens2) {
+	for _, t := range slices.Concat(e.Tokens, e.Tokens2, e.Answers) {
 		if t < 0 || t >= s.Vocab {
 			return fail("want tokens in [0, %d), got %d", s.Vocab, t)
 		}

@@ -149,7 +149,7 @@ func (d *Data) describe(out io.Writer, limit int) {
 	}
 	switch name := d.Metrics[0].Name(); {
 	case d.Floor == nil:
-	case name == "accuracy":
+	case name == "accuracy" && d.Model.classifies():
 		fmt.Fprintf(out, "; %s is %.2f %% of the test examples", d.Floor.What, 100*d.Floor.Value)
 	default:
 		fmt.Fprintf(out, "; %s: test %s", d.Floor.What, show(name, d.Floor.Value))

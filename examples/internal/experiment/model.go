@@ -58,7 +58,11 @@ func (r *Recipe) newModel(s Shape, longest int) (models.Model, error) {
 	case models.ForecasterConfig:
 		return made(models.NewForecaster(g, dt, c, seed))
 	case models.LanguageModelConfig:
-		return made(models.NewLanguageModel(g, dt, c, seed))
+		m, err := models.NewLanguageModel(g, dt, c, seed)
+		if err == nil && s.Answers > 0 {
+			m = m.WithLogits()
+		}
+		return made(m, err)
 	}
 	return nil, fmt.Errorf("no model of a %T", cfg)
 }

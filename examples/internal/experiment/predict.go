@@ -58,6 +58,16 @@ type Told struct {
 	Perplexity float64 `json:"perplexity"`
 }
 
+// Answered is what predict writes of an example of a language model that tells answers.
+type Answered struct {
+	Origin string `json:"origin"`
+	// Answers are the tokens of the highest scores, Probabilities theirs.
+	Answers       []int     `json:"answers"`
+	Probabilities []float64 `json:"probabilities"`
+	// Targets are those that are wanted, where the input has them.
+	Targets []int `json:"targets,omitempty"`
+}
+
 // Teller is a Codec that says what a forecast is in the units of the user's data.
 type Teller interface {
 	// Tell returns what predict writes, in JSON, of a forecast for an example.
@@ -175,8 +185,11 @@ func (q *prediction) prepare() (err error) {
 	if !q.stream {
 		return nil
 	}
-	if q.every > 0 && q.shape.Kind == Retrieval {
+	switch {
+	case q.every > 0 && q.shape.Kind == Retrieval:
 		return errors.New("-every: a pair of documents has one prediction, at the end")
+	case q.every > 0 && q.shape.Answers > 0:
+		return errors.New("-every: answers are told at the last steps alone")
 	}
 	q.stepper, err = newStepper(q.saved)
 	return err
@@ -302,6 +315,9 @@ func rounded(n int) int {
 func (q *prediction) tell(e Example, step int, out *task.Outputs, row, rows int) error {
 	switch q.shape.Kind {
 	case LanguageModel:
+		if q.shape.Answers > 0 {
+			return q.answered(e, answersOf(rowOf(out.Arrays[task.Logits], row, rows), q.shape, len(e.Tokens)))
+		}
 		sum := 0.0
 		for _, v := range rowOf(out.Arrays[task.NLL], row, rows) {
 			sum += v
@@ -340,6 +356,33 @@ func (q *prediction) classified(e Example, step int, scores []float64) error {
 		}
 	}
 	return q.line.Encode(p)
+}
+
+// answersOf returns the scores (Answers, Vocab) of the answers of an example of so many
+// tokens, given those of all steps (Vocab, L).
+func answersOf(scores []float64, s Shape, tokens int) [][]float64 {
+	all, l := make([][]float64, s.Answers), len(scores)/s.Vocab
+	for i := range all {
+		for id := range s.Vocab {
+			all[i] = append(all[i], scores[id*l+tokens-s.Answers+i])
+		}
+	}
+	return all
+}
+
+// answered writes what is told at the last steps of an example, of its scores
+// (Answers, Vocab).
+func (q *prediction) answered(e Example, scores [][]float64) error {
+	a := Answered{Origin: e.Origin, Targets: e.Answers}
+	for _, s := range scores {
+		p := probabilities(s)
+		at := best(p)
+		if math.IsNaN(p[at]) {
+			return fmt.Errorf("%s: the model's scores are not finite: %v", e.Origin, s)
+		}
+		a.Answers, a.Probabilities = append(a.Answers, at), append(a.Probabilities, p[at])
+	}
+	return q.line.Encode(a)
 }
 
 // toldOf writes how well an example is told, or so many steps of it.

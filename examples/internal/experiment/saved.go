@@ -43,8 +43,14 @@ func (p *Program) open(dir string) (*saved, error) {
 	if s.task, s.shape, s.codec, err = p.readTask(at); err != nil {
 		return nil, fmt.Errorf("-run: %w", err)
 	}
-	if s.model, err = models.Open(G.NewGraph(), at); err != nil || filepath.Base(at) != startDir {
+	if s.model, err = models.Open(G.NewGraph(), at); err != nil {
 		return s, err
+	}
+	if m, ok := s.model.(*models.LanguageModel); ok && s.shape.Answers > 0 {
+		s.model = m.WithLogits()
+	}
+	if filepath.Base(at) != startDir {
+		return s, nil
 	}
 	c, err := train.ReadCheckpoint(filepath.Join(dir, train.BestCheckpoint))
 	if err == nil {

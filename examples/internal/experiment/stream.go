@@ -92,6 +92,9 @@ func (q *prediction) step(ctx context.Context, e Example) error {
 	case Retrieval:
 		return q.stepPair(ctx, e)
 	case LanguageModel:
+		if q.shape.Answers > 0 {
+			return q.stepAnswers(ctx, e)
+		}
 		return q.stepText(ctx, e)
 	}
 	say := func(step int, y *tensor.Dense) error {
@@ -138,6 +141,26 @@ func (q *prediction) stepText(ctx context.Context, e Example) error {
 		return err
 	}
 	return q.toldOf(e, 0, sum)
+}
+
+// stepAnswers reads the tokens of an example one after the other, and tells the answers
+// at the last of them.
+func (q *prediction) stepAnswers(ctx context.Context, e Example) error {
+	var scores [][]float64
+	add := func(step int, y *tensor.Dense) error {
+		if step > len(e.Tokens)-q.shape.Answers {
+			scores = append(scores, float64s(y))
+		}
+		return nil
+	}
+	y, err := q.stepper.all(ctx, e.Tokens, nil, add)
+	if err == nil {
+		err = add(len(e.Tokens), y)
+	}
+	if err != nil {
+		return err
+	}
+	return q.answered(e, scores)
 }
 
 // stepPair predicts a pair: it reads one document, then the other, and compares.

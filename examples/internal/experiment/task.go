@@ -99,6 +99,8 @@ type Data struct {
 	// Rates are the same parts at other sampling rates, at which the trained model is
 	// tested too.
 	Rates []Rated
+	// Lengths are test data of other lengths, with which the trained model is tested too.
+	Lengths []task.Dataset
 	// Notes are sentences about the data.
 	Notes []string
 	// Samples, if it is not nil, is called with the model behind its test. It may print
@@ -137,6 +139,9 @@ type Shape struct {
 	DEmbed  int   `json:"d_embed,omitempty"`
 	Cutoffs []int `json:"cutoffs,omitempty"`
 	DivVal  int   `json:"div_val,omitempty"`
+	// Answers says that a LanguageModel tells answers, not the token that follows each:
+	// those of the last Answers steps of a sequence. Its graphs have scores, for metrics.
+	Answers int `json:"answers,omitempty"`
 }
 
 // Codec says how a user's own input becomes an example, and how one is shown. It is
@@ -173,8 +178,10 @@ type Example struct {
 	// Origin is where it is from: "reviews.txt:7".
 	Origin string
 	// Tokens are the ids of a symbolic input (L), Tokens2 those of the second one of a
-	// pair. Features are those of a real-valued input (L, F).
+	// pair. Answers are what is to be told at the last of Tokens, nil if it is not known.
+	// Features are those of a real-valued input (L, F).
 	Tokens, Tokens2 []int
+	Answers         []int
 	Features        []float32
 	// Target is the class that is wanted, task.Ignore if it is not known.
 	Target int

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/gorgonia-s4/s4/internal/splitmix"
@@ -310,8 +311,8 @@ func float32s(p []float64) []float32 {
 
 // show returns a metric with its value.
 func show(name string, v float64) string {
-	if name == "accuracy" {
-		return fmt.Sprintf("accuracy %.2f %%", 100*v)
+	if name == "accuracy" || name == "sequence_accuracy" {
+		return fmt.Sprintf("%s %.2f %%", strings.ReplaceAll(name, "_", " "), 100*v)
 	}
 	return fmt.Sprintf("%s %.4g", name, v)
 }

@@ -256,7 +256,7 @@ func (r *training) conclude(ctx context.Context, result *train.Result, test *rep
 	}
 	r.tell(result, test)
 	if test != nil {
-		for _, more := range []func(context.Context, *report.Test) error{r.testRates, r.sample, r.plot} {
+		for _, more := range []func(context.Context, *report.Test) error{r.testRates, r.testLengths, r.sample, r.plot} {
 			if err := more(ctx, test); err != nil {
 				return err
 			}
