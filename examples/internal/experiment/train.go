@@ -224,9 +224,11 @@ func (r *training) fit(ctx context.Context) (*train.Result, error) {
 	return result, r.agree(r.speak(Explain(ctx, err, "in the training")))
 }
 
+// close frees the memory of the training. What is done after it needs the model alone.
 func (r *training) close() {
 	if r.tr != nil {
 		r.tr.Close()
+		r.tr = nil
 	}
 }
 
@@ -255,6 +257,7 @@ func (r *training) conclude(ctx context.Context, result *train.Result, test *rep
 		}
 	}
 	r.tell(result, test)
+	r.close()
 	if test != nil {
 		for _, more := range []func(context.Context, *report.Test) error{r.testRates, r.testLengths, r.sample, r.plot} {
 			if err := more(ctx, test); err != nil {
