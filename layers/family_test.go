@@ -499,9 +499,14 @@ func TestOutputPrefixIsIndependentOfLength(t *testing.T) {
 	})
 }
 
-// gradients returns sum(w*y) + sum(ws*state), y and state from that in in[1:], and its
-// gradients by the parameters, x and x0.
-func gradients(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, in []testutil.Input, w, ws []float64) (loss float64, grads [][]float64) {
+// lossGraph is sum(w*y) + sum(ws*state), y and state from that in in[1:], on a graph.
+type lossGraph struct {
+	in, wrt G.Nodes // x and x0; what it has gradients by: the parameters, x and x0
+	total   *G.Node
+	value   G.Value
+}
+
+func newLossGraph(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, in []testutil.Input, w, ws []float64) *lossGraph {
 	t.Helper()
 	x, x0 := node(g, dt, in[0]), stateNodes(g, dt, in[1:])
 	y, state, err := l.FwdState(x, x0)
@@ -512,32 +517,57 @@ func gradients(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, i
 		wn := node(g, dt, testutil.Input{Name: name, Shape: n.Shape(), F: w[:n.Shape().TotalSize()]})
 		return G.Must(G.Sum(G.Must(G.HadamardProd(n, wn))))
 	}
-	total := sum(y, w, "w")
-	wrt := append(l.Learnables(), x)
+	lg := &lossGraph{in: append(G.Nodes{x}, x0...), wrt: append(l.Learnables(), x), total: sum(y, w, "w")}
 	for i, s := range l.StateShapes(1) {
 		if !isCount(s.Name) {
-			total = G.Must(G.Add(total, sum(state[i], ws, "ws."+s.Name)))
-			wrt = append(wrt, x0[i])
+			lg.total = G.Must(G.Add(lg.total, sum(state[i], ws, "ws."+s.Name)))
+			lg.wrt = append(lg.wrt, x0[i])
 		}
 	}
-	if _, err := G.Grad(total, wrt...); err != nil {
+	G.Read(lg.total, &lg.value)
+	return lg
+}
+
+// gradients returns those of a lossGraph.
+func gradients(t *testing.T, l sequenceLayer, g *G.ExprGraph, dt tensor.Dtype, in []testutil.Input, w, ws []float64) (grads [][]float64) {
+	t.Helper()
+	lg := newLossGraph(t, l, g, dt, in, w, ws)
+	if _, err := G.Grad(lg.total, lg.wrt...); err != nil {
 		t.Fatal(err)
 	}
-	var v G.Value
-	G.Read(total, &v)
-	vm := G.NewTapeMachine(g, G.BindDualValues(wrt...), G.EvalMode())
+	vm := G.NewTapeMachine(g, G.BindDualValues(lg.wrt...), G.EvalMode())
 	defer vm.Close()
 	if err := vm.RunAll(); err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range wrt {
+	for _, n := range lg.wrt {
 		gv, err := n.Grad()
 		if err != nil {
 			t.Fatal(err)
 		}
 		grads = append(grads, testutil.Floats(gv))
 	}
-	return testutil.Floats(v)[0], grads
+	return grads
+}
+
+// losses returns what computes a lossGraph from the numbers that in and the parameters
+// have then.
+func losses(t *testing.T, l sequenceLayer, g *G.ExprGraph, in []testutil.Input, w, ws []float64) func() float64 {
+	t.Helper()
+	lg := newLossGraph(t, l, g, tensor.Float64, in, w, ws)
+	vm := G.NewTapeMachine(g, G.EvalMode())
+	return func() float64 {
+		for i, n := range lg.in {
+			if err := G.Let(n, in[i].Tensor(tensor.Float64)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		vm.Reset()
+		if err := vm.RunAll(); err != nil {
+			t.Fatal(err)
+		}
+		return testutil.Floats(lg.value)[0]
+	}
 }
 
 // inside moves the state matrix of an LSSL layer off the edge of the stable
@@ -579,15 +609,18 @@ func TestLayerGradients(t *testing.T) {
 			longest = max(longest, s.Shape.TotalSize()*(7+stepsSeen))
 		}
 		ws := testutil.Normal(rng, "ws", longest).F
-		run := func() (float64, [][]float64) {
+		clone := func() (sequenceLayer, *G.ExprGraph) {
 			g := G.NewGraph()
 			c, err := v.clone(layer, g)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return gradients(t, c, g, tensor.Float64, in, w, ws)
+			return c, g
 		}
-		_, grads := run()
+		c, g := clone()
+		grads := gradients(t, c, g, tensor.Float64, in, w, ws)
+		c, g = clone()
+		loss := losses(t, c, g, in, w, ws)
 		values := func() (names []string, vs [][]float64) {
 			for _, n := range layer.Learnables() {
 				names, vs = append(names, n.Name()), append(vs, n.Value().Data().([]float64))
@@ -606,11 +639,12 @@ func TestLayerGradients(t *testing.T) {
 				for k, d := range dir {
 					vs[i][k] += by * d
 				}
-				loss, _ := run()
-				for k, d := range dir {
-					vs[i][k] -= by * d
-				}
-				return loss
+				defer func() {
+					for k, d := range dir {
+						vs[i][k] -= by * d
+					}
+				}()
+				return loss()
 			}
 			var got, scale float64
 			for k, d := range dir {
@@ -623,10 +657,10 @@ func TestLayerGradients(t *testing.T) {
 				t.Errorf("%s: derivative %.9g, finite difference %.9g", name, got, want)
 			}
 		}
-		g := G.NewGraph()
+		g = G.NewGraph()
 		layer32 := v.on(t, g, tensor.Float32)
 		inside(layer32)
-		_, grads32 := gradients(t, layer32, g, tensor.Float32, in, w, ws)
+		grads32 := gradients(t, layer32, g, tensor.Float32, in, w, ws)
 		for i, name := range names {
 			if e := testutil.RelErr(grads32[i], grads[i]); !(e <= tol32) {
 				t.Errorf("%s: float32 gradient off by %.3g > %g", name, e, tol32)

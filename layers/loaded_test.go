@@ -56,7 +56,7 @@ func stateGraph(t *testing.T, l *layers.S4, g *G.ExprGraph, dt tensor.Dtype, x, 
 	cost := G.Must(G.Add(G.Must(G.Sum(G.Must(G.Square(y)))), G.Must(G.Sum(G.Must(G.Square(s[0]))))))
 	if lisp {
 		m.run = func() error {
-			zeroGrads(l)
+			zeroGrads(l.Learnables())
 			vm := G.NewLispMachine(g)
 			defer vm.Close()
 			return vm.RunAll()
@@ -70,17 +70,17 @@ func stateGraph(t *testing.T, l *layers.S4, g *G.ExprGraph, dt tensor.Dtype, x, 
 	t.Cleanup(func() { vm.Close() })
 	m.run = func() error {
 		defer vm.Reset()
-		zeroGrads(l)
+		zeroGrads(l.Learnables())
 		return vm.RunAll()
 	}
 	return m
 }
 
 // zeroGrads clears the gradients that a machine would add to.
-func zeroGrads(l layers.Layer) {
-	for _, n := range l.Learnables() {
+func zeroGrads(nodes G.Nodes) {
+	for _, n := range nodes {
 		if g, err := n.Grad(); err == nil && g != nil {
-			g.(*tensor.Dense).Zero()
+			G.ZeroValue(g)
 		}
 	}
 }

@@ -21,32 +21,103 @@ import (
 // layerRunner runs a layer that make puts on a graph: fwd is what is run of it.
 // The gradients are by the inputs, nil where it does not depend on one, then by
 // these and the parameters. eval makes it evaluation, on the TapeMachine, with
-// gradients by the inputs alone.
+// gradients by the inputs alone. A graph is made once for each machine, type and
+// shapes, and runs again for other inputs, from the same buffers.
 func layerRunner[L layers.Layer](eval bool, make func(g *G.ExprGraph, dt tensor.Dtype) L, fwd func(l L, n []*G.Node) (*G.Node, error)) testutil.Runner {
+	made := map[string]*layerGraph{}
 	return func(vm testutil.VM, dt tensor.Dtype, w []float64, in ...testutil.Input) (*testutil.Result, error) {
-		g := G.NewGraph()
-		layer := make(g, dt)
-		nodes, wrt := inputNodes(g, dt, in)
-		out, err := fwd(layer, nodes)
-		if err != nil {
-			return nil, err
+		key := fmt.Sprint(vm, dt)
+		for _, x := range in {
+			key += fmt.Sprint(x.Shape)
 		}
-		res := &testutil.Result{Shape: out.Shape().Clone()}
-		if w == nil {
-			w = ones(res.Shape.TotalSize())
+		r := made[key]
+		if r == nil {
+			g := G.NewGraph()
+			layer := make(g, dt)
+			r = &layerGraph{vm: vm, dt: dt, graph: g, state: buffersOf(layer)}
+			r.in, r.wrt = inputNodes(g, dt, in)
+			out, err := fwd(layer, r.in)
+			if err != nil {
+				return nil, err
+			}
+			if !eval {
+				r.wrt = append(r.wrt, layer.Learnables()...)
+			}
+			if err := r.compile(eval, out); err != nil {
+				return nil, err
+			}
+			made[key] = r
 		}
-		loss := weighed(g, out, testutil.Input{Name: "test.w", Shape: res.Shape, F: w})
-		if !eval {
-			wrt = append(wrt, layer.Learnables()...)
-		}
-		reached := reachedFrom(loss)
-		wrt = slices.DeleteFunc(wrt, func(n *G.Node) bool { return !reached[n] })
-		if res.Out, err = runLoss(vm, g, eval, out, loss, wrt); err != nil {
-			return nil, err
-		}
-		res.Grads, err = gradsOf(append(nodes, wrt...), wrt)
-		return res, err
+		return r.run(w, in)
 	}
+}
+
+// layerGraph is a graph of a layerRunner.
+type layerGraph struct {
+	vm      testutil.VM
+	dt      tensor.Dtype
+	graph   *G.ExprGraph
+	state   saved
+	in, wrt G.Nodes
+	out, w  *G.Node
+	tape    G.VM
+	value   G.Value // of out, by the tape
+}
+
+// compile adds the weighed sum of the output, and its gradients.
+func (r *layerGraph) compile(eval bool, out *G.Node) error {
+	r.out = out
+	r.w = G.NewTensor(r.graph, r.dt, out.Dims(), G.WithShape(out.Shape()...), G.WithName("test.w"))
+	loss := G.Must(G.Sum(G.Must(G.HadamardProd(out, r.w))))
+	reached := reachedFrom(loss)
+	r.wrt = slices.DeleteFunc(r.wrt, func(n *G.Node) bool { return !reached[n] })
+	if r.vm == testutil.Lisp {
+		return nil
+	}
+	G.Read(out, &r.value)
+	if _, err := G.Grad(loss, r.wrt...); err != nil {
+		return err
+	}
+	opts := []G.VMOpt{G.BindDualValues(r.wrt...)}
+	if eval {
+		opts = append(opts, G.EvalMode())
+	}
+	r.tape = G.NewTapeMachine(r.graph, opts...)
+	return nil
+}
+
+// run runs the graph with weights w, nil for 1.
+func (r *layerGraph) run(w []float64, in []testutil.Input) (*testutil.Result, error) {
+	if w == nil {
+		w = ones(r.out.Shape().TotalSize())
+	}
+	r.state.restore()
+	for i, n := range append(slices.Clone(r.in), r.w) {
+		x := testutil.Input{Shape: r.w.Shape(), F: w}
+		if i < len(in) {
+			x = in[i]
+		}
+		if err := G.Let(n, x.Tensor(r.dt)); err != nil {
+			return nil, err
+		}
+	}
+	zeroGrads(r.wrt)
+	m := r.tape
+	if r.vm == testutil.Lisp {
+		m = G.NewLispMachine(r.graph)
+		defer m.Close()
+	}
+	defer m.Reset()
+	if err := m.RunAll(); err != nil {
+		return nil, err
+	}
+	if r.vm == testutil.Lisp {
+		r.value = r.out.Value()
+	}
+	res := &testutil.Result{Shape: r.out.Shape().Clone(), Out: testutil.Floats(r.value)}
+	var err error
+	res.Grads, err = gradsOf(append(slices.Clone(r.in), r.wrt...), r.wrt)
+	return res, err
 }
 
 // inputNodes adds inputs to a graph, and returns which of them are floats.
@@ -162,11 +233,7 @@ func (r *rowsGraph) run(w []float64, in []testutil.Input) (*testutil.Result, err
 			return nil, err
 		}
 	}
-	for _, n := range r.wrt { // the machine adds them up
-		if v, err := n.Grad(); err == nil && v != nil {
-			G.ZeroValue(v)
-		}
-	}
+	zeroGrads(r.wrt)
 	r.vm.Reset()
 	if err := r.vm.RunAll(); err != nil {
 		return nil, err
@@ -213,33 +280,6 @@ func ones(n int) []float64 {
 		w[i] = 1
 	}
 	return w
-}
-
-// runLoss runs a graph with gradients of loss and returns the value of out.
-func runLoss(vm testutil.VM, g *G.ExprGraph, eval bool, out, loss *G.Node, wrt G.Nodes) ([]float64, error) {
-	if vm == testutil.Lisp {
-		m := G.NewLispMachine(g)
-		defer m.Close()
-		if err := m.RunAll(); err != nil {
-			return nil, err
-		}
-		return testutil.Floats(out.Value()), nil
-	}
-	var v G.Value
-	G.Read(out, &v)
-	if _, err := G.Grad(loss, wrt...); err != nil {
-		return nil, err
-	}
-	opts := []G.VMOpt{G.BindDualValues(wrt...)}
-	if eval {
-		opts = append(opts, G.EvalMode())
-	}
-	m := G.NewTapeMachine(g, opts...)
-	defer m.Close()
-	if err := m.RunAll(); err != nil {
-		return nil, err
-	}
-	return testutil.Floats(v), nil
 }
 
 // bothWays is layers that look both ways, and mixings and gates of all kinds.

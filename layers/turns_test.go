@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"weak"
 
@@ -113,52 +114,76 @@ func (s *turn) run(t *testing.T) [][]float64 {
 func TestGraphsInTurnShareMemory(t *testing.T) {
 	graphop.Poison(true)
 	t.Cleanup(func() { graphop.Poison(false) })
-	eachVariant(t, func(t *testing.T, v variant) {
-		layer := v.on(t, G.NewGraph(), tensor.Float32)
-		inside(layer)
-		state := buffersOf(layer)
-		var arena graphop.Arena
-		var turns []*turn
-		var want [][][]float64
-		for i, l := range []int{7, 19, 19} {
-			of := func(a *graphop.Arena) *turn {
-				s := newTurn(t, v, layer, 2+i, l, i < 2, i == 1)
-				s.memory = a.Add(s.graph)
-				return s
-			}
-			want = append(want, of(new(graphop.Arena)).run(t))
-			state.restore() // the masks and the statistics
-			turns = append(turns, of(&arena))
-		}
-		var old []weak.Pointer[float64]
-		for round, i := range []int{0, 1, 0, 2, 0} { // not 1 again, which would let go of what it had
-			for k, got := range turns[i].run(t) {
-				if !slices.Equal(got, want[i][k]) {
-					t.Fatalf("run %d, of graph %d: result %d is %v, want %v", round, i, k, got, want[i][k])
-				}
-			}
-			state.restore()
-			if round == 1 {
-				for _, m := range arena.Memory() {
-					old = append(old, weak.Make(&m[0]))
-				}
-			}
-		}
-		inUse := func(p weak.Pointer[float64]) bool { return p.Value() != nil }
-		for i := 0; i < 5 && slices.ContainsFunc(old, inUse); i++ {
-			runtime.GC()
-		}
-		if n := slices.IndexFunc(old, inUse); n >= 0 {
-			t.Errorf("piece %d of the memory that was given up is in use", n)
-		}
-		most := 0
-		for _, s := range turns {
-			most = max(most, s.memory.Bytes())
-		}
-		if got := arena.Bytes(); got != most {
-			t.Errorf("want %d bytes, those of the largest graph, got %d", most, got)
-		}
+	var mu sync.Mutex
+	var all []*shared
+	t.Run("variants", func(t *testing.T) {
+		eachVariant(t, func(t *testing.T, v variant) {
+			s := shareMemory(t, v)
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, s)
+		})
 	})
+	inUse := func(s *shared) bool { return slices.ContainsFunc(s.old, isAlive) }
+	for i := 0; i < 5 && slices.ContainsFunc(all, inUse); i++ {
+		runtime.GC() // once for all
+	}
+	for _, s := range all {
+		if n := slices.IndexFunc(s.old, isAlive); n >= 0 {
+			t.Errorf("%s: piece %d of the memory that was given up is in use", s.name, n)
+		}
+	}
+	runtime.KeepAlive(all)
+}
+
+// shared is graphs of a variant that share their memory.
+type shared struct {
+	name  string
+	arena graphop.Arena
+	turns []*turn
+	old   []weak.Pointer[float64] // memory that was given up
+}
+
+func isAlive(p weak.Pointer[float64]) bool { return p.Value() != nil }
+
+// shareMemory runs graphs of a variant in turn.
+func shareMemory(t *testing.T, v variant) *shared {
+	layer := v.on(t, G.NewGraph(), tensor.Float32)
+	inside(layer)
+	state := buffersOf(layer)
+	s := &shared{name: v.name}
+	var want [][][]float64
+	for i, l := range []int{7, 19, 19} {
+		of := func(a *graphop.Arena) *turn {
+			n := newTurn(t, v, layer, 2+i, l, i < 2, i == 1)
+			n.memory = a.Add(n.graph)
+			return n
+		}
+		want = append(want, of(new(graphop.Arena)).run(t))
+		state.restore() // the masks and the statistics
+		s.turns = append(s.turns, of(&s.arena))
+	}
+	for round, i := range []int{0, 1, 0, 2, 0} { // not 1 again, which would let go of what it had
+		for k, got := range s.turns[i].run(t) {
+			if !slices.Equal(got, want[i][k]) {
+				t.Fatalf("run %d, of graph %d: result %d is %v, want %v", round, i, k, got, want[i][k])
+			}
+		}
+		state.restore()
+		if round == 1 {
+			for _, m := range s.arena.Memory() {
+				s.old = append(s.old, weak.Make(&m[0]))
+			}
+		}
+	}
+	most := 0
+	for _, n := range s.turns {
+		most = max(most, n.memory.Bytes())
+	}
+	if got := s.arena.Bytes(); got != most {
+		t.Errorf("want %d bytes, those of the largest graph, got %d", most, got)
+	}
+	return s
 }
 
 // saved is the values of buffers.
@@ -167,7 +192,7 @@ type saved struct {
 	values  []*tensor.Dense
 }
 
-func buffersOf(l sequenceLayer) saved {
+func buffersOf(l layers.Layer) saved {
 	var s saved
 	for _, b := range l.Buffers() {
 		s.buffers, s.values = append(s.buffers, b.Value), append(s.values, b.Value.Clone().(*tensor.Dense))

@@ -135,11 +135,16 @@ const (
 // Run evaluates f and its gradients for the loss sum(w*output). w has as many
 // elements as the output; nil means all ones.
 func Run(vm VM, dt tensor.Dtype, f Build, w []float64, in ...Input) (*Result, error) {
+	return runOn(vm, dt, f, w, in, tensors(dt, in))
+}
+
+// tensors returns the inputs as new tensors.
+func tensors(dt tensor.Dtype, in []Input) []*tensor.Dense {
 	ts := make([]*tensor.Dense, len(in))
 	for i := range in {
 		ts[i] = in[i].Tensor(dt)
 	}
-	return runOn(vm, dt, f, w, in, ts)
+	return ts
 }
 
 func runOn(vm VM, dt tensor.Dtype, f Build, w []float64, in []Input, ts []*tensor.Dense) (*Result, error) {
@@ -156,6 +161,8 @@ type loop struct {
 	vm    VM
 	g     *G.ExprGraph
 	in    []Input
+	ts    []*tensor.Dense // of the inputs
+	w     *tensor.Dense   // nil: the output is a scalar, and its own loss
 	nodes []*G.Node
 	out   *G.Node
 	tape  G.VM    // of a TapeMachine; a LispMachine is new in every step
@@ -181,14 +188,10 @@ func newLoop(vm VM, dt tensor.Dtype, f Build, w []float64, in []Input, ts []*ten
 		return nil, err
 	}
 	loss := out
+	l := &loop{vm: vm, g: g, in: in, ts: ts, nodes: nodes, out: out}
 	if out.Shape().Dims() > 0 {
-		if w == nil {
-			w = make([]float64, out.Shape().TotalSize())
-			for i := range w {
-				w[i] = 1
-			}
-		}
-		wn := G.NewTensor(g, dt, out.Shape().Dims(), G.WithShape(out.Shape()...), G.WithName("testutil.w"), G.WithValue(Dense(dt, w, out.Shape()...)))
+		l.w = Dense(dt, orOnes(w, out.Shape().TotalSize()), out.Shape()...)
+		wn := G.NewTensor(g, dt, out.Shape().Dims(), G.WithShape(out.Shape()...), G.WithName("testutil.w"), G.WithValue(l.w))
 		prod, err := G.HadamardProd(out, wn)
 		if err != nil {
 			return nil, err
@@ -197,7 +200,6 @@ func newLoop(vm VM, dt tensor.Dtype, f Build, w []float64, in []Input, ts []*ten
 			return nil, err
 		}
 	}
-	l := &loop{vm: vm, g: g, in: in, nodes: nodes, out: out}
 	if vm == Tape {
 		G.Read(out, &l.read)
 		if len(wrt) > 0 {
@@ -208,6 +210,47 @@ func newLoop(vm VM, dt tensor.Dtype, f Build, w []float64, in []Input, ts []*ten
 		l.tape = G.NewTapeMachine(g, G.BindDualValues(wrt...))
 	}
 	return l, nil
+}
+
+// orOnes returns w, or ones if that is nil.
+func orOnes(w []float64, n int) []float64 {
+	if w != nil {
+		return w
+	}
+	w = make([]float64, n)
+	for i := range w {
+		w[i] = 1
+	}
+	return w
+}
+
+// set gives the loop other numbers.
+func (l *loop) set(w []float64, in []Input) {
+	for i, x := range in {
+		if x.I != nil {
+			copy(l.ts[i].Ints(), x.I)
+		} else {
+			setFloats(l.ts[i], x.F)
+		}
+	}
+	if l.w != nil {
+		setFloats(l.w, orOnes(w, l.w.Shape().TotalSize()))
+	}
+}
+
+func setFloats(t *tensor.Dense, v []float64) {
+	switch d := t.Data().(type) {
+	case []float64:
+		copy(d, v)
+	case []float32:
+		for i, x := range v {
+			d[i] = float32(x)
+		}
+	case float64:
+		t.Set(0, v[0])
+	case float32:
+		t.Set(0, float32(v[0]))
+	}
 }
 
 func (l *loop) close() {
@@ -315,10 +358,7 @@ func Check(t testing.TB, f Build, in ...Input) {
 		r, err := Run(vm, tensor.Float32, f, w, in...)
 		compare(string(vm)+" float32", r, err, TolFloat32)
 	}
-	ts := make([]*tensor.Dense, len(in))
-	for i := range in {
-		ts[i] = in[i].Tensor(tensor.Float64)
-	}
+	ts := tensors(tensor.Float64, in)
 	for _, vm := range []VM{Tape, Tape, Lisp} {
 		r, err := runOn(vm, tensor.Float64, f, w, in, ts)
 		compare("graphs sharing tensors, "+string(vm), r, err, tolShared)
@@ -385,11 +425,7 @@ func checkUnbound(t testing.TB, vm VM, f Build, w []float64, in []Input) {
 	t.Helper()
 	var loops [2]*loop
 	for i := range loops {
-		ts := make([]*tensor.Dense, len(in))
-		for i := range in {
-			ts[i] = in[i].Tensor(tensor.Float64)
-		}
-		l, err := newLoop(vm, tensor.Float64, f, w, in, ts)
+		l, err := newLoop(vm, tensor.Float64, f, w, in, tensors(tensor.Float64, in))
 		if err != nil {
 			t.Error(err)
 			return
@@ -462,18 +498,14 @@ type loss struct {
 	f  Build
 	w  []float64
 	in []Input
-	// One graph for all values, and its inputs. There is none where f draws anew in each
-	// run, as a dropout does: then every value has a graph of its own.
+	// One graph for all values. There is none where f draws anew in each run, as a
+	// dropout does: then every value has a graph of its own.
 	graph *loop
-	ts    []*tensor.Dense
 }
 
 func newLoss(f Build, w []float64, in []Input) (*loss, error) {
-	l := &loss{f: f, w: w, in: fixed(in), ts: make([]*tensor.Dense, len(in))}
-	for i := range in {
-		l.ts[i] = in[i].Tensor(tensor.Float64)
-	}
-	graph, err := newLoop(Tape, tensor.Float64, f, w, l.in, l.ts)
+	l := &loss{f: f, w: w, in: fixed(in)}
+	graph, err := newLoop(Tape, tensor.Float64, f, w, l.in, tensors(tensor.Float64, in))
 	if err != nil {
 		return nil, err
 	}
@@ -508,15 +540,13 @@ func (l *loss) at(i, k int, v float64) (sum float64, err error) {
 }
 
 func (l *loss) output(i, k int, v float64) ([]float64, error) {
+	moved := slices.Clone(l.in)
+	moved[i].F = slices.Clone(l.in[i].F)
+	moved[i].F[k] = v
 	if l.graph == nil {
-		moved := slices.Clone(l.in)
-		moved[i].F = slices.Clone(l.in[i].F)
-		moved[i].F[k] = v
 		return Forward(tensor.Float64, l.f, moved...)
 	}
-	x := l.ts[i].Data().([]float64)
-	x[k] = v
-	defer func() { x[k] = l.in[i].F[k] }()
+	l.graph.set(l.w, moved)
 	r, err := l.graph.step(false)
 	if err != nil {
 		return nil, err

@@ -15,10 +15,25 @@ import (
 // inputs. w may be nil, for ones.
 type Runner func(vm VM, dt tensor.Dtype, w []float64, in ...Input) (*Result, error)
 
-// RunnerOf returns the runner of a function.
+// RunnerOf returns the runner of a function that draws nothing. A graph is made once
+// for each machine, type and shapes, and runs again for other numbers.
 func RunnerOf(f Build) Runner {
+	made := make(map[string]*loop)
 	return func(vm VM, dt tensor.Dtype, w []float64, in ...Input) (*Result, error) {
-		return Run(vm, dt, f, w, in...)
+		key := fmt.Sprint(vm, dt)
+		for _, x := range in {
+			key += fmt.Sprint(x.Shape)
+		}
+		l := made[key]
+		if l == nil {
+			var err error
+			if l, err = newLoop(vm, dt, f, w, in, tensors(dt, in)); err != nil {
+				return nil, err
+			}
+			made[key] = l
+		}
+		l.set(w, in)
+		return l.step(false)
 	}
 }
 
