@@ -350,9 +350,18 @@ func (d checkpointDir) save(name string, c *Checkpoint) error {
 		return err
 	}
 	if err := d.writeJSON(d.path(name), append(b, '\n')); err != nil {
-		return err
+		return errors.Join(err, d.dropUnnamed(name, c.Tensors))
 	}
 	return d.clean(stem, c.Tensors)
+}
+
+// dropUnnamed deletes a tensor file that the checkpoint called name does not have, after
+// all.
+func (d checkpointDir) dropUnnamed(name, tensors string) error {
+	if c, err := readHead(d.path(name)); err == nil && c.Tensors == tensors || err != nil && exists(d.path(name)) {
+		return nil // it has, or nobody knows
+	}
+	return d.remove(filepath.Join(d.dir, tensors))
 }
 
 // tensorsName names the tensor file of a checkpoint, "last-1200.safetensors", or

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"gorgonia.org/tensor"
@@ -43,6 +44,51 @@ func crashAt(d *checkpointDir, n int, after bool) *int {
 	d.writeJSON = func(path string, b []byte) error { return do(func() error { return real.writeJSON(path, b) }) }
 	d.remove = func(path string) error { return do(func() error { return real.remove(path) }) }
 	return seen
+}
+
+// A checkpoint for which the disk has room but for its last file leaves nothing behind;
+// one whose last file is in its place all the same is whole.
+func TestFullDiskLeavesNothing(t *testing.T) {
+	cfg, mc, train, val := tinyRun("")
+	for _, after := range []bool{false, true} {
+		cfg.CheckpointDir = t.TempDir()
+		tr := newTrainer(t, cfg, newTinyModel(mc, tensor.Float32), train, val)
+		write, writes := tr.dir.writeJSON, 0
+		var before []string
+		tr.dir.writeJSON = func(path string, b []byte) (err error) {
+			if writes++; writes <= 2 { // the first checkpoint, and the next
+				return write(path, b)
+			}
+			before = filesOf(t, cfg.CheckpointDir)
+			if after {
+				err = write(path, b)
+			}
+			return errors.Join(err, syscall.ENOSPC)
+		}
+		if _, err := tr.Fit(context.Background()); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("got error %v, want a full disk", err)
+		}
+		if got := filesOf(t, cfg.CheckpointDir); len(got) >= len(before) != after {
+			t.Errorf("after it was written %v: the directory has %v, and had %v when the last file was to be written", after, got, before)
+		}
+		if _, err := ReadCheckpoint(tr.dir.path(LastCheckpoint)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// filesOf returns the names of the files in a directory.
+func filesOf(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name())
+	}
+	return names
 }
 
 // Whenever a run is killed while it saves, there is a checkpoint, and the run
