@@ -71,5 +71,6 @@
 //	}
 //
 // A [Loader] makes batches of a data set, and a [Scheduler] the learning rate
-// of each step.
+// of each step. Over ranks, [BroadcastParams] lets all begin with the same, and
+// [Gradients] with a [NewReducer] make the same step.
 package train

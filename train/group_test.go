@@ -11,9 +11,9 @@ import (
 	"testing"
 )
 
-// together calls f on n ranks at once, which leave when it returns, and returns the
+// onRanks calls f on n ranks at once, which leave when it returns, and returns the
 // errors in their order.
-func together(t *testing.T, n int, f func(g Group) error) []error {
+func onRanks(t *testing.T, n int, f func(g Group) error) []error {
 	t.Helper()
 	errs := make([]error, n)
 	if err := RunGroup(n, func(g Group) error { errs[g.Rank()] = f(g); return nil }); err != nil {
@@ -25,7 +25,7 @@ func together(t *testing.T, n int, f func(g Group) error) []error {
 func TestGroupOfThisProcess(t *testing.T) {
 	for n := 1; n <= 5; n++ {
 		sums := make([][]float32, n)
-		for rank, err := range together(t, n, func(g Group) error {
+		for rank, err := range onRanks(t, n, func(g Group) error {
 			for round := range 20 {
 				length := round * 3 % 17
 				f32, f64 := make([]float32, length), make([]float64, length)
@@ -116,7 +116,7 @@ func TestGroupEndsForAll(t *testing.T) {
 			return g.SumFloat64(nil)
 		},
 	} {
-		for rank, err := range together(t, 3, f) {
+		for rank, err := range onRanks(t, 3, f) {
 			if left := strings.HasSuffix(want, "has left") && rank == 1; (err == nil) != left || err != nil && !strings.Contains(err.Error(), want) {
 				t.Errorf("rank %d: got error %v, want %q", rank, err, want)
 			}
@@ -173,7 +173,7 @@ func TestAgree(t *testing.T) {
 			return bad
 		},
 	} {
-		for rank, err := range together(t, 3, func(g Group) error {
+		for rank, err := range onRanks(t, 3, func(g Group) error {
 			if err := Agree(g, nil); err != nil {
 				return err
 			}
@@ -204,7 +204,7 @@ func TestAgree(t *testing.T) {
 	if err := Agree(nil, boom); err != boom {
 		t.Errorf("got error %v", err)
 	}
-	for rank, err := range together(t, 1, func(g Group) error { return Agree(g, boom) }) {
+	for rank, err := range onRanks(t, 1, func(g Group) error { return Agree(g, boom) }) {
 		if err != boom {
 			t.Errorf("rank %d alone: got error %v", rank, err)
 		}
@@ -218,7 +218,7 @@ func TestBadMessages(t *testing.T) {
 		"rank 1: it has another version of package train":        []byte("hello, this is not one of ours"),
 		"the ranks have diverged: rank 0 is in Agree, at an agr": append([]byte{magic >> 8, magic & 0xff, 200, 201, ready}, make([]byte, 17)...),
 	} {
-		for rank, err := range together(t, 2, func(g Group) error {
+		for rank, err := range onRanks(t, 2, func(g Group) error {
 			if g.Rank() == 0 {
 				return Agree(g, nil)
 			}

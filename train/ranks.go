@@ -40,7 +40,7 @@ func newRanks(g Group) *ranks {
 	return &ranks{Group: g, letters: make([]letter, n), failed: make([]error, n), stopped: make([]error, n)}
 }
 
-// callOf is a method that all ranks call together.
+// callOf is what all ranks call together.
 type callOf byte
 
 const (
@@ -49,11 +49,12 @@ const (
 	inEvaluate
 	inLoadBest
 	inSum
+	inBroadcast
 )
 
 // String returns its name.
 func (c callOf) String() string {
-	names := [...]string{"Agree", "Fit", "Evaluate", "LoadBest", "Sum"}
+	names := [...]string{"Agree", "Fit", "Evaluate", "LoadBest", "Sum", "BroadcastParams"}
 	return names[min(int(c), len(names)-1)]
 }
 
@@ -162,36 +163,65 @@ func (r *ranks) write(b []byte, about topic, step int, err error, write func(b [
 	return b
 }
 
-// read reads the head of each message, and leaves the rest in letters.
+// heading is what every message begins with.
+type heading struct {
+	version int
+	in      callOf
+	at      topic
+	status  byte
+	step    int
+	clock   time.Duration
+	stopped error // why the rank's context has ended
+}
+
+func (l *letter) heading() heading {
+	h := heading{version: int(l.byte())<<8 | int(l.byte()), in: callOf(l.byte()), at: topic(l.byte()), status: l.byte(), step: l.int(), clock: time.Duration(l.int())}
+	if l.bool() {
+		h.stopped = l.error()
+	}
+	return h
+}
+
+// failure returns why a rank whose message begins so has failed; nil if it has not.
+func (l *letter) failure(h heading) error {
+	switch {
+	case h.version != magic:
+		return errors.New("it has another version of package train")
+	case h.status == hasEnded:
+		return l.error()
+	case l.short:
+		return errors.New("its message is too short")
+	}
+	return nil
+}
+
+// read reads the heading of each message, and leaves the rest in letters.
 func (r *ranks) read(all [][]byte, about topic, step int, own error) error {
 	var different, lacking error
-	elsewhere := false
+	elsewhere := false // a rank that has failed is
 	for rank, b := range all {
 		l := letter{b: b}
-		version := int(l.byte())<<8 | int(l.byte())
-		in, at, status, of, clock := callOf(l.byte()), topic(l.byte()), l.byte(), l.int(), time.Duration(l.int())
-		elsewhere = elsewhere || in != r.in
-		r.failed[rank], r.stopped[rank] = nil, nil
-		if l.bool() {
-			r.stopped[rank] = l.error()
-		}
+		h := l.heading()
+		elsewhere = elsewhere || h.in != r.in || h.version != magic
+		r.failed[rank], r.stopped[rank] = l.failure(h), h.stopped
 		if rank == 0 {
-			r.clock = clock
+			r.clock = h.clock
 		}
 		switch {
-		case version != magic:
-			r.failed[rank], elsewhere = errors.New("it has another version of package train"), true
-		case status == hasEnded:
-			r.failed[rank] = l.error()
-		case l.short:
-			r.failed[rank] = errors.New("its message is too short")
-		case different == nil && (in != r.in || at != about || of != step):
-			different = fmt.Errorf("rank %d is in %v, at %v of step %d, and rank %d in %v, at %v of step %d", r.Rank(), r.in, about, step, rank, in, at, of)
-		case status == unready:
-			lacking = r.stopped[rank]
+		case r.failed[rank] != nil:
+		case different == nil && (h.in != r.in || h.at != about || h.step != step):
+			different = fmt.Errorf("rank %d is in %v, at %v of step %d, and rank %d in %v, at %v of step %d", r.Rank(), r.in, about, step, rank, h.in, h.at, h.step)
+		case h.status == unready:
+			lacking = h.stopped
 		}
 		r.letters[rank] = l
 	}
+	return r.judge(different, lacking, elsewhere, own)
+}
+
+// judge returns the error of all ranks, and keeps it. That of this rank is its own, and
+// not what its message says of it.
+func (r *ranks) judge(different, lacking error, elsewhere bool, own error) error {
 	me := r.Rank()
 	if r.failed[me] != nil && own != nil {
 		r.failed[me] = own

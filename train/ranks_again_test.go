@@ -16,7 +16,7 @@ func TestFitAgainOnRanks(t *testing.T) {
 	data := streams(t, 4)
 	want := make([][]float64, 3)
 	for _, stop := range []int{0, 1, 4, 7} {
-		for rank, err := range together(t, 2, func(g Group) error {
+		for rank, err := range onRanks(t, 2, func(g Group) error {
 			cfg := streamConfig("")
 			cfg.LR = 0.05
 			ctx, cancel := context.WithCancel(context.Background())
@@ -54,7 +54,7 @@ func TestStepsOfRanksAllocateLittle(t *testing.T) {
 		data := newTokenData(64, 3, 24, tinyVocab, tinyClasses, 1)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		for _, err := range together(t, n, func(g Group) error {
+		for _, err := range onRanks(t, n, func(g Group) error {
 			tr, err := New(cfg, newTinyModel(tinyConfig{Vocab: tinyVocab, Hidden: 8, Classes: tinyClasses}, tensor.Float32), data, nil,
 				WithGroup(g, GroupConfig{}), WithMetrics(Accuracy()))
 			if err != nil {

@@ -77,7 +77,7 @@ func ExampleNewReducer() {
 		graph := G.NewGraph()
 		x := G.NewMatrix(graph, G.Float64, G.WithName("x"), G.WithValue(tensor.New(tensor.WithShape(n, 2), tensor.WithBacking(xs))))
 		y := G.NewMatrix(graph, G.Float64, G.WithName("y"), G.WithValue(tensor.New(tensor.WithShape(n, 1), tensor.WithBacking(ys))))
-		line := G.NewMatrix(graph, G.Float64, G.WithName("line"), G.WithShape(2, 1), G.WithInit(G.Zeroes())) // on all ranks
+		line := G.NewMatrix(graph, G.Float64, G.WithName("line"), G.WithShape(2, 1), G.WithInit(G.ValuesOf(float64(g.Rank()))))
 		loss := G.Must(G.Mean(G.Must(G.Square(G.Must(G.Sub(G.Must(G.Mul(x, line)), y))))))
 		if _, err := G.Grad(loss, line); err != nil {
 			return err
@@ -86,6 +86,9 @@ func ExampleNewReducer() {
 		defer vm.Close()
 
 		params := []param.Param{{Name: "line", Node: line}}
+		if err := train.BroadcastParams(g, params); err != nil { // those of rank 0
+			return err
+		}
 		adam := train.NewAdamW(train.ParamGroups(params, train.LR(0.1), train.WeightDecay(0)))
 		gradients := train.Gradients{Reducer: reducer}
 		for range 300 {

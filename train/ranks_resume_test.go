@@ -88,7 +88,7 @@ func TestStreamsOfRanks(t *testing.T) {
 	data := streams(t, 6)
 	train := func(n, micro int, dir, from string, stop int) (*Trainer, error) {
 		var first *Trainer
-		errs := together(t, n, func(g Group) error {
+		errs := onRanks(t, n, func(g Group) error {
 			cfg := streamConfig("")
 			cfg.BatchSize, cfg.MicroBatch, cfg.LR, cfg.EvalBatchSize = 6, micro, 0.05, 6
 			if dir != "" {
@@ -154,7 +154,7 @@ func TestStreamsThatCannotBeShared(t *testing.T) {
 	whole := []*carry{newCarry()}
 	whole[0].now["h"] = task.Array{Shape: tensor.Shape{3, 4}, Float64s: make([]float64, 12)}
 	cfg := streamConfig("")
-	for rank, err := range together(t, 2, func(g Group) error {
+	for rank, err := range onRanks(t, 2, func(g Group) error {
 		tr, err := New(cfg, newLeaky(), streams(t, 4), nil, WithGroup(g, GroupConfig{}))
 		if err != nil {
 			return err
@@ -174,7 +174,7 @@ func TestStreamsThatCannotBeShared(t *testing.T) {
 
 // Streams have a row on one rank each, and batches of them no row that only fills.
 func TestStreamsWantAllRanksAlike(t *testing.T) {
-	for rank, err := range together(t, 3, func(g Group) error {
+	for rank, err := range onRanks(t, 3, func(g Group) error {
 		tr, err := New(streamConfig(""), newLeaky(), rowsOf{streams(t, 4), 4}, nil, WithGroup(g, GroupConfig{}))
 		if err != nil {
 			return err
@@ -197,7 +197,7 @@ func TestLoadBestOnAllRanks(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, _ := best.tensors.Lookup("out.weight")
-	for rank, err := range together(t, 3, func(g Group) error {
+	for rank, err := range onRanks(t, 3, func(g Group) error {
 		own := cfg
 		if g.Rank() > 0 {
 			own.CheckpointDir = ""
@@ -233,7 +233,7 @@ func TestClockOfRankZero(t *testing.T) {
 	r := rankRuns()["labels of sequences"]
 	r.cfg.Steps, r.cfg.MaxDuration, r.cfg.Schedule = 10000, Duration(100*time.Second), Schedule{Kind: Cosine}
 	ends := make([]*Result, 3)
-	for rank, err := range together(t, 3, func(g Group) error {
+	for rank, err := range onRanks(t, 3, func(g Group) error {
 		tr, err := New(r.cfg, newTinyModel(r.mc, tensor.Float64), r.train, r.val, WithGroup(g, GroupConfig{}))
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gorgonia-s4/s4/internal/safetensors"
@@ -78,7 +79,7 @@ func TestFailedSaveEndsAll(t *testing.T) {
 	for _, at := range []int{0, 1, 2, 3, 4} {
 		cfg, mc, train, val := tinyRun(t.TempDir())
 		full := errors.New("no space left on device")
-		for rank, err := range together(t, 3, func(g Group) error {
+		for rank, err := range onRanks(t, 3, func(g Group) error {
 			tr, err := New(cfg, newTinyModel(mc, tensor.Float32), train, val, WithGroup(g, GroupConfig{}))
 			if err != nil {
 				return err
@@ -112,7 +113,7 @@ func TestInterruptedAndNotSaved(t *testing.T) {
 	cfg.CheckpointEvery = 100
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	for rank, err := range together(t, 3, func(g Group) error {
+	for rank, err := range onRanks(t, 3, func(g Group) error {
 		tr, err := New(cfg, newTinyModel(mc, tensor.Float32), train, val, WithGroup(g, GroupConfig{}), WithHooks(stopAt(2, cancel)))
 		if err != nil {
 			return err
@@ -178,13 +179,18 @@ func TestGroupsThatNoTrainerCanHave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	one, err := NewGroup(1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for want, opts := range map[string][]Option{
 		"train: WithGroup: want at most one rank for each of the BatchSize = 16 rows of a batch, got 17": {WithGroup(groups[0], GroupConfig{})},
 		"train: want WithGroup or WithReducer, not both":                                                 {WithGroup(groups[0], GroupConfig{}), WithReducer(brokenLine{})},
+		"train: want WithGroup or WithReducer, not both ":                                                {WithGroup(one[0], GroupConfig{}), WithReducer(brokenLine{})},
 		"train: WithGroup: want a rank in [0, 17), got 18":                                               {WithGroup(&replica{groups[0].(*replica).rendezvous, 18, nil}, GroupConfig{})},
 		"train: GroupConfig: want BucketBytes >= 0, got -1":                                              {WithGroup(nil, GroupConfig{BucketBytes: -1})},
 	} {
-		if _, err := New(cfg, newTinyModel(mc, tensor.Float32), train, val, opts...); err == nil || err.Error() != want {
+		if _, err := New(cfg, newTinyModel(mc, tensor.Float32), train, val, opts...); err == nil || err.Error() != strings.TrimSpace(want) {
 			t.Errorf("got error %v, want %q", err, want)
 		}
 	}
@@ -208,7 +214,7 @@ func (b *brokenGroup) SumFloat32(v []float32) error {
 func TestBrokenGroup(t *testing.T) {
 	for at := range 3 {
 		cfg, mc, train, val := tinyRun(t.TempDir())
-		for rank, err := range together(t, 3, func(g Group) error {
+		for rank, err := range onRanks(t, 3, func(g Group) error {
 			if g.Rank() == at {
 				g = &brokenGroup{g, 4} // a sum for each step
 			}
@@ -238,7 +244,7 @@ func TestBrokenGroup(t *testing.T) {
 // Ranks that do not do the same find out.
 func TestRanksThatDiverge(t *testing.T) {
 	cfg, mc, train, val := tinyRun("")
-	for rank, err := range together(t, 2, func(g Group) error {
+	for rank, err := range onRanks(t, 2, func(g Group) error {
 		tr, err := New(cfg, newTinyModel(mc, tensor.Float32), train, val, WithGroup(g, GroupConfig{}))
 		if err != nil {
 			return err
@@ -264,7 +270,7 @@ func TestEvaluateOnRanks(t *testing.T) {
 	for n := 1; n <= 4; n++ {
 		got := make([]Metrics, n)
 		seen := make([]int, n)
-		for rank, err := range together(t, n, func(g Group) error {
+		for rank, err := range onRanks(t, n, func(g Group) error {
 			tr, err := New(r.cfg, newTinyModel(r.mc, tensor.Float64), r.train, nil, WithGroup(g, GroupConfig{}), WithMetrics(Accuracy()))
 			if err == nil {
 				defer tr.Close()
@@ -344,7 +350,52 @@ func TestReplicas(t *testing.T) {
 			t.Errorf("got error %v, want %q", err, want)
 		}
 	}
-	if _, err := Replicas(context.Background(), 0, makes); err == nil {
-		t.Error("no error without replicas")
+	for n, want := range map[int]string{
+		-1: "want at least one rank, got -1", 0: "want at least one rank, got 0", 1e6: "want at most 1024 ranks, got 1000000",
+		17: "all ranks: WithGroup: want at most one rank for each of the BatchSize = 16 rows",
+	} {
+		if _, err := Replicas(context.Background(), n, makes); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d replicas: got error %v, want %q", n, err, want)
+		}
+	}
+}
+
+// Runs of one process, at the same time and one after the other, do not touch each other.
+func TestReplicasAtTheSameTime(t *testing.T) {
+	cfg, mc, train, val := tinyRun("")
+	loss := func() float64 {
+		r, err := Replicas(context.Background(), 2, func(g Group) (*Trainer, error) {
+			return New(cfg, newTinyModel(mc, tensor.Float32), train, val, WithGroup(g, GroupConfig{}), WithMetrics(Accuracy()))
+		})
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		return r.Best.Val.Loss
+	}
+	want := loss()
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for range 2 {
+				if got := loss(); got != want {
+					t.Errorf("a loss of %v, want %v", got, want)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A context that has ended before the start stops all ranks, before a step.
+func TestReplicasWithoutTime(t *testing.T) {
+	cfg, mc, train, val := tinyRun("")
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := Replicas(ctx, 3, func(g Group) (*Trainer, error) {
+		return New(cfg, newTinyModel(mc, tensor.Float32), train, val, WithGroup(g, GroupConfig{}))
+	})
+	if e := new(InterruptedError); !errors.As(err, &e) || e.Step != 0 {
+		t.Errorf("want an *InterruptedError after step 0, got %v", err)
 	}
 }

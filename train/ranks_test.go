@@ -52,7 +52,7 @@ type ended struct {
 func (r run) on(t *testing.T, n int) []ended {
 	t.Helper()
 	ends := make([]ended, n)
-	for rank, err := range together(t, n, func(g Group) error {
+	for rank, err := range onRanks(t, n, func(g Group) error {
 		own := rankRun{cfg: r.cfg, model: newTinyModel(r.mc, r.cfg.DType.Tensor()), train: r.train, val: r.val,
 			metrics: []Metric{Accuracy()}, ctx: context.Background()}
 		if g.Rank() > 0 && own.cfg.CheckpointDir != "" {

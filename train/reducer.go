@@ -35,8 +35,8 @@ type GroupReducer struct {
 }
 
 // NewReducer returns the reducer of a rank of a group, for a loop of one's own: a
-// [Trainer] has [WithGroup]. All ranks begin with the same parameters, and make each
-// step. One that cannot tells the others by [Agree]: they find it in Sum.
+// [Trainer] has [WithGroup]. All ranks begin with the same parameters
+// ([BroadcastParams]), and make each step. One that cannot tells the others by [Agree]: they find it in Sum.
 func NewReducer(g Group, c GroupConfig) (*GroupReducer, error) {
 	if g == nil {
 		return nil, errors.New("train: NewReducer: want a group, got nil")

@@ -305,7 +305,7 @@ func TestGroupReducerRejects(t *testing.T) {
 
 // A rank that fails between the steps of a loop of one's own ends that of all.
 func TestGroupReducerFindsAFailureElsewhere(t *testing.T) {
-	for rank, err := range together(t, 3, func(g Group) error {
+	for rank, err := range onRanks(t, 3, func(g Group) error {
 		r, err := NewReducer(g, GroupConfig{})
 		if err != nil {
 			return err
@@ -465,7 +465,7 @@ func TestTrainerBFloat16GoesOn(t *testing.T) {
 	cfg, mc, train, val := tinyRun(t.TempDir())
 	saved := filepath.Join(t.TempDir(), "saved")
 	var own []float64
-	for rank, err := range together(t, 2, func(g Group) error {
+	for rank, err := range onRanks(t, 2, func(g Group) error {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		mine := cfg

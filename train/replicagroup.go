@@ -8,13 +8,19 @@ import (
 	"github.com/gorgonia-s4/s4/internal/num"
 )
 
-// NewGroup returns a group whose n ranks are goroutines of this process, one for each
-// of the values. Each of them is an io.Closer as well: a rank that makes no more calls
+// maxRanks is how many ranks a process may have: more than the cores of any machine.
+const maxRanks = 1 << 10
+
+// NewGroup returns a group whose n ranks, 1024 at most, are goroutines of this process,
+// one for each of the values. Each of them is an io.Closer as well: a rank that makes no more calls
 // should Close, from its own goroutine. What the others wait for, and whatever they
 // call then, is an error that names it.
 func NewGroup(n int) ([]Group, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("train: NewGroup: want at least one rank, got %d", n)
+	}
+	if n > maxRanks {
+		return nil, fmt.Errorf("train: NewGroup: want at most %d ranks, got %d", maxRanks, n)
 	}
 	m := &rendezvous{calls: make([]call, n)}
 	m.changed.L = &m.mu
@@ -110,8 +116,8 @@ func (r *replica) Close() error {
 	return nil
 }
 
-// together makes a call: f is this rank's part of it, when all have come.
-func (r *replica) together(c call, f func()) error {
+// meet makes a call that all ranks make: f is this rank's part of it, when all have come.
+func (r *replica) meet(c call, f func()) error {
 	r.calls[r.rank] = c
 	err := r.wait()
 	if err == nil {
@@ -126,13 +132,13 @@ func (r *replica) together(c call, f func()) error {
 }
 
 func (r *replica) SumFloat32(v []float32) error {
-	return r.together(call{name: "SumFloat32", float32s: v, own: len(v)}, func() {
+	return r.meet(call{name: "SumFloat32", float32s: v, own: len(v)}, func() {
 		sumPart(r.rank, r.calls, func(c call) []float32 { return c.float32s })
 	})
 }
 
 func (r *replica) SumFloat64(v []float64) error {
-	return r.together(call{name: "SumFloat64", float64s: v, own: len(v)}, func() {
+	return r.meet(call{name: "SumFloat64", float64s: v, own: len(v)}, func() {
 		sumPart(r.rank, r.calls, func(c call) []float64 { return c.float64s })
 	})
 }
@@ -154,7 +160,7 @@ func sumPart[T num.Float](rank int, calls []call, of func(call) []T) {
 }
 
 func (r *replica) Gather(message []byte) ([][]byte, error) {
-	err := r.together(call{name: "Gather", bytes: message}, func() {
+	err := r.meet(call{name: "Gather", bytes: message}, func() {
 		r.messages = resize(r.messages, r.Size())
 		for i, c := range r.calls {
 			r.messages[i] = append(r.messages[i][:0], c.bytes...)
@@ -167,7 +173,7 @@ func (r *replica) Gather(message []byte) ([][]byte, error) {
 }
 
 func (r *replica) Broadcast(b []byte) error {
-	return r.together(call{name: "Broadcast", bytes: b, own: len(b)}, func() {
+	return r.meet(call{name: "Broadcast", bytes: b, own: len(b)}, func() {
 		if r.rank > 0 {
 			copy(b, r.calls[0].bytes)
 		}
@@ -175,7 +181,7 @@ func (r *replica) Broadcast(b []byte) error {
 }
 
 func (r *replica) Exchange(receive, send []byte) error {
-	return r.together(call{name: "Exchange", bytes: send, own: len(send), received: len(receive)}, func() {
+	return r.meet(call{name: "Exchange", bytes: send, own: len(send), received: len(receive)}, func() {
 		n := len(send) / r.Size()
 		for i, c := range r.calls {
 			copy(receive[i*n:(i+1)*n], c.bytes[r.rank*n:])

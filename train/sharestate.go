@@ -193,7 +193,7 @@ func (t *Trainer) loadBestTogether() error {
 	if r.err == nil {
 		_, err = r.exchange(onBest, 0, err, nil)
 	}
-	return t.together(err)
+	return t.ofAll(err)
 }
 
 // shareCheckpoint brings all ranks the checkpoint of rank 0, and what it writes
@@ -227,12 +227,8 @@ func (r *ranks) shareCheckpoint(about topic, c *Checkpoint, err error, write fun
 		err = json.Unmarshal(head, c)
 	}
 	// An error is told when the tensors, which are on their way, have come.
-	buf := make([]byte, 0, pieceBytes)
-	of := c.tensors.Tensors
-	for i := range of {
-		if e := r.broadcast(of[i].Data, buf); e != nil {
-			return nil, nil, r.breakOff(about, e)
-		}
+	if e := r.broadcastAll(c.tensors, about); e != nil {
+		return nil, nil, e
 	}
 	return c, &l, err
 }
@@ -252,23 +248,34 @@ func (c *Checkpoint) ofModel() *Checkpoint {
 // pieceBytes is how much of a tensor is sent at a time.
 const pieceBytes = 1 << 20
 
+// broadcastAll makes tensors, which are alike, those of rank 0.
+func (r *ranks) broadcastAll(f *safetensors.File, about topic) error {
+	buf := make([]byte, 0, pieceBytes)
+	for i := range f.Tensors {
+		if err := r.broadcast(f.Tensors[i].Data, buf); err != nil {
+			return r.breakOff(about, err)
+		}
+	}
+	return nil
+}
+
 // broadcast makes numbers those of rank 0, by way of buf.
 func (r *ranks) broadcast(data any, buf []byte) error {
 	switch d := data.(type) {
 	case []float32:
-		return broadcastAll(r, d, buf, 4, func(b []byte, v float32) { binary.LittleEndian.PutUint32(b, math.Float32bits(v)) },
+		return broadcastPieces(r, d, buf, 4, func(b []byte, v float32) { binary.LittleEndian.PutUint32(b, math.Float32bits(v)) },
 			func(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) })
 	case []float64:
-		return broadcastAll(r, d, buf, 8, func(b []byte, v float64) { binary.LittleEndian.PutUint64(b, math.Float64bits(v)) },
+		return broadcastPieces(r, d, buf, 8, func(b []byte, v float64) { binary.LittleEndian.PutUint64(b, math.Float64bits(v)) },
 			func(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) })
 	case []int64:
-		return broadcastAll(r, d, buf, 8, func(b []byte, v int64) { binary.LittleEndian.PutUint64(b, uint64(v)) },
+		return broadcastPieces(r, d, buf, 8, func(b []byte, v int64) { binary.LittleEndian.PutUint64(b, uint64(v)) },
 			func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) })
 	}
 	return fmt.Errorf("want float32, float64 or int64, got %T", data)
 }
 
-func broadcastAll[E any](r *ranks, d []E, buf []byte, size int, put func([]byte, E), get func([]byte) E) error {
+func broadcastPieces[E any](r *ranks, d []E, buf []byte, size int, put func([]byte, E), get func([]byte) E) error {
 	for lo := 0; lo < len(d); lo += cap(buf) / size {
 		piece := d[lo:min(len(d), lo+cap(buf)/size)]
 		b := buf[:len(piece)*size]

@@ -22,13 +22,14 @@ func (t *Trainer) prepareGroup() error {
 	if err := t.groupConfig.Validate(); err != nil {
 		return err
 	}
+	if t.group != nil && t.gradients.Reducer != nil {
+		return errors.New("train: want WithGroup or WithReducer, not both")
+	}
 	if alone(t.group) {
 		return nil
 	}
 	rank, size := t.group.Rank(), t.group.Size()
 	switch {
-	case t.gradients.Reducer != nil:
-		return errors.New("train: want WithGroup or WithReducer, not both")
 	case rank < 0 || rank >= size:
 		return fmt.Errorf("train: WithGroup: want a rank in [0, %d), got %d", size, rank)
 	case size > t.cfg.BatchSize:
@@ -81,11 +82,11 @@ func (t *Trainer) startTogether() error {
 		t.ranks.now = func() time.Duration { return t.now().Sub(t.begun) }
 		_, err = t.ranks.exchange(onReady, t.state.Step, err, nil)
 	}
-	return t.together(err)
+	return t.ofAll(err)
 }
 
-// together returns an error that all ranks have got.
-func (t *Trainer) together(err error) error {
+// ofAll returns an error that all ranks have got.
+func (t *Trainer) ofAll(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -108,7 +109,7 @@ func (t *Trainer) leaveTogether(err error) error {
 func (t *Trainer) interruptedTogether() error {
 	e := &InterruptedError{Step: t.state.Step, Cause: t.ranks.stop}
 	if err := t.saveTogether(true); err != nil {
-		return errors.Join(e.Cause, t.together(err))
+		return errors.Join(e.Cause, t.ofAll(err))
 	}
 	if t.saves() {
 		e.Checkpoint, e.NotSaved = t.safe.path, t.notSaved
@@ -170,7 +171,7 @@ func (t *Trainer) endTogether(err error) error {
 	}
 	_, e := r.exchange(onEnd, 0, own, nil)
 	if err == nil || own != nil {
-		return t.together(e)
+		return t.ofAll(e)
 	}
 	return err
 }

@@ -51,7 +51,7 @@ func (c *Comm) call(m method, n int, wrong error, do func() error) error {
 	defer c.watch(m)()
 	err := c.broken
 	if err == nil {
-		err = c.together(m, n, wrong, do)
+		err = c.meet(m, n, wrong, do)
 	}
 	return c.errorOf(m, err)
 }
@@ -63,8 +63,8 @@ func (c *Comm) errorOf(m method, err error) error {
 	return fmt.Errorf("mpi: %v on rank %d of %d: %w", m, c.rank, c.size, err)
 }
 
-// together finds out whether all ranks make the call, and makes it.
-func (c *Comm) together(m method, n int, wrong error, do func() error) error {
+// meet finds out whether all ranks make the call, and makes it.
+func (c *Comm) meet(m method, n int, wrong error, do func() error) error {
 	h := head{m, int64(n)}
 	if wrong != nil {
 		h.n = -1
