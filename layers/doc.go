@@ -77,7 +77,11 @@
 // the part begins. Copies read another sampling rate (AtRate) or longer sequences
 // (ForLength).
 //
-// A stays stable whatever the optimiser does, except in S4D and S4 with the
+// S4ND [17] is for images and volumes, which it reads as a sequence of their rows: a
+// convolution whose kernel is a product of kernels of S4D, or S4, one for each axis. It has no
+// state and no steps. A copy at half the rate reads twice as many pixels along each axis.
+//
+// A stays stable whatever the optimiser does, except in S4D, S4 and S4ND with the
 // transform ssm.None, and in DSS of version softmax or clip, which as published
 // let a state grow.
 //
@@ -118,7 +122,7 @@
 // a [Session] a batch of sequences that is under way: it owns nothing but a
 // [State], named tensors that are saved as bytes, split and joined by rows. A
 // [Recurrence] is a session that follows its layer (Refresh) and is forked: forks
-// share a snapshot. Every layer but Dropout is a Stepper, and a [Chain] makes one
+// share a snapshot. Every layer but Dropout and S4ND is a Stepper, and a [Chain] makes one
 // of several: of an embedding, a stack and a decoder, say. [ScanStates] steps
 // through a sequence and collects the states.
 //
@@ -147,4 +151,5 @@
 //  14. Smith, Warrington, Linderman 2022, arXiv:2208.04933
 //  15. Orvieto, Smith, Gu, Fernando, Gulcehre, Pascanu, De 2023, arXiv:2303.06349
 //  16. Gu, Dao 2023, arXiv:2312.00752
+//  17. Nguyen, Goel, Gu, Downs, Shah, Dao, Baccus, Ré 2022, arXiv:2210.06583
 package layers

@@ -26,6 +26,7 @@ func lengthsVariants() []variant {
 		lsslVariant(layers.LSSLConfig{DModel: 2, DState: 4}),
 		s5Variant(layers.S5Config{DModel: 2, DState: 4, SSM: layers.SSM{Bidirectional: true, Mixing: layers.MixHalfGLU2}}),
 		lruVariant(layers.LRUConfig{DModel: 2, DState: 2}),
+		s4ndVariant(layers.S4NDConfig{DModel: 2, Shape: []int{2, 4}, S4NDAxis: layers.S4NDAxis{DState: 4}, SSM: layers.SSM{Bidirectional: true}}),
 		lstmVariant(layers.LSTMConfig{DModel: 2, Layers: 2}),
 		gruVariant(layers.GRUConfig{DModel: 2, Bidirectional: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4}}),

@@ -27,7 +27,7 @@ func CheckRate(l Layer) error {
 		return firstOf(l.blocks, func(b *Block) error { return CheckRate(b.mixer) })
 	case *Block:
 		return CheckRate(l.mixer)
-	case *S4, *S4D, *DSS, *LSSL, *S5, *Norm, *Dropout, pointwise:
+	case *S4, *S4D, *DSS, *LSSL, *S5, *S4ND, *Norm, *Dropout, pointwise:
 		return nil
 	}
 	return of.inner().checkRate()

@@ -173,6 +173,7 @@ type S4 struct {
 type s4Model struct {
 	*Base
 	cfg S4Config
+	at  string // prefix of the names of its parameters
 
 	logDt, aReal, aImag, p, b, c *G.Node
 	lKernel                      *tensor.Dense // (1) int64
@@ -187,7 +188,7 @@ func NewS4(g *G.ExprGraph, dt tensor.Dtype, cfg S4Config, opts ...Option) (*S4, 
 // Build implements Config.
 func (c S4Config) Build(b *Builder) (Layer, error) {
 	c = c.withDefaults()
-	l := &S4{model: s4Model{Base: b.base, cfg: c}}
+	l := &S4{model: s4Model{Base: b.base, cfg: c, at: kernelPrefix}}
 	var err error
 	if l.ssmLayer, err = buildSSM(b, c.common(), &l.model); err != nil {
 		return nil, err
@@ -207,10 +208,15 @@ func (l *S4) Settle() error {
 	if l == nil || l.Base == nil {
 		return errNotMade
 	}
-	if l.model.tuned() == 0 {
-		return l.wrap("Settle", l.model.tune(l.model.cfg.LMax))
+	return l.wrap("Settle", l.model.settle())
+}
+
+// settle is Settle of a model.
+func (m *s4Model) settle() error {
+	if m.tuned() == 0 {
+		return m.tune(m.cfg.LMax)
 	}
-	return l.wrap("Settle", l.model.checkTuned())
+	return m.checkTuned()
 }
 
 // steps returns a number of steps as an int. Above size.MaxLength they are all
@@ -231,7 +237,7 @@ func checkTuned(n int) error {
 // build makes the parameters.
 func (m *s4Model) build(b *Builder) {
 	c, size := m.cfg, m.size()
-	if !b.fits("kernel.C", size.H, size.N, 2) {
+	if !b.fits(m.at+"C", size.H, size.N, 2) {
 		return
 	}
 	models, err := hippo.DPLRInit(c.Init, c.DState, c.Rank, hippo.DPLROptions{Copies: c.NSSM})
@@ -244,13 +250,13 @@ func (m *s4Model) build(b *Builder) {
 	}
 	a, p, bb := stack(models, c.Rank)
 	aHint := c.dynamic("A", c.LRA)
-	m.logDt = b.Param("kernel.log_dt", c.dynamic("dt", c.LRDt), initDt(b, c.DtTransform, c.DtMin, c.DtMax), size.H, m.dtCols())
-	m.aReal = b.Param("kernel.A_real", aHint, initAReal(b, c.ATransform, a), size.S, size.N)
-	m.aImag = b.Param("kernel.A_imag", aHint, initAImag(a), size.S, size.N)
-	m.p = b.Param("kernel.P", aHint, initComplex(p), size.R, size.S, size.N, 2)
-	m.b = b.Param("kernel.B", c.dynamic("B", c.LRB), initComplex(bb), size.S, size.N, 2)
-	m.c = b.Param("kernel.C", c.hint("C", c.LRC), Normal(math.Sqrt(0.5)), size.CH, size.H, size.N, 2)
-	m.lKernel = b.Buffer("kernel.l_kernel", func() *tensor.Dense { return lengthTensor(0) }, 1)
+	m.logDt = b.Param(m.at+"log_dt", c.dynamic("dt", c.LRDt), initDt(b, c.DtTransform, c.DtMin, c.DtMax), size.H, m.dtCols())
+	m.aReal = b.Param(m.at+"A_real", aHint, initAReal(b, c.ATransform, a), size.S, size.N)
+	m.aImag = b.Param(m.at+"A_imag", aHint, initAImag(a), size.S, size.N)
+	m.p = b.Param(m.at+"P", aHint, initComplex(p), size.R, size.S, size.N, 2)
+	m.b = b.Param(m.at+"B", c.dynamic("B", c.LRB), initComplex(bb), size.S, size.N, 2)
+	m.c = b.Param(m.at+"C", c.hint("C", c.LRC), Normal(math.Sqrt(0.5)), size.CH, size.H, size.N, 2)
+	m.lKernel = b.Buffer(m.at+"l_kernel", func() *tensor.Dense { return lengthTensor(0) }, 1)
 }
 
 // lengthTensor is the value of a buffer that holds a length.
@@ -349,7 +355,7 @@ func (b *Builder) lengthen(m *s4Model) {
 	if b.err != nil {
 		return
 	}
-	name := func(s string) string { return b.path + ".kernel." + s }
+	name := func(s string) string { return b.path + "." + m.at + s }
 	lKernel := b.from[name("l_kernel")]
 	from := int(lKernel.Data().([]int64)[0])
 	want := steps(math.Ceil(float64(b.length) * b.rate))

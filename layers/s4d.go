@@ -135,6 +135,7 @@ type S4D struct {
 type s4dModel struct {
 	*Base
 	cfg S4DConfig
+	at  string // prefix of the names of its parameters
 
 	logDt, aReal, aImag, b, c *G.Node
 }
@@ -148,7 +149,7 @@ func NewS4D(g *G.ExprGraph, dt tensor.Dtype, cfg S4DConfig, opts ...Option) (*S4
 // Build implements Config.
 func (c S4DConfig) Build(b *Builder) (Layer, error) {
 	c = c.withDefaults()
-	l := &S4D{model: s4dModel{Base: b.base, cfg: c}}
+	l := &S4D{model: s4dModel{Base: b.base, cfg: c, at: kernelPrefix}}
 	var err error
 	l.ssmLayer, err = buildSSM(b, c.common(), &l.model)
 	return l, err
@@ -157,7 +158,7 @@ func (c S4DConfig) Build(b *Builder) (Layer, error) {
 // build makes the parameters.
 func (m *s4dModel) build(b *Builder) {
 	c, size := m.cfg, m.size()
-	if !b.fits("kernel.C", size.H, size.N, 2) {
+	if !b.fits(m.at+"C", size.H, size.N, 2) {
 		return
 	}
 	a, bb, err := hippo.DiagInit(c.Init, c.DState, hippo.DiagOptions{Copies: c.NSSM, Seed: b.seed})
@@ -170,13 +171,13 @@ func (m *s4dModel) build(b *Builder) {
 		dts = size.N
 	}
 	aHint := c.dynamic("A", c.LRA)
-	m.logDt = b.Param("kernel.log_dt", c.dynamic("dt", c.LRDt), initDt(b, c.DtTransform, c.DtMin, c.DtMax), size.H, dts)
-	m.aReal = b.Param("kernel.A_real", aHint, initAReal(b, c.ATransform, a), c.NSSM, size.N)
-	m.aImag = b.Param("kernel.A_imag", aHint, initAImag(a), c.NSSM, size.N)
+	m.logDt = b.Param(m.at+"log_dt", c.dynamic("dt", c.LRDt), initDt(b, c.DtTransform, c.DtMin, c.DtMax), size.H, dts)
+	m.aReal = b.Param(m.at+"A_real", aHint, initAReal(b, c.ATransform, a), c.NSSM, size.N)
+	m.aImag = b.Param(m.at+"A_imag", aHint, initAImag(a), c.NSSM, size.N)
 	if !c.FixedB {
-		m.b = b.Param("kernel.B", c.dynamic("B", c.LRB), initComplex(bb), c.NSSM, size.N, 2)
+		m.b = b.Param(m.at+"B", c.dynamic("B", c.LRB), initComplex(bb), c.NSSM, size.N, 2)
 	}
-	m.c = b.Param("kernel.C", c.hint("C", c.LRC), Normal(math.Sqrt(0.5)), size.CH, size.H, size.N, 2)
+	m.c = b.Param(m.at+"C", c.hint("C", c.LRC), Normal(math.Sqrt(0.5)), size.CH, size.H, size.N, 2)
 }
 
 // Config returns the layer's configuration with its defaults filled in.

@@ -281,6 +281,9 @@ func initComplex(z []complex128) func(*rand.Rand, []float64) {
 	}
 }
 
+// kernelPrefix begins the names of the parameters of a model.
+const kernelPrefix = "kernel."
+
 // stateSpace is the state space model of a layer: what differs between the
 // layers. H is the number of its features.
 type stateSpace interface {

@@ -12,8 +12,8 @@ import (
 )
 
 // SSM is what the configurations of all state space layers share: the fields are
-// those of S4Config, S4DConfig, DSSConfig, LSSLConfig, S5Config and LRUConfig, also in
-// JSON. The zero value of every field is the papers' default.
+// those of S4Config, S4DConfig, DSSConfig, LSSLConfig, S5Config, LRUConfig and S4NDConfig,
+// also in JSON. The zero value of every field is the papers' default.
 //
 // Around the parameters of the kernels, which are those of each layer, all have,
 // in the order of Params, with H = DModel, or DModel/Bottleneck:

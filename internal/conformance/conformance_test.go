@@ -135,6 +135,8 @@ var runners = map[string]runner{
 	"s4d_kernel":           {formS4DKernel, runS4DKernel, false},
 	"s4d_minimal_kernel":   {formS4DMinimalKernel, runS4DMinimalKernel, false},
 	"fftconv":              {formConv, runConv, false},
+	"s4nd_conv2d":          {formNDConv, runNDConv, false},
+	"s4nd_conv3d":          {formNDConv, runNDConv, false},
 	"conv1d":               {formConv1D, runConv1D, false},
 	"retention":            {formRetention, runRetention, false},
 	"selective_scan":       {formSelective, runSelective, false},
