@@ -160,7 +160,7 @@ func TestModelsAreKindsOfMixers(t *testing.T) {
 		if !slices.Contains(names, kind) {
 			t.Errorf("no model %s, got %q", kind, names)
 		}
-		r, err := program.Check([]string{"-preset", "smoke", "-model", kind}, 200, 60)
+		r, err := program.Check([]string{"-preset", "smoke", "-model", kind}, 200, 64) // 64: a square, for images
 		if err != nil {
 			t.Errorf("%s: %v", kind, err)
 			continue
@@ -338,14 +338,14 @@ func TestOptionErrors(t *testing.T) {
 		`invalid value "soon" for flag -max-time`:                   {"-max-time", "soon"},
 		`-freeze and -rate: param: rule "Q": want a pattern of one of the parameters "encoder.weight", "blocks.*.layer.kernel.log_dt"`: {"-freeze", "A, Q", "-preset", "smoke"},
 		"models: want an even -d-state >= 2 (conjugate pairs), got 3":                                                                  {"-d-state", "3", "-preset", "smoke"},
-		"invalid value 0 for flag -d-state":                               {"-d-state", "0"},
-		"invalid value 0 for flag -lr-ssm":                                {"-lr-ssm", "0.0"},
-		"-fixed-b is about -model s4d: want none with -model s4":          {"-model", "s4", "-fixed-b"},
-		"-disc is about -model s4d, s5: want none with -model dss":        {"-model", "dss", "-disc", "zoh"},
-		"-rank is about -model s4: want none with -model s4d":             {"-rank", "1"},
-		"-n-ssm is about -model s4d, s4, lssl: want none with -model dss": {"-model=dss", "-n-ssm", "1"},
-		"-norm is about -model s4d, s4, dss, lssl, retention, lstm, gru, rnn, convnet, longconv, conv1d, attention, feedforward, linear, lru, mamba, position, s4nd, s5: want none with -model tcn": {"-model", "tcn", "-norm", "batch"},
-		"-mixer is the whole configuration of the layer: want no -dropout with it":                                                                                                            {"-mixer", `{"kind":"tcn","in":4,"out":4}`, "-dropout", "0.1"},
+		"invalid value 0 for flag -d-state":                                     {"-d-state", "0"},
+		"invalid value 0 for flag -lr-ssm":                                      {"-lr-ssm", "0.0"},
+		"-fixed-b is about -model s4d: want none with -model s4":                {"-model", "s4", "-fixed-b"},
+		"-disc is about -model s4d, s4nd, s5: want none with -model dss":        {"-model", "dss", "-disc", "zoh"},
+		"-rank is about -model s4: want none with -model s4d":                   {"-rank", "1"},
+		"-n-ssm is about -model s4d, s4, lssl, s4nd: want none with -model dss": {"-model=dss", "-n-ssm", "1"},
+		"-norm is about -model s4d, s4, dss, lssl, retention, lstm, gru, rnn, convnet, longconv, s4nd, conv1d, attention, feedforward, linear, lru, mamba, position, s5: want none with -model tcn": {"-model", "tcn", "-norm", "batch"},
+		"-mixer is the whole configuration of the layer: want no -dropout with it":  {"-mixer", `{"kind":"tcn","in":4,"out":4}`, "-dropout", "0.1"},
 		"-model: want one of s4d, s4, dss, lssl":                                    {"-model", "s6"},
 		"-init: want one of [legs legt lagt] with -model lssl, got \"lin\"":         {"-model", "lssl", "-init", "lin"},
 		"-mixer is the whole configuration of the layer: want no -d-state with it":  {"-mixer", `{"kind":"s4d","d_model":4}`, "-d-state", "4"},

@@ -45,6 +45,11 @@ var usages = []struct {
 	{"decay", "how fast heads of retention forget", words(retention.Decays())},
 	{"scores", "of retention", words(retention.AllScores())},
 	{"retention_norm", "of the output of each head of retention", words(retention.Norms())},
+	{"shape", "lengths of the axes of the images or volumes, `32x32` or 8x16x16; empty: of a square", nil},
+	{"trank", "products of kernels of the axes whose mean is the kernel; 0: 1", nil},
+	{"axis_kernel", "whose kernels the axes have", words([]layers.AxisKernel{layers.AxisS4D, layers.AxisS4})},
+	{"band_limit", "leave out states that oscillate faster than so much of half the sampling rate; 0: none", nil},
+	{"two_way", "comma-separated `list` of axes, 0 and on, that see both ways where the others do not", nil},
 	{"follow_lr", "comma-separated `list` of dt, A, B (of longconv kernel) whose learning rate is that of -lr", nil},
 }
 
@@ -238,6 +243,9 @@ func parseList(s string, t reflect.Type) (any, error) {
 	var list []any
 	if strings.TrimSpace(s) == "" {
 		return list, nil
+	}
+	if t.Kind() == reflect.Int {
+		s = strings.ReplaceAll(s, "x", ",") // 32x32
 	}
 	for _, item := range strings.Split(s, ",") {
 		item = strings.TrimSpace(item)

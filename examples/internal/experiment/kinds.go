@@ -3,7 +3,10 @@ package experiment
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"slices"
+	"strings"
 
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
@@ -72,6 +75,13 @@ var specials = []special{
 		},
 	},
 	{kind: "longconv", ssm: true, dropouts: dropout},
+	{
+		kind: "s4nd", ssm: true, dropouts: dropout, inits: hippo.DiagInits(),
+		start: func(r *Recipe, s Shape) {
+			r.Model.Mixer.lookAhead(s.Kind != LanguageModel)
+			r.Model.Mixer.put("disc", nil) // that of its kernels
+		},
+	},
 	{kind: "conv1d", start: func(r *Recipe, _ Shape) { r.Model.Mixer.put("kernel", convKernel); r.Train.LR = slowRate }},
 }
 
@@ -264,6 +274,9 @@ func (r *Recipe) Stack(longest int) (layers.StackConfig, error) {
 			m.put(key, longest)
 		}
 	}
+	if err := m.putShape(longest); err != nil {
+		return layers.StackConfig{}, err
+	}
 	cfg, err := m.Config()
 	if err != nil {
 		return layers.StackConfig{}, err
@@ -272,6 +285,35 @@ func (r *Recipe) Stack(longest int) (layers.StackConfig, error) {
 		return layers.StackConfig{Blocks: r.blocks(cfg), Repeat: r.Model.Layers, Norm: r.Model.LastNorm}, nil
 	}
 	return r.inRow(cfg, m)
+}
+
+// putShape gives a layer for images that does not say what theirs are those of squares.
+func (m *Mixer) putShape(steps int) error {
+	if !m.has("shape") {
+		return nil
+	}
+	shape := get[[]int](m, "shape")
+	if len(shape) == 0 {
+		side := int(math.Round(math.Sqrt(float64(steps))))
+		if side*side != steps {
+			return fmt.Errorf("-model %s reads images: want sequences that are squares of pixels, or -shape to say what else, got %d steps", m.kind, steps)
+		}
+		m.put("shape", []int{side, side})
+		return nil
+	}
+	pixels := 1
+	for _, n := range shape {
+		pixels *= n
+	}
+	if pixels != steps {
+		return fmt.Errorf("-model %s reads images: want -shape of as many pixels as the %d steps of a sequence, got %s", m.kind, steps, timesText(shape))
+	}
+	return nil
+}
+
+// timesText is 32x32.
+func timesText(shape []int) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(shape), " ", "x"), "[]")
 }
 
 // blocks are the residual blocks of one of Layers.
