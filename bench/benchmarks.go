@@ -71,6 +71,7 @@ func peers() []benchmark {
 	}
 	layer("LSTM", "LSTM", "lstm", 16, 1024)
 	layer("GRU", "GRU", "gru", 16, 1024)
+	layer("HiPPO-RNN (LegS, N 128)", "HiPPORNN", "hippo-rnn", 16, 1024)
 	layer("S5 (N 256)", "S5", "s5", 16, 1024)
 	layer("LRU (N 128)", "LRU", "lru", 16, 1024)
 	layer("Transformer", "Transformer", "transformer", 16, 1024)
@@ -84,6 +85,7 @@ func peers() []benchmark {
 	layer("Retention", "Retention", "retention", 16, 1024)
 	step("LSTM", "lstm", 64, "")
 	step("GRU", "gru", 64, "")
+	step("HiPPO-RNN (LegS, N 128)", "hippo-rnn", 64, "")
 	step("S5 (N 256)", "s5", 64, "")
 	step("LRU (N 128)", "lru", 64, "")
 	step("Transformer", "transformer", 4096, ", 4096 in the cache")

@@ -83,6 +83,11 @@ func BenchmarkLRU(b *testing.B) {
 	benchmarkOther(b, 16, 1024, layers.LRUConfig{DModel: 128, DState: 128})
 }
 
+// The memory is LegS, of one signal of 128 coefficients.
+func BenchmarkHiPPORNN(b *testing.B) {
+	benchmarkOther(b, 16, 1024, layers.HiPPORNNConfig{DModel: 128})
+}
+
 func BenchmarkTransformer(b *testing.B) {
 	cfg := layers.TransformerConfig{DModel: 128, Heads: heads}
 	benchmarkOther(b, 16, 1024, cfg)

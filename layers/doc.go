@@ -96,6 +96,8 @@
 //	             or rotary ones
 //	LSTM, GRU    gated recurrences [8, 9], and RNN without gates: one op for a whole
 //	             sequence, also of several layers and in two directions
+//	HiPPORNN     a gated state that writes to a HiPPO memory, and sees it: the first of
+//	             the line [18]; its steps may be irregular (FwdSteps)
 //	Conv1D       short kernels, dilated, grouped or depthwise; its state is the last
 //	             inputs, and so is that of what is made of it: TCN, residual levels of
 //	             growing dilation [10], and ConvNet
@@ -152,4 +154,5 @@
 //  15. Orvieto, Smith, Gu, Fernando, Gulcehre, Pascanu, De 2023, arXiv:2303.06349
 //  16. Gu, Dao 2023, arXiv:2312.00752
 //  17. Nguyen, Goel, Gu, Downs, Shah, Dao, Baccus, Ré 2022, arXiv:2210.06583
+//  18. Gu, Dao, Ermon, Rudra, Ré 2020, arXiv:2008.07669
 package layers

@@ -29,6 +29,7 @@ func lengthsVariants() []variant {
 		s4ndVariant(layers.S4NDConfig{DModel: 2, Shape: []int{2, 4}, S4NDAxis: layers.S4NDAxis{DState: 4}, SSM: layers.SSM{Bidirectional: true}}),
 		lstmVariant(layers.LSTMConfig{DModel: 2, Layers: 2}),
 		gruVariant(layers.GRUConfig{DModel: 2, Bidirectional: true}),
+		hippoRNNVariant(layers.HiPPORNNConfig{DModel: 2}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 2, DState: 4}}),
 		blockVariant(layers.BlockConfig{Mixer: layers.S4Config{DModel: 2, DState: 4}, Norm: layers.BatchNorm, PreNorm: true}),
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/layers"
+	"github.com/gorgonia-s4/s4/layers/hippo"
+	"github.com/gorgonia-s4/s4/ops/hippornn"
 	"github.com/gorgonia-s4/s4/param"
 )
 
@@ -28,6 +30,10 @@ func rnnVariant(c layers.RNNConfig) variant {
 	return variantOf(c.DModel, c, layers.NewRNN, (*layers.RNN).CloneTo)
 }
 
+func hippoRNNVariant(c layers.HiPPORNNConfig) variant {
+	return variantOf(c.DModel, c, layers.NewHiPPORNN, (*layers.HiPPORNN).CloneTo)
+}
+
 // recurrents are the recurrent networks of the family, and blocks around them.
 func recurrents() []variant {
 	return []variant{
@@ -37,6 +43,8 @@ func recurrents() []variant {
 		gruVariant(layers.GRUConfig{DModel: 3, Layers: 2}),
 		rnnVariant(layers.RNNConfig{DModel: 4, Layers: 2}),
 		rnnVariant(layers.RNNConfig{DModel: 5, ReLU: true}),
+		hippoRNNVariant(layers.HiPPORNNConfig{DModel: 3, MemorySize: 2, MemoryOrder: 4, MemoryToSignal: true, HiddenToHidden: true}),
+		hippoRNNVariant(layers.HiPPORNNConfig{DModel: 2, MemoryOrder: 3, Measure: hippo.LegT, Step: 0.1, UpdateOrder: hippornn.Paper}),
 		blockVariant(layers.BlockConfig{Mixer: layers.LSTMConfig{DModel: 3, Layers: 2, Dropout: 0.1}, PreNorm: true, Dropout: 0.1}),
 		blockVariant(layers.BlockConfig{Mixer: layers.GRUConfig{DModel: 3}, Norm: layers.BatchNorm}),
 	}

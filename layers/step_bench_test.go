@@ -64,6 +64,7 @@ func benchmarkOtherSteps(b *testing.B, h int) {
 		{"lstm", layers.LSTMConfig{DModel: h}, 0},
 		{"gru", layers.GRUConfig{DModel: h}, 0},
 		{"rnn", layers.RNNConfig{DModel: h}, 0},
+		{"hippo-rnn", layers.HiPPORNNConfig{DModel: h}, 0},
 		{"feedforward", layers.FeedForwardConfig{DModel: h}, 0},
 		{"retention", layers.RetentionConfig{DModel: h, Heads: 4}, 0},
 		{"mamba", layers.MambaConfig{DModel: h}, 0},

@@ -35,6 +35,7 @@ func steppers() map[string][]layers.MixerConfig {
 		"lstm":        {layers.LSTMConfig{DModel: 4, Layers: 2}},
 		"gru":         {layers.GRUConfig{DModel: 4}},
 		"rnn":         {layers.RNNConfig{DModel: 4}},
+		"hippo-rnn":   {layers.HiPPORNNConfig{DModel: 4}, layers.HiPPORNNConfig{DModel: 4, MemoryOrder: 3, LMU: true}},
 		"conv1d":      {layers.Conv1DConfig{In: 4, Out: 4, Kernel: 3}},
 		"tcn":         {layers.TCNConfig{In: 4, Out: 4, Levels: 2, Kernel: 2}},
 		"convnet":     {layers.ConvNetConfig{DModel: 4}},

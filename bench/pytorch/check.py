@@ -312,6 +312,20 @@ def check_rows(case, report, layer):
         report.compare(case.name, *gradient(name, value.grad))
 
 
+def check_hippo_rnn(case, report):
+    layer = peers.HiPPORNN(case.meta["I"], case.meta["H"], case.meta["N"], case.meta["L"])
+    with torch.no_grad():
+        for name, value in layer.named_parameters():
+            value.copy_(case["p_" + name.replace(".", "__")])
+    x = case["x"].permute(2, 0, 1).clone().requires_grad_()
+    y = layer(x)
+    report.compare(case.name, y.permute(1, 2, 0), case["y"])
+    (y.permute(1, 2, 0) * case["W"]).sum().backward()
+    report.compare(case.name, x.grad.permute(1, 2, 0), case["g_x"])
+    for name, value in layer.named_parameters():
+        report.compare(case.name, value.grad, case["g_" + name.replace(".", "__")])
+
+
 def check_free_kernel(report):
     """The convolution with a free kernel is the sum of its products."""
     torch.manual_seed(1)
@@ -329,7 +343,7 @@ def check_steps(kind, report):
     batch, h, length = 3, 16, 50
     layer = peers.make_layer(kind, h, length)
     x = layer.input(batch, length)
-    axis = {"lstm": 0, "gru": 0, "s5": 1, "lru": 1, "transformer": 1, "feedforward": 1, "conv1d": 2, "mamba": 1, "retention": 1}[kind]
+    axis = {"lstm": 0, "gru": 0, "hippo-rnn": 0, "s5": 1, "lru": 1, "transformer": 1, "feedforward": 1, "conv1d": 2, "mamba": 1, "retention": 1}[kind]
     with torch.no_grad():
         if kind == "transformer":
             want = layer(x, torch.ones(length, length, dtype=torch.bool).triu(1))
@@ -390,6 +404,8 @@ def main():
             check_transformer(case, report)
         elif meta["kind"] == "conv1d" and meta["padding"] == "causal" and meta["stride"] == 1:
             check_conv1d(case, report)
+        elif case.name == "hippo_rnn_0_code_legs_bilinear_M1_N6_L12":
+            check_hippo_rnn(case, report)
         elif meta["kind"] == "mamba_block" and not meta["residual"]:
             check_mamba(case, report)
         elif meta["kind"] == "retention" and meta["norm"] == "rms" and meta["scores"] == "plain" and not meta["has_state"]:
@@ -397,7 +413,7 @@ def main():
     check_free_kernel(report)
     for kind in "s4d", "s4":
         check_recurrence(kind, report)
-    for kind in "lstm", "gru", "s5", "lru", "transformer", "feedforward", "conv1d", "mamba", "retention":
+    for kind in "lstm", "gru", "hippo-rnn", "s5", "lru", "transformer", "feedforward", "conv1d", "mamba", "retention":
         check_steps(kind, report)
     for kind in "s4", "s4d", "transformer":
         check_writing(kind, report)

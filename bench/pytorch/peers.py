@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import shared
+from hippornn import HiPPORNN
 from mamba import Mamba
 from retention import Retention
 
@@ -231,9 +232,11 @@ def make_layer(kind, h, length):
         return FeedForward(h, FF * h)
     if kind == "mamba":
         return Mamba(h)
+    if kind == "hippo-rnn":
+        return HiPPORNN(h, h, h, length)
     if kind == "retention":
         return Retention(h, RETAINING)
     return Transformer(h, HEADS, FF * h, length, full=kind == "transformer_full")
 
 
-KINDS = ["lstm", "gru", "s5", "lru", "transformer", "transformer_full", "feedforward", "conv1d", "conv1d_taps", "mamba", "retention"]
+KINDS = ["lstm", "gru", "hippo-rnn", "s5", "lru", "transformer", "transformer_full", "feedforward", "conv1d", "conv1d_taps", "mamba", "retention"]

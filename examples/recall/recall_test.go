@@ -143,7 +143,7 @@ func TestErrors(t *testing.T) {
 	for want, args := range map[string][]string{
 		"-tokens: want >= 1, got 0":                          {"-tokens", "0"},
 		"-length: want 8 to 1048576, got 4":                  {"-length", "4", "-tokens", "8"},
-		"-data: want none, or for eval a file":                {"-preset", "smoke", "-data", "x", "-out", filepath.Join(t.TempDir(), "run")},
+		"-data: want none, or for eval a file":               {"-preset", "smoke", "-data", "x", "-out", filepath.Join(t.TempDir(), "run")},
 		"-vocabulary: want 4 to 65536, got 3":                {"-vocabulary", "3"},
 		"-test-lengths: want 4 to 1048576, got 2":            {"-task", "induction", "-test-lengths", "64,2"},
 		"-test-examples: want 1 to 16777216, got -1":         {"-test-examples", "-1"},

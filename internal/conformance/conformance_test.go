@@ -147,6 +147,7 @@ var runners = map[string]runner{
 	"lstm":                 {formRecurrent, runRecurrent, false},
 	"gru":                  {formRecurrent, runRecurrent, false},
 	"rnn_tanh":             {formRecurrent, runRecurrent, false},
+	"hippo_rnn":            {formHiPPORNN, runHiPPORNN, false},
 	"attention":            {formAttention, runAttention, false},
 	"adaptive_softmax":     {formAdaptive, runAdaptive, false},
 	"transformer_layer":    {formTransformerLayer, runTransformerLayer, false},

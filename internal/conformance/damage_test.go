@@ -32,7 +32,7 @@ func examples(t *testing.T) []*golden.Case {
 		if _, ok := runners[c.Kind]; !ok {
 			continue
 		}
-		variant := c.Kind + c.String("mode") + c.String("version") + c.String("init") + c.String("desc") + c.String("form") + c.String("positions") + c.String("variant") + c.String("B_form") + c.String("rotation") + c.String("scores")
+		variant := c.Kind + c.String("mode") + c.String("version") + c.String("init") + c.String("desc") + c.String("form") + c.String("positions") + c.String("variant") + c.String("B_form") + c.String("rotation") + c.String("scores") + c.String("order")
 		if old := smallest[variant]; old == nil || elements(c) < elements(old) {
 			smallest[variant] = c
 		}
@@ -238,6 +238,7 @@ var requiredKeys = map[string][]string{
 	"lstm":                 {"H", "I", "layers", "bidirectional", "has_lengths"},
 	"gru":                  {"H", "I", "layers", "bidirectional", "has_lengths"},
 	"rnn_tanh":             {"H", "I", "layers", "bidirectional", "has_lengths"},
+	"hippo_rnn":            {"H", "I", "L", "M", "N", "measure", "disc", "gate", "order", "has_state"},
 	"attention":            {"heads", "head_dim", "causal", "form", "positions", "bias", "has_lengths"},
 	"transformer_layer":    {"heads", "head_dim", "d_ff", "causal", "positions", "activation", "prenorm", "has_lengths"},
 	"s5_init":              {"N", "J", "H", "P", "conj_sym"},

@@ -65,6 +65,7 @@ var specials = []special{
 	{kind: "lstm", start: startRecurrent},
 	{kind: "gru", start: startRecurrent},
 	{kind: "rnn", start: startRecurrent},
+	{kind: "hippo-rnn", start: startRecurrent},
 	{kind: "tcn", dropouts: dropout, depth: "levels", start: startTCN},
 	{
 		kind: "convnet", dropouts: dropout,
