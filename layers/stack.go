@@ -149,21 +149,29 @@ func (l *Stack) Fwd(x *G.Node) (*G.Node, error) { return l.FwdLengths(x, nil) }
 // FwdLengths is Fwd for sequences padded on the right: only the first lengths[b]
 // steps of row b are read. lengths is (B) of dtype int, or nil.
 func (l *Stack) FwdLengths(x, lengths *G.Node) (y *G.Node, err error) {
+	y, _, err = l.FwdAll(x, lengths)
+	return y, err
+}
+
+// FwdAll is FwdLengths that returns what each block returns, too: the residual stream
+// (B, DModel, L) behind it, before the norm behind the last.
+func (l *Stack) FwdAll(x, lengths *G.Node) (y *G.Node, blocks G.Nodes, err error) {
 	if l.Base == nil {
-		return nil, l.wrap("Fwd", errNotMade)
+		return nil, nil, l.wrap("Fwd", errNotMade)
 	}
 	y = x
 	for _, b := range l.blocks {
 		if y, err = b.FwdLengths(y, lengths); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		blocks = append(blocks, y)
 	}
 	if l.cfg.norm() != NoNorm { // else it would mask what has been
 		if y, err = l.norm.FwdLengths(y, lengths); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return l.made(y, x, lengths), nil
+	return l.made(y, x, lengths), blocks, nil
 }
 
 // FwdState is Fwd for a sequence that goes on from a state: x0 is the state of all

@@ -74,7 +74,7 @@ func NewSaliency(m Model, batch, length int) (*Saliency, error) {
 	if !ok {
 		return nil, fmt.Errorf("models: Saliency: want a Classifier or a Retrieval, got %T", m)
 	}
-	s := &Saliency{batch: batch, length: length, inputs: map[string]*tensor.Dense{}}
+	s := &Saliency{batch: batch, length: length}
 	if batch < 1 || length < 1 {
 		return nil, errSaliency(fmt.Errorf("want batch and length >= 1, got %d and %d", batch, length))
 	}
@@ -106,12 +106,8 @@ func (s *Saliency) build(of scorer) error {
 		return err
 	}
 	m.inputs["class"], m.inputs["nothing"] = class, m.nothing
-	for name, n := range m.inputs {
-		t := tensor.New(tensor.Of(n.Dtype()), tensor.WithShape(n.Shape()...))
-		if err := G.Let(n, t); err != nil {
-			return err
-		}
-		s.inputs[name] = t
+	if s.inputs, err = placed(m.inputs); err != nil {
+		return err
 	}
 	s.class = s.inputs["class"]
 	delete(s.inputs, "class")
@@ -154,9 +150,33 @@ func sizesOf(b *task.Batch) string {
 	return fmt.Sprintf("(%d, %d)", b.B, b.L)
 }
 
+// placed gives placeholders tensors, which it returns by the same names.
+func placed(inputs map[string]*G.Node) (map[string]*tensor.Dense, error) {
+	all := make(map[string]*tensor.Dense)
+	for name, n := range inputs {
+		all[name] = tensor.New(tensor.Of(n.Dtype()), tensor.WithShape(n.Shape()...))
+		if err := G.Let(n, all[name]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // feed copies a batch into the inputs.
 func (s *Saliency) feed(b *task.Batch, classes []int) error {
-	for name, t := range s.inputs {
+	if err := feed(s.inputs, b); err != nil {
+		return err
+	}
+	for i := range s.batch {
+		s.class.Ints()[i] = -1
+	}
+	copy(s.class.Ints(), classes)
+	return nil
+}
+
+// feed copies the fields of a batch into the tensors of the same names.
+func feed(inputs map[string]*tensor.Dense, b *task.Batch) error {
+	for name, t := range inputs {
 		a, err := b.Array(name)
 		if err != nil {
 			return err
@@ -173,10 +193,6 @@ func (s *Saliency) feed(b *task.Batch, classes []int) error {
 			copyArray(t.Float64s(), a)
 		}
 	}
-	for i := range s.batch {
-		s.class.Ints()[i] = -1
-	}
-	copy(s.class.Ints(), classes)
 	return nil
 }
 

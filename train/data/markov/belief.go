@@ -42,6 +42,22 @@ func (p *Process) Beliefs(tokens []int) ([][]float64, error) {
 	return all, nil
 }
 
+// Losses returns the negative logarithm of the probability of each of some tokens given
+// those before it (L), in nats: what a predictor that knows the process has as its loss.
+// It is an error if the process cannot emit them.
+func (p *Process) Losses(tokens []int) ([]float64, error) {
+	beliefs, err := p.Beliefs(tokens)
+	if err != nil {
+		return nil, err
+	}
+	losses, b := make([]float64, len(tokens)), p.start
+	for l, k := range tokens {
+		_, q := p.after(b, k)
+		losses[l], b = -math.Log(q), beliefs[l]
+	}
+	return losses, nil
+}
+
 // maxSequences bounds the number of sequences that Entropies looks at.
 const maxSequences = 1 << 22
 

@@ -179,6 +179,36 @@ func TestDataset(t *testing.T) {
 	}
 }
 
+// The mean loss of a predictor that knows the process is the entropy.
+func TestLosses(t *testing.T) {
+	const n, length, tol = 4000, 4, 0.02
+	for name, p := range all(t) {
+		d, err := p.Dataset(length, n, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mean := make([]float64, length+1)
+		for i := range n {
+			losses, err := p.Losses(d.Tokens(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for l, v := range losses {
+				mean[l] += v / n
+			}
+		}
+		want, err := p.Entropies(length + 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for l := range want {
+			if math.Abs(mean[l]-want[l]) > tol {
+				t.Errorf("%s, token %d: got a mean loss of %.4f, want %.4f", name, l+1, mean[l], want[l])
+			}
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	p := all(t)["z1r"]
 	half := [][]float64{{0.5}}
