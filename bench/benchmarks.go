@@ -83,6 +83,10 @@ func peers() []benchmark {
 	layer("Long convolution", "LongConv", "longconv", 16, 1024)
 	layer("Mamba", "Mamba", "mamba", 16, 1024)
 	layer("Retention", "Retention", "retention", 16, 1024)
+	all = append(all, benchmark{
+		name: "S4ND layer (N 64), forward and backward, B 16 H 128 L 32 x 32", pkg: "layers",
+		goName: "BenchmarkS4ND/B16_H128_L1024/fwdbwd", pyTorch: arguments("s4nd", "fwdbwd", 16, 128, 64, 1024),
+	})
 	step("LSTM", "lstm", 64, "")
 	step("GRU", "gru", 64, "")
 	step("HiPPO-RNN (LegS, N 128)", "hippo-rnn", 64, "")

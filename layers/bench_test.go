@@ -65,6 +65,11 @@ func BenchmarkLongConv(b *testing.B) {
 	benchmarkOther(b, 16, 1024, layers.LongConvConfig{DModel: 128, LMax: 1024})
 }
 
+// BenchmarkS4ND is a layer for images of 32 x 32 pixels, as the public code has it.
+func BenchmarkS4ND(b *testing.B) {
+	benchmarkOther(b, 16, 1024, layers.S4NDConfig{DModel: 128, Shape: []int{32, 32}, SSM: layers.SSM{Bidirectional: true, OffByOne: true}})
+}
+
 func BenchmarkRetention(b *testing.B) {
 	benchmarkOther(b, 16, 1024, layers.RetentionConfig{DModel: 128, Heads: 4})
 }

@@ -153,7 +153,7 @@ def measure(run, seconds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=["s4d", "s4", "longconv", *peers.KINDS], default="s4d")
+    parser.add_argument("--model", choices=["s4d", "s4", "longconv", "s4nd", *peers.KINDS], default="s4d")
     parser.add_argument("--what", choices=sorted(BENCHMARKS))
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--h", type=int, default=128)

@@ -1,4 +1,4 @@
-"""Checks models.py, peers.py and language.py in float64 against the golden cases of this repository.
+"""Checks models.py, s4nd.py, peers.py and language.py in float64 against the golden cases of this repository.
 
 python3 check.py        exit status 0 if every relative error (L2) is at most 1e-10
 """
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 import language
 import models
 import peers
+import s4nd
 import shared
 
 GOLDEN = Path(__file__).resolve().parents[2] / "internal/testutil/golden/testdata"
@@ -326,6 +327,27 @@ def check_hippo_rnn(case, report):
         report.compare(case.name, value.grad, case["g_" + name.replace(".", "__")])
 
 
+def check_images(case, report):
+    """A convolution of images with a product of kernels."""
+    u, k1, k2, d = (leaf(case[name]) for name in ("u", "k1", "k2", "D"))
+    y = s4nd.nd_conv(u, k1, k2, d[0])
+    report.compare(case.name, y, case["y"])
+    (y * case["W"]).sum().backward()
+    for name, value in ("u", u), ("k1", k1), ("k2", k2), ("D", d):
+        report.compare(case.name, value.grad, case["g_" + name])
+
+
+def check_image_kernels(report):
+    """The kernels along an axis are those of S4D, but for B and the direction."""
+    torch.manual_seed(1)
+    one, two = models.S4DKernel(3, 8), s4nd.AxisKernel(3, 8, models.s4d_kernel)
+    with torch.no_grad():
+        one.log_dt.copy_(two.log_dt)
+        for direction in range(2):
+            one.C.copy_(two.C[direction])
+            report.compare(f"s4nd kernel {direction + 1} = s4d", two(20)[direction], one(20))
+
+
 def check_free_kernel(report):
     """The convolution with a free kernel is the sum of its products."""
     torch.manual_seed(1)
@@ -410,7 +432,10 @@ def main():
             check_mamba(case, report)
         elif meta["kind"] == "retention" and meta["norm"] == "rms" and meta["scores"] == "plain" and not meta["has_state"]:
             check_retention(case, report)
+        elif meta["kind"] == "s4nd_conv2d" and (meta.get("trank", 1), meta.get("channels", 1)) == (1, 1):
+            check_images(case, report)
     check_free_kernel(report)
+    check_image_kernels(report)
     for kind in "s4d", "s4":
         check_recurrence(kind, report)
     for kind in "lstm", "gru", "hippo-rnn", "s5", "lru", "transformer", "feedforward", "conv1d", "mamba", "retention":

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import peers
+from s4nd import S4ND
 
 
 def log_uniform_dt(h, lo=0.001, hi=0.1):
@@ -347,8 +348,10 @@ class Classifier(nn.Module):
 
 
 def make_layer(kind, h, n, length, dropout=0.0):
-    """A layer by its name: "s4d", "s4", "longconv" or one of peers.py."""
+    """A layer by its name: "s4d", "s4", "longconv", "s4nd" or one of peers.py."""
     if kind in peers.KINDS:
         return peers.make_layer(kind, h, length)
+    if kind == "s4nd":
+        return S4ND(h, n, length, s4d_kernel)
     make_kernel = {"s4d": lambda: S4DKernel(h, n), "s4": lambda: S4Kernel(h, n, length), "longconv": lambda: FreeKernel(h, length)}
     return Layer(make_kernel[kind](), h, dropout)

@@ -50,6 +50,8 @@ func needs(name string) []string {
 		return []string{"-steps", "20"}
 	case name == "freeze" || name == "follow-lr":
 		return []string{"-model", "s4d"}
+	case name == "axis-kernel":
+		return []string{"-init", "legs"}
 	case name == "gate-activation" || name == "mult-activation":
 		return []string{"-gate", "2", "-model", "s4d"}
 	}
@@ -105,11 +107,16 @@ func try(p experiment.Program, args, models []string) (err error) {
 		if m != "" {
 			with = append(slices.Clone(args), "-model", m)
 		}
-		if _, err = p.Check(with, 45000, 1024); err == nil {
+		if _, err = p.Check(with, 45000, 1024); err == nil || noImages(err) {
 			return nil
 		}
 	}
 	return err
+}
+
+// noImages says that a model refuses a task for not being of images.
+func noImages(err error) bool {
+	return strings.Contains(err.Error(), "-model s4nd reads images: want sequences that are squares of pixels")
 }
 
 // valuesOf returns what an option is tried with.
