@@ -127,6 +127,30 @@ func TestClassifierOnRanks(t *testing.T) {
 	}
 }
 
+// So do layers that are recurrences: a stack of one of each.
+func TestRecurrencesOnRanks(t *testing.T) {
+	cfg := train.Config{Steps: 10, BatchSize: 8, Buckets: []int{16, 32}, Seed: 1, DType: train.Float64, LR: 0.01, Clip: 1, EvalEvery: 10}
+	mc := models.ClassifierConfig{Vocab: 6, Classes: 2, Stack: layers.StackConfig{Blocks: []layers.BlockConfig{
+		{Mixer: layers.S5Config{DModel: 4, DState: 4}},
+		{Mixer: layers.LRUConfig{DModel: 4, DState: 4}},
+		{Mixer: layers.MambaConfig{DModel: 4, DState: 2}},
+		{Mixer: layers.GRUConfig{DModel: 4}},
+	}}}
+	run := func(n int) []trained { return onRanks(t, n, cfg, mc, func(int) uint64 { return 3 }) }
+	one := run(1)[0]
+	if one.err != nil {
+		t.Fatal(one.err)
+	}
+	for rank, e := range run(2) {
+		if e.err != nil {
+			t.Fatalf("rank %d: %v", rank, e.err)
+		}
+		if e := testutil.RelErr(e.numbers, one.numbers); !(e <= 1e-12) {
+			t.Errorf("rank %d: the parameters differ by %.3g", rank, e)
+		}
+	}
+}
+
 // Batch normalisation that is not synchronised is that of the rows of each rank, some of
 // which have none of a batch that is not full, and its running statistics are the mean:
 // the same on all ranks. One that is synchronised is that of the rows that all ranks run

@@ -46,14 +46,6 @@ func TestRanksWantTheSame(t *testing.T) {
 		}
 		checkEnds(t, r.on(t, 3), 2, want)
 	}
-	a := debug.BuildInfo{GoVersion: "go1", Path: "p", Deps: []*debug.Module{{Path: "m", Version: "v1"}}}
-	b := a
-	b.Deps = []*debug.Module{{Path: "m", Version: "v2"}}
-	c := a
-	c.Settings = []debug.BuildSetting{{Key: "vcs.revision", Value: "1234"}}
-	if program(&a) == program(&b) || program(&a) == program(&c) || program(&a) != program(&debug.BuildInfo{GoVersion: "go1", Path: "p", Deps: a.Deps}) {
-		t.Errorf("programs %q, %q, %q", program(&a), program(&b), program(&c))
-	}
 	// The state that rank 0 begins with is that of all, whatever they had.
 	r.cfg.Steps, r.cfg.EvalEvery, r.change = 20, 10, nil
 	want := r.on(t, 1)[0]
@@ -71,6 +63,38 @@ func TestRanksWantTheSame(t *testing.T) {
 		if err := near(e.numbers(t), want.numbers(t), ranksTolerance); err != nil {
 			t.Errorf("rank %d: %v", rank, err)
 		}
+	}
+}
+
+// A program is of a version and of modules, and where there is no version, or the source
+// was changed since, a file.
+func TestProgram(t *testing.T) {
+	of := func(version, module, file string, vcs ...string) string {
+		info := debug.BuildInfo{GoVersion: "go1", Path: "p", Main: debug.Module{Version: version}, Deps: []*debug.Module{{Path: "m", Version: module}}}
+		for i := 0; i < len(vcs); i += 2 {
+			info.Settings = append(info.Settings, debug.BuildSetting{Key: vcs[i], Value: vcs[i+1]})
+		}
+		return program(&info, func() string { return file })
+	}
+	commit, changed := []string{"vcs.revision", "1234", "vcs.modified", "false"}, []string{"vcs.revision", "1234", "vcs.modified", "true"}
+	for _, p := range []struct {
+		a, b string
+		same bool
+	}{
+		{of("(devel)", "v1", "x"), of("(devel)", "v1", "x"), true},
+		{of("(devel)", "v1", "x"), of("(devel)", "v1", "y"), false},
+		{of("(devel)", "v1", "x"), of("(devel)", "v2", "x"), false},
+		{of("(devel)", "v1", "x"), of("(devel)", "v1", "x", commit...), false},
+		{of("(devel)", "v1", "x", commit...), of("(devel)", "v1", "y", commit...), true},
+		{of("(devel)", "v1", "x", changed...), of("(devel)", "v1", "y", changed...), false},
+		{of("v1.0.0", "v1", "x"), of("v1.0.0", "v1", "y"), true},
+	} {
+		if (p.a == p.b) != p.same {
+			t.Errorf("%q and %q: want the same program: %v", p.a, p.b, p.same)
+		}
+	}
+	if sum := executable(); len(sum) != 8 {
+		t.Errorf("want a sum of this program, got %q", sum)
 	}
 }
 

@@ -5,10 +5,13 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gorgonia-s4/s4/internal/safetensors"
 )
@@ -34,7 +37,7 @@ func (t *Trainer) describe() ([]byte, error) {
 		Tensors: make(map[string]string)}
 	d.Train.CheckpointDir, d.Train.Overwrite = "", false
 	if info, ok := debug.ReadBuildInfo(); ok {
-		d.Program = program(info)
+		d.Program = program(info, executable)
 	}
 	var err error
 	if d.Model, err = json.Marshal(t.model.Config()); err != nil {
@@ -58,20 +61,45 @@ func (t *Trainer) describe() ([]byte, error) {
 	return json.Marshal(d)
 }
 
-// program says what a program was built of: its version, and those of its modules.
-func program(info *debug.BuildInfo) string {
+// program says what a program was built of: its version, and those of its modules. Where
+// no version says of which source it is, it says which file it is, by a sum.
+func program(info *debug.BuildInfo, file func() string) string {
 	s := fmt.Sprintf("%s %s of %s, %s", info.Path, info.Main.Version, info.Main.Path, info.GoVersion)
+	revision, modified := false, false
 	for _, v := range info.Settings {
 		if v.Key == "vcs.revision" || v.Key == "vcs.modified" && v.Value == "true" {
 			s += ", " + v.Key + " " + v.Value
+			revision, modified = true, modified || v.Key == "vcs.modified"
 		}
 	}
 	sum := sha256.New()
 	for _, m := range info.Deps {
 		fmt.Fprintln(sum, m.Path, m.Version, m.Sum)
 	}
-	return fmt.Sprintf("%s, modules %x", s, sum.Sum(nil)[:4])
+	s = fmt.Sprintf("%s, modules %x", s, sum.Sum(nil)[:4])
+	if modified || !revision && info.Main.Version == "(devel)" {
+		s += ", file " + file()
+	}
+	return s
 }
+
+// executable is a sum of the file of this program; "" where that cannot be read.
+var executable = sync.OnceValue(func() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil)[:4])
+})
 
 // compare reports where the ranks are not made of the same: the error, on all of them,
 // names the rank and the field.
