@@ -60,27 +60,36 @@ func (m *dropoutMask[T]) factor(r int) T {
 }
 
 // factors sets dst to what multiplies the elements from index first on, of one
-// example, each of which is a row. An element takes the lower or the upper half of
-// its pair's 64 random bits.
+// example, each of which is a row.
 func (m *dropoutMask[T]) factors(dst []T, first int) {
-	first = m.index(first)
+	for i := range dst {
+		dst[i] = 1
+	}
+	m.elements(dst, dst, m.index(first))
+}
+
+// elements sets dst to elements of src, which may be dst, times their factors. The first
+// has an index in the mask. An element takes the lower or the upper half of its pair's
+// 64 random bits.
+func (m *dropoutMask[T]) elements(dst, src []T, first int) {
 	factor := [2]T{m.scale, 0}
 	below := uint64(m.below)
 	pair := m.key + uint64(first/2)*splitmix.Golden
 	if first%2 == 1 && len(dst) > 0 {
-		dst[0] = factor[(splitmix.Mix(pair)>>32-below)>>63]
-		dst = dst[1:]
+		dst[0] = src[0] * factor[(splitmix.Mix(pair)>>32-below)>>63]
+		dst, src = dst[1:], src[1:]
 		pair += splitmix.Golden
 	}
 	n := len(dst) &^ 1
+	dst, src = dst[:len(src)], src[:len(dst)]
 	for i := 0; i < n; i += 2 {
 		bits := splitmix.Mix(pair)
 		pair += splitmix.Golden
-		dst[i] = factor[(bits&(1<<32-1)-below)>>63] // the difference is negative if dropped
-		dst[i+1] = factor[(bits>>32-below)>>63]
+		dst[i] = src[i] * factor[(bits&(1<<32-1)-below)>>63] // the difference is negative if dropped
+		dst[i+1] = src[i+1] * factor[(bits>>32-below)>>63]
 	}
 	if n < len(dst) {
-		dst[n] = factor[(splitmix.Mix(pair)&(1<<32-1)-below)>>63]
+		dst[n] = src[n] * factor[(splitmix.Mix(pair)&(1<<32-1)-below)>>63]
 	}
 }
 
@@ -141,30 +150,6 @@ func (c *dropout[T]) parts(dst, src []T, lo, hi int) {
 		end := min(hi, (lo/part+1)*part)
 		c.elements(dst[lo:end], src[lo:end], c.index(lo))
 		lo = end
-	}
-}
-
-// elements masks elements of which the first has an index in the mask. An element
-// takes the lower or the upper half of its pair's 64 random bits.
-func (c *dropout[T]) elements(dst, src []T, first int) {
-	factor := [2]T{c.scale, 0}
-	below := uint64(c.below)
-	pair := c.key + uint64(first/2)*splitmix.Golden
-	if first%2 == 1 {
-		dst[0] = src[0] * factor[(splitmix.Mix(pair)>>32-below)>>63]
-		dst, src = dst[1:], src[1:]
-		pair += splitmix.Golden
-	}
-	n := len(dst) &^ 1
-	dst, src = dst[:len(src)], src[:len(dst)]
-	for i := 0; i < n; i += 2 {
-		bits := splitmix.Mix(pair)
-		pair += splitmix.Golden
-		dst[i] = src[i] * factor[(bits&(1<<32-1)-below)>>63] // the difference is negative if dropped
-		dst[i+1] = src[i+1] * factor[(bits>>32-below)>>63]
-	}
-	if n < len(dst) {
-		dst[n] = src[n] * factor[(splitmix.Mix(pair)&(1<<32-1)-below)>>63]
 	}
 }
 
