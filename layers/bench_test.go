@@ -70,6 +70,10 @@ func BenchmarkS4ND(b *testing.B) {
 	benchmarkOther(b, 16, 1024, layers.S4NDConfig{DModel: 128, Shape: []int{32, 32}, SSM: layers.SSM{Bidirectional: true, OffByOne: true}})
 }
 
+func BenchmarkMega(b *testing.B) {
+	benchmarkOther(b, 16, 1024, layers.MegaAttentionConfig{DModel: 128, Causal: true})
+}
+
 func BenchmarkRetention(b *testing.B) {
 	benchmarkOther(b, 16, 1024, layers.RetentionConfig{DModel: 128, Heads: 4})
 }

@@ -89,7 +89,7 @@ func family() []variant { return append(stateSpaces(), others()...) }
 
 // others are those that are no state space layers.
 func others() []variant {
-	return slices.Concat(feedForwards(), recurrents(), convolutions(), transformers(), mambas(), retentions(), sharedStates())
+	return slices.Concat(feedForwards(), recurrents(), convolutions(), transformers(), mambas(), retentions(), megas(), sharedStates())
 }
 
 // stateSpaces are those that are state space layers, or blocks around them.

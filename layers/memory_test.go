@@ -71,6 +71,9 @@ func TestLayersShareNoMemoryWithTheirCaller(t *testing.T) {
 		"LongConvConfig":          {keeper(t, layers.LongConvConfig{DModel: 2, LMax: 8, SSM: layers.SSM{Frozen: []string{"kernel"}, FollowLR: []string{"D"}}}, layers.NewLongConv)},
 		"RetentionConfig":         {keeper(t, layers.RetentionConfig{DModel: 2, Heads: 1}, layers.NewRetention)},
 		"RetNetConfig":            {keeper(t, layers.RetNetConfig{DModel: 2, Heads: 1}, layers.NewRetNet)},
+		"EMAConfig":               {keeper(t, layers.EMAConfig{DModel: 2, DState: 3}, layers.NewEMA)},
+		"MegaAttentionConfig":     {keeper(t, layers.MegaAttentionConfig{DModel: 2}, layers.NewMegaAttention)},
+		"MegaConfig":              {keeper(t, layers.MegaConfig{DModel: 2}, layers.NewMega)},
 		"MambaConfig":             {keeper(t, layers.MambaConfig{DModel: 2, DState: 3, Bias: true}, layers.NewMamba)},
 		"BlockConfig": {
 			block(s4), block(s4d), block(dss), block(lssl), block(layers.LSTMConfig{DModel: 2}),

@@ -184,6 +184,7 @@ func init() {
 		RegisterMixer[Conv1DConfig]("conv1d"), RegisterMixer[TCNConfig]("tcn"), RegisterMixer[ConvNetConfig]("convnet"), RegisterMixer[LongConvConfig]("longconv"), RegisterMixer[MambaConfig]("mamba"),
 		RegisterMixer[AttentionConfig]("attention"), RegisterMixer[PositionConfig]("position"), RegisterMixer[TransformerConfig]("transformer"),
 		RegisterMixer[RetentionConfig]("retention"), RegisterMixer[RetNetConfig]("retnet"),
+		RegisterMixer[EMAConfig]("ema"), RegisterMixer[MegaAttentionConfig]("mega-attention"), RegisterMixer[MegaConfig]("mega"),
 	} {
 		if err != nil {
 			panic(err)

@@ -61,13 +61,14 @@ func TestCheckRate(t *testing.T) {
 		{layers.AttentionConfig{DModel: 4, Heads: 2}, `Attention "blocks.0.layer"`}, {layers.PositionConfig{DModel: 4}, `Position "blocks.0.layer"`},
 		{layers.MambaConfig{DModel: 4}, `Mamba "blocks.0.layer"`},
 		{layers.RetentionConfig{DModel: 4, Heads: 2}, `Retention "blocks.0.layer"`}, {layers.RetNetConfig{DModel: 4, Heads: 2}, `"blocks.0.layer`},
+		{layers.EMAConfig{DModel: 4}, `EMA "blocks.0.layer"`}, {layers.MegaAttentionConfig{DModel: 4}, `"blocks.0.layer`}, {layers.MegaConfig{DModel: 4}, `"blocks.0.layer`},
 		{layers.TCNConfig{In: 4, Out: 4, Levels: 1}, `"blocks.0.layer`}, {layers.ConvNetConfig{DModel: 4}, `"blocks.0.layer`}, {layers.TransformerConfig{DModel: 4, Heads: 2}, `"blocks.0.layer`},
 		{pacedConfig{DModel: 4, Asks: true}, ""}, {pacedConfig{DModel: 4}, `paced "blocks.0.layer"`}, {pacedConfig{DModel: 4, Inside: s4d}, ""},
 		{pacedConfig{DModel: 4, Inside: s4d, Own: true}, `paced "blocks.0.layer"`}, {pacedConfig{DModel: 4, Inside: layers.GRUConfig{DModel: 4}}, `GRU "blocks.0.layer.inside"`},
 	} {
 		b := layers.BlockConfig{Mixer: c.cfg}
 		switch c.cfg.(type) {
-		case layers.TCNConfig, layers.TransformerConfig, layers.RetNetConfig:
+		case layers.TCNConfig, layers.TransformerConfig, layers.RetNetConfig, layers.MegaAttentionConfig, layers.MegaConfig:
 			b.NoResidual, b.Norm = true, layers.NoNorm
 		}
 		s, err := layers.NewStack(G.NewGraph(), tensor.Float32, layers.StackConfig{Blocks: []layers.BlockConfig{b}}, layers.WithName("blocks"))

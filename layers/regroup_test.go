@@ -230,6 +230,7 @@ func widths() []layers.MixerConfig {
 		layers.GRUConfig{DModel: h},
 		layers.MambaConfig{DModel: h},
 		layers.RetNetConfig{DModel: h, Heads: 3, Positions: retention.XPos},
+		layers.MegaConfig{DModel: h, Causal: true, Chunk: 5},
 		layers.FeedForwardConfig{DModel: h},
 		layers.FeedForwardConfig{DModel: h, Gate: true, Activation: ops.ActSiLU},
 		layers.Conv1DConfig{In: h, Out: h, Kernel: 4},

@@ -25,7 +25,7 @@ type RetentionConfig struct {
 	Chunk     int                 `json:"chunk,omitempty"`
 	Decay     retention.Decay     `json:"decay,omitempty"`     // "" means retention.Arange
 	Positions retention.Positions `json:"positions,omitempty"` // "" means retention.RotaryLinspace
-	Norm      retention.Norm      `json:"norm,omitempty"`      // of the output of each head; "" means retention.RMS
+	Norm      retention.Norm      `json:"head_norm,omitempty"` // of the output of each head; "" means retention.RMS
 	NormEps   float64             `json:"norm_eps,omitempty"`  // 0 means 1e-6, of retention.Group 1e-5
 	// UnscaledKeys leaves out the factor (DModel/Heads)^(-1/2) of keys.
 	UnscaledKeys bool `json:"unscaled_keys,omitempty"`

@@ -59,7 +59,7 @@ func TestRetentionDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := r.Config(); got.FF != 16 || got.VWidth != 16 || got.Activation != ops.ActGELU || got.NormEps != 1e-6 || got.RetentionNorm != retention.RMS {
+	if got := r.Config(); got.FF != 16 || got.VWidth != 16 || got.Activation != ops.ActGELU || got.NormEps != 1e-6 || got.HeadNorm != retention.RMS {
 		t.Errorf("got %+v", got)
 	}
 }

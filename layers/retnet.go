@@ -22,9 +22,9 @@ type RetNetConfig struct {
 	Chunk     int                 `json:"chunk,omitempty"`
 	Decay     retention.Decay     `json:"decay,omitempty"`
 	Positions retention.Positions `json:"positions,omitempty"`
-	// RetentionNorm is that of the output of each head: RetentionConfig.Norm.
-	RetentionNorm retention.Norm `json:"retention_norm,omitempty"`
-	UnscaledKeys  bool           `json:"unscaled_keys,omitempty"`
+	// HeadNorm is that of the output of each head: RetentionConfig.Norm.
+	HeadNorm     retention.Norm `json:"head_norm,omitempty"`
+	UnscaledKeys bool           `json:"unscaled_keys,omitempty"`
 
 	FF         int            `json:"ff,omitempty"`         // width of the gated feed-forward network; 0 means 2*DModel
 	Activation ops.Activation `json:"activation,omitempty"` // in it; "" means ops.ActGELU
@@ -38,7 +38,7 @@ type RetNetConfig struct {
 
 func (c RetNetConfig) withDefaults() RetNetConfig {
 	r := c.retention().withDefaults()
-	c.VWidth, c.Chunk, c.Decay, c.Positions, c.RetentionNorm = r.VWidth, r.Chunk, r.Decay, r.Positions, r.Norm
+	c.VWidth, c.Chunk, c.Decay, c.Positions, c.HeadNorm = r.VWidth, r.Chunk, r.Decay, r.Positions, r.Norm
 	def(&c.FF, 2*c.DModel)
 	def(&c.Activation, ops.ActGELU)
 	def(&c.NormEps, 1e-6)
@@ -49,7 +49,7 @@ func (c RetNetConfig) withDefaults() RetNetConfig {
 func (c RetNetConfig) retention() RetentionConfig {
 	return RetentionConfig{
 		DModel: c.DModel, Heads: c.Heads, VWidth: c.VWidth, Chunk: c.Chunk, Decay: c.Decay, Positions: c.Positions,
-		Norm: c.RetentionNorm, UnscaledKeys: c.UnscaledKeys,
+		Norm: c.HeadNorm, UnscaledKeys: c.UnscaledKeys,
 	}
 }
 

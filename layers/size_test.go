@@ -51,6 +51,12 @@ func newLayer(cfg any) (layers.Layer, error) {
 		return layers.NewRetention(g, dt, *c)
 	case *layers.RetNetConfig:
 		return layers.NewRetNet(g, dt, *c)
+	case *layers.EMAConfig:
+		return layers.NewEMA(g, dt, *c)
+	case *layers.MegaAttentionConfig:
+		return layers.NewMegaAttention(g, dt, *c)
+	case *layers.MegaConfig:
+		return layers.NewMega(g, dt, *c)
 	case *layers.MambaConfig:
 		return layers.NewMamba(g, dt, *c)
 	case *layers.ConvNetConfig:
@@ -101,6 +107,9 @@ func TestHugeFields(t *testing.T) {
 		func() any { return &layers.ConvNetConfig{DModel: 3} },
 		func() any { return &layers.RetentionConfig{DModel: 4, Heads: 2} },
 		func() any { return &layers.RetNetConfig{DModel: 4, Heads: 2} },
+		func() any { return &layers.EMAConfig{DModel: 3, DState: 2} },
+		func() any { return &layers.MegaAttentionConfig{DModel: 3, DState: 2, Causal: true, Chunk: 4} },
+		func() any { return &layers.MegaConfig{DModel: 3, DState: 2, Causal: true, Chunk: 4} },
 		func() any { return &layers.MambaConfig{DModel: 3, DState: 2} },
 		func() any { return &layers.LongConvConfig{DModel: 3, LMax: 8} },
 		func() any { return &layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true} },
@@ -162,6 +171,8 @@ func TestHugeTensors(t *testing.T) {
 		"in_proj (2*Expand*DModel, DModel), got 2 x 2 x 65536 x 65536":         &layers.MambaConfig{DModel: 1 << 16},
 		"q_proj.weight (DModel, DModel), got 65536 x 65536":                    &layers.RetentionConfig{DModel: 1 << 16, Heads: 1},
 		"v_proj.weight (VWidth, DModel), got 1048576 x 4096":                   &layers.RetNetConfig{DModel: 1 << 12, VWidth: 1 << 20, Heads: 1},
+		"gamma (directions*DModel, DState), got 2 x 65536 x 65536":             &layers.EMAConfig{DModel: 1 << 16, DState: 1 << 16, Bidirectional: true},
+		"v_proj.weight (VDim, DModel), got 131072 x 65536":                     &layers.MegaConfig{DModel: 1 << 16},
 		"A (Expand*DModel, DState), got 2 x 1024 x 2097152":                    &layers.MambaConfig{DModel: 1 << 10, DState: 1 << 21},
 		"kernel (kernels, H, LMax), got 2 x 4096 x 1048576":                    &layers.LongConvConfig{DModel: 1 << 12, LMax: 1 << 20, SSM: layers.SSM{Bidirectional: true}},
 		"weight (Out, In), got 65536 x 65536":                                  &layers.LinearConfig{In: 1 << 16, Out: 1 << 16},
@@ -198,6 +209,8 @@ func TestHugeInputs(t *testing.T) {
 		mambaVariant(layers.MambaConfig{DModel: 4, DState: 2}),
 		retentionVariant(layers.RetentionConfig{DModel: 4, Heads: 2}),
 		retNetVariant(layers.RetNetConfig{DModel: 4, Heads: 2}),
+		emaVariant(layers.EMAConfig{DModel: 4, DState: 2}),
+		megaVariant(layers.MegaConfig{DModel: 4, DState: 2, Causal: true, Chunk: 4}),
 		longConvVariant(layers.LongConvConfig{DModel: 4, LMax: 8}),
 		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true}),
 		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Form: attention.Linear}),

@@ -66,6 +66,7 @@ func benchmarkOtherSteps(b *testing.B, h int) {
 		{"rnn", layers.RNNConfig{DModel: h}, 0},
 		{"hippo-rnn", layers.HiPPORNNConfig{DModel: h}, 0},
 		{"feedforward", layers.FeedForwardConfig{DModel: h}, 0},
+		{"mega", layers.MegaAttentionConfig{DModel: h, Causal: true}, 127},
 		{"retention", layers.RetentionConfig{DModel: h, Heads: 4}, 0},
 		{"mamba", layers.MambaConfig{DModel: h}, 0},
 		{"conv1d", layers.Conv1DConfig{In: h, Out: h, Kernel: 4, Groups: h}, 0},

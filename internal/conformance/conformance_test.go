@@ -138,6 +138,8 @@ var runners = map[string]runner{
 	"s4nd_conv2d":          {formNDConv, runNDConv, false},
 	"s4nd_conv3d":          {formNDConv, runNDConv, false},
 	"conv1d":               {formConv1D, runConv1D, false},
+	"mega_ema":             {formMegaEMA, runMegaEMA, false},
+	"mega_layer":           {formMegaLayer, runMegaLayer, false},
 	"retention":            {formRetention, runRetention, false},
 	"selective_scan":       {formSelective, runSelective, false},
 	"mamba_block":          {formMamba, runMamba, false},

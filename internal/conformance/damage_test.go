@@ -32,7 +32,7 @@ func examples(t *testing.T) []*golden.Case {
 		if _, ok := runners[c.Kind]; !ok {
 			continue
 		}
-		variant := c.Kind + c.String("mode") + c.String("version") + c.String("init") + c.String("desc") + c.String("form") + c.String("positions") + c.String("variant") + c.String("B_form") + c.String("rotation") + c.String("scores") + c.String("order")
+		variant := c.Kind + c.String("mode") + c.String("version") + c.String("init") + c.String("desc") + c.String("form") + c.String("positions") + c.String("variant") + c.String("B_form") + c.String("rotation") + c.String("scores") + c.String("order") + c.String("rel_pos_bias")
 		if old := smallest[variant]; old == nil || elements(c) < elements(old) {
 			smallest[variant] = c
 		}
@@ -227,6 +227,8 @@ var requiredKeys = map[string][]string{
 	"dss_kernel":           {"H", "N", "L", "version"},
 	"lssl":                 {"H", "N", "L", "alpha"},
 	"conv1d":               {"kernel", "groups", "stride", "padding", "bias", "has_state"},
+	"mega_ema":             {"N", "bidirectional", "has_lengths", "has_state"},
+	"mega_layer":           {"N", "Z", "V", "attention", "causal", "prenorm", "rel_pos_bias"},
 	"retention":            {"heads", "key_dim", "value_dim", "decay", "rotation", "scale_k", "scores", "norm", "norm_eps", "has_state"},
 	"selective_scan":       {"batch", "D", "N", "L", "B_form", "C_form", "delta_softplus", "has_D", "has_z", "has_delta_bias", "has_state"},
 	"mamba_block":          {"d_model", "d_state", "d_conv", "expand", "dt_rank", "bias", "residual"},

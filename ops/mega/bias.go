@@ -84,3 +84,10 @@ func (c rotaryBias[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) er
 	}
 	return nil
 }
+
+// RotaryBiases is [RotaryBias] without a graph, of alpha and beta (Z) of one even length.
+func RotaryBiases[T num.Float](alpha, beta []T, m int) []T {
+	out := make([]T, 2*m-1)
+	_ = rotaryBias[T]{len(alpha) / 2, m}.Forward(out, []graphop.Arg[T]{{F: alpha}, {F: beta}}) // which never fails
+	return out
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/ops/mega"
 	"github.com/gorgonia-s4/s4/ops/retention"
 	"github.com/gorgonia-s4/s4/ops/ssm"
 )
@@ -44,12 +45,14 @@ var usages = []struct {
 	{"lr_c", "learning rate of C; 0: that of all others", nil},
 	{"decay", "how fast heads of retention forget", words(retention.Decays())},
 	{"scores", "of retention", words(retention.AllScores())},
-	{"retention_norm", "of the output of each head of retention", words(retention.Norms())},
 	{"shape", "lengths of the axes of the images or volumes, `32x32` or 8x16x16; empty: of a square", nil},
 	{"trank", "products of kernels of the axes whose mean is the kernel; 0: 1", nil},
 	{"axis_kernel", "whose kernels the axes have", words([]layers.AxisKernel{layers.AxisS4D, layers.AxisS4})},
 	{"band_limit", "leave out states that oscillate faster than so much of half the sampling rate; 0: none", nil},
 	{"two_way", "comma-separated `list` of axes, 0 and on, that see both ways where the others do not", nil},
+	{"head_norm", "of the output of each head of retention", words(retention.Norms())},
+	{"function", "what makes weights of scores in mega", words(mega.Functions())},
+	{"relative_bias", "of relative positions in mega", words(layers.RelativeBiases())},
 	{"follow_lr", "comma-separated `list` of dt, A, B (of longconv kernel) whose learning rate is that of -lr", nil},
 }
 

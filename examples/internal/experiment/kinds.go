@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,6 +61,8 @@ var specials = []special{
 		},
 	},
 	{kind: "transformer", dropouts: []string{"dropout", "ff_dropout", "attention_dropout"}, start: startTransformer},
+	{kind: "mega", dropouts: []string{"dropout", "ff_dropout"}, start: startMega},
+	{kind: "mega-attention", dropouts: dropout, start: startMega},
 	{kind: "retnet", dropouts: []string{"dropout", "ff_dropout"}, lastNorm: layers.RMSNorm, start: startRetNet},
 	{kind: "retention", start: startRetention},
 	{kind: "lstm", start: startRecurrent},
@@ -205,6 +208,15 @@ func startRetNet(r *Recipe, s Shape) {
 	}
 }
 
+// startMega has the norms of the preset, and its feed-forward network if that has one.
+func startMega(r *Recipe, _ Shape) {
+	m := &r.Model.Mixer
+	m.put("norm", r.Model.Norm)
+	m.put("prenorm", r.Model.PreNorm)
+	m.put("ff", r.Model.FeedForward)
+	r.Train.LR = slowRate
+}
+
 // switchKind makes the layer one of another kind, of the same number of features. It
 // keeps what the preset sets and makes sense for the other.
 func (r *Recipe) switchKind(kind string, s Shape) error {
@@ -341,7 +353,7 @@ func (r *Recipe) inRow(first layers.MixerConfig, m Mixer) (s layers.StackConfig,
 	case last != "":
 		s.Norm = last
 	case m.truth("prenorm"):
-		s.Norm = layers.LayerNorm
+		s.Norm = cmp.Or(layers.NormKind(m.text("norm")), layers.LayerNorm)
 	}
 	s.Blocks = []layers.BlockConfig{block(first)}
 	n := r.Model.Layers
