@@ -87,6 +87,7 @@ func peers() []benchmark {
 		name: "S4ND layer (N 64), forward and backward, B 16 H 128 L 32 x 32", pkg: "layers",
 		goName: "BenchmarkS4ND/B16_H128_L1024/fwdbwd", pyTorch: arguments("s4nd", "fwdbwd", 16, 128, 64, 1024),
 	})
+	layer("Mega attention", "Mega", "mega", 16, 1024)
 	step("LSTM", "lstm", 64, "")
 	step("GRU", "gru", 64, "")
 	step("HiPPO-RNN (LegS, N 128)", "hippo-rnn", 64, "")
@@ -97,6 +98,7 @@ func peers() []benchmark {
 	step("Depthwise convolution", "conv1d", 64, "")
 	step("Mamba", "mamba", 64, "")
 	step("Retention", "retention", 64, "")
+	step("Mega attention", "mega", 64, ", a chunk of 128")
 	return all
 }
 

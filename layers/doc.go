@@ -104,10 +104,14 @@
 //	Mamba        a selective state space model between a short convolution and a gate [16]:
 //	             what it keeps of an input depends on the input; its state is the last
 //	             inputs of the convolution, and N numbers for each channel
+//	RetNet       a Retention, linear attention whose heads forget at rates of their own, and
+//	             a FeedForward, each in a Block [19]; its state is a matrix for each head
+//	Mega         a MegaAttention, within chunks, with queries and keys of moving averages, an
+//	             EMA, and a FeedForward [20]; its state is the averages and one chunk
 //	LongConv     kernels as long as the sequence with a weight for each lag, in the
 //	             surroundings of the state space layers [11]
 //
-// Transformer and TCN have residuals of their own: in a stack they are in a Block with
+// Transformer, RetNet, Mega and TCN have residuals of their own: in a stack they are in a Block with
 // NoResidual and NoNorm.
 //
 // # Heads
@@ -155,4 +159,6 @@
 //  16. Gu, Dao 2023, arXiv:2312.00752
 //  17. Nguyen, Goel, Gu, Downs, Shah, Dao, Baccus, Ré 2022, arXiv:2210.06583
 //  18. Gu, Dao, Ermon, Rudra, Ré 2020, arXiv:2008.07669
+//  19. Sun et al. 2023, arXiv:2307.08621
+//  20. Ma et al. 2022, arXiv:2209.10655
 package layers

@@ -301,16 +301,25 @@ def check_retention(case, report):
     check_rows(case, report, peers.Retention(meta["E"], meta["heads"], meta["V"], meta["chunk"]))
 
 
-def check_rows(case, report, layer):
-    """A layer of sequences (B, L, H)."""
-    gradient = golden_parameters(case, layer, "")
+def check_mega(case, report):
+    meta = case.meta
+    layer = peers.Mega(
+        meta["D"], meta["N"], meta["Z"], meta["V"], meta["chunk"], meta["causal"], meta["attention"] == "laplace",
+        meta["rel_pos_bias"] == "rotary", meta["prenorm"], meta["max_positions"],
+    )
+    check_rows(case, report, layer, lambda name: name.replace("norm.", "norm.norm."))
+
+
+def check_rows(case, report, layer, array=lambda name: name):
+    """A layer of sequences (B, L, H). array gives the name that a parameter has in a case."""
+    layer.load_state_dict({name: case.parameter("p_", array(name)) for name in layer.state_dict()})
     x = leaf(case["x"])
     y = layer(x.transpose(1, 2)).transpose(1, 2)
     report.compare(case.name, y, case["y"])
     (y * case["W"]).sum().backward()
     report.compare(case.name, x.grad, case["g_x"])
     for name, value in layer.named_parameters():
-        report.compare(case.name, *gradient(name, value.grad))
+        report.compare(case.name, value.grad, case.parameter("g_", array(name)))
 
 
 def check_hippo_rnn(case, report):
@@ -365,7 +374,7 @@ def check_steps(kind, report):
     batch, h, length = 3, 16, 50
     layer = peers.make_layer(kind, h, length)
     x = layer.input(batch, length)
-    axis = {"lstm": 0, "gru": 0, "hippo-rnn": 0, "s5": 1, "lru": 1, "transformer": 1, "feedforward": 1, "conv1d": 2, "mamba": 1, "retention": 1}[kind]
+    axis = {"lstm": 0, "gru": 0, "hippo-rnn": 0, "s5": 1, "lru": 1, "transformer": 1, "feedforward": 1, "conv1d": 2, "mamba": 1, "retention": 1, "mega": 1}[kind]
     with torch.no_grad():
         if kind == "transformer":
             want = layer(x, torch.ones(length, length, dtype=torch.bool).triu(1))
@@ -434,11 +443,13 @@ def main():
             check_retention(case, report)
         elif meta["kind"] == "s4nd_conv2d" and (meta.get("trank", 1), meta.get("channels", 1)) == (1, 1):
             check_images(case, report)
+        elif meta["kind"] == "mega_layer":
+            check_mega(case, report)
     check_free_kernel(report)
     check_image_kernels(report)
     for kind in "s4d", "s4":
         check_recurrence(kind, report)
-    for kind in "lstm", "gru", "hippo-rnn", "s5", "lru", "transformer", "feedforward", "conv1d", "mamba", "retention":
+    for kind in "lstm", "gru", "hippo-rnn", "s5", "lru", "transformer", "feedforward", "conv1d", "mamba", "retention", "mega":
         check_steps(kind, report)
     for kind in "s4", "s4d", "transformer":
         check_writing(kind, report)

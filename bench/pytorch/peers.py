@@ -15,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 import shared
 from hippornn import HiPPORNN
 from mamba import Mamba
+from mega import Mega
 from retention import Retention
 
 HEADS = 8
@@ -234,9 +235,11 @@ def make_layer(kind, h, length):
         return Mamba(h)
     if kind == "hippo-rnn":
         return HiPPORNN(h, h, h, length)
+    if kind == "mega":
+        return Mega(h)
     if kind == "retention":
         return Retention(h, RETAINING)
     return Transformer(h, HEADS, FF * h, length, full=kind == "transformer_full")
 
 
-KINDS = ["lstm", "gru", "hippo-rnn", "s5", "lru", "transformer", "transformer_full", "feedforward", "conv1d", "conv1d_taps", "mamba", "retention"]
+KINDS = ["lstm", "gru", "hippo-rnn", "s5", "lru", "transformer", "transformer_full", "feedforward", "conv1d", "conv1d_taps", "mamba", "retention", "mega"]

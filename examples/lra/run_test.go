@@ -139,6 +139,7 @@ func TestEveryLayer(t *testing.T) {
 	for name, want := range map[string]string{
 		"s4d": "S4D", "s4": "kernel.P", "dss": "kernel.Lambda", "lssl": "kernel.pl",
 		"transformer": "self_attn", "lstm": "LSTM", "gru": "GRU", "rnn": "RNN", "hippo-rnn": "HiPPORNN", "tcn": "TCN", "convnet": "ConvNet", "longconv": "LongConv",
+		"retnet": "RetNet", "mega": "Mega",
 	} {
 		args := []string{"-preset", "smoke", "-model", name, "-cache", data, "-out", filepath.Join(t.TempDir(), "run"), "-eval-every", "1", "-warmup", "0", "-steps", "2"}
 		out := mustRun(t, args...)
@@ -225,6 +226,9 @@ func TestMixerWithResidualsOfItsOwn(t *testing.T) {
 		`{"kind": "transformer", "d_model": 4, "heads": 2, "prenorm": true}`: layers.LayerNorm,
 		`{"kind": "transformer", "d_model": 4, "heads": 2}`:                  "",
 		`{"kind": "tcn", "in": 4, "out": 4}`:                                 "",
+		`{"kind": "retnet", "d_model": 4, "heads": 2}`:                       layers.RMSNorm,
+		`{"kind": "mega", "d_model": 4, "prenorm": true, "norm": "rms"}`:     layers.RMSNorm,
+		`{"kind": "mega", "d_model": 4}`:                                     "",
 	} {
 		s := stackOf(t, "-mixer", text, "-layers", "3")
 		if b := s.Blocks[0]; s.Len() != 3 || s.Norm != norm || !b.NoResidual || b.Norm != layers.NoNorm || b.Dropout != 0 {

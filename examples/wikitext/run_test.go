@@ -180,7 +180,7 @@ func TestCarryGoesByTheModel(t *testing.T) {
 		args  []string
 		carry bool
 	}{
-		{nil, true}, {[]string{"-model", "lstm"}, true}, {[]string{"-carry=false"}, false}, {[]string{"-model", "transformer"}, false},
+		{nil, true}, {[]string{"-model", "lstm"}, true}, {[]string{"-model", "retnet"}, true}, {[]string{"-model", "mega"}, true}, {[]string{"-carry=false"}, false}, {[]string{"-model", "transformer"}, false},
 		{[]string{"-model", "transformer", "-window", "8"}, true}, {[]string{"-model", "transformer", "-carry"}, true},
 	} {
 		r, err := program.Check(append([]string{"-preset", "smoke"}, c.args...), 100, 16)
