@@ -88,6 +88,12 @@ func peers() []benchmark {
 		goName: "BenchmarkS4ND/B16_H128_L1024/fwdbwd", pyTorch: arguments("s4nd", "fwdbwd", 16, 128, 64, 1024),
 	})
 	layer("Mega attention", "Mega", "mega", 16, 1024)
+	all = append(all, benchmark{
+		name:    "CKConv layer, forward and backward, B 16 H 32 L 1024",
+		pkg:     "layers",
+		goName:  "BenchmarkCKConv/B16_H32_L1024/fwdbwd",
+		pyTorch: arguments("ckconv", "fwdbwd", 16, 32, 0, 1024),
+	})
 	step("LSTM", "lstm", 64, "")
 	step("GRU", "gru", 64, "")
 	step("HiPPO-RNN (LegS, N 128)", "hippo-rnn", 64, "")

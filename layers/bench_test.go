@@ -78,6 +78,11 @@ func BenchmarkRetention(b *testing.B) {
 	benchmarkOther(b, 16, 1024, layers.RetentionConfig{DModel: 128, Heads: 4})
 }
 
+// The features are those of the published runs.
+func BenchmarkCKConv(b *testing.B) {
+	benchmarkOther(b, 16, 1024, layers.CKConvConfig{In: 32, Out: 32, LMax: 1024})
+}
+
 func BenchmarkMamba(b *testing.B) {
 	benchmarkOther(b, 16, 1024, layers.MambaConfig{DModel: 128})
 }

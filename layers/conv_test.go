@@ -21,6 +21,10 @@ func longConvVariant(c layers.LongConvConfig) variant {
 	return variantOf(c.DModel, c, layers.NewLongConv, (*layers.LongConv).CloneTo)
 }
 
+func ckConvVariant(c layers.CKConvConfig) variant {
+	return variantOf(c.In, c, layers.NewCKConv, (*layers.CKConv).CloneTo)
+}
+
 // convolutions are the members of the family that are convolutions and have a
 // state.
 func convolutions() []variant {
@@ -35,6 +39,8 @@ func convolutions() []variant {
 		convNetVariant(layers.ConvNetConfig{DModel: 2, Depth: 3, Norm: layers.NoNorm, Activation: ops.ActTanh}),
 		longConvVariant(layers.LongConvConfig{DModel: 3, LMax: familyLength}),
 		longConvVariant(layers.LongConvConfig{DModel: 4, LMax: 9, SSM: layers.SSM{Channels: 2, Bottleneck: 2, Gate: 1, Dropout: 0.1}}),
+		ckConvVariant(layers.CKConvConfig{In: 3, Out: 3, Hidden: 4, LMax: familyLength, Omega0: 5}),
+		ckConvVariant(layers.CKConvConfig{In: 2, Out: 2, Hidden: 3, LMax: 9, NoBias: true, SIREN: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.Conv1DConfig{In: 4, Out: 4, Kernel: 3, Groups: 2}, PreNorm: true, Dropout: 0.1}),
 		blockVariant(layers.BlockConfig{Mixer: layers.TCNConfig{In: 3, Out: 3, Kernel: 3, Levels: 2, Activation: ops.ActSiLU}, Norm: layers.NoNorm, NoResidual: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.ConvNetConfig{DModel: 3, Activation: ops.ActSiLU}, Norm: layers.BatchNorm}),

@@ -108,6 +108,8 @@
 //	             a FeedForward, each in a Block [19]; its state is a matrix for each head
 //	Mega         a MegaAttention, within chunks, with queries and keys of moving averages, an
 //	             EMA, and a FeedForward [20]; its state is the averages and one chunk
+//	CKConv       kernels as long as the sequence, of all pairs of features, from a network
+//	             with sines over positions, which other rates read elsewhere [21]
 //	LongConv     kernels as long as the sequence with a weight for each lag, in the
 //	             surroundings of the state space layers [11]
 //
@@ -161,4 +163,5 @@
 //  18. Gu, Dao, Ermon, Rudra, Ré 2020, arXiv:2008.07669
 //  19. Sun et al. 2023, arXiv:2307.08621
 //  20. Ma et al. 2022, arXiv:2209.10655
+//  21. Romero, Kuzina, Bekkers, Tomczak, Hoogendoorn 2022, arXiv:2102.02611
 package layers

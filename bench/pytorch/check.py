@@ -357,6 +357,28 @@ def check_image_kernels(report):
             report.compare(f"s4nd kernel {direction + 1} = s4d", two(20)[direction], one(20))
 
 
+def check_ckconv(case, report):
+    meta = case.meta
+    layer = peers.CKConv(meta["C_in"], meta["C_out"], meta["hidden"], meta["omega_0"], meta["L"])
+    sign = case["p_kernel_net__0__weight_v"][..., 0].sign()
+
+    def array(prefix, name):
+        if name == "kernel_net.0.weight":  # of one input: a direction is a sign
+            return case[prefix + "_kernel_net__0__weight_g"][..., 0] * sign
+        return case[prefix + "_" + name.replace(".", "__")]
+
+    with torch.no_grad():
+        for name, value in layer.named_parameters():
+            value.copy_(array("p", name).reshape(value.shape))
+    x = case["x"].clone().requires_grad_()
+    y = layer(x)
+    report.compare(case.name, y, case["y"])
+    (y * case["W"]).sum().backward()
+    report.compare(case.name, x.grad, case["g_x"])
+    for name, value in layer.named_parameters():
+        report.compare(case.name, value.grad, array("g", name).reshape(value.shape))
+
+
 def check_free_kernel(report):
     """The convolution with a free kernel is the sum of its products."""
     torch.manual_seed(1)
@@ -435,6 +457,8 @@ def main():
             check_transformer(case, report)
         elif meta["kind"] == "conv1d" and meta["padding"] == "causal" and meta["stride"] == 1:
             check_conv1d(case, report)
+        elif meta["kind"] == "ckconv" and meta["sr_change"] == 1:
+            check_ckconv(case, report)
         elif case.name == "hippo_rnn_0_code_legs_bilinear_M1_N6_L12":
             check_hippo_rnn(case, report)
         elif meta["kind"] == "mamba_block" and not meta["residual"]:

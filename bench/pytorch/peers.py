@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import shared
+from ckconv import CKConv
 from hippornn import HiPPORNN
 from mamba import Mamba
 from mega import Mega
@@ -233,6 +234,8 @@ def make_layer(kind, h, length):
         return FeedForward(h, FF * h)
     if kind == "mamba":
         return Mamba(h)
+    if kind == "ckconv":
+        return CKConv(h, h, 32, 30.0, length)
     if kind == "hippo-rnn":
         return HiPPORNN(h, h, h, length)
     if kind == "mega":
@@ -242,4 +245,4 @@ def make_layer(kind, h, length):
     return Transformer(h, HEADS, FF * h, length, full=kind == "transformer_full")
 
 
-KINDS = ["lstm", "gru", "hippo-rnn", "s5", "lru", "transformer", "transformer_full", "feedforward", "conv1d", "conv1d_taps", "mamba", "retention", "mega"]
+KINDS = ["lstm", "gru", "hippo-rnn", "s5", "lru", "transformer", "transformer_full", "feedforward", "conv1d", "conv1d_taps", "ckconv", "mamba", "retention", "mega"]

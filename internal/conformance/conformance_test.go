@@ -141,6 +141,7 @@ var runners = map[string]runner{
 	"mega_ema":             {formMegaEMA, runMegaEMA, false},
 	"mega_layer":           {formMegaLayer, runMegaLayer, false},
 	"retention":            {formRetention, runRetention, false},
+	"ckconv":               {formCKConv, runCKConv, false},
 	"selective_scan":       {formSelective, runSelective, false},
 	"mamba_block":          {formMamba, runMamba, false},
 	"recurrence":           {formRecurrence, runRecurrence, false},

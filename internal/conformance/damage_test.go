@@ -230,6 +230,7 @@ var requiredKeys = map[string][]string{
 	"mega_ema":             {"N", "bidirectional", "has_lengths", "has_state"},
 	"mega_layer":           {"N", "Z", "V", "attention", "causal", "prenorm", "rel_pos_bias"},
 	"retention":            {"heads", "key_dim", "value_dim", "decay", "rotation", "scale_k", "scores", "norm", "norm_eps", "has_state"},
+	"ckconv":               {"C_in", "C_out", "L", "hidden", "omega_0", "sr_change", "train_length"},
 	"selective_scan":       {"batch", "D", "N", "L", "B_form", "C_form", "delta_softplus", "has_D", "has_z", "has_delta_bias", "has_state"},
 	"mamba_block":          {"d_model", "d_state", "d_conv", "expand", "dt_rank", "bias", "residual"},
 	"s4d_kernel":           {"H", "N_half", "L", "rate", "disc"},
@@ -277,9 +278,9 @@ func TestMetadataOfAnotherTypeOrSizeFails(t *testing.T) {
 			switch v := c.Meta[key].(type) {
 			case float64:
 				_, err := c.Integer(key)
-				integer = err == nil && !slices.Contains([]string{"rate", "alpha", "dt", "B_clip", "step_rescale"}, key)
+				integer = err == nil && !slices.Contains([]string{"rate", "alpha", "dt", "B_clip", "step_rescale", "omega_0"}, key)
 				wrong = append(wrong, "x", true)
-				if slices.Contains([]string{"rate", "dt", "step_rescale"}, key) {
+				if slices.Contains([]string{"rate", "dt", "step_rescale", "omega_0"}, key) {
 					wrong = append(wrong, 0.0, -v)
 				}
 				if integer {

@@ -86,6 +86,7 @@ var specials = []special{
 			r.Model.Mixer.put("disc", nil) // that of its kernels
 		},
 	},
+	{kind: "ckconv", start: func(r *Recipe, _ Shape) { r.Train.LR = slowRate }},
 	{kind: "conv1d", start: func(r *Recipe, _ Shape) { r.Model.Mixer.put("kernel", convKernel); r.Train.LR = slowRate }},
 }
 
