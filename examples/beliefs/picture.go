@@ -23,7 +23,7 @@ func (o *options) save(p *markov.Process, r *reader, readings []*reading) error 
 			simplex(fmt.Sprintf("%s: the exact beliefs", p.Name()), truth, truth),
 			simplex(fmt.Sprintf("%s: read from the last layer, R\u00b2 = %.3f", o.kind, last.last()), last.beliefs, truth),
 		},
-		[]figure.Panel{explained(readings), losses(readings[1:], r.best)})
+		[]figure.Panel{unread(readings), losses(readings[1:], r.best)})
 }
 
 // simplex draws beliefs (n, S), each in the colour of the one that is true.
@@ -106,8 +106,6 @@ func over(title, y string, readings []*reading, lines ...series) *plot.Plot {
 		p.Add(line)
 		p.Legend.Add(l.name, line)
 	}
-	d := 0.05 * (p.Y.Max - p.Y.Min)
-	p.Y.Min, p.Y.Max = p.Y.Min-d, p.Y.Max+d
 	return p
 }
 
@@ -118,15 +116,19 @@ type series struct {
 	of     func(r *reading) float64
 }
 
-// explained draws R2 over the training.
-func explained(readings []*reading) figure.Panel {
-	const up = 60 // the legend, between the lines
+// unread draws 1 - R2 over the training.
+func unread(readings []*reading) figure.Panel {
+	const least = 1e-6 // that is drawn
+	of := func(r2 func(r *reading) float64) func(r *reading) float64 {
+		return func(r *reading) float64 { return max(least, 1-r2(r)) }
+	}
 	colours := figure.Series(3)
-	p := over("the beliefs that a linear map reads", "R\u00b2", readings,
-		series{"from all layers", colours[0], func(r *reading) float64 { return r.all }},
-		series{"from the last layer", colours[1], (*reading).last},
-		series{"shuffled", figure.Grey, func(r *reading) float64 { return r.shuffled }})
-	p.Legend.YOffs = up
+	p := over("of the beliefs' variance, what a linear map does not read", "1 \u2212 R\u00b2", readings,
+		series{"from all layers", colours[0], of(func(r *reading) float64 { return r.all })},
+		series{"from the last layer", colours[1], of((*reading).last)},
+		series{"shuffled beliefs", figure.Grey, of(func(r *reading) float64 { return r.shuffled })})
+	figure.Decades(&p.Y)
+	p.Legend.Top = true
 	return p
 }
 
@@ -135,6 +137,8 @@ func losses(readings []*reading, best float64) figure.Panel {
 	p := over("loss on the test sequences", "nats a token", readings,
 		series{"of the model", figure.Black, func(r *reading) float64 { return r.loss }},
 		series{"of who knows the process", figure.Grey, func(*reading) float64 { return best }})
+	d := 0.05 * (p.Y.Max - p.Y.Min)
+	p.Y.Min, p.Y.Max = p.Y.Min-d, p.Y.Max+d
 	p.Legend.Top = true
 	return p
 }

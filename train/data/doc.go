@@ -10,6 +10,8 @@
 //	           sequential CIFAR
 //	corpus     texts as tokens, for language models: WikiText, or any text
 //	imdb       film reviews, for or against: Text of Long Range Arena
+//	markov     tokens of hidden Markov processes, whose exact beliefs are known
+//	recall     selective copying, induction heads and other tasks of memory, drawn
 //	listops    nested expressions and their values: ListOps of Long Range Arena
 //	series     numbers at times, to forecast: ETT, electricity, any CSV file
 //	mnist      MNIST and Fashion-MNIST as sequences of pixels, in rows or permuted

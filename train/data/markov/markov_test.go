@@ -181,7 +181,7 @@ func TestDataset(t *testing.T) {
 
 // The mean loss of a predictor that knows the process is the entropy.
 func TestLosses(t *testing.T) {
-	const n, length, tol = 4000, 4, 0.02
+	const n, length, tol = 20_000, 3, 0.03 // four standard deviations
 	for name, p := range all(t) {
 		d, err := p.Dataset(length, n, 5)
 		if err != nil {

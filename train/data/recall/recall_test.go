@@ -226,12 +226,12 @@ func TestErrors(t *testing.T) {
 	}
 	for want, c := range map[string]Config{
 		`Config.Task: want one of [selective-copying delay induction adding], got "x"`: {Task: "x"},
-		"Config.Tokens: want >= 1, got 0":                     change(DelayedRecall, func(c *Config) { c.Tokens = 0 }),
-		"Config.Tokens: want 0 for the task induction, got 3": change(InductionHeads, func(c *Config) { c.Tokens = 3 }),
-		"Config.Length: want 3 to 1048576, got 2":             change(SelectiveCopying, func(c *Config) { c.Length = 2 }),
-		"Config.Length: want 4 to 1048576, got 3":             change(Adding, func(c *Config) { c.Length = 3 }),
-		"Config.Vocabulary: want 0 for the task adding":       change(Adding, func(c *Config) { c.Vocabulary = 4 }),
-		"Config.Vocabulary: want 4 to 65536, got 3":           change(InductionHeads, func(c *Config) { c.Vocabulary = 3 }),
+		"Config.Tokens: want >= 1, got 0":                                              change(DelayedRecall, func(c *Config) { c.Tokens = 0 }),
+		"Config.Tokens: want 0 for the task induction, got 3":                          change(InductionHeads, func(c *Config) { c.Tokens = 3 }),
+		"Config.Length: want 3 to 1048576, got 2":                                      change(SelectiveCopying, func(c *Config) { c.Length = 2 }),
+		"Config.Length: want 4 to 1048576, got 3":                                      change(Adding, func(c *Config) { c.Length = 3 }),
+		"Config.Vocabulary: want 0 for the task adding":                                change(Adding, func(c *Config) { c.Vocabulary = 4 }),
+		"Config.Vocabulary: want 4 to 65536, got 3":                                    change(InductionHeads, func(c *Config) { c.Vocabulary = 3 }),
 	} {
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)
