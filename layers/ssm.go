@@ -304,8 +304,9 @@ type stateSpace interface {
 	system(kernel, feature int) (*System, error)
 }
 
-// scanned is what a layer has in the place of a state space model that is a convolution:
-// one that maps the features together, by the recurrence. Its output has the skip d.
+// scanned is what a layer has in the place of a state space model that is a convolution
+// along the steps: one that maps the features together, by the recurrence, or the convolution
+// of images. Its output has the skip d.
 type scanned interface {
 	// build makes the parameters.
 	build(b *Builder)
