@@ -110,7 +110,7 @@ func TestClassifierStepByStep(t *testing.T) {
 					Features: 2, Classes: 3, Pool: pool,
 					Stack: layers.StackConfig{Repeat: 2, Blocks: []layers.BlockConfig{{Mixer: mixer, PreNorm: i%2 == 0, Norm: []layers.NormKind{layers.LayerNorm, layers.BatchNorm}[k%2]}}},
 				}
-				if kind == "tcn" || kind == "transformer" { // have residuals of their own
+				if layers.HasResidual(mixer) {
 					cfg.Stack.Blocks[0] = layers.BlockConfig{Mixer: mixer, NoResidual: true, Norm: layers.NoNorm}
 				}
 				dt, tol := tensor.Float64, 1e-11

@@ -92,19 +92,29 @@ func newDims(c Config, in Inputs[*G.Node], lengths *G.Node) (dims, error) {
 	}
 	z, v := in.Z.Shape(), in.V.Shape()
 	if z.Dims() != 3 || z.TotalSize() == 0 {
-		return dims{}, fmt.Errorf("Z: want (B, Z, L), each at least 1, got %v", z)
+		return dims{}, wrong("Z", "(B, Z, L), each at least 1", z)
 	}
 	if v.Dims() != 3 || v[0] != z[0] || v[1] < 1 || v[2] != z[2] {
-		return dims{}, fmt.Errorf("V: want (%d, V, %d), V >= 1, got %v", z[0], z[2], v)
+		return dims{}, wrong("V", fmt.Sprintf("(%d, V, %d), V >= 1", z[0], z[2]), v)
 	}
 	d := dims{Config: c, b: z[0], z: z[1], v: v[1], l: z[2], lengths: -1}
 	if s := in.Bias.Shape(); s.Dims() != 1 || s[0]%2 == 0 || (s[0]+1)/2 < min(d.l, d.chunk(d.l)) {
-		return d, fmt.Errorf("Bias: want (2M-1) with M at least the %d steps of a chunk, got %v", min(d.l, d.chunk(d.l)), s)
+		return d, wrongBias(min(d.l, d.chunk(d.l)), s)
 	}
 	d.m = (in.Bias.Shape()[0] + 1) / 2
 	affine := tensor.Shape{2, d.z}
 	return d, size.First(graphop.WantShape("Gamma", in.Gamma, affine), graphop.WantShape("Beta", in.Beta, affine),
 		graphop.WantLengths(lengths, d.b), size.Length("L", d.l))
+}
+
+// wrong is the error of an argument that is not what is wanted.
+func wrong(name, want string, got any) error {
+	return fmt.Errorf("%s: want %s, got %v", name, want, got)
+}
+
+// wrongBias is that of too few relative positions for a chunk.
+func wrongBias(chunk int, got tensor.Shape) error {
+	return wrong("Bias", fmt.Sprintf("(2M-1) with M at least the %d steps of a chunk", chunk), got)
 }
 
 // checkState returns an error unless the nodes are a state.
@@ -113,7 +123,7 @@ func (d *dims) checkState(s *State[*G.Node]) error {
 	case !d.Causal || d.Chunk == Whole:
 		return fmt.Errorf("want Causal and chunks with a state, got Causal %v and Chunk %d", d.Causal, d.Chunk)
 	case d.m < d.Chunk:
-		return fmt.Errorf("Bias: want (2M-1) with M at least the %d steps of a chunk, got M %d", d.Chunk, d.m)
+		return wrongBias(d.Chunk, tensor.Shape{2*d.m - 1})
 	}
 	if _, err := graphop.Floats("state", graphop.Named("Z", s.Z), graphop.Named("V", s.V), graphop.Named("Position", s.Position)); err != nil {
 		return err

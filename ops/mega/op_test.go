@@ -279,3 +279,61 @@ func TestErrors(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 }
+
+// Steps of rows at positions of their own, which join and leave, are those of each alone.
+func TestStep(t *testing.T) {
+	for _, f := range Functions() {
+		const l = 11
+		c := Config{Function: f, Causal: true, Chunk: 4}
+		s := newBatch(c, 2, 3, 2, l)
+		want := s.naive(c)
+		r, err := NewStep(c, s.z, s.v, Inputs[[]float64]{Gamma: s.gamma.F, Beta: s.beta.F, Bias: s.bias.F})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Reset(2); err != nil {
+			t.Fatal(err)
+		}
+		at := func(x []float64, n int) []float64 {
+			var rows []float64
+			for i := n; i < len(x); i += l {
+				rows = append(rows, x[i])
+			}
+			return rows
+		}
+		y := make([]float64, 4)
+		for n := range l {
+			if n == 6 { // through a state, and in the other order twice
+				x := r.Store()
+				if err := r.Load(x); err != nil {
+					t.Fatal(err)
+				}
+				r.Regroup([]int{1, 0})
+				r.Regroup([]int{1, 0})
+			}
+			if err := r.Advance(y, at(s.zs.F, n), at(s.vs.F, n)); err != nil {
+				t.Fatal(err)
+			}
+			if e := testutil.RelErr(y, at(want, n)); !(e <= tol) {
+				t.Errorf("%s: step %d off by %.3g", f, n, e)
+			}
+		}
+	}
+	r, err := NewStep(Config{Causal: true, Chunk: 2}, 1, 1, Inputs[[]float64]{Gamma: make([]float64, 2), Beta: make([]float64, 2), Bias: make([]float64, 3)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, err := range map[string]error{
+		"mega: Step.Advance: z: want 1 elements, got 2":             r.Advance([]float64{0}, []float64{1, 2}, []float64{1}),
+		"mega: Step: position[0]: want a whole number in [0, 2), g": r.Load(State[[]float64]{Z: []float64{1}, V: []float64{1}, Position: []float64{2}}),
+		"mega: Step: want batch >= 1, got 0":                        r.Reset(0),
+	} {
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+	_, err = NewStep(Config{Causal: true, Chunk: 3}, 1, 1, Inputs[[]float64]{Gamma: make([]float64, 2), Beta: make([]float64, 2), Bias: make([]float64, 3)})
+	if want := "mega: NewStep: Bias: want (2M-1) with M at least the 3 steps of a chunk, got (3)"; err == nil || err.Error() != want {
+		t.Errorf("got error %v, want %q", err, want)
+	}
+}

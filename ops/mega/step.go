@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"gorgonia.org/tensor"
+
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
 	"github.com/gorgonia-s4/s4/internal/size"
@@ -48,7 +50,7 @@ func NewStep[T num.Float](c Config, nz, nv int, prm Inputs[[]T]) (*Step[T], erro
 			num.CheckLen("Gamma", prm.Gamma, 2*nz, false), num.CheckLen("Beta", prm.Beta, 2*nz, false))
 	}
 	if err == nil && (len(prm.Bias)%2 == 0 || (len(prm.Bias)+1)/2 < c.Chunk) {
-		err = fmt.Errorf("Bias: want 2M-1 elements with M at least %d, got %d", c.Chunk, len(prm.Bias))
+		err = wrongBias(c.Chunk, tensor.Shape{len(prm.Bias)})
 	}
 	if err != nil {
 		return nil, named("NewStep", err)
