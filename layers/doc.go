@@ -113,8 +113,8 @@
 //	LongConv     kernels as long as the sequence with a weight for each lag, in the
 //	             surroundings of the state space layers [11]
 //
-// Transformer, RetNet, Mega and TCN have residuals of their own: in a stack they are in a Block with
-// NoResidual and NoNorm.
+// Transformer, RetNet, Mega and TCN have residuals of their own: in a stack they are in a
+// Block with NoResidual and NoNorm.
 //
 // # Heads
 //
