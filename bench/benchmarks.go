@@ -81,6 +81,10 @@ func peers() []benchmark {
 	layer("Depthwise convolution", "Conv1D", "conv1d", 16, 1024)
 	layer("Depthwise convolution (PyTorch: a sum of taps)", "Conv1D", "conv1d_taps", 16, 1024)
 	layer("Long convolution", "LongConv", "longconv", 16, 1024)
+	all = append(all, benchmark{
+		name: "Selective scan (N 16), forward and backward, B 16 D 128 L 4096", pkg: "ops/selective",
+		goName: "BenchmarkScan/D128_N16_L4096/fwdbwd", pyTorch: arguments("scan", "fwdbwd", 16, 128, 16, 4096),
+	})
 	layer("Mamba", "Mamba", "mamba", 16, 1024)
 	layer("Retention", "Retention", "retention", 16, 1024)
 	all = append(all, benchmark{

@@ -31,7 +31,7 @@ func buildGo(ctx context.Context, root, dir string, o options, cs []benchmark) (
 		if g.binaries[c.pkg] != "" {
 			continue
 		}
-		bin := filepath.Join(dir, c.pkg+".test")
+		bin := filepath.Join(dir, strings.ReplaceAll(c.pkg, "/", "-")+".test")
 		cmd := exec.CommandContext(ctx, "go", "test", "-c", "-o", bin, "./"+c.pkg)
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -98,6 +98,8 @@
 //	             sequence, also of several layers and in two directions
 //	HiPPORNN     a gated state that writes to a HiPPO memory, and sees it: the first of
 //	             the line [18]; its steps may be irregular (FwdSteps)
+//	ESN          a reservoir of random weights that are not learned, and a linear map of its
+//	             state that is [22]
 //	Conv1D       short kernels, dilated, grouped or depthwise; its state is the last
 //	             inputs, and so is that of what is made of it: TCN, residual levels of
 //	             growing dilation [10], and ConvNet
@@ -164,4 +166,5 @@
 //  19. Sun et al. 2023, arXiv:2307.08621
 //  20. Ma et al. 2022, arXiv:2209.10655
 //  21. Romero, Kuzina, Bekkers, Tomczak, Hoogendoorn 2022, arXiv:2102.02611
+//  22. Jaeger 2001, The echo state approach to analysing and training recurrent neural networks
 package layers

@@ -27,7 +27,7 @@ func TestWithLimit(t *testing.T) {
 		layers.S4Config{DModel: 2, DState: 1 << 11}, layers.LSSLConfig{DModel: 2, DState: 1 << 12},
 		layers.S5Config{DModel: 2, DState: 1 << 12}, layers.LRUConfig{DModel: 2, DState: 1 << 12},
 		layers.S4NDConfig{DModel: 2, S4NDAxis: layers.S4NDAxis{DState: n}},
-		layers.HiPPORNNConfig{DModel: 2, MemoryOrder: 1 << 12, Measure: hippo.LMU},
+		layers.HiPPORNNConfig{DModel: 2, MemoryOrder: 1 << 12, Measure: hippo.LMU}, layers.ESNConfig{DModel: 2, Reservoir: 1 << 12},
 	} {
 		_, err := layers.New(G.NewGraph(), tensor.Float32, layers.BlockConfig{Mixer: cfg.(layers.MixerConfig)}, layers.WithLimit(1<<11))
 		if err == nil || !strings.Contains(err.Error(), "want at most 2048 more elements, as WithLimit says") {

@@ -44,9 +44,9 @@ func (l *Base) checkRate() error {
 		if err := CheckRate(inner); err != nil {
 			return err
 		}
-		n += len(inner.Params())
+		n += len(inner.Params()) + len(inner.Buffers())
 	}
-	if n < len(l.params) || len(l.inside) == 0 {
+	if n < len(l.params)+len(l.buffers) || len(l.inside) == 0 {
 		return l.errorf("AtRate", "it has no step size, and reads at rate %g what it would read at rate 1", l.rate)
 	}
 	return nil

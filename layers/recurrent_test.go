@@ -34,6 +34,10 @@ func hippoRNNVariant(c layers.HiPPORNNConfig) variant {
 	return variantOf(c.DModel, c, layers.NewHiPPORNN, (*layers.HiPPORNN).CloneTo)
 }
 
+func esnVariant(c layers.ESNConfig) variant {
+	return variantOf(c.DModel, c, layers.NewESN, (*layers.ESN).CloneTo)
+}
+
 // recurrents are the recurrent networks of the family, and blocks around them.
 func recurrents() []variant {
 	return []variant{
@@ -45,6 +49,7 @@ func recurrents() []variant {
 		rnnVariant(layers.RNNConfig{DModel: 5, ReLU: true}),
 		hippoRNNVariant(layers.HiPPORNNConfig{DModel: 3, MemorySize: 2, MemoryOrder: 4, MemoryToSignal: true, HiddenToHidden: true}),
 		hippoRNNVariant(layers.HiPPORNNConfig{DModel: 2, MemoryOrder: 3, Measure: hippo.LegT, Step: 0.1, UpdateOrder: hippornn.Paper}),
+		esnVariant(layers.ESNConfig{DModel: 3, Reservoir: 5, Density: 0.5, Leak: 0.3}),
 		blockVariant(layers.BlockConfig{Mixer: layers.LSTMConfig{DModel: 3, Layers: 2, Dropout: 0.1}, PreNorm: true, Dropout: 0.1}),
 		blockVariant(layers.BlockConfig{Mixer: layers.GRUConfig{DModel: 3}, Norm: layers.BatchNorm}),
 	}

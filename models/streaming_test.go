@@ -39,6 +39,7 @@ func steppers() map[string][]layers.MixerConfig {
 		"conv1d":         {layers.Conv1DConfig{In: 4, Out: 4, Kernel: 3}},
 		"tcn":            {layers.TCNConfig{In: 4, Out: 4, Levels: 2, Kernel: 2}},
 		"convnet":        {layers.ConvNetConfig{DModel: 4}},
+		"esn":            {layers.ESNConfig{DModel: 4, Reservoir: 6}},
 		"ckconv":         {layers.CKConvConfig{In: 4, Out: 4, Hidden: 3, LMax: streamed}},
 		"longconv":       {layers.LongConvConfig{DModel: 4, LMax: streamed}},
 		"retention":      {layers.RetentionConfig{DModel: 4, Heads: 2}},

@@ -38,6 +38,28 @@ def selective_scan(dt, x, b, c, a):
     return torch.cat(outputs), state
 
 
+class SelectiveScan(nn.Module):
+    """The scan alone, with step sizes of about 0.02, D and a gate. All it reads has a gradient."""
+
+    def __init__(self, h, n=16):
+        super().__init__()
+        self.sizes = h, h, n, n
+        self.A_log = nn.Parameter(torch.log(torch.arange(1.0, n + 1)).repeat(h, 1))
+        self.D = nn.Parameter(torch.ones(h))
+        self.bias = nn.Parameter(torch.full((h,), -4.0))
+
+    def input(self, batch, length):
+        self.others = [torch.randn(length, batch, n, requires_grad=True) for n in self.sizes]
+        return torch.randn(length, batch, self.sizes[0])
+
+    def forward(self, x):
+        for v in self.others:
+            v.grad = None
+        delta, z, b, c = self.others
+        y, _ = selective_scan(F.softplus(delta + self.bias), x, b, c, -torch.exp(self.A_log))
+        return (y + self.D * x) * F.silu(z)
+
+
 class Mamba(nn.Module):
     """The block, with the names of the public implementation."""
 

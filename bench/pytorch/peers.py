@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 import shared
 from ckconv import CKConv
 from hippornn import HiPPORNN
-from mamba import Mamba
+from mamba import Mamba, SelectiveScan
 from mega import Mega
 from retention import Retention
 
@@ -232,6 +232,8 @@ def make_layer(kind, h, length):
         return ConvOfTaps(h, h, KERNEL, groups=h)
     if kind == "feedforward":
         return FeedForward(h, FF * h)
+    if kind == "scan":
+        return SelectiveScan(h)
     if kind == "mamba":
         return Mamba(h)
     if kind == "ckconv":
@@ -245,4 +247,4 @@ def make_layer(kind, h, length):
     return Transformer(h, HEADS, FF * h, length, full=kind == "transformer_full")
 
 
-KINDS = ["lstm", "gru", "hippo-rnn", "s5", "lru", "transformer", "transformer_full", "feedforward", "conv1d", "conv1d_taps", "ckconv", "mamba", "retention", "mega"]
+KINDS = ["lstm", "gru", "hippo-rnn", "s5", "lru", "transformer", "transformer_full", "feedforward", "conv1d", "conv1d_taps", "ckconv", "scan", "mamba", "retention", "mega"]

@@ -26,6 +26,16 @@ func (p *plan[T]) Backward(grad, in *inputs[T], gy []T, gEnd State[[]T]) {
 	p.sumGroups(&grad.Params)
 }
 
+// wantsParams says whether there is a gradient of a parameter to be written.
+func wantsParams[T num.Float](g *Params[[]T]) bool {
+	for _, v := range g.list() {
+		if *v != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // sums returns the memory for the gradients of the weights and biases of all groups.
 func (p *plan[T]) sums() (dw []T, db []float64) {
 	return p.dw.Of(p.groups * p.size()), p.db.Of(p.groups * (p.gates() + p.M))
@@ -43,7 +53,9 @@ func (p *plan[T]) backwardBlock(s *scratch[T], group int, grad, in *inputs[T], g
 			p.backwardStep(s, b, t0, t)
 		}
 		rowblocks.Gather(s.x, in.X, p.I, 1, p.L, &b.Block, t0, t1)
-		p.sumWeights(s, group, b, t0, t1)
+		if wantsParams(&grad.Params) {
+			p.sumWeights(s, group, b, t0, t1)
+		}
 		if grad.X != nil {
 			p.backwardInput(s, grad.X, b, t0, t1)
 		}

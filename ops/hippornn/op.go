@@ -190,6 +190,11 @@ func (o *seqOp) build(out tensor.Shape, withEnd bool) (*G.Node, error) {
 	if o.size.L == 1 { // a step, which may be the output of the last one
 		spec.Carried = append(spec.Carried, o.x)
 	}
+	for _, i := range at.params.list() {
+		if *i >= 0 {
+			spec.Optional = append(spec.Optional, *i)
+		}
+	}
 	for _, i := range []int{at.start.Position, at.dt} {
 		if i >= 0 {
 			spec.NoGrad = append(spec.NoGrad, i)

@@ -151,7 +151,7 @@ func TestPlanReusesItsMemory(t *testing.T) {
 	}
 }
 
-// The gradient of the input is left out where nobody wants it.
+// The gradients of the input and of the parameters are left out where nobody wants them.
 func TestGradientsLeftOut(t *testing.T) {
 	s := sizes{B: 2, I: 3, H: 4, M: 1, N: 5, L: 6, gated: true, hidden: true}
 	rng := rand.New(rand.NewPCG(5, 2))
@@ -163,6 +163,12 @@ func TestGradientsLeftOut(t *testing.T) {
 	p.Backward(g, in, gy, State[[]float64]{})
 	if e := testutil.RelErr(g.Params.Hidden, want["Hidden"]); !(e <= 0) {
 		t.Errorf("gradient of Hidden off by %.3g", e)
+	}
+	g = gradientsOf(in)
+	g.Params = Params[[]float64]{}
+	p.Backward(g, in, gy, State[[]float64]{})
+	if e := testutil.RelErr(g.X, want["x"]); !(e <= 0) {
+		t.Errorf("gradient of x without those of parameters off by %.3g", e)
 	}
 }
 

@@ -31,6 +31,11 @@ func (p *plan[T]) Backward(grad, in *inputs[T], gy []T, gEnd State[[]T]) {
 	p.sumGroups(&grad.Params)
 }
 
+// wantsParams says whether there is a gradient of a parameter to be written.
+func wantsParams[T num.Float](g *Params[[]T]) bool {
+	return g.WeightIH != nil || g.WeightHH != nil || g.BiasIH != nil || g.BiasHH != nil
+}
+
 // sums returns the memory for the gradients of the weights and biases of all groups.
 func (p *plan[T]) sums() (dw []T, db []float64) {
 	return p.dw.Of(p.groups * p.size()), p.db.Of(p.groups * p.width)
@@ -49,7 +54,9 @@ func (p *plan[T]) backwardBlock(s *scratch[T], group int, grad, in *inputs[T], g
 		rowblocks.Gather(s.g, p.output(gy, 0, p.L), p.H, p.of, p.L, &b.Block, t0, t1)
 		rowblocks.EachStep(t0, t1, !p.reverse, func(t int) { p.backwardStep(s, b, t0, t) })
 		rowblocks.Gather(s.x, in.X, p.I, 1, p.L, &b.Block, t0, t1)
-		p.sumWeights(s, group, b, t0, t1)
+		if wantsParams(&grad.Params) {
+			p.sumWeights(s, group, b, t0, t1)
+		}
 		if grad.X != nil {
 			p.backwardInput(s, grad.X, b, t0, t1)
 		}

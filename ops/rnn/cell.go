@@ -39,7 +39,10 @@ type cell[T num.Float] interface {
 	backward(dz, z, h0, c0, c1, dh, dc, g []T)
 }
 
-func cellOf[T num.Float](c Cell) cell[T] {
+func cellOf[T num.Float](c Cell, leak float64) cell[T] {
+	if leak > 0 && leak < 1 {
+		return leaky[T]{T(leak)}
+	}
 	switch c {
 	case LSTM:
 		return lstm[T]{}
@@ -94,4 +97,24 @@ func (relu[T]) backward(dz, z, _, _, _, dh, _, g []T) {
 		}
 	}
 	clear(dh)
+}
+
+// leaky is tanh of which a part is new.
+type leaky[T num.Float] struct{ part T }
+
+func (c leaky[T]) forward(z, h0, _, h1, _ []T) {
+	vec.Tanh(z, z)
+	h0, h1 = h0[:len(z)], h1[:len(z)]
+	for k, v := range z {
+		h1[k] = h0[k] + c.part*(v-h0[k])
+	}
+}
+
+func (c leaky[T]) backward(dz, z, _, _, _, dh, _, g []T) {
+	dz, z, g = dz[:len(dh)], z[:len(dh)], g[:len(dh)]
+	for k, d := range dh {
+		d += g[k]
+		dz[k] = c.part * d * (1 - z[k]*z[k])
+		dh[k] = (1 - c.part) * d
+	}
 }

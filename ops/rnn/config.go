@@ -73,6 +73,9 @@ func (d Direction) count() int {
 type Config struct {
 	Cell      Cell
 	Direction Direction
+	// Leak is, of Tanh alone, the part of a state that is new: h' = (1-Leak) h + Leak
+	// tanh(..). It is in (0, 1], and 0 means 1.
+	Leak float64
 	// Slot is where its states are in tensors of those of several layers and
 	// directions: see [State].
 	Slot int
@@ -83,10 +86,24 @@ func (c Config) Validate() error {
 	if err := c.Cell.Validate(); err != nil {
 		return err
 	}
+	if err := checkLeak(c.Cell, c.Leak); err != nil {
+		return err
+	}
 	if c.Slot < 0 {
 		return fmt.Errorf("want Slot >= 0, got %d", c.Slot)
 	}
 	return size.First(size.Field("Slot", c.Slot), c.Direction.Validate())
+}
+
+// checkLeak returns an error unless the leak is one of the cell.
+func checkLeak(c Cell, leak float64) error {
+	switch {
+	case leak != 0 && c != Tanh:
+		return fmt.Errorf("want Leak 0 with cell %q, got %g", c, leak)
+	case !(leak >= 0 && leak <= 1):
+		return fmt.Errorf("want Leak in (0, 1], or 0 for 1, got %g", leak)
+	}
+	return nil
 }
 
 // Params are the parameters of a recurrence of H features over inputs of I, in the

@@ -12,6 +12,7 @@
 //	      n = tanh(W_ih x + b_ih + r * (W_hh h + b_hh))
 //	      h' = (1 - z) * n + z * h
 //	Tanh  h' = tanh(W_ih x + b_ih + W_hh h + b_hh)
+//	      with a leak a  h' = (1 - a) h + a tanh(W_ih x + b_ih + W_hh h + b_hh)
 //	ReLU  h' = max(W_ih x + b_ih + W_hh h + b_hh, 0)
 //
 // and the output is h'. W_ih is WeightIH, W_hh WeightHH, b_ih BiasIH, b_hh BiasHH: order

@@ -180,6 +180,13 @@ func (o *seqOp) build(out tensor.Shape, withEnd bool) (*G.Node, error) {
 		spec.Carried = append(spec.Carried, o.x)
 	}
 	in, at := o.in, o.places()
+	for _, p := range at.params {
+		for _, i := range []int{p.WeightIH, p.WeightHH, p.BiasIH, p.BiasHH} {
+			if i >= 0 {
+				spec.Optional = append(spec.Optional, i)
+			}
+		}
+	}
 	if o.lengths != nil {
 		spec.Ints = []int{len(in)}
 		in = append(in, o.lengths)

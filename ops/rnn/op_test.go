@@ -125,6 +125,51 @@ func TestGradients(t *testing.T) {
 	})
 }
 
+// A leaky cell: its gradients, its steps, and what it is by formula.
+func TestLeak(t *testing.T) {
+	o := operands{cfg: rnn.Config{Cell: rnn.Tanh, Leak: 0.3}, start: true, biases: true, length: true}
+	in := o.draw(rand.New(rand.NewPCG(11, 2)), sizes{B: 2, I: 2, H: 3, L: 4}, []int{4, 2})
+	testutil.Check(t, o.output, in...)
+	testutil.Check(t, o.all, in...)
+	y, err := testutil.Forward(tensor.Float64, o.output, in...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := rnn.NewLeakyWeights(rnn.Tanh, 0.3, 2, 3, rnn.Params[[]float64]{WeightIH: in[2].F, WeightHH: in[3].F, BiasIH: in[4].F, BiasHH: in[5].F})
+	if err != nil {
+		t.Fatal(err)
+	}
+	step, h := w.NewStep(), slices.Clone(in[1].F[:3]) // of row 0
+	for l := range 4 {
+		x, want := []float64{in[0].F[l], in[0].F[4+l]}, make([]float64, 3)
+		for k := range want {
+			sum := in[4].F[k] + in[5].F[k] + in[2].F[2*k]*x[0] + in[2].F[2*k+1]*x[1]
+			for i, v := range h {
+				sum += in[3].F[3*k+i] * v
+			}
+			want[k] = 0.7*h[k] + 0.3*math.Tanh(sum)
+		}
+		if err := step.Advance(rnn.State[[]float64]{H: h}, x); err != nil {
+			t.Fatal(err)
+		}
+		for k, v := range want {
+			if math.Abs(h[k]-v) > 1e-14 || math.Abs(y[k*4+l]-v) > 1e-14 {
+				t.Errorf("step %d, feature %d: got %g and %g, want %g", l, k, h[k], y[k*4+l], v)
+			}
+		}
+	}
+	for want, cfg := range map[string]rnn.Config{
+		`want Leak 0 with cell "gru", got 0.5`:        {Cell: rnn.GRU, Leak: 0.5},
+		"want Leak in (0, 1], or 0 for 1, got 1.5":    {Cell: rnn.Tanh, Leak: 1.5},
+		"want Leak in (0, 1], or 0 for 1, got NaN":    {Cell: rnn.Tanh, Leak: math.NaN()},
+		"want Leak in (0, 1], or 0 for 1, got -0.125": {Cell: rnn.Tanh, Leak: -0.125},
+	} {
+		if err := cfg.Validate(); err == nil || err.Error() != want {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
+}
+
 func TestRows(t *testing.T) {
 	for _, c := range cells {
 		o := operands{cfg: rnn.Config{Cell: c}, start: true, biases: true}

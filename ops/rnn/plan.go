@@ -92,13 +92,13 @@ func newPlans[T num.Float](cfg Config, size sizes, slots int) ([]*plan[T], error
 	plans := make([]*plan[T], n)
 	for i := range plans {
 		at := place{reverse: i == 1 || cfg.Direction == Backward, number: i, of: n, slot: cfg.Slot + i, slots: slots}
-		plans[i] = newPlan[T](cfg.Cell, size, at)
+		plans[i] = newPlan[T](cfg.Cell, cfg.Leak, size, at)
 	}
 	return plans, nil
 }
 
-func newPlan[T num.Float](c Cell, size sizes, at place) *plan[T] {
-	p := &plan[T]{kind: c, sizes: size, place: at, cell: cellOf[T](c)}
+func newPlan[T num.Float](c Cell, leak float64, size sizes, at place) *plan[T] {
+	p := &plan[T]{kind: c, sizes: size, place: at, cell: cellOf[T](c, leak)}
 	p.layout = layoutOf(c, size.H)
 	p.rows = min(blockRows, size.B)
 	if size.B <= blockRows {

@@ -297,7 +297,8 @@ func norm(v []float64) float64 {
 	return math.Sqrt(s)
 }
 
-// A plan leaves out the gradient of the input where nobody wants it.
+// A plan leaves out the gradients of the input and of the parameters where nobody wants
+// them.
 func TestGradientsLeftOut(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 2))
 	p := newProblem(rng, Config{Cell: LSTM}, sizes{B: 2, I: 3, H: 4, L: 5}, options{})
@@ -311,6 +312,10 @@ func TestGradientsLeftOut(t *testing.T) {
 	g.X = nil
 	plan.Backward(&g, &p.in64, gy, gEnd)
 	checkClose(t, "gradient of weight_hh", g.Params.WeightHH, want.grad.Params.WeightHH, 0)
+	g = unwritten(&p.in64)
+	g.Params = Params[[]float64]{}
+	plan.Backward(&g, &p.in64, gy, gEnd)
+	checkClose(t, "gradient of x without those of parameters", g.X, want.grad.X, 0)
 }
 
 func TestPlanIsDeterministic(t *testing.T) {
@@ -457,7 +462,7 @@ func TestBadSteps(t *testing.T) {
 // The partial sums of the gradients of large weights are few.
 func TestPartialSums(t *testing.T) {
 	for _, c := range []struct{ b, h, want int }{{1, 8, 1}, {8, 8, 2}, {1000, 8, 16}, {1000, 512, 16}, {1000, 1024, 4}, {1000, 4096, 4}, {16, 4096, 2}} {
-		p := newPlan[float32](LSTM, sizes{B: c.b, I: c.h, H: c.h, L: 10}, place{of: 1, slots: 1})
+		p := newPlan[float32](LSTM, 0, sizes{B: c.b, I: c.h, H: c.h, L: 10}, place{of: 1, slots: 1})
 		if p.groups != c.want {
 			t.Errorf("%d rows, %d features: want %d groups, got %d", c.b, c.h, c.want, p.groups)
 		}

@@ -20,7 +20,15 @@ type Weights[T num.Float] struct {
 // NewWeights copies the parameters of a recurrence of h features over i inputs. It
 // returns an error if the cell, a size or a length is wrong.
 func NewWeights[T num.Float](c Cell, i, h int, prm Params[[]T]) (*Weights[T], error) {
+	return NewLeakyWeights(c, 0, i, h, prm)
+}
+
+// NewLeakyWeights is NewWeights of a cell with a leak: see [Config].
+func NewLeakyWeights[T num.Float](c Cell, leak float64, i, h int, prm Params[[]T]) (*Weights[T], error) {
 	err := c.Validate()
+	if err == nil {
+		err = checkLeak(c, leak)
+	}
 	if err == nil {
 		err = sizes{B: 1, I: i, H: h, L: 1}.validate(c)
 	}
@@ -41,7 +49,7 @@ func NewWeights[T num.Float](c Cell, i, h int, prm Params[[]T]) (*Weights[T], er
 	if err != nil {
 		return nil, fmt.Errorf("rnn: NewWeights: %w", err)
 	}
-	w := &Weights[T]{kind: c, cell: cellOf[T](c), i: i, h: h}
+	w := &Weights[T]{kind: c, cell: cellOf[T](c, leak), i: i, h: h}
 	w.w.pack(c, i, h, &prm)
 	return w, nil
 }

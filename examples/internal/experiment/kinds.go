@@ -69,6 +69,7 @@ var specials = []special{
 	{kind: "gru", start: startRecurrent},
 	{kind: "rnn", start: startRecurrent},
 	{kind: "hippo-rnn", start: startRecurrent},
+	{kind: "esn", start: startRecurrent},
 	{kind: "tcn", dropouts: dropout, depth: "levels", start: startTCN},
 	{
 		kind: "convnet", dropouts: dropout,
