@@ -150,6 +150,17 @@ func TestRunGroup(t *testing.T) {
 			t.Errorf("%v is not that of rank 1", err)
 		}
 	}
+	err := RunGroup(3, func(g Group) error {
+		if g.Rank() == 1 {
+			panic("boom")
+		}
+		return g.SumFloat64([]float64{1})
+	})
+	for _, want := range []string{"rank 1 has left", "a panic at group_test.go:", "boom"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
+	}
 	if err := RunGroup(0, nil); err == nil || !strings.Contains(err.Error(), "want at least one rank, got 0") {
 		t.Errorf("got error %v", err)
 	}

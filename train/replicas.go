@@ -10,8 +10,8 @@ import (
 
 // RunGroup calls f on all ranks of a [NewGroup], each on a goroutine of its own, and
 // returns when all have returned: as mpi.Run does for processes. A rank that returns
-// leaves the group, so none waits for it. The error has what f has returned on each
-// rank, and once what all know ([RankError]).
+// leaves the group, so none waits for it; a panic of f is an error. The error has what f
+// has returned on each rank, and once what all know ([RankError]).
 func RunGroup(n int, f func(g Group) error) error {
 	groups, err := NewGroup(n)
 	if err != nil {
@@ -22,7 +22,7 @@ func RunGroup(n int, f func(g Group) error) error {
 	for rank, g := range groups {
 		wg.Go(func() {
 			defer g.(io.Closer).Close()
-			errs[rank] = f(g)
+			errs[rank] = guarded(func() error { return f(g) })
 		})
 	}
 	wg.Wait()
