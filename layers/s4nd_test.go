@@ -37,7 +37,7 @@ func nds() []layers.S4NDConfig {
 		{DModel: 2, Shape: []int{3, 4}, TRank: 2, S4NDAxis: layers.S4NDAxis{DState: 4, DtMin: 0.1, BandLimit: 0.05}, SSM: two},
 		{DModel: 2, Shape: []int{3, 4}, Kernel: layers.AxisS4, S4NDAxis: layers.S4NDAxis{DState: 4, NSSM: 1, DtMin: 0.1}, SSM: off},
 		{
-			DModel: 2, Shape: []int{2, 3, 2}, TwoWay: []int{1}, SSM: bare, S4NDAxis: layers.S4NDAxis{DtMin: 0.1},
+			DModel: 2, Shape: []int{2, 3, 2}, TwoWay: []int{1}, SSM: bare, S4NDAxis: layers.S4NDAxis{DtMin: 0.1, BandLimit: 0.05},
 			Axes: []layers.S4NDAxis{{DState: 2}, {DState: 4, Init: hippo.InitInv, Disc: ssm.Bilinear}, {DState: 6, Dt: layers.DtPerState}},
 		},
 	}
@@ -460,6 +460,15 @@ func TestS4NDTunes(t *testing.T) {
 	want := map[string]any{"l.kernel.0.l_kernel": []int64{3}, "l.kernel.1.l_kernel": []int64{4}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+	copied, err := l.CloneTo(G.NewGraph(), layers.ForLength(48)) // which is about sequences
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range copied.Params() {
+		if own := l.Params()[i].Node.Value().Data().([]float64); &own[0] != &p.Node.Value().Data().([]float64)[0] {
+			t.Errorf("%s: the copy has its own", p.Name)
+		}
 	}
 	l.Buffers()[1].Value.Data().([]int64)[0] = -1
 	if err := l.Settle(); err == nil || !strings.Contains(err.Error(), `S4ND "l": Settle: axis 1: buffer kernel.l_kernel`) {
