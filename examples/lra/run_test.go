@@ -348,7 +348,7 @@ func TestOptionErrors(t *testing.T) {
 		"-disc is about -model s4d, hippo-rnn, s4nd, s5: want none with -model dss": {"-model", "dss", "-disc", "zoh"},
 		"-rank is about -model s4: want none with -model s4d":                       {"-rank", "1"},
 		"-n-ssm is about -model s4d, s4, lssl, s4nd: want none with -model dss":     {"-model=dss", "-n-ssm", "1"},
-		"-norm is about -model s4d, s4, dss, lssl, retention, lstm, gru, rnn, hippo-rnn, esn, convnet, longconv, s4nd, ckconv, conv1d, attention, ema, feedforward, linear, lru, mamba, position, s5: want none with -model tcn": {"-model", "tcn", "-norm", "batch"},
+		"-norm is about -model s4d, s4, dss, lssl, mega, mega-attention, retention, lstm, gru, rnn, hippo-rnn, esn, convnet, longconv, s4nd, ckconv, conv1d, attention, ema, feedforward, linear, lru, mamba, position, s5: want none with -model tcn": {"-model", "tcn", "-norm", "batch"},
 		"-mixer is the whole configuration of the layer: want no -dropout with it":  {"-mixer", `{"kind":"tcn","in":4,"out":4}`, "-dropout", "0.1"},
 		"-model: want one of s4d, s4, dss, lssl":                                    {"-model", "s6"},
 		"-init: want one of [legs legt lagt] with -model lssl, got \"lin\"":         {"-model", "lssl", "-init", "lin"},

@@ -337,3 +337,17 @@ func TestStep(t *testing.T) {
 		t.Errorf("got error %v, want %q", err, want)
 	}
 }
+
+// Sums over chunks are added in order, whatever worker has computed them.
+func TestDeterministic(t *testing.T) {
+	for _, c := range configs() {
+		s := newBatch(c, 5, 8, 6, 70)
+		testutil.CheckDeterministic(t, func() any {
+			r, err := testutil.Run(testutil.Tape, tensor.Float32, attended(c), nil, s.inputs()...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return fmt.Sprint(r)
+		})
+	}
+}

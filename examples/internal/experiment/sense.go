@@ -22,10 +22,10 @@ func (o *options) takers(name string) []string {
 	}
 	var takes func(m *Mixer, own bool) bool
 	switch name {
-	case "norm", "last-norm":
+	case "last-norm":
 		takes = func(_ *Mixer, own bool) bool { return !own }
-	case "prenorm":
-		takes = func(m *Mixer, own bool) bool { return !own || m.has("prenorm") }
+	case "norm", "prenorm":
+		takes = func(m *Mixer, own bool) bool { return !own || m.has(name) }
 	case bidirectional:
 		takes = func(m *Mixer, _ bool) bool { can, _ := m.looksAhead(); return can }
 	default:
