@@ -240,7 +240,7 @@ func (m *s4Model) build(b *Builder) {
 	if !b.fits(m.at+"C", size.H, size.N, 2) {
 		return
 	}
-	models, err := hippo.DPLRInit(c.Init, c.DState, c.Rank, hippo.DPLROptions{Copies: c.NSSM})
+	models, err := hippo.DPLRInit(c.Init, c.DState, c.Rank, hippo.DPLROptions{Copies: c.NSSM, Seed: b.seed})
 	if err != nil {
 		b.Fail(err)
 		return

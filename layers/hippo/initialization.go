@@ -2,6 +2,8 @@ package hippo
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 
 	"github.com/gorgonia-s4/s4/internal/size"
 )
@@ -28,7 +30,8 @@ const (
 const InitLegS Init = "legs"
 
 // The other DPLR initialisations: measures, and mixtures. The diagonal parts
-// of InitAll have P = 0.
+// of InitAll have P = 0. InitRandom is one too, with Re P and Im P from N(0, 1/2): what a
+// measure is compared with.
 const (
 	InitLegT  Init = "legt"
 	InitLagT  Init = "lagt"
@@ -44,7 +47,7 @@ func DiagInits() []Init {
 
 // DPLRInits lists the initialisations of [DPLRInit].
 func DPLRInits() []Init {
-	return []Init{InitLegS, InitLegT, InitLagT, InitFouT, InitHiPPO, InitAll}
+	return []Init{InitLegS, InitLegT, InitLagT, InitFouT, InitHiPPO, InitAll, InitRandom}
 }
 
 // Validate returns an error, which lists what is allowed, unless i is one of
@@ -96,11 +99,13 @@ type DPLROptions struct {
 	Copies int
 	// ClipB is that of [NPLROptions]. Default 0: no clamp.
 	ClipB float64
+	// Seed is that of InitRandom. The copies differ from each other.
+	Seed uint64
 }
 
 // DPLRInit returns S models to start an S4 layer from, state size n (N, even),
-// each with rank rows of P. The copies of a part are equal and share no
-// memory.
+// each with rank rows of P. The copies of a part are equal, but for InitRandom, and
+// share no memory.
 func DPLRInit(init Init, n, rank int, opts DPLROptions) ([]*DPLR, error) {
 	parts, share, err := shares(init, DPLRInits(), n, opts.Copies)
 	if err != nil {
@@ -112,7 +117,14 @@ func DPLRInit(init Init, n, rank int, opts DPLROptions) ([]*DPLR, error) {
 		}
 	}
 	var models []*DPLR
+	rng := rand.New(rand.NewPCG(opts.Seed, 0))
 	for _, part := range parts {
+		if part == InitRandom {
+			for range share {
+				models = append(models, randomDPLR(n, rank, rng))
+			}
+			continue
+		}
 		d, err := dplrPart(part, n, rank, opts.ClipB)
 		if err != nil {
 			return nil, err
@@ -135,4 +147,17 @@ func dplrPart(part Init, n, rank int, clipB float64) (*DPLR, error) {
 		d.P[r] = make([]complex128, n/2)
 	}
 	return d, nil
+}
+
+// randomDPLR draws a model of InitRandom.
+func randomDPLR(n, rank int, rng *rand.Rand) *DPLR {
+	d := &DPLR{P: make([][]complex128, rank)}
+	d.Lambda, d.B = poles(InitRandom, n, rng)
+	for r := range d.P {
+		d.P[r] = make([]complex128, n/2)
+		for i := range d.P[r] {
+			d.P[r][i] = complex(rng.NormFloat64(), rng.NormFloat64()) / complex(math.Sqrt2, 0)
+		}
+	}
+	return d
 }

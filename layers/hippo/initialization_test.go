@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"gonum.org/v1/gonum/mat"
+
 	"github.com/gorgonia-s4/s4/internal/testutil/golden"
 )
 
@@ -171,7 +173,7 @@ func TestInitErrors(t *testing.T) {
 		{diag(InitDiag, 4, DiagOptions{}), `got 1`},
 		{diag(InitLin, 4, DiagOptions{Copies: -1}), `got -1`},
 		{diag(InitLegS, 4, DiagOptions{ClipB: -1}), `want ClipB > 0`},
-		{dplr(InitLin, 4, 1, DPLROptions{}), `hippo: want initialisation one of ["legs" "legt" "lagt" "fout" "hippo" "all"], got "lin"`},
+		{dplr(InitLin, 4, 1, DPLROptions{}), `hippo: want initialisation one of ["legs" "legt" "lagt" "fout" "hippo" "all" "random"], got "lin"`},
 		{dplr(InitLegT, 4, 1, DPLROptions{}), `hippo: measure "legt": want rank >= 2, got 1`},
 		{dplr(InitLegS, 4, 0, DPLROptions{}), `want rank >= 1, got 0`},
 		{dplr(InitHiPPO, 4, 1, DPLROptions{Copies: 5}), `a multiple of its 2 part(s), got 5`},
@@ -183,5 +185,41 @@ func TestInitErrors(t *testing.T) {
 	}
 	if err := InitLegS.Validate(DPLRInits()...); err != nil {
 		t.Error(err)
+	}
+}
+
+// Random starts of S4 follow from the seed, differ from copy to copy, and are stable.
+func TestRandomDPLR(t *testing.T) {
+	draw := func(seed uint64) []*DPLR {
+		d, err := DPLRInit(InitRandom, 8, 2, DPLROptions{Copies: 2, Seed: seed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	a, b, c := draw(1), draw(1), draw(2)
+	for i := range a {
+		if !slices.Equal(a[i].Lambda, b[i].Lambda) || !slices.Equal(a[i].P[1], b[i].P[1]) {
+			t.Errorf("copy %d: one seed gives two models", i)
+		}
+		if slices.Equal(a[i].Lambda, c[i].Lambda) || slices.Equal(a[i].P[0], c[i].P[0]) {
+			t.Errorf("copy %d: two seeds give one model", i)
+		}
+		s, err := a[i].Real(make([]complex128, 4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e mat.Eigen
+		if !e.Factorize(s.A, mat.EigenNone) {
+			t.Fatal("no eigenvalues")
+		}
+		for _, z := range e.Values(nil) {
+			if !(real(z) < 0) {
+				t.Errorf("copy %d: eigenvalue %g", i, z)
+			}
+		}
+	}
+	if slices.Equal(a[0].Lambda, a[1].Lambda) || slices.Equal(a[0].P[0], a[0].P[1]) {
+		t.Error("copies, or rows of P, are equal")
 	}
 }
