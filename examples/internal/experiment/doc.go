@@ -35,7 +35,9 @@
 //     user's own file and to show an example. Task.Codec returns an empty one.
 //     A [Matcher] keeps a run from going on with another vocabulary. Of a language model
 //     that carries states, Shape.Carry, the data are Source.Rows streams, and EvalRows.
-//     Data.Samples shows what it makes of them at the end.
+//     Data.Samples shows what it makes of them at the end. One that tells answers at the
+//     last steps of a sequence, not the token that follows each, has Shape.Answers. With
+//     the data of Data.Lengths the trained model is tested at other lengths.
 //  4. A [Task] in the program's list, and a preset for each of paper, small and smoke:
 //     presets/TASK-PRESET.json. -print-config prints one to begin with. What a preset
 //     leaves out is 0, which the library takes for its default.
