@@ -125,9 +125,9 @@ func (o *seqOp) shapes() error {
 	case xs.Dims() != 3 || xs.TotalSize() == 0:
 		return fmt.Errorf("x: want (B, I, L), each at least 1, got %v", xs)
 	case ws.Dims() != 2 || ws.TotalSize() == 0:
-		return fmt.Errorf("Write: want (M, columns), each at least 1, got %v", ws)
+		return fmt.Errorf("%s: want (M, columns), each at least 1, got %v", names[0], ws)
 	case hs.Dims() != 2 || hs.TotalSize() == 0:
-		return fmt.Errorf("Hidden: want (H, columns), each at least 1, got %v", hs)
+		return fmt.Errorf("%s: want (H, columns), each at least 1, got %v", names[3], hs)
 	}
 	o.size = sizes{
 		B: xs[0], I: xs[1], H: hs[0], M: ws[0], N: o.cfg.N, L: xs[2],

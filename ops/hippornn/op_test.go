@@ -142,9 +142,7 @@ func TestValues(t *testing.T) {
 func TestLegSOfManyCoefficients(t *testing.T) {
 	f := form{order: hippornn.Code, start: true}
 	p := newProblem(rand.New(rand.NewPCG(3, 2)), f, sizes{B: 3, I: 1, H: 2, M: 1, N: 256, L: 20})
-	for i, at := range []float64{1, 100, 1e5} {
-		p.in[3].F[i] = at
-	}
+	copy(p.in[3].F, []float64{1, 100, 1e5})
 	_, _, m, _ := oracle(p)
 	pick := func(_ *G.Node, e hippornn.State[*G.Node]) *G.Node { return e.M }
 	for dt, tol := range map[tensor.Dtype]float64{tensor.Float64: 1e-12, tensor.Float32: 2e-6} {
