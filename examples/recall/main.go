@@ -3,7 +3,7 @@
 //
 //	go run ./examples/recall                          selective copying, Mamba
 //	go run ./examples/recall -model s4d               whose dynamics do not depend on the input
-//	go run ./examples/recall -task induction          trained at 256 steps, tested at 64 to 16384
+//	go run ./examples/recall -task induction          trained at 64 steps, tested at 64 to 16384
 //	go run ./examples/recall -task delay -length 500  copying after a delay
 //	go run ./examples/recall -task adding             the sum of two marked numbers
 //	go run ./examples/recall -h                       every option
