@@ -10,6 +10,9 @@ import (
 // A recipe that is printed makes the same run again, whatever it has been made of.
 func TestConfigMakesTheSameRun(t *testing.T) {
 	for _, kind := range kindNames() {
+		if kind == "s4nd" { // for images, which the toys are not
+			continue
+		}
 		args := []string{"-model", kind, "-steps", "2", "-freeze", "decoder.*", "-rate", "encoder.*=0.5", "-limit", "5", "-seed", "8"}
 		if kind == "gain" {
 			args = append(args, "-gain", "2")

@@ -107,16 +107,20 @@ func try(p experiment.Program, args, models []string) (err error) {
 		if m != "" {
 			with = append(slices.Clone(args), "-model", m)
 		}
-		if _, err = p.Check(with, 45000, 1024); err == nil || noImages(err) {
+		if _, err = p.Check(with, 45000, 1024); err == nil || impossible(err) {
 			return nil
 		}
 	}
 	return err
 }
 
-// noImages says that a model refuses a task for not being of images.
-func noImages(err error) bool {
-	return strings.Contains(err.Error(), "-model s4nd reads images: want sequences that are squares of pixels")
+// impossible says that a model cannot be that of a task: it is for images, or its kernels
+// would be of all pairs of a thousand features.
+func impossible(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "-model s4nd reads images: want sequences that are squares of pixels") ||
+		strings.Contains(text, "the layer reads images, whose axes are no steps of a sequence") ||
+		strings.Contains(text, "in the kernels (Out, In, -buckets), got 1024 x 1024 x ")
 }
 
 // valuesOf returns what an option is tried with.
