@@ -9,8 +9,11 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gorgonia-s4/s4/layers"
 )
 
 // sources is what documents can speak of.
@@ -194,6 +197,48 @@ func TestReadmeIsComplete(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// command matches a command of README: the example, what is behind it.
+var command = regexp.MustCompile(`go run \./examples/(\w+)([^#]*)`)
+
+// badCommand says what is wrong with the options of a command of README: "" if the example has the
+// preset, and there is such a kind of layer.
+func badCommand(line string) string {
+	m := command.FindStringSubmatch(line)
+	if m == nil {
+		return ""
+	}
+	words := strings.Fields(m[2])
+	for i, w := range words[:max(0, len(words)-1)] {
+		switch v := words[i+1]; {
+		case w == "-preset":
+			if found, _ := filepath.Glob(filepath.Join("examples", m[1], "presets", "*-"+v+".json")); len(found) == 0 || strings.Contains(v, "-") {
+				return "preset " + v
+			}
+		case w == "-model" && !strings.Contains(v, "/") && !slices.Contains(layers.MixerKinds(), v):
+			return "kind of layer " + v
+		}
+	}
+	return ""
+}
+
+// The presets and kinds of layers in the commands of README are there.
+func TestCommandsOfReadme(t *testing.T) {
+	for i, line := range lines(t, "README.md") {
+		if what := badCommand(line); what != "" {
+			t.Errorf("README.md:%d: %q: there is no %s", i+1, line, what)
+		}
+	}
+	for _, line := range []string{
+		"    go run ./examples/lra -preset listops-quick -model s4d  # as a file is called",
+		"    go run ./examples/recall -preset paper",
+		"    go run ./examples/lra -model nothing",
+	} {
+		if badCommand(line) == "" {
+			t.Errorf("%q is not there, and not missed", line)
+		}
 	}
 }
 

@@ -68,9 +68,9 @@
 // S5, and the LRU [15], which is a linear recurrence without a continuous time behind it,
 // have one state for all features: Fwd, FwdState and Recurrence are the same recurrence,
 // and they have no kernels. Steps that are not equally far apart are for S5 alone
-// (FwdSteps). Each of the others is three things with the same parameters. Fwd is a convolution with the
-// kernels that Kernel returns, for training and for whole sequences. Recurrence
-// is a recurrent network, for one step at a time without a graph. FwdState is the
+// (FwdSteps). Each of the others is three things with the same parameters. Fwd is a
+// convolution with the kernels that Kernel returns, for training and for whole sequences.
+// Recurrence is a recurrent network, for one step at a time without a graph. FwdState is the
 // convolution again, but starts from a state and returns the last one: for
 // sequences in parts, with gradients through the state, or, where a Carry hands the
 // state over from one run of the graph to the next, with gradients that end where

@@ -1,7 +1,8 @@
 // Package ops holds the Gorgonia ops a sequence model needs and Gorgonia lacks
-// or gets wrong: position-wise linear maps, gated and plain activations,
+// or gets wrong: position-wise linear maps, gated and plain activations, sines,
 // normalisation over features and over the batch, dropout, embedding, pooling,
-// cross-entropy, also that of a linear map without its logits in memory, and the copies that stand in for Gorgonia's views.
+// cross-entropy, also that of a linear map without its logits in memory, and the copies
+// that stand in for Gorgonia's views.
 //
 // Sequences are (B, H, L): batch, features, steps, row-major. Every function
 // takes nodes and returns a node; shapes and dtypes are checked when the graph

@@ -7,7 +7,7 @@
 //	go run ./examples/recall -task delay -length 500  copying after a delay
 //	go run ./examples/recall -task adding             the sum of two marked numbers
 //	go run ./examples/recall -h                       every option
-//	echo '0 0 5 0 3 0 15 15' | go run ./examples/recall predict -run runs/selective-copying-quick -
+//	echo '0 0 5 0 3 0 0 2 7 0 0 1 1 4 6 0 15 15 15 15 15 15 15 15' | go run ./examples/recall predict -run runs/selective-copying-quick -
 //
 // Package recall of train/data says what the tasks are, and who they are from.
 package main

@@ -10,12 +10,12 @@
 //	           sequential CIFAR
 //	corpus     texts as tokens, for language models: WikiText, or any text
 //	imdb       film reviews, for or against: Text of Long Range Arena
-//	markov     tokens of hidden Markov processes, whose exact beliefs are known
-//	recall     selective copying, induction heads and other tasks of memory, drawn
 //	listops    nested expressions and their values: ListOps of Long Range Arena
-//	series     numbers at times, to forecast: ETT, electricity, any CSV file
+//	markov     tokens of hidden Markov processes, whose exact beliefs are known
 //	mnist      MNIST and Fashion-MNIST as sequences of pixels, in rows or permuted
 //	pathfinder dashed paths between markers, drawn or read: Pathfinder and Path-X
+//	recall     selective copying, induction heads and other tasks of memory, drawn
+//	series     numbers at times, to forecast: ETT, electricity, any CSV file
 //
 // Here is what they have in common: [Splits], and [HoldOut] for data published
 // without a validation set; [Load], which keeps what takes long to make in a
