@@ -119,7 +119,7 @@ func Example_mixedBlocks() {
 	// Block "stack.2": 2 parameters of 72 elements
 	// Block "stack.3": 3 parameters of 24 elements
 	// output (2, 8, 64)
-	// block: mixer: want a kind, one of attention, ckconv, conv1d, convnet, dss, ema, esn, feedforward, gru, hippo-rnn, leaky, linear, longconv, lru, lssl, lstm, mamba, mega, mega-attention, position, retention, retnet, rnn, s4, s4d, s4nd, s5, tcn, transformer, got "lstn"
+	// block: mixer: want a kind, one of attention, ckblock, ckconv, conv1d, convnet, dss, ema, esn, feedforward, gru, hippo-rnn, leaky, linear, longconv, lru, lssl, lstm, mamba, mega, mega-attention, position, retention, retnet, rnn, s4, s4d, s4nd, s5, tcn, transformer, got "lstn"
 }
 
 // The layers of a plain Gorgonia model are saved and loaded: all of them, or a

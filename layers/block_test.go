@@ -136,6 +136,7 @@ func TestBlockAroundResiduals(t *testing.T) {
 	for kind, m := range map[string]layers.MixerConfig{
 		"Transformer": layers.TransformerConfig{DModel: 4, Heads: 2},
 		"TCN":         &layers.TCNConfig{In: 4, Out: 4},
+		"CKBlock":     layers.CKBlockConfig{In: 4, Out: 4},
 	} {
 		wantError(t, layers.BlockConfig{Mixer: m}.Validate(), "BlockConfig: a "+kind+" has residuals of its own: want NoResidual, as a rule with NoNorm")
 		if err := (layers.BlockConfig{Mixer: m, NoResidual: true}).Validate(); err != nil {

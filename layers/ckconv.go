@@ -230,6 +230,9 @@ func (l *CKConv) check(x, lengths *G.Node) error {
 	return l.checkLengths(x, lengths)
 }
 
+// isAhead implements convolution.
+func (l *CKConv) isAhead() bool { return false }
+
 // StateShapes describes the state of a batch, for FwdState and Recurrence: one tensor x
 // (B, In, LMax-1), the last inputs, oldest first; at a rate, as many as there are lags but
 // one.

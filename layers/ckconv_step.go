@@ -28,7 +28,7 @@ func (l *CKConv) Snapshot() (Snapshot, error) {
 }
 
 // newCKConvSnapshot is a convolution with as many taps as there are lags.
-func newCKConvSnapshot[T num.Float](l *CKConv) (Snapshot, error) {
+func newCKConvSnapshot[T num.Float](l *CKConv) (*conv1dSnapshot[T], error) {
 	c, taps := l.cfg, l.reach()+1
 	if err := l.wrap("Recurrence", size.Tensor("the kernels (Out, In, lags)", c.Out, c.In, taps)); err != nil {
 		return nil, err

@@ -237,6 +237,9 @@ func (l *Conv1D) FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err err
 // errAhead is that of a convolution that looks ahead.
 var errAhead = errors.New("a convolution with Same reads the future: want Same false")
 
+// isAhead implements convolution.
+func (l *Conv1D) isAhead() bool { return l.cfg.Same }
+
 // checkCausal reports a layer that cannot go on from a state.
 func (l *Conv1D) checkCausal(method string) error {
 	switch {

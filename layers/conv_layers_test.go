@@ -393,6 +393,8 @@ func TestConvolutionsInJSON(t *testing.T) {
 		layers.Conv1DConfig{In: 4, Out: 4, Kernel: 3, Dilation: 2, Groups: 2, Same: true, NoBias: true, WeightNorm: true},
 		layers.TCNConfig{In: 4, Out: 4, Kernel: 3, Levels: 2, DilationBase: 3, NoWeightNorm: true, Activation: ops.ActGELU, Dropout: 0.1, UntiedDropout: true},
 		layers.ConvNetConfig{DModel: 4, Depth: 3, Kernel: 5, Same: true, Norm: layers.BatchNorm, Activation: ops.ActGELU, Dropout: 0.1, UntiedDropout: true},
+		layers.CKConvConfig{In: 4, Out: 4, Hidden: 3, LMax: 20, Omega0: 5, SIREN: true, NoBias: true},
+		layers.CKBlockConfig{In: 4, Out: 4, Hidden: 3, LMax: 20, Omega0: 5, SIREN: true, Dropout: 0.1, UntiedDropout: true},
 		layers.LongConvConfig{DModel: 4, LMax: 20, SSM: layers.SSM{Channels: 2, Bidirectional: true, LR: 0.1, Frozen: []string{"kernel"}}},
 	)
 }

@@ -25,6 +25,10 @@ func ckConvVariant(c layers.CKConvConfig) variant {
 	return variantOf(c.In, c, layers.NewCKConv, (*layers.CKConv).CloneTo)
 }
 
+func ckBlockVariant(c layers.CKBlockConfig) variant {
+	return variantOf(c.In, c, layers.NewCKBlock, (*layers.CKBlock).CloneTo)
+}
+
 // convolutions are the members of the family that are convolutions and have a
 // state.
 func convolutions() []variant {
@@ -41,6 +45,7 @@ func convolutions() []variant {
 		longConvVariant(layers.LongConvConfig{DModel: 4, LMax: 9, SSM: layers.SSM{Channels: 2, Bottleneck: 2, Gate: 1, Dropout: 0.1}}),
 		ckConvVariant(layers.CKConvConfig{In: 3, Out: 3, Hidden: 4, LMax: familyLength, Omega0: 5}),
 		ckConvVariant(layers.CKConvConfig{In: 2, Out: 2, Hidden: 3, LMax: 9, NoBias: true, SIREN: true}),
+		ckBlockVariant(layers.CKBlockConfig{In: 3, Out: 3, Hidden: 3, LMax: 9, Omega0: 5, Dropout: 0.2}),
 		blockVariant(layers.BlockConfig{Mixer: layers.Conv1DConfig{In: 4, Out: 4, Kernel: 3, Groups: 2}, PreNorm: true, Dropout: 0.1}),
 		blockVariant(layers.BlockConfig{Mixer: layers.TCNConfig{In: 3, Out: 3, Kernel: 3, Levels: 2, Activation: ops.ActSiLU}, Norm: layers.NoNorm, NoResidual: true}),
 		blockVariant(layers.BlockConfig{Mixer: layers.ConvNetConfig{DModel: 3, Activation: ops.ActSiLU}, Norm: layers.BatchNorm}),

@@ -75,7 +75,7 @@ func (c ConvNetConfig) Features() (in, out int) { return c.DModel, c.DModel }
 type ConvNet struct {
 	*Base
 	cfg   ConvNetConfig
-	convs convs
+	convs convs[*Conv1D]
 	norms []*Norm
 	drops []*Dropout
 }

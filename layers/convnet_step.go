@@ -35,7 +35,7 @@ type convNetSnapshot[T num.Float] struct {
 }
 
 func newConvNetSnapshot[T num.Float](l *ConvNet) (Snapshot, error) {
-	convs, err := newConvsSnapshot[T](l.Base, l.convs)
+	convs, err := newConvsSnapshot(l.Base, l.convs, newConv1DSnapshot[T])
 	if err != nil {
 		return nil, err
 	}

@@ -9,28 +9,37 @@ import (
 	"github.com/gorgonia-s4/s4/internal/num"
 )
 
+// convolution is what a layer asks of the convolutions inside it.
+type convolution interface {
+	Layer
+	FwdLengths(x, lengths *G.Node) (*G.Node, error)
+	FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err error)
+	StateShapes(batch int) []StateShape
+	isAhead() bool // it reads the future
+}
+
 // convs are the convolutions inside a layer, in the order in which they are used,
 // under their names.
-type convs []struct {
+type convs[C convolution] []struct {
 	name string
-	conv *Conv1D
+	conv C
 }
 
 // add makes a convolution inside. An error sticks to the builder.
-func (cs *convs) add(b *Builder, name string, cfg Conv1DConfig) *Conv1D {
-	c, _ := child[*Conv1D](b, name, cfg)
+func (cs *convs[C]) add(b *Builder, name string, cfg Config) C {
+	c, _ := child[C](b, name, cfg)
 	*cs = append(*cs, struct {
 		name string
-		conv *Conv1D
+		conv C
 	}{name, c})
 	return c
 }
 
 // stateShapes describes their state, none if one of them cannot go on.
-func (cs convs) stateShapes(batch int) []StateShape {
+func (cs convs[C]) stateShapes(batch int) []StateShape {
 	var all []StateShape
 	for _, c := range cs {
-		if c.conv.cfg.Same {
+		if c.conv.isAhead() {
 			return nil
 		}
 		for _, s := range c.conv.StateShapes(batch) {
@@ -41,12 +50,12 @@ func (cs convs) stateShapes(batch int) []StateShape {
 }
 
 // checkCausal reports convolutions that cannot go on from a state.
-func (cs convs) checkCausal(l *Base, method string) error {
+func (cs convs[C]) checkCausal(l *Base, method string) error {
 	if l == nil {
 		return l.wrap(method, errNotMade)
 	}
 	for _, c := range cs {
-		if c.conv.cfg.Same {
+		if c.conv.isAhead() {
 			return l.wrap(method, errAhead)
 		}
 	}
@@ -55,22 +64,22 @@ func (cs convs) checkCausal(l *Base, method string) error {
 
 // convThrough computes a layer of sequences x whose convolutions are as conv has them,
 // which it calls once for each in order.
-type convThrough func(x, lengths *G.Node, conv func(c *Conv1D, u *G.Node) (*G.Node, error)) (*G.Node, error)
+type convThrough[C convolution] func(x, lengths *G.Node, conv func(c C, u *G.Node) (*G.Node, error)) (*G.Node, error)
 
 // fwdLengths is FwdLengths of the layer of x (B, in, L) that has the convolutions.
-func (cs convs) fwdLengths(l *Base, in int, x, lengths *G.Node, through convThrough) (*G.Node, error) {
+func (cs convs[C]) fwdLengths(l *Base, in int, x, lengths *G.Node, through convThrough[C]) (*G.Node, error) {
 	if err := l.checkInput(x, in, false); err != nil {
 		return nil, err
 	}
 	if err := l.checkLengths(x, lengths); err != nil {
 		return nil, err
 	}
-	y, err := through(x, lengths, func(c *Conv1D, u *G.Node) (*G.Node, error) { return c.FwdLengths(u, lengths) })
+	y, err := through(x, lengths, func(c C, u *G.Node) (*G.Node, error) { return c.FwdLengths(u, lengths) })
 	return l.made(y, x, lengths), err
 }
 
 // fwdState is FwdState of that layer.
-func (cs convs) fwdState(l *Base, in int, x *G.Node, x0 G.Nodes, through convThrough) (y *G.Node, x1 G.Nodes, err error) {
+func (cs convs[C]) fwdState(l *Base, in int, x *G.Node, x0 G.Nodes, through convThrough[C]) (y *G.Node, x1 G.Nodes, err error) {
 	if err := l.checkInput(x, in, false); err != nil {
 		return nil, nil, err
 	}
@@ -81,7 +90,7 @@ func (cs convs) fwdState(l *Base, in int, x *G.Node, x0 G.Nodes, through convThr
 		return nil, nil, err
 	}
 	rest := x0
-	y, err = through(x, nil, func(c *Conv1D, u *G.Node) (*G.Node, error) {
+	y, err = through(x, nil, func(c C, u *G.Node) (*G.Node, error) {
 		var from G.Nodes
 		if len(x0) > 0 {
 			n := len(c.StateShapes(1))
@@ -104,10 +113,11 @@ type convsSnapshot[T num.Float] struct {
 	convs []*conv1dSnapshot[T]
 }
 
-func newConvsSnapshot[T num.Float](l *Base, cs convs) (s convsSnapshot[T], err error) {
+// newConvsSnapshot takes the snapshot of each convolution with of.
+func newConvsSnapshot[T num.Float, C convolution](l *Base, cs convs[C], of func(C) (*conv1dSnapshot[T], error)) (s convsSnapshot[T], err error) {
 	s.l = l
 	for _, c := range cs {
-		conv, err := newConv1DSnapshot[T](c.conv)
+		conv, err := of(c.conv)
 		if err != nil {
 			return s, err
 		}

@@ -29,6 +29,7 @@ func droppers() (all []layers.Config) {
 			layers.BlockConfig{Mixer: ff, Dropout: 0.2, PreNorm: true},
 			layers.TransformerConfig{DModel: 4, Heads: 2, Causal: true, PreNorm: true, FF: 6, Dropout: 0.2, AttentionDropout: 0.3, FFDropout: 0.3, UntiedDropout: untied},
 			layers.TCNConfig{In: 4, Out: 4, Kernel: 3, Levels: 2, Dropout: 0.3, UntiedDropout: untied},
+			layers.CKBlockConfig{In: 4, Out: 4, Hidden: 3, LMax: 7, Dropout: 0.3, UntiedDropout: untied},
 			layers.ConvNetConfig{DModel: 4, Depth: 2, Kernel: 3, Norm: layers.LayerNorm, Dropout: 0.3, UntiedDropout: untied},
 			layers.StackConfig{Repeat: 2, Blocks: []layers.BlockConfig{{Mixer: gated, Dropout: 0.2, UntiedDropout: untied}}},
 		)

@@ -51,6 +51,7 @@ func TestLayersShareNoMemoryWithTheirCaller(t *testing.T) {
 		"S4NDConfig":              {keeper(t, layers.S4NDConfig{DModel: 2, Shape: []int{2, 2}, Axes: []layers.S4NDAxis{{DState: 2}, {DState: 4}}, TwoWay: []int{1}, SSM: layers.SSM{Frozen: []string{"A"}, FollowLR: []string{"B"}}}, layers.NewS4ND)},
 		"HiPPORNNConfig":          {keeper(t, layers.HiPPORNNConfig{DModel: 2}, layers.NewHiPPORNN)},
 		"CKConvConfig":            {keeper(t, layers.CKConvConfig{In: 2, Out: 2, LMax: 4}, layers.NewCKConv)},
+		"CKBlockConfig":           {keeper(t, layers.CKBlockConfig{In: 2, Out: 4, LMax: 4}, layers.NewCKBlock)},
 		"ESNConfig":               {keeper(t, layers.ESNConfig{DModel: 2}, layers.NewESN)},
 		"FeedForwardConfig":       {keeper(t, layers.FeedForwardConfig{DModel: 2, Gate: true}, layers.NewFeedForward)},
 		"AttentionConfig":         {keeper(t, layers.AttentionConfig{DModel: 2, Heads: 1}, layers.NewAttention)},

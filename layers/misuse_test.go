@@ -104,7 +104,7 @@ func TestZeroValuesOfLayers(t *testing.T) {
 		new(layers.S4D), new(layers.S4), new(layers.DSS), new(layers.LSSL), new(layers.Block), new(layers.FeedForward),
 		new(layers.Linear), new(layers.Norm), new(layers.Embedding), new(layers.Dropout),
 		new(layers.Softmax), new(layers.AdaptiveEmbedding), new(layers.AdaptiveSoftmax),
-		new(layers.Conv1D), new(layers.TCN), new(layers.ConvNet), new(layers.LongConv),
+		new(layers.Conv1D), new(layers.TCN), new(layers.CKConv), new(layers.CKBlock), new(layers.ConvNet), new(layers.LongConv),
 		new(layers.Attention), new(layers.Position), new(layers.Transformer),
 		new(layers.LSTM), new(layers.GRU), new(layers.RNN), new(layers.Stack),
 	} {

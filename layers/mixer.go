@@ -181,7 +181,7 @@ func init() {
 		RegisterMixer[LSSLConfig]("lssl"), RegisterMixer[S5Config]("s5"), RegisterMixer[S4NDConfig]("s4nd"), RegisterMixer[LRUConfig]("lru"), RegisterMixer[LinearConfig]("linear"),
 		RegisterMixer[FeedForwardConfig]("feedforward"),
 		RegisterMixer[LSTMConfig]("lstm"), RegisterMixer[GRUConfig]("gru"), RegisterMixer[RNNConfig]("rnn"), RegisterMixer[HiPPORNNConfig]("hippo-rnn"), RegisterMixer[ESNConfig]("esn"),
-		RegisterMixer[Conv1DConfig]("conv1d"), RegisterMixer[TCNConfig]("tcn"), RegisterMixer[ConvNetConfig]("convnet"), RegisterMixer[LongConvConfig]("longconv"), RegisterMixer[MambaConfig]("mamba"), RegisterMixer[CKConvConfig]("ckconv"),
+		RegisterMixer[Conv1DConfig]("conv1d"), RegisterMixer[TCNConfig]("tcn"), RegisterMixer[ConvNetConfig]("convnet"), RegisterMixer[LongConvConfig]("longconv"), RegisterMixer[MambaConfig]("mamba"), RegisterMixer[CKConvConfig]("ckconv"), RegisterMixer[CKBlockConfig]("ckblock"),
 		RegisterMixer[AttentionConfig]("attention"), RegisterMixer[PositionConfig]("position"), RegisterMixer[TransformerConfig]("transformer"),
 		RegisterMixer[RetentionConfig]("retention"), RegisterMixer[RetNetConfig]("retnet"),
 		RegisterMixer[EMAConfig]("ema"), RegisterMixer[MegaAttentionConfig]("mega-attention"), RegisterMixer[MegaConfig]("mega"),

@@ -186,7 +186,7 @@ func TestMixerKindsInJSON(t *testing.T) {
 	if !reflect.DeepEqual(got, cfg) {
 		t.Errorf("%s came back as %+v", b, got)
 	}
-	for _, kind := range strings.Fields("attention conv1d convnet dss feedforward gru linear longconv lssl lstm position rnn s4 s4d s4nd scale tcn transformer") {
+	for _, kind := range strings.Fields("attention ckblock ckconv conv1d convnet dss feedforward gru linear longconv lssl lstm position rnn s4 s4d s4nd scale tcn transformer") {
 		if !slices.Contains(layers.MixerKinds(), kind) || !slices.IsSorted(layers.MixerKinds()) {
 			t.Errorf("kinds %v, want %q among them", layers.MixerKinds(), kind)
 		}

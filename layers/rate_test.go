@@ -57,7 +57,7 @@ func TestCheckRate(t *testing.T) {
 		{layers.S5Config{DModel: 4, DState: 4}, ""}, {layers.LRUConfig{DModel: 4, DState: 4}, `LRU "blocks.0.layer"`},
 		{layers.S4NDConfig{DModel: 4, S4NDAxis: layers.S4NDAxis{DState: 4}}, ""}, {layers.LinearConfig{In: 4, Out: 4}, ""}, {layers.FeedForwardConfig{DModel: 4, FF: 8}, ""},
 		{layers.LSTMConfig{DModel: 4}, `LSTM "blocks.0.layer"`}, {layers.GRUConfig{DModel: 4}, `GRU "blocks.0.layer"`}, {layers.RNNConfig{DModel: 4}, `RNN "blocks.0.layer"`}, {layers.HiPPORNNConfig{DModel: 4}, `HiPPORNN "blocks.0.layer"`}, {layers.ESNConfig{DModel: 4}, `ESN "blocks.0.layer"`},
-		{layers.Conv1DConfig{In: 4, Out: 4, Kernel: 3}, `Conv1D "blocks.0.layer"`}, {layers.LongConvConfig{DModel: 4, LMax: 8}, `LongConv "blocks.0.layer"`}, {layers.CKConvConfig{In: 4, Out: 4, LMax: 8}, ""},
+		{layers.Conv1DConfig{In: 4, Out: 4, Kernel: 3}, `Conv1D "blocks.0.layer"`}, {layers.LongConvConfig{DModel: 4, LMax: 8}, `LongConv "blocks.0.layer"`}, {layers.CKConvConfig{In: 4, Out: 4, LMax: 8}, ""}, {layers.CKBlockConfig{In: 4, Out: 4, LMax: 8}, ""},
 		{layers.AttentionConfig{DModel: 4, Heads: 2}, `Attention "blocks.0.layer"`}, {layers.PositionConfig{DModel: 4}, `Position "blocks.0.layer"`},
 		{layers.MambaConfig{DModel: 4}, `Mamba "blocks.0.layer"`},
 		{layers.RetentionConfig{DModel: 4, Heads: 2}, `Retention "blocks.0.layer"`}, {layers.RetNetConfig{DModel: 4, Heads: 2}, `"blocks.0.layer`},
@@ -68,7 +68,7 @@ func TestCheckRate(t *testing.T) {
 	} {
 		b := layers.BlockConfig{Mixer: c.cfg}
 		switch c.cfg.(type) {
-		case layers.TCNConfig, layers.TransformerConfig, layers.RetNetConfig, layers.MegaAttentionConfig, layers.MegaConfig:
+		case layers.TCNConfig, layers.CKBlockConfig, layers.TransformerConfig, layers.RetNetConfig, layers.MegaAttentionConfig, layers.MegaConfig:
 			b.NoResidual, b.Norm = true, layers.NoNorm
 		}
 		s, err := layers.NewStack(G.NewGraph(), tensor.Float32, layers.StackConfig{Blocks: []layers.BlockConfig{b}}, layers.WithName("blocks"))

@@ -47,6 +47,10 @@ func newLayer(cfg any) (layers.Layer, error) {
 		return layers.NewConv1D(g, dt, *c)
 	case *layers.TCNConfig:
 		return layers.NewTCN(g, dt, *c)
+	case *layers.CKConvConfig:
+		return layers.NewCKConv(g, dt, *c)
+	case *layers.CKBlockConfig:
+		return layers.NewCKBlock(g, dt, *c)
 	case *layers.RetentionConfig:
 		return layers.NewRetention(g, dt, *c)
 	case *layers.RetNetConfig:
@@ -104,6 +108,8 @@ func TestHugeFields(t *testing.T) {
 		func() any { return &layers.Conv1DConfig{In: 3, Out: 3, Kernel: 3} },
 		func() any { return &layers.Conv1DConfig{In: 3, Out: 3, Kernel: 3, Groups: 3, Same: true} },
 		func() any { return &layers.TCNConfig{In: 3, Out: 3} },
+		func() any { return &layers.CKConvConfig{In: 3, Out: 3, LMax: 8} },
+		func() any { return &layers.CKBlockConfig{In: 3, Out: 3, LMax: 8} },
 		func() any { return &layers.ConvNetConfig{DModel: 3} },
 		func() any { return &layers.RetentionConfig{DModel: 4, Heads: 2} },
 		func() any { return &layers.RetNetConfig{DModel: 4, Heads: 2} },
@@ -165,6 +171,7 @@ func TestHugeTensors(t *testing.T) {
 		"the discretised state matrices (H, DState, DState), got 1024 x 4096":  &layers.LSSLConfig{DModel: 1024, DState: 1 << 12},
 		"weight (Out, In/Groups, Kernel), got 65536 x 65536 x 1":               &layers.Conv1DConfig{In: 1 << 16, Out: 1 << 16, Kernel: 1},
 		"want (Kernel-1)*Dilation at most 1073741824, got 2*1073741824":        &layers.Conv1DConfig{In: 1, Out: 1, Kernel: 3, Dilation: 1 << 30},
+		"cconv2: want at most": &layers.CKBlockConfig{In: 1, Out: 1 << 16, Hidden: 1, LMax: 2},
 		"0.conv2.weight (Out, Out, Kernel), got 65536 x 65536 x 3":             &layers.TCNConfig{In: 1, Out: 1 << 16, Kernel: 3},
 		"want (Kernel-1)*DilationBase^(Levels-1) at most 1073741824, got 6*2^": &layers.TCNConfig{In: 1, Out: 1, Levels: 40},
 		"0.conv.weight (DModel, DModel, Kernel), got 65536 x 65536 x 3":        &layers.ConvNetConfig{DModel: 1 << 16},
@@ -205,6 +212,8 @@ func TestHugeInputs(t *testing.T) {
 		blockVariant(layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 4, DState: 4}, Norm: layers.BatchNorm}),
 		conv1dVariant(layers.Conv1DConfig{In: 4, Out: 4, Kernel: 3}),
 		tcnVariant(layers.TCNConfig{In: 4, Out: 4, Kernel: 3, Levels: 2}),
+		ckConvVariant(layers.CKConvConfig{In: 4, Out: 4, LMax: 8}),
+		ckBlockVariant(layers.CKBlockConfig{In: 4, Out: 4, LMax: 8}),
 		convNetVariant(layers.ConvNetConfig{DModel: 4}),
 		mambaVariant(layers.MambaConfig{DModel: 4, DState: 2}),
 		retentionVariant(layers.RetentionConfig{DModel: 4, Heads: 2}),

@@ -103,7 +103,7 @@ type TCN struct {
 	*Base
 	cfg    TCNConfig
 	levels []tcnLevel
-	convs  convs
+	convs  convs[*Conv1D]
 }
 
 // tcnLevel is a residual block.

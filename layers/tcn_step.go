@@ -35,7 +35,7 @@ type tcnSnapshot[T num.Float] struct {
 }
 
 func newTCNSnapshot[T num.Float](l *TCN) (Snapshot, error) {
-	convs, err := newConvsSnapshot[T](l.Base, l.convs)
+	convs, err := newConvsSnapshot(l.Base, l.convs, newConv1DSnapshot[T])
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,7 @@ func steppers() map[string][]layers.MixerConfig {
 		"convnet":        {layers.ConvNetConfig{DModel: 4}},
 		"esn":            {layers.ESNConfig{DModel: 4, Reservoir: 6}},
 		"ckconv":         {layers.CKConvConfig{In: 4, Out: 4, Hidden: 3, LMax: streamed}},
+		"ckblock":        {layers.CKBlockConfig{In: 4, Out: 4, Hidden: 3, LMax: streamed}},
 		"longconv":       {layers.LongConvConfig{DModel: 4, LMax: streamed}},
 		"retention":      {layers.RetentionConfig{DModel: 4, Heads: 2}},
 		"retnet":         {layers.RetNetConfig{DModel: 4, Heads: 2}},

@@ -138,7 +138,7 @@ func TestEveryLayer(t *testing.T) {
 	data := t.TempDir()
 	for name, want := range map[string]string{
 		"s4d": "S4D", "s4": "kernel.P", "dss": "kernel.Lambda", "lssl": "kernel.pl",
-		"transformer": "self_attn", "lstm": "LSTM", "gru": "GRU", "rnn": "RNN", "hippo-rnn": "HiPPORNN", "tcn": "TCN", "convnet": "ConvNet", "longconv": "LongConv", "ckconv": "CKConv", "esn": "readout",
+		"transformer": "self_attn", "lstm": "LSTM", "gru": "GRU", "rnn": "RNN", "hippo-rnn": "HiPPORNN", "tcn": "TCN", "convnet": "ConvNet", "longconv": "LongConv", "ckconv": "CKConv", "ckblock": "CKBlock", "esn": "readout",
 		"retnet": "RetNet", "mega": "Mega",
 	} {
 		args := []string{"-preset", "smoke", "-model", name, "-cache", data, "-out", filepath.Join(t.TempDir(), "run"), "-eval-every", "1", "-warmup", "0", "-steps", "2"}

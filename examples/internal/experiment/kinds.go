@@ -88,6 +88,7 @@ var specials = []special{
 		},
 	},
 	{kind: "ckconv", start: func(r *Recipe, _ Shape) { r.Train.LR = slowRate }},
+	{kind: "ckblock", dropouts: dropout, start: func(r *Recipe, _ Shape) { r.Train.LR = slowRate }},
 	{kind: "conv1d", start: func(r *Recipe, _ Shape) { r.Model.Mixer.put("kernel", convKernel); r.Train.LR = slowRate }},
 }
 
