@@ -24,7 +24,8 @@ func Kernel(p Params[*G.Node], length int) (*G.Node, error) {
 		return nil, err
 	}
 	d.l = length
-	if err := size.First(size.Length("length", length), size.Tensor("the kernels (D, length)", d.d, length)); err != nil {
+	if err := size.First(size.Length("length", length), size.Tensor("the kernels (D, length)", d.d, length),
+		size.Tensor(powersName, d.n, (length+fineSteps-1)/fineSteps), size.Tensor(powersName, d.n, fineSteps+1)); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return graphop.Apply(graphop.Spec{Name: name, Out: tensor.Shape{d.d, length}},
@@ -34,6 +35,9 @@ func Kernel(p Params[*G.Node], length int) (*G.Node, error) {
 
 // fineSteps is the number of steps that powers of few steps reach.
 const fineSteps = 64
+
+// powersName names what an op computes for a feature at a time, in errors.
+const powersName = "the powers of the averages (N, powers)"
 
 // kernel is the core of Kernel: lag fineSteps i + j of a feature is the product of row i
 // of the coarse powers (I, N), with the factors g b, and column j of the fine ones (N, J).

@@ -191,13 +191,18 @@ func TestErrors(t *testing.T) {
 	}
 	a, b, x := node("a", 3, 2), node("b", 2, 2), node("x", 2, 4, 5)
 	good := Params[*G.Node]{a, a, a, a}
+	wide, long, h0 := node("wide", 1, 1<<20), node("long", 1, 1, 1<<20), node("h0", 1, 1, 1<<20)
+	many := Params[*G.Node]{wide, wide, wide, wide} // averages, whose powers are more than there is memory for
 	for want, f := range map[string]func() error{
-		"ema.Kernel: Alpha: want (3, 2, 1) or (3, 2), got (2, 2)":           func() error { _, err := Kernel(Params[*G.Node]{a, b, a, a}, 3); return err },
-		"ema.Kernel: Gamma: want a node, got nil":                           func() error { _, err := Kernel(Params[*G.Node]{a, a, a, nil}, 3); return err },
-		"ema.Kernel: want length":                                           func() error { _, err := Kernel(good, 0); return err },
-		"ema.FinalState: x: want (B, 3, L), each at least 1, got (2, 4, 5)": func() error { _, err := FinalState(good, x, nil); return err },
-		"ema.StateOutput: h0: want (2, 3, 2), got (2, 4, 5)":                func() error { _, err := StateOutput(good, x, 4); return err },
-		"ema: NewStep: Delta: want 2 elements, got 0":                       func() error { _, err := NewStep(1, 2, Params[[]float64]{}, []float64{1}); return err },
+		"ema.Kernel: Alpha: want (3, 2, 1) or (3, 2), got (2, 2)":                                                            func() error { _, err := Kernel(Params[*G.Node]{a, b, a, a}, 3); return err },
+		"ema.Kernel: Gamma: want a node, got nil":                                                                            func() error { _, err := Kernel(Params[*G.Node]{a, a, a, nil}, 3); return err },
+		"ema.Kernel: want length":                                                                                            func() error { _, err := Kernel(good, 0); return err },
+		"ema.FinalState: x: want (B, 3, L), each at least 1, got (2, 4, 5)":                                                  func() error { _, err := FinalState(good, x, nil); return err },
+		"ema.StateOutput: h0: want (2, 3, 2), got (2, 4, 5)":                                                                 func() error { _, err := StateOutput(good, x, 4); return err },
+		"ema.Kernel: want at most 2147483647 elements in the powers of the averages (N, powers), got 1048576 x 16384":        func() error { _, err := Kernel(many, 1<<20); return err },
+		"ema.FinalState: want at most 2147483647 elements in the powers of the averages (N, powers), got 1048576 x 1048577":  func() error { _, err := FinalState(many, long, nil); return err },
+		"ema.StateOutput: want at most 2147483647 elements in the powers of the averages (N, powers), got 1048576 x 1048577": func() error { _, err := StateOutput(many, h0, 1<<20); return err },
+		"ema: NewStep: Delta: want 2 elements, got 0":                                                                        func() error { _, err := NewStep(1, 2, Params[[]float64]{}, []float64{1}); return err },
 	} {
 		if err := f(); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)

@@ -25,7 +25,7 @@ func StateOutput(p Params[*G.Node], h0 *G.Node, length int) (*G.Node, error) {
 		d.b = h0.Shape()[0]
 	}
 	if err := size.First(graphop.WantShape("h0", h0, tensor.Shape{d.b, d.d, d.n}), size.Positive("B", d.b), size.Length("length", length),
-		size.Tensor("the output (B, D, length)", d.b, d.d, length)); err != nil {
+		size.Tensor("the output (B, D, length)", d.b, d.d, length), size.Tensor(powersName, d.n, length+1)); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return graphop.Apply(graphop.Spec{Name: name, Out: tensor.Shape{d.b, d.d, length}, Carried: []*G.Node{h0}, Optional: []int{4}},
@@ -47,6 +47,9 @@ func FinalState(p Params[*G.Node], x, h0 *G.Node) (*G.Node, error) {
 	}
 	d.b, d.l = s[0], s[2]
 	out := tensor.Shape{d.b, d.d, d.n}
+	if err := size.First(size.Tensor("the state (B, D, N)", out...), size.Tensor(powersName, d.n, d.l+1)); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	if h0 != nil {
 		if err := graphop.WantShape("h0", h0, out); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)

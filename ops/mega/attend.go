@@ -7,6 +7,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
@@ -225,6 +226,9 @@ func (c *attend[T]) check(in []graphop.Arg[T]) error {
 
 func (c *attend[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
 	lags := 2*c.longest - 1
+	if err := size.First(size.Tensor("the gradients of the bias (B, chunks, 2C-1)", c.b, c.most, lags), size.Tensor("those of Gamma and Beta (B, chunks, 4, Z)", c.b, c.most, 4, c.z)); err != nil {
+		return err
+	}
 	bias, affine := c.bias.Of(c.b*c.most*lags), c.affine.Of(c.b*c.most*4*c.z)
 	clear(bias)
 	clear(affine)

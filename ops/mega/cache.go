@@ -18,12 +18,20 @@ func Cache(c Config, z, v *G.Node, from *State[*G.Node]) (State[*G.Node], error)
 	const name = "mega.Cache"
 	var to State[*G.Node]
 	var oldZ, oldV, position *G.Node
+	args := []graphop.Argument{graphop.Named("z", z), graphop.Named("v", v)}
 	if from != nil {
 		oldZ, oldV, position = from.Z, from.V, from.Position
+		args = append(args, graphop.Named("state: Z", oldZ), graphop.Named("state: V", oldV), graphop.Named("state: Position", position))
+	}
+	if _, err := graphop.Floats(name, args...); err != nil {
+		return to, err
 	}
 	err := c.Validate()
 	if err == nil && (c.Chunk == Whole || !c.Causal) {
 		err = fmt.Errorf("want Causal and chunks with a state, got Causal %v and Chunk %d", c.Causal, c.Chunk)
+	}
+	if zs, vs := z.Shape(), v.Shape(); err == nil && zs.Dims() == 3 && (vs.Dims() != 3 || vs[0] != zs[0] || vs[2] != zs[2]) {
+		err = wrong("v", fmt.Sprintf("(%d, V, %d)", zs[0], zs[2]), vs)
 	}
 	if err != nil {
 		return to, fmt.Errorf("%s: %w", name, err)

@@ -267,8 +267,17 @@ func TestErrors(t *testing.T) {
 		"want Causal and chunks with a state, got Causal false and Chunk 3": attend(Config{Chunk: 3}, in, &State[*G.Node]{Z: z, V: v, Position: w}),
 		"state: Z: want (2, 2, 4), got (2, 4, 6)":                           attend(Config{Chunk: 3, Causal: true}, in, &State[*G.Node]{Z: z, V: v, Position: w}),
 		"want Causal and chunks with a state, got Causal true and Chunk -1": func() error { _, err := Cache(Config{Chunk: Whole, Causal: true}, z, v, nil); return err },
-		"mega.RotaryBias: alpha: want (1, Z), Z even, got (2, 4)":           func() error { _, err := RotaryBias(w, w, 3); return err },
-		"mega.Blend: h: want (2, 4, 6), got (2, 3, 6)":                      func() error { _, err := Blend(z, z, v, nil); return err },
+		"mega.Cache: v: want (2, V, 6), got (2, 4)":                         func() error { _, err := Cache(Config{Chunk: 3, Causal: true}, z, w, nil); return err },
+		"mega.Cache: state: Z: want a node, got nil": func() error {
+			_, err := Cache(Config{Chunk: 3, Causal: true}, z, v, &State[*G.Node]{V: v, Position: w})
+			return err
+		},
+		"want at most 2147483647 elements in the gradients of the bias (B, chunks, 2C-1), got 2 x 2 x 2147483647": func() error {
+			d := dims{Config: Config{Causal: true, Chunk: 1 << 30}, b: 2, z: 1, v: 1, l: 2, m: 1 << 30, state: true, lengths: -1}
+			return newAttend[float32](d).Backward(nil, nil, nil, nil)
+		},
+		"mega.RotaryBias: alpha: want (1, Z), Z even, got (2, 4)": func() error { _, err := RotaryBias(w, w, 3); return err },
+		"mega.Blend: h: want (2, 4, 6), got (2, 3, 6)":            func() error { _, err := Blend(z, z, v, nil); return err },
 	} {
 		if err := f(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)

@@ -7,6 +7,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/graphop"
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
+	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
@@ -240,6 +241,9 @@ func (u *unit[T]) end(end, start, state []T) {
 }
 
 func (c *chunked[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
+	if err := size.Tensor("the states before the chunks of a head (chunks, dk, dv)", (c.l+c.Chunk-1)/c.Chunk, c.dk, c.dv); err != nil {
+		return err
+	}
 	gy, gEnds := c.split(gout)
 	starts, dStarts := floats(in, c.start), []T(nil)
 	if c.start >= 0 {

@@ -426,7 +426,11 @@ func TestErrors(t *testing.T) {
 		"gate: want (2, 6, 3), got (2, 4, 3)":                          func() error { _, err := Gate(NormConfig{Heads: 2}, v, q, nil, nil); return err },
 		`want no weight and bias with the norm "rms", got one`:         func() error { _, err := Gate(NormConfig{Heads: 2}, v, v, s, nil); return err },
 		"weight: want (6), got nil":                                    func() error { _, err := Gate(NormConfig{Heads: 2, Norm: Group}, v, v, nil, nil); return err },
-		"want Scores \"plain\" for steps":                              func() error { _, err := NewStep[float64](Config{Heads: 1, Scores: Normalized}, 4, 4); return err },
+		"states before the chunks of a head (chunks, dk, dv), got 1048576 x 256 x 256": func() error { // of which the gradient keeps all
+			d := dims{Config: Config{Heads: 1, Chunk: 1}, b: 1, e: 256, v: 256, l: 1 << 20, dk: 256, dv: 256}
+			return newChunked[float32](d, places{-1, -1}, false).Backward(nil, nil, nil, nil)
+		},
+		"want Scores \"plain\" for steps": func() error { _, err := NewStep[float64](Config{Heads: 1, Scores: Normalized}, 4, 4); return err },
 	} {
 		if err := f(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)
