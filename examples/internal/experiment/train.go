@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"runtime/pprof"
 	"time"
 
@@ -224,11 +225,13 @@ func (r *training) fit(ctx context.Context) (*train.Result, error) {
 	return result, r.agree(r.speak(Explain(ctx, err, "in the training")))
 }
 
-// close frees the memory of the training. What is done after it needs the model alone.
+// close frees the memory of the training, at once: what is done after it needs the model
+// alone, and a collector left to itself lets as much garbage be made as was in use.
 func (r *training) close() {
 	if r.tr != nil {
 		r.tr.Close()
 		r.tr = nil
+		debug.FreeOSMemory()
 	}
 }
 
