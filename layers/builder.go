@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/deepcopy"
 	"github.com/gorgonia-s4/s4/internal/guard"
+	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/size"
 	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/ops"
@@ -373,8 +374,8 @@ func (b *Builder) ready() bool {
 }
 
 // Param adds a parameter of the layer's float type and returns its node: of the
-// tensor to share or, where there is none, of a new one that init fills. The shape
-// has an axis at least. After an error it returns nil.
+// tensor to share or, where there is none, of a new one that init fills, with finite
+// numbers. The shape has an axis at least. After an error it returns nil.
 func (b *Builder) Param(name string, h param.Hint, init Init, shape ...int) *G.Node {
 	full := b.path + "." + name
 	if !b.ready() {
@@ -386,17 +387,27 @@ func (b *Builder) Param(name string, h param.Hint, init Init, shape ...int) *G.N
 	case b.nodes.has(full):
 		b.Fail(fmt.Errorf("the graph already has a node named %q: give the layer another name with WithName", full))
 	}
-	t := b.value(name, shape, func() *tensor.Dense {
-		d := make([]float64, tensor.Shape(shape).TotalSize())
-		init(b.rng(full), d)
-		return dense(b.dt, d, shape)
-	})
+	t := b.value(name, shape, func() *tensor.Dense { return b.drawn(full, init, shape) })
 	if b.err != nil {
 		return nil
 	}
 	n := G.NewTensor(b.g, b.dt, len(shape), G.WithShape(shape...), G.WithName(full), G.WithValue(t))
 	b.base.params = append(b.base.params, param.Param{Name: full, Node: n, Hint: h}.Clone())
 	return n
+}
+
+// drawn returns the initial value of a parameter, and fails if a number of it is not
+// finite, or overflows the layer's float type.
+func (b *Builder) drawn(full string, init Init, shape tensor.Shape) *tensor.Dense {
+	d := make([]float64, shape.TotalSize())
+	init(b.rng(full), d)
+	for _, x := range d {
+		if !num.Finite(x) || b.dt == tensor.Float32 && !num.Finite(float32(x)) {
+			b.Fail(fmt.Errorf("%s: want initial values that are finite in %v, got %g", full, b.dt, x))
+			return nil
+		}
+	}
+	return dense(b.dt, d, shape)
 }
 
 // Buffer adds state that is saved but not learned: the tensor to share, or the

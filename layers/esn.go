@@ -125,11 +125,7 @@ func (b *Builder) fixed(name string, init Init, shape ...int) *G.Node {
 	if b.ready() && b.nodes.has(full) {
 		b.Fail(fmt.Errorf("the graph already has a node named %q: give the layer another name with WithName", full))
 	}
-	t := b.Buffer(name, func() *tensor.Dense {
-		d := make([]float64, tensor.Shape(shape).TotalSize())
-		init(b.rng(full), d)
-		return dense(b.dt, d, shape)
-	}, shape...)
+	t := b.Buffer(name, func() *tensor.Dense { return b.drawn(full, init, shape) }, shape...)
 	if t == nil {
 		return nil
 	}

@@ -144,6 +144,24 @@ func TestMixersThatDoWrong(t *testing.T) {
 	}
 }
 
+// A start that is no number, or that the type has no room for, is an error of the layer.
+func TestStartsAreFinite(t *testing.T) {
+	for want, c := range map[string]struct {
+		cfg layers.Config
+		dt  tensor.Dtype
+	}{
+		"esn.weight_ih: want initial values that are finite in float32, got ":               {layers.ESNConfig{DModel: 2, InputScale: 1e300}, tensor.Float32},
+		"esn.weight_hh: want initial values that are finite in float32, got ":               {layers.ESNConfig{DModel: 2, SpectralRadius: 1e300, Density: 1}, tensor.Float32},
+		"megaattention.v_proj.weight: want initial values that are finite in float32, got ": {layers.MegaAttentionConfig{DModel: 2, InitStd: 1e300}, tensor.Float32},
+		"": {layers.MegaAttentionConfig{DModel: 2, InitStd: 1e300}, tensor.Float64},
+	} {
+		_, err := layers.New(G.NewGraph(), c.dt, c.cfg)
+		if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: got error %v, want %q", c.cfg, err, want)
+		}
+	}
+}
+
 // named is a mixer that has a kind, once registered.
 type named struct{ scaleConfig }
 

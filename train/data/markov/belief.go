@@ -65,7 +65,7 @@ const maxSequences = 1 << 22
 // n tokens: H(X_t | X_<t), t = 1..n. It is the sum over all K^(n-1) beginnings, of which
 // there may be a few millions.
 func (p *Process) Entropies(n int) ([]float64, error) {
-	if n < 1 || float64(n-1)*math.Log(float64(len(p.t))) > math.Log(maxSequences) {
+	if n < 1 || float64(n-1)*math.Log(float64(max(2, len(p.t)))) > math.Log(maxSequences) {
 		return nil, fmt.Errorf("markov: Entropies: want n >= 1 and at most %d beginnings of n-1 tokens, got n = %d of %d tokens", maxSequences, n, len(p.t))
 	}
 	h := make([]float64, n)

@@ -220,9 +220,16 @@ func TestErrors(t *testing.T) {
 		"want x in (0, 0.5) and alpha in (0, 1), got 0.5 and 0.85":  func() error { _, err := Mess3(0.5, 0.85); return err },
 		"want tokens in [0, 2), got 2":                              func() error { _, err := p.Beliefs([]int{2}); return err },
 		"want tokens that z1r can emit, got [1 1 1]":                func() error { _, err := p.Beliefs([]int{1, 1, 1, 0}); return err },
-		"want n >= 1 and at most":                                   func() error { _, err := p.Entropies(100); return err },
-		"want a length of 1 to 1048576, got 0":                      func() error { _, err := p.Dataset(0, 1, 0); return err },
-		"want 1 to 1073741824 sequences, got 0":                     func() error { _, err := p.Dataset(1, 0, 0); return err },
+		"want n >= 1 and at most 4194304 beginnings of n-1 tokens, got n = 1099511627776 of 1 tokens": func() error { // which have one beginning each
+			one, err := New("one", [][][]float64{{{1}}})
+			if err == nil {
+				_, err = one.Entropies(1 << 40)
+			}
+			return err
+		},
+		"want n >= 1 and at most":               func() error { _, err := p.Entropies(100); return err },
+		"want a length of 1 to 1048576, got 0":  func() error { _, err := p.Dataset(0, 1, 0); return err },
+		"want 1 to 1073741824 sequences, got 0": func() error { _, err := p.Dataset(1, 0, 0); return err },
 	} {
 		if err := f(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)
