@@ -41,6 +41,9 @@ func NewHidden(m Model, batch, length int) (*Hidden, error) {
 	if batch < 1 || length < 1 {
 		return nil, errHidden(fmt.Errorf("want batch and length >= 1, got %d and %d", batch, length))
 	}
+	if err := checkMade(m); err != nil {
+		return nil, errHidden(err)
+	}
 	h := &Hidden{batch: batch, length: length}
 	if err := h.build(of); err != nil {
 		return nil, errHidden(err)

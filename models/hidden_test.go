@@ -1,6 +1,7 @@
 package models_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -115,6 +116,25 @@ func TestHiddenOfLengths(t *testing.T) {
 					t.Fatalf("state %d, feature %d, step %d: got %g, alone %g", i, f, l, got, want)
 				}
 			}
+		}
+	}
+}
+
+// What was never made is an error.
+func TestModelsThatWereNotMade(t *testing.T) {
+	for _, m := range []models.Model{
+		(*models.Classifier)(nil), (*models.LanguageModel)(nil), (*models.Retrieval)(nil), (*models.Forecaster)(nil),
+		&models.Classifier{}, &models.LanguageModel{}, &models.Retrieval{}, &models.Forecaster{},
+	} {
+		want := "got a " + fmt.Sprintf("%T", m) + " that is nil or zero"
+		if _, err := models.Clone(m, G.NewGraph()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Clone: got error %v, want %q", err, want)
+		}
+		if _, err := models.NewHidden(m, 1, 1); err == nil || !strings.Contains(err.Error(), "models: Hidden: want a ") {
+			t.Errorf("NewHidden of a %T: got error %v", m, err)
+		}
+		if _, err := models.NewSaliency(m, 1, 1); err == nil || !strings.Contains(err.Error(), "models: Saliency: want a ") {
+			t.Errorf("NewSaliency of a %T: got error %v", m, err)
 		}
 	}
 }

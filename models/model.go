@@ -58,7 +58,31 @@ func Clone(m Model, g *G.ExprGraph, opts ...layers.CloneOption) (Model, error) {
 	if !ok {
 		return nil, fmt.Errorf("models: Clone: want a model of this package, got %T", m)
 	}
+	if err := checkMade(m); err != nil {
+		return nil, fmt.Errorf("models: Clone: %w", err)
+	}
 	return c.copyTo(g, opts)
+}
+
+// checkMade returns an error for a model that is nil, or the zero value.
+func checkMade(m Model) error {
+	var made bool
+	switch m := m.(type) {
+	case *Classifier:
+		made = m != nil && m.stack != nil
+	case *LanguageModel:
+		made = m != nil && m.stack != nil
+	case *Retrieval:
+		made = m != nil && m.stack != nil
+	case *Forecaster:
+		made = m != nil && m.stack != nil
+	default: // of another package
+		made = true
+	}
+	if !made {
+		return fmt.Errorf("want a model that was made or loaded, got a %T that is nil or zero", m)
+	}
+	return nil
 }
 
 // model is what the models of this package have in common. Their parameters are

@@ -78,6 +78,9 @@ func NewSaliency(m Model, batch, length int) (*Saliency, error) {
 	if batch < 1 || length < 1 {
 		return nil, errSaliency(fmt.Errorf("want batch and length >= 1, got %d and %d", batch, length))
 	}
+	if err := checkMade(m); err != nil {
+		return nil, errSaliency(err)
+	}
 	if err := s.build(of); err != nil {
 		return nil, errSaliency(err)
 	}
