@@ -88,7 +88,8 @@ type Stateful interface {
 	FwdState(x *G.Node, x0 G.Nodes) (y *G.Node, x1 G.Nodes, err error)
 }
 
-// Kernels is a mixer that is a convolution.
+// Kernels is a mixer that is a convolution of each feature with kernels of its own. One of
+// images, or of all pairs of features, is none.
 type Kernels interface {
 	// Kernel adds the kernels for a sequence length to the graph, (CH, H, L).
 	Kernel(seqLen int) (*G.Node, error)

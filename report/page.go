@@ -362,7 +362,7 @@ func (p *page) addLayers(start, end model, length int) error {
 		}
 	}
 	if len(without) > 0 {
-		p.miss("kernels of some layers: %s has none", strings.Join(without, ", "))
+		p.miss("kernels of some layers: %s has none of each feature", strings.Join(without, ", "))
 	}
 	chosen := spread(len(with), maxLayers)
 	if len(chosen) < len(with) {

@@ -180,11 +180,11 @@ func TestPageOfAPartOfARun(t *testing.T) {
 		{"a model without kernels", func(dir string) {
 			saveModel(t, filepath.Join(dir, ModelDir), 1, layers.LinearConfig{In: 4, Out: 4})
 		},
-			[]string{"kernels of some layers: Linear has none", `id="parameters"`}, []string{`id="layers"`}},
+			[]string{"kernels of some layers: Linear has none of each feature", `id="parameters"`}, []string{`id="layers"`}},
 		{"a model with and without", func(dir string) {
 			saveModel(t, filepath.Join(dir, ModelDir), 1, layers.LSTMConfig{DModel: 4}, stateSpaces[0])
 		},
-			[]string{"kernels of some layers: LSTM has none", "Layer 1: S4D", "heat map of kernels after training"}, []string{"Layer 0", "kernels before training"}},
+			[]string{"kernels of some layers: LSTM has none of each feature", "Layer 1: S4D", "heat map of kernels after training"}, []string{"Layer 0", "kernels before training"}},
 		{"a model that is damaged", func(dir string) {
 			saveModel(t, filepath.Join(dir, ModelDir), 1, stateSpaces[0])
 			if err := os.Truncate(filepath.Join(dir, ModelDir, "model.safetensors"), 100); err != nil {

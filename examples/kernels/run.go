@@ -24,7 +24,7 @@ func run(args []string, out io.Writer) error {
 	fmt.Fprintln(w, "\t\tshortest\tmedian\tlongest\t")
 	for _, s := range subjects {
 		if s.layer == nil {
-			fmt.Fprintf(w, "%s\t-\t-\t-\t-\tnone: the layer has no kernels: %s\n", s.title, s.kind)
+			fmt.Fprintf(w, "%s\t-\t-\t-\t-\tnone: the layer has no kernels of each feature: %s\n", s.title, s.kind)
 			continue
 		}
 		ks, err := portrait.Kernels(s.graph, s.layer, o.length)

@@ -245,7 +245,7 @@ func TestLayersWithoutKernels(t *testing.T) {
 	linear, s4d := layers.LinearConfig{In: 2, Out: 2}, layers.S4DConfig{DModel: 2, DState: 2}
 	dir := stacked(t, linear, s4d)
 	out := kernels(t, "-model", dir, "-length", "16")
-	if want := "none: the layer has no kernels: Linear"; !strings.Contains(out, want) {
+	if want := "none: the layer has no kernels of each feature: Linear"; !strings.Contains(out, want) {
 		t.Errorf("no %q in\n%s", want, out)
 	}
 	checkPicture(t, filepath.Join(dir, "kernels", "layer-1.png"), 2, 2)
@@ -253,8 +253,10 @@ func TestLayersWithoutKernels(t *testing.T) {
 		t.Errorf("layer 0: got %v, want no picture", err)
 	}
 	for want, args := range map[string][]string{
-		"-layer: want a block around a convolution, got number 0 around a layer without kernels: Linear": {"-model", dir, "-layer", "0"},
-		"whose layers have no kernels: Linear": {"-model", stacked(t, linear, linear)},
+		"-layer: want a block around a layer with kernels of each feature, as those of s4d or longconv, got number 0, around Linear": {"-model", dir, "-layer", "0"},
+		"which has only Linear": {"-model", stacked(t, linear, linear)},
+		"which has only S4ND":   {"-model", stacked(t, layers.S4NDConfig{DModel: 2, Shape: []int{4, 4}, S4NDAxis: layers.S4NDAxis{DState: 2}})},
+		"which has only CKConv": {"-model", stacked(t, layers.CKConvConfig{In: 2, Out: 2, Hidden: 2, LMax: 16}), "-length", "16"},
 	} {
 		if err := run(args, &bytes.Buffer{}); err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("kernels %q: got error %v, want %q", args, err, want)

@@ -25,7 +25,7 @@ type subject struct {
 	title string
 	graph *G.ExprGraph         // of the layer
 	kind  string               // of the layer
-	layer portrait.Convolution // nil if it is none
+	layer portrait.Convolution // nil if it has no kernels of each feature
 }
 
 // kindOf names the kind of a layer, as Summary does.
@@ -35,7 +35,7 @@ func kindOf(l layers.Layer) string {
 }
 
 // loadModel returns the layers of a trained model, or that of the one block that
-// only names, for sequences of the given length. At least one is a convolution.
+// only names, for sequences of the given length. At least one has kernels of each feature.
 func loadModel(path string, length int, only *int) ([]subject, error) {
 	m, err := findModel(path)
 	if err != nil {
@@ -64,9 +64,9 @@ func loadModel(path string, length int, only *int) ([]subject, error) {
 	case slices.ContainsFunc(subjects, func(s subject) bool { return s.layer != nil }):
 		return subjects, nil
 	case only != nil:
-		return nil, fmt.Errorf("-layer: want a block around a convolution, got number %d around a layer without kernels: %s", *only, others[0])
+		return nil, fmt.Errorf("-layer: want a block around a layer with kernels of each feature, as those of s4d or longconv, got number %d, around %s", *only, others[0])
 	}
-	return nil, fmt.Errorf("-model: want a layer that is a convolution, got %s, whose layers have no kernels: %s", path, strings.Join(others, ", "))
+	return nil, fmt.Errorf("-model: want a layer with kernels of each feature, as those of s4d or longconv, got %s, which has only %s", path, strings.Join(others, ", "))
 }
 
 // findModel reads the model or checkpoint at path: a saved model's directory, a

@@ -33,7 +33,12 @@ func TestEveryOption(t *testing.T) {
 	})
 }
 
-func TestHelp(t *testing.T) { experimenttest.HelpFits(t, program) }
+func TestHelp(t *testing.T) {
+	experimenttest.HelpFits(t, program)
+	if out, want := experimenttest.MustRun(t, program, "-h"), "not for a training: the examples"; !strings.Contains(out, want) {
+		t.Errorf("no %q in\n%s", want, out)
+	}
+}
 
 // examplesOf are what predict reads of the tasks, with spaces that do no harm.
 var examplesOf = map[string]string{

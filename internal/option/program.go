@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -24,6 +25,12 @@ func Exit(command string, err error) {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
 	}
-	fmt.Fprintf(os.Stderr, "%s: %v\n", command, err)
+	fmt.Fprintln(os.Stderr, message(command, err))
 	os.Exit(1)
+}
+
+// message is an error behind the name of the command, once: a package may have the same
+// name.
+func message(command string, err error) string {
+	return command + ": " + strings.TrimPrefix(err.Error(), command+": ")
 }

@@ -256,6 +256,9 @@ func parseList(s string, t reflect.Type) (any, error) {
 			return nil, fmt.Errorf("want items separated by commas, got an empty one")
 		}
 		v, err := parseWord(item, t)
+		if err != nil && t.Kind() == reflect.Int {
+			err = fmt.Errorf("want whole numbers, got %q", item)
+		}
 		if err != nil {
 			return nil, err
 		}

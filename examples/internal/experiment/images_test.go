@@ -47,7 +47,20 @@ func TestShapeOfImages(t *testing.T) {
 		}
 	}
 	m, _ := newMixer("s4nd")
-	if err := (&fieldFlag{field: *m.find("shape"), mixer: &m}).Set("32by32"); err == nil || !strings.Contains(err.Error(), "parse error") {
+	if err := (&fieldFlag{field: *m.find("shape"), mixer: &m}).Set("32by32"); err == nil || !strings.Contains(err.Error(), `want whole numbers, got "32by32"`) {
 		t.Errorf("got error %v", err)
 	}
+}
+
+// A layer for images is told before its training that sequences are shorter, a layer for
+// sequences is not.
+func TestImagesOfOneLength(t *testing.T) {
+	args := func(kind string) []string {
+		return []string{"-task", "real", "-model", kind, "-buckets", "9", "-out", t.TempDir() + "/run"}
+	}
+	want := "-model s4nd reads images: want only sequences of 9 steps, as long as the longest, got one of "
+	if out, err := try(t, "", args("s4nd")...); err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(out, "parameters:") {
+		t.Errorf("got error %v, want %q, and\n%s", err, want, out)
+	}
+	must(t, args("s4d")...)
 }

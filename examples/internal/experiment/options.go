@@ -198,7 +198,7 @@ func (o *options) runFlags(fs *flag.FlagSet) {
 	option.Choice(fs, "preset", &o.Preset, "defaults of the options below (quick: for two cores and ten minutes; small: for two cores, under an hour; paper: the published configuration; smoke: ends in seconds and learns nothing)", o.p.presets(o.Task))
 	fs.StringVar(&o.config, "config", "", "defaults of the options below from a `file`, as -print-config prints one, in the place of -task and -preset")
 	fs.BoolVar(&o.print, "print-config", false, "print all that the options say as JSON, and end")
-	fs.StringVar(&o.Path, "data", o.Path, "published data. "+o.paths())
+	fs.StringVar(&o.Path, "data", o.Path, o.paths())
 	fs.StringVar(&o.cache, "cache", "", "`directory` where generated and converted data are kept (default: the user's cache)")
 	fs.IntVar(&o.Limit, "limit", o.Limit, "read no more than so many `examples` of each part, for a quick look; 0: all")
 	fs.StringVar(&o.out, "out", o.Train.CheckpointDir, "`directory` of checkpoints, metrics and the trained model (default runs/TASK-PRESET, or the name of the -config, with -MODEL behind it for another than the preset's)")
@@ -218,7 +218,10 @@ func (o *options) paths() string {
 			all = append(all, t.Name+": "+t.Path)
 		}
 	}
-	return strings.Join(all, ". ")
+	if all == nil {
+		return "not for a training: the examples are drawn"
+	}
+	return "published data. " + strings.Join(all, ". ")
 }
 
 // modelFlags declares the options that are about all models.

@@ -127,6 +127,9 @@ func (r *training) build() error {
 	if n := len(r.Train.Buckets); n > 0 {
 		longest = r.Train.Buckets[n-1]
 	}
+	if err := r.checkImages(longest); err != nil {
+		return err
+	}
 	var err error
 	if r.model, err = r.newModel(r.data.Model, longest); err != nil {
 		return r.speak(err)
@@ -136,6 +139,22 @@ func (r *training) build() error {
 	}
 	fmt.Fprintf(r.out, "\n%s\n", r.model.Summary())
 	return r.speak(r.sayRules())
+}
+
+// checkImages reports a sequence that is shorter than the images of a layer that reads
+// images.
+func (r *training) checkImages(pixels int) error {
+	if !r.Model.Mixer.has("shape") {
+		return nil
+	}
+	for _, part := range parts(r.data) {
+		for i := range part.Dataset.Len() {
+			if n := part.Dataset.Length(i); n != pixels {
+				return fmt.Errorf("-model %s reads images: want only sequences of %d steps, as long as the longest, got one of %d", r.Model.Mixer.kind, pixels, n)
+			}
+		}
+	}
+	return nil
 }
 
 // newTrainer makes the trainer.
