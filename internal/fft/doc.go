@@ -1,5 +1,5 @@
 // Package fft has the transforms under ops/fftconv: cyclic convolutions of
-// real rows, two rows at a time.
+// real rows, two rows at a time, or one.
 //
 // # The transform
 //
@@ -24,6 +24,9 @@
 // with the spectrum, and the first levels of the inverse work on the same few
 // neighbours: they are one middle pass. The two halves meet in the last pass
 // of all, which adds them and writes each row once.
+//
+// A row by itself would leave half of a pair empty: Single folds it into the imaginary
+// part and needs half the bins, for rows that must have no part in how others are rounded.
 //
 // # The passes
 //

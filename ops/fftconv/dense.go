@@ -16,7 +16,7 @@ func (s denseSizes) validate() error {
 	return size.First(
 		size.Tensor("the input (B, I, L)", s.B, s.I, s.L), size.Tensor("the output (B, O, L)", s.B, s.O, s.L),
 		size.Tensor("the kernels (O, I, K)", s.O, s.I, s.K),
-		size.Tensor("the bins of the input (B, I, 4*L)", s.B, s.I, 4, s.L), size.Tensor("the bins of the output (B, O, 4*L)", s.B, s.O, 4, s.L))
+		size.Tensor("the bins of the input (B, I, 2*L)", s.B, s.I, 2, s.L), size.Tensor("the bins of the output (B, O, 2*L)", s.B, s.O, 2, s.L))
 }
 
 // densePlan computes such convolutions. Each row of a feature is transformed by itself,
@@ -27,20 +27,20 @@ type densePlan[T num.Float] struct {
 	denseSizes
 	taps  int // of a kernel that have an effect
 	gain  T   // with the factor of the transforms
-	fft   *fft.Plan[T]
+	fft   *fft.Single[T]
 	space graphop.Common[denseSpace[T]]
 }
 
 // denseSpace is the scratch memory of a call.
 type denseSpace[T num.Float] struct {
-	x, dy   []fft.Spectrum[T] // (B, I), (B, O)
+	x, dy   []fft.Planes[T] // the bins (B, I), (B, O)
 	workers []denseWorker[T]
 }
 
 // denseWorker is the memory of one worker.
 type denseWorker[T num.Float] struct {
-	k []fft.Spectrum[T] // of the kernels of a task
-	z fft.Spectrum[T]
+	k []fft.Planes[T] // of the kernels of a task
+	z fft.Planes[T]
 }
 
 func newDensePlan[T num.Float](s denseSizes, gain float64) (*densePlan[T], error) {
@@ -48,13 +48,13 @@ func newDensePlan[T num.Float](s denseSizes, gain float64) (*densePlan[T], error
 		return nil, err
 	}
 	p := &densePlan[T]{denseSizes: s, taps: min(s.K, s.L)}
-	p.fft = fft.New[T](s.L + p.taps - 1)
-	p.gain = T(gain / float64(2*p.fft.Len()))
+	p.fft = fft.NewSingle[T](s.L + p.taps - 1)
+	p.gain = T(gain / float64(p.fft.Len()))
 	n := par.Workers()
 	p.space = graphop.NewCommon([...]int{p.fft.Len(), s.B * s.I, s.B * s.O, max(s.I, s.O), n}, func() *denseSpace[T] {
-		w := &denseSpace[T]{x: p.fft.NewSpectra(s.B * s.I), dy: p.fft.NewSpectra(s.B * s.O), workers: make([]denseWorker[T], n)}
+		w := &denseSpace[T]{x: p.fft.NewPlanes(s.B * s.I), dy: p.fft.NewPlanes(s.B * s.O), workers: make([]denseWorker[T], n)}
 		for i := range w.workers {
-			w.workers[i] = denseWorker[T]{p.fft.NewSpectra(max(s.I, s.O)), p.fft.NewSpectra(1)[0]}
+			w.workers[i] = denseWorker[T]{p.fft.NewPlanes(max(s.I, s.O)), p.fft.NewPlanes(1)[0]}
 		}
 		return w
 	})
@@ -64,40 +64,31 @@ func newDensePlan[T num.Float](s denseSizes, gain float64) (*densePlan[T], error
 // length is the number of steps of row b that count.
 func (p *densePlan[T]) length(lengths []int, b int) int { return graphop.Length(lengths, b, p.L) }
 
-// transform writes the spectra of rows v (B, features, L), as far as they count.
-func (p *densePlan[T]) transform(z []fft.Spectrum[T], v []T, features int, lengths []int) {
+// transform writes the bins of rows v (B, features, L), as far as they count.
+func (p *densePlan[T]) transform(z []fft.Planes[T], v []T, features int, lengths []int) {
 	par.For(p.B*features, func(_, i int) {
-		row := v[i*p.L:][:p.length(lengths, i/features)]
-		for _, half := range halves {
-			p.fft.Forward(half, z[i][half], row, nil)
-		}
+		p.fft.Forward(z[i], v[i*p.L:][:p.length(lengths, i/features)])
 	})
 }
 
-// kernel writes the spectrum of the kernel of output o and input i, or its conjugate.
-func (p *densePlan[T]) kernel(z fft.Spectrum[T], k []T, o, i int, conj bool) {
-	row := k[(o*p.I+i)*p.K:][:p.taps]
-	for _, half := range halves {
-		p.fft.Forward(half, z[half], row, nil)
-		if conj {
-			vec.Scale(z[half].Im, -1, z[half].Im)
-		}
+// kernel writes the bins of the kernel of output o and input i, or their conjugates.
+func (p *densePlan[T]) kernel(z fft.Planes[T], k []T, o, i int, conj bool) {
+	p.fft.Forward(z, k[(o*p.I+i)*p.K:][:p.taps])
+	if conj {
+		vec.Scale(z.Im, -1, z.Im)
 	}
 }
 
 // sum writes the sum over n of conj(a(i)) b(i) to dst, times the gain. It destroys z.
-func (p *densePlan[T]) sum(dst []T, z fft.Spectrum[T], n int, a, b func(i int) fft.Spectrum[T]) {
+func (p *densePlan[T]) sum(dst []T, z fft.Planes[T], n int, a, b func(i int) fft.Planes[T]) {
 	if len(dst) == 0 {
 		return
 	}
-	for _, half := range halves {
-		z[half].Clear()
-		for i := range n {
-			fft.MulAddConj(z[half], a(i)[half], b(i)[half])
-		}
-		p.fft.Inverse(half, z[half])
+	z.Clear()
+	for i := range n {
+		fft.MulAddConj(z, a(i), b(i))
 	}
-	p.fft.Store(dst, nil, z)
+	p.fft.Inverse(dst, z)
 	vec.Scale(dst, p.gain, dst)
 }
 
@@ -112,7 +103,7 @@ func (p *densePlan[T]) forward(y, x, k, bias []T, lengths []int) {
 		}
 		for b := range p.B {
 			row, n := y[(b*p.O+o)*p.L:][:p.L], p.length(lengths, b)
-			p.sum(row[:n], w.z, p.I, func(i int) fft.Spectrum[T] { return w.k[i] }, func(i int) fft.Spectrum[T] { return s.x[b*p.I+i] })
+			p.sum(row[:n], w.z, p.I, func(i int) fft.Planes[T] { return w.k[i] }, func(i int) fft.Planes[T] { return s.x[b*p.I+i] })
 			if bias != nil {
 				for t := range n {
 					row[t] += bias[o]
@@ -136,7 +127,7 @@ func (p *densePlan[T]) backward(dx, dk, x, k, gy []T, lengths []int) {
 			}
 			for b := range p.B {
 				row, n := dx[(b*p.I+i)*p.L:][:p.L], p.length(lengths, b)
-				p.sum(row[:n], w.z, p.O, func(o int) fft.Spectrum[T] { return w.k[o] }, func(o int) fft.Spectrum[T] { return s.dy[b*p.O+o] })
+				p.sum(row[:n], w.z, p.O, func(o int) fft.Planes[T] { return w.k[o] }, func(o int) fft.Planes[T] { return s.dy[b*p.O+o] })
 				clear(row[n:])
 			}
 		})
@@ -144,7 +135,7 @@ func (p *densePlan[T]) backward(dx, dk, x, k, gy []T, lengths []int) {
 	par.For(p.O, func(worker, o int) {
 		for i := range p.I {
 			row := dk[(o*p.I+i)*p.K:][:p.K]
-			p.sum(row[:p.taps], s.workers[worker].z, p.B, func(b int) fft.Spectrum[T] { return s.x[b*p.I+i] }, func(b int) fft.Spectrum[T] { return s.dy[b*p.O+o] })
+			p.sum(row[:p.taps], s.workers[worker].z, p.B, func(b int) fft.Planes[T] { return s.x[b*p.I+i] }, func(b int) fft.Planes[T] { return s.dy[b*p.O+o] })
 			clear(row[p.taps:])
 		}
 	})
