@@ -282,7 +282,9 @@ func (l *HiPPORNN) FwdLengths(x, lengths *G.Node) (*G.Node, error) {
 // apart: dt (B, L) is the time of each since the last, in the units in which it is 1
 // otherwise. It is positive, or an error when the graph runs; that of the first step of a
 // sequence, whose time is 0, is not heeded, and what is behind lengths is not read. No
-// gradient goes to it.
+// gradient goes to it. Only ratios of times matter, so that any unit will do in which a step
+// is about 1: the position in a state is a time plus 1, and has no digits for steps that are
+// far less, of float32 those below 1e-4 or so.
 func (l *HiPPORNN) FwdSteps(x, dt, lengths *G.Node) (*G.Node, error) {
 	if err := l.checkSteps("FwdSteps", x, dt); err != nil {
 		return nil, err

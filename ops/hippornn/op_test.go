@@ -395,6 +395,7 @@ func TestBadSteps(t *testing.T) {
 		{hippornn.State[[]float64]{H: v(2), M: v(4)}, nil, v(3), "Position: want 1 elements, got 0"},
 		{hippornn.State[[]float64]{H: v(2), M: v(4), Position: []float64{0.5}}, nil, v(3), "position of row 0: want 0, at the start, or a finite number >= 1, got 0.5"},
 		{hippornn.State[[]float64]{H: v(2), M: v(4), Position: v(1)}, v(1), v(3), "dt[0]: want a step > 0, finite, got 0"},
+		{hippornn.State[[]float64]{H: v(2), M: v(4), Position: []float64{1e308}}, []float64{1e308}, v(3), "dt[0]: want a step that leaves the position finite, got 1e+308 at 1e+308"},
 		{hippornn.State[[]float64]{H: v(2), M: v(4), Position: v(1)}, v(2), v(3), "dt: want 1 elements, got 2"},
 	} {
 		if err := w.NewStep().Advance(c.state, c.dt, c.x); err == nil || err.Error() != "hippornn: Step.Advance: "+c.want {
@@ -429,6 +430,11 @@ func TestNextPosition(t *testing.T) {
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%d inputs: got %g, %v, want %g", len(c.in), got, err, c.want)
 		}
+	}
+	dt.F = []float64{1, 1, 1, 1, 3e38, 3e38} // of which the type has no sum
+	_, err := testutil.Forward(tensor.Float32, func(_ *G.ExprGraph, n []*G.Node) (*G.Node, error) { return hippornn.NextPosition(n[0], nil, n[1]) }, x, dt)
+	if want := "dt of row 1: want steps that leave the position finite, got 6"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got error %v, want %q", err, want)
 	}
 	testutil.CheckArguments(t, "hippornn.NextPosition", []testutil.Argument{testutil.Arg("x", 2, 1, 3), testutil.Arg("start", 2), testutil.Arg("dt", 2, 3)},
 		func(n []*G.Node) (*G.Node, error) { return hippornn.NextPosition(n[0], n[1], n[2]) })

@@ -217,7 +217,10 @@ func (s *Step[T]) check(state *State[[]T], dt, x []T) (int, error) {
 		if err != nil {
 			break
 		}
-		if err = checkDt(v); err != nil {
+		if err = checkDt(v); err == nil && !num.Finite(state.Position[r]+v) {
+			err = fmt.Errorf("want a step that leaves the position finite, got %g at %g", float64(v), float64(state.Position[r]))
+		}
+		if err != nil {
 			err = fmt.Errorf("dt[%d]: %w", r, err)
 		}
 	}

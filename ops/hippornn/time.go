@@ -122,7 +122,9 @@ func (n nextPositions[T]) Forward(out []T, in []graphop.Arg[T]) error {
 			}
 			c.step(d)
 		}
-		out[b] = T(c.position)
+		if out[b] = T(c.position); !num.Finite(out[b]) {
+			return fmt.Errorf("dt of row %d: want steps that leave the position finite, got %g", b, c.position)
+		}
 	}
 	return nil
 }
