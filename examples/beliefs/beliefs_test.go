@@ -158,6 +158,7 @@ func TestErrors(t *testing.T) {
 		`invalid value "s5x" for flag -model: want one of transformer, s4d, mamba, gru`: {"-model", "s5x"},
 		"-d-model: want 8 to 1024, got 4":                                               {"-d-model", "4"},
 		"-d-model: want a multiple of 8, got 12":                                        {"-d-model", "12"},
+		"-every: want at most 1073741824 sequences between two readings, got 32768":     {"-every", "32768", "-batch", "65536"},
 		"-length: want 2 to 12, got 13":                                                 {"-length", "13"},
 		"-lr: want a positive number, got 0":                                            {"-lr", "0"},
 		"-x: want a probability between 0 and 0.5, got 0.5":                             {"-x", "0.5"},

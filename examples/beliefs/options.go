@@ -80,6 +80,9 @@ func (o *options) flags() *flag.FlagSet {
 // maxLength is how long sequences are whose entropies are summed up exactly.
 const maxLength = 12
 
+// maxPass is how many sequences there are at most between two readings.
+const maxPass = 1 << 30
+
 // finish checks the options and fills in what follows from others.
 func (o *options) finish() error {
 	for _, c := range []struct {
@@ -96,6 +99,8 @@ func (o *options) finish() error {
 	switch {
 	case o.dModel%8 != 0:
 		return fmt.Errorf("-d-model: want a multiple of 8, got %d", o.dModel)
+	case o.every > maxPass/o.batch:
+		return fmt.Errorf("-every: want at most %d sequences between two readings, got %d steps of -batch %d", maxPass, o.every, o.batch)
 	case !(o.lr > 0) || math.IsInf(o.lr, 0):
 		return fmt.Errorf("-lr: want a positive number, got %g", o.lr)
 	case !(o.x > 0 && o.x < 0.5):
