@@ -106,8 +106,22 @@ func (c *layerNorm[T]) moments(r *rows[T], mean, rstd, x []T) {
 		vec.AddSquareDiff(sq, c.row(x, h, n), mean)
 	}
 	for i, s := range sq {
-		rstd[i] = T(1 / math.Sqrt(float64(s)*inv+c.eps))
+		sum := float64(s)
+		if math.IsInf(sum, 1) {
+			sum = c.squares(x, i, float64(mean[i]))
+		}
+		rstd[i] = T(1 / math.Sqrt(sum*inv+c.eps))
 	}
+}
+
+// squares returns the sum of the squares of column i of a unit x less its mean, that
+// overflows T.
+func (c *layerNorm[T]) squares(x []T, i int, mean float64) (sum float64) {
+	for h := range c.h {
+		d := float64(x[h*c.l+i]) - mean
+		sum += d * d
+	}
+	return sum
 }
 
 // means computes the mean of the columns of a unit x. It is summed from the first

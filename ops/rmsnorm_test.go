@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
 
 	"github.com/gorgonia-s4/s4/internal/testutil"
 )
@@ -26,6 +27,31 @@ func naiveRMSNorm(x []float64, nh, nl int, weight []float64, eps float64) []floa
 		}
 	}
 	return y
+}
+
+// Squares that float32 has no room for are no reason for an output of 0.
+func TestNormsOfLargeInputs(t *testing.T) {
+	rng := newRand(12)
+	w, x := testutil.Normal(rng, "w", 3), testutil.Normal(rng, "x", 2, 3, 5)
+	for i := range x.F {
+		x.F[i] *= 1e25
+	}
+	for name, f := range map[string]testutil.Build{
+		"RMSNorm":   build(func(n []*G.Node) (*G.Node, error) { return RMSNorm(n[0], n[1], 1e-5) }),
+		"LayerNorm": build(func(n []*G.Node) (*G.Node, error) { return LayerNorm(n[0], n[1], n[1], 1e-5) }),
+	} {
+		got, err := testutil.Forward(tensor.Float32, f, x, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := testutil.Forward(tensor.Float64, f, x, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := testutil.RelErr(got, want); !(e <= 1e-5) {
+			t.Errorf("%s: off by %.3g", name, e)
+		}
+	}
 }
 
 func TestRMSNorm(t *testing.T) {

@@ -193,8 +193,21 @@ func (c *gate[T]) moments(p *gatePart[T], o []T) {
 		vec.AddSquareDiff(sq, o[p.at+f*c.l:][:p.n], p.mean)
 	}
 	for i, v := range sq {
-		p.rstd[i] = T(1 / math.Sqrt(float64(v)*inv+c.Eps))
+		sum := float64(v)
+		if math.IsInf(sum, 1) {
+			sum = c.squares(p, o, i)
+		}
+		p.rstd[i] = T(1 / math.Sqrt(sum*inv+c.Eps))
 	}
+}
+
+// squares returns the sum of squares of step i of a part, that overflows T.
+func (c *gate[T]) squares(p *gatePart[T], o []T, i int) (sum float64) {
+	for f := range c.dv {
+		d := float64(o[p.at+f*c.l+i]) - float64(p.mean[i])
+		sum += d * d
+	}
+	return sum
 }
 
 func (c *gate[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {

@@ -344,6 +344,30 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// Squares that float32 has no room for are no reason for an output of 0.
+func TestGateOfLargeOutputs(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	o, g := testutil.Normal(rng, "o", 2, 6, 5), testutil.Normal(rng, "gate", 2, 6, 5)
+	for i := range o.F {
+		o.F[i] *= 1e25
+	}
+	w, bias := testutil.Normal(rng, "weight", 6), testutil.Normal(rng, "bias", 6)
+	f := func(_ *G.ExprGraph, in []*G.Node) (*G.Node, error) {
+		return Gate(NormConfig{Heads: 2, Norm: Group, Eps: Group.Eps()}, in[0], in[1], in[2], in[3])
+	}
+	got, err := testutil.Forward(tensor.Float32, f, o, g, w, bias)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := testutil.Forward(tensor.Float64, f, o, g, w, bias)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := testutil.RelErr(got, want); !(e <= 1e-5) {
+		t.Errorf("off by %.3g", e)
+	}
+}
+
 func naiveGate(c NormConfig, o, g, weight, bias []float64, v, l int) []float64 {
 	y := make([]float64, len(o))
 	dv := v / c.Heads
