@@ -9,6 +9,10 @@
 //	go run ./examples/recall -h                       every option
 //	echo '0 0 5 0 3 0 0 2 7 0 0 1 1 4 6 0 15 15 15 15 15 15 15 15' | go run ./examples/recall predict -run runs/selective-copying-quick -
 //
+// predict reads an example a line, its steps with spaces between them: tokens, or numbers
+// of which two are marked by a star, 0.25 0.5* 0.125 0.75*. What is to be told may follow
+// the tokens behind an equals sign.
+//
 // Package recall of train/data says what the tasks are, and who they are from.
 package main
 
