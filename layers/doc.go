@@ -111,13 +111,13 @@
 //	Mega         a MegaAttention, within chunks, with queries and keys of moving averages, an
 //	             EMA, and a FeedForward [20]; its state is the averages and one chunk
 //	CKConv       kernels as long as the sequence, of all pairs of features, from a network
-//	             with sines over positions, which other rates read elsewhere [21]; a CKBlock is two of them with
-//	             norms and a residual
+//	             with sines over positions, which other rates read elsewhere [21]; a
+//	             CKBlock is two of them with norms and a residual
 //	LongConv     kernels as long as the sequence with a weight for each lag, in the
 //	             surroundings of the state space layers [11]
 //
-// Transformer, RetNet, Mega, TCN and CKBlock have residuals of their own: in a stack they are in a
-// Block with NoResidual and NoNorm.
+// Transformer, RetNet, Mega, TCN and CKBlock have residuals of their own: in a stack they
+// are in a Block with NoResidual and NoNorm.
 //
 // # Heads
 //
