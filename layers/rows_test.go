@@ -15,6 +15,8 @@ import (
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/attention"
+	"github.com/gorgonia-s4/s4/ops/mega"
+	"github.com/gorgonia-s4/s4/ops/retention"
 	"github.com/gorgonia-s4/s4/ops/vandermonde"
 )
 
@@ -297,6 +299,8 @@ func bothWays() []variant {
 		attentionVariant(layers.AttentionConfig{DModel: 2, Heads: 1, Form: attention.Linear}),
 		transformerVariant(layers.TransformerConfig{DModel: 2, Heads: 1, FF: 2, Positions: layers.LearnedPositions, MaxLen: familyLength, Dropout: 0.2}),
 		positionVariant(layers.PositionConfig{DModel: 2}),
+		retentionVariant(layers.RetentionConfig{DModel: 4, Heads: 2, Chunk: 7, Scores: retention.Normalized, Norm: retention.Group}),
+		megaVariant(layers.MegaConfig{DModel: 3, DState: 2, ZDim: 2, VDim: 3, FF: 2, Chunk: mega.Whole, LMax: familyLength, Function: mega.Laplace}),
 	)
 }
 

@@ -84,7 +84,7 @@ func newLayer(cfg any) (layers.Layer, error) {
 	case *layers.AdaptiveSoftmaxConfig:
 		return layers.NewAdaptiveSoftmax(g, dt, *c)
 	}
-	return nil, fmt.Errorf("no layer of a %T", cfg)
+	return layers.New(g, dt, reflect.ValueOf(cfg).Elem().Interface().(layers.Config))
 }
 
 func TestHugeFields(t *testing.T) {
@@ -117,6 +117,10 @@ func TestHugeFields(t *testing.T) {
 		func() any { return &layers.MegaAttentionConfig{DModel: 3, DState: 2, Causal: true, Chunk: 4} },
 		func() any { return &layers.MegaConfig{DModel: 3, DState: 2, Causal: true, Chunk: 4} },
 		func() any { return &layers.MambaConfig{DModel: 3, DState: 2} },
+		func() any { return &layers.ESNConfig{DModel: 3, Reservoir: 4} },
+		func() any { return &layers.HiPPORNNConfig{DModel: 3, Hidden: 2, MemoryOrder: 4, LMU: true} },
+		func() any { return &layers.CKConvConfig{In: 3, Out: 2, Hidden: 3, LMax: 4} },
+		func() any { return &layers.S4NDConfig{DModel: 3, TRank: 2, S4NDAxis: layers.S4NDAxis{DState: 4}} },
 		func() any { return &layers.LongConvConfig{DModel: 3, LMax: 8} },
 		func() any { return &layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true} },
 		func() any { return &layers.PositionConfig{DModel: 4, Positions: layers.LearnedPositions, MaxLen: 3} },
@@ -220,6 +224,9 @@ func TestHugeInputs(t *testing.T) {
 		retNetVariant(layers.RetNetConfig{DModel: 4, Heads: 2}),
 		emaVariant(layers.EMAConfig{DModel: 4, DState: 2}),
 		megaVariant(layers.MegaConfig{DModel: 4, DState: 2, Causal: true, Chunk: 4}),
+		esnVariant(layers.ESNConfig{DModel: 4, Reservoir: 3}),
+		hippoRNNVariant(layers.HiPPORNNConfig{DModel: 4}),
+		ckConvVariant(layers.CKConvConfig{In: 4, Out: 4, LMax: 8}),
 		longConvVariant(layers.LongConvConfig{DModel: 4, LMax: 8}),
 		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true}),
 		attentionVariant(layers.AttentionConfig{DModel: 4, Heads: 2, Causal: true, Form: attention.Linear}),
