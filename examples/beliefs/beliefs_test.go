@@ -172,6 +172,19 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// A picture that cannot be written is told before the training.
+func TestNowhereToDraw(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	err := run(t.Context(), []string{"-steps", "1", "-examples", "100", "-model", "gru", "-out", filepath.Join(file, "a.png")}, &out)
+	if err == nil || !strings.HasPrefix(err.Error(), "-out: ") || out.Len() > 0 {
+		t.Errorf("got error %v and\n%s", err, &out)
+	}
+}
+
 func TestHelpListsEveryOption(t *testing.T) {
 	var out bytes.Buffer
 	if err := run(t.Context(), []string{"-h"}, &out); !errors.Is(err, flag.ErrHelp) {

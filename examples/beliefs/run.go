@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -39,6 +41,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer r.Close()
+	if err := os.MkdirAll(filepath.Dir(o.out), 0o777); err != nil { // before the training, not behind it
+		return fmt.Errorf("-out: %w", err)
+	}
 	fmt.Fprintf(out, "%s: %d states, %d tokens; the entropy of a token given those before is %.4f nats, and the loss of who knows the process %.4f on the test sequences\n", p.Name(), p.States(), p.Tokens(), floor, r.best)
 	fmt.Fprintf(out, "%s: %d layers of %d features, %d parameters\n\n", o.kind, o.layers, o.dModel, size(m))
 	readings, err := o.fit(ctx, p, m, r, out)
