@@ -49,6 +49,13 @@ func newDensePlan[T num.Float](s denseSizes, gain float64) (*densePlan[T], error
 	}
 	p := &densePlan[T]{denseSizes: s, taps: min(s.K, s.L)}
 	p.fft = fft.NewSingle[T](s.L + p.taps - 1)
+	if bins := p.fft.Len(); bins > s.L { // a transform has a least size
+		if err := size.First(
+			size.Tensor("the bins of the input (B, I, 2*bins)", s.B, s.I, 2, bins), size.Tensor("the bins of the output (B, O, 2*bins)", s.B, s.O, 2, bins),
+		); err != nil {
+			return nil, err
+		}
+	}
 	p.gain = T(gain / float64(p.fft.Len()))
 	n := par.Workers()
 	p.space = graphop.NewCommon([...]int{p.fft.Len(), s.B * s.I, s.B * s.O, max(s.I, s.O), n}, func() *denseSpace[T] {

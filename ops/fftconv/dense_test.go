@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/fft"
 	"github.com/gorgonia-s4/s4/internal/testutil"
 	"github.com/gorgonia-s4/s4/ops/fftconv"
 )
@@ -89,6 +91,18 @@ func TestDenseGradients(t *testing.T) {
 func TestDenseRowsAndPadding(t *testing.T) {
 	testutil.CheckRows(t, "Dense", testutil.RunnerOf(dense(1, true, false)), 1, denseInputs(3, 2, 2, 6, 4, true, nil)...)
 	testutil.CheckPadding(t, "Dense", testutil.RunnerOf(dense(1, true, true)), []int{2}, denseInputs(4, 2, 2, 6, 4, true, []int{6, 0, 3, 1})...)
+}
+
+// Many short rows have more bins than samples.
+func TestDenseOfManyShortRows(t *testing.T) {
+	g := G.NewGraph()
+	rows := math.MaxInt32/(2*fft.New[float64](1).Len()) + 1
+	x := G.NewTensor(g, tensor.Float64, 3, G.WithName("x"), G.WithShape(rows, 1, 1))
+	k := G.NewTensor(g, tensor.Float64, 3, G.WithName("k"), G.WithShape(1, 1, 1))
+	_, err := fftconv.Dense(x, k, nil, 1, nil)
+	if err == nil || !strings.Contains(err.Error(), "elements in the bins of the input (B, I, 2*bins)") {
+		t.Errorf("got error %v", err)
+	}
 }
 
 func TestDenseArguments(t *testing.T) {
