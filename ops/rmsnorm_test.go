@@ -55,7 +55,7 @@ func TestNormsOfLargeInputs(t *testing.T) {
 }
 
 func TestRMSNorm(t *testing.T) {
-	const eps = 1e-3
+	const eps = 0.1 // at one feature a gradient is eps/x² of its terms
 	rng := newRand(11)
 	for _, n := range bhlSizes {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
