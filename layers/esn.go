@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/size"
+	"github.com/gorgonia-s4/s4/internal/weights"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/rnn"
 )
@@ -133,7 +134,7 @@ func (b *Builder) fixed(name string, init Init, shape ...int) *G.Node {
 		b.Fail(fmt.Errorf("%s: want dtype %v, got %v", full, b.dt, t.Dtype()))
 		return nil
 	}
-	return G.NewTensor(b.g, b.dt, len(shape), G.WithShape(shape...), G.WithName(full), G.WithValue(t))
+	return G.NewTensor(b.g, b.dt, len(shape), G.WithShape(shape...), G.WithName(full), G.WithValue(weights.Share(t)))
 }
 
 // echo draws weights of which Density are not 0, and scales them to the spectral radius. A
