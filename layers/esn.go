@@ -120,7 +120,8 @@ func (c ESNConfig) Build(b *Builder) (Layer, error) {
 }
 
 // fixed adds a buffer that init fills, of the layer's float type, and returns it as a node:
-// weights that are not learned. After an error it returns nil.
+// weights that are not learned. Each copy has a header of its own over the same numbers,
+// since machines set the engine of their nodes. After an error it returns nil.
 func (b *Builder) fixed(name string, init Init, shape ...int) *G.Node {
 	full := b.path + "." + name
 	if b.ready() && b.nodes.has(full) {

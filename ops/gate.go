@@ -14,7 +14,14 @@ import (
 // Gate multiplies every element of x (B, H, L) or (B, H) by the sigmoid of that of v, of
 // the shape of x: GLU whose halves are two nodes.
 func Gate(x, v *G.Node) (*G.Node, error) {
-	const op = "ops.Gate"
+	return elementwise("ops.Gate", x, v,
+		func() graphop.Core[float32] { return gate[float32]{} },
+		func() graphop.Core[float64] { return gate[float64]{} })
+}
+
+// elementwise applies an op to the elements of x (B, H, L) or (B, H) and those of v, of
+// the same shape.
+func elementwise(op string, x, v *G.Node, f32 func() graphop.Core[float32], f64 func() graphop.Core[float64]) (*G.Node, error) {
 	in, err := graphop.Floats(op, graphop.Named("x", x), graphop.Named("v", v))
 	if err != nil {
 		return nil, err
@@ -25,9 +32,7 @@ func Gate(x, v *G.Node) (*G.Node, error) {
 	if err := graphop.WantShape("v", v, x.Shape()); err != nil {
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
-	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Carried: append(oneStep(x), oneStep(v)...)},
-		func() graphop.Core[float32] { return gate[float32]{} },
-		func() graphop.Core[float64] { return gate[float64]{} }, in...)
+	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Carried: append(oneStep(x), oneStep(v)...)}, f32, f64, in...)
 }
 
 // gate is the core of Gate.

@@ -1,8 +1,6 @@
 package ops
 
 import (
-	"fmt"
-
 	G "gorgonia.org/gorgonia"
 
 	"github.com/gorgonia-s4/s4/internal/graphop"
@@ -13,20 +11,9 @@ import (
 
 // Mul multiplies every element of x (B, H, L) or (B, H) by that of v, of the shape of x.
 func Mul(x, v *G.Node) (*G.Node, error) {
-	const op = "ops.Mul"
-	in, err := graphop.Floats(op, graphop.Named("x", x), graphop.Named("v", v))
-	if err != nil {
-		return nil, err
-	}
-	if s := x.Shape(); len(s) != 2 && len(s) != 3 || s.TotalSize() == 0 {
-		return nil, fmt.Errorf("%s: x: want (B, H, L) or (B, H), each at least 1, got %v", op, s)
-	}
-	if err := graphop.WantShape("v", v, x.Shape()); err != nil {
-		return nil, fmt.Errorf("%s: %w", op, err)
-	}
-	return graphop.Apply(graphop.Spec{Name: op, Out: x.Shape(), Carried: append(oneStep(x), oneStep(v)...)},
+	return elementwise("ops.Mul", x, v,
 		func() graphop.Core[float32] { return mul[float32]{} },
-		func() graphop.Core[float64] { return mul[float64]{} }, in...)
+		func() graphop.Core[float64] { return mul[float64]{} })
 }
 
 // mul is the core of Mul.
