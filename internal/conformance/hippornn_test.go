@@ -108,11 +108,12 @@ func goldenHiPPORNN(g *G.ExprGraph, dt tensor.Dtype, c *golden.Case) (*layers.Hi
 	return l, assign(c, l.Params(), dashed(l, "p_"), dashed(l, "g_"))
 }
 
-// dashed names the arrays that belong to the parameters of a layer, whose dots are two
-// dashes.
+// dashed names the arrays that belong to the parameters of a layer, or of that in a block,
+// whose dots are two dashes.
 func dashed(l layers.Layer, prefix string) func(param string) string {
 	return func(param string) string {
-		return prefix + strings.ReplaceAll(strings.TrimPrefix(param, l.Name()+"."), ".", "__")
+		param = strings.TrimPrefix(strings.TrimPrefix(param, l.Name()+"."), "layer.")
+		return prefix + strings.ReplaceAll(param, ".", "__")
 	}
 }
 

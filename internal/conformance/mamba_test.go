@@ -1,8 +1,6 @@
 package conformance
 
 import (
-	"strings"
-
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
@@ -60,13 +58,7 @@ func runMamba(o *outcome, dt tensor.Dtype) error {
 	if err != nil {
 		return err
 	}
-	named := func(prefix string) func(string) string {
-		return func(param string) string {
-			param = strings.TrimPrefix(strings.TrimPrefix(param, l.Name()+"."), "layer.")
-			return prefix + strings.ReplaceAll(param, ".", "__")
-		}
-	}
-	if err := assign(c, l.Params(), named("p_"), named("g_")); err != nil {
+	if err := assign(c, l.Params(), dashed(l, "p_"), dashed(l, "g_")); err != nil {
 		return err
 	}
 	x := c.Arrays["x"]
@@ -83,7 +75,7 @@ func runMamba(o *outcome, dt tensor.Dtype) error {
 		return err
 	}
 	for _, p := range l.Params() {
-		if err := o.gradient(dt, named("g_")(p.Name), p.Node, 1); err != nil {
+		if err := o.gradient(dt, dashed(l, "g_")(p.Name), p.Node, 1); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"math"
-	"strings"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -108,12 +107,7 @@ func runRetention(o *outcome, dt tensor.Dtype) error {
 	if err != nil {
 		return err
 	}
-	named := func(prefix string) func(string) string {
-		return func(param string) string {
-			return prefix + strings.ReplaceAll(strings.TrimPrefix(param, l.Name()+"."), ".", "__")
-		}
-	}
-	if err := assign(c, l.Params(), named("p_"), named("g_")); err != nil {
+	if err := assign(c, l.Params(), dashed(l, "p_"), dashed(l, "g_")); err != nil {
 		return err
 	}
 	o.compare(dt, "gamma", retention.Config{Heads: cfg.Heads, Decay: cfg.Decay}.Gammas(), c.Arrays["gamma"].F, 0)
@@ -127,7 +121,7 @@ func runRetention(o *outcome, dt tensor.Dtype) error {
 		return err
 	}
 	for _, p := range l.Params() {
-		if err := o.gradient(dt, named("g_")(p.Name), p.Node, 1); err != nil {
+		if err := o.gradient(dt, dashed(l, "g_")(p.Name), p.Node, 1); err != nil {
 			return err
 		}
 	}
