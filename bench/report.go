@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gorgonia-s4/s4/internal/cpu"
 )
 
 // goSetting is the setting of the samples of this module.
@@ -209,24 +211,10 @@ func save(dir, samplesFile string, samples []byte, tableFile string, table []byt
 // describeHost says where and how this is measured.
 func describeHost(o options) []string {
 	return []string{
-		fmt.Sprintf("%s, %d processors, load %s at the start", processor(), runtime.NumCPU(), load()),
+		fmt.Sprintf("%s, %d processors, load %s at the start", cpu.Model(), runtime.NumCPU(), load()),
 		fmt.Sprintf("%s %s/%s, GOMAXPROCS %d", runtime.Version(), runtime.GOOS, runtime.GOARCH, o.threads),
 		fmt.Sprintf("medians of %d rounds of %v", o.rounds, o.time),
 	}
-}
-
-// processor returns the name of the processor, where the system tells it.
-func processor() string {
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	for line := range strings.Lines(string(info)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
 }
 
 // load returns the load average of the last minute, where the system tells it.

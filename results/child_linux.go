@@ -1,0 +1,44 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// attributes make of a child a process group of its own, so that it has a Ctrl-C once,
+// from here, and let it save and stop when this process is killed.
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+}
+
+// stop lets a child save and stop.
+func stop(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
+
+// tryLock locks a file if no other process has locked it.
+func tryLock(f *os.File) (bool, error) {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// userOf returns the number of a process that has a file open; 0 if none is found.
+func userOf(path string) int {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return 0
+	}
+	open, _ := filepath.Glob("/proc/[0-9]*/fd/*") // the pattern is a good one
+	for _, fd := range open {
+		if to, err := os.Readlink(fd); err == nil && to == path {
+			pid, _ := strconv.Atoi(strings.Split(fd, "/")[2])
+			return pid
+		}
+	}
+	return 0
+}
