@@ -3,6 +3,7 @@ package ops
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/gorgonia-s4/s4/internal/num"
@@ -40,10 +41,10 @@ func TestLinearStep(t *testing.T) {
 	t.Run("float64", func(t *testing.T) { testLinearStep[float64](t, 1e-14) })
 }
 
-// testLinearStep has products that are spread over the workers and others, and halves
-// that are whole spans and others.
+// testLinearStep has products that are spread over the workers, by rows and by outputs, and
+// others, and halves that are whole spans and others. A row of many is that row alone.
 func testLinearStep[T num.Float](t *testing.T, tol float64) {
-	for _, c := range []struct{ batch, in, out int }{{1, 3, 2}, {3, 5, 10}, {1, 300, 1024}, {4, 300, 512}, {5, 300, 300}} {
+	for _, c := range []struct{ batch, in, out int }{{1, 3, 2}, {3, 5, 10}, {1, 300, 1024}, {4, 300, 512}, {5, 300, 300}, {16, 128, 128}, {19, 130, 200}, {17, 64, 512}, {0, 3, 4}} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			rng := newRand(1)
 			normal := func(n int) []T {
@@ -75,6 +76,7 @@ func testLinearStep[T num.Float](t *testing.T, tol float64) {
 			check("Then", weights.NewStep().Then(vec.SiLU[T]).Apply(x, c.batch), silu)
 
 			half := c.out / 2
+			gated := make([]T, half)
 			var glu []float64
 			for b := range c.batch {
 				for i, v := range want[b*c.out:][:half] {
@@ -84,6 +86,16 @@ func testLinearStep[T num.Float](t *testing.T, tol float64) {
 			z := normal(c.batch * half)
 			weights.NewStep().ApplyGLU(z, x, c.batch)
 			check("ApplyGLU", z, glu)
+
+			row := weights.NewStep()
+			for b := range c.batch {
+				if got := row.Apply(x[b*c.in:][:c.in], 1); !slices.Equal(got, y[b*c.out:][:c.out]) {
+					t.Errorf("row %d of %d: other numbers than alone", b, c.batch)
+				}
+				if row.ApplyGLU(gated, x[b*c.in:][:c.in], 1); !slices.Equal(gated, z[b*half:][:half]) {
+					t.Errorf("row %d of %d behind a gate: other numbers than alone", b, c.batch)
+				}
+			}
 		})
 	}
 }

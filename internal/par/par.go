@@ -199,6 +199,13 @@ wake:
 	}
 }
 
+// Share returns the size of blocks of n rows of which every worker has one: a multiple of
+// step. What a worker computes must not depend on it.
+func Share(n, step int) int {
+	each := (n + Workers() - 1) / Workers()
+	return max(1, (each+step-1)/step) * step
+}
+
 // Blocks splits [0, n) into blocks of size grain (the last may be shorter) and
 // runs f(worker, lo, hi) for each, as For does. The split depends on n and
 // grain alone, never on the number of workers.

@@ -151,3 +151,17 @@ func TestLoopDoesNotAllocate(t *testing.T) {
 		t.Errorf("a run allocates %v times", got)
 	}
 }
+
+func TestShare(t *testing.T) {
+	for _, step := range []int{1, 4} {
+		for n := range 200 {
+			size := Share(n, step)
+			if size < 1 || size%step != 0 {
+				t.Fatalf("%d rows by %d: blocks of %d", n, step, size)
+			}
+			if size*Workers() < n || size > step && (size-step)*Workers() >= n {
+				t.Errorf("%d rows by %d on %d workers: blocks of %d", n, step, Workers(), size)
+			}
+		}
+	}
+}

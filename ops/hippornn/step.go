@@ -95,7 +95,7 @@ const inputRows = 64
 
 // parallelProducts is the number of multiplications from which a step is spread over the
 // workers: fewer take about as long as it takes to hand them over.
-const parallelProducts = 1 << 20
+const parallelProducts = 1 << 18
 
 // Advance replaces the state by that after the inputs x (B, I), whose H is the output.
 // Those of LegS come dt (B) after the last, nil for 1. It returns an error, and changes

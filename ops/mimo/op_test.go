@@ -364,7 +364,7 @@ func TestStepErrors(t *testing.T) {
 }
 
 func TestStepAllocatesNothing(t *testing.T) {
-	const p, h, batch = 64, 32, 3
+	const p, h, batch = 64, 32, 16 // rows on all workers
 	prm := mimo.Params[[]float32]{Poles: make([]float32, 4*p), B: make([]float32, 2*p*h), C: make([]float32, 2*p*h)}
 	s, err := mimo.NewStep(mimo.Config{}, p, h, prm)
 	if err != nil {

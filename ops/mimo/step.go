@@ -28,6 +28,7 @@ type Step[T num.Float] struct {
 
 	// Of the call under way.
 	rows    int
+	block   int // of rows, for a worker
 	y, x, u []T
 }
 
@@ -58,17 +59,18 @@ func NewStep[T num.Float](cfg Config, P, H int, prm Params[[]T]) (*Step[T], erro
 	return w.step(), nil
 }
 
-// blockRows is the number of rows that a worker multiplies at a time.
-const blockRows = 64
+// blockRows is the largest number of rows that a worker multiplies at a time, and
+// rowStep what fewer are a multiple of.
+const blockRows, rowStep = 64, 4
 
 // parallelProducts is the number of multiplications from which a call is spread over the
 // workers: fewer take about as long as it takes to hand them over.
-const parallelProducts = 1 << 20
+const parallelProducts = 1 << 17
 
 func (w *weights[T]) step() *Step[T] {
 	s := &Step[T]{weights: w, ws: make([]gemm.Workspace[T], par.Workers())}
 	loop := func(f func(worker, lo, hi int)) *par.Loop {
-		return par.NewLoop(func(worker, i int) { f(worker, i*blockRows, min((i+1)*blockRows, s.rows)) })
+		return par.NewLoop(func(worker, i int) { f(worker, i*s.block, min((i+1)*s.block, s.rows)) })
 	}
 	s.advance, s.read, s.write = loop(s.advanceRows), loop(s.readRows), loop(s.writeRows)
 	return s
@@ -153,6 +155,7 @@ func (s *Step[T]) check(y, x, u []T, states int) error {
 
 func (s *Step[T]) begin(y, x, u []T) {
 	s.rows = len(u) / s.h
+	s.block = min(blockRows, par.Share(s.rows, rowStep))
 	s.y, s.x, s.u = y, x, u
 	s.v = num.Grow(s.v, s.rows*2*s.n)
 }
@@ -160,7 +163,7 @@ func (s *Step[T]) begin(y, x, u []T) {
 func (s *Step[T]) end() { s.y, s.x, s.u = nil, nil, nil }
 
 // blocks is the number of blocks of rows.
-func (s *Step[T]) blocks() int { return (s.rows + blockRows - 1) / blockRows }
+func (s *Step[T]) blocks() int { return (s.rows + s.block - 1) / s.block }
 
 // readRows maps inputs to what they add to the states.
 func (s *Step[T]) readRows(worker, lo, hi int) {
