@@ -80,11 +80,13 @@ func (s *retentionSnapshot[T]) NewSession(batch int) (Session, error) {
 	if err := s.l.checkStep(batch, s.widest()); err != nil {
 		return nil, err
 	}
-	return &retentionSession[T]{
+	r := &retentionSession[T]{
 		retentionSnapshot: s, batch: batch, inner: s.step.Fork(), states: num.Aligned[T](s.step.StateLen(batch)),
 		q: s.q.NewStep(), k: s.k.NewStep(), v: s.v.NewStep(), g: s.g.NewStep(), mix: s.o.NewStep(),
 		o: newStepOutput[T](batch, s.l.cfg.DModel),
-	}, nil
+	}
+	r.blocks = newRowBlocks(r.block)
+	return r, nil
 }
 
 // retentionSession is a batch of sequences in a retention.
@@ -95,9 +97,15 @@ type retentionSession[T num.Float] struct {
 	states          []T // (batch, Heads, dk, dv)
 	spare           []T // where Regroup puts them together
 	q, k, v, g, mix *ops.LinearStep[T]
-	y               []T // (rows, VWidth) of a step, or of those of Read
+	blocks          *rowBlocks
+	x               []T              // (batch, DModel) of the step under way
+	rows            retentionRows[T] // of the same
+	y               []T              // (rows, VWidth) of a step, or of those of Read
 	o               stepOutput[T]
 }
+
+// retentionRows are what the rows of a step are mapped to.
+type retentionRows[T num.Float] struct{ q, k, v, g []T }
 
 // Step implements Session.
 func (r *retentionSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
@@ -105,10 +113,42 @@ func (r *retentionSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.blocks.worth(r.batch, r.l.cfg.products()) {
+		r.spread(x)
+		return r.o.t, nil
+	}
 	if err := r.run(x, r.batch, r.inner.Advance); err != nil {
 		return nil, r.l.wrap("Step", err)
 	}
 	return r.o.t, nil
+}
+
+// products is the number of multiplications of the linear maps for a row.
+func (c RetentionConfig) products() int { return c.DModel * (2*c.DModel + 3*c.VWidth) }
+
+// spread is a step whose rows are spread over the workers.
+func (r *retentionSession[T]) spread(x []T) {
+	e, v := r.l.cfg.DModel, r.l.cfg.VWidth
+	m := &r.rows
+	m.q, m.k = num.GrowRows(m.q, r.batch*e), num.GrowRows(m.k, r.batch*e)
+	m.v, m.g, r.y = num.GrowRows(m.v, r.batch*v), num.GrowRows(m.g, r.batch*v), num.GrowRows(r.y, r.batch*v)
+	r.o.resize(r.batch, e)
+	r.x = x
+	r.blocks.run(r.batch)
+	r.x = nil
+}
+
+// block takes rows [lo, hi) a step further.
+func (r *retentionSession[T]) block(worker, lo, hi int) {
+	e, v, s := r.l.cfg.DModel, r.l.cfg.VWidth, r.step.StateLen(1)
+	x, q, k, val, g, y := r.x[lo*e:hi*e], r.rows.q[lo*e:hi*e], r.rows.k[lo*e:hi*e], r.rows.v[lo*v:hi*v], r.rows.g[lo*v:hi*v], r.y[lo*v:hi*v]
+	r.q.Rows(worker, q, x, hi-lo)
+	r.k.Rows(worker, k, x, hi-lo)
+	r.v.Rows(worker, val, x, hi-lo)
+	r.g.Rows(worker, g, x, hi-lo)
+	_ = r.inner.AdvanceRows(y, r.states[lo*s:hi*s], q, k, val) // which are of these lengths
+	_ = r.gate.Apply(y, g)
+	r.mix.Rows(worker, r.o.data[lo*e:hi*e], y, hi-lo)
 }
 
 // Read implements Reader.
@@ -130,7 +170,9 @@ func (r *retentionSession[T]) run(x []T, rows int, advance func(y, x, q, k, v []
 	if err := advance(r.y, r.states, r.q.Apply(x, rows), r.k.Apply(x, rows), r.v.Apply(x, rows)); err != nil {
 		return err
 	}
-	r.gate.Apply(r.y, r.g.Apply(x, rows))
+	if err := r.gate.Apply(r.y, r.g.Apply(x, rows)); err != nil {
+		return err
+	}
 	r.o.resize(rows, r.l.cfg.DModel)
 	r.mix.ApplyTo(r.o.data, r.y, rows)
 	return nil

@@ -72,6 +72,15 @@ func (s *LinearStep[T]) ApplyTo(y, x []T, batch int) {
 	s.x, s.y = nil, nil
 }
 
+// Rows is ApplyTo for some rows, on the goroutine that calls it alone: any number may, at the
+// same time, each as another worker of package par.
+func (s *LinearStep[T]) Rows(worker int, y, x []T, rows int) {
+	gemm.GemmPackedB(&s.ws[worker], rows, x, s.in, &s.w, 0, s.out, y, s.out)
+	if s.act != nil {
+		s.act(y[:rows*s.out], y[:rows*s.out])
+	}
+}
+
 // ApplyGLU maps x (batch, in) to y (batch, out/2): the gated linear unit, the first half
 // of the outputs times the sigmoid of the others.
 func (s *LinearStep[T]) ApplyGLU(y, x []T, batch int) {

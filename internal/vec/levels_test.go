@@ -164,6 +164,21 @@ func ops[T num.Float]() []op[T] {
 				return math.Abs(in[0]) + 1
 			}},
 		unary("Softplus", Softplus[T]),
+		{name: "Rotate", ins: 4, outs: 2, positive: 4,
+			call: func(out, in [][]T) { Rotate(out[0], out[1], in[0], in[1], in[2], in[3]) },
+			size: func(j int, v []float64) float64 {
+				return (math.Abs(v[0]) + math.Abs(v[1])) * (math.Abs(v[2]) + math.Abs(v[3]))
+			}},
+		{name: "Retain", ins: 4, outs: 3, positive: 4, update: true,
+			call: func(out, in [][]T) {
+				Retain(out[0], out[1], out[2], in[3], Turn[T]{0.8, 0.6, alpha, -0.4, 1.1, 0.9})
+			},
+			size: func(j int, in []float64) float64 {
+				if j > 0 {
+					in = in[1:] // a and b do not depend on y
+				}
+				return sumOf(j, in)
+			}},
 	}
 }
 

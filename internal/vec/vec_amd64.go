@@ -47,6 +47,8 @@ var (
 			lstmGrad:      lstmGradAVX2F32,
 			gru:           gruAVX2F32,
 			gruGrad:       gruGradAVX2F32,
+			rotate:        rotateAVX2F32,
+			retain:        retainAVX2F32,
 			adamW:         adamWAVX2F32,
 		},
 		cpu.AVX512: {
@@ -89,6 +91,8 @@ var (
 			lstmGrad:      lstmGradAVX512F32,
 			gru:           gruAVX512F32,
 			gruGrad:       gruGradAVX512F32,
+			rotate:        rotateAVX512F32,
+			retain:        retainAVX512F32,
 			adamW:         adamWAVX512F32,
 		},
 	}
@@ -134,6 +138,8 @@ var (
 			lstmGrad:      lstmGradAVX2F64,
 			gru:           gruAVX2F64,
 			gruGrad:       gruGradAVX2F64,
+			rotate:        rotateAVX2F64,
+			retain:        retainAVX2F64,
 			adamW:         adamWAVX2F64,
 		},
 		cpu.AVX512: {
@@ -176,6 +182,8 @@ var (
 			lstmGrad:      lstmGradAVX512F64,
 			gru:           gruAVX512F64,
 			gruGrad:       gruGradAVX512F64,
+			rotate:        rotateAVX512F64,
+			retain:        retainAVX512F64,
 			adamW:         adamWAVX512F64,
 		},
 	}

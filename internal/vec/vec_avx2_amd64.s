@@ -4559,6 +4559,152 @@ end3:
 	VZEROUPPER
 	RET
 
+// func rotateAVX2F32(ya []float32, yb []float32, a []float32, b []float32, cos []float32, sin []float32)
+// Requires: AVX, FMA3
+TEXT ·rotateAVX2F32(SB), NOSPLIT, $0-144
+	MOVQ ya_base+0(FP), AX
+	MOVQ yb_base+24(FP), CX
+	MOVQ a_base+48(FP), DX
+	MOVQ b_base+72(FP), BX
+	MOVQ cos_base+96(FP), SI
+	MOVQ sin_base+120(FP), DI
+	MOVQ ya_len+8(FP), R8
+	XORQ R9, R9
+	SUBQ $0x00000010, R8
+	JL   done2
+
+loop1:
+	VMOVUPS      (DX)(R9*1), Y0
+	VMOVUPS      (BX)(R9*1), Y1
+	VMOVUPS      (SI)(R9*1), Y2
+	VMOVUPS      (DI)(R9*1), Y3
+	VMULPS       Y2, Y0, Y4
+	VMULPS       Y2, Y1, Y2
+	VFNMADD231PS Y3, Y1, Y4
+	VFMADD231PS  Y3, Y0, Y2
+	VMOVUPS      Y4, (AX)(R9*1)
+	VMOVUPS      Y2, (CX)(R9*1)
+	VMOVUPS      32(DX)(R9*1), Y0
+	VMOVUPS      32(BX)(R9*1), Y1
+	VMOVUPS      32(SI)(R9*1), Y2
+	VMOVUPS      32(DI)(R9*1), Y3
+	VMULPS       Y2, Y0, Y4
+	VMULPS       Y2, Y1, Y2
+	VFNMADD231PS Y3, Y1, Y4
+	VFMADD231PS  Y3, Y0, Y2
+	VMOVUPS      Y4, 32(AX)(R9*1)
+	VMOVUPS      Y2, 32(CX)(R9*1)
+	ADDQ         $0x00000040, R9
+	SUBQ         $0x00000010, R8
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000010, R8
+	SUBQ $0x00000008, R8
+	JL   done4
+
+loop3:
+	VMOVUPS      (DX)(R9*1), Y0
+	VMOVUPS      (BX)(R9*1), Y1
+	VMOVUPS      (SI)(R9*1), Y2
+	VMOVUPS      (DI)(R9*1), Y3
+	VMULPS       Y2, Y0, Y4
+	VMULPS       Y2, Y1, Y2
+	VFNMADD231PS Y3, Y1, Y4
+	VFMADD231PS  Y3, Y0, Y2
+	VMOVUPS      Y4, (AX)(R9*1)
+	VMOVUPS      Y2, (CX)(R9*1)
+	ADDQ         $0x00000020, R9
+	SUBQ         $0x00000008, R8
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000008, R8
+	JZ           end5
+	LEAQ         lanes_then_none<>+0(SB), R10
+	MOVQ         $0x00000008, R11
+	SUBQ         R8, R11
+	VMOVUPS      (R10)(R11*4), Y0
+	VMASKMOVPS   (DX)(R9*1), Y0, Y1
+	VMASKMOVPS   (BX)(R9*1), Y0, Y2
+	VMASKMOVPS   (SI)(R9*1), Y0, Y3
+	VMASKMOVPS   (DI)(R9*1), Y0, Y4
+	VMULPS       Y3, Y1, Y5
+	VMULPS       Y3, Y2, Y3
+	VFNMADD231PS Y4, Y2, Y5
+	VFMADD231PS  Y4, Y1, Y3
+	VMASKMOVPS   Y5, Y0, (AX)(R9*1)
+	VMASKMOVPS   Y3, Y0, (CX)(R9*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func retainAVX2F32(y []float32, a []float32, b []float32, v []float32, cos float32, sin float32, ka float32, kb float32, qa float32, qb float32)
+// Requires: AVX, FMA3
+TEXT ·retainAVX2F32(SB), NOSPLIT, $0-120
+	MOVQ         y_base+0(FP), AX
+	MOVQ         a_base+24(FP), CX
+	MOVQ         b_base+48(FP), DX
+	MOVQ         v_base+72(FP), BX
+	MOVQ         y_len+8(FP), SI
+	VBROADCASTSS cos+96(FP), Y0
+	VBROADCASTSS sin+100(FP), Y1
+	VBROADCASTSS ka+104(FP), Y2
+	VBROADCASTSS kb+108(FP), Y3
+	VBROADCASTSS qa+112(FP), Y4
+	VBROADCASTSS qb+116(FP), Y5
+	XORQ         DI, DI
+	SUBQ         $0x00000008, SI
+	JL           done2
+
+loop1:
+	VMOVUPS      (AX)(DI*1), Y6
+	VMOVUPS      (CX)(DI*1), Y7
+	VMOVUPS      (DX)(DI*1), Y8
+	VMOVUPS      (BX)(DI*1), Y9
+	VMULPS       Y2, Y9, Y10
+	VMULPS       Y3, Y9, Y9
+	VFMADD231PS  Y1, Y8, Y10
+	VFNMADD231PS Y1, Y7, Y9
+	VFMADD231PS  Y0, Y7, Y10
+	VFMADD231PS  Y0, Y8, Y9
+	VFMADD231PS  Y4, Y10, Y6
+	VFMADD231PS  Y5, Y9, Y6
+	VMOVUPS      Y6, (AX)(DI*1)
+	VMOVUPS      Y10, (CX)(DI*1)
+	VMOVUPS      Y9, (DX)(DI*1)
+	ADDQ         $0x00000020, DI
+	SUBQ         $0x00000008, SI
+	JGE          loop1
+
+done2:
+	ADDQ         $0x00000008, SI
+	JZ           end3
+	LEAQ         lanes_then_none<>+0(SB), R8
+	MOVQ         $0x00000008, R9
+	SUBQ         SI, R9
+	VMOVUPS      (R8)(R9*4), Y6
+	VMASKMOVPS   (AX)(DI*1), Y6, Y7
+	VMASKMOVPS   (CX)(DI*1), Y6, Y8
+	VMASKMOVPS   (DX)(DI*1), Y6, Y9
+	VMASKMOVPS   (BX)(DI*1), Y6, Y10
+	VMULPS       Y2, Y10, Y2
+	VMULPS       Y3, Y10, Y3
+	VFMADD231PS  Y1, Y9, Y2
+	VFNMADD231PS Y1, Y8, Y3
+	VFMADD231PS  Y0, Y8, Y2
+	VFMADD231PS  Y0, Y9, Y3
+	VFMADD231PS  Y4, Y2, Y7
+	VFMADD231PS  Y5, Y3, Y7
+	VMASKMOVPS   Y7, Y6, (AX)(DI*1)
+	VMASKMOVPS   Y2, Y6, (CX)(DI*1)
+	VMASKMOVPS   Y3, Y6, (DX)(DI*1)
+
+end3:
+	VZEROUPPER
+	RET
+
 // func expAVX2F64(dst []float64, x []float64)
 // Requires: AVX, AVX2, FMA3
 TEXT ·expAVX2F64(SB), NOSPLIT, $0-48
@@ -9433,6 +9579,152 @@ done2:
 	ADDQ         R8, AX
 	VMULPD       Y4, Y7, Y1
 	VMASKMOVPD   Y1, Y0, (AX)(R9*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+// func rotateAVX2F64(ya []float64, yb []float64, a []float64, b []float64, cos []float64, sin []float64)
+// Requires: AVX, FMA3
+TEXT ·rotateAVX2F64(SB), NOSPLIT, $0-144
+	MOVQ ya_base+0(FP), AX
+	MOVQ yb_base+24(FP), CX
+	MOVQ a_base+48(FP), DX
+	MOVQ b_base+72(FP), BX
+	MOVQ cos_base+96(FP), SI
+	MOVQ sin_base+120(FP), DI
+	MOVQ ya_len+8(FP), R8
+	XORQ R9, R9
+	SUBQ $0x00000008, R8
+	JL   done2
+
+loop1:
+	VMOVUPD      (DX)(R9*1), Y0
+	VMOVUPD      (BX)(R9*1), Y1
+	VMOVUPD      (SI)(R9*1), Y2
+	VMOVUPD      (DI)(R9*1), Y3
+	VMULPD       Y2, Y0, Y4
+	VMULPD       Y2, Y1, Y2
+	VFNMADD231PD Y3, Y1, Y4
+	VFMADD231PD  Y3, Y0, Y2
+	VMOVUPD      Y4, (AX)(R9*1)
+	VMOVUPD      Y2, (CX)(R9*1)
+	VMOVUPD      32(DX)(R9*1), Y0
+	VMOVUPD      32(BX)(R9*1), Y1
+	VMOVUPD      32(SI)(R9*1), Y2
+	VMOVUPD      32(DI)(R9*1), Y3
+	VMULPD       Y2, Y0, Y4
+	VMULPD       Y2, Y1, Y2
+	VFNMADD231PD Y3, Y1, Y4
+	VFMADD231PD  Y3, Y0, Y2
+	VMOVUPD      Y4, 32(AX)(R9*1)
+	VMOVUPD      Y2, 32(CX)(R9*1)
+	ADDQ         $0x00000040, R9
+	SUBQ         $0x00000008, R8
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000008, R8
+	SUBQ $0x00000004, R8
+	JL   done4
+
+loop3:
+	VMOVUPD      (DX)(R9*1), Y0
+	VMOVUPD      (BX)(R9*1), Y1
+	VMOVUPD      (SI)(R9*1), Y2
+	VMOVUPD      (DI)(R9*1), Y3
+	VMULPD       Y2, Y0, Y4
+	VMULPD       Y2, Y1, Y2
+	VFNMADD231PD Y3, Y1, Y4
+	VFMADD231PD  Y3, Y0, Y2
+	VMOVUPD      Y4, (AX)(R9*1)
+	VMOVUPD      Y2, (CX)(R9*1)
+	ADDQ         $0x00000020, R9
+	SUBQ         $0x00000004, R8
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000004, R8
+	JZ           end5
+	LEAQ         lanes_then_none<>+0(SB), R10
+	MOVQ         $0x00000004, R11
+	SUBQ         R8, R11
+	VMOVUPS      (R10)(R11*8), Y0
+	VMASKMOVPD   (DX)(R9*1), Y0, Y1
+	VMASKMOVPD   (BX)(R9*1), Y0, Y2
+	VMASKMOVPD   (SI)(R9*1), Y0, Y3
+	VMASKMOVPD   (DI)(R9*1), Y0, Y4
+	VMULPD       Y3, Y1, Y5
+	VMULPD       Y3, Y2, Y3
+	VFNMADD231PD Y4, Y2, Y5
+	VFMADD231PD  Y4, Y1, Y3
+	VMASKMOVPD   Y5, Y0, (AX)(R9*1)
+	VMASKMOVPD   Y3, Y0, (CX)(R9*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func retainAVX2F64(y []float64, a []float64, b []float64, v []float64, cos float64, sin float64, ka float64, kb float64, qa float64, qb float64)
+// Requires: AVX, FMA3
+TEXT ·retainAVX2F64(SB), NOSPLIT, $0-144
+	MOVQ         y_base+0(FP), AX
+	MOVQ         a_base+24(FP), CX
+	MOVQ         b_base+48(FP), DX
+	MOVQ         v_base+72(FP), BX
+	MOVQ         y_len+8(FP), SI
+	VBROADCASTSD cos+96(FP), Y0
+	VBROADCASTSD sin+104(FP), Y1
+	VBROADCASTSD ka+112(FP), Y2
+	VBROADCASTSD kb+120(FP), Y3
+	VBROADCASTSD qa+128(FP), Y4
+	VBROADCASTSD qb+136(FP), Y5
+	XORQ         DI, DI
+	SUBQ         $0x00000004, SI
+	JL           done2
+
+loop1:
+	VMOVUPD      (AX)(DI*1), Y6
+	VMOVUPD      (CX)(DI*1), Y7
+	VMOVUPD      (DX)(DI*1), Y8
+	VMOVUPD      (BX)(DI*1), Y9
+	VMULPD       Y2, Y9, Y10
+	VMULPD       Y3, Y9, Y9
+	VFMADD231PD  Y1, Y8, Y10
+	VFNMADD231PD Y1, Y7, Y9
+	VFMADD231PD  Y0, Y7, Y10
+	VFMADD231PD  Y0, Y8, Y9
+	VFMADD231PD  Y4, Y10, Y6
+	VFMADD231PD  Y5, Y9, Y6
+	VMOVUPD      Y6, (AX)(DI*1)
+	VMOVUPD      Y10, (CX)(DI*1)
+	VMOVUPD      Y9, (DX)(DI*1)
+	ADDQ         $0x00000020, DI
+	SUBQ         $0x00000004, SI
+	JGE          loop1
+
+done2:
+	ADDQ         $0x00000004, SI
+	JZ           end3
+	LEAQ         lanes_then_none<>+0(SB), R8
+	MOVQ         $0x00000004, R9
+	SUBQ         SI, R9
+	VMOVUPS      (R8)(R9*8), Y6
+	VMASKMOVPD   (AX)(DI*1), Y6, Y7
+	VMASKMOVPD   (CX)(DI*1), Y6, Y8
+	VMASKMOVPD   (DX)(DI*1), Y6, Y9
+	VMASKMOVPD   (BX)(DI*1), Y6, Y10
+	VMULPD       Y2, Y10, Y2
+	VMULPD       Y3, Y10, Y3
+	VFMADD231PD  Y1, Y9, Y2
+	VFNMADD231PD Y1, Y8, Y3
+	VFMADD231PD  Y0, Y8, Y2
+	VFMADD231PD  Y0, Y9, Y3
+	VFMADD231PD  Y4, Y2, Y7
+	VFMADD231PD  Y5, Y3, Y7
+	VMASKMOVPD   Y7, Y6, (AX)(DI*1)
+	VMASKMOVPD   Y2, Y6, (CX)(DI*1)
+	VMASKMOVPD   Y3, Y6, (DX)(DI*1)
 
 end3:
 	VZEROUPPER

@@ -204,6 +204,16 @@ func gruAVX512F32(z []float32, h0 []float32, h1 []float32)
 //go:noescape
 func gruGradAVX512F32(dz []float32, z []float32, h0 []float32, dh []float32, g []float32)
 
+// rotateAVX512F32 is kernels.rotate.
+//
+//go:noescape
+func rotateAVX512F32(ya []float32, yb []float32, a []float32, b []float32, cos []float32, sin []float32)
+
+// retainAVX512F32 is kernels.retain.
+//
+//go:noescape
+func retainAVX512F32(y []float32, a []float32, b []float32, v []float32, cos float32, sin float32, ka float32, kb float32, qa float32, qb float32)
+
 // expAVX512F64 is kernels.exp.
 //
 //go:noescape
@@ -403,3 +413,13 @@ func gruAVX512F64(z []float64, h0 []float64, h1 []float64)
 //
 //go:noescape
 func gruGradAVX512F64(dz []float64, z []float64, h0 []float64, dh []float64, g []float64)
+
+// rotateAVX512F64 is kernels.rotate.
+//
+//go:noescape
+func rotateAVX512F64(ya []float64, yb []float64, a []float64, b []float64, cos []float64, sin []float64)
+
+// retainAVX512F64 is kernels.retain.
+//
+//go:noescape
+func retainAVX512F64(y []float64, a []float64, b []float64, v []float64, cos float64, sin float64, ka float64, kb float64, qa float64, qb float64)

@@ -4195,6 +4195,152 @@ end3:
 	VZEROUPPER
 	RET
 
+// func rotateAVX512F32(ya []float32, yb []float32, a []float32, b []float32, cos []float32, sin []float32)
+// Requires: AVX, AVX512F
+TEXT ·rotateAVX512F32(SB), NOSPLIT, $0-144
+	MOVQ ya_base+0(FP), AX
+	MOVQ yb_base+24(FP), DX
+	MOVQ a_base+48(FP), BX
+	MOVQ b_base+72(FP), SI
+	MOVQ cos_base+96(FP), DI
+	MOVQ sin_base+120(FP), R8
+	MOVQ ya_len+8(FP), CX
+	XORQ R9, R9
+	SUBQ $0x00000020, CX
+	JL   done2
+
+loop1:
+	VMOVUPS      (BX)(R9*1), Z0
+	VMOVUPS      (SI)(R9*1), Z1
+	VMOVUPS      (DI)(R9*1), Z2
+	VMOVUPS      (R8)(R9*1), Z3
+	VMULPS       Z2, Z0, Z4
+	VMULPS       Z2, Z1, Z2
+	VFNMADD231PS Z3, Z1, Z4
+	VFMADD231PS  Z3, Z0, Z2
+	VMOVUPS      Z4, (AX)(R9*1)
+	VMOVUPS      Z2, (DX)(R9*1)
+	VMOVUPS      64(BX)(R9*1), Z0
+	VMOVUPS      64(SI)(R9*1), Z1
+	VMOVUPS      64(DI)(R9*1), Z2
+	VMOVUPS      64(R8)(R9*1), Z3
+	VMULPS       Z2, Z0, Z4
+	VMULPS       Z2, Z1, Z2
+	VFNMADD231PS Z3, Z1, Z4
+	VFMADD231PS  Z3, Z0, Z2
+	VMOVUPS      Z4, 64(AX)(R9*1)
+	VMOVUPS      Z2, 64(DX)(R9*1)
+	ADDQ         $0x00000080, R9
+	SUBQ         $0x00000020, CX
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000010, CX
+	JL   done4
+
+loop3:
+	VMOVUPS      (BX)(R9*1), Z0
+	VMOVUPS      (SI)(R9*1), Z1
+	VMOVUPS      (DI)(R9*1), Z2
+	VMOVUPS      (R8)(R9*1), Z3
+	VMULPS       Z2, Z0, Z4
+	VMULPS       Z2, Z1, Z2
+	VFNMADD231PS Z3, Z1, Z4
+	VFMADD231PS  Z3, Z0, Z2
+	VMOVUPS      Z4, (AX)(R9*1)
+	VMOVUPS      Z2, (DX)(R9*1)
+	ADDQ         $0x00000040, R9
+	SUBQ         $0x00000010, CX
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000010, CX
+	JZ           end5
+	MOVQ         $0x00000001, R10
+	SHLQ         CL, R10
+	DECQ         R10
+	KMOVW        R10, K1
+	VMOVUPS.Z    (BX)(R9*1), K1, Z0
+	VMOVUPS.Z    (SI)(R9*1), K1, Z1
+	VMOVUPS.Z    (DI)(R9*1), K1, Z2
+	VMOVUPS.Z    (R8)(R9*1), K1, Z3
+	VMULPS       Z2, Z0, Z4
+	VMULPS       Z2, Z1, Z2
+	VFNMADD231PS Z3, Z1, Z4
+	VFMADD231PS  Z3, Z0, Z2
+	VMOVUPS      Z4, K1, (AX)(R9*1)
+	VMOVUPS      Z2, K1, (DX)(R9*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func retainAVX512F32(y []float32, a []float32, b []float32, v []float32, cos float32, sin float32, ka float32, kb float32, qa float32, qb float32)
+// Requires: AVX, AVX512F
+TEXT ·retainAVX512F32(SB), NOSPLIT, $0-120
+	MOVQ         y_base+0(FP), AX
+	MOVQ         a_base+24(FP), DX
+	MOVQ         b_base+48(FP), BX
+	MOVQ         v_base+72(FP), SI
+	MOVQ         y_len+8(FP), CX
+	VBROADCASTSS cos+96(FP), Z0
+	VBROADCASTSS sin+100(FP), Z1
+	VBROADCASTSS ka+104(FP), Z2
+	VBROADCASTSS kb+108(FP), Z3
+	VBROADCASTSS qa+112(FP), Z4
+	VBROADCASTSS qb+116(FP), Z5
+	XORQ         DI, DI
+	SUBQ         $0x00000010, CX
+	JL           done2
+
+loop1:
+	VMOVUPS      (AX)(DI*1), Z6
+	VMOVUPS      (DX)(DI*1), Z7
+	VMOVUPS      (BX)(DI*1), Z8
+	VMOVUPS      (SI)(DI*1), Z9
+	VMULPS       Z2, Z9, Z10
+	VMULPS       Z3, Z9, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFNMADD231PS Z1, Z7, Z9
+	VFMADD231PS  Z0, Z7, Z10
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z4, Z10, Z6
+	VFMADD231PS  Z5, Z9, Z6
+	VMOVUPS      Z6, (AX)(DI*1)
+	VMOVUPS      Z10, (DX)(DI*1)
+	VMOVUPS      Z9, (BX)(DI*1)
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000010, CX
+	JGE          loop1
+
+done2:
+	ADDQ         $0x00000010, CX
+	JZ           end3
+	MOVQ         $0x00000001, R8
+	SHLQ         CL, R8
+	DECQ         R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    (AX)(DI*1), K1, Z6
+	VMOVUPS.Z    (DX)(DI*1), K1, Z7
+	VMOVUPS.Z    (BX)(DI*1), K1, Z8
+	VMOVUPS.Z    (SI)(DI*1), K1, Z9
+	VMULPS       Z2, Z9, Z2
+	VMULPS       Z3, Z9, Z3
+	VFMADD231PS  Z1, Z8, Z2
+	VFNMADD231PS Z1, Z7, Z3
+	VFMADD231PS  Z0, Z7, Z2
+	VFMADD231PS  Z0, Z8, Z3
+	VFMADD231PS  Z4, Z2, Z6
+	VFMADD231PS  Z5, Z3, Z6
+	VMOVUPS      Z6, K1, (AX)(DI*1)
+	VMOVUPS      Z2, K1, (DX)(DI*1)
+	VMOVUPS      Z3, K1, (BX)(DI*1)
+
+end3:
+	VZEROUPPER
+	RET
+
 // func expAVX512F64(dst []float64, x []float64)
 // Requires: AVX, AVX512F
 TEXT ·expAVX512F64(SB), NOSPLIT, $0-48
@@ -8829,6 +8975,152 @@ done2:
 	ADDQ         R8, AX
 	VMULPD       Z3, Z6, Z0
 	VMOVUPD      Z0, K1, (AX)(R9*1)
+
+end3:
+	VZEROUPPER
+	RET
+
+// func rotateAVX512F64(ya []float64, yb []float64, a []float64, b []float64, cos []float64, sin []float64)
+// Requires: AVX, AVX512F
+TEXT ·rotateAVX512F64(SB), NOSPLIT, $0-144
+	MOVQ ya_base+0(FP), AX
+	MOVQ yb_base+24(FP), DX
+	MOVQ a_base+48(FP), BX
+	MOVQ b_base+72(FP), SI
+	MOVQ cos_base+96(FP), DI
+	MOVQ sin_base+120(FP), R8
+	MOVQ ya_len+8(FP), CX
+	XORQ R9, R9
+	SUBQ $0x00000010, CX
+	JL   done2
+
+loop1:
+	VMOVUPD      (BX)(R9*1), Z0
+	VMOVUPD      (SI)(R9*1), Z1
+	VMOVUPD      (DI)(R9*1), Z2
+	VMOVUPD      (R8)(R9*1), Z3
+	VMULPD       Z2, Z0, Z4
+	VMULPD       Z2, Z1, Z2
+	VFNMADD231PD Z3, Z1, Z4
+	VFMADD231PD  Z3, Z0, Z2
+	VMOVUPD      Z4, (AX)(R9*1)
+	VMOVUPD      Z2, (DX)(R9*1)
+	VMOVUPD      64(BX)(R9*1), Z0
+	VMOVUPD      64(SI)(R9*1), Z1
+	VMOVUPD      64(DI)(R9*1), Z2
+	VMOVUPD      64(R8)(R9*1), Z3
+	VMULPD       Z2, Z0, Z4
+	VMULPD       Z2, Z1, Z2
+	VFNMADD231PD Z3, Z1, Z4
+	VFMADD231PD  Z3, Z0, Z2
+	VMOVUPD      Z4, 64(AX)(R9*1)
+	VMOVUPD      Z2, 64(DX)(R9*1)
+	ADDQ         $0x00000080, R9
+	SUBQ         $0x00000010, CX
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000010, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPD      (BX)(R9*1), Z0
+	VMOVUPD      (SI)(R9*1), Z1
+	VMOVUPD      (DI)(R9*1), Z2
+	VMOVUPD      (R8)(R9*1), Z3
+	VMULPD       Z2, Z0, Z4
+	VMULPD       Z2, Z1, Z2
+	VFNMADD231PD Z3, Z1, Z4
+	VFMADD231PD  Z3, Z0, Z2
+	VMOVUPD      Z4, (AX)(R9*1)
+	VMOVUPD      Z2, (DX)(R9*1)
+	ADDQ         $0x00000040, R9
+	SUBQ         $0x00000008, CX
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000008, CX
+	JZ           end5
+	MOVQ         $0x00000001, R10
+	SHLQ         CL, R10
+	DECQ         R10
+	KMOVW        R10, K1
+	VMOVUPD.Z    (BX)(R9*1), K1, Z0
+	VMOVUPD.Z    (SI)(R9*1), K1, Z1
+	VMOVUPD.Z    (DI)(R9*1), K1, Z2
+	VMOVUPD.Z    (R8)(R9*1), K1, Z3
+	VMULPD       Z2, Z0, Z4
+	VMULPD       Z2, Z1, Z2
+	VFNMADD231PD Z3, Z1, Z4
+	VFMADD231PD  Z3, Z0, Z2
+	VMOVUPD      Z4, K1, (AX)(R9*1)
+	VMOVUPD      Z2, K1, (DX)(R9*1)
+
+end5:
+	VZEROUPPER
+	RET
+
+// func retainAVX512F64(y []float64, a []float64, b []float64, v []float64, cos float64, sin float64, ka float64, kb float64, qa float64, qb float64)
+// Requires: AVX, AVX512F
+TEXT ·retainAVX512F64(SB), NOSPLIT, $0-144
+	MOVQ         y_base+0(FP), AX
+	MOVQ         a_base+24(FP), DX
+	MOVQ         b_base+48(FP), BX
+	MOVQ         v_base+72(FP), SI
+	MOVQ         y_len+8(FP), CX
+	VBROADCASTSD cos+96(FP), Z0
+	VBROADCASTSD sin+104(FP), Z1
+	VBROADCASTSD ka+112(FP), Z2
+	VBROADCASTSD kb+120(FP), Z3
+	VBROADCASTSD qa+128(FP), Z4
+	VBROADCASTSD qb+136(FP), Z5
+	XORQ         DI, DI
+	SUBQ         $0x00000008, CX
+	JL           done2
+
+loop1:
+	VMOVUPD      (AX)(DI*1), Z6
+	VMOVUPD      (DX)(DI*1), Z7
+	VMOVUPD      (BX)(DI*1), Z8
+	VMOVUPD      (SI)(DI*1), Z9
+	VMULPD       Z2, Z9, Z10
+	VMULPD       Z3, Z9, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFNMADD231PD Z1, Z7, Z9
+	VFMADD231PD  Z0, Z7, Z10
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z4, Z10, Z6
+	VFMADD231PD  Z5, Z9, Z6
+	VMOVUPD      Z6, (AX)(DI*1)
+	VMOVUPD      Z10, (DX)(DI*1)
+	VMOVUPD      Z9, (BX)(DI*1)
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000008, CX
+	JGE          loop1
+
+done2:
+	ADDQ         $0x00000008, CX
+	JZ           end3
+	MOVQ         $0x00000001, R8
+	SHLQ         CL, R8
+	DECQ         R8
+	KMOVW        R8, K1
+	VMOVUPD.Z    (AX)(DI*1), K1, Z6
+	VMOVUPD.Z    (DX)(DI*1), K1, Z7
+	VMOVUPD.Z    (BX)(DI*1), K1, Z8
+	VMOVUPD.Z    (SI)(DI*1), K1, Z9
+	VMULPD       Z2, Z9, Z2
+	VMULPD       Z3, Z9, Z3
+	VFMADD231PD  Z1, Z8, Z2
+	VFNMADD231PD Z1, Z7, Z3
+	VFMADD231PD  Z0, Z7, Z2
+	VFMADD231PD  Z0, Z8, Z3
+	VFMADD231PD  Z4, Z2, Z6
+	VFMADD231PD  Z5, Z3, Z6
+	VMOVUPD      Z6, K1, (AX)(DI*1)
+	VMOVUPD      Z2, K1, (DX)(DI*1)
+	VMOVUPD      Z3, K1, (BX)(DI*1)
 
 end3:
 	VZEROUPPER

@@ -49,6 +49,8 @@ func generic[T num.Float]() kernels[T] {
 		lstmGrad:      lstmGradGeneric[T],
 		gru:           gruGeneric[T],
 		gruGrad:       gruGradGeneric[T],
+		rotate:        rotateGeneric[T],
+		retain:        retainGeneric[T],
 		adamW:         adamWGeneric[T],
 	}
 }

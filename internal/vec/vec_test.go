@@ -50,6 +50,8 @@ func TestLengths(t *testing.T) {
 		"GRU, z":        func() { GRU(x, x[:1], x[:1]) },
 		"GRUGrad":       func() { GRUGrad(y, y, x[:1], x, x[:1]) },
 		"GRUGrad, z":    func() { GRUGrad(x, y, x[:1], x[:1], x[:1]) },
+		"Rotate":        func() { Rotate(x, x, x, y, x, x) },
+		"Retain":        func() { Retain(x, x, x, y, Turn[float32]{}) },
 		"AdamW":         func() { AdamW(x, x, x, y, AdamWStep[float32]{}) },
 	} {
 		func() {

@@ -83,20 +83,31 @@ func (c NormConfig) check(o, gate, weight, bias *G.Node) (gateDims, error) {
 		return gateDims{}, fmt.Errorf("o: want (B, V, L), each at least 1, got %v", s)
 	}
 	d := gateDims{NormConfig: c, b: s[0], v: s[1], l: s[2]}
-	switch {
-	case c.Heads < 1 || d.v%c.Heads != 0:
-		return d, fmt.Errorf("want Heads that divide the %d features, got %d", d.v, c.Heads)
-	case !(c.Eps >= 0) || !num.Finite(c.Eps):
-		return d, fmt.Errorf("want a finite Eps >= 0, got %g", c.Eps)
-	case c.Norm != Group && (weight != nil || bias != nil):
+	if err := c.validate(d.v); err != nil {
+		return d, err
+	}
+	if c.Norm != Group && (weight != nil || bias != nil) {
 		return d, fmt.Errorf("want no weight and bias with the norm %q, got one", RMS)
 	}
 	d.dv = d.v / c.Heads
-	err := size.First(c.Norm.Validate(), graphop.WantShape("gate", gate, s))
+	err := graphop.WantShape("gate", gate, s)
 	if err == nil && c.Norm == Group {
 		err = size.First(graphop.WantShape("weight", weight, s[1:2]), graphop.WantShape("bias", bias, s[1:2]))
 	}
 	return d, err
+}
+
+// validate returns an error unless the configuration is one of so many features.
+func (c NormConfig) validate(values int) error {
+	switch {
+	case values < 1:
+		return fmt.Errorf("want features >= 1, got %d", values)
+	case c.Heads < 1 || values%c.Heads != 0:
+		return fmt.Errorf("want Heads that divide the %d features, got %d", values, c.Heads)
+	case !(c.Eps >= 0) || !num.Finite(c.Eps):
+		return fmt.Errorf("want a finite Eps >= 0, got %g", c.Eps)
+	}
+	return c.Norm.Validate()
 }
 
 // gateSteps is the number of steps that a worker takes at a time.
@@ -272,24 +283,33 @@ type GateStep[T num.Float] struct {
 // NewGateStep copies weight and bias (V) of Group, which are nil for RMS. values is V.
 // It returns an error if a length or the configuration is wrong.
 func NewGateStep[T num.Float](c NormConfig, values int, weight, bias []T) (*GateStep[T], error) {
-	if c.Heads < 1 || values < 1 || values%c.Heads != 0 {
-		return nil, named("NewGateStep", fmt.Errorf("want Heads that divide the features, got %d and %d", c.Heads, values))
-	}
+	err := c.validate(values)
 	want := 0
 	if c.Norm == Group {
 		want = values
 	}
-	err := size.First(c.Norm.Validate(), num.CheckLen("weight", weight, want, false), num.CheckLen("bias", bias, want, false))
-	return &GateStep[T]{c, values / c.Heads, slices.Clone(weight), slices.Clone(bias)}, named("NewGateStep", err)
+	if err == nil {
+		err = size.First(num.CheckLen("weight", weight, want, false), num.CheckLen("bias", bias, want, false))
+	}
+	if err != nil {
+		return nil, named("NewGateStep", err)
+	}
+	return &GateStep[T]{c, values / c.Heads, slices.Clone(weight), slices.Clone(bias)}, nil
 }
 
-// Apply replaces rows o (B, V) by silu(gate) norm(o). It overwrites gate.
-func (s *GateStep[T]) Apply(o, gate []T) {
+// Apply replaces rows o (B, V) by silu(gate) norm(o). It overwrites gate, (B, V) too. It
+// returns an error, and changes nothing, if a length is wrong.
+func (s *GateStep[T]) Apply(o, gate []T) error {
+	v := s.dv * s.cfg.Heads
+	if err := size.First(num.CheckLen("o", o, max(1, len(o)/v)*v, false), num.CheckLen("gate", gate, len(o), false)); err != nil {
+		return named("GateStep.Apply", err)
+	}
 	vec.SiLU(gate, gate)
 	for at := 0; at < len(o); at += s.dv {
 		s.normalise(o[at:][:s.dv], at/s.dv%s.cfg.Heads)
 	}
 	vec.Mul(o, o, gate)
+	return nil
 }
 
 // normalise normalises the features of a head.

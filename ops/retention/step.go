@@ -2,6 +2,7 @@ package retention
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gorgonia-s4/s4/internal/num"
 	"github.com/gorgonia-s4/s4/internal/par"
@@ -12,12 +13,11 @@ import (
 // Step is plain retention a step at a time, without a graph: what [Retain] computes, up
 // to rounding, in O(dk V) a step, the same at any position. States are (B, H, dk, dv).
 //
-// Its parameters do not change; its scratch memory is for one goroutine, but a large
-// batch is spread over the workers. [Step.Fork] shares the parameters.
+// Its parameters do not change. It is for one goroutine, but a large batch is spread over
+// the workers, and [Step.AdvanceRows] is for any number. [Step.Fork] shares the parameters.
 type Step[T num.Float] struct {
 	*stepWeights[T]
-	rows []T // (workers, dv)
-	par  *par.Loop
+	heads *par.Loop
 
 	y, x, q, k, v []T // of the step under way
 }
@@ -28,7 +28,7 @@ type stepWeights[T num.Float] struct {
 	keys, values int // features
 	dk, dv       int // of a head
 	gammas       []T
-	cos, sin     []T // (H, pairs): gamma M of the package comment
+	cos, sin     []T // (H, dk/2): gamma M of the package comment
 	keyScale     T
 }
 
@@ -43,7 +43,11 @@ func NewStep[T num.Float](c Config, keys, values int) (*Step[T], error) {
 	}
 	w := &stepWeights[T]{Config: c, keys: keys, values: values, dk: keys / c.Heads, dv: values / c.Heads}
 	w.keyScale = T(c.keyScale(w.dk))
-	m := newFrame[float64](c.turnings(w.dk), w.dv, 1)
+	turnings := c.turnings(w.dk)
+	if turnings == nil { // pairs that are not turned
+		turnings = slices.Repeat([]turning{{zeta: 1}}, w.dk/2)
+	}
+	m := newFrame[float64](turnings, w.dv, 1)
 	for _, gamma := range c.Gammas() {
 		w.gammas = append(w.gammas, T(gamma))
 		for i := range m.cos {
@@ -54,8 +58,8 @@ func NewStep[T num.Float](c Config, keys, values int) (*Step[T], error) {
 }
 
 func (w *stepWeights[T]) newStep() *Step[T] {
-	s := &Step[T]{stepWeights: w, rows: num.Aligned[T](par.Workers() * w.dv)}
-	s.par = par.NewLoop(s.head)
+	s := &Step[T]{stepWeights: w}
+	s.heads = par.NewLoop(func(_, i int) { s.head(i, s.y, s.x, s.q, s.k, s.v) })
 	return s
 }
 
@@ -67,17 +71,34 @@ func (s *Step[T]) StateLen(batch int) int { return batch * s.keys * s.dv }
 
 // parallelStates is the number of elements of states from which a step is spread over
 // the workers: fewer take about as long as it takes to hand them over.
-const parallelStates = 1 << 15
+const parallelStates = 1 << 14
 
 // Advance replaces the states x by their successors and writes the output (B, V) to y,
 // for queries q and keys k (B, E) and values v (B, V). It returns an error, and changes
 // nothing, if a length is wrong.
 func (s *Step[T]) Advance(y, x, q, k, v []T) error {
-	batch := len(x) / s.StateLen(1)
-	if err := size.First(num.CheckLen("x", x, s.StateLen(max(1, batch)), false), s.check(y, q, k, v, batch)); err != nil {
+	batch, err := s.batch(y, x, q, k, v)
+	if err != nil {
 		return named("Step.Advance", err)
 	}
-	s.advance(y, x, q, k, v, batch)
+	if len(x) < parallelStates {
+		s.rows(y, x, q, k, v, batch)
+		return nil
+	}
+	s.y, s.x, s.q, s.k, s.v = y, x, q, k, v
+	s.heads.Run(batch * s.Heads)
+	s.y, s.x, s.q, s.k, s.v = nil, nil, nil, nil, nil
+	return nil
+}
+
+// AdvanceRows is Advance on the goroutine that calls it alone: any number may, at the same
+// time, each for other rows.
+func (s *Step[T]) AdvanceRows(y, x, q, k, v []T) error {
+	batch, err := s.batch(y, x, q, k, v)
+	if err != nil {
+		return named("Step.AdvanceRows", err)
+	}
+	s.rows(y, x, q, k, v, batch)
 	return nil
 }
 
@@ -89,9 +110,15 @@ func (s *Step[T]) Scan(y, x, q, k, v []T) error {
 		return named("Step.Scan", err)
 	}
 	for l := range steps {
-		s.advance(y[l*s.values:][:s.values], x, q[l*s.keys:][:s.keys], k[l*s.keys:][:s.keys], v[l*s.values:][:s.values], 1)
+		s.rows(y[l*s.values:], x, q[l*s.keys:], k[l*s.keys:], v[l*s.values:], 1)
 	}
 	return nil
+}
+
+// batch returns the number of rows, or an error if a length is wrong.
+func (s *Step[T]) batch(y, x, q, k, v []T) (int, error) {
+	batch := len(x) / s.StateLen(1)
+	return batch, size.First(num.CheckLen("x", x, s.StateLen(max(1, batch)), false), s.check(y, q, k, v, batch))
 }
 
 // check checks the operands of that many rows.
@@ -101,42 +128,32 @@ func (s *Step[T]) check(y, q, k, v []T, rows int) error {
 		num.CheckLen("k", k, rows*s.keys, false), num.CheckLen("v", v, rows*s.values, false))
 }
 
-func (s *Step[T]) advance(y, x, q, k, v []T, batch int) {
-	s.y, s.x, s.q, s.k, s.v = y, x, q, k, v
-	if n := batch * s.Heads; len(x) < parallelStates {
-		for i := range n {
-			s.head(0, i)
-		}
-	} else {
-		s.par.Run(n)
+// rows takes so many rows a step further.
+func (s *Step[T]) rows(y, x, q, k, v []T, n int) {
+	for i := range n * s.Heads {
+		s.head(i, y, x, q, k, v)
 	}
-	s.y, s.x, s.q, s.k, s.v = nil, nil, nil, nil, nil
 }
 
-// head takes a head of a row a step further.
-func (s *Step[T]) head(worker, i int) {
-	y, v := s.y[i*s.dv:][:s.dv], s.v[i*s.dv:][:s.dv]
-	q, k := s.q[i*s.dk:][:s.dk], s.k[i*s.dk:][:s.dk]
-	state := s.x[i*s.dk*s.dv:][:s.dk*s.dv]
-	h, pairs, tmp := i%s.Heads, len(s.cos)/s.Heads, s.rows[worker*s.dv:][:s.dv]
+// head takes head i of all rows a step further: one pass over its state, a pair of
+// features of keys at a time.
+func (s *Step[T]) head(i int, y, x, q, k, v []T) {
+	y, v = y[i*s.dv:][:s.dv], v[i*s.dv:][:s.dv]
+	q, k = q[i*s.dk:][:s.dk], k[i*s.dk:][:s.dk]
+	state := x[i*s.dk*s.dv:][:s.dk*s.dv]
+	h, pairs := i%s.Heads, s.dk/2
+	cos, sin := s.cos[h*pairs:][:pairs], s.sin[h*pairs:][:pairs]
 	clear(y)
-	for p := range pairs {
-		a, b := state[2*p*s.dv:][:s.dv], state[(2*p+1)*s.dv:][:s.dv]
-		cos, sin := s.cos[h*pairs+p], s.sin[h*pairs+p]
-		vec.Scale(tmp, -sin, a)
-		vec.Scale(a, cos, a)
-		vec.Axpy(a, sin, b)
-		vec.Scale(b, cos, b)
-		vec.Add(b, b, tmp)
+	for p, c := range cos {
+		a, b := 2*p, 2*p+1
+		t := vec.Turn[T]{Cos: c, Sin: sin[p], KA: s.keyScale * k[a], KB: s.keyScale * k[b], QA: q[a], QB: q[b]}
+		vec.Retain(y, state[a*s.dv:][:s.dv], state[b*s.dv:][:s.dv], v, t)
 	}
-	for f := 2 * pairs; f < s.dk; f++ {
-		row := state[f*s.dv:][:s.dv]
+	if last := s.dk - 1; last%2 == 0 { // in no pair
+		row := state[last*s.dv:]
 		vec.Scale(row, s.gammas[h], row)
-	}
-	for f, kf := range k {
-		row := state[f*s.dv:][:s.dv]
-		vec.Axpy(row, s.keyScale*kf, v)
-		vec.Axpy(y, q[f], row)
+		vec.Axpy(row, s.keyScale*k[last], v)
+		vec.Axpy(y, q[last], row)
 	}
 }
 

@@ -31,6 +31,7 @@ func main() {
 		g.reductions()
 		g.adamW()
 		g.cells()
+		g.rotations()
 	})
 }
 
@@ -825,4 +826,30 @@ func (g *gen) gruGrad() {
 		})
 	})
 	g.End()
+}
+
+// rotations writes the turns of pairs of rows.
+func (g *gen) rotations() {
+	g.functionTo("rotate", []string{"ya", "yb"}, []string{"a", "b", "cos", "sin"}, 2, func() func(x []vec) []vec {
+		return func(x []vec) []vec {
+			ya, yb := g.Mul(x[0], x[2]), g.Mul(x[1], x[2])
+			g.SubMul(ya, x[1], x[3])
+			g.AddMul(yb, x[0], x[3])
+			return []vec{ya, yb}
+		}
+	})
+	g.functionWith("retain", []string{"y", "a", "b"}, []string{"y", "a", "b", "v"}, []string{"cos", "sin", "ka", "kb", "qa", "qb"}, 1, func(s []vec) func(x []vec) []vec {
+		cos, sin, ka, kb, qa, qb := s[0], s[1], s[2], s[3], s[4], s[5]
+		return func(x []vec) []vec {
+			y, a, b, v := x[0], x[1], x[2], x[3]
+			a1, b1 := g.Mul(v, ka), g.Mul(v, kb)
+			g.AddMul(a1, b, sin)
+			g.SubMul(b1, a, sin)
+			g.AddMul(a1, a, cos)
+			g.AddMul(b1, b, cos)
+			g.AddMul(y, a1, qa)
+			g.AddMul(y, b1, qb)
+			return []vec{y, a1, b1}
+		}
+	})
 }
