@@ -17,11 +17,17 @@ const delta = 0.03
 // flag -regen of the test replaces.
 func Golden(t *testing.T, path string) {
 	t.Helper()
+	Same(t, path, filepath.Join("testdata", filepath.Base(path)))
+}
+
+// Same compares a picture with the one in the file golden, which the flag -regen of the
+// test replaces.
+func Same(t *testing.T, path, golden string) {
+	t.Helper()
 	got, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden := filepath.Join("testdata", filepath.Base(path))
 	if *cmpimg.GenerateTestData {
 		if err := os.WriteFile(golden, got, 0o666); err != nil {
 			t.Fatal(err)
