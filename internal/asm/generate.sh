@@ -10,15 +10,19 @@
 set -euo pipefail
 cd "$(dirname "$0")/_gen"
 
-# generate COMMAND OUT writes OUT/COMMAND_LEVEL_amd64.{s,go} for every LEVEL.
+# generate COMMAND OUT writes OUT/COMMAND_LEVEL_ARCH.{s,go} for every LEVEL of an ARCH.
 generate() {
 	local name=$1 out=$2 level
-	for level in avx2 avx512; do
-		(cd "$name" && GOFLAGS=-mod=readonly GOWORK=off go run . -level "$level" -pkg "$(basename "$out")" \
-			-out "../../../../$out/${name}_${level}_amd64.s" \
-			-stubs "../../../../$out/${name}_${level}_amd64.go")
+	for level in avx2_amd64 avx512_amd64 neon_arm64; do
+		[[ $level != neon_* || $neon =~ $name ]] || continue
+		(cd "$name" && GOFLAGS=-mod=readonly GOWORK=off go run . -level "${level%_*}" -pkg "$(basename "$out")" \
+			-out "../../../../$out/${name}_${level}.s" \
+			-stubs "../../../../$out/${name}_${level}.go")
 	done
 }
+
+# The commands that make passes for arm64 too.
+neon="gemm"
 
 generate bfloat16 internal/bfloat16
 generate gemm internal/gemm

@@ -4,11 +4,13 @@ package cpu
 
 import (
 	"fmt"
+	"runtime"
 	"sync/atomic"
 )
 
 // Level is an instruction set for which kernels exist. A higher level includes
-// the lower ones.
+// the lower ones. Levels are those of one architecture: those of different ones
+// may have the same number.
 type Level int32
 
 const (
@@ -16,6 +18,8 @@ const (
 	AVX2                 // x86-64 with AVX2 and FMA
 	AVX512               // and AVX-512 F, VL, BW and DQ
 	levels
+
+	NEON = Generic + 1 // arm64 with ASIMD
 )
 
 // Levels is the number of levels: the length of a table indexed by Level.
@@ -26,7 +30,10 @@ func (l Level) String() string {
 	switch l {
 	case Generic:
 		return "generic"
-	case AVX2:
+	case AVX2: // or NEON
+		if runtime.GOARCH == "arm64" {
+			return "neon"
+		}
 		return "avx2"
 	case AVX512:
 		return "avx512"
@@ -42,7 +49,7 @@ var (
 func init() { active.Store(int32(detected)) }
 
 // Detected returns the highest level this machine and build support. It is
-// Generic on machines other than x86-64 and under the build tag purego.
+// Generic on machines other than x86-64 and arm64, and under the build tag purego.
 func Detected() Level { return detected }
 
 // Active returns the level in use: Detected, unless SetActive lowered it.

@@ -22,7 +22,7 @@ const unroll = 4
 func main() {
 	simd.Main(func(a *simd.Asm) {
 		rows, step := 6, 2 // 12 accumulators of 16 registers
-		if a.Bits == 512 {
+		if a.Roomy() {
 			rows, step = 12, 4 // 24 of 32
 		}
 		for r := step; r <= rows; r += step {
@@ -34,10 +34,10 @@ func main() {
 		rowOfPanels(a)
 		copyPanel(a, "copyA", rows)
 		copyPanel(a, "copyB", columns*a.Lanes())
-		if a.Bits == 256 {
-			transposePanel(a)
-		} else {
+		if a.Bits == 512 {
 			transposeBlock(a)
+		} else {
+			transposePanel(a)
 		}
 	})
 }
@@ -132,25 +132,43 @@ func rowsTile(a *simd.Asm, rows int) {
 	a.End()
 }
 
-// term adds the outer product of column p of A and row p of B.
+// term adds the outer product of column p of A, packed, and row p of B.
 func term(a *simd.Asm, acc [][columns]simd.Vec, ap, bp reg.Register, p, mr int) {
-	outer(a, acc, bp, p, func(i int) Mem { return Mem{Base: ap, Disp: (p*mr + i) * a.Elem} })
+	at := func(i int) Mem { return Mem{Base: ap, Disp: (p*mr + i) * a.Elem} }
+	if !a.NEON {
+		outer(a, acc, bp, p, at)
+		return
+	}
+	b := rowOfB(a, bp, p)
+	for i := 0; i < len(acc); i += a.Lanes() {
+		x := a.Copy(at(i))
+		for lane := range a.Lanes() {
+			for j := range b {
+				a.AddMulLane(acc[i+lane][j], b[j], x, lane)
+			}
+		}
+	}
 }
 
 // outer adds the outer product of a column of A, whose elements are where at says,
 // and row p of B.
 func outer(a *simd.Asm, acc [][columns]simd.Vec, bp reg.Register, p int, at func(i int) Mem) {
-	var b [columns]simd.Vec
+	b := rowOfB(a, bp, p)
+	for i := range acc {
+		x := a.Element(at(i))
+		for j := range b {
+			a.AddMulElement(acc[i][j], b[j], x)
+		}
+	}
+}
+
+// rowOfB loads row p of a panel of B.
+func rowOfB(a *simd.Asm, bp reg.Register, p int) (b [columns]simd.Vec) {
 	for j := range b {
 		b[j] = a.New()
 		a.Move(Mem{Base: bp, Disp: (p*columns + j) * a.Bytes()}, b[j])
 	}
-	for i := range acc {
-		x := a.Broadcast(at(i))
-		for j := range b {
-			a.Op("VFMADD231", b[j], x, acc[i][j])
-		}
-	}
+	return b
 }
 
 // rowPanels is the number of panels of B that a row of A is multiplied by at a
@@ -174,12 +192,16 @@ func rowOfPanels(a *simd.Asm) {
 	}
 	terms := func(n int) {
 		for p := range n {
-			x := a.Broadcast(Mem{Base: ap, Disp: p * a.Elem})
+			x := a.Element(Mem{Base: ap, Disp: p * a.Elem})
 			for i := range acc {
 				for j, v := range acc[i] {
 					m := row(bp, panel, panel3, i)
 					m.Disp = (p*columns + j) * a.Bytes()
-					a.Op("VFMADD231", m, x, v)
+					if a.NEON {
+						a.AddMulElement(v, a.Copy(m), x)
+					} else {
+						a.AddMul(v, x, m)
+					}
 				}
 			}
 		}
@@ -236,7 +258,7 @@ func copyBytes(a *simd.Asm, src, dst Mem, n int) int {
 		a.VMOVUPS(src, v)
 		a.VMOVUPS(v, dst)
 		return 64
-	case n >= 32:
+	case n >= 32 && !a.NEON:
 		v := a.YMM()
 		a.VMOVUPS(src, v)
 		a.VMOVUPS(v, dst)
@@ -329,6 +351,15 @@ func storeTransposed(a *simd.Asm, rows [group]simd.Vec, d, w, w3 reg.GPVirtual) 
 		a.Op("VUNPCKL", rows[2*i+1], rows[2*i], lo[i])
 		a.Op("VUNPCKH", rows[2*i+1], rows[2*i], hi[i])
 	}
+	if a.Elem == 8 && a.NEON {
+		for _, col := range [2][2]simd.Vec{lo, hi} {
+			for i, v := range col {
+				a.Move(v, Mem{Base: d, Disp: i * a.Bytes()})
+			}
+			a.ADDQ(w, d)
+		}
+		return
+	}
 	if a.Elem == 8 {
 		cols := [4]simd.Vec{a.New(), a.New(), a.New(), a.New()}
 		for i, half := range [2]uint64{0x20, 0x31} {
@@ -351,6 +382,9 @@ func storeTransposed(a *simd.Asm, rows [group]simd.Vec, d, w, w3 reg.GPVirtual) 
 		a.VMOVUPS(v.AsX(), row(d, w, w3, r))
 	}
 	a.LEAQ(Mem{Base: d, Index: w, Scale: 4}, d)
+	if a.NEON {
+		return
+	}
 	for r, v := range cols {
 		a.VEXTRACTF128(Imm(1), v, row(d, w, w3, r))
 	}

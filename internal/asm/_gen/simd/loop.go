@@ -15,12 +15,15 @@ type Span struct {
 	opmask reg.OpmaskVirtual // AVX-512: lanes that exist
 	mask   Vec               // AVX2: the same
 	masked bool
+	single bool // NEON: only the first lane exists
 }
 
 // Load returns the vector of the slice at base; lanes that do not exist are 0.
 func (s Span) Load(base reg.GPVirtual) Vec {
 	v := s.a.New()
 	switch {
+	case s.single:
+		s.a.Scalar("VMOV", s.at(base), v)
 	case !s.masked:
 		s.a.Move(s.at(base), v)
 	case s.a.Bits == 512:
@@ -34,6 +37,8 @@ func (s Span) Load(base reg.GPVirtual) Vec {
 // Store sets the vector of the slice at base.
 func (s Span) Store(v Vec, base reg.GPVirtual) {
 	switch {
+	case s.single:
+		s.a.Scalar("VMOV", v, s.at(base))
 	case !s.masked:
 		s.a.Move(v, s.at(base))
 	case s.a.Bits == 512:
@@ -48,8 +53,8 @@ func (s Span) at(base reg.GPVirtual) operand.Mem {
 }
 
 // Elementwise runs body over n elements, a vector at a time, unroll vectors in
-// an iteration of the loop. The last vector may have fewer elements. n is
-// overwritten.
+// an iteration of the loop. The last vector may have fewer elements; for NEON,
+// which has no masks, they come one by one. n is overwritten.
 func (a *Asm) Elementwise(n reg.GPVirtual, unroll int, body func(i int, s Span)) {
 	index := a.GP64()
 	a.XORQ(index, index)
@@ -70,6 +75,13 @@ func (a *Asm) Elementwise(n reg.GPVirtual, unroll int, body func(i int, s Span))
 		a.JGE(operand.LabelRef(loop))
 		a.Label(done)
 		a.ADDQ(operand.U32(step*a.Lanes()), n)
+	}
+	if a.NEON {
+		a.Loop(n, func() {
+			body(0, Span{a: a, index: index, single: true})
+			a.ADDQ(operand.U32(a.Elem), index)
+		})
+		return
 	}
 	end := a.NewLabel("end")
 	a.JZ(operand.LabelRef(end))

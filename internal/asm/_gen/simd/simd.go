@@ -1,6 +1,7 @@
 // Package simd is what the generators of this module's assembly share: one
-// vocabulary of vector operations for AVX2 with FMA (256 bits) and AVX-512 (512
-// bits), on float32 and float64, so that a kernel is written once.
+// vocabulary of vector operations for AVX2 with FMA (256 bits), AVX-512 (512
+// bits) and NEON (128 bits), on float32 and float64, so that a kernel is written
+// once. Its instructions are amd64's; for NEON, package arm64 lowers them.
 //
 // A generator is a command that calls Main. It is run once for each instruction
 // set, and writes one .s file and its stubs for both element types:
@@ -14,9 +15,12 @@ import (
 	"os"
 	"reflect"
 
+	"github.com/gorgonia-s4/s4/internal/asm/gen/arm64"
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/pass"
+	"github.com/mmcloughlin/avo/printer"
 	"github.com/mmcloughlin/avo/reg"
 )
 
@@ -26,8 +30,9 @@ type Vec = reg.VecVirtual
 // Asm writes functions for one instruction set and element type.
 type Asm struct {
 	*build.Context
-	Bits int // of a vector register: 256 or 512 (128 in Half)
+	Bits int // of a vector register: 256 or 512, of NEON 128 (half of that in Half)
 	Elem int // bytes of an element: 4 or 8
+	NEON bool
 
 	// Tables are the coefficients of approximations: see [Asm.Table].
 	Tables map[string][]float64
@@ -40,21 +45,27 @@ type Asm struct {
 // makes; f is called for float32 and for float64.
 func Main(f func(a *Asm)) {
 	fs := flag.NewFlagSet("gen", flag.ExitOnError) // avo has taken flag.CommandLine
-	level := fs.String("level", "", "instruction set: avx2 or avx512")
+	level := fs.String("level", "", "instruction set: avx2, avx512 or neon")
 	flags := build.NewFlags(fs)
 	fs.Parse(os.Args[1:])
-	bits := map[string]int{"avx2": 256, "avx512": 512}[*level]
+	bits := map[string]int{"avx2": 256, "avx512": 512, "neon": 128}[*level]
 	if bits == 0 {
-		fmt.Fprintf(os.Stderr, "want -level avx2 or avx512, got %q\n", *level)
+		fmt.Fprintf(os.Stderr, "want -level avx2, avx512 or neon, got %q\n", *level)
 		os.Exit(2)
 	}
+	neon := *level == "neon"
 	c := build.NewContext()
 	c.ConstraintExpr("!purego")
 	consts := map[string]operand.Mem{}
 	for _, elem := range []int{4, 8} {
-		f(&Asm{Context: c, Bits: bits, Elem: elem, labels: new(int), consts: consts})
+		f(&Asm{Context: c, Bits: bits, Elem: elem, NEON: neon, labels: new(int), consts: consts})
 	}
-	os.Exit(build.Main(flags.Config(), c))
+	config := flags.Config()
+	if neon {
+		config.Passes = config.Passes[1:] // avo's compiler
+		config.Passes[0].(*pass.Output).Printer = arm64.NewPrinter(printer.NewGoRunConfig(), &c.Collection)
+	}
+	os.Exit(build.Main(config, c))
 }
 
 // Lanes returns the number of elements in a vector.
@@ -83,10 +94,13 @@ func (a *Asm) Of(elem int) *Asm {
 }
 
 // Suffix returns what the names of this instruction set and element type end
-// in: AVX2F32, AVX2F64, AVX512F32 or AVX512F64.
+// in: AVX2F32, AVX2F64, AVX512F32, AVX512F64, NEONF32 or NEONF64.
 func (a *Asm) Suffix() string {
 	level := "AVX2"
-	if a.Bits == 512 {
+	switch {
+	case a.NEON:
+		level = "NEON"
+	case a.Bits == 512:
 		level = "AVX512"
 	}
 	return fmt.Sprintf("%sF%d", level, 8*a.Elem)
@@ -209,6 +223,9 @@ func (a *Asm) Call(name string, ops ...operand.Op) {
 	m.Call(args)
 }
 
+// Roomy reports whether there are 32 vector registers, not 16.
+func (a *Asm) Roomy() bool { return a.NEON || a.Bits == 512 }
+
 // Zero returns a vector of zeros.
 func (a *Asm) Zero() Vec {
 	v := a.New()
@@ -222,9 +239,19 @@ func (a *Asm) Broadcast(m operand.Op) Vec {
 		m = c.Mem
 	}
 	v := a.New()
-	a.Scalar("VBROADCAST", m, v)
+	if a.Bits == 128 && a.Elem == 8 {
+		a.VMOVDDUP(m, v)
+	} else {
+		a.Scalar("VBROADCAST", m, v)
+	}
 	return v
 }
 
 // Move copies a vector between registers or memory.
-func (a *Asm) Move(src, dst operand.Op) { a.Op("VMOVU", src, dst) }
+func (a *Asm) Move(src, dst operand.Op) {
+	if a.Bits == 64 {
+		a.VMOVSD(src, dst)
+		return
+	}
+	a.Op("VMOVU", src, dst)
+}

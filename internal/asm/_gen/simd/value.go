@@ -27,7 +27,7 @@ func (a *Asm) ConstBits(b uint64) Const {
 		return Const{m}
 	}
 	copies := 1 // AVX-512 instructions broadcast their operand
-	if a.Bits == 256 {
+	if a.Bits < 512 {
 		copies = a.Lanes()
 	}
 	m := a.StaticGlobal(name)
@@ -125,7 +125,7 @@ func (a *Asm) Polynomial(c []float64, x Vec) Vec {
 // Select returns neg where the sign bit of x is set, else pos.
 func (a *Asm) Select(x, neg, pos Vec) Vec {
 	d := a.New()
-	if a.Bits == 256 {
+	if a.Bits < 512 {
 		a.Op("VBLENDV", x, neg, pos, d)
 		return d
 	}
