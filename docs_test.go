@@ -130,7 +130,7 @@ func (s *sources) missing(span string) string {
 }
 
 // documents are those of the root.
-var documents = []string{"ARCHITECTURE.md", "README.md"}
+var documents = []string{"ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md"}
 
 // What the documents name in backticks is there.
 func TestDocumentsNameWhatIsThere(t *testing.T) {
