@@ -48,7 +48,7 @@ func (r *runner) lock(ctx context.Context, run recipes.Run) (*os.File, error) {
 }
 
 // start runs a program to its end and keeps the ledger. The end of ctx lets it save and
-// stop, which takes a step and a save; then the error is that of ctx.
+// stop, which takes a step and a save; then the error says so.
 func (r *runner) start(ctx context.Context, l *ledger, lock *os.File, from source, command []string) error {
 	log, err := os.OpenFile(filepath.Join(l.dir, logFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
 	if err != nil {
@@ -85,6 +85,7 @@ func (r *runner) start(ctx context.Context, l *ledger, lock *os.File, from sourc
 		s.Exit, err = finished, nil
 	case ctx.Err() != nil:
 		s.Exit = interrupted
+		err = fmt.Errorf("interrupted (%w): the same command goes on", context.Cause(ctx))
 	default:
 		s.Exit = err.Error()
 		err = fmt.Errorf("%w: %s says why", err, log.Name())

@@ -62,6 +62,7 @@ type row struct {
 	Test  *train.Metrics      `json:"test"`
 	Rates []report.RateTest   `json:"rates,omitempty"`
 	Lens  []report.LengthTest `json:"lengths,omitempty"`
+	Floor *report.Floor       `json:"floor,omitempty"`
 }
 
 // recordAll makes the rows of runs from their directories.
@@ -199,7 +200,7 @@ func (w *row) addTest(dir string) error {
 	if err != nil {
 		return err
 	}
-	w.Test, w.Rates, w.Lens = &t.Metrics, t.Rates, t.Lengths
+	w.Test, w.Rates, w.Lens, w.Floor = &t.Metrics, t.Rates, t.Lengths, t.Floor
 	return nil
 }
 

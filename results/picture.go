@@ -1,0 +1,60 @@
+package main
+
+import (
+	"image/color"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+
+	"github.com/gorgonia-s4/s4/internal/figure"
+)
+
+// pictureFile is the name of the picture of a recipe.
+func (f *found) pictureFile() string { return f.Name + ".png" }
+
+// picture draws the accuracy on the validation data against hours and against steps, a
+// line for each row, in the colour of its variant.
+func (f *found) picture(rows, path string) error {
+	hours := figure.NewPlot(f.Title, "hours of training", "accuracy on the validation data, %")
+	steps := figure.NewPlot("", "steps", "")
+	figure.AddGrid(hours)
+	figure.AddGrid(steps)
+	colours := figure.Series(len(f.Variants))
+	for i, v := range f.Variants {
+		for k, w := range f.rows[v.Name] {
+			c, err := readCurves(rows, w)
+			if err != nil {
+				return err
+			}
+			name := ""
+			if k == 0 {
+				name = v.Name
+			}
+			c.draw(hours, colours[i], "", func(p point) float64 { return p.elapsed / 3600 })
+			c.draw(steps, colours[i], name, func(p point) float64 { return float64(p.step) })
+		}
+	}
+	for _, p := range []*plot.Plot{hours, steps} {
+		p.Y.Min, p.X.Min = 0, 0
+		p.Y.Max = 100
+	}
+	return figure.Save(path, []figure.Panel{hours, steps})
+}
+
+// draw adds the accuracy to a plot, with a name in the legend unless it is "".
+func (c *curves) draw(p *plot.Plot, colour color.Color, name string, x func(point) float64) {
+	var xs, ys []float64
+	for _, q := range c.points {
+		if q.curve == ofVal+accuracy {
+			xs, ys = append(xs, x(q)), append(ys, 100*q.value)
+		}
+	}
+	if len(xs) == 0 {
+		return
+	}
+	line := figure.Line(xs, ys, colour, vg.Points(1.2))
+	p.Add(line)
+	if name != "" {
+		p.Legend.Add(name, line)
+	}
+}
