@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -20,35 +19,35 @@ import (
 
 // adoptRun moves the directory of a run that its program was started for to where the
 // run of a recipe is, which goes on with it. It has to be of the same configuration.
-func (o *options) adoptRun(ctx context.Context, runs []recipes.Run, out io.Writer) error {
+func (r *runner) adoptRun(ctx context.Context, runs []recipes.Run) error {
 	if len(runs) != 1 {
 		return fmt.Errorf("-adopt: want one run in -run, such as %s, got %d", runs[0].Name(), len(runs))
 	}
-	run, to := runs[0], o.dir(runs[0])
+	run, to := runs[0], r.dir(runs[0])
 	if entries, err := os.ReadDir(to); err == nil && len(entries) > 0 {
 		return fmt.Errorf("-adopt: want no run in %s, got one", to)
 	}
-	info, err := report.ReadRun(o.adopt)
+	info, err := report.ReadRun(r.adopt)
 	if err != nil {
 		return fmt.Errorf("-adopt: %w", err)
 	}
-	if pid := userOf(filepath.Join(o.adopt, report.MetricsFile)); pid != 0 {
+	if pid := userOf(filepath.Join(r.adopt, report.MetricsFile)); pid != 0 {
 		return fmt.Errorf("-adopt: want a run that has stopped, got one that process %d works on", pid)
 	}
-	if err := newRunner(o, out).checkSame(ctx, run, info); err != nil {
-		return fmt.Errorf("-adopt: %s is another run than %s: %w", o.adopt, run.Name(), err)
+	if err := r.checkSame(ctx, run, info); err != nil {
+		return fmt.Errorf("-adopt: %s is another run than %s: %w", r.adopt, run.Name(), err)
 	}
-	h, err := readHistory(o.adopt)
+	h, err := readHistory(r.adopt)
 	if err != nil {
 		return fmt.Errorf("-adopt: %w", err)
 	}
-	if err := os.MkdirAll(o.runs, 0o777); err != nil {
+	if err := os.MkdirAll(r.runs, 0o777); err != nil {
 		return err
 	}
 	if err := os.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	if err := os.Rename(o.adopt, to); err != nil {
+	if err := os.Rename(r.adopt, to); err != nil {
 		return fmt.Errorf("-adopt: want -runs on the file system of the directory: %w", err)
 	}
 	l := &ledger{dir: to, Sessions: []session{{
@@ -58,8 +57,8 @@ func (o *options) adoptRun(ctx context.Context, runs []recipes.Run, out io.Write
 	if err := l.save(); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s is now in %s; -run %s goes on with it, or tests it\n", run.Name(), to, run.Name())
-	return o.recordRun(run)
+	fmt.Fprintf(r.out, "%s is now in %s; -run %s goes on with it, or tests it\n", run.Name(), to, run.Name())
+	return r.recordRun(run)
 }
 
 // checkSame reports how the configuration of a run that was started otherwise differs

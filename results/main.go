@@ -74,9 +74,6 @@ func parse(args []string, out io.Writer) (*options, error) {
 	if err := option.Parse(fs, args, func() { fs.SetOutput(out); fs.Usage() }); err != nil {
 		return nil, err
 	}
-	if fs.NArg() > 0 {
-		return nil, fmt.Errorf("want options, got %q (several runs: -run a,b)", fs.Arg(0))
-	}
 	return o, o.check()
 }
 
@@ -128,7 +125,7 @@ func (o *options) do(ctx context.Context, all []*recipes.Recipe, out io.Writer) 
 	case o.record:
 		return o.recordAll(runs, out)
 	case o.adopt != "":
-		return o.adoptRun(ctx, runs, out)
+		return newRunner(o, out).adoptRun(ctx, runs)
 	}
 	return newRunner(o, out).runAll(ctx, runs)
 }
