@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -73,8 +74,9 @@ func (h *history) add(l train.MetricsLine) error {
 func (h *history) best() *train.Record {
 	var best *train.Record
 	for i := range h.evals {
-		if best == nil || h.evals[i].Val.Value(h.metric) > best.Val.Value(h.metric) {
-			best = &h.evals[i]
+		e := &h.evals[i]
+		if best == nil || e.Val.Value(h.metric) > best.Val.Value(h.metric) || math.IsNaN(best.Val.Value(h.metric)) {
+			best = e
 		}
 	}
 	return best
