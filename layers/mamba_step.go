@@ -114,6 +114,7 @@ func (s *mambaSnapshot[T]) NewSession(batch int) (Session, error) {
 		low: s.low.NewStep(), b: s.b.NewStep(), c: s.c.NewStep(), dt: s.dt.NewStep(), scan: s.step.Fork(), mix: s.out.NewStep(),
 		states: num.Aligned[T](s.step.StateLen(batch)), o: newStepOutput[T](batch, s.l.cfg.DModel),
 	}
+	r.blocks = newRowBlocks(r.block)
 	return r, nil
 }
 
@@ -130,7 +131,15 @@ type mambaSession[T num.Float] struct {
 	spare         []T // where Regroup puts them together
 	u, y          []T // (rows, D) of a step, or of those of Read
 	o             stepOutput[T]
+
+	blocks *rowBlocks
+	x      []T          // (batch, DModel) of the step under way
+	rows   mambaRows[T] // of the same
 }
+
+// mambaRows are what the rows of a step are mapped to: in, gate and dt (batch, D), low
+// (batch, DtRank), b and c (batch, DState).
+type mambaRows[T num.Float] struct{ in, gate, dt, low, b, c []T }
 
 // Step implements Session.
 func (r *mambaSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
@@ -138,10 +147,50 @@ func (r *mambaSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.blocks.worth(r.batch, r.l.cfg.products()) {
+		r.spread(x)
+		return r.o.t, nil
+	}
 	if err := r.run(x, r.batch, r.conv.Advance, r.scan.Advance); err != nil {
 		return nil, r.l.wrap("Step", err)
 	}
 	return r.o.t, nil
+}
+
+// products is the number of multiplications of the linear maps for a row.
+func (c MambaConfig) products() int { return c.inner() * (3*c.DModel + 2*(c.DtRank+c.DState)) }
+
+// spread is a step whose rows are spread over the workers.
+func (r *mambaSession[T]) spread(x []T) {
+	c, d, m := r.l.cfg, r.l.cfg.inner(), &r.rows
+	for _, v := range []*[]T{&r.u, &r.y, &m.in, &m.gate, &m.dt} {
+		*v = num.GrowRows(*v, r.batch*d)
+	}
+	m.low = num.GrowRows(m.low, r.batch*c.DtRank)
+	m.b, m.c = num.GrowRows(m.b, r.batch*c.DState), num.GrowRows(m.c, r.batch*c.DState)
+	r.o.resize(r.batch, c.DModel)
+	r.x = x
+	r.blocks.run(r.batch)
+	r.conv.Next()
+	r.x = nil
+}
+
+// block takes rows [lo, hi) a step further.
+func (r *mambaSession[T]) block(worker, lo, hi int) {
+	c, d, m, n := r.l.cfg, r.l.cfg.inner(), &r.rows, hi-lo
+	rows := func(v []T, features int) []T { return v[lo*features : hi*features] }
+	x, in, gate, u := rows(r.x, c.DModel), rows(m.in, d), rows(m.gate, d), rows(r.u, d)
+	low, dt, b, cs, y := rows(m.low, c.DtRank), rows(m.dt, d), rows(m.b, c.DState), rows(m.c, c.DState), rows(r.y, d)
+	r.in.Rows(worker, in, x, n)
+	r.gate.Rows(worker, gate, x, n)
+	_ = r.conv.AdvanceRows(lo, u, in) // which are of these lengths
+	vec.SiLU(u, u)
+	r.low.Rows(worker, low, u, n)
+	r.dt.Rows(worker, dt, low, n)
+	r.b.Rows(worker, b, u, n)
+	r.c.Rows(worker, cs, u, n)
+	_ = r.scan.AdvanceRows(worker, y, rows(r.states, r.scan.StateLen(1)), selective.Inputs[[]T]{U: u, Delta: dt, B: b, C: cs, Z: gate})
+	r.mix.Rows(worker, rows(r.o.data, c.DModel), y, n)
 }
 
 // Read implements Reader.

@@ -116,6 +116,7 @@ func (s *megaSnapshot[T]) NewSession(batch int) (Session, error) {
 	if err := r.inner.Reset(batch); err != nil {
 		return nil, s.l.wrap("Recurrence", err)
 	}
+	r.blocks = newRowBlocks(r.block)
 	return r, nil
 }
 
@@ -128,7 +129,15 @@ type megaSession[T num.Float] struct {
 	v, u, z, r, x, h *ops.LinearStep[T]
 	xn, y, t         []T // (rows, DModel), (rows, VDim) and (rows, DModel) of a step, or of those of Read
 	o                stepOutput[T]
+
+	blocks *rowBlocks
+	in     []T         // (batch, DModel) of the step under way
+	rows   megaRows[T] // of the same
 }
+
+// megaRows are what the rows of a step are mapped to: z (batch, ZDim), v and r (batch, VDim),
+// the others (batch, DModel).
+type megaRows[T num.Float] struct{ z, v, r, h, x, u []T }
 
 // Step implements Session.
 func (r *megaSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
@@ -136,10 +145,69 @@ func (r *megaSession[T]) Step(u *tensor.Dense) (*tensor.Dense, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.blocks.worth(r.batch, r.l.cfg.products()) {
+		r.spread(x)
+		return r.o.t, nil
+	}
 	if err := r.run(x, r.batch, r.move.step.Advance, r.inner.Advance); err != nil {
 		return nil, r.l.wrap("Step", err)
 	}
 	return r.o.t, nil
+}
+
+// products is the number of multiplications of the linear maps for a row.
+func (c MegaAttentionConfig) products() int { return c.DModel * (2*c.DModel + c.ZDim + 3*c.VDim) }
+
+// grow makes room for rows of the outputs of both ways.
+func (r *megaSession[T]) grow(rows int) {
+	c := r.l.cfg
+	r.y, r.t = num.GrowRows(r.y, rows*c.VDim), num.GrowRows(r.t, rows*c.DModel)
+	r.o.resize(rows, c.DModel)
+	r.move.o.resize(rows, c.DModel)
+	if c.PreNorm {
+		r.xn = num.GrowRows(r.xn, rows*c.DModel)
+	}
+}
+
+// spread is a step whose rows are spread over the workers.
+func (r *megaSession[T]) spread(x []T) {
+	c, m := r.l.cfg, &r.rows
+	r.grow(r.batch)
+	m.z = num.GrowRows(m.z, r.batch*c.ZDim)
+	for _, v := range []*[]T{&m.v, &m.r} {
+		*v = num.GrowRows(*v, r.batch*c.VDim)
+	}
+	for _, v := range []*[]T{&m.h, &m.x, &m.u} {
+		*v = num.GrowRows(*v, r.batch*c.DModel)
+	}
+	r.in = x
+	r.blocks.run(r.batch)
+	r.in = nil
+}
+
+// block takes rows [lo, hi) a step further.
+func (r *megaSession[T]) block(worker, lo, hi int) {
+	c, m, n := r.l.cfg, &r.rows, hi-lo
+	rows := func(v []T, features int) []T { return v[lo*features : hi*features] }
+	x, mx, y := rows(r.in, c.DModel), rows(r.move.o.data, c.DModel), rows(r.y, c.VDim)
+	z, v, gate := rows(m.z, c.ZDim), rows(m.v, c.VDim), rows(m.r, c.VDim)
+	h, hx, u := rows(m.h, c.DModel), rows(m.x, c.DModel), rows(m.u, c.DModel)
+	xn := x
+	if c.PreNorm {
+		xn = rows(r.xn, c.DModel)
+		r.norm.rows(xn, x)
+	}
+	_ = r.move.step.Advance(mx, rows(r.move.states, r.move.step.StateLen(1)), xn) // which are of these lengths
+	vec.SiLU(mx, mx)
+	r.z.Rows(worker, z, mx, n)
+	r.v.Rows(worker, v, xn, n)
+	_ = r.inner.AdvanceRows(worker, lo, y, z, v)
+	r.r.Rows(worker, gate, mx, n)
+	vec.Mul(y, y, gate)
+	r.h.Rows(worker, h, y, n)
+	r.x.Rows(worker, hx, mx, n)
+	r.u.Rows(worker, u, mx, n)
+	r.leave(rows(r.o.data, c.DModel), x, h, hx, u, rows(r.t, c.DModel))
 }
 
 // Read implements Reader.
@@ -157,12 +225,9 @@ func (r *megaSession[T]) Read(u *tensor.Dense) (*tensor.Dense, error) {
 // run writes the outputs of rows of inputs, which are those of a step or the steps of a
 // row, as the average and the attention take them.
 func (r *megaSession[T]) run(x []T, rows int, average, attend func(y, a, b []T) error) error {
-	c := r.l.cfg
-	r.y, r.t = num.GrowRows(r.y, rows*c.VDim), num.GrowRows(r.t, rows*c.DModel)
-	r.o.resize(rows, c.DModel)
+	r.grow(rows)
 	xn := x
-	if c.PreNorm {
-		r.xn = num.GrowRows(r.xn, rows*c.DModel)
+	if r.l.cfg.PreNorm {
 		xn = r.xn
 		r.norm.rows(xn, x)
 	}
@@ -174,16 +239,21 @@ func (r *megaSession[T]) run(x []T, rows int, average, attend func(y, a, b []T) 
 		return err
 	}
 	vec.Mul(r.y, r.y, r.r.Apply(mx, rows))
-	h := r.h.Apply(r.y, rows)
-	vec.Add(h, r.x.Apply(mx, rows), h)
+	r.leave(r.o.data, x, r.h.Apply(r.y, rows), r.x.Apply(mx, rows), r.u.Apply(mx, rows), r.t)
+	return nil
+}
+
+// leave writes the outputs of rows x, where h and hx are what the attention and the average
+// give, and u opens the gate. It overwrites h and t.
+func (r *megaSession[T]) leave(out, x, h, hx, u, t []T) {
+	vec.Add(h, hx, h)
 	vec.SiLU(h, h)
 	vec.Sub(h, h, x)
-	vec.GLU(r.t, h, r.u.Apply(mx, rows))
-	vec.Add(r.o.data, x, r.t)
-	if !c.PreNorm {
-		r.norm.rows(r.o.data, r.o.data)
+	vec.GLU(t, h, u)
+	vec.Add(out, x, t)
+	if !r.l.cfg.PreNorm {
+		r.norm.rows(out, out)
 	}
-	return nil
 }
 
 // State implements Session.

@@ -144,15 +144,47 @@ func (s *Step[T]) Advance(y, u []T) error {
 		return fmt.Errorf("conv1d.Step.Advance: %w", err)
 	}
 	if s.linear == nil {
-		s.depthwise(y, u)
+		s.depthwise(y, u, 0)
 	} else {
 		s.grouped(y, u)
 	}
+	s.remember(u, 0)
+	s.Next()
+	return nil
+}
+
+// AdvanceRows is Advance for the rows from one on of a depthwise convolution with as many
+// outputs as inputs, y and u (rows, In): any number of goroutines may call it at the same
+// time, each for other rows. When all rows have taken the step, Next ends it.
+func (s *Step[T]) AdvanceRows(from int, y, u []T) error {
+	rows := max(1, len(u)/s.In)
+	err := size.First(num.CheckLen("u", u, rows*s.In, false), num.CheckLen("y", y, rows*s.In, false))
+	if err == nil && (s.linear != nil || s.Out != s.In) {
+		err = fmt.Errorf("want In, Out and Groups alike, got %d, %d and %d", s.In, s.Out, s.Groups)
+	}
+	if err == nil && (from < 0 || from+rows > s.batch) {
+		err = fmt.Errorf("want rows in [0, %d), got %d from %d on", s.batch, rows, from)
+	}
+	if err != nil {
+		return fmt.Errorf("conv1d.Step.AdvanceRows: %w", err)
+	}
+	s.depthwise(y, u, from)
+	s.remember(u, from)
+	return nil
+}
+
+// remember takes the inputs u of the rows from one on for those of the step under way.
+func (s *Step[T]) remember(u []T, from int) {
+	if s.Reach() > 0 {
+		copy(row(s.past, s.batch*s.In, s.next)[from*s.In:], u)
+	}
+}
+
+// Next ends a step of AdvanceRows.
+func (s *Step[T]) Next() {
 	if reach := s.Reach(); reach > 0 {
-		copy(row(s.past, s.batch*s.In, s.next), u)
 		s.next = (s.next + 1) % reach
 	}
-	return nil
 }
 
 // Scan is Advance for the inputs u (L, In) of one sequence, one after the other: it
@@ -169,25 +201,26 @@ func (s *Step[T]) Scan(y, u []T) error {
 	return nil
 }
 
-// tap returns the inputs (batch, In) that a tap reads, where u are the current
-// ones.
-func (s *Step[T]) tap(j int, u []T) []T {
+// tap returns the inputs (rows, In) that a tap reads of the rows from one on, where u are
+// the current ones.
+func (s *Step[T]) tap(j int, u []T, from int) []T {
 	if j == s.Kernel-1 {
 		return u
 	}
-	return row(s.past, s.batch*s.In, (s.next+j*s.Dilation)%s.Reach())
+	return row(s.past, s.batch*s.In, (s.next+j*s.Dilation)%s.Reach())[from*s.In:]
 }
 
-func (s *Step[T]) depthwise(y, u []T) {
+// depthwise takes the rows from one on, whose inputs are u.
+func (s *Step[T]) depthwise(y, u []T, from int) {
 	mult := s.Out / s.In
-	for b := range s.batch {
+	for b := range len(u) / s.In {
 		out := row(y, s.Out, b)
 		if mult > 1 {
 			out = s.out
 		}
 		copy(out, s.bias)
 		for j := range s.Kernel {
-			x := row(s.tap(j, u), s.In, b)
+			x := row(s.tap(j, u, from), s.In, b)
 			for q := range mult {
 				vec.AddMul(row(out, s.In, q), row(s.w, s.In, j*mult+q), x)
 			}
@@ -207,7 +240,7 @@ func (s *Step[T]) grouped(y, u []T) {
 	cg, og := s.In/s.Groups, s.Out/s.Groups
 	for g, linear := range s.linear {
 		for j := range s.Kernel {
-			x := s.tap(j, u)
+			x := s.tap(j, u, 0)
 			for b := range s.batch {
 				copy(s.taps[(b*s.Kernel+j)*cg:][:cg], x[b*s.In+g*cg:])
 			}

@@ -16,8 +16,8 @@ import (
 // sequences at positions of their own: what [Attend] computes, up to rounding, in
 // O(Chunk (Z + V)) a step at most. It owns the state, the steps of the chunk under way.
 //
-// It is for one goroutine, but spreads a large step over the workers. [Step.Fork] makes
-// another.
+// It is for one goroutine, but spreads a large step over the workers, and
+// [Step.AdvanceRows] is for any number. [Step.Fork] makes another.
 type Step[T num.Float] struct {
 	*stepWeights[T]
 	position []int // by row
@@ -74,7 +74,7 @@ func NewStep[T num.Float](c Config, nz, nv int, prm Inputs[[]T]) (*Step[T], erro
 // Fork returns another recurrence of the same weights, at the start of a batch of 1.
 func (s *Step[T]) Fork() *Step[T] {
 	f := &Step[T]{stepWeights: s.stepWeights, work: num.Aligned[T](par.Workers() * (s.nz + s.Chunk))}
-	f.rows = par.NewLoop(f.row)
+	f.rows = par.NewLoop(f.rowOf)
 	f.start(1)
 	return f
 }
@@ -118,6 +118,28 @@ func (s *Step[T]) Advance(y, z, v []T) error {
 	return nil
 }
 
+// AdvanceRows is Advance for the rows from one on, z (rows, Z), v and y (rows, V), on the
+// goroutine that calls it alone: any number may, at the same time, each for other rows and
+// as another worker of package par.
+func (s *Step[T]) AdvanceRows(worker, from int, y, z, v []T) error {
+	rows := max(1, len(z)/s.nz)
+	err := size.First(num.CheckLen("y", y, rows*s.nv, false), num.CheckLen("z", z, rows*s.nz, false), num.CheckLen("v", v, rows*s.nv, false))
+	if err == nil && (from < 0 || from+rows > len(s.position)) {
+		err = fmt.Errorf("want rows in [0, %d), got %d from %d on", len(s.position), rows, from)
+	}
+	if err == nil && (worker < 0 || worker >= par.Workers()) {
+		err = fmt.Errorf("want a worker in [0, %d), got %d", par.Workers(), worker)
+	}
+	if err != nil {
+		return named("Step.AdvanceRows", err)
+	}
+	for b := range rows {
+		s.row(worker, from+b, y[b*s.nv:][:s.nv], z[b*s.nz:][:s.nz], v[b*s.nv:][:s.nv])
+		s.next(from + b)
+	}
+	return nil
+}
+
 // Scan is Advance for the steps of one sequence, one after the other: z is (L, Z), v and y
 // (L, V).
 func (s *Step[T]) Scan(y, z, v []T) error {
@@ -143,21 +165,28 @@ func (s *Step[T]) advance(y, z, v []T) {
 	}
 	if work < parallelWork {
 		for b := range s.position {
-			s.row(0, b)
+			s.rowOf(0, b)
 		}
 	} else {
 		s.rows.Run(len(s.position))
 	}
 	s.y, s.z, s.v = nil, nil, nil
-	for b, p := range s.position {
-		s.position[b] = (p + 1) % s.Chunk
+	for b := range s.position {
+		s.next(b)
 	}
 }
 
-// row takes a row a step further.
-func (s *Step[T]) row(worker, b int) {
+// next moves a row on by a step.
+func (s *Step[T]) next(b int) { s.position[b] = (s.position[b] + 1) % s.Chunk }
+
+// rowOf is row for the step under way.
+func (s *Step[T]) rowOf(worker, b int) {
+	s.row(worker, b, s.y[b*s.nv:][:s.nv], s.z[b*s.nz:][:s.nz], s.v[b*s.nv:][:s.nv])
+}
+
+// row takes row b a step further, but for its position: z (Z), v and y (V).
+func (s *Step[T]) row(worker, b int, y, z, v []T) {
 	p := s.position[b]
-	z, v, y := s.z[b*s.nz:][:s.nz], s.v[b*s.nv:][:s.nv], s.y[b*s.nv:][:s.nv]
 	zs, vs := s.zs[b*s.Chunk*s.nz:], s.vs[b*s.Chunk*s.nv:]
 	copy(zs[p*s.nz:][:s.nz], z)
 	copy(vs[p*s.nv:][:s.nv], v)

@@ -156,6 +156,23 @@ func (s *Step[T]) Advance(y, x []T, in Inputs[[]T]) error {
 	return nil
 }
 
+// AdvanceRows is Advance on the goroutine that calls it alone: any number may, at the same
+// time, each for other rows and as another worker of package par.
+func (s *Step[T]) AdvanceRows(worker int, y, x []T, in Inputs[[]T]) error {
+	batch := len(x) / s.stateOf
+	err := size.First(s.check(y, in, batch), num.CheckLen("x", x, batch*s.stateOf, false))
+	if err == nil && (worker < 0 || worker >= len(s.work)) {
+		err = fmt.Errorf("want a worker in [0, %d), got %d", len(s.work), worker)
+	}
+	if err != nil {
+		return named("Step.AdvanceRows", err)
+	}
+	for row := range batch {
+		s.steps(&s.work[worker], y, x[row*s.stateOf:][:s.stateOf], in, row, 1)
+	}
+	return nil
+}
+
 // check checks the operands of that many rows.
 func (s *Step[T]) check(y []T, in Inputs[[]T], rows int) error {
 	if rows < 1 {
