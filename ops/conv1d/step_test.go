@@ -147,4 +147,14 @@ func TestStepErrors(t *testing.T) {
 	wantError(t, step.SetState(make([]float64, 3)), "conv1d.Step.SetState: x: want 16")
 	wantError(t, step.Advance(make([]float64, 12), make([]float64, 7)), "conv1d.Step.Advance: u: want 8 elements, got 7")
 	wantError(t, step.Advance(make([]float64, 13), make([]float64, 8)), "conv1d.Step.Advance: y: want 12 elements, got 13")
+	wantError(t, step.AdvanceRows(0, make([]float64, 4), make([]float64, 4)), "conv1d.Step.AdvanceRows: want In, Out and Groups alike, got 4, 6 and 2")
+	deep, err := NewWeights(Shape{In: 2, Out: 2, Groups: 2, Kernel: 3, Dilation: 1}, make([]float64, 6), nil)
+	if err == nil {
+		step, err = deep.NewStep(2)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, step.AdvanceRows(1, make([]float64, 4), make([]float64, 4)), "conv1d.Step.AdvanceRows: want rows in [0, 2), got 2 from 1 on")
+	wantError(t, step.AdvanceRows(0, make([]float64, 2), make([]float64, 4)), "conv1d.Step.AdvanceRows: y: want 4 elements, got 2")
 }

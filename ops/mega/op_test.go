@@ -334,6 +334,9 @@ func TestStep(t *testing.T) {
 	}
 	for want, err := range map[string]error{
 		"mega: Step.Advance: z: want 1 elements, got 2":             r.Advance([]float64{0}, []float64{1, 2}, []float64{1}),
+		"mega: Step.AdvanceRows: y: want 1 elements, got 2":         r.AdvanceRows(0, 0, []float64{0, 0}, []float64{1}, []float64{1}),
+		"mega: Step.AdvanceRows: want rows in [0, 1), got 1 from 1": r.AdvanceRows(0, 1, []float64{0}, []float64{1}, []float64{1}),
+		"mega: Step.AdvanceRows: want a worker in [0, ":             r.AdvanceRows(-1, 0, []float64{0}, []float64{1}, []float64{1}),
 		"mega: Step: position[0]: want a whole number in [0, 2), g": r.Load(State[[]float64]{Z: []float64{1}, V: []float64{1}, Position: []float64{2}}),
 		"mega: Step: want batch >= 1, got 0":                        r.Reset(0),
 	} {

@@ -138,27 +138,48 @@ func (u *unit[T]) begin(s, start []T) {
 // open turns and decays queries and keys of n steps from lo on.
 func (u *unit[T]) open(lo, n int) {
 	s, ld := u.s, u.Chunk
+	u.openKeys(lo, n)
 	u.qs.apply(s.q, ld, u.q[lo:], u.l, 0, n)
-	u.ks.apply(s.k, ld, u.k[lo:], u.l, 0, n)
-	up, down := u.decays.up[1:n+1], u.decays.down[ld-n:]
 	for f := range u.dk {
-		vec.Mul(s.qd[f*ld:][:n], s.q[f*ld:][:n], up)
-		vec.Mul(s.kd[f*ld:][:n], s.k[f*ld:][:n], down)
+		vec.Mul(s.qd[f*ld:][:n], s.q[f*ld:][:n], u.decays.up[1:n+1])
 	}
 }
 
-// weights sets A of n steps.
+// openKeys is open for keys alone.
+func (u *unit[T]) openKeys(lo, n int) {
+	s, ld := u.s, u.Chunk
+	u.ks.apply(s.k, ld, u.k[lo:], u.l, 0, n)
+	for f := range u.dk {
+		vec.Mul(s.kd[f*ld:][:n], s.k[f*ld:][:n], u.decays.down[ld-n:])
+	}
+}
+
+// queriesAtOnce is the number of queries whose products with keys are one product of
+// matrices: those of later keys are left out.
+const queriesAtOnce = 32
+
+// eachBlock calls f for a few queries of n steps at a time, w from i on, which see keys
+// [0, i+w).
+func eachBlock(n int, f func(i, w int)) {
+	for i := 0; i < n; i += queriesAtOnce {
+		f(i, min(queriesAtOnce, n-i))
+	}
+}
+
+// weights sets A of n steps, as far as it is read: keys [0, i+w) of a block of queries.
 func (u *unit[T]) weights(n int) {
-	s := u.s
-	gemm.Gemm(&s.gemm, true, false, n, n, u.dk, s.k, u.Chunk, s.q, u.Chunk, s.a, u.Chunk, false)
+	s, ld := u.s, u.Chunk
+	eachBlock(n, func(i, w int) {
+		gemm.Gemm(&s.gemm, true, false, i+w, w, u.dk, s.k, ld, s.q[i:], ld, s.a[i:], ld, false)
+	})
 	u.decay(s.a, n)
 }
 
-// decay multiplies a (n, n), keys by queries, by the decays.
+// decay multiplies a (n, n), keys by queries, by the decays, as far as it is read.
 func (u *unit[T]) decay(a []T, n int) {
 	for j := range n {
 		row := a[j*u.Chunk:][:n]
-		clear(row[:j])
+		clear(row[j/queriesAtOnce*queriesAtOnce : j])
 		vec.Mul(row[j:], row[j:], u.decays.up[:n-j])
 	}
 }
@@ -202,8 +223,10 @@ func (u *unit[T]) forward(y, start, end []T) {
 		lo, n := u.chunk(i)
 		u.open(lo, n)
 		u.weights(n)
-		gemm.Gemm(&s.gemm, false, false, u.dv, n, n, u.v[lo:], u.l, s.a, ld, y[lo:], u.l, false)
-		gemm.Gemm(&s.gemm, true, false, u.dv, n, u.dk, state, u.dv, s.qd, ld, y[lo:], u.l, true)
+		gemm.Gemm(&s.gemm, true, false, u.dv, n, u.dk, state, u.dv, s.qd, ld, y[lo:], u.l, false)
+		eachBlock(n, func(i, w int) {
+			gemm.Gemm(&s.gemm, false, false, u.dv, w, i+w, u.v[lo:], u.l, s.a[i:], ld, y[lo+i:], u.l, true)
+		})
 		if i == last && end == nil {
 			break
 		}
@@ -268,7 +291,7 @@ func (u *unit[T]) backward(g gradients[T], gy, start, gEnd, dStart []T) {
 		lo, n := u.chunk(i)
 		next := s.states[(i+1)*size:][:size]
 		copy(next, s.states[i*size:])
-		u.open(lo, n)
+		u.openKeys(lo, n)
 		u.advance(next, lo, n)
 		u.next.apply(next)
 	}
@@ -302,8 +325,10 @@ func (u *unit[T]) backward(g gradients[T], gy, start, gEnd, dStart []T) {
 func (u *unit[T]) backwardChunk(g gradients[T], gy, state []T, lo, n int) {
 	s, ld, dk, dv := u.s, u.Chunk, u.dk, u.dv
 	gy, v := gy[lo:], u.v[lo:]
-	gemm.Gemm(&s.gemm, false, true, dv, n, n, gy, u.l, s.a, ld, g.v[lo:], u.l, false)
-	gemm.Gemm(&s.gemm, true, false, dv, n, dk, s.ds, dv, s.kd, ld, g.v[lo:], u.l, true)
+	gemm.Gemm(&s.gemm, true, false, dv, n, dk, s.ds, dv, s.kd, ld, g.v[lo:], u.l, false)
+	eachBlock(n, func(i, w int) { // of keys, which queries [i, n) see
+		gemm.Gemm(&s.gemm, false, true, dv, w, n-i, gy[i:], u.l, s.a[i*ld+i:], ld, g.v[lo+i:], u.l, true)
+	})
 
 	// By way of the state: first, since what it leaves has no decays of single steps.
 	gemm.Gemm(&s.gemm, false, false, dk, n, dv, state, dv, gy, u.l, s.dq, ld, false)
@@ -316,10 +341,14 @@ func (u *unit[T]) backwardChunk(g gradients[T], gy, state []T, lo, n int) {
 	vec.Scale(s.ds, u.decays.up[n], s.ds)
 	gemm.Gemm(&s.gemm, false, true, dk, dv, n, s.qd, ld, gy, u.l, s.ds, dv, true)
 
-	gemm.Gemm(&s.gemm, true, false, n, n, dv, v, u.l, gy, u.l, s.da, ld, false)
+	eachBlock(n, func(i, w int) {
+		gemm.Gemm(&s.gemm, true, false, i+w, w, dv, v, u.l, gy[i:], u.l, s.da[i:], ld, false)
+	})
 	u.decay(s.da, n)
-	gemm.Gemm(&s.gemm, false, false, dk, n, n, s.k, ld, s.da, ld, s.dq, ld, true)
-	gemm.Gemm(&s.gemm, false, true, dk, n, n, s.q, ld, s.da, ld, s.dk, ld, true)
+	eachBlock(n, func(i, w int) {
+		gemm.Gemm(&s.gemm, false, false, dk, w, i+w, s.k, ld, s.da[i:], ld, s.dq[i:], ld, true)
+		gemm.Gemm(&s.gemm, false, true, dk, w, n-i, s.q[i:], ld, s.da[i*ld+i:], ld, s.dk[i:], ld, true)
+	})
 	u.qs.back(g.q[lo:], u.l, s.dq, ld, 0, n)
 	u.ks.back(g.k[lo:], u.l, s.dk, ld, 0, n)
 }

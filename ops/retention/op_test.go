@@ -333,7 +333,9 @@ func TestGate(t *testing.T) {
 			for i := range b * v {
 				x, gate, want = append(x, o.F[i*l+n]), append(gate, g.F[i*l+n]), append(want, got[i*l+n])
 			}
-			step.Apply(x, gate)
+			if err := step.Apply(x, gate); err != nil {
+				t.Fatal(err)
+			}
 			if e := testutil.RelErr(x, want); !(e <= tol) {
 				t.Errorf("%s: step and sequence differ by %.3g", norm, e)
 			}
@@ -466,5 +468,35 @@ func TestErrors(t *testing.T) {
 	}
 	if err := r.Advance(make([]float64, 2), make([]float64, 8), make([]float64, 3), make([]float64, 4), make([]float64, 2)); err == nil || err.Error() != "retention: Step.Advance: q: want 4 elements, got 3" {
 		t.Errorf("got error %v", err)
+	}
+	if err := r.AdvanceRows(make([]float64, 2), make([]float64, 8), make([]float64, 4), make([]float64, 3), make([]float64, 2)); err == nil || err.Error() != "retention: Step.AdvanceRows: k: want 4 elements, got 3" {
+		t.Errorf("got error %v", err)
+	}
+}
+
+func TestGateStepErrors(t *testing.T) {
+	of := func(c NormConfig, v int, w []float64) error {
+		_, err := NewGateStep(c, v, w, w)
+		return err
+	}
+	s, err := NewGateStep[float64](NormConfig{Heads: 2}, 6, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, err := range map[string]error{
+		"retention: NewGateStep: want features >= 1, got 0":             of(NormConfig{Heads: 2}, 0, nil),
+		"retention: NewGateStep: want Heads that divide the 6 features": of(NormConfig{Heads: 4}, 6, nil),
+		"retention: NewGateStep: want a finite Eps >= 0, got -1":        of(NormConfig{Heads: 2, Eps: -1}, 6, nil),
+		"retention: NewGateStep: want a finite Eps >= 0, got NaN":       of(NormConfig{Heads: 2, Eps: math.NaN()}, 6, nil),
+		"retention: NewGateStep: want a norm of":                        of(NormConfig{Heads: 2, Norm: "x"}, 6, nil),
+		"retention: NewGateStep: weight: want 6 elements, got 5":        of(NormConfig{Heads: 2, Norm: Group}, 6, make([]float64, 5)),
+		"retention: GateStep.Apply: o: want 6 elements, got 5":          s.Apply(make([]float64, 5), make([]float64, 5)),
+		"retention: GateStep.Apply: o: want 6 elements, got 0":          s.Apply(nil, nil),
+		"retention: GateStep.Apply: o: want 6 elements, got 7":          s.Apply(make([]float64, 7), make([]float64, 7)),
+		"retention: GateStep.Apply: gate: want 12 elements, got 6":      s.Apply(make([]float64, 12), make([]float64, 6)),
+	} {
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/gorgonia-s4/s4/internal/num"
+	"github.com/gorgonia-s4/s4/internal/vec"
 )
 
 // turn holds, for positions from 0 on, the turns of the features of a head (dk), rows of
@@ -31,26 +32,22 @@ func newTurn[T num.Float](of []turning, dk, n int, sign, scale float64) turn[T] 
 
 // apply sets y (dk, n), rows spaced by ldy, to x turned as positions from on. They may
 // be the same.
-func (t *turn[T]) apply(y []T, ldy int, x []T, ldx, from, n int) { t.each(y, ldy, x, ldx, from, n, 1) }
+func (t *turn[T]) apply(y []T, ldy int, x []T, ldx, from, n int) {
+	t.each(y, ldy, x, ldx, from, n, vec.Rotate[T])
+}
 
 // back is the transpose of apply: what it does to gradients.
-func (t *turn[T]) back(y []T, ldy int, x []T, ldx, from, n int) { t.each(y, ldy, x, ldx, from, n, -1) }
+func (t *turn[T]) back(y []T, ldy int, x []T, ldx, from, n int) {
+	t.each(y, ldy, x, ldx, from, n, func(ya, yb, a, b, cos, sin []T) { vec.Rotate(yb, ya, b, a, cos, sin) })
+}
 
-func (t *turn[T]) each(y []T, ldy int, x []T, ldx, from, n int, sign T) {
+func (t *turn[T]) each(y []T, ldy int, x []T, ldx, from, n int, rotate func(ya, yb, a, b, cos, sin []T)) {
 	for i := range t.pairs {
-		xa, xb := x[2*i*ldx:][:n], x[(2*i+1)*ldx:][:n]
-		ya, yb := y[2*i*ldy:][:n], y[(2*i+1)*ldy:][:n]
-		cos, sin := t.cos[i*t.n+from:][:n], t.sin[i*t.n+from:][:n]
-		for j, a := range xa {
-			b, c, s := xb[j], cos[j], sign*sin[j]
-			ya[j], yb[j] = a*c-b*s, b*c+a*s
-		}
+		a, b := 2*i, 2*i+1
+		rotate(y[a*ldy:][:n], y[b*ldy:][:n], x[a*ldx:][:n], x[b*ldx:][:n], t.cos[i*t.n+from:][:n], t.sin[i*t.n+from:][:n])
 	}
 	for f := 2 * t.pairs; f < t.dk; f++ {
-		row := y[f*ldy:][:n]
-		for j, v := range x[f*ldx:][:n] {
-			row[j] = t.scale * v
-		}
+		vec.Scale(y[f*ldy:][:n], t.scale, x[f*ldx:][:n])
 	}
 }
 

@@ -192,6 +192,7 @@ func TestStepErrors(t *testing.T) {
 		"selective: Step.Advance: want at least one row, got none": s.Advance(f(6), x[:5], ok),
 		"selective: Step.Advance: y: want 6 elements, got 5":       s.Advance(f(5), x, ok),
 		"selective: Step.Advance: C: want 4 elements, got 3":       s.Advance(f(6), x, short),
+		"selective: Step.AdvanceRows: C: want 4 elements, got 3":   s.AdvanceRows(0, f(6), x, short),
 		"selective: Step.Scan: C: want 4 elements, got 3":          s.Scan(f(6), x[:s.StateLen(1)], short),
 		"selective: Step.Load: src: want 12 elements, got 11":      s.Load(x, f(11)),
 		"selective: Step.Scan: want at least one row, got none":    s.Scan(nil, x[:s.StateLen(1)], ok),
