@@ -20,7 +20,7 @@ func generic[T num.Float]() passes[T] {
 
 func splitGeneric[T num.Float](dst []byte, rest []T, keep T, x []T) {
 	for i, v := range x {
-		v += keep * rest[i]
+		v += T(keep * rest[i]) // rounded: every processor and level makes the same bits
 		b := Round(float32(v))
 		binary.LittleEndian.PutUint16(dst, b)
 		dst = dst[Size:]

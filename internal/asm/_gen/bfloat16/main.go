@@ -9,7 +9,7 @@ import (
 )
 
 // block is the number of elements in an iteration: one vector of AVX-512, two of
-// AVX2.
+// AVX2, four of NEON.
 const block = 16
 
 // Predicates of a comparison of a number with itself.
@@ -56,9 +56,15 @@ func (g gen) split() {
 			g.Move(r, g.vector(rest, i))
 			words = append(words, g.shift("VPSRL", b))
 		}
-		if g.Bits == 512 {
+		switch {
+		case g.Bits == 512:
 			g.VPMOVDW(words[0], Mem{Base: dst})
-		} else {
+		case g.NEON:
+			for i := range 2 {
+				g.VPACKUSDW(words[2*i+1], words[2*i], words[2*i])
+				g.Move(words[2*i], Mem{Base: dst, Disp: i * g.Bytes()})
+			}
+		default:
 			g.VPACKUSDW(words[1], words[0], words[0])
 			g.VPERMQ(Imm(0b11_01_10_00), words[0], words[0])
 			g.VMOVDQU(words[0], Mem{Base: dst})

@@ -57,7 +57,7 @@ func (g generator) sums() {
 	g.Func("sums", "func(dst, y, c *float64, nodes int, terms *float64, pairs int)", "is passes.sums.")
 	dst, yp, cp := g.IntParam("dst"), g.IntParam("y"), g.IntParam("c")
 	nodes, terms, pairs := g.IntParam("nodes"), g.IntParam("terms"), g.IntParam("pairs")
-	g.SHRQ(Imm(map[int]uint64{4: 2, 8: 3}[g.Lanes()]), nodes)
+	g.SHRQ(Imm(map[int]uint64{2: 1, 4: 2, 8: 3}[g.Lanes()]), nodes)
 	g.Loop(nodes, func() {
 		y, c := g.Copy(Mem{Base: yp}), g.Copy(Mem{Base: cp})
 		var re, im [group]simd.Vec

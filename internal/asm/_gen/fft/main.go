@@ -64,6 +64,16 @@ type factor struct{ re, im Op }
 
 // times returns x w, or x conj(w).
 func (g *gen) times(x point, w factor, conj bool) point {
+	if g.NEON { // which subtracts a product, and not from one
+		r := point{g.Mul(x.re, w.re), g.Mul(x.im, w.re)}
+		first, second := g.SubMul, g.AddMul
+		if conj {
+			first, second = second, first
+		}
+		first(r.re, x.im, w.im)
+		second(r.im, x.re, w.im)
+		return r
+	}
 	first, second := "VFMSUB231", "VFMADD231"
 	if conj {
 		first, second = second, first
@@ -292,7 +302,7 @@ func (g *gen) level(name string, radix int, body func(s sets, tw reg.GPVirtual))
 func (g *gen) roomy(radix int) bool { return g.Bits == 512 || radix <= 4 }
 
 func (g *gen) down(radix int) {
-	if radix == 8 && g.Bits == 256 {
+	if radix == 8 && !g.Roomy() {
 		return
 	}
 	g.level("down", radix, func(s sets, tw reg.GPVirtual) {
@@ -309,7 +319,7 @@ func (g *gen) down(radix int) {
 }
 
 func (g *gen) up(radix int) {
-	if radix == 8 && g.Bits == 256 {
+	if radix == 8 && !g.Roomy() {
 		return
 	}
 	g.level("up", radix, func(s sets, tw reg.GPVirtual) {
@@ -540,7 +550,7 @@ func (g *gen) mid(m mid) {
 // alone is a long chain of dependent instructions; the number of blocks is
 // always a multiple of 4.
 func (g *gen) together() int {
-	if g.Bits == 512 {
+	if g.Roomy() {
 		return 2
 	}
 	return 1
@@ -558,6 +568,10 @@ type stage struct {
 // on the vectors as they are in memory.
 func (g *gen) stages() []stage {
 	switch {
+	case g.NEON && g.Elem == 4:
+		return []stage{{4, g.transposeQuads}}
+	case g.NEON:
+		return []stage{{2, g.transposePairs}}
 	case g.Bits == 512 && g.Elem == 4:
 		return []stage{{4, g.transposeLanes}, {4, g.transposeQuads}}
 	case g.Bits == 512:

@@ -98,6 +98,10 @@ func (g *generator) round(v simd.Vec, m Mem) {
 		y := g.YMM()
 		g.VCVTPD2PS(v, y)
 		g.VMOVUPS(y, m)
+	case g.NEON:
+		x := g.XMM()
+		g.VCVTPD2PSX(v, x)
+		g.VMOVSD(x, m)
 	default:
 		x := g.XMM()
 		g.VCVTPD2PSY(v, x)

@@ -542,7 +542,11 @@ func (g *gen) halves(x vec) (low, high operand.Op) {
 		return x.AsY(), h
 	}
 	h := g.XMM()
-	g.VEXTRACTF128(operand.Imm(1), x, h)
+	if g.NEON {
+		g.VUNPCKHPD(x, x, h)
+	} else {
+		g.VEXTRACTF128(operand.Imm(1), x, h)
+	}
 	return x.AsX(), h
 }
 
@@ -573,8 +577,7 @@ func (g *gen) reduction(name string, operands []string, scalar string, add func(
 		if err != nil {
 			panic(err)
 		}
-		c = g.New()
-		g.VBROADCASTSD(p.Addr, c)
+		c = g.Of(8).Broadcast(p.Addr)
 	}
 	from := g.Asm
 	if g.Elem == 4 {
@@ -614,8 +617,10 @@ func (g *gen) total(acc [accumulators]vec) {
 		g.VADDPD(high, s.AsY(), s.AsY())
 	}
 	high := g.XMM()
-	g.VEXTRACTF128(operand.Imm(1), s.AsY(), high)
-	g.VADDPD(high, s.AsX(), s.AsX())
+	if !g.NEON {
+		g.VEXTRACTF128(operand.Imm(1), s.AsY(), high)
+		g.VADDPD(high, s.AsX(), s.AsX())
+	}
 	g.VUNPCKHPD(s.AsX(), s.AsX(), high)
 	g.VADDSD(high, s.AsX(), s.AsX())
 	g.Store(s.AsX(), g.ReturnIndex(0))
