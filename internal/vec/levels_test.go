@@ -169,6 +169,8 @@ func ops[T num.Float]() []op[T] {
 			size: func(j int, v []float64) float64 {
 				return (math.Abs(v[0]) + math.Abs(v[1])) * (math.Abs(v[2]) + math.Abs(v[3]))
 			}},
+		{name: "RotateBy", ins: 2, outs: 2, positive: 2, update: true,
+			call: func(out, in [][]T) { RotateBy(out[0], out[1], 0.8, 0.6) }, size: sumOf},
 		{name: "Retain", ins: 4, outs: 3, positive: 4, update: true,
 			call: func(out, in [][]T) {
 				Retain(out[0], out[1], out[2], in[3], Turn[T]{0.8, 0.6, alpha, -0.4, 1.1, 0.9})

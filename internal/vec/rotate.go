@@ -14,6 +14,12 @@ func Rotate[T num.Float](ya, yb, a, b, cos, sin []T) {
 	active[T]().rotate(ya, yb, a, b, cos, sin)
 }
 
+// RotateBy is Rotate by one angle, and in place.
+func RotateBy[T num.Float](a, b []T, cos, sin T) {
+	want("RotateBy", "b", len(a), len(b))
+	active[T]().rotateBy(a, b, cos, sin)
+}
+
 // Turn is what a step does to a pair of rows of a matrix: see Retain.
 type Turn[T num.Float] struct{ Cos, Sin, KA, KB, QA, QB T }
 
@@ -32,6 +38,13 @@ func rotateGeneric[T num.Float](ya, yb, a, b, cos, sin []T) {
 	for i, x := range a {
 		y, c, s := b[i], cos[i], sin[i]
 		ya[i], yb[i] = x*c-y*s, y*c+x*s
+	}
+}
+
+func rotateByGeneric[T num.Float](a, b []T, cos, sin T) {
+	for i, x := range a {
+		y := b[i]
+		a[i], b[i] = x*cos-y*sin, y*cos+x*sin
 	}
 }
 

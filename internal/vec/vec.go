@@ -33,6 +33,8 @@ type kernels[T num.Float] struct {
 	gru                                 func(z, h0, h1 []T)
 	gruGrad                             func(dz, z, h0, dh, g []T)
 	rotate                              func(ya, yb, a, b, cos, sin []T)
+	rotateBy                            func(a, b []T, cos, sin T)
+	fetch                               func(x []T, ld, rows, lines int)
 	retain                              func(y, a, b, v []T, cos, sin, ka, kb, qa, qb T)
 	adamW                               func(p, g, m, v []T, decay, beta1, gain1, beta2, gain2, rate, root, eps T)
 }

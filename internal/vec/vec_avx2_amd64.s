@@ -4640,6 +4640,77 @@ end5:
 	VZEROUPPER
 	RET
 
+// func rotateByAVX2F32(a []float32, b []float32, cos float32, sin float32)
+// Requires: AVX, FMA3
+TEXT ·rotateByAVX2F32(SB), NOSPLIT, $0-56
+	MOVQ         a_base+0(FP), AX
+	MOVQ         b_base+24(FP), CX
+	MOVQ         a_len+8(FP), DX
+	VBROADCASTSS cos+48(FP), Y0
+	VBROADCASTSS sin+52(FP), Y1
+	XORQ         BX, BX
+	SUBQ         $0x00000010, DX
+	JL           done2
+
+loop1:
+	VMOVUPS      (AX)(BX*1), Y2
+	VMOVUPS      (CX)(BX*1), Y3
+	VMULPS       Y0, Y2, Y4
+	VMULPS       Y0, Y3, Y5
+	VFNMADD231PS Y1, Y3, Y4
+	VFMADD231PS  Y1, Y2, Y5
+	VMOVUPS      Y4, (AX)(BX*1)
+	VMOVUPS      Y5, (CX)(BX*1)
+	VMOVUPS      32(AX)(BX*1), Y2
+	VMOVUPS      32(CX)(BX*1), Y3
+	VMULPS       Y0, Y2, Y4
+	VMULPS       Y0, Y3, Y5
+	VFNMADD231PS Y1, Y3, Y4
+	VFMADD231PS  Y1, Y2, Y5
+	VMOVUPS      Y4, 32(AX)(BX*1)
+	VMOVUPS      Y5, 32(CX)(BX*1)
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, DX
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000010, DX
+	SUBQ $0x00000008, DX
+	JL   done4
+
+loop3:
+	VMOVUPS      (AX)(BX*1), Y2
+	VMOVUPS      (CX)(BX*1), Y3
+	VMULPS       Y0, Y2, Y4
+	VMULPS       Y0, Y3, Y5
+	VFNMADD231PS Y1, Y3, Y4
+	VFMADD231PS  Y1, Y2, Y5
+	VMOVUPS      Y4, (AX)(BX*1)
+	VMOVUPS      Y5, (CX)(BX*1)
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, DX
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000008, DX
+	JZ           end5
+	LEAQ         lanes_then_none<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*4), Y2
+	VMASKMOVPS   (AX)(BX*1), Y2, Y3
+	VMASKMOVPS   (CX)(BX*1), Y2, Y4
+	VMULPS       Y0, Y3, Y5
+	VMULPS       Y0, Y4, Y0
+	VFNMADD231PS Y1, Y4, Y5
+	VFMADD231PS  Y1, Y3, Y0
+	VMASKMOVPS   Y5, Y2, (AX)(BX*1)
+	VMASKMOVPS   Y0, Y2, (CX)(BX*1)
+
+end5:
+	VZEROUPPER
+	RET
+
 // func retainAVX2F32(y []float32, a []float32, b []float32, v []float32, cos float32, sin float32, ka float32, kb float32, qa float32, qb float32)
 // Requires: AVX, FMA3
 TEXT ·retainAVX2F32(SB), NOSPLIT, $0-120
@@ -4702,6 +4773,38 @@ done2:
 	VMASKMOVPS   Y3, Y6, (DX)(DI*1)
 
 end3:
+	VZEROUPPER
+	RET
+
+// func fetchAVX2F32(x []float32, ld int, rows int, lines int)
+// Requires: AVX, MMX+
+TEXT ·fetchAVX2F32(SB), NOSPLIT, $0-48
+	MOVQ  x_base+0(FP), AX
+	MOVQ  ld+24(FP), CX
+	MOVQ  rows+32(FP), DX
+	MOVQ  lines+40(FP), BX
+	SHLQ  $0x02, CX
+	TESTQ DX, DX
+	JZ    done2
+
+loop1:
+	MOVQ  AX, SI
+	MOVQ  BX, DI
+	TESTQ DI, DI
+	JZ    done4
+
+loop3:
+	PREFETCHT1 (SI)
+	ADDQ       $0x00000040, SI
+	DECQ       DI
+	JNZ        loop3
+
+done4:
+	ADDQ CX, AX
+	DECQ DX
+	JNZ  loop1
+
+done2:
 	VZEROUPPER
 	RET
 
@@ -9665,6 +9768,77 @@ end5:
 	VZEROUPPER
 	RET
 
+// func rotateByAVX2F64(a []float64, b []float64, cos float64, sin float64)
+// Requires: AVX, FMA3
+TEXT ·rotateByAVX2F64(SB), NOSPLIT, $0-64
+	MOVQ         a_base+0(FP), AX
+	MOVQ         b_base+24(FP), CX
+	MOVQ         a_len+8(FP), DX
+	VBROADCASTSD cos+48(FP), Y0
+	VBROADCASTSD sin+56(FP), Y1
+	XORQ         BX, BX
+	SUBQ         $0x00000008, DX
+	JL           done2
+
+loop1:
+	VMOVUPD      (AX)(BX*1), Y2
+	VMOVUPD      (CX)(BX*1), Y3
+	VMULPD       Y0, Y2, Y4
+	VMULPD       Y0, Y3, Y5
+	VFNMADD231PD Y1, Y3, Y4
+	VFMADD231PD  Y1, Y2, Y5
+	VMOVUPD      Y4, (AX)(BX*1)
+	VMOVUPD      Y5, (CX)(BX*1)
+	VMOVUPD      32(AX)(BX*1), Y2
+	VMOVUPD      32(CX)(BX*1), Y3
+	VMULPD       Y0, Y2, Y4
+	VMULPD       Y0, Y3, Y5
+	VFNMADD231PD Y1, Y3, Y4
+	VFMADD231PD  Y1, Y2, Y5
+	VMOVUPD      Y4, 32(AX)(BX*1)
+	VMOVUPD      Y5, 32(CX)(BX*1)
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000008, DX
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000008, DX
+	SUBQ $0x00000004, DX
+	JL   done4
+
+loop3:
+	VMOVUPD      (AX)(BX*1), Y2
+	VMOVUPD      (CX)(BX*1), Y3
+	VMULPD       Y0, Y2, Y4
+	VMULPD       Y0, Y3, Y5
+	VFNMADD231PD Y1, Y3, Y4
+	VFMADD231PD  Y1, Y2, Y5
+	VMOVUPD      Y4, (AX)(BX*1)
+	VMOVUPD      Y5, (CX)(BX*1)
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000004, DX
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000004, DX
+	JZ           end5
+	LEAQ         lanes_then_none<>+0(SB), SI
+	MOVQ         $0x00000004, DI
+	SUBQ         DX, DI
+	VMOVUPS      (SI)(DI*8), Y2
+	VMASKMOVPD   (AX)(BX*1), Y2, Y3
+	VMASKMOVPD   (CX)(BX*1), Y2, Y4
+	VMULPD       Y0, Y3, Y5
+	VMULPD       Y0, Y4, Y0
+	VFNMADD231PD Y1, Y4, Y5
+	VFMADD231PD  Y1, Y3, Y0
+	VMASKMOVPD   Y5, Y2, (AX)(BX*1)
+	VMASKMOVPD   Y0, Y2, (CX)(BX*1)
+
+end5:
+	VZEROUPPER
+	RET
+
 // func retainAVX2F64(y []float64, a []float64, b []float64, v []float64, cos float64, sin float64, ka float64, kb float64, qa float64, qb float64)
 // Requires: AVX, FMA3
 TEXT ·retainAVX2F64(SB), NOSPLIT, $0-144
@@ -9727,5 +9901,37 @@ done2:
 	VMASKMOVPD   Y3, Y6, (DX)(DI*1)
 
 end3:
+	VZEROUPPER
+	RET
+
+// func fetchAVX2F64(x []float64, ld int, rows int, lines int)
+// Requires: AVX, MMX+
+TEXT ·fetchAVX2F64(SB), NOSPLIT, $0-48
+	MOVQ  x_base+0(FP), AX
+	MOVQ  ld+24(FP), CX
+	MOVQ  rows+32(FP), DX
+	MOVQ  lines+40(FP), BX
+	SHLQ  $0x03, CX
+	TESTQ DX, DX
+	JZ    done2
+
+loop1:
+	MOVQ  AX, SI
+	MOVQ  BX, DI
+	TESTQ DI, DI
+	JZ    done4
+
+loop3:
+	PREFETCHT1 (SI)
+	ADDQ       $0x00000040, SI
+	DECQ       DI
+	JNZ        loop3
+
+done4:
+	ADDQ CX, AX
+	DECQ DX
+	JNZ  loop1
+
+done2:
 	VZEROUPPER
 	RET

@@ -209,10 +209,20 @@ func gruGradAVX512F32(dz []float32, z []float32, h0 []float32, dh []float32, g [
 //go:noescape
 func rotateAVX512F32(ya []float32, yb []float32, a []float32, b []float32, cos []float32, sin []float32)
 
+// rotateByAVX512F32 is kernels.rotateBy.
+//
+//go:noescape
+func rotateByAVX512F32(a []float32, b []float32, cos float32, sin float32)
+
 // retainAVX512F32 is kernels.retain.
 //
 //go:noescape
 func retainAVX512F32(y []float32, a []float32, b []float32, v []float32, cos float32, sin float32, ka float32, kb float32, qa float32, qb float32)
+
+// fetchAVX512F32 is kernels.fetch.
+//
+//go:noescape
+func fetchAVX512F32(x []float32, ld int, rows int, lines int)
 
 // expAVX512F64 is kernels.exp.
 //
@@ -419,7 +429,17 @@ func gruGradAVX512F64(dz []float64, z []float64, h0 []float64, dh []float64, g [
 //go:noescape
 func rotateAVX512F64(ya []float64, yb []float64, a []float64, b []float64, cos []float64, sin []float64)
 
+// rotateByAVX512F64 is kernels.rotateBy.
+//
+//go:noescape
+func rotateByAVX512F64(a []float64, b []float64, cos float64, sin float64)
+
 // retainAVX512F64 is kernels.retain.
 //
 //go:noescape
 func retainAVX512F64(y []float64, a []float64, b []float64, v []float64, cos float64, sin float64, ka float64, kb float64, qa float64, qb float64)
+
+// fetchAVX512F64 is kernels.fetch.
+//
+//go:noescape
+func fetchAVX512F64(x []float64, ld int, rows int, lines int)

@@ -4276,6 +4276,77 @@ end5:
 	VZEROUPPER
 	RET
 
+// func rotateByAVX512F32(a []float32, b []float32, cos float32, sin float32)
+// Requires: AVX, AVX512F
+TEXT ·rotateByAVX512F32(SB), NOSPLIT, $0-56
+	MOVQ         a_base+0(FP), AX
+	MOVQ         b_base+24(FP), DX
+	MOVQ         a_len+8(FP), CX
+	VBROADCASTSS cos+48(FP), Z0
+	VBROADCASTSS sin+52(FP), Z1
+	XORQ         BX, BX
+	SUBQ         $0x00000020, CX
+	JL           done2
+
+loop1:
+	VMOVUPS      (AX)(BX*1), Z2
+	VMOVUPS      (DX)(BX*1), Z3
+	VMULPS       Z0, Z2, Z4
+	VMULPS       Z0, Z3, Z5
+	VFNMADD231PS Z1, Z3, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VMOVUPS      Z4, (AX)(BX*1)
+	VMOVUPS      Z5, (DX)(BX*1)
+	VMOVUPS      64(AX)(BX*1), Z2
+	VMOVUPS      64(DX)(BX*1), Z3
+	VMULPS       Z0, Z2, Z4
+	VMULPS       Z0, Z3, Z5
+	VFNMADD231PS Z1, Z3, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VMOVUPS      Z4, 64(AX)(BX*1)
+	VMOVUPS      Z5, 64(DX)(BX*1)
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x00000020, CX
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000020, CX
+	SUBQ $0x00000010, CX
+	JL   done4
+
+loop3:
+	VMOVUPS      (AX)(BX*1), Z2
+	VMOVUPS      (DX)(BX*1), Z3
+	VMULPS       Z0, Z2, Z4
+	VMULPS       Z0, Z3, Z5
+	VFNMADD231PS Z1, Z3, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VMOVUPS      Z4, (AX)(BX*1)
+	VMOVUPS      Z5, (DX)(BX*1)
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, CX
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000010, CX
+	JZ           end5
+	MOVQ         $0x00000001, SI
+	SHLQ         CL, SI
+	DECQ         SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (AX)(BX*1), K1, Z2
+	VMOVUPS.Z    (DX)(BX*1), K1, Z3
+	VMULPS       Z0, Z2, Z4
+	VMULPS       Z0, Z3, Z0
+	VFNMADD231PS Z1, Z3, Z4
+	VFMADD231PS  Z1, Z2, Z0
+	VMOVUPS      Z4, K1, (AX)(BX*1)
+	VMOVUPS      Z0, K1, (DX)(BX*1)
+
+end5:
+	VZEROUPPER
+	RET
+
 // func retainAVX512F32(y []float32, a []float32, b []float32, v []float32, cos float32, sin float32, ka float32, kb float32, qa float32, qb float32)
 // Requires: AVX, AVX512F
 TEXT ·retainAVX512F32(SB), NOSPLIT, $0-120
@@ -4338,6 +4409,38 @@ done2:
 	VMOVUPS      Z3, K1, (BX)(DI*1)
 
 end3:
+	VZEROUPPER
+	RET
+
+// func fetchAVX512F32(x []float32, ld int, rows int, lines int)
+// Requires: AVX, MMX+
+TEXT ·fetchAVX512F32(SB), NOSPLIT, $0-48
+	MOVQ  x_base+0(FP), AX
+	MOVQ  ld+24(FP), CX
+	MOVQ  rows+32(FP), DX
+	MOVQ  lines+40(FP), BX
+	SHLQ  $0x02, CX
+	TESTQ DX, DX
+	JZ    done2
+
+loop1:
+	MOVQ  AX, SI
+	MOVQ  BX, DI
+	TESTQ DI, DI
+	JZ    done4
+
+loop3:
+	PREFETCHT1 (SI)
+	ADDQ       $0x00000040, SI
+	DECQ       DI
+	JNZ        loop3
+
+done4:
+	ADDQ CX, AX
+	DECQ DX
+	JNZ  loop1
+
+done2:
 	VZEROUPPER
 	RET
 
@@ -9061,6 +9164,77 @@ end5:
 	VZEROUPPER
 	RET
 
+// func rotateByAVX512F64(a []float64, b []float64, cos float64, sin float64)
+// Requires: AVX, AVX512F
+TEXT ·rotateByAVX512F64(SB), NOSPLIT, $0-64
+	MOVQ         a_base+0(FP), AX
+	MOVQ         b_base+24(FP), DX
+	MOVQ         a_len+8(FP), CX
+	VBROADCASTSD cos+48(FP), Z0
+	VBROADCASTSD sin+56(FP), Z1
+	XORQ         BX, BX
+	SUBQ         $0x00000010, CX
+	JL           done2
+
+loop1:
+	VMOVUPD      (AX)(BX*1), Z2
+	VMOVUPD      (DX)(BX*1), Z3
+	VMULPD       Z0, Z2, Z4
+	VMULPD       Z0, Z3, Z5
+	VFNMADD231PD Z1, Z3, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VMOVUPD      Z4, (AX)(BX*1)
+	VMOVUPD      Z5, (DX)(BX*1)
+	VMOVUPD      64(AX)(BX*1), Z2
+	VMOVUPD      64(DX)(BX*1), Z3
+	VMULPD       Z0, Z2, Z4
+	VMULPD       Z0, Z3, Z5
+	VFNMADD231PD Z1, Z3, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VMOVUPD      Z4, 64(AX)(BX*1)
+	VMOVUPD      Z5, 64(DX)(BX*1)
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x00000010, CX
+	JGE          loop1
+
+done2:
+	ADDQ $0x00000010, CX
+	SUBQ $0x00000008, CX
+	JL   done4
+
+loop3:
+	VMOVUPD      (AX)(BX*1), Z2
+	VMOVUPD      (DX)(BX*1), Z3
+	VMULPD       Z0, Z2, Z4
+	VMULPD       Z0, Z3, Z5
+	VFNMADD231PD Z1, Z3, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VMOVUPD      Z4, (AX)(BX*1)
+	VMOVUPD      Z5, (DX)(BX*1)
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000008, CX
+	JGE          loop3
+
+done4:
+	ADDQ         $0x00000008, CX
+	JZ           end5
+	MOVQ         $0x00000001, SI
+	SHLQ         CL, SI
+	DECQ         SI
+	KMOVW        SI, K1
+	VMOVUPD.Z    (AX)(BX*1), K1, Z2
+	VMOVUPD.Z    (DX)(BX*1), K1, Z3
+	VMULPD       Z0, Z2, Z4
+	VMULPD       Z0, Z3, Z0
+	VFNMADD231PD Z1, Z3, Z4
+	VFMADD231PD  Z1, Z2, Z0
+	VMOVUPD      Z4, K1, (AX)(BX*1)
+	VMOVUPD      Z0, K1, (DX)(BX*1)
+
+end5:
+	VZEROUPPER
+	RET
+
 // func retainAVX512F64(y []float64, a []float64, b []float64, v []float64, cos float64, sin float64, ka float64, kb float64, qa float64, qb float64)
 // Requires: AVX, AVX512F
 TEXT ·retainAVX512F64(SB), NOSPLIT, $0-144
@@ -9123,5 +9297,37 @@ done2:
 	VMOVUPD      Z3, K1, (BX)(DI*1)
 
 end3:
+	VZEROUPPER
+	RET
+
+// func fetchAVX512F64(x []float64, ld int, rows int, lines int)
+// Requires: AVX, MMX+
+TEXT ·fetchAVX512F64(SB), NOSPLIT, $0-48
+	MOVQ  x_base+0(FP), AX
+	MOVQ  ld+24(FP), CX
+	MOVQ  rows+32(FP), DX
+	MOVQ  lines+40(FP), BX
+	SHLQ  $0x03, CX
+	TESTQ DX, DX
+	JZ    done2
+
+loop1:
+	MOVQ  AX, SI
+	MOVQ  BX, DI
+	TESTQ DI, DI
+	JZ    done4
+
+loop3:
+	PREFETCHT1 (SI)
+	ADDQ       $0x00000040, SI
+	DECQ       DI
+	JNZ        loop3
+
+done4:
+	ADDQ CX, AX
+	DECQ DX
+	JNZ  loop1
+
+done2:
 	VZEROUPPER
 	RET

@@ -50,6 +50,8 @@ func generic[T num.Float]() kernels[T] {
 		gru:           gruGeneric[T],
 		gruGrad:       gruGradGeneric[T],
 		rotate:        rotateGeneric[T],
+		rotateBy:      rotateByGeneric[T],
+		fetch:         func([]T, int, int, int) {}, // there is no way to ask
 		retain:        retainGeneric[T],
 		adamW:         adamWGeneric[T],
 	}

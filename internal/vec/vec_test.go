@@ -51,6 +51,7 @@ func TestLengths(t *testing.T) {
 		"GRUGrad":       func() { GRUGrad(y, y, x[:1], x, x[:1]) },
 		"GRUGrad, z":    func() { GRUGrad(x, y, x[:1], x[:1], x[:1]) },
 		"Rotate":        func() { Rotate(x, x, x, y, x, x) },
+		"RotateBy":      func() { RotateBy(x, y, 1, 0) },
 		"Retain":        func() { Retain(x, x, x, y, Turn[float32]{}) },
 		"AdamW":         func() { AdamW(x, x, x, y, AdamWStep[float32]{}) },
 	} {
@@ -151,4 +152,20 @@ func TestGradients(t *testing.T) {
 	check("GLUGrad, db", d, func(dst, x []float64) { GLU(dst, a, x) })
 	GLUGrad(d, da, x, a, one)
 	check("GLUGrad, da", d, func(dst, x []float64) { GLU(dst, x, a) })
+}
+
+// Fetch takes rows that are not all there, and changes nothing.
+func TestFetch(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		x := []float64{1, 2, 3, 4, 5, 6, 7}
+		for _, c := range [][3]int{{3, 2, 3}, {3, 100, 1}, {1, 3, 8}, {0, 1, 1}, {3, 0, 0}, {7, -1, 7}, {1 << 60, 2, 1}} {
+			Fetch(x, c[0], c[1], c[2])
+		}
+		Fetch[float32](nil, 1, 1, 1)
+		for i, v := range x {
+			if v != float64(i+1) {
+				t.Errorf("element %d has become %g", i, v)
+			}
+		}
+	})
 }

@@ -135,6 +135,18 @@ func (u *unit[T]) begin(s, start []T) {
 	u.one.apply(s)
 }
 
+// fetch asks for the steps of a chunk, unless there is no such chunk, of some of the unit's
+// rows.
+func (u *unit[T]) fetch(i int, rows ...[]T) {
+	if i < 0 || i >= u.chunks() {
+		return
+	}
+	lo, n := u.chunk(i)
+	for _, x := range rows {
+		vec.Fetch(x[lo:], u.l, len(x)/u.l, n)
+	}
+}
+
 // open turns and decays queries and keys of n steps from lo on.
 func (u *unit[T]) open(lo, n int) {
 	s, ld := u.s, u.Chunk
@@ -221,6 +233,7 @@ func (u *unit[T]) forward(y, start, end []T) {
 	last := u.chunks() - 1
 	for i := range last + 1 {
 		lo, n := u.chunk(i)
+		u.fetch(i+1, u.q, u.k, u.v, y)
 		u.open(lo, n)
 		u.weights(n)
 		gemm.Gemm(&s.gemm, true, false, u.dv, n, u.dk, state, u.dv, s.qd, ld, y[lo:], u.l, false)
@@ -290,6 +303,7 @@ func (u *unit[T]) backward(g gradients[T], gy, start, gEnd, dStart []T) {
 	for i := range max(0, last) {
 		lo, n := u.chunk(i)
 		next := s.states[(i+1)*size:][:size]
+		u.fetch(i+1, u.k, u.v)
 		copy(next, s.states[i*size:])
 		u.openKeys(lo, n)
 		u.advance(next, lo, n)
@@ -302,6 +316,7 @@ func (u *unit[T]) backward(g gradients[T], gy, start, gEnd, dStart []T) {
 	}
 	for i := last; i >= 0; i-- {
 		lo, n := u.chunk(i)
+		u.fetch(i-1, u.q, u.k, u.v, gy, g.q, g.k, g.v)
 		u.turnTo(s.ds, i, n, (*frame[T]).back)
 		u.open(lo, n)
 		u.weights(n)

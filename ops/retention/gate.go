@@ -256,6 +256,9 @@ func (c *gate[T]) backward(p *gatePart[T], partial []float64, grad [][]T, in []g
 		vec.Mul(dg, dg, tmp)
 		vec.Mul(gn, g, act)
 		vec.NormProducts(dx, gx, sg, sgx, x, gn, p.mean, p.rstd, w)
+		if c.Norm != Group {
+			continue
+		}
 		sum := partial[2*(p.head*c.dv+f):]
 		sum[0] += float64(vec.Sum(gx))
 		sum[1] += float64(vec.Sum(gn))

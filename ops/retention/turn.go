@@ -76,12 +76,7 @@ func (f *frame[T]) back(s []T) { f.each(s, -1) }
 
 func (f *frame[T]) each(s []T, sign T) {
 	for i, c := range f.cos {
-		sin := sign * f.sin[i]
-		a, b := s[2*i*f.dv:][:f.dv], s[(2*i+1)*f.dv:][:f.dv]
-		for j, v := range a {
-			w := b[j]
-			a[j], b[j] = c*v+sin*w, c*w-sin*v
-		}
+		vec.RotateBy(s[2*i*f.dv:][:f.dv], s[(2*i+1)*f.dv:][:f.dv], c, -sign*f.sin[i])
 	}
 }
 

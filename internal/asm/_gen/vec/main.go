@@ -32,6 +32,7 @@ func main() {
 		g.adamW()
 		g.cells()
 		g.rotations()
+		g.fetch()
 	})
 }
 
@@ -843,6 +844,14 @@ func (g *gen) rotations() {
 			return []vec{ya, yb}
 		}
 	})
+	g.functionWith("rotateBy", []string{"a", "b"}, []string{"a", "b"}, []string{"cos", "sin"}, 2, func(s []vec) func(x []vec) []vec {
+		return func(x []vec) []vec {
+			a, b := g.Mul(x[0], s[0]), g.Mul(x[1], s[0])
+			g.SubMul(a, x[1], s[1])
+			g.AddMul(b, x[0], s[1])
+			return []vec{a, b}
+		}
+	})
 	g.functionWith("retain", []string{"y", "a", "b"}, []string{"y", "a", "b", "v"}, []string{"cos", "sin", "ka", "kb", "qa", "qb"}, 1, func(s []vec) func(x []vec) []vec {
 		cos, sin, ka, kb, qa, qb := s[0], s[1], s[2], s[3], s[4], s[5]
 		return func(x []vec) []vec {
@@ -857,4 +866,25 @@ func (g *gen) rotations() {
 			return []vec{y, a1, b1}
 		}
 	})
+}
+
+// cacheLine is the size in bytes of what is fetched from memory at a time.
+const cacheLine = 64
+
+// fetch writes the loop over the cache lines of rows.
+func (g *gen) fetch() {
+	g.begin("fetch", "func(x []T, ld, rows, lines int)")
+	x, ld, rows, lines := g.BaseParam("x"), g.IntParam("ld"), g.IntParam("rows"), g.IntParam("lines")
+	g.ScaleByElem(ld)
+	g.Loop(rows, func() {
+		at, n := g.GP64(), g.GP64()
+		g.MOVQ(x, at)
+		g.MOVQ(lines, n)
+		g.Loop(n, func() {
+			g.PREFETCHT1(operand.Mem{Base: at})
+			g.ADDQ(operand.U32(cacheLine), at)
+		})
+		g.ADDQ(ld, x)
+	})
+	g.End()
 }
