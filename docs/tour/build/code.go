@@ -143,6 +143,51 @@ func (c *code) output(example string) (string, error) {
 	return out, nil
 }
 
+// outputOf returns what an Example of another file prints.
+func (c *code) outputOf(path, example string) (string, error) {
+	text, err := c.file(path)
+	if err != nil {
+		return "", err
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), path, text, parser.ParseComments)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range doc.Examples(f) {
+		if "Example"+e.Name == example && e.Output != "" {
+			return strings.Trim(e.Output, "\n"), nil
+		}
+	}
+	return "", fmt.Errorf("there is no %s with an output in %s", example, path)
+}
+
+// table returns the one table of a Markdown file whose first line begins like that.
+func (c *code) table(path, first string) (string, error) {
+	text, err := c.file(path)
+	if err != nil {
+		return "", err
+	}
+	var table []string
+	tables := 0
+	inside := false
+	for line := range strings.Lines(text) {
+		switch row := strings.HasPrefix(line, "|"); {
+		case row && !inside && strings.HasPrefix(line, first):
+			tables++
+			inside, table = true, nil
+			fallthrough
+		case row && inside:
+			table = append(table, strings.TrimSpace(line))
+		default:
+			inside = row && inside
+		}
+	}
+	if first == "" || tables != 1 {
+		return "", fmt.Errorf("want one table that begins with %q in %s, got %d", first, path, tables)
+	}
+	return strings.Join(table, "\n"), nil
+}
+
 // number returns the group of the one match of a pattern in an Example's output, or in
 // a file.
 func (c *code) number(source, pattern string) (string, error) {

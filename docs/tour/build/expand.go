@@ -94,10 +94,17 @@ func (t *tour) block(name, args string) (string, error) {
 		text, err := t.code.function(first, rest)
 		return fence("go", text), err
 	case "output":
-		out, err := t.code.output(first)
+		out, err := "", error(nil)
+		if rest == "" {
+			out, err = t.code.output(first)
+		} else {
+			out, err = t.code.outputOf(first, rest)
+		}
 		return fence("text", out), err
 	case "picture":
 		return t.picture(first, rest)
+	case "table":
+		return t.code.table(first, rest)
 	case "contents":
 		return t.contents(), nil
 	}
@@ -163,8 +170,8 @@ func (t *tour) inline(line string) (string, error) {
 }
 
 var (
-	// references are digits that no run has to give.
-	references = regexp.MustCompile(`(?i)\b(eqs?\.|equations?|theorems?|sections?|appendix|figures?|tables?|chapters?|algorithms?|lemma|corollary|proposition) (and |to |, |[A-Z]?[\d.]+|[A-Z]\b)+`)
+	// references are digits that no run has to give, and names such as CIFAR-10.
+	references = regexp.MustCompile(`\pL-\d+\b|(?i)\b(eqs?\.|equations?|theorems?|sections?|appendix|figures?|tables?|chapters?|algorithms?|lemma|corollary|proposition) ([A-Z]?[\d.]+|[A-Z]\b| and | to |, )+`)
 	digits     = regexp.MustCompile(`(^|[^\pL\d_.])[\d.,]*\d`)
 	item       = regexp.MustCompile(`^\s*\d+\. `) // of a numbered list
 )

@@ -14,6 +14,8 @@
 //	{{code NAME}}             the lines of docs/tour/*_test.go between //tour:NAME and //tour:end
 //	{{func FILE NAME}}        the function NAME of a Go file, or the method Type.NAME; FILE from the root
 //	{{output Example_NAME}}   what an Example of docs/tour prints
+//	{{output FILE Example}}   the same of an Example in another file
+//	{{table FILE START}}      the table of a Markdown file whose first line begins with START
 //	{{picture FILE ALT}}      docs/tour/pictures/FILE, which docs/tour/pictures draws
 //	{{number SOURCE REGEXP}}  the group of the one match of REGEXP in SOURCE: an Example's output, or a file
 //	{{contents}}              the list of the chapters

@@ -11,7 +11,21 @@ import "github.com/gorgonia-s4/s4/internal/figure"
 // as wide as a page does.
 var Drawn = map[string]func() ([]figure.Panel, error){
 	"memory.png":         memory,
+	"views.png":          views,
 	"discretisation.png": discretisation,
+	"naive.png":          naive,
+	"lowrank.png":        lowRank,
+	"diagonal.png":       diagonal,
+	"timescale.png":      timescale,
+	"learning.png":       learning,
+	"convolution.png":    convolution,
+	"block.png":          block,
+	"pixels.png":         pixels,
+	"sound.png":          sound,
+	"text.png":           text,
+	"attention.png":      attention,
+	"selection.png":      selection,
+	"limits.png":         limits,
 }
 
 // Save draws a picture of Drawn and writes it to a file.
@@ -25,6 +39,15 @@ func Save(name, path string) error {
 		rows = append(rows, []figure.Panel{p})
 	}
 	return figure.Save(path, rows...)
+}
+
+// whole returns 0..n-1.
+func whole(n int) []float64 {
+	xs := make([]float64, n)
+	for i := range xs {
+		xs[i] = float64(i)
+	}
+	return xs
 }
 
 // positions returns n numbers from lo to hi, evenly spaced.

@@ -1,0 +1,158 @@
+package tour_test
+
+import (
+	"fmt"
+	"math"
+)
+
+//tour:attention-slow
+
+// attention returns, for every step, the mean of the values v so far, weighted by how well
+// their keys k fit the query q: rows of D numbers.
+func attention(q, k, v [][]float64) [][]float64 {
+	y := make([][]float64, len(q))
+	for i := range q {
+		y[i] = make([]float64, len(v[0]))
+		var total float64
+		for j := 0; j <= i; j++ {
+			w := math.Exp(dot(q[i], k[j]) / math.Sqrt(float64(len(q[i]))))
+			total += w
+			for d := range y[i] {
+				y[i][d] += w * v[j][d]
+			}
+		}
+		for d := range y[i] {
+			y[i][d] /= total
+		}
+	}
+	return y
+}
+
+//tour:end
+
+func dot(a, b []float64) (s float64) {
+	for i := range a {
+		s += a[i] * b[i]
+	}
+	return s
+}
+
+//tour:attention-linear
+
+// phi keeps features positive, so that weights are.
+func phi(v []float64) []float64 {
+	w := make([]float64, len(v))
+	for i, x := range v {
+		w[i] = math.Exp(min(x, 0)) + max(x, 0) // elu + 1
+	}
+	return w
+}
+
+// linearSlow is attention with weights phi(q) . phi(k): all pairs of steps.
+func linearSlow(q, k, v [][]float64) [][]float64 {
+	y := make([][]float64, len(q))
+	for i := range q {
+		y[i] = make([]float64, len(v[0]))
+		var total float64
+		for j := 0; j <= i; j++ {
+			w := dot(phi(q[i]), phi(k[j]))
+			total += w
+			for d := range y[i] {
+				y[i][d] += w * v[j][d]
+			}
+		}
+		for d := range y[i] {
+			y[i][d] /= total
+		}
+	}
+	return y
+}
+
+// linearFast is the same as a recurrence: its state is the matrix s and the row z, however
+// long the past.
+func linearFast(q, k, v [][]float64) [][]float64 {
+	y := make([][]float64, len(q))
+	s, z := make([][]float64, len(k[0])), make([]float64, len(k[0]))
+	for e := range s {
+		s[e] = make([]float64, len(v[0]))
+	}
+	for i := range q {
+		y[i] = make([]float64, len(v[0]))
+		for e, w := range phi(k[i]) {
+			z[e] += w
+			for d := range v[i] {
+				s[e][d] += w * v[i][d]
+			}
+		}
+		for e, w := range phi(q[i]) {
+			for d := range y[i] {
+				y[i][d] += w * s[e][d] / dot(phi(q[i]), z)
+			}
+		}
+	}
+	return y
+}
+
+//tour:end
+
+// rows cuts numbers into rows of d.
+func rows(v []float64, d int) [][]float64 {
+	var r [][]float64
+	for ; len(v) > 0; v = v[d:] {
+		r = append(r, v[:d])
+	}
+	return r
+}
+
+func flat(rows [][]float64) (v []float64) {
+	for _, r := range rows {
+		v = append(v, r...)
+	}
+	return v
+}
+
+func Example_attention() {
+	//tour:attention-agree
+	const L, D = 200, 8
+	all := noise(3 * L * D)
+	q, k, v := rows(all[:L*D], D), rows(all[L*D:2*L*D], D), rows(all[2*L*D:], D)
+	off := distance(flat(linearFast(q, k, v)), flat(linearSlow(q, k, v)))
+	fmt.Printf("linear attention, two ways: apart by less than 1e-13: %t\n", off < 1e-13)
+	//tour:end
+	// Output:
+	// linear attention, two ways: apart by less than 1e-13: true
+}
+
+// A state space layer of one feature, as a matrix beside that of an attention.
+func Example_attentionMatrix() {
+	//tour:attention-matrix
+	const L = 4
+	k := []float64{1, 0.5, 0.25, 0.125}
+	for i := range L {
+		row := make([]float64, L)
+		for j := 0; j <= i; j++ {
+			row[j] = k[i-j]
+		}
+		fmt.Printf("%.3f\n", row)
+	}
+	//tour:end
+	// Output:
+	// [1.000 0.000 0.000 0.000]
+	// [0.500 1.000 0.000 0.000]
+	// [0.250 0.500 1.000 0.000]
+	// [0.125 0.250 0.500 1.000]
+}
+
+// What the chapter counts, for one sequence and one layer.
+func Example_attentionCost() {
+	//tour:attention-cost
+	const E, N = 256, 64
+	for _, T := range []int{256, 4096, 65536} {
+		fmt.Printf("T = %5d: attention remembers %8d numbers, S4D %d\n", T, 2*T*E, N*E)
+	}
+	//tour:end
+	// Output:
+	// T =   256: attention remembers   131072 numbers, S4D 16384
+	// T =  4096: attention remembers  2097152 numbers, S4D 16384
+	// T = 65536: attention remembers 33554432 numbers, S4D 16384
+}
