@@ -3,6 +3,7 @@ package tour_test
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 //tour:attention-slow
@@ -123,24 +124,20 @@ func Example_attention() {
 	// linear attention, two ways: apart by less than 1e-13: true
 }
 
-// A state space layer of one feature, as a matrix beside that of an attention.
-func Example_attentionMatrix() {
-	//tour:attention-matrix
-	const L = 4
-	k := []float64{1, 0.5, 0.25, 0.125}
-	for i := range L {
-		row := make([]float64, L)
-		for j := 0; j <= i; j++ {
-			row[j] = k[i-j]
-		}
-		fmt.Printf("%.3f\n", row)
-	}
+// The last output of an attention, with its past in another order.
+func Example_attentionOrder() {
+	//tour:attention-order
+	const L, D = 50, 8
+	all := noise(3 * L * D)
+	q, k, v := rows(all[:L*D], D), rows(all[L*D:2*L*D], D), rows(all[2*L*D:], D)
+	before := attention(q, k, v)[L-1]
+	slices.Reverse(k[:L-1])
+	slices.Reverse(v[:L-1])
+	after := attention(q, k, v)[L-1]
+	fmt.Printf("apart by less than 1e-13: %t\n", distance(after, before) < 1e-13)
 	//tour:end
 	// Output:
-	// [1.000 0.000 0.000 0.000]
-	// [0.500 1.000 0.000 0.000]
-	// [0.250 0.500 1.000 0.000]
-	// [0.125 0.250 0.500 1.000]
+	// apart by less than 1e-13: true
 }
 
 // What the chapter counts, for one sequence and one layer.

@@ -2,7 +2,6 @@ package tour_test
 
 import (
 	"fmt"
-	"log"
 	"math/cmplx"
 
 	"github.com/gorgonia-s4/s4/layers/hippo"
@@ -32,24 +31,16 @@ func Example_diagonal() {
 	//tour:diagonal-agree
 	const N, dt, L = 64, 0.01, 256
 	a, b, err := hippo.DiagInit(hippo.InitLin, N, hippo.DiagOptions{})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	c := output(N / 2)
 	fast := vandermonde(a, b, c, dt, L)
 
 	dense, err := (&hippo.DPLR{Lambda: a, B: b}).Real(c) // the same model as a real matrix
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	r, err := dense.Discretize(dt, ssm.ZOH, 0)
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	slow, err := r.Kernel(L)
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	fmt.Printf("diagonal %7.4f\n", fast[:5])
 	fmt.Printf("dense    %7.4f\n", slow[:5])
 	fmt.Printf("apart by less than 1e-12 of it: %t\n", distance(fast, slow) < 1e-12)
@@ -72,15 +63,11 @@ func Example_diagonalLegS() {
 			c := make([]float64, n)
 			c[row] = 1
 			var k [2][]float64
-			for i, m := range []hippo.Measure{hippo.LegS, hippo.LegSD} { // LegSD is the normal part, with half of B
+			for i, m := range []hippo.Measure{hippo.LegS, hippo.LegSD} { // whole, and its normal part
 				a, b, err := hippo.Transition(m, n, hippo.MeasureOptions{})
-				if err != nil {
-					log.Fatal(err)
-				}
+				check(err)
 				ab, bb, err := hippo.Discretize(a, b, dt, ssm.Bilinear, 0)
-				if err != nil {
-					log.Fatal(err)
-				}
+				check(err)
 				k[i] = kernel(ab, bb, c, L)
 			}
 			off = max(off, distance(k[1], k[0]))

@@ -2,7 +2,6 @@ package tour_test
 
 import (
 	"fmt"
-	"log"
 	"math"
 	"math/cmplx"
 
@@ -70,9 +69,7 @@ func Example_discretisationOrder() {
 		fmt.Printf("%-5g", dt)
 		for _, rule := range []ssm.Disc{ssm.Euler, ssm.BackwardEuler, ssm.Bilinear, ssm.ZOH} {
 			ab, _, err := hippo.DiscretizeDiagonal([]complex128{pole}, []complex128{1}, dt, rule, 0)
-			if err != nil {
-				log.Fatal(err)
-			}
+			check(err)
 			off := cmplx.Abs(cmplx.Pow(ab[0], complex(1/dt, 0)) - truth)
 			if off < 1e-9 {
 				off = 0 // rounding

@@ -2,7 +2,6 @@ package tour_test
 
 import (
 	"fmt"
-	"log"
 	"math"
 	"math/cmplx"
 
@@ -22,7 +21,7 @@ func Example_lowRank() {
 			a.Set(i, k, a.At(i, k)+p) // A + P P^T
 		}
 	}
-	fmt.Printf("%5.2f\n", mat.Formatted(a)) // the diagonal, and a matrix that changes its sign when it is transposed
+	fmt.Printf("%5.2f\n", mat.Formatted(a))
 	//tour:end
 	// Output:
 	// ⎡-0.50   0.87   1.12   1.32⎤
@@ -72,14 +71,10 @@ func Example_lowRankKernel() {
 	//tour:lowrank-agree
 	const n, dt, L = 64, 0.01, 256
 	d, err := hippo.NPLR(hippo.LegS, n, 1, hippo.NPLROptions{})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	c := output(n / 2)
 	ct, err := d.TuneC(c, dt, L) // C (I - Ab^L)
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	spectrum := make([]complex128, L/2+1)
 	for k := range spectrum {
 		spectrum[k] = atRoot(d, ct, dt, cmplx.Rect(1, -2*math.Pi*float64(k)/L))
@@ -89,9 +84,7 @@ func Example_lowRankKernel() {
 		fast[l] /= L
 	}
 	slow, err := d.Kernel(c, dt, L) // powers of the dense matrix
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	fmt.Printf("fast %8.5f\n", fast[:5])
 	fmt.Printf("slow %8.5f\n", slow[:5])
 	fmt.Printf("apart by less than 1e-10 of it: %t\n", distance(fast, slow) < 1e-10)

@@ -2,7 +2,6 @@ package tour_test
 
 import (
 	"fmt"
-	"log"
 	"math"
 
 	"gonum.org/v1/gonum/mat"
@@ -72,15 +71,11 @@ func Example_memory() {
 	const L = 1000
 	for _, n := range []int{8, 16, 32} {
 		memory, err := hippo.NewMemory(hippo.LegS, n, hippo.MemoryOptions{})
-		if err != nil {
-			log.Fatal(err)
-		}
+		check(err)
 		var u []float64
 		for l := range L {
 			u = append(u, signal((float64(l)+0.5)/L))
-			if err := memory.Push(u[l]); err != nil {
-				log.Fatal(err)
-			}
+			check(memory.Push(u[l]))
 		}
 		fmt.Printf("N = %2d: from the definition within %.0e, recalls u within %.0e\n",
 			n, distance(memory.Coefficients(), project(n, u)), distance(recall(memory, L), u))
@@ -104,9 +99,7 @@ func recall(memory *hippo.Memory, n int) []float64 {
 		ages[l] = float64(n-l) - 0.5 // the middle of each step
 	}
 	u, err := memory.Reconstruct(ages)
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	return u
 }
 
@@ -125,24 +118,18 @@ func Example_memoryExercise() {
 	//tour:memory-exercise
 	const L, window = 1000, 200
 	memory, err := hippo.NewMemory(hippo.LegT, 16, hippo.MemoryOptions{Dt: 2. / window})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	var u []float64
 	for l := range L {
 		u = append(u, signal((float64(l)+0.5)/L))
-		if err := memory.Push(u[l]); err != nil {
-			log.Fatal(err)
-		}
+		check(memory.Push(u[l]))
 	}
 	ages := make([]float64, window)
 	for l := range ages {
 		ages[l] = (float64(window-l) - 0.5) * 2 / window
 	}
 	recalled, err := memory.Reconstruct(ages)
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	fmt.Printf("the last %d inputs within %.3f\n", window, distance(recalled, u[L-window:]))
 	//tour:end
 	// Output:

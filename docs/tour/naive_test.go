@@ -2,7 +2,6 @@ package tour_test
 
 import (
 	"fmt"
-	"log"
 	"math"
 
 	"gonum.org/v1/gonum/mat"
@@ -66,9 +65,7 @@ func Example_naive() {
 	for _, n := range []int{4, 8, 16, 32} {
 		a, b := legS(n)
 		ab, bb, err := hippo.Discretize(a, b, dt, ssm.ZOH, 0)
-		if err != nil {
-			log.Fatal(err)
-		}
+		check(err)
 		c := alternating(n)
 		off := distance(byEigenvalues(b, c, dt, L), kernel(ab, bb, c, L))
 		fmt.Printf("N = %2d: V up to %.0e, the kernel is off by ", n, largest(eigenvectors(n)))

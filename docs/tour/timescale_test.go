@@ -2,7 +2,6 @@ package tour_test
 
 import (
 	"fmt"
-	"log"
 	"math"
 
 	"github.com/gorgonia-s4/s4/layers/hippo"
@@ -30,9 +29,7 @@ func Example_timescale() {
 	//tour:timescale-run
 	const N, L = 64, 10000
 	a, b, err := hippo.DiagInit(hippo.InitLin, N, hippo.DiagOptions{})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	c := output(N / 2)
 	for _, dt := range []float64{0.1, 0.01, 0.001} {
 		k := vandermonde(a, b, c, dt, L)
@@ -47,9 +44,7 @@ func Example_timescale() {
 
 func Example_timescaleStretch() {
 	a, b, err := hippo.DiagInit(hippo.InitLin, 16, hippo.DiagOptions{})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	c := output(8)
 	//tour:timescale-stretch
 	fine := vandermonde(a, b, c, 0.001, 2000) // the kernel at ten times the rate

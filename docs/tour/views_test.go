@@ -2,7 +2,6 @@ package tour_test
 
 import (
 	"fmt"
-	"log"
 	"math"
 
 	"gonum.org/v1/gonum/floats"
@@ -60,17 +59,11 @@ func convolve(k, u []float64) []float64 {
 func system() (a *mat.Dense, b, c []float64) {
 	const n, window = 8, 40
 	at, bt, err := hippo.Transition(hippo.LegT, n, hippo.MeasureOptions{})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	a, b, err = hippo.Discretize(at, bt, 2./window, ssm.ZOH, 0)
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	c, err = hippo.Basis(hippo.LegT, n, 1, hippo.MeasureOptions{})
-	if err != nil {
-		log.Fatal(err)
-	}
+	check(err)
 	return a, b, c
 }
 
@@ -109,9 +102,8 @@ func Example_viewsExercise() {
 	//tour:views-exercise
 	model := hippo.Recurrence{A: a, B: b, C: c}
 	x := make([]float64, len(b)) // the state, which Scan leaves where it ends
-	if _, err := model.Scan(x, u[:100]); err != nil {
-		log.Fatal(err)
-	}
+	_, err := model.Scan(x, u[:100])
+	check(err)
 	rest := convolve(kernel(a, b, c, 100), u[100:])
 	fromState := kernel(a, mulVec(a, x), c, 100) // C A^(l+1) x
 	floats.Add(rest, fromState)

@@ -33,20 +33,32 @@ type page struct {
 // it they are named, and not linked to.
 func (t *tour) pages(code string) ([]page, error) {
 	var pages []page
-	for i := range t.chapters {
-		p, err := t.page(i, code)
+	for i, c := range t.chapters {
+		w := ways{Contents: i > 0}
+		if i > 1 {
+			w.Previous = t.wayTo(i - 1)
+		}
+		if i+1 < len(t.chapters) {
+			w.Next = t.wayTo(i + 1)
+		}
+		p, err := t.page(c, bytes.TrimSuffix(c.markdown, []byte(t.around(i))), w, code)
 		if err != nil {
 			return nil, err
 		}
 		pages = append(pages, p)
 	}
-	return pages, nil
+	p, err := t.page(t.measured, t.measured.markdown, ways{Contents: true}, code)
+	return append(pages, p), err
 }
 
-// page makes the page of chapter i.
-func (t *tour) page(i int, code string) (page, error) {
-	c := t.chapters[i]
-	body := bytes.TrimSuffix(c.markdown, []byte(t.around(i)))
+// ways lead from a page to others.
+type ways struct {
+	Previous, Next *way
+	Contents       bool
+}
+
+// page makes the page of a chapter, from its Markdown.
+func (t *tour) page(c *chapter, body []byte, w ways, code string) (page, error) {
 	tree := markdown("").Parser().Parse(text.NewReader(body))
 	walk(tree, func(n ast.Node) {
 		if link, ok := n.(*ast.Link); ok {
@@ -58,17 +70,10 @@ func (t *tour) page(i int, code string) (page, error) {
 		return page{}, fmt.Errorf("build: %s: %w", c.name, err)
 	}
 	data := struct {
-		Title          string
-		Body           template.HTML
-		Previous, Next *way
-		Contents       bool
-	}{Title: c.heading(), Body: template.HTML(out.String()), Contents: i > 0}
-	if i > 1 {
-		data.Previous = t.wayTo(i - 1)
-	}
-	if i+1 < len(t.chapters) {
-		data.Next = t.wayTo(i + 1)
-	}
+		Title string
+		Body  template.HTML
+		ways
+	}{c.heading(), template.HTML(out.String()), w}
 	var html bytes.Buffer
 	if err := pageTemplate.Execute(&html, data); err != nil {
 		return page{}, fmt.Errorf("build: %s: %w", c.name, err)
@@ -82,6 +87,9 @@ type way struct{ Title, File string }
 func (t *tour) wayTo(i int) *way {
 	return &way{Title: t.chapters[i].heading(), File: siteName(t.chapters[i].name)}
 }
+
+// measured is where the text finds the tables.
+const measured = "measured/README.md"
 
 // siteName is the file of a chapter's page.
 func siteName(chapter string) string {
@@ -97,6 +105,8 @@ func (t *tour) onSite(target, code string) string {
 	switch {
 	case scheme.MatchString(target) || file == "":
 		return target
+	case file == measured:
+		return siteName(t.measured.name)
 	case t.chapter(file) != nil:
 		if found {
 			anchor = "#" + anchor

@@ -14,6 +14,7 @@ import (
 type tour struct {
 	dir      string     // docs/tour
 	chapters []*chapter // the first is README, the contents
+	measured *chapter   // the tables that are shown, which are Markdown already
 	code     *code
 	drawn    map[string]bool // pictures that docs/tour/pictures draws
 }
@@ -63,6 +64,11 @@ func read(dir string) (*tour, error) {
 	if len(t.chapters) == 0 || t.chapters[0].name != "README" {
 		return nil, fmt.Errorf("build: %s: want the text, source/README.md and source/NN-name.md, got %d files", dir, len(paths))
 	}
+	if t.measured, err = readChapter(filepath.Join(dir, measured)); err != nil {
+		return nil, err
+	}
+	t.measured.name = "measured"
+	t.measured.markdown = []byte(strings.Join(t.measured.source, "\n"))
 	var errs []error
 	for i := range t.chapters {
 		errs = append(errs, t.expand(i))
@@ -95,7 +101,7 @@ func readChapter(path string) (*chapter, error) {
 	return c, nil
 }
 
-// number is the chapter's in the text, 0 of README.
+// number is the chapter's in the text, 0 of one that has none.
 func (c *chapter) number() int {
 	n := 0
 	fmt.Sscanf(c.name, "%d-", &n)
@@ -104,7 +110,7 @@ func (c *chapter) number() int {
 
 // heading is the title with its number.
 func (c *chapter) heading() string {
-	if c.name == "README" {
+	if c.number() == 0 {
 		return c.title
 	}
 	return fmt.Sprintf("%d. %s", c.number(), c.title)
