@@ -135,7 +135,11 @@ var documents = []string{"ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "
 // What the documents name in backticks is there.
 func TestDocumentsNameWhatIsThere(t *testing.T) {
 	s := readSources(t)
-	for _, doc := range documents {
+	chapters, err := filepath.Glob("docs/tour/source/*.md")
+	if err != nil || len(chapters) == 0 {
+		t.Fatalf("no chapters of the tour: %v", err)
+	}
+	for _, doc := range slices.Concat(documents, chapters) {
 		for i, line := range lines(t, doc) {
 			for _, m := range quoted.FindAllStringSubmatch(line, -1) {
 				if what := s.missing(m[1]); what != "" {

@@ -32,27 +32,26 @@ func recallFirst(state func(u []float64) []float64, free bool) float64 {
 		x[half] = append(x[half], state(u)...)
 		want[half] = append(want[half], d[0])
 	}
-	n := len(x[0]) / sequences
-	seen := mat.NewDense(sequences, n, x[0])
+	told := mulVec(mat.NewDense(sequences, len(x[1])/sequences, x[1]), leastSquares(x[0], want[0]))
+	return 1 - math.Pow(distance(told, want[1]), 2)
+}
+
+//tour:end
+
+// leastSquares returns the read-out of rows of states x that is nearest to what is wanted.
+func leastSquares(x, want []float64) []float64 {
+	n := len(x) / len(want)
+	seen := mat.NewDense(len(want), n, x)
 	var square mat.Dense
 	var cross, fit mat.VecDense
 	square.Mul(seen.T(), seen)
 	for i := range n {
-		square.Set(i, i, square.At(i, i)+1e-6) // least squares, with a little ridge
+		square.Set(i, i, square.At(i, i)+1e-6) // a little ridge
 	}
-	cross.MulVec(seen.T(), mat.NewVecDense(sequences, want[0]))
+	cross.MulVec(seen.T(), mat.NewVecDense(len(want), want))
 	check(fit.SolveVec(&square, &cross))
-	var told mat.VecDense
-	told.MulVec(mat.NewDense(sequences, n, x[1]), &fit)
-	var missed, all float64
-	for s, w := range want[1] {
-		missed += math.Pow(told.AtVec(s)-w, 2)
-		all += w * w
-	}
-	return 1 - missed/all
+	return fit.RawVector().Data
 }
-
-//tour:end
 
 func Example_limits() {
 	//tour:limits-run
