@@ -481,27 +481,33 @@ func TestUndampedEigenvalues(t *testing.T) {
 }
 
 // An undamped pole exactly on a node, where its terms are infinite: with dt =
-// 1 and Lambda = -2i it is the node w = -i.
+// 1 and Lambda = -2i it is the node w = -i. What is left of them depends on how they
+// are rounded, so there are many.
 func TestPoleOnANode(t *testing.T) {
-	const tol = 1e-4
+	const tol = 0x1p-52 / 1e-13 // of one bin of many
 	cfg := cauchy.Config{Dynamics: ssm.Dynamics{DtTransform: ssm.None, ATransform: ssm.None}, L: 16}
 	size := cauchy.Size{CH: 1, H: 1, S: 1, N: 2, R: 1}
-	p := params64{
-		Dt: []float64{1}, AReal: []float64{0, 0.1}, AImag: []float64{2, 0.3},
-		P: []float64{0.5, 0.2, 0.1, 0.3}, B: []float64{1, 0.5, 0.3, 0}, C: []float64{0.4, -0.1, 1, 1},
-	}
-	want := naive(cfg, size, p, cfg.L)
-	e := testutil.RelErr(forward(t, cfg, size, p), want)
-	t.Logf("relative error %.2g", e)
-	if !(e <= tol) {
-		t.Errorf("relative error %.3g > %.3g", e, tol)
-	}
-	for _, g := range named(backward(t, cfg, size, p, want)) {
-		for i, v := range g.v {
-			if !num.Finite(v) {
-				t.Errorf("gradient of %s[%d]: %g", g.name, i, v)
+	rng := rand.New(rand.NewPCG(1, 2))
+	worst := 0.0
+	for range 200 {
+		p := params64{
+			Dt: []float64{1}, AReal: []float64{0, 0.1}, AImag: []float64{2, 0.3},
+			P: []float64{rng.Float64(), rng.Float64(), rng.Float64(), rng.Float64()},
+			B: []float64{1, 0.5, 0.3, 0}, C: []float64{0.4, -0.1, rng.Float64(), 1},
+		}
+		want := naive(cfg, size, p, cfg.L)
+		worst = max(worst, testutil.RelErr(forward(t, cfg, size, p), want))
+		for _, g := range named(backward(t, cfg, size, p, want)) {
+			for i, v := range g.v {
+				if !num.Finite(v) {
+					t.Fatalf("P = %v: gradient of %s[%d]: %g", p.P, g.name, i, v)
+				}
 			}
 		}
+	}
+	t.Logf("relative error %.2g", worst)
+	if !(worst <= tol) {
+		t.Errorf("relative error %.3g > %.3g", worst, tol)
 	}
 }
 
