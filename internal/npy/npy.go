@@ -1,4 +1,4 @@
-// Package npy reads the arrays that numpy.save writes.
+// Package npy reads the arrays that numpy.save writes, and writes such.
 package npy
 
 import (

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/gorgonia-s4/s4/report"
+)
+
+//go:embed *.py
+var scripts embed.FS
+
+// outcome is the end of a run of either side.
+type outcome struct {
+	dir     string // with metrics.jsonl
+	test    float64
+	steps   int
+	seconds float64
+}
+
+// ours trains our model, or goes on with it, and returns how it ended.
+func (o options) ours(ctx context.Context, dir string, args []string) (outcome, error) {
+	if end, err := ourEnd(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return end, err
+	}
+	program := filepath.Join(o.out, "bin", o.of.program)
+	if err := o.command(ctx, "go", "build", "-o", program, "github.com/gorgonia-s4/s4/examples/"+o.of.program); err != nil {
+		return outcome{}, err
+	}
+	args = append(args, "-out="+dir)
+	if _, err := os.Stat(filepath.Join(dir, "last.json")); err == nil {
+		args = append(args, "-resume")
+	} else if _, err := os.Stat(dir); err == nil {
+		args = append(args, "-overwrite")
+	}
+	if err := o.command(ctx, program, args...); err != nil {
+		return outcome{}, err
+	}
+	return ourEnd(dir)
+}
+
+// ourEnd reads how our run ended: fs.ErrNotExist if it has not.
+func ourEnd(dir string) (outcome, error) {
+	test, err := report.ReadTest(dir)
+	if err != nil {
+		return outcome{}, err
+	}
+	r, err := report.ReadRun(dir)
+	if err != nil {
+		return outcome{}, err
+	}
+	if r.End == nil {
+		return outcome{}, fmt.Errorf("%s: %w: the end of the run", dir, fs.ErrNotExist)
+	}
+	return outcome{dir, test.Metrics.Value("accuracy"), r.End.Steps, time.Duration(r.End.Elapsed).Seconds()}, nil
+}
+
+// public trains the public model as our run was trained, and returns how it ended.
+func (o options) public(ctx context.Context, dir, ours string, seed int) (outcome, error) {
+	if end, err := publicEnd(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return end, err
+	}
+	data := ours + "-export"
+	if err := export(ctx, ours, data); err != nil {
+		return outcome{}, err
+	}
+	args := []string{"--code=" + o.code, "--data=" + data, "--out=" + dir, "--seed=" + strconv.Itoa(seed)}
+	if o.valLimit > 0 {
+		args = append(args, "--val-limit="+strconv.Itoa(o.valLimit))
+	}
+	if o.testLimit > 0 {
+		args = append(args, "--test-limit="+strconv.Itoa(o.testLimit))
+	}
+	if err := o.script(ctx, "train.py", args...); err != nil {
+		return outcome{}, err
+	}
+	if err := os.RemoveAll(data); err != nil { // hundreds of megabytes, made again at need
+		return outcome{}, err
+	}
+	return publicEnd(dir)
+}
+
+// publicEnd reads how a run of train.py ended: fs.ErrNotExist if it has not.
+func publicEnd(dir string) (outcome, error) {
+	path := filepath.Join(dir, "result.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return outcome{}, err
+	}
+	var r struct {
+		Steps   int
+		Seconds float64
+		Test    struct{ Accuracy float64 }
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return outcome{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return outcome{dir, r.Test.Accuracy, r.Steps, r.Seconds}, nil
+}
+
+// script runs a script of this folder.
+func (o options) script(ctx context.Context, name string, args ...string) error {
+	dir := filepath.Join(o.out, "bin")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	files, err := fs.Glob(scripts, "*.py")
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		text, err := scripts.ReadFile(f)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, f), text, 0o666); err != nil {
+			return err
+		}
+	}
+	return o.command(ctx, o.python, append([]string{filepath.Join(dir, name), "--threads=" + strconv.Itoa(o.threads)}, args...)...)
+}
+
+// command runs a program whose output is this one's, with as many processors as -threads
+// says. An interrupt is the program's too, which then ends by itself.
+func (o options) command(ctx context.Context, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "GOMAXPROCS="+strconv.Itoa(min(o.threads, runtime.NumCPU())))
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(name), err)
+	}
+	return nil
+}
