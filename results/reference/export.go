@@ -91,6 +91,9 @@ func export(ctx context.Context, run, dir string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkModel(m); err != nil {
+		return fmt.Errorf("%s: %w", run, err)
+	}
 	l, err := statespaces.LayoutOf(m, statespaces.Example)
 	if err != nil {
 		return err
@@ -98,10 +101,7 @@ func export(ctx context.Context, run, dir string) error {
 	if err := l.Write(filepath.Join(dir, startFile), m); err != nil {
 		return err
 	}
-	cfg, err := configOf(m, l, rec.Train, r.Steps)
-	if err != nil {
-		return fmt.Errorf("%s: %w", run, err)
-	}
+	cfg := configOf(m, l, rec.Train, r.Steps)
 	for i, part := range parts.All() {
 		if err := writePart(filepath.Join(dir, data.SplitNames[i]), part); err != nil {
 			return err
@@ -126,29 +126,35 @@ func stepsOf(r *report.Run) int {
 	return r.Steps
 }
 
-// configOf returns the configuration of a model, which the layout names, and of its
-// training, or what the public S4Model cannot be.
-func configOf(m *models.Classifier, l statespaces.Layout, t train.Config, steps int) (exported, error) {
+// checkModel reports what the public S4Model cannot be.
+func checkModel(m *models.Classifier) error {
 	c := m.Config().(models.ClassifierConfig)
 	if len(c.Stack.Blocks) != 1 {
-		return exported{}, fmt.Errorf("want equal blocks, got %d kinds", len(c.Stack.Blocks))
+		return fmt.Errorf("want equal blocks, got %d kinds", len(c.Stack.Blocks))
 	}
 	b := c.Stack.Blocks[0]
-	layer, ok := m.Blocks()[0].Mixer().(*layers.S4D)
-	if !ok {
-		return exported{}, fmt.Errorf("want the minimal S4D, got a %T", b.Mixer)
-	}
-	s := layer.Config() // with its defaults
+	s, ok := b.Mixer.(layers.S4DConfig)
 	switch {
+	case !ok:
+		return fmt.Errorf("want the minimal S4D, got a %T", b.Mixer)
 	case !s.FixedB:
-		return exported{}, errors.New("want the minimal S4D, with FixedB, got one that learns B")
+		return errors.New("want the minimal S4D, with FixedB, got one that learns B")
 	case b.Norm != "" && b.Norm != layers.LayerNorm || b.PreNorm:
-		return exported{}, fmt.Errorf("want layer norm after the sum, got %q, PreNorm %t", b.Norm, b.PreNorm)
+		return fmt.Errorf("want layer norm after the sum, got %q, PreNorm %t", b.Norm, b.PreNorm)
 	case s.Dropout != b.Dropout || s.UntiedDropout || b.UntiedDropout:
-		return exported{}, fmt.Errorf("want one tied dropout, got %g in the layer and %g behind it, untied %t and %t", s.Dropout, b.Dropout, s.UntiedDropout, b.UntiedDropout)
+		return fmt.Errorf("want one tied dropout, got %g in the layer and %g behind it, untied %t and %t", s.Dropout, b.Dropout, s.UntiedDropout, b.UntiedDropout)
 	case c.Pool != "" && c.Pool != ops.PoolMean:
-		return exported{}, fmt.Errorf("want the mean over the steps, got pool %q", c.Pool)
+		return fmt.Errorf("want the mean over the steps, got pool %q", c.Pool)
 	}
+	return nil
+}
+
+// configOf returns the configuration of a model, which the layout names, and of its
+// training.
+func configOf(m *models.Classifier, l statespaces.Layout, t train.Config, steps int) exported {
+	c := m.Config().(models.ClassifierConfig)
+	b := c.Stack.Blocks[0]
+	s := m.Blocks()[0].Mixer().(*layers.S4D).Config() // with its defaults
 	e := exported{
 		Features: c.Features, Vocab: c.Vocab, Padding: c.Padding, Classes: c.Classes,
 		DModel: s.DModel, DState: s.DState, Layers: c.Stack.Len(), Dropout: b.Dropout, DtMin: s.DtMin, DtMax: s.DtMax,
@@ -164,7 +170,7 @@ func configOf(m *models.Classifier, l statespaces.Layout, t train.Config, steps 
 		g := groups[n.Ours]
 		e.Parameters[n.Theirs[0].Name] = parameter{n.Ours, n.Negated, g.LR, g.WeightDecay}
 	}
-	return e, nil
+	return e
 }
 
 // writePart writes the examples of a part: NAME_x.npy has their steps one behind the
