@@ -74,8 +74,12 @@ func (r *runner) start(ctx context.Context, l *ledger, lock *os.File, from sourc
 		return err
 	}
 	began := time.Now()
-	err = c.Run()
 	s := &l.Sessions[len(l.Sessions)-1]
+	if err = c.Start(); err == nil {
+		stopNoting := l.note(s, c.Process.Pid, began, noting)
+		err = c.Wait()
+		stopNoting()
+	}
 	s.Wall = time.Since(began).Seconds()
 	if c.ProcessState != nil {
 		s.CPU = (c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Seconds()

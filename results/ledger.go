@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gorgonia-s4/s4/internal/atomicfile"
+	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/internal/strictjson"
 )
 
@@ -26,8 +27,9 @@ type ledger struct {
 // session is one process.
 type session struct {
 	Start time.Time `json:"start"`
-	// Wall is the time of the process, CPU that of all processors, in seconds; 0 of one
-	// that was cut off with the runner, and CPU of one that was adopted.
+	// Wall is the time of the process, CPU that of all processors, in seconds; of one that
+	// was cut off with the runner as they were when they were last noted; CPU 0 of one that
+	// was adopted.
 	Wall float64 `json:"wall_s"`
 	CPU  float64 `json:"cpu_s"`
 	// Commit is that of the program; "" is not known.
@@ -85,4 +87,27 @@ func writeJSON(path string, v any) error {
 func (l *ledger) finished() bool {
 	n := len(l.Sessions)
 	return n > 0 && l.Sessions[n-1].Exit == finished
+}
+
+// noting is how often the times of a process are noted.
+const noting = 20 * time.Second
+
+// note keeps the times of a process that runs in the ledger, every so often, until it is
+// stopped.
+func (l *ledger) note(s *session, pid int, began time.Time, every time.Duration) (stop func()) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-quit:
+				return
+			case <-time.After(every):
+			}
+			s.Wall = time.Since(began).Seconds()
+			s.CPU, _ = cpu.Time(pid)
+			l.save() // again soon, and at the end, where an error is told
+		}
+	}()
+	return func() { close(quit); <-done }
 }

@@ -44,8 +44,9 @@ type row struct {
 
 	Began time.Time `json:"began"`
 	// Train is the time of training and validation, Wall that of all processes, CPU
-	// their time of all processors, in seconds. Wall and CPU are 0 where one of the
-	// processes was cut off with its runner, or CPU that of one that was adopted.
+	// their time of all processors, in seconds. Of a process that was cut off with its
+	// runner the last half minute is not in them. They are 0 where nothing is known of one
+	// of the processes: CPU of one that was adopted.
 	Train float64 `json:"train_s"`
 	Wall  float64 `json:"wall_s"`
 	CPU   float64 `json:"cpu_s"`

@@ -24,7 +24,7 @@ import (
 
 // copying is a recipe of a few hundred steps, which take seconds.
 const copying = `{"title": "copying", "group": "short", "priority": 1, "program": "recall", "task": "selective-copying",
-	"args": "-preset smoke -steps 400 -eval-every 10", "variants": [{"name": "mamba", "args": ""}, {"name": "gru", "args": "-model gru"}], "seeds": [0, 1]}`
+	"args": "-preset smoke -steps 400 -eval-every 20", "variants": [{"name": "mamba", "args": ""}, {"name": "gru", "args": "-model gru"}], "seeds": [0, 1]}`
 
 // programs is the directory of what recall builds.
 var programs string
@@ -151,7 +151,7 @@ func TestRunGoesOn(t *testing.T) {
 		w.Sessions != 3 || w.Parameters < 100 || w.Rate <= 0 || w.CPU <= 0 || w.Wall <= 0 || w.PeakBytes <= 0 || w.Floor == nil {
 		t.Errorf("got a row %+v", w)
 	}
-	if got := strings.Join(w.Command, " "); got != "go run ./examples/recall -task selective-copying -preset smoke -steps 400 -eval-every 10 -max-time 0s -seed 0" {
+	if got := strings.Join(w.Command, " "); got != "go run ./examples/recall -task selective-copying -preset smoke -steps 400 -eval-every 20 -max-time 0s -seed 0" {
 		t.Errorf("got the command %q", got)
 	}
 }
@@ -337,6 +337,21 @@ func TestLockWaits(t *testing.T) {
 	if r.working(r.dir(run)) {
 		t.Error("a run that nobody works on is said to run")
 	}
+}
+
+// A process that is cut off with its runner leaves its times.
+func TestTimesAreNoted(t *testing.T) {
+	l := &ledger{dir: t.TempDir(), Sessions: []session{{Commit: "a"}}}
+	stop := l.note(&l.Sessions[0], os.Getpid(), time.Now(), time.Millisecond)
+	defer stop()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if got, err := readLedger(l.dir); err != nil {
+			t.Fatal(err)
+		} else if len(got.Sessions) == 1 && got.Sessions[0].Wall > 0 && (runtime.GOOS != "linux" || got.Sessions[0].CPU > 0) {
+			return
+		}
+	}
+	t.Error("want the times in the ledger, got none")
 }
 
 func TestCommandLine(t *testing.T) {

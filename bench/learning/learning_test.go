@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gorgonia-s4/s4/internal/cpu"
 )
 
 // evalLine is an evaluation in a file of metrics.
@@ -92,20 +94,6 @@ func TestBadClock(t *testing.T) {
 	}
 }
 
-func TestParseStat(t *testing.T) {
-	got, ok := parseStat("17 (a name) with ) R 1 2 3 4 5 6 7 8 9 10 150 50 0 0\n")
-	if ok && got == 2 {
-		t.Error("want the name to end at its parenthesis") // this name is none that Linux gives
-	}
-	got, ok = parseStat("17 (a name) R 1 2 3 4 5 6 7 8 9 10 150 50 0 0\n")
-	if !ok || got != 2 {
-		t.Errorf("want 2 s, got %g, %v", got, ok)
-	}
-	if _, ok := parseStat("17 (short) R 1"); ok {
-		t.Error("want nothing of a short line")
-	}
-}
-
 func TestArguments(t *testing.T) {
 	o, err := parse(strings.Fields("-budget 10m -threads 2 -length 64 -data x -models s4,lstm,transformer -- -tokenizer=bpe"))
 	if err != nil {
@@ -138,7 +126,7 @@ func TestParse(t *testing.T) {
 
 // A process has its time recorded until it ends.
 func TestRecord(t *testing.T) {
-	if _, ok := processorTime(os.Getpid()); !ok {
+	if _, ok := cpu.Time(os.Getpid()); !ok {
 		t.Skip("the system does not tell the time of a process")
 	}
 	f, err := os.Create(filepath.Join(t.TempDir(), "x.cpu.csv"))

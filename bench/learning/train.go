@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/gorgonia-s4/s4/internal/cpu"
 )
 
 // program is the package of the program that trains.
@@ -151,11 +153,11 @@ func (m moment) record(f *os.File, pid int, begun time.Time, ended <-chan struct
 			return nil
 		case <-tick.C:
 		}
-		cpu, ok := processorTime(pid)
+		seconds, ok := cpu.Time(pid)
 		if !ok {
 			continue
 		}
-		if _, err := fmt.Fprintf(f, "%.2f,%.2f\n", m.elapsed+time.Since(begun).Seconds(), m.cpu+cpu); err != nil {
+		if _, err := fmt.Fprintf(f, "%.2f,%.2f\n", m.elapsed+time.Since(begun).Seconds(), m.cpu+seconds); err != nil {
 			return err
 		}
 	}
