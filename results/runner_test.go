@@ -172,7 +172,7 @@ func TestAdopt(t *testing.T) {
 	r, all := runnerIn(t, t.TempDir()), made(t, strings.Replace(copying, "-steps 400", "-steps 20", 1))
 	program := r.built["recall"].path
 	r.adopt = filepath.Join(r.root, "mine")
-	args := []string{"-preset", "smoke", "-steps", "20", "-eval-every", "10", "-seed", "1", "-out", r.adopt}
+	args := []string{"-preset", "smoke", "-steps", "20", "-eval-every", "20", "-seed", "1", "-out", r.adopt}
 	if out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
