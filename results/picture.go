@@ -35,8 +35,7 @@ func (f *found) picture(rows, path string) error {
 		}
 	}
 	for _, p := range []*plot.Plot{hours, steps} {
-		p.Y.Min, p.X.Min = 0, 0
-		p.Y.Max = 100
+		p.X.Min = 0
 	}
 	return figure.Save(path, []figure.Panel{hours, steps})
 }
