@@ -29,12 +29,16 @@ func small(t *testing.T, text string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	gone := ""
+	if strings.Contains(text, "gone.png") {
+		gone = `"gone.png": nil`
+	}
 	for name, content := range map[string]string{
 		"results/rows.md":              "Some.\n\n| model | right |\n|---|--:|\n| s4d | 93.5 |\n| s4 | 94.5 |\n\nMore.\n\n| other |\n|---|\n| 1 |\n",
-		"docs/tour/source/README.md":   "# Tour\n\nAll.\n\n{{contents}}\n",
+		"docs/tour/source/README.md":   "# Tour\n\nAll.\n\n{{contents}}\n\n{{code double}}\n\n{{picture dot.png A dot.}}\n",
 		"docs/tour/source/01-first.md": "# First\n\nThe first.\n\n" + text + "\n",
 		"docs/tour/measured/README.md": "# Measured\n\n| rate | 1 |\n|---|---|\n",
-		"docs/tour/pictures/draw.go":   "package pictures\n\nvar Drawn = map[string]func(){\"dot.png\": nil, \"gone.png\": nil}\n",
+		"docs/tour/pictures/draw.go":   "package pictures\n\nvar Drawn = map[string]func(){\"dot.png\": nil, " + gone + "}\n",
 		"docs/tour/pictures/dot.png":   string(png),
 		"docs/tour/pictures/old.png":   string(png),
 		"docs/tour/first_test.go": `package tour_test
@@ -75,6 +79,7 @@ func Example_silent() {}
 func TestDirectives(t *testing.T) {
 	for _, c := range []struct{ text, markdown, html string }{
 		{"{{code double}}", "```go\n// double is twice x.\nfunc double(x int) int { return 2 * x }\n```", `<span class="comment">// double is twice x.</span>`},
+		{"{{code double}}", "The whole code of this chapter: [first_test.go](first_test.go).", "The whole code of this chapter: first_test.go."},
 		{"{{func docs/tour/first_test.go double}}", "```go\nfunc double(x int)", `<span class="keyword">func</span> double`},
 		{"{{func docs/tour/first_test.go pair.sum}}", "func (p *pair) sum() int", "(p *pair) sum"},
 		{"{{output Example_first}}", "```text\ntwice 42 in 1\n```", `<pre class="text"><code>twice 42 in 1`},
@@ -151,6 +156,20 @@ func TestBroken(t *testing.T) {
 		err := run([]string{"-tour", small(t, text)}, &bytes.Buffer{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got error %v, want %q", text, err, want)
+		}
+	}
+}
+
+// What no chapter shows is named.
+func TestUnseen(t *testing.T) {
+	dir := small(t, "Some text.")
+	if err := os.WriteFile(filepath.Join(dir, "source", "README.md"), []byte("# Tour\n\nAll.\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	err := run([]string{"-tour", dir}, &bytes.Buffer{})
+	for _, want := range []string{`first_test.go: no chapter shows region "double"`, "pictures/dot.png: no chapter shows it"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want %q", err, want)
 		}
 	}
 }

@@ -16,13 +16,16 @@ import (
 // code is the Go code and the results that the text may show.
 type code struct {
 	root    string            // of the repository
-	regions map[string]string // of the tests of the tour, by name
+	regions map[string]region // of the tests of the tour, by name
 	outputs map[string]string // of their Examples, by name
 }
 
+// region is a part of a test file.
+type region struct{ file, text string }
+
 // readCode reads the tests in dir, docs/tour.
 func readCode(dir string) (*code, error) {
-	c := &code{root: filepath.Join(dir, "..", ".."), regions: map[string]string{}, outputs: map[string]string{}}
+	c := &code{root: filepath.Join(dir, "..", ".."), regions: map[string]region{}, outputs: map[string]string{}}
 	paths, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 	if err != nil {
 		return nil, fmt.Errorf("build: %w", err)
@@ -55,10 +58,10 @@ func (c *code) addRegions(path, text string) error {
 		switch {
 		case !ok:
 		case marker == "end" && name != "":
-			c.regions[name], name = dedent(lines[first:i]), ""
+			c.regions[name], name = region{filepath.Base(path), dedent(lines[first:i])}, ""
 		case marker == "end" || name != "":
 			return fmt.Errorf("build: %s:%d: want //tour:NAME and //tour:end by turns, got //tour:%s", path, i+1, marker)
-		case c.regions[marker] != "":
+		case c.regions[marker].file != "":
 			return fmt.Errorf("build: %s:%d: a second region %q", path, i+1, marker)
 		default:
 			name, first = marker, i+1

@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -47,9 +49,37 @@ func (t *tour) expand(i int) error {
 	if display >= 0 {
 		errs = append(errs, c.at(display, "a formula has no end: want $$ on a line"))
 	}
+	out.WriteString(c.program())
 	out.WriteString(t.around(i))
 	c.markdown = []byte(out.String())
 	return errors.Join(errs...)
+}
+
+// program says which tests the code of a chapter is from.
+func (c *chapter) program() string {
+	var links []string
+	for _, file := range slices.Sorted(maps.Keys(c.files)) {
+		links = append(links, "["+file+"]("+file+")")
+	}
+	if links == nil {
+		return ""
+	}
+	return "\nThe whole code of this chapter: " + strings.Join(links, ", ") + ".\n"
+}
+
+// unseen returns an error for each region and each picture that no chapter shows.
+func (t *tour) unseen() (errs []error) {
+	for _, name := range slices.Sorted(maps.Keys(t.code.regions)) {
+		if !t.shown[name] {
+			errs = append(errs, fmt.Errorf("%s: no chapter shows region %q", t.code.regions[name].file, name))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.drawn)) {
+		if !t.shown[name] {
+			errs = append(errs, fmt.Errorf("pictures/%s: no chapter shows it", name))
+		}
+	}
+	return errs
 }
 
 // around is the last line of chapter i: the way to the others.
@@ -72,7 +102,7 @@ var directive = regexp.MustCompile(`^\{\{(\w+) ?(.*)\}\}$`)
 // line returns a line of the text, outside of code and displayed formulas, as Markdown.
 func (t *tour) line(c *chapter, line string) (string, error) {
 	if m := directive.FindStringSubmatch(line); m != nil && m[1] != "number" {
-		return t.block(m[1], m[2])
+		return t.block(c, m[1], m[2])
 	}
 	if err := typed(line); err != nil {
 		return "", err
@@ -81,15 +111,17 @@ func (t *tour) line(c *chapter, line string) (string, error) {
 }
 
 // block returns what a directive that has a line of its own stands for.
-func (t *tour) block(name, args string) (string, error) {
+func (t *tour) block(c *chapter, name, args string) (string, error) {
 	first, rest, _ := strings.Cut(args, " ")
 	switch name {
 	case "code":
-		region := t.code.regions[first]
-		if region == "" {
+		r := t.code.regions[first]
+		if r.file == "" {
 			return "", fmt.Errorf("there is no region %q in the tests of docs/tour", first)
 		}
-		return fence("go", region), nil
+		t.shown[first] = true
+		c.files[r.file] = true
+		return fence("go", r.text), nil
 	case "func":
 		text, err := t.code.function(first, rest)
 		return fence("go", text), err
@@ -124,6 +156,7 @@ func (t *tour) picture(name, alt string) (string, error) {
 	if _, err := os.Stat(filepath.Join(t.dir, "pictures", name)); err != nil {
 		return "", fmt.Errorf("picture %s: it is not there: run go test ./docs/tour/pictures -regen", name)
 	}
+	t.shown[name] = true
 	return "![" + alt + "](pictures/" + name + ")", nil
 }
 

@@ -13,13 +13,6 @@ import (
 	"github.com/wyatt915/treeblood"
 )
 
-// macros are what the text writes besides LaTeX.
-var macros = map[string]string{
-	"Re":      `\text{Re}\,`,
-	"diag":    `\text{diag}`,
-	"softmax": `\text{softmax}`,
-}
-
 // lefts and rights are brackets that grow, which the converter does not count.
 var lefts, rights = regexp.MustCompile(`\\left\b`), regexp.MustCompile(`\\right\b`)
 
@@ -38,7 +31,7 @@ func mathML(tex string, display bool) (string, error) {
 	if display {
 		convert = treeblood.DisplayStyle
 	}
-	text, err := convert(tex, macros)
+	text, err := convert(tex, nil)
 	if err != nil {
 		return fail(errors.New(strings.Join(strings.Fields(err.Error()), " ")))
 	}

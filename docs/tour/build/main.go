@@ -20,7 +20,7 @@
 //	{{number SOURCE REGEXP}}  the group of the one match of REGEXP in SOURCE: an Example's output, or a file
 //	{{contents}}              the list of the chapters
 //
-// Numbers in the running text come by number. Other digits there are an error: a size
+// Every region and every picture is shown in some chapter. Numbers in the running text come by number. Other digits there are an error: a size
 // or a setting stands in a formula, and eq. 3, section 3.2 or chapter 4 are references.
 package main
 

@@ -17,6 +17,7 @@ type tour struct {
 	measured *chapter   // the tables that are shown, which are Markdown already
 	code     *code
 	drawn    map[string]bool // pictures that docs/tour/pictures draws
+	shown    map[string]bool // regions and pictures that the text has
 }
 
 // chapter is a page of the tour.
@@ -27,6 +28,7 @@ type chapter struct {
 	source   []string
 	markdown []byte          // for a code host
 	anchors  map[string]bool // of its headings
+	files    map[string]bool // tests that its code is from
 }
 
 // numbered is what a chapter's file is called.
@@ -35,7 +37,7 @@ var numbered = regexp.MustCompile(`^\d\d-[a-z0-9-]+$`)
 // read reads the text in dir, and makes the Markdown of all chapters. The error lists
 // all that is broken.
 func read(dir string) (*tour, error) {
-	t := &tour{dir: dir}
+	t := &tour{dir: dir, shown: map[string]bool{}}
 	var err error
 	if t.code, err = readCode(dir); err != nil {
 		return nil, err
@@ -74,6 +76,7 @@ func read(dir string) (*tour, error) {
 		errs = append(errs, t.expand(i))
 	}
 	errs = append(errs, t.links()...)
+	errs = append(errs, t.unseen()...)
 	return t, errors.Join(errs...)
 }
 
@@ -85,6 +88,7 @@ func readChapter(path string) (*chapter, error) {
 	}
 	c := &chapter{
 		name:   strings.TrimSuffix(filepath.Base(path), ".md"),
+		files:  map[string]bool{},
 		source: strings.Split(strings.TrimRight(string(text), "\n"), "\n"),
 	}
 	title, ok := strings.CutPrefix(c.source[0], "# ")

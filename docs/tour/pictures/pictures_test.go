@@ -11,7 +11,6 @@ import (
 func TestPicturesAreThoseOfTheCode(t *testing.T) {
 	for name := range pictures.Drawn {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			path := filepath.Join(t.TempDir(), name)
 			if err := pictures.Save(name, path); err != nil {
 				t.Fatal(err)
