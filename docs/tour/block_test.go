@@ -76,7 +76,9 @@ func Example_blockParams() {
 // The answer of the exercise.
 func Example_blockExercise() {
 	//tour:block-exercise
-	block, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{Mixer: layers.S4DConfig{DModel: 128}, PreNorm: true})
+	block, err := layers.NewBlock(G.NewGraph(), tensor.Float32, layers.BlockConfig{
+		Mixer: layers.S4DConfig{DModel: 128}, PreNorm: true,
+	})
 	check(err)
 	var kernels, all int
 	for _, p := range block.Params() {

@@ -46,7 +46,8 @@ func Example_discretisation() {
 	ab, bb := zoh(a, b, dt)
 	want := ab*x + bb*u
 	for _, steps := range []int{1, 10, 100, 1000, 10000} {
-		fmt.Printf("%d small steps: off by %.0e\n", steps, cmplx.Abs(bySmallSteps(x, a, b, u, dt, steps)-want))
+		got := bySmallSteps(x, a, b, u, dt, steps)
+		fmt.Printf("%d small steps: off by %.0e\n", steps, cmplx.Abs(got-want))
 	}
 	ab, bb = bilinear(a, b, dt)
 	fmt.Printf("1 bilinear: off by %.0e\n", cmplx.Abs(ab*x+bb*u-want))
@@ -95,7 +96,8 @@ func Example_discretisationExercise() {
 		a := complex(-0.5, 2*math.Pi*turns)
 		euler := 1 + a*dt
 		ab, _ := bilinear(a, 1, dt)
-		fmt.Printf("%g turns: Euler |Ab| = %.2f, bilinear |Ab| = %.2f\n", turns, cmplx.Abs(euler), cmplx.Abs(ab))
+		fmt.Printf("%g turns: Euler |Ab| = %.2f, bilinear |Ab| = %.2f\n",
+			turns, cmplx.Abs(euler), cmplx.Abs(ab))
 	}
 	//tour:end
 	// Output:

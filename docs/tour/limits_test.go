@@ -72,8 +72,10 @@ func Example_limits() {
 		}
 		return x
 	}
-	fmt.Printf("fixed times:   linear memory %.2f, selective %.2f\n", recallFirst(memory, false), recallFirst(selected, false))
-	fmt.Printf("times at will: linear memory %.2f, selective %.2f\n", recallFirst(memory, true), recallFirst(selected, true))
+	fmt.Printf("fixed times:   linear memory %.2f, selective %.2f\n",
+		recallFirst(memory, false), recallFirst(selected, false))
+	fmt.Printf("times at will: linear memory %.2f, selective %.2f\n",
+		recallFirst(memory, true), recallFirst(selected, true))
 	//tour:end
 	// Output:
 	// fixed times:   linear memory 1.00, selective 1.00

@@ -35,7 +35,7 @@ func byEigenvalues(b, c []float64, dt float64, L int) []float64 {
 	v := eigenvectors(n)
 	var cv, vb mat.VecDense
 	cv.MulVec(v.T(), mat.NewVecDense(n, c))
-	vb.SolveVec(v, mat.NewVecDense(n, b)) // its error says that V is close to singular: that is the point
+	vb.SolveVec(v, mat.NewVecDense(n, b)) // an error: V is close to singular
 	k := make([]float64, L)
 	for j := range n {
 		lambda := -float64(j + 1)

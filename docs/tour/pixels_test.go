@@ -37,7 +37,8 @@ func images(n int, seed uint64) *task.Table {
 			pixels[i][row*side+column]++
 		}
 	}
-	table, err := task.NewTable(task.Col(task.Features(task.X, 1), pixels), task.Col(task.Label(task.Target), classes))
+	table, err := task.NewTable(
+		task.Col(task.Features(task.X, 1), pixels), task.Col(task.Label(task.Target), classes))
 	check(err)
 	return table
 }
@@ -49,7 +50,10 @@ func Example_pixels() {
 	model, err := models.NewClassifier(G.NewGraph(), tensor.Float32, models.ClassifierConfig{
 		Features: 1, Classes: 2,
 		Stack: layers.StackConfig{Blocks: []layers.BlockConfig{{
-			Mixer: layers.S4DConfig{DModel: 16, DState: 32, DtMin: 0.02, DtMax: 0.2, SSM: layers.SSM{LR: 0.01}}, PreNorm: true,
+			Mixer: layers.S4DConfig{
+				DModel: 16, DState: 32, DtMin: 0.02, DtMax: 0.2, SSM: layers.SSM{LR: 0.01},
+			},
+			PreNorm: true,
 		}}},
 	}, 1)
 	check(err)
@@ -70,7 +74,8 @@ func Example_pixelsSteps() {
 	//tour:pixels-steps
 	g := G.NewGraph()
 	model, err := models.NewClassifier(g, tensor.Float64, models.ClassifierConfig{
-		Features: 1, Classes: 2, Stack: layers.StackConfig{Blocks: []layers.BlockConfig{{Mixer: layers.S4DConfig{DModel: 16}}}},
+		Features: 1, Classes: 2,
+		Stack: layers.StackConfig{Blocks: []layers.BlockConfig{{Mixer: layers.S4DConfig{DModel: 16}}}},
 	}, 1)
 	check(err)
 	pixels := noise(side * side)

@@ -47,7 +47,8 @@ func Example_sound() {
 		check(err)
 		y, err := half.Fwd(input(g, "u", chord(L/2, 2), 1, 1, L/2))
 		check(err)
-		fmt.Printf("every second sample, step width times %g: off by %.3f\n", rate, distance(values(g, y)[0], want))
+		off := distance(values(g, y)[0], want)
+		fmt.Printf("every second sample, step width times %g: off by %.3f\n", rate, off)
 	}
 	//tour:end
 	// Output:
@@ -73,7 +74,8 @@ func Example_soundSlow() {
 	want, err := layer.Fwd(input(g, "u", chord(L, 1), 1, 1, L))
 	check(err)
 	v := values(g, slow, want)
-	fmt.Printf("filled up, twice the steps: off by %.3f\n", distance(every(2, v[0]), every(2, v[1])))
+	off := distance(every(2, v[0]), every(2, v[1]))
+	fmt.Printf("filled up, twice the steps: off by %.3f\n", off)
 	//tour:end
 	// Output:
 	// filled up, twice the steps: off by 0.001

@@ -28,8 +28,7 @@ func rereading(model *models.LanguageModel, text []int, n int) []int {
 		g := G.NewGraph()
 		m, err := model.CloneTo(g)
 		check(err)
-		ids := G.NewMatrix(g, tensor.Int, G.WithShape(1, len(text)), G.WithName("ids"),
-			G.WithValue(tensor.New(tensor.WithShape(1, len(text)), tensor.WithBacking(slices.Clone(text)))))
+		ids := G.NodeFromAny(g, tokens(text...), G.WithName("ids"))
 		scores, err := m.Fwd(ids, nil) // (1, Vocab, L)
 		check(err)
 		v := values(g, scores)[0]
@@ -47,7 +46,7 @@ func stepping(model *models.LanguageModel, text []int, n int) []int {
 	rnn, err := model.Recurrence(1)
 	check(err)
 	for l := 0; n > 0; l++ {
-		scores, err := rnn.Step(tensor.New(tensor.WithShape(1), tensor.WithBacking([]int{text[l]})))
+		scores, err := rnn.Step(token(text[l]))
 		check(err)
 		if l == len(text)-1 { // what was given is read
 			text = append(text, likeliest(scores.Float64s()))
@@ -58,6 +57,15 @@ func stepping(model *models.LanguageModel, text []int, n int) []int {
 }
 
 //tour:end
+
+// tokens are a batch of one text, and token one step of it.
+func tokens(ids ...int) *tensor.Dense {
+	return tensor.New(tensor.WithShape(1, len(ids)), tensor.WithBacking(slices.Clone(ids)))
+}
+
+func token(id int) *tensor.Dense {
+	return tensor.New(tensor.WithShape(1), tensor.WithBacking([]int{id}))
+}
 
 // likeliest returns the index of the highest score.
 func likeliest(scores []float64) int { return slices.Index(scores, slices.Max(scores)) }
@@ -78,7 +86,8 @@ func Example_text() {
 func Example_textCost() {
 	//tour:text-cost
 	for _, T := range []int{100, 1000, 10000} {
-		fmt.Printf("a text of %5d tokens: %8d steps by reading again, %5d with the state\n", T, T*(T+1)/2, T)
+		again := T * (T + 1) / 2
+		fmt.Printf("a text of %5d tokens: %8d steps by reading again, %5d with the state\n", T, again, T)
 	}
 	//tour:end
 	// Output:
@@ -99,7 +108,7 @@ func Example_textState() {
 	}
 	before := size()
 	for l := range 500 {
-		_, err := rnn.Step(tensor.New(tensor.WithShape(1), tensor.WithBacking([]int{l % 12})))
+		_, err := rnn.Step(token(l % 12))
 		check(err)
 	}
 	fmt.Printf("the state is %d numbers at the start, and %d after 500 tokens\n", before, size())

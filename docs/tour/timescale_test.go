@@ -33,7 +33,8 @@ func Example_timescale() {
 	c := output(N / 2)
 	for _, dt := range []float64{0.1, 0.01, 0.001} {
 		k := vandermonde(a, b, c, dt, L)
-		fmt.Printf("dt = %-5g: reaches back %4d steps, that is %.2f units of time\n", dt, reach(k), float64(reach(k))*dt)
+		n := reach(k)
+		fmt.Printf("dt = %-5g: reaches back %4d steps, that is %.2f units of time\n", dt, n, float64(n)*dt)
 	}
 	//tour:end
 	// Output:

@@ -89,6 +89,7 @@ func TestDirectives(t *testing.T) {
 		{`It is {{number results/rows.md s4d \| (\S+)}} %.`, "It is 93.5 %.", "<p>It is 93.5 %.</p>"},
 		{"{{picture dot.png A dot.}}", "![A dot.](pictures/dot.png)", `<img src="pictures/dot.png" alt="A dot." width="1" height="1">`},
 		{"With $x_1 < 2$ as in eq. 3.", "With $`x_1 < 2`$ as in eq. 3.", "<msub><mi>x</mi><mn>1</mn></msub><mo>&lt;</mo><mn>2</mn>"},
+		{`It is $O(L \log L)$ for $\mathcal{F}$.`, "$`O(L \\log L)`$", `<mo lspace="0.1667em" rspace="0.1667em">log</mo><mi>L</mi>`},
 		{"$$\nx^2\n$$", "```math\nx^2\n```", `<div class="formula"><math display="block"`},
 		{"See [the rows](../../results/rows.md).", "(../../results/rows.md)", "See the rows."},
 		{"As [measured](measured/README.md).", "(measured/README.md)", `<a href="measured.html">`},

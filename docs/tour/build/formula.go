@@ -50,6 +50,7 @@ func tidy(text string) (string, error) {
 	d := xml.NewDecoder(strings.NewReader(text))
 	d.Entity = xml.HTMLEntity
 	var out strings.Builder
+	function := false // within the name of one
 	for {
 		token, err := d.RawToken()
 		if err == io.EOF {
@@ -65,6 +66,10 @@ func tidy(text string) (string, error) {
 				unknown, _ := next.(xml.CharData)
 				return "", fmt.Errorf("%s, got %q", what, string(unknown))
 			}
+			if function = named(token); function {
+				out.WriteString(`<mo lspace="0.1667em" rspace="0.1667em">`)
+				continue
+			}
 			slices.SortFunc(token.Attr, func(a, b xml.Attr) int { return cmp.Compare(a.Name.Local, b.Name.Local) })
 			out.WriteString("<" + token.Name.Local)
 			for _, a := range token.Attr {
@@ -75,14 +80,26 @@ func tidy(text string) (string, error) {
 			}
 			out.WriteString(">")
 		case xml.EndElement:
+			if function {
+				token.Name.Local, function = "mo", false
+			}
 			out.WriteString("</" + token.Name.Local + ">")
 		case xml.CharData:
 			if s := strings.TrimSpace(string(token)); s != "" || !strings.Contains(string(token), "\n") {
-				out.WriteString(escape(strings.Trim(string(token), "\n")))
+				out.WriteString(escape(unvaried.Replace(strings.Trim(string(token), "\n"))))
 			}
 		}
 	}
 }
+
+// named says whether an element is the name of a function, such as log: an identifier
+// with the space of an operator, which browsers give to operators alone.
+func named(e xml.StartElement) bool {
+	return e.Name.Local == "mi" && slices.ContainsFunc(e.Attr, func(a xml.Attr) bool { return a.Name.Local == "lspace" })
+}
+
+// unvaried takes the selector of a variant off letters, which few fonts have.
+var unvaried = strings.NewReplacer("\ufe00", "", "\ufe01", "")
 
 // sorted returns the declarations of a style in order.
 func sorted(style string) string {
