@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"unsafe"
@@ -321,6 +322,20 @@ func TestAgainstGeneric(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		t.Run("float32", testAgainstGeneric[float32])
 		t.Run("float64", testAgainstGeneric[float64])
+	})
+}
+
+// TestEveryLevelHasEveryFunction looks at the table of kernels.
+func TestEveryLevelHasEveryFunction(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for _, k := range []any{*active[float32](), *active[float64]()} {
+			v := reflect.ValueOf(k)
+			for i := range v.NumField() {
+				if f := v.Field(i); f.Kind() == reflect.Func && f.IsNil() {
+					t.Errorf("%s: %s is missing", v.Type(), v.Type().Field(i).Name)
+				}
+			}
+		}
 	})
 }
 

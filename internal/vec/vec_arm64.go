@@ -47,6 +47,10 @@ var (
 			lstmGrad:      lstmGradNEONF32,
 			gru:           gruNEONF32,
 			gruGrad:       gruGradNEONF32,
+			rotate:        rotateNEONF32,
+			rotateBy:      rotateByNEONF32,
+			fetch:         fetchNEONF32,
+			retain:        retainNEONF32,
 			adamW:         adamWNEONF32,
 		},
 	}
@@ -92,6 +96,10 @@ var (
 			lstmGrad:      lstmGradNEONF64,
 			gru:           gruNEONF64,
 			gruGrad:       gruGradNEONF64,
+			rotate:        rotateNEONF64,
+			rotateBy:      rotateByNEONF64,
+			fetch:         fetchNEONF64,
+			retain:        retainNEONF64,
 			adamW:         adamWNEONF64,
 		},
 	}

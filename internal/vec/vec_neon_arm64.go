@@ -204,6 +204,26 @@ func gruNEONF32(z []float32, h0 []float32, h1 []float32)
 //go:noescape
 func gruGradNEONF32(dz []float32, z []float32, h0 []float32, dh []float32, g []float32)
 
+// rotateNEONF32 is kernels.rotate.
+//
+//go:noescape
+func rotateNEONF32(ya []float32, yb []float32, a []float32, b []float32, cos []float32, sin []float32)
+
+// rotateByNEONF32 is kernels.rotateBy.
+//
+//go:noescape
+func rotateByNEONF32(a []float32, b []float32, cos float32, sin float32)
+
+// retainNEONF32 is kernels.retain.
+//
+//go:noescape
+func retainNEONF32(y []float32, a []float32, b []float32, v []float32, cos float32, sin float32, ka float32, kb float32, qa float32, qb float32)
+
+// fetchNEONF32 is kernels.fetch.
+//
+//go:noescape
+func fetchNEONF32(x []float32, ld int, rows int, lines int)
+
 // expNEONF64 is kernels.exp.
 //
 //go:noescape
@@ -403,3 +423,23 @@ func gruNEONF64(z []float64, h0 []float64, h1 []float64)
 //
 //go:noescape
 func gruGradNEONF64(dz []float64, z []float64, h0 []float64, dh []float64, g []float64)
+
+// rotateNEONF64 is kernels.rotate.
+//
+//go:noescape
+func rotateNEONF64(ya []float64, yb []float64, a []float64, b []float64, cos []float64, sin []float64)
+
+// rotateByNEONF64 is kernels.rotateBy.
+//
+//go:noescape
+func rotateByNEONF64(a []float64, b []float64, cos float64, sin float64)
+
+// retainNEONF64 is kernels.retain.
+//
+//go:noescape
+func retainNEONF64(y []float64, a []float64, b []float64, v []float64, cos float64, sin float64, ka float64, kb float64, qa float64, qb float64)
+
+// fetchNEONF64 is kernels.fetch.
+//
+//go:noescape
+func fetchNEONF64(x []float64, ld int, rows int, lines int)

@@ -5033,6 +5033,293 @@ loop3:
 done4:
 	RET
 
+// func rotateNEONF32(ya []float32, yb []float32, a []float32, b []float32, cos []float32, sin []float32)
+TEXT ·rotateNEONF32(SB), NOSPLIT, $0-144
+	MOVD ya_base+0(FP), R13
+	MOVD yb_base+24(FP), R12
+	MOVD a_base+48(FP), R11
+	MOVD b_base+72(FP), R10
+	MOVD cos_base+96(FP), R9
+	MOVD sin_base+120(FP), R8
+	MOVD ya_len+8(FP), R7
+	MOVD $0, R6
+	SUBS $8, R7, R7
+	BLT done2
+
+loop1:
+	ADD R6, R11, R5
+	FMOVQ (R5), F4
+	ADD R6, R10, R4
+	FMOVQ (R4), F3
+	ADD R6, R9, R3
+	FMOVQ (R3), F0
+	ADD R6, R8, R2
+	FMOVQ (R2), F2
+	WORD $0x6e20dc81 // fmul v1.4s, v4.4s, v0.4s
+	WORD $0x6e20dc60 // fmul v0.4s, v3.4s, v0.4s
+	VFMLS V2.S4, V3.S4, V1.S4
+	VFMLA V2.S4, V4.S4, V0.S4
+	ADD R6, R13, R1
+	FMOVQ F1, (R1)
+	ADD R6, R12, R0
+	FMOVQ F0, (R0)
+	FMOVQ 16(R5), F4
+	FMOVQ 16(R4), F3
+	FMOVQ 16(R3), F0
+	FMOVQ 16(R2), F2
+	WORD $0x6e20dc81 // fmul v1.4s, v4.4s, v0.4s
+	WORD $0x6e20dc60 // fmul v0.4s, v3.4s, v0.4s
+	VFMLS V2.S4, V3.S4, V1.S4
+	VFMLA V2.S4, V4.S4, V0.S4
+	FMOVQ F1, 16(R1)
+	FMOVQ F0, 16(R0)
+	ADDS $32, R6, R6
+	SUBS $8, R7, R7
+	BGE loop1
+
+done2:
+	ADDS $8, R7, R7
+	SUBS $4, R7, R7
+	BLT done4
+
+loop3:
+	ADD R6, R11, R0
+	FMOVQ (R0), F4
+	ADD R6, R10, R0
+	FMOVQ (R0), F3
+	ADD R6, R9, R0
+	FMOVQ (R0), F0
+	ADD R6, R8, R0
+	FMOVQ (R0), F2
+	WORD $0x6e20dc81 // fmul v1.4s, v4.4s, v0.4s
+	WORD $0x6e20dc60 // fmul v0.4s, v3.4s, v0.4s
+	VFMLS V2.S4, V3.S4, V1.S4
+	VFMLA V2.S4, V4.S4, V0.S4
+	ADD R6, R13, R0
+	FMOVQ F1, (R0)
+	ADD R6, R12, R0
+	FMOVQ F0, (R0)
+	ADDS $16, R6, R6
+	SUBS $4, R7, R7
+	BGE loop3
+
+done4:
+	ADDS $4, R7, R7
+	CMP $0, R7
+	BEQ done6
+
+loop5:
+	ADD R6, R11, R0
+	FMOVS (R0), F4
+	ADD R6, R10, R0
+	FMOVS (R0), F3
+	ADD R6, R9, R0
+	FMOVS (R0), F0
+	ADD R6, R8, R0
+	FMOVS (R0), F2
+	WORD $0x6e20dc81 // fmul v1.4s, v4.4s, v0.4s
+	WORD $0x6e20dc60 // fmul v0.4s, v3.4s, v0.4s
+	VFMLS V2.S4, V3.S4, V1.S4
+	VFMLA V2.S4, V4.S4, V0.S4
+	ADD R6, R13, R0
+	FMOVS F1, (R0)
+	ADD R6, R12, R0
+	FMOVS F0, (R0)
+	ADDS $4, R6, R6
+	SUBS $1, R7, R7
+	BNE loop5
+
+done6:
+	RET
+
+// func rotateByNEONF32(a []float32, b []float32, cos float32, sin float32)
+TEXT ·rotateByNEONF32(SB), NOSPLIT, $0-56
+	MOVD a_base+0(FP), R5
+	MOVD b_base+24(FP), R4
+	MOVD a_len+8(FP), R3
+	FMOVS cos+48(FP), F0
+	VDUP V0.S[0], V5.S4
+	FMOVS sin+52(FP), F0
+	VDUP V0.S[0], V4.S4
+	MOVD $0, R2
+	SUBS $8, R3, R3
+	BLT done2
+
+loop1:
+	ADD R2, R5, R1
+	FMOVQ (R1), F3
+	ADD R2, R4, R0
+	FMOVQ (R0), F2
+	WORD $0x6e25dc61 // fmul v1.4s, v3.4s, v5.4s
+	WORD $0x6e25dc40 // fmul v0.4s, v2.4s, v5.4s
+	VFMLS V4.S4, V2.S4, V1.S4
+	VFMLA V4.S4, V3.S4, V0.S4
+	FMOVQ F1, (R1)
+	FMOVQ F0, (R0)
+	FMOVQ 16(R1), F3
+	FMOVQ 16(R0), F2
+	WORD $0x6e25dc61 // fmul v1.4s, v3.4s, v5.4s
+	WORD $0x6e25dc40 // fmul v0.4s, v2.4s, v5.4s
+	VFMLS V4.S4, V2.S4, V1.S4
+	VFMLA V4.S4, V3.S4, V0.S4
+	FMOVQ F1, 16(R1)
+	FMOVQ F0, 16(R0)
+	ADDS $32, R2, R2
+	SUBS $8, R3, R3
+	BGE loop1
+
+done2:
+	ADDS $8, R3, R3
+	SUBS $4, R3, R3
+	BLT done4
+
+loop3:
+	ADD R2, R5, R1
+	FMOVQ (R1), F3
+	ADD R2, R4, R0
+	FMOVQ (R0), F2
+	WORD $0x6e25dc61 // fmul v1.4s, v3.4s, v5.4s
+	WORD $0x6e25dc40 // fmul v0.4s, v2.4s, v5.4s
+	VFMLS V4.S4, V2.S4, V1.S4
+	VFMLA V4.S4, V3.S4, V0.S4
+	FMOVQ F1, (R1)
+	FMOVQ F0, (R0)
+	ADDS $16, R2, R2
+	SUBS $4, R3, R3
+	BGE loop3
+
+done4:
+	ADDS $4, R3, R3
+	CMP $0, R3
+	BEQ done6
+
+loop5:
+	ADD R2, R5, R1
+	FMOVS (R1), F3
+	ADD R2, R4, R0
+	FMOVS (R0), F2
+	WORD $0x6e25dc61 // fmul v1.4s, v3.4s, v5.4s
+	WORD $0x6e25dc40 // fmul v0.4s, v2.4s, v5.4s
+	VFMLS V4.S4, V2.S4, V1.S4
+	VFMLA V4.S4, V3.S4, V0.S4
+	FMOVS F1, (R1)
+	FMOVS F0, (R0)
+	ADDS $4, R2, R2
+	SUBS $1, R3, R3
+	BNE loop5
+
+done6:
+	RET
+
+// func retainNEONF32(y []float32, a []float32, b []float32, v []float32, cos float32, sin float32, ka float32, kb float32, qa float32, qb float32)
+TEXT ·retainNEONF32(SB), NOSPLIT, $0-120
+	MOVD y_base+0(FP), R9
+	MOVD a_base+24(FP), R8
+	MOVD b_base+48(FP), R7
+	MOVD v_base+72(FP), R6
+	MOVD y_len+8(FP), R5
+	FMOVS cos+96(FP), F0
+	VDUP V0.S[0], V10.S4
+	FMOVS sin+100(FP), F0
+	VDUP V0.S[0], V9.S4
+	FMOVS ka+104(FP), F0
+	VDUP V0.S[0], V8.S4
+	FMOVS kb+108(FP), F0
+	VDUP V0.S[0], V7.S4
+	FMOVS qa+112(FP), F0
+	VDUP V0.S[0], V6.S4
+	FMOVS qb+116(FP), F0
+	VDUP V0.S[0], V5.S4
+	MOVD $0, R4
+	SUBS $4, R5, R5
+	BLT done2
+
+loop1:
+	ADD R4, R9, R3
+	FMOVQ (R3), F4
+	ADD R4, R8, R2
+	FMOVQ (R2), F3
+	ADD R4, R7, R1
+	FMOVQ (R1), F2
+	ADD R4, R6, R0
+	FMOVQ (R0), F0
+	WORD $0x6e28dc01 // fmul v1.4s, v0.4s, v8.4s
+	WORD $0x6e27dc00 // fmul v0.4s, v0.4s, v7.4s
+	VFMLA V9.S4, V2.S4, V1.S4
+	VFMLS V9.S4, V3.S4, V0.S4
+	VFMLA V10.S4, V3.S4, V1.S4
+	VFMLA V10.S4, V2.S4, V0.S4
+	VFMLA V6.S4, V1.S4, V4.S4
+	VFMLA V5.S4, V0.S4, V4.S4
+	FMOVQ F4, (R3)
+	FMOVQ F1, (R2)
+	FMOVQ F0, (R1)
+	ADDS $16, R4, R4
+	SUBS $4, R5, R5
+	BGE loop1
+
+done2:
+	ADDS $4, R5, R5
+	CMP $0, R5
+	BEQ done4
+
+loop3:
+	ADD R4, R9, R3
+	FMOVS (R3), F4
+	ADD R4, R8, R2
+	FMOVS (R2), F3
+	ADD R4, R7, R1
+	FMOVS (R1), F2
+	ADD R4, R6, R0
+	FMOVS (R0), F0
+	WORD $0x6e28dc01 // fmul v1.4s, v0.4s, v8.4s
+	WORD $0x6e27dc00 // fmul v0.4s, v0.4s, v7.4s
+	VFMLA V9.S4, V2.S4, V1.S4
+	VFMLS V9.S4, V3.S4, V0.S4
+	VFMLA V10.S4, V3.S4, V1.S4
+	VFMLA V10.S4, V2.S4, V0.S4
+	VFMLA V6.S4, V1.S4, V4.S4
+	VFMLA V5.S4, V0.S4, V4.S4
+	FMOVS F4, (R3)
+	FMOVS F1, (R2)
+	FMOVS F0, (R1)
+	ADDS $4, R4, R4
+	SUBS $1, R5, R5
+	BNE loop3
+
+done4:
+	RET
+
+// func fetchNEONF32(x []float32, ld int, rows int, lines int)
+TEXT ·fetchNEONF32(SB), NOSPLIT, $0-48
+	MOVD x_base+0(FP), R5
+	MOVD ld+24(FP), R4
+	MOVD rows+32(FP), R3
+	MOVD lines+40(FP), R2
+	LSL $2, R4, R4
+	CMP $0, R3
+	BEQ done2
+
+loop1:
+	MOVD R5, R1
+	MOVD R2, R0
+	CMP $0, R2
+	BEQ done4
+
+loop3:
+	PRFM (R1), PLDL2KEEP
+	ADDS $64, R1, R1
+	SUBS $1, R0, R0
+	BNE loop3
+
+done4:
+	ADDS R4, R5, R5
+	SUBS $1, R3, R3
+	BNE loop1
+
+done2:
+	RET
+
 // func expNEONF64(dst []float64, x []float64)
 TEXT ·expNEONF64(SB), NOSPLIT, $0-48
 	MOVD $constants<>(SB), R0
@@ -10975,6 +11262,293 @@ loop3:
 	BNE loop3
 
 done4:
+	RET
+
+// func rotateNEONF64(ya []float64, yb []float64, a []float64, b []float64, cos []float64, sin []float64)
+TEXT ·rotateNEONF64(SB), NOSPLIT, $0-144
+	MOVD ya_base+0(FP), R13
+	MOVD yb_base+24(FP), R12
+	MOVD a_base+48(FP), R11
+	MOVD b_base+72(FP), R10
+	MOVD cos_base+96(FP), R9
+	MOVD sin_base+120(FP), R8
+	MOVD ya_len+8(FP), R7
+	MOVD $0, R6
+	SUBS $4, R7, R7
+	BLT done2
+
+loop1:
+	ADD R6, R11, R5
+	FMOVQ (R5), F4
+	ADD R6, R10, R4
+	FMOVQ (R4), F3
+	ADD R6, R9, R3
+	FMOVQ (R3), F0
+	ADD R6, R8, R2
+	FMOVQ (R2), F2
+	WORD $0x6e60dc81 // fmul v1.2d, v4.2d, v0.2d
+	WORD $0x6e60dc60 // fmul v0.2d, v3.2d, v0.2d
+	VFMLS V2.D2, V3.D2, V1.D2
+	VFMLA V2.D2, V4.D2, V0.D2
+	ADD R6, R13, R1
+	FMOVQ F1, (R1)
+	ADD R6, R12, R0
+	FMOVQ F0, (R0)
+	FMOVQ 16(R5), F4
+	FMOVQ 16(R4), F3
+	FMOVQ 16(R3), F0
+	FMOVQ 16(R2), F2
+	WORD $0x6e60dc81 // fmul v1.2d, v4.2d, v0.2d
+	WORD $0x6e60dc60 // fmul v0.2d, v3.2d, v0.2d
+	VFMLS V2.D2, V3.D2, V1.D2
+	VFMLA V2.D2, V4.D2, V0.D2
+	FMOVQ F1, 16(R1)
+	FMOVQ F0, 16(R0)
+	ADDS $32, R6, R6
+	SUBS $4, R7, R7
+	BGE loop1
+
+done2:
+	ADDS $4, R7, R7
+	SUBS $2, R7, R7
+	BLT done4
+
+loop3:
+	ADD R6, R11, R0
+	FMOVQ (R0), F4
+	ADD R6, R10, R0
+	FMOVQ (R0), F3
+	ADD R6, R9, R0
+	FMOVQ (R0), F0
+	ADD R6, R8, R0
+	FMOVQ (R0), F2
+	WORD $0x6e60dc81 // fmul v1.2d, v4.2d, v0.2d
+	WORD $0x6e60dc60 // fmul v0.2d, v3.2d, v0.2d
+	VFMLS V2.D2, V3.D2, V1.D2
+	VFMLA V2.D2, V4.D2, V0.D2
+	ADD R6, R13, R0
+	FMOVQ F1, (R0)
+	ADD R6, R12, R0
+	FMOVQ F0, (R0)
+	ADDS $16, R6, R6
+	SUBS $2, R7, R7
+	BGE loop3
+
+done4:
+	ADDS $2, R7, R7
+	CMP $0, R7
+	BEQ done6
+
+loop5:
+	ADD R6, R11, R0
+	FMOVD (R0), F4
+	ADD R6, R10, R0
+	FMOVD (R0), F3
+	ADD R6, R9, R0
+	FMOVD (R0), F0
+	ADD R6, R8, R0
+	FMOVD (R0), F2
+	WORD $0x6e60dc81 // fmul v1.2d, v4.2d, v0.2d
+	WORD $0x6e60dc60 // fmul v0.2d, v3.2d, v0.2d
+	VFMLS V2.D2, V3.D2, V1.D2
+	VFMLA V2.D2, V4.D2, V0.D2
+	ADD R6, R13, R0
+	FMOVD F1, (R0)
+	ADD R6, R12, R0
+	FMOVD F0, (R0)
+	ADDS $8, R6, R6
+	SUBS $1, R7, R7
+	BNE loop5
+
+done6:
+	RET
+
+// func rotateByNEONF64(a []float64, b []float64, cos float64, sin float64)
+TEXT ·rotateByNEONF64(SB), NOSPLIT, $0-64
+	MOVD a_base+0(FP), R5
+	MOVD b_base+24(FP), R4
+	MOVD a_len+8(FP), R3
+	FMOVD cos+48(FP), F0
+	VDUP V0.D[0], V5.D2
+	FMOVD sin+56(FP), F0
+	VDUP V0.D[0], V4.D2
+	MOVD $0, R2
+	SUBS $4, R3, R3
+	BLT done2
+
+loop1:
+	ADD R2, R5, R1
+	FMOVQ (R1), F3
+	ADD R2, R4, R0
+	FMOVQ (R0), F2
+	WORD $0x6e65dc61 // fmul v1.2d, v3.2d, v5.2d
+	WORD $0x6e65dc40 // fmul v0.2d, v2.2d, v5.2d
+	VFMLS V4.D2, V2.D2, V1.D2
+	VFMLA V4.D2, V3.D2, V0.D2
+	FMOVQ F1, (R1)
+	FMOVQ F0, (R0)
+	FMOVQ 16(R1), F3
+	FMOVQ 16(R0), F2
+	WORD $0x6e65dc61 // fmul v1.2d, v3.2d, v5.2d
+	WORD $0x6e65dc40 // fmul v0.2d, v2.2d, v5.2d
+	VFMLS V4.D2, V2.D2, V1.D2
+	VFMLA V4.D2, V3.D2, V0.D2
+	FMOVQ F1, 16(R1)
+	FMOVQ F0, 16(R0)
+	ADDS $32, R2, R2
+	SUBS $4, R3, R3
+	BGE loop1
+
+done2:
+	ADDS $4, R3, R3
+	SUBS $2, R3, R3
+	BLT done4
+
+loop3:
+	ADD R2, R5, R1
+	FMOVQ (R1), F3
+	ADD R2, R4, R0
+	FMOVQ (R0), F2
+	WORD $0x6e65dc61 // fmul v1.2d, v3.2d, v5.2d
+	WORD $0x6e65dc40 // fmul v0.2d, v2.2d, v5.2d
+	VFMLS V4.D2, V2.D2, V1.D2
+	VFMLA V4.D2, V3.D2, V0.D2
+	FMOVQ F1, (R1)
+	FMOVQ F0, (R0)
+	ADDS $16, R2, R2
+	SUBS $2, R3, R3
+	BGE loop3
+
+done4:
+	ADDS $2, R3, R3
+	CMP $0, R3
+	BEQ done6
+
+loop5:
+	ADD R2, R5, R1
+	FMOVD (R1), F3
+	ADD R2, R4, R0
+	FMOVD (R0), F2
+	WORD $0x6e65dc61 // fmul v1.2d, v3.2d, v5.2d
+	WORD $0x6e65dc40 // fmul v0.2d, v2.2d, v5.2d
+	VFMLS V4.D2, V2.D2, V1.D2
+	VFMLA V4.D2, V3.D2, V0.D2
+	FMOVD F1, (R1)
+	FMOVD F0, (R0)
+	ADDS $8, R2, R2
+	SUBS $1, R3, R3
+	BNE loop5
+
+done6:
+	RET
+
+// func retainNEONF64(y []float64, a []float64, b []float64, v []float64, cos float64, sin float64, ka float64, kb float64, qa float64, qb float64)
+TEXT ·retainNEONF64(SB), NOSPLIT, $0-144
+	MOVD y_base+0(FP), R9
+	MOVD a_base+24(FP), R8
+	MOVD b_base+48(FP), R7
+	MOVD v_base+72(FP), R6
+	MOVD y_len+8(FP), R5
+	FMOVD cos+96(FP), F0
+	VDUP V0.D[0], V10.D2
+	FMOVD sin+104(FP), F0
+	VDUP V0.D[0], V9.D2
+	FMOVD ka+112(FP), F0
+	VDUP V0.D[0], V8.D2
+	FMOVD kb+120(FP), F0
+	VDUP V0.D[0], V7.D2
+	FMOVD qa+128(FP), F0
+	VDUP V0.D[0], V6.D2
+	FMOVD qb+136(FP), F0
+	VDUP V0.D[0], V5.D2
+	MOVD $0, R4
+	SUBS $2, R5, R5
+	BLT done2
+
+loop1:
+	ADD R4, R9, R3
+	FMOVQ (R3), F4
+	ADD R4, R8, R2
+	FMOVQ (R2), F3
+	ADD R4, R7, R1
+	FMOVQ (R1), F2
+	ADD R4, R6, R0
+	FMOVQ (R0), F0
+	WORD $0x6e68dc01 // fmul v1.2d, v0.2d, v8.2d
+	WORD $0x6e67dc00 // fmul v0.2d, v0.2d, v7.2d
+	VFMLA V9.D2, V2.D2, V1.D2
+	VFMLS V9.D2, V3.D2, V0.D2
+	VFMLA V10.D2, V3.D2, V1.D2
+	VFMLA V10.D2, V2.D2, V0.D2
+	VFMLA V6.D2, V1.D2, V4.D2
+	VFMLA V5.D2, V0.D2, V4.D2
+	FMOVQ F4, (R3)
+	FMOVQ F1, (R2)
+	FMOVQ F0, (R1)
+	ADDS $16, R4, R4
+	SUBS $2, R5, R5
+	BGE loop1
+
+done2:
+	ADDS $2, R5, R5
+	CMP $0, R5
+	BEQ done4
+
+loop3:
+	ADD R4, R9, R3
+	FMOVD (R3), F4
+	ADD R4, R8, R2
+	FMOVD (R2), F3
+	ADD R4, R7, R1
+	FMOVD (R1), F2
+	ADD R4, R6, R0
+	FMOVD (R0), F0
+	WORD $0x6e68dc01 // fmul v1.2d, v0.2d, v8.2d
+	WORD $0x6e67dc00 // fmul v0.2d, v0.2d, v7.2d
+	VFMLA V9.D2, V2.D2, V1.D2
+	VFMLS V9.D2, V3.D2, V0.D2
+	VFMLA V10.D2, V3.D2, V1.D2
+	VFMLA V10.D2, V2.D2, V0.D2
+	VFMLA V6.D2, V1.D2, V4.D2
+	VFMLA V5.D2, V0.D2, V4.D2
+	FMOVD F4, (R3)
+	FMOVD F1, (R2)
+	FMOVD F0, (R1)
+	ADDS $8, R4, R4
+	SUBS $1, R5, R5
+	BNE loop3
+
+done4:
+	RET
+
+// func fetchNEONF64(x []float64, ld int, rows int, lines int)
+TEXT ·fetchNEONF64(SB), NOSPLIT, $0-48
+	MOVD x_base+0(FP), R5
+	MOVD ld+24(FP), R4
+	MOVD rows+32(FP), R3
+	MOVD lines+40(FP), R2
+	LSL $3, R4, R4
+	CMP $0, R3
+	BEQ done2
+
+loop1:
+	MOVD R5, R1
+	MOVD R2, R0
+	CMP $0, R2
+	BEQ done4
+
+loop3:
+	PRFM (R1), PLDL2KEEP
+	ADDS $64, R1, R1
+	SUBS $1, R0, R0
+	BNE loop3
+
+done4:
+	ADDS R4, R5, R5
+	SUBS $1, R3, R3
+	BNE loop1
+
+done2:
 	RET
 
 DATA constants<>+0(SB)/4, $0xc2d00000
