@@ -4,8 +4,8 @@
 // of its 23 bits of fraction. Here they are pairs of bytes, the lower one first.
 //
 // Every function runs on the calling goroutine. There is one implementation in portable
-// Go and, for float32 on x86-64, one for AVX2 and one for AVX-512, chosen at run time by
-// package cpu. They give the same bits.
+// Go and, for float32 on x86-64, one for AVX2 and one for AVX-512, on arm64 one for
+// NEON, chosen at run time by package cpu. They give the same bits.
 package bfloat16
 
 import (

@@ -5,7 +5,7 @@ import (
 	"github.com/gorgonia-s4/s4/internal/num"
 )
 
-// block is the number of elements that the passes of AVX2 and AVX-512 take at a time
+// block is the number of elements that the passes in assembly take at a time
 // (internal/asm/_gen/bfloat16).
 const block = 16
 

@@ -14,6 +14,7 @@
 // the layout of the layers, (B, H, N, 2).
 //
 // There is one kernel in portable Go and, on x86-64, one for AVX2 with FMA and
-// one for AVX-512, chosen at run time by package cpu. They agree to rounding.
+// one for AVX-512, on arm64 one for NEON, chosen at run time by package cpu. They
+// agree to rounding.
 // Sums are those of the element type, of N terms each.
 package dplr

@@ -41,7 +41,7 @@
 //
 // The passes are functions in a table, passSet, that a plan is bound to when it is
 // made; pass_generic.go has them in Go for every machine, one column at a time.
-// Those for AVX2 and AVX-512 are generated (internal/asm/_gen/fft). A set made
+// Those for AVX2, AVX-512 and NEON are generated (internal/asm/_gen/fft). A set made
 // for vectors of W elements wants its twiddles in groups of W columns, and does
 // in registers what is left of a transform at 4W points; P is a multiple of
 // 16W. New knows what the passes of each set cost, and takes the set and the P

@@ -6,7 +6,7 @@
 // block at a time, into panels that a microkernel streams through while it
 // keeps a small tile of C in registers. Transposes cost nothing beyond the
 // copy. There is a portable microkernel and, on x86-64, one for AVX2 with FMA
-// and one for AVX-512, chosen at run time by package cpu; on arm64, one for NEON.
+// and one for AVX-512, on arm64 one for NEON, chosen at run time by package cpu.
 //
 // A product runs on the calling goroutine. Callers split the columns of C, or
 // the batch, over package par; an element of C is summed in the same order

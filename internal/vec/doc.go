@@ -3,7 +3,8 @@
 //
 // Every function runs on the calling goroutine; callers split long slices with
 // par.Blocks. There is one implementation in portable Go and, on x86-64, one
-// for AVX2 with FMA and one for AVX-512, chosen at run time by package cpu.
+// for AVX2 with FMA and one for AVX-512, on arm64 one for NEON, chosen at run time by
+// package cpu.
 // They agree to rounding; the two in assembly agree bit for bit, but for Sum,
 // SumSq, RoughSumSq and Dot. An element does not depend on its place: splitting a slice in
 // other blocks changes no element of an elementwise result, but may change the

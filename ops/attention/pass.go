@@ -11,7 +11,7 @@ import (
 // keys of a head, and likewise its values, are in blocks: the first feature of all
 // steps of a block, then the second, and so on.
 //
-// pass_generic.go has the passes in Go; those for AVX2 and AVX-512 are generated
+// pass_generic.go has the passes in Go; those for AVX2, AVX-512 and NEON are generated
 // (internal/asm/_gen/attention) and know the constants below.
 const (
 	blockBytes = 256 // of one feature of a block

@@ -44,8 +44,8 @@
 // part in C~: where input and output reach it, kernels and conversions are errors
 // that name the pole.
 //
-// Speed: the sums over poles and nodes, and their adjoint, run in AVX-512 or AVX2
-// registers where the machine has them, in float64 for both element types: near
+// Speed: the sums over poles and nodes, and their adjoint, run in AVX-512, AVX2 or
+// NEON registers where the machine has them, in float64 for both element types: near
 // a pole the terms of the Woodbury correction cancel to a degree that float32
 // does not survive. Each is one pass over the (pole, node) pairs with one division
 // for both members of a conjugate pair; the backward pass finds the quotients

@@ -16,7 +16,7 @@ import (
 // With lambda = -decay + i freq both are real numbers but for one imaginary
 // unit, E = c decay + i (y -+ c freq), and one division serves both.
 //
-// pass_generic.go has the passes in Go; those for AVX2 and AVX-512 are generated
+// pass_generic.go has the passes in Go; those for AVX2, AVX-512 and NEON are generated
 // (internal/asm/_gen/cauchy). They know the layout of rows and terms and the
 // constants below.
 

@@ -9,7 +9,7 @@ import (
 // the first at index x0 and each ldx behind the last, with rows of a likewise, whose
 // lda may be 0; start is the state before the first of them. There is one row at least.
 //
-// pass_generic.go has the passes in Go; those for AVX2 and AVX-512 are generated
+// pass_generic.go has the passes in Go; those for AVX2, AVX-512 and NEON are generated
 // (internal/asm/_gen/scan).
 type passes[T num.Float] struct {
 	real, complex, conj   func(x, a, start []T, p, rows, x0, ldx, a0, lda int)

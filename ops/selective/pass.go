@@ -57,7 +57,7 @@ type operand[T num.Float] struct {
 // state, to which the gradients of B and C are added, lane by lane. There is one state and
 // one step at least.
 //
-// pass_generic.go has the passes in Go; those for AVX2 and AVX-512 are generated
+// pass_generic.go has the passes in Go; those for AVX2, AVX-512 and NEON are generated
 // (internal/asm/_gen/selective) and know the constants above.
 type passes[T num.Float] struct {
 	forward  func(tiles, x, a, b, c []T, ldb, ldc, n, steps int)

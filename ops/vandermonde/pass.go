@@ -11,7 +11,7 @@ import (
 // poles. The poles lie side by side in vector registers. Powers are worked out
 // in float64 whatever the type of a table.
 //
-// pass_generic.go has the passes in Go; those for AVX2 and AVX-512 are generated
+// pass_generic.go has the passes in Go; those for AVX2, AVX-512 and NEON are generated
 // (internal/asm/_gen/vandermonde) and know the constants below.
 
 // group is the number of powers worked out side by side: tables have a multiple
