@@ -62,11 +62,19 @@ func legendre(n int, z float64) []float64 {
 
 //tour:end
 
-func Example_memory() {
+func Example_memoryMatrix() {
 	a, b := legS(4)
 	fmt.Printf("A = %.2f\n", mat.Formatted(a, mat.Prefix("    ")))
 	fmt.Printf("B = %.2f\n", b)
+	// Output:
+	// A = ⎡-1.00   0.00   0.00   0.00⎤
+	//     ⎢-1.73  -2.00   0.00   0.00⎥
+	//     ⎢-2.24  -3.87  -3.00   0.00⎥
+	//     ⎣-2.65  -4.58  -5.92  -4.00⎦
+	// B = [1.00 1.73 2.24 2.65]
+}
 
+func Example_memory() {
 	//tour:memory-fast
 	const L = 1000
 	for _, n := range []int{8, 16, 32} {
@@ -82,11 +90,6 @@ func Example_memory() {
 	}
 	//tour:end
 	// Output:
-	// A = ⎡-1.00   0.00   0.00   0.00⎤
-	//     ⎢-1.73  -2.00   0.00   0.00⎥
-	//     ⎢-2.24  -3.87  -3.00   0.00⎥
-	//     ⎣-2.65  -4.58  -5.92  -4.00⎦
-	// B = [1.00 1.73 2.24 2.65]
 	// N =  8: from the definition within 3e-05, recalls u within 3e-01
 	// N = 16: from the definition within 2e-04, recalls u within 3e-01
 	// N = 32: from the definition within 7e-04, recalls u within 4e-04
