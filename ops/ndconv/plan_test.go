@@ -169,8 +169,13 @@ func checkPlan[T num.Float](t *testing.T, what string, p *plan[T], in inputs[T],
 		t.Fatal(err)
 	}
 	check(t, what+": du", grad.U, want.U, tol)
-	check(t, what+": dd", grad.D, want.D, 10*tol)
+	const cancelled = 10 // a sum over all places may be much less than its terms
+	check(t, what+": dd", grad.D, want.D, cancelled*tol)
 	for a := range p.axes {
+		tol := tol
+		if p.geometry.axes[a].lk == 1 { // the gradient of one tap is such a sum
+			tol *= cancelled
+		}
 		check(t, fmt.Sprintf("%s: dk%d", what, a), grad.K[a], want.K[a], tol)
 	}
 }
