@@ -22,7 +22,8 @@ const (
 )
 
 // lock takes the lock of a run, and waits until another process lets go of it. The
-// program that is started inherits it: it holds the lock too, if it outlives the runner.
+// program that is started inherits it, so that it holds the lock too if it outlives the
+// runner; then it is told to save and stop.
 func (r *runner) lock(ctx context.Context, run recipes.Run) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(r.dir(run), lockFile), os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
@@ -33,11 +34,12 @@ func (r *runner) lock(ctx context.Context, run recipes.Run) (*os.File, error) {
 		if ok {
 			return f, nil
 		}
+		if err == nil && !said {
+			fmt.Fprintf(r.out, "%s: another process works on it, waiting for its end\n", run.Name())
+			err = stopOrphan(r.dir(run))
+		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", f.Name(), err), f.Close())
-		}
-		if !said {
-			fmt.Fprintf(r.out, "%s: another process works on it, waiting for its end\n", run.Name())
 		}
 		select {
 		case <-ctx.Done():
@@ -45,6 +47,26 @@ func (r *runner) lock(ctx context.Context, run recipes.Run) (*os.File, error) {
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// stopOrphan lets a program that works on a run save and stop if its runner is no more,
+// and notes its times, which nobody else does.
+func stopOrphan(dir string) error {
+	l, err := readLedger(dir)
+	if err != nil || len(l.Sessions) == 0 {
+		return err
+	}
+	s := &l.Sessions[len(l.Sessions)-1]
+	if s.Exit != "" || alive(s.Runner) || !alive(s.PID) {
+		return nil
+	}
+	p, err := os.FindProcess(s.PID)
+	if err != nil {
+		return err
+	}
+	s.Wall = time.Since(s.Start).Seconds()
+	s.CPU, _ = cpu.Time(s.PID)
+	return errors.Join(l.save(), stop(p))
 }
 
 // start runs a program to its end and keeps the ledger. The end of ctx lets it save and
@@ -58,17 +80,15 @@ func (r *runner) start(ctx context.Context, l *ledger, lock *os.File, from sourc
 	stopFollowing := follow(log.Name(), r.out)
 	defer stopFollowing()
 
-	// The child is told of the end of the thread that started it.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	c := exec.CommandContext(ctx, command[0], command[1:]...)
 	c.Stdout, c.Stderr = log, log
 	c.ExtraFiles = []*os.File{lock}
 	c.SysProcAttr = attributes()
 	c.Cancel = func() error { return stop(c.Process) }
 	l.Sessions = append(l.Sessions, session{
-		Start: time.Now().UTC().Round(time.Second), Commit: from.commit, Dirty: from.dirty,
+		Start: time.Now().UTC().Truncate(time.Millisecond), Commit: from.commit, Dirty: from.dirty,
 		Processor: cpu.Model(), Cores: runtime.GOMAXPROCS(0), Command: command,
+		Runner: os.Getpid(),
 	})
 	if err := l.save(); err != nil {
 		return err
@@ -76,8 +96,10 @@ func (r *runner) start(ctx context.Context, l *ledger, lock *os.File, from sourc
 	began := time.Now()
 	s := &l.Sessions[len(l.Sessions)-1]
 	if err = c.Start(); err == nil {
+		s.PID = c.Process.Pid
+		err = l.save()
 		stopNoting := l.note(s, c.Process.Pid, began, noting)
-		err = c.Wait()
+		err = errors.Join(c.Wait(), err)
 		stopNoting()
 	}
 	s.Wall = time.Since(began).Seconds()

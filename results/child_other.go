@@ -12,6 +12,8 @@ import (
 
 func attributes() *syscall.SysProcAttr { return nil }
 
+func alive(int) bool { return true }
+
 func stop(*os.Process) error { return nil }
 
 func tryLock(*os.File) (bool, error) { return true, nil }

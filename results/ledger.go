@@ -41,8 +41,11 @@ type session struct {
 	Command   []string `json:"command"`
 	// Exit is how it ended: finished, interrupted, or the state of the process; "" is
 	// not known.
-	Exit    string `json:"exit"`
-	Adopted bool   `json:"adopted,omitempty"`
+	Exit string `json:"exit"`
+	// PID and Runner are the numbers of the process and of the one that started it.
+	PID     int  `json:"pid,omitempty"`
+	Runner  int  `json:"runner,omitempty"`
+	Adopted bool `json:"adopted,omitempty"`
 }
 
 // Ends of a session.

@@ -26,6 +26,9 @@ import (
 const copying = `{"title": "copying", "group": "short", "priority": 1, "program": "recall", "task": "selective-copying",
 	"args": "-preset smoke -steps 400 -eval-every 20", "variants": [{"name": "mamba", "args": ""}, {"name": "gru", "args": "-model gru"}], "seeds": [0, 1]}`
 
+// endless is copying that is not waited for.
+var endless = strings.Replace(copying, "-steps 400", "-steps 1000000", 1)
+
 // programs is the directory of what recall builds.
 var programs string
 
@@ -36,7 +39,17 @@ var recall = sync.OnceValues(func() (string, error) {
 	return path, err
 })
 
+// asRunner names the variable of the environment that lets this process be a runner of
+// copying, with the directory and the program in it.
+const asRunner = "RESULTS_RUNNER"
+
 func TestMain(m *testing.M) {
+	if root, program, ok := strings.Cut(os.Getenv(asRunner), "\n"); ok {
+		if err := runCopying(root, program); err != nil {
+			panic(err)
+		}
+		return
+	}
 	var err error
 	if programs, err = os.MkdirTemp("", "results"); err != nil {
 		panic(err)
@@ -56,6 +69,22 @@ func made(t *testing.T, text string) []*recipes.Recipe {
 	return all
 }
 
+// runCopying begins with the first run of copying, which it does not come to the end of.
+func runCopying(root, program string) error {
+	all, err := recipes.Read(fstest.MapFS{"copying.json": {Data: []byte(endless)}})
+	if err != nil {
+		return err
+	}
+	return runnerOf(root, program).run(context.Background(), recipes.Runs(all)[0])
+}
+
+// runnerOf returns a runner of a directory that has built a program.
+func runnerOf(root, program string) *runner {
+	r := newRunner(&options{root: root, runs: filepath.Join(root, "runs"), dataDir: root}, new(bytes.Buffer))
+	r.built["recall"] = binary{program, source{commit: "0123abc"}}
+	return r
+}
+
 // runnerIn returns a runner of a directory, with its program built.
 func runnerIn(t *testing.T, root string) *runner {
 	t.Helper()
@@ -66,10 +95,7 @@ func runnerIn(t *testing.T, root string) *runner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &options{root: root, runs: filepath.Join(root, "runs"), dataDir: root}
-	r := newRunner(o, new(bytes.Buffer))
-	r.built["recall"] = binary{path, source{commit: "0123abc"}}
-	return r
+	return runnerOf(root, path)
 }
 
 // whenSaved calls f with a run's directory once it has a checkpoint that was not there.
@@ -153,6 +179,52 @@ func TestRunGoesOn(t *testing.T) {
 	}
 	if got := strings.Join(w.Command, " "); got != "go run ./examples/recall -task selective-copying -preset smoke -steps 400 -eval-every 20 -max-time 0s -seed 0" {
 		t.Errorf("got the command %q", got)
+	}
+}
+
+// The program of a runner that is killed goes on, until another runner lets it save and
+// takes over.
+func TestRunnerIsKilled(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("there are no locks")
+	}
+	r, all := runnerIn(t, t.TempDir()), made(t, endless)
+	run := recipes.Runs(all)[0]
+	other := exec.CommandContext(t.Context(), os.Args[0])
+	other.Env = append(os.Environ(), asRunner+"="+r.root+"\n"+r.built["recall"].path)
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	whenSaved(t, r.dir(run), func() {
+		if err := other.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := other.Wait(); err == nil || !strings.Contains(err.Error(), "signal: killed") {
+		t.Fatalf("got %v of a runner that is killed", err)
+	}
+	for evals := 0; evals < 5; time.Sleep(10 * time.Millisecond) {
+		h, err := readHistory(r.dir(run))
+		if err != nil {
+			t.Fatal(err)
+		}
+		evals = len(h.evals)
+	}
+	lock, err := r.lock(t.Context(), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	l, err := readLedger(r.dir(run))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := l.Sessions; len(s) != 1 || s[0].Exit != "" || s[0].CPU <= 0 || s[0].Wall <= 0 || s[0].Runner != other.Process.Pid || alive(s[0].PID) {
+		t.Errorf("got sessions %+v", s)
+	}
+	log, err := os.ReadFile(filepath.Join(r.dir(run), logFile))
+	if err != nil || !strings.Contains(string(log), "saved, to be resumed") {
+		t.Errorf("want the program to save, got %v\n%s", err, log)
 	}
 }
 
