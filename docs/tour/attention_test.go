@@ -85,9 +85,11 @@ func linearFast(q, k, v [][]float64) [][]float64 {
 				s[e][d] += w * v[i][d]
 			}
 		}
-		for e, w := range phi(q[i]) {
+		weights := phi(q[i])
+		total := dot(weights, z)
+		for e, w := range weights {
 			for d := range y[i] {
-				y[i][d] += w * s[e][d] / dot(phi(q[i]), z)
+				y[i][d] += w * s[e][d] / total
 			}
 		}
 	}
