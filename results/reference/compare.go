@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 )
 
 // check holds both sides to each other in float64: without dropout the loss and the
@@ -125,5 +126,8 @@ func (o options) write(command string, table []byte) error {
 	if _, err := os.Stdout.Write(table); err != nil {
 		return err
 	}
-	return os.WriteFile(o.dir(command)+".md", table, 0o666)
+	if err := os.MkdirAll(filepath.Dir(o.result(command)), 0o777); err != nil {
+		return err
+	}
+	return os.WriteFile(o.result(command)+".md", table, 0o666)
 }

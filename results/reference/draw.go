@@ -3,21 +3,24 @@ package main
 import (
 	"fmt"
 	"image/color"
+	"io"
 	"os"
 	"path/filepath"
 
 	"gonum.org/v1/plot"
 
+	"github.com/gorgonia-s4/s4/internal/atomicfile"
 	"github.com/gorgonia-s4/s4/internal/figure"
 	"github.com/gorgonia-s4/s4/report"
 	"github.com/gorgonia-s4/s4/train"
 )
 
 // curve is a value at moments of a run.
-type curve struct{ step, hours, value []float64 }
+type curve struct{ step, epoch, hours, value []float64 }
 
 func (c *curve) add(l train.MetricsLine, value float64) {
-	c.step, c.hours, c.value = append(c.step, float64(l.Step)), append(c.hours, l.Elapsed/3600), append(c.value, value)
+	c.step, c.epoch = append(c.step, float64(l.Step)), append(c.epoch, l.Epoch)
+	c.hours, c.value = append(c.hours, l.Elapsed/3600), append(c.value, value)
 }
 
 // curves are those of a run: the loss of the batches, each a mean of some, and the
@@ -53,6 +56,27 @@ func readCurves(dir string) (c curves, err error) {
 	return c, nil
 }
 
+// save writes the curves as a table, in the form of those of package results.
+func (c curves) save(path string) error {
+	return atomicfile.Write(path, 0o666, func(w io.Writer) error {
+		if _, err := fmt.Fprintln(w, "curve,step,epoch,elapsed_s,value"); err != nil {
+			return err
+		}
+		for _, of := range []struct {
+			name  string
+			scale float64
+			curve
+		}{{"train_loss", 1, c.loss}, {"val_accuracy", 0.01, c.accuracy}} {
+			for i, v := range of.value {
+				if _, err := fmt.Fprintf(w, "%s,%g,%.4g,%.1f,%.5g\n", of.name, of.step[i], of.epoch[i], 3600*of.hours[i], of.scale*v); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
 // abscissa is what curves are drawn against.
 type abscissa struct {
 	label string
@@ -64,7 +88,10 @@ var (
 	byHours = abscissa{"hours", func(c curve) []float64 { return c.hours }}
 )
 
-// draw draws runs of both sides in one picture.
+// The names of both sides, in files and in pictures.
+var sides, titles = [2]string{"ours", "public"}, [2]string{"ours", "public PyTorch code"}
+
+// draw draws runs of both sides in one picture, and writes their curves.
 func (o options) draw(command string, pairs []pair, x abscissa) error {
 	colours := figure.Series(2)
 	loss := figure.NewPlot(fmt.Sprintf("training: loss, means of %d steps", together), x.label, "")
@@ -75,15 +102,18 @@ func (o options) draw(command string, pairs []pair, x abscissa) error {
 			if err != nil {
 				return err
 			}
+			if err := c.save(fmt.Sprintf("%s-%d-%s.csv", o.result(command), p.seed, sides[side])); err != nil {
+				return err
+			}
 			name := ""
 			if i == 0 {
-				name = []string{"ours", "public PyTorch code"}[side]
+				name = titles[side]
 			}
 			add(loss, x, c.loss, colours[side], name)
 			add(accuracy, x, c.accuracy, colours[side], name)
 		}
 	}
-	path := o.dir(command)
+	path := o.result(command)
 	if err := figure.Save(path+".png", []figure.Panel{loss, accuracy}); err != nil {
 		return err
 	}

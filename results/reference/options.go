@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -19,7 +20,8 @@ import (
 // options are the command line.
 type options struct {
 	task                    string
-	code, data, python, out string
+	code, data, python      string
+	out, results            string
 	layers, dModel, dState  int
 	batch, steps, evalEvery int
 	warmUp, seeds, threads  int
@@ -56,7 +58,8 @@ func parse(name string, args []string, out io.Writer) (options, error) {
 	fs.StringVar(&o.code, "code", "", "`directory` of state-spaces/s4, with example.py and models/s4/s4d.py")
 	fs.StringVar(&o.data, "data", "", "published data, as -data of examples/lra and examples/pixels; of listops none: they are drawn")
 	fs.StringVar(&o.python, "python", "python3", "`interpreter` that has PyTorch, NumPy and einops")
-	fs.StringVar(&o.out, "out", "runs/reference", "`directory` of the runs and of what is written")
+	fs.StringVar(&o.out, "out", "runs/reference", "`directory` of the runs")
+	fs.StringVar(&o.results, "results", "", "`directory` of the table, the picture and the curves; by default that of -out")
 	fs.IntVar(&o.layers, "layers", 4, "number of blocks")
 	fs.IntVar(&o.dModel, "d-model", 128, "features (H)")
 	fs.IntVar(&o.dState, "d-state", 64, "state size (N)")
@@ -133,7 +136,14 @@ func (o options) arguments(dropout, lr float64, more ...string) []string {
 	return append(args, more...)
 }
 
-// dir begins the names of what a command writes.
-func (o options) dir(command string) string {
-	return filepath.Join(o.out, fmt.Sprintf("%s-%s-%dx%d", o.task, command, o.layers, o.dModel))
+// dir begins the names of the runs of a command.
+func (o options) dir(command string) string { return filepath.Join(o.out, o.name(command)) }
+
+// result begins the names of what a command writes about them.
+func (o options) result(command string) string {
+	return filepath.Join(cmp.Or(o.results, o.out), o.name(command))
+}
+
+func (o options) name(command string) string {
+	return fmt.Sprintf("%s-%s-%dx%d", o.task, command, o.layers, o.dModel)
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -327,13 +329,17 @@ func TestCurves(t *testing.T) {
 }
 
 func TestDraw(t *testing.T) {
-	o := options{task: "image", layers: 1, dModel: 2, out: t.TempDir()}
+	o := options{task: "image", layers: 1, dModel: 2, out: "none", results: t.TempDir()}
 	p := pair{ours: outcome{dir: writeMetrics(t, 50)}, public: outcome{dir: writeMetrics(t, 30)}}
 	for command, x := range map[string]abscissa{"alike": bySteps, "hours": byHours} {
 		if err := o.draw(command, []pair{p, p}, x); err != nil {
 			t.Fatal(err)
 		}
-		if info, err := os.Stat(o.dir(command) + ".png"); err != nil || info.Size() == 0 {
+		text, err := os.ReadFile(o.result(command) + "-0-public.csv")
+		if want := "curve,step,epoch,elapsed_s,value\ntrain_loss,20,1,720.0,10.5\nval_accuracy,2,1,72.0,0.25\n"; err != nil || !strings.HasPrefix(string(text), want) {
+			t.Errorf("want curves that begin with %q, got %.80q, %v", want, text, err)
+		}
+		if info, err := os.Stat(o.result(command) + ".png"); err != nil || info.Size() == 0 {
 			t.Errorf("%s: want a picture, got %v, %v", command, info, err)
 		}
 	}
@@ -348,6 +354,33 @@ func TestTable(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("want %q, got\n%s", want, got)
 		}
+	}
+}
+
+// A child that is told to stop is waited for: it may save.
+func TestCommandStops(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("elsewhere the terminal tells it")
+	}
+	saved := filepath.Join(t.TempDir(), "saved")
+	ctx, cancel := context.WithCancel(context.Background())
+	begun := saved + ".begun"
+	go func() {
+		for {
+			if _, err := os.Stat(begun); err == nil {
+				cancel()
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	script := fmt.Sprintf("trap 'echo x > %s; exit 0' TERM; echo x > %s; while :; do sleep 0.01; done", saved, begun)
+	err := options{threads: 1}.command(ctx, "sh", "-c", script)
+	if err == nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("want %v, got %v", context.Canceled, err)
+	}
+	if _, err := os.Stat(saved); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -131,10 +131,11 @@ func (o options) script(ctx context.Context, name string, args ...string) error 
 }
 
 // command runs a program whose output is this one's, with as many processors as -threads
-// says. An interrupt is the program's too, which then ends by itself.
+// says. When ctx ends it is told to stop, and waited for.
 func (o options) command(ctx context.Context, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.SysProcAttr = attributes()
+	cmd.Cancel = func() error { return stop(cmd.Process) }
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "GOMAXPROCS="+strconv.Itoa(min(o.threads, runtime.NumCPU())))
 	if err := cmd.Run(); err != nil {
