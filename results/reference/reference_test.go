@@ -391,6 +391,9 @@ func TestFinishedRuns(t *testing.T) {
 	if err := test.Save(ours); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := (options{}).ours(context.Background(), ours, []string{"-steps=8"}); err == nil || !strings.Contains(err.Error(), "want a run with -steps=8") {
+		t.Errorf("other options: error %v", err)
+	}
 	public := t.TempDir()
 	if err := os.WriteFile(filepath.Join(public, "result.json"), []byte(`{"steps": 5, "seconds": 2.5, "test": {"loss": 1, "accuracy": 0.5, "count": 3}}`), 0o666); err != nil {
 		t.Fatal(err)

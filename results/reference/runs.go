@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -30,13 +31,14 @@ type outcome struct {
 
 // ours trains our model, or goes on with it, and returns how it ended.
 func (o options) ours(ctx context.Context, dir string, args []string) (outcome, error) {
-	if end, err := ourEnd(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
+	if end, err := ourEnd(dir, args); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return end, err
 	}
 	program := filepath.Join(o.out, "bin", o.of.program)
 	if err := o.command(ctx, "go", "build", "-o", program, "github.com/gorgonia-s4/s4/examples/"+o.of.program); err != nil {
 		return outcome{}, err
 	}
+	asked := slices.Clone(args)
 	args = append(args, "-out="+dir)
 	if _, err := os.Stat(filepath.Join(dir, "last.json")); err == nil {
 		args = append(args, "-resume")
@@ -46,11 +48,12 @@ func (o options) ours(ctx context.Context, dir string, args []string) (outcome, 
 	if err := o.command(ctx, program, args...); err != nil {
 		return outcome{}, err
 	}
-	return ourEnd(dir)
+	return ourEnd(dir, asked)
 }
 
-// ourEnd reads how our run ended: fs.ErrNotExist if it has not.
-func ourEnd(dir string) (outcome, error) {
+// ourEnd reads how our run ended: fs.ErrNotExist if it has not. It is an error if it had
+// other options.
+func ourEnd(dir string, args []string) (outcome, error) {
 	test, err := report.ReadTest(dir)
 	if err != nil {
 		return outcome{}, err
@@ -61,6 +64,11 @@ func ourEnd(dir string) (outcome, error) {
 	}
 	if r.End == nil {
 		return outcome{}, fmt.Errorf("%s: %w: the end of the run", dir, fs.ErrNotExist)
+	}
+	for _, a := range args {
+		if !slices.Contains(r.Command, a) {
+			return outcome{}, fmt.Errorf("%s: want a run with %s, got one that has ended without: give another -out", dir, a)
+		}
 	}
 	return outcome{dir, test.Metrics.Value("accuracy"), r.End.Steps, time.Duration(r.End.Elapsed).Seconds()}, nil
 }
