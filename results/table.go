@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,7 +77,7 @@ func table(fs []*found) []byte {
 
 // write writes the part of a recipe.
 func (f *found) write(b *bytes.Buffer) {
-	fmt.Fprintf(b, "\n### %s: %s\n\n", f.Name, f.Title)
+	fmt.Fprintf(b, "\n### `%s`: %s\n\n", f.Name, f.Title)
 	columns := f.columns()
 	for i, c := range columns {
 		fmt.Fprintf(b, "| %s ", c.name)
@@ -160,13 +161,13 @@ func (f *found) columns() []column {
 	if f.Goals != nil {
 		cs = append(cs, column{"goal", f.goalText})
 	}
-	if len(f.Published) > 0 {
+	if slices.ContainsFunc(f.Published, func(p recipes.Published) bool { return len(f.rows[p.Of]) > 0 }) {
 		cs = append(cs, column{"published, %", f.publishedText})
 	}
 	return append(cs,
 		column{"training", func(ws []*row) string { return span(ws, func(w *row) float64 { return w.Train }) }},
 		column{"processors", func(ws []*row) string { return span(ws, func(w *row) float64 { return w.CPU }) }},
-		column{"samples/s", func(ws []*row) string { return fmt.Sprintf("%.3g", mean(ws, func(w *row) float64 { return w.Rate })) }},
+		column{"samples/s", func(ws []*row) string { return rateText(mean(ws, func(w *row) float64 { return w.Rate })) }},
 		column{"memory", func(ws []*row) string { return bytesText(ws[0].PeakBytes) }},
 		column{"rows", rowsText},
 	)
@@ -331,6 +332,13 @@ func count(n int) string {
 		text = text[:i] + "," + text[i:]
 	}
 	return text
+}
+
+func rateText(rate float64) string {
+	if rate >= 100 {
+		return count(int(math.Round(rate)))
+	}
+	return fmt.Sprintf("%.3g", rate)
 }
 
 func bytesText(n int64) string {
