@@ -1,6 +1,9 @@
 package cpu
 
-import "testing"
+import (
+	"runtime"
+	"testing"
+)
 
 func TestSetActive(t *testing.T) {
 	if Active() != Detected() {
@@ -27,5 +30,19 @@ func TestSetActiveUnsupported(t *testing.T) {
 			}()
 			SetActive(l)
 		}()
+	}
+}
+
+// TestNames checks the names of the first level above Generic, which architectures share.
+func TestNames(t *testing.T) {
+	want := "avx2"
+	if runtime.GOARCH == "arm64" {
+		want = "neon"
+	}
+	if got := (Generic + 1).String(); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := Level(7).String(), "Level(7)"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -40,15 +40,6 @@ func (l *lowering) place(m operand.Mem, size int) (text string, base reg.Registe
 	return fmt.Sprintf("%d(R{1})", m.Disp), base
 }
 
-// pointer returns a register that has the address of m.
-func (l *lowering) pointer(m operand.Mem) reg.Register {
-	base := l.base(m)
-	if m.Disp == 0 {
-		return base
-	}
-	return l.sum(address{base: base.ID(), disp: m.Disp}, base, nil)
-}
-
 // base returns a register with the address of m but for its displacement.
 func (l *lowering) base(m operand.Mem) reg.Register {
 	base := register(m.Base)
