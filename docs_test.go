@@ -129,8 +129,15 @@ func (s *sources) missing(span string) string {
 	return ""
 }
 
-// documents are those of the root.
-var documents = []string{"ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md"}
+// documents returns those of the root, and those of docs that are no part of the tour.
+func documents(t *testing.T) []string {
+	t.Helper()
+	guides, err := filepath.Glob("docs/*.md")
+	if err != nil || len(guides) == 0 {
+		t.Fatalf("no documents in docs: %v", err)
+	}
+	return append(guides, "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md")
+}
 
 // What the documents name in backticks is there.
 func TestDocumentsNameWhatIsThere(t *testing.T) {
@@ -139,7 +146,7 @@ func TestDocumentsNameWhatIsThere(t *testing.T) {
 	if err != nil || len(chapters) == 0 {
 		t.Fatalf("no chapters of the tour: %v", err)
 	}
-	for _, doc := range slices.Concat(documents, chapters) {
+	for _, doc := range slices.Concat(documents(t), chapters) {
 		for i, line := range lines(t, doc) {
 			for _, m := range quoted.FindAllStringSubmatch(line, -1) {
 				if what := s.missing(m[1]); what != "" {
@@ -160,7 +167,7 @@ func TestDocumentsNameWhatIsThere(t *testing.T) {
 // A document says a thing once: no long line, and no line of a table about something in
 // backticks, is there twice.
 func TestDocumentsSayThingsOnce(t *testing.T) {
-	for _, doc := range documents {
+	for _, doc := range documents(t) {
 		seen := map[string]int{}
 		for i, line := range lines(t, doc) {
 			key := line
@@ -177,12 +184,12 @@ func TestDocumentsSayThingsOnce(t *testing.T) {
 	}
 }
 
-// README has a line for every package that is not internal, or for what it is below of
-// train/data, and names every module that go.mod requires by itself.
-func TestReadmeIsComplete(t *testing.T) {
-	readme := strings.Join(lines(t, "README.md"), "\n")
+// docs/packages.md has a line for every package that is not internal, or for what it is
+// below of train/data, and names every module that go.mod requires by itself.
+func TestPackagesAreListed(t *testing.T) {
+	list := strings.Join(lines(t, "docs/packages.md"), "\n")
 	for _, line := range lines(t, "go.mod") {
-		if f := strings.Fields(line); len(f) == 2 && strings.HasPrefix(line, "\t") && !strings.Contains(readme, "`"+f[0]) {
+		if f := strings.Fields(line); len(f) == 2 && strings.HasPrefix(line, "\t") && !strings.Contains(list, "`"+f[0]) {
 			t.Errorf("no line about module %s", f[0])
 		}
 	}
@@ -193,7 +200,7 @@ func TestReadmeIsComplete(t *testing.T) {
 		case d.IsDir() && (d.Name() == "internal" || d.Name() == "testdata" || len(d.Name()) > 1 && d.Name()[0] == '.'):
 			return filepath.SkipDir
 		case filepath.Ext(name) != ".go" || dir == "." || strings.HasPrefix(dir, "train/data/"):
-		case !strings.Contains(readme, "| `"+dir+"` |"):
+		case !strings.Contains(list, "| `"+dir+"` |"):
 			t.Errorf("no line about package %s", dir)
 			return filepath.SkipDir
 		}
@@ -204,10 +211,10 @@ func TestReadmeIsComplete(t *testing.T) {
 	}
 }
 
-// command matches a command of README: the example, what is behind it.
+// command matches a command of a document: the example, what is behind it.
 var command = regexp.MustCompile(`go run \./examples/(\w+)([^#]*)`)
 
-// badCommand says what is wrong with the options of a command of README: "" if the example has the
+// badCommand says what is wrong with the options of a command of a document: "" if the example has the
 // preset, and there is such a kind of layer.
 func badCommand(line string) string {
 	m := command.FindStringSubmatch(line)
@@ -228,11 +235,13 @@ func badCommand(line string) string {
 	return ""
 }
 
-// The presets and kinds of layers in the commands of README are there.
-func TestCommandsOfReadme(t *testing.T) {
-	for i, line := range lines(t, "README.md") {
-		if what := badCommand(line); what != "" {
-			t.Errorf("README.md:%d: %q: there is no %s", i+1, line, what)
+// The presets and kinds of layers in the commands of the documents are there.
+func TestCommandsOfDocuments(t *testing.T) {
+	for _, doc := range documents(t) {
+		for i, line := range lines(t, doc) {
+			if what := badCommand(line); what != "" {
+				t.Errorf("%s:%d: %q: there is no %s", doc, i+1, line, what)
+			}
 		}
 	}
 	for _, line := range []string{
@@ -242,6 +251,54 @@ func TestCommandsOfReadme(t *testing.T) {
 	} {
 		if badCommand(line) == "" {
 			t.Errorf("%q is not there, and not missed", line)
+		}
+	}
+}
+
+// link matches a link or a picture in Markdown that is to a file of the repository.
+var link = regexp.MustCompile(`\]\(([^)#:]*)(#[^)]*)?\)`)
+
+// deadLink returns the first link of a line of a document to a file or a heading that is
+// not there: "" if there is none.
+func deadLink(t *testing.T, doc, line string) string {
+	for _, m := range link.FindAllStringSubmatch(line, -1) {
+		target := doc
+		if m[1] != "" {
+			target = filepath.Join(filepath.Dir(doc), m[1])
+		}
+		if _, err := os.Stat(target); err != nil {
+			return m[1]
+		}
+		if m[2] != "" && !slices.ContainsFunc(lines(t, target), func(l string) bool { return "#"+anchor(l) == m[2] }) {
+			return m[1] + m[2]
+		}
+	}
+	return ""
+}
+
+// anchor returns what code hosts call a heading: "" for a line that is none.
+func anchor(line string) string {
+	if !strings.HasPrefix(line, "#") {
+		return ""
+	}
+	title := strings.ToLower(strings.TrimSpace(strings.TrimLeft(line, "#")))
+	return strings.ReplaceAll(unspoken.ReplaceAllString(title, ""), " ", "-")
+}
+
+var unspoken = regexp.MustCompile(`[^a-z0-9 _-]`)
+
+// The links of the documents lead somewhere.
+func TestLinksOfDocuments(t *testing.T) {
+	for _, doc := range append(documents(t), "bench/README.md", "results/README.md", "results/reference/README.md") {
+		for i, line := range lines(t, doc) {
+			if to := deadLink(t, doc, line); to != "" {
+				t.Errorf("%s:%d: a dead link: %s", doc, i+1, to)
+			}
+		}
+	}
+	for _, line := range []string{"[a](nowhere.md)", "![a](docs/nowhere.png)", "[a](ARCHITECTURE.md#nowhere)", "[a](#nowhere)"} {
+		if deadLink(t, "README.md", line) == "" {
+			t.Errorf("%q is dead, and not found", line)
 		}
 	}
 }
