@@ -113,14 +113,19 @@ func copyOf(t *testing.T) string {
 		t.Fatal(err)
 	}
 	to := t.TempDir()
-	entries, err := os.ReadDir(root)
-	if err != nil {
+	if err := os.Mkdir(filepath.Join(to, "docs"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range entries {
-		if e.Name() != "docs" {
-			if err := os.Symlink(filepath.Join(root, e.Name()), filepath.Join(to, e.Name())); err != nil {
-				t.Fatal(err)
+	for _, below := range []string{"", "docs"} {
+		entries, err := os.ReadDir(filepath.Join(root, below))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if path := filepath.Join(below, e.Name()); path != "docs" && path != filepath.Join("docs", "tour") {
+				if err := os.Symlink(filepath.Join(root, path), filepath.Join(to, path)); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}

@@ -47,8 +47,7 @@ func (t *tour) pages(code string) ([]page, error) {
 		}
 		pages = append(pages, p)
 	}
-	p, err := t.page(t.measured, t.measured.markdown, ways{Contents: true}, code)
-	return append(pages, p), err
+	return pages, nil
 }
 
 // ways lead from a page to others.
@@ -88,9 +87,6 @@ func (t *tour) wayTo(i int) *way {
 	return &way{Title: t.chapters[i].heading(), File: siteName(t.chapters[i].name)}
 }
 
-// measured is where the text finds the tables.
-const measured = "measured/README.md"
-
 // siteName is the file of a chapter's page.
 func siteName(chapter string) string {
 	if chapter == "README" {
@@ -105,8 +101,6 @@ func (t *tour) onSite(target, code string) string {
 	switch {
 	case scheme.MatchString(target) || file == "":
 		return target
-	case file == measured:
-		return siteName(t.measured.name)
 	case t.chapter(file) != nil:
 		if found {
 			anchor = "#" + anchor

@@ -14,7 +14,6 @@ import (
 type tour struct {
 	dir      string     // docs/tour
 	chapters []*chapter // the first is README, the contents
-	measured *chapter   // the tables that are shown, which are Markdown already
 	code     *code
 	drawn    map[string]bool // pictures that docs/tour/pictures draws
 	shown    map[string]bool // regions and pictures that the text has
@@ -66,11 +65,6 @@ func read(dir string) (*tour, error) {
 	if len(t.chapters) == 0 || t.chapters[0].name != "README" {
 		return nil, fmt.Errorf("build: %s: want the text, source/README.md and source/NN-name.md, got %d files", dir, len(paths))
 	}
-	if t.measured, err = readChapter(filepath.Join(dir, measured)); err != nil {
-		return nil, err
-	}
-	t.measured.name = "measured"
-	t.measured.markdown = []byte(strings.Join(t.measured.source, "\n"))
 	var errs []error
 	for i := range t.chapters {
 		errs = append(errs, t.expand(i))

@@ -44,16 +44,16 @@ func limits() ([]figure.Panel, error) {
 	return []figure.Panel{p}, nil
 }
 
-// row returns the numbers of the row of the measured tables that begins like that.
+// row returns the numbers of the row of the tables in docs/experiments.md that begins like that.
 func row(name string) ([]float64, error) {
 	_, here, _, _ := runtime.Caller(0)
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "measured", "README.md"))
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "experiments.md"))
 	if err != nil {
 		return nil, fmt.Errorf("pictures: %w", err)
 	}
 	found := regexp.MustCompile(`(?m)^\| `+name+` ((?:\| \d+(?: %)? )+)\|$`).FindAllStringSubmatch(string(text), -1)
 	if len(found) != 1 {
-		return nil, fmt.Errorf("pictures: want one row %q of numbers in the measured tables, got %d", name, len(found))
+		return nil, fmt.Errorf("pictures: want one row %q of numbers in docs/experiments.md, got %d", name, len(found))
 	}
 	var numbers []float64
 	for cell := range strings.FieldsFuncSeq(found[0][1], func(r rune) bool { return strings.ContainsRune("|% ", r) }) {
