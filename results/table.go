@@ -120,7 +120,8 @@ func (f *found) writeBelow(b *bytes.Buffer) {
 			break
 		}
 	}
-	fmt.Fprintf(b, "Again: `go run ./results -run %s`, by `%s`.\n", f.Name, strings.Join(plainCommand(recipes.Run{Recipe: f.Recipe, Variant: f.Variants[0], Seed: f.Seeds[0]}), " "))
+	first := f.all()[0]
+	fmt.Fprintf(b, "Again: `go run ./results -run %s`; %s is `%s`.\n", f.Name, first.Variant, strings.Join(first.Command, " "))
 }
 
 // lines are the rows of a variant as lines of the table: the finished ones together, and
