@@ -35,7 +35,7 @@ var programs string
 // recall builds the program of copying, once.
 var recall = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(programs, "recall")
-	_, err := output(context.Background(), "..", "go", "build", "-o", path, "./examples/recall")
+	_, err := output(context.Background(), "..", "go", "build", "-buildvcs=false", "-o", path, "./examples/recall")
 	return path, err
 })
 
