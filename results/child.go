@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"time"
 
+	"github.com/gorgonia-s4/s4/internal/child"
 	"github.com/gorgonia-s4/s4/internal/cpu"
 	"github.com/gorgonia-s4/s4/results/recipes"
 )
@@ -66,7 +66,7 @@ func stopOrphan(dir string) error {
 	}
 	s.Wall = time.Since(s.Start).Seconds()
 	s.CPU, _ = cpu.Time(s.PID)
-	return errors.Join(l.save(), stop(p))
+	return errors.Join(l.save(), child.Stop(p))
 }
 
 // start runs a program to its end and keeps the ledger. The end of ctx lets it save and
@@ -80,11 +80,9 @@ func (r *runner) start(ctx context.Context, l *ledger, lock *os.File, from sourc
 	stopFollowing := follow(log.Name(), r.out)
 	defer stopFollowing()
 
-	c := exec.CommandContext(ctx, command[0], command[1:]...)
+	c := child.Command(ctx, command[0], command[1:]...)
 	c.Stdout, c.Stderr = log, log
 	c.ExtraFiles = []*os.File{lock}
-	c.SysProcAttr = attributes()
-	c.Cancel = func() error { return stop(c.Process) }
 	l.Sessions = append(l.Sessions, session{
 		Start: time.Now().UTC().Truncate(time.Millisecond), Commit: from.commit, Dirty: from.dirty,
 		Processor: cpu.Model(), Cores: runtime.GOMAXPROCS(0), Command: command,

@@ -10,19 +10,12 @@ import (
 	"syscall"
 )
 
-// attributes make of a child a process group of its own, so that it has a Ctrl-C once,
-// from here: a second one would end it before it has saved.
-func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
-
 // alive says whether a process is there and has not ended, waited for or not.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, state, ok := strings.Cut(string(stat), ") ")
 	return err == nil && ok && !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }
-
-// stop lets a child save and stop.
-func stop(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
 
 // tryLock locks a file if no other process has locked it.
 func tryLock(f *os.File) (bool, error) {

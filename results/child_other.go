@@ -2,19 +2,11 @@
 
 package main
 
-import (
-	"os"
-	"syscall"
-)
+import "os"
 
-// Elsewhere a child is in the process group of the runner, so that the terminal tells it
-// of a Ctrl-C, and nothing keeps two runners from the same run.
-
-func attributes() *syscall.SysProcAttr { return nil }
+// Elsewhere nothing keeps two runners from the same run.
 
 func alive(int) bool { return true }
-
-func stop(*os.Process) error { return nil }
 
 func tryLock(*os.File) (bool, error) { return true, nil }
 

@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/gorgonia-s4/s4/internal/child"
 	"github.com/gorgonia-s4/s4/report"
 )
 
@@ -141,9 +141,7 @@ func (o options) script(ctx context.Context, name string, args ...string) error 
 // command runs a program whose output is this one's, with as many processors as -threads
 // says. When ctx ends it is told to stop, and waited for.
 func (o options) command(ctx context.Context, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.SysProcAttr = attributes()
-	cmd.Cancel = func() error { return stop(cmd.Process) }
+	cmd := child.Command(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "GOMAXPROCS="+strconv.Itoa(min(o.threads, runtime.NumCPU())))
 	if err := cmd.Run(); err != nil {
