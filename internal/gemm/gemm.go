@@ -41,7 +41,7 @@ func Gemm[T num.Float](ws *Workspace[T], transA, transB bool, m, n, k int, a []T
 	}
 	kern := active[T]()
 	kc, blocks := split(k, blockK)
-	mc := max(kern.mr, blockBytes/int(unsafe.Sizeof(T(0)))/(kc+1)/kern.mr*kern.mr)
+	mc := rowsOf(kern, kc)
 	ws.grow(kern, min(mc, m), kc)
 	for q := range blocks {
 		p := q * kc
@@ -52,6 +52,11 @@ func Gemm[T num.Float](ws *Workspace[T], transA, transB bool, m, n, k int, a []T
 			multiply(kern, ws, ws.a, at(b, ldb, transB, p, 0), ldb, transB, mi, n, kq, from(c, i*ldc), ldc, add || q > 0)
 		}
 	}
+}
+
+// rowsOf returns how many rows of A, of k terms, are packed at a time.
+func rowsOf[T num.Float](kern *kernel[T], k int) int {
+	return max(kern.mr, blockBytes/int(unsafe.Sizeof(T(0)))/(k+1)/kern.mr*kern.mr)
 }
 
 // Packed is a matrix op(A) of (m, k), with a bias for each row, laid out for
@@ -115,13 +120,26 @@ func GemmPacked[T num.Float](ws *Workspace[T], pa *Packed[T], transB bool, n int
 // multiply sets C = A op(B), or adds to it, for one block of terms. A is packed
 // with its bias; op(B) is (k, n) and packed here, a panel at a time.
 func multiply[T num.Float](kern *kernel[T], ws *Workspace[T], a, b []T, ldb int, transB bool, m, n, k int, c []T, ldc int, add bool) {
-	mr, nr := kern.mr, kern.nr
+	nr := kern.nr
 	for j := 0; j < n; j += nr {
 		nj := min(nr, n-j)
 		pack(kern, ws.b, at(b, ldb, transB, 0, j), ldb, !transB, k, nr, nj)
-		for i := 0; i < m; i += mr {
-			kern.tile(ws, k, a[i*(1+k):], ws.b, min(mr, m-i), nj, c[i*ldc+j:], ldc, add)
+		kern.column(ws, k, a, ws.b, m, nj, from(c, j), ldc, add)
+	}
+}
+
+// column sets a column of tiles C (m, n), n at most nr, or adds to it, for k terms of the
+// panels of A with their biases and of one of B.
+func (kern *kernel[T]) column(ws *Workspace[T], k int, a, b []T, m, n int, c []T, ldc int, add bool) {
+	mr, i := kern.mr, 0
+	if n == kern.nr {
+		whole := kern.run[len(kern.run)-1]
+		for ; i+mr <= m; i += mr {
+			whole(k, a[i*(1+k):], b, c[i*ldc:], ldc, add)
 		}
+	}
+	for ; i < m; i += mr {
+		kern.tile(ws, k, a[i*(1+k):], b, min(mr, m-i), n, c[i*ldc:], ldc, add)
 	}
 }
 

@@ -87,6 +87,31 @@ func AddPackedB[T num.Float](ws *Workspace[T], m int, a []T, lda int, pb *Packed
 	pb.eachRows(m, a, lda, c, ldc, func(m int, a, c []T) { pb.addProduct(ws, m, a, lda, 0, pb.n, c, ldc) })
 }
 
+// GemmTransPackedB sets C = Aᵀ op(B), where op(B) is that of pb, whose bias is left out.
+// A is (k, m), C is (m, n); they are as in Gemm. An element of C does not depend on the
+// other rows. GemmTransPackedB panics where Gemm would.
+func GemmTransPackedB[T num.Float](ws *Workspace[T], m int, a []T, lda int, pb *PackedB[T], c []T, ldc int) {
+	check("A", pb.k, m, len(a), lda)
+	check("C", m, pb.n, len(c), ldc)
+	if m == 0 || pb.n == 0 {
+		return
+	}
+	kern := pb.kern
+	_, blocks := split(pb.k, blockK)
+	mc := min(m, rowsOf(kern, pb.kc))
+	ws.grow(kern, mc, pb.kc)
+	for q := range blocks {
+		kq := min(pb.kc, pb.k-q*pb.kc)
+		for i := 0; i < m; i += mc {
+			mi := min(mc, m-i)
+			packA(kern, ws.a, at(a, lda, true, i, q*pb.kc), lda, true, mi, kq, nil)
+			for j := 0; j < pb.n; j += kern.nr {
+				kern.column(ws, kq, ws.a, pb.panels(q, j, kq), mi, min(kern.nr, pb.n-j), from(c, i*ldc+j), ldc, q > 0)
+			}
+		}
+	}
+}
+
 // tileRows is the number of tiles, one below the other, that are completed before the
 // next rows: their rows of A and C stay in the second-level cache.
 const tileRows = 4

@@ -59,11 +59,31 @@ func testPackedB[T num.Float](t *testing.T) {
 	}
 }
 
+func testTransPackedB[T num.Float](t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 10))
+	var ws Workspace[T]
+	var pb PackedB[T]
+	all := products([]int{0, 1, 3, 13, 24}, []int{0, 1, 7, 33, 130}, []int{0, 1, 21, 513})
+	for _, p := range append(all, product{m: 500, n: 35, k: 259, transA: true}) {
+		if !p.transA || p.add || p.bias {
+			continue
+		}
+		a64, b64, c64, _ := p.operands(rng)
+		a, b, c := cast[T](a64), cast[T](b64), cast[T](c64)
+		pb.Pack(p.transB, p.k, p.n, b.data, b.ld, nil)
+		got := c.clone()
+		GemmTransPackedB(&ws, p.m, a.data, a.ld, &pb, got.data, got.ld)
+		verify(t, p, a, b, c, got, nil)
+	}
+}
+
 // TestPackedB compares products of packed weights with sums of products.
 func TestPackedB(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		t.Run("float32", testPackedB[float32])
 		t.Run("float64", testPackedB[float64])
+		t.Run("transposed/float32", testTransPackedB[float32])
+		t.Run("transposed/float64", testTransPackedB[float64])
 	})
 }
 

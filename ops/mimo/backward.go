@@ -12,19 +12,62 @@ import (
 // Backward writes the gradients of sum(gy y) + sum(gEnd end) to grad, but for those
 // that are nil, after a Forward on the same inputs. gEnd may be nil.
 func (p *plan[T]) Backward(grad, in *inputs[T], gy, gEnd []T) {
-	pieces, groups := p.B*p.chunks(), p.groups()
 	p.back.Pack(true, p.H, p.width(), p.b, p.H, nil)
-	for d := range p.S { // before the workers ask for it
-		p.adjoint(d)
+	for d := range p.S {
+		p.backC[d].Pack(false, p.H, p.width(), p.outputs(d), p.width(), nil)
 	}
+	groups := p.groups()
 	clear(p.da.Of(p.B * p.S * p.width()))
 	clear(p.sums.Of(groups * p.sumLen()))
 	clear(p.dd.Of(groups * p.H))
 	scratches := *p.scratches.Get()
-	par.For(pieces, func(worker, i int) { p.readGradients(&scratches[worker], in, gy, i) })
-	par.For(p.B, func(worker, b int) { // both directions have poles that vary in common
+	if p.wholeRows() {
+		par.For(groups, func(worker, g int) {
+			for b := p.B * g / groups; b < p.B*(g+1)/groups; b++ {
+				p.backwardRow(&scratches[worker], g, grad, in, gy, gEnd, b)
+			}
+		})
+	} else {
+		p.backwardPieces(scratches, grad, in, gy, gEnd)
+	}
+	p.sumGroups(grad, in)
+}
+
+// backwardRow is Backward of a row, up to the sums of its group.
+func (p *plan[T]) backwardRow(s *scratch[T], group int, grad, in *inputs[T], gy, gEnd []T, b int) {
+	for d := range p.S {
+		p.eachChunk(b, 1-d, func(piece int) {
+			p.readGradients(s, in, gy, d, piece)
+			_, t0, t1 := p.piece(piece, in.Lengths)
+			p.scanBack(s, grad, in, gEnd, b, d, t0, t1)
+			if d == p.S-1 {
+				p.sumPiece(s, group, grad, in, gy, piece)
+			}
+		})
+		p.writeStart(s, grad, in, gEnd, b, d)
+	}
+}
+
+// backwardPieces is Backward of all, up to the sums of the groups, for few rows: the
+// products of a row are spread over the workers.
+func (p *plan[T]) backwardPieces(scratches []scratch[T], grad, in *inputs[T], gy, gEnd []T) {
+	pieces, groups := p.B*p.chunks(), p.groups()
+	for d := range p.S { // before the workers ask for it
+		p.adjoints(d)
+	}
+	par.For(pieces, func(worker, i int) {
 		for d := range p.S {
-			p.scanBack(&scratches[worker], grad, in, gEnd, b, d)
+			p.readGradients(&scratches[worker], in, gy, d, i)
+		}
+	})
+	par.For(p.B, func(worker, b int) { // both directions have poles that vary in common
+		s := &scratches[worker]
+		for d := range p.S {
+			p.eachChunk(b, 1-d, func(piece int) {
+				_, t0, t1 := p.piece(piece, in.Lengths)
+				p.scanBack(s, grad, in, gEnd, b, d, t0, t1)
+			})
+			p.writeStart(s, grad, in, gEnd, b, d)
 		}
 	})
 	par.For(groups, func(worker, g int) {
@@ -32,7 +75,6 @@ func (p *plan[T]) Backward(grad, in *inputs[T], gy, gEnd []T) {
 			p.sumPiece(&scratches[worker], g, grad, in, gy, i)
 		}
 	})
-	p.sumGroups(grad, in)
 }
 
 // groups is the number of groups of pieces whose gradients are summed by themselves.
@@ -41,100 +83,109 @@ func (p *plan[T]) groups() int { return min(p.B*p.chunks(), maxGroups) }
 // sumLen is the number of gradients of a group: of B, then of C of each direction.
 func (p *plan[T]) sumLen() int { return (1 + p.S) * p.width() * p.H }
 
-// adjoint returns the gradients by the states of a direction, (B, L, 2P).
-func (p *plan[T]) adjoint(d int) []T { return p.g[d].Of(p.B * p.L * p.width()) }
+// adjoints returns the gradients by the states of a direction, (B, L, 2P), where rows are
+// not taken whole.
+func (p *plan[T]) adjoints(d int) []T { return p.g[d].Of(p.B * p.L * p.width()) }
+
+// adjoint returns the gradients by the states of a row in a direction, (L, 2P).
+func (p *plan[T]) adjoint(s *scratch[T], b, d int) []T {
+	n := p.L * p.width()
+	if !p.wholeRows() {
+		return p.adjoints(d)[b*n:][:n]
+	}
+	s.g[d] = num.Grow(s.g[d], n)
+	return s.g[d]
+}
 
 // readGradients writes what a piece of the gradient of the output adds to those of the
-// states to their place.
-func (p *plan[T]) readGradients(s *scratch[T], in *inputs[T], gy []T, piece int) {
+// states to their place, in a direction.
+func (p *plan[T]) readGradients(s *scratch[T], in *inputs[T], gy []T, d, piece int) {
 	b, t0, t1 := p.piece(piece, in.Lengths)
 	if t0 == t1 {
 		return
 	}
 	w := p.width()
-	for d := range p.S {
-		gemm.Gemm(&s.ws, true, false, t1-t0, w, p.H, gy[b*p.H*p.L+t0:], p.L, p.outputs(d), w, p.adjoint(d)[(b*p.L+t0)*w:], w, false)
-	}
+	gemm.GemmTransPackedB(&s.ws, t1-t0, gy[b*p.H*p.L+t0:], p.L, &p.backC[d], p.adjoint(s, b, d)[t0*w:], w)
 }
 
-// scanBack makes the gradients by the states of a row in a direction complete, and sums
-// those of the poles.
-func (p *plan[T]) scanBack(s *scratch[T], grad, in *inputs[T], gEnd []T, b, d int) {
+// scanBack makes the gradients by the states of steps [t0, t1) of a row in a direction
+// complete, and sums those of the poles. Those of the steps behind them in it are
+// complete.
+func (p *plan[T]) scanBack(s *scratch[T], grad, in *inputs[T], gEnd []T, b, d, t0, t1 int) {
+	if p.varying && d == 0 {
+		w := p.width()
+		clear(grad.Params.Poles[(b*p.L+t0)*w : (b*p.L+min(t0+chunkSteps, p.L))*w])
+	}
+	if t0 == t1 {
+		return
+	}
+	p.alongBack(s, in, gEnd, b, d, t0, t1)
+	p.sumPoles(s, grad, in, b, d, t0, t1)
+}
+
+// alongBack replaces the gradients by the states of some steps by those by the states and
+// by what follows from them.
+func (p *plan[T]) alongBack(s *scratch[T], in *inputs[T], gEnd []T, b, d, t0, t1 int) {
 	w, n := p.width(), graphop.Length(in.Lengths, b, p.L)
-	at := b * p.L * w
-	g, a := p.adjoint(d)[at:][:n*w], p.poles(in, b, n)
-	start := p.loadState(&s.row, gEnd, b, d)
-	if n > 0 {
-		p.alongBack(d, g, a, start, n)
-	}
-	if grad.Start != nil {
-		if n > 0 {
-			first := p.first(d, n) * w
-			if p.varying {
-				a = a[first:][:w]
-			}
-			start = num.Grow(s.row, w)
-			mulPlanes(start, g[first:][:w], a, p.P, true)
-			s.row = start
+	g := p.adjoint(s, b, d)
+	last := p.first(1-d, n)
+	if t0 <= last && last < t1 {
+		if end := p.loadState(&s.row, gEnd, b, d); end != nil {
+			vec.Add(g[last*w:][:w], g[last*w:][:w], end)
 		}
-		storeState(grad.Start[(b*p.S+d)*w:][:w], start)
-	}
-	p.sumPoles(s, grad, in, b, d, n)
-}
-
-// first is the step of n that a direction takes first.
-func (p *plan[T]) first(d, n int) int {
-	if d == 1 {
-		return n - 1
-	}
-	return 0
-}
-
-// alongBack replaces the gradients g by the states of n steps by those by the states and
-// by what follows from them, where end, nil for zero, is that by the last state.
-func (p *plan[T]) alongBack(d int, g, a, end []T, n int) {
-	w := p.width()
-	last := g[p.first(1-d, n)*w:][:w]
-	if end != nil {
-		vec.Add(last, last, end)
 	}
 	l := p.line(d)
 	l.Conj, l.Reverse = true, !l.Reverse
 	// The gradient by a state is that by the next one, times the pole of that step.
-	rest, from := g[:(n-1)*w], w
-	if d == 1 {
-		rest, from = g[w:], 0
+	next, pole := min(t1, last), t0+1
+	if d == 0 {
+		t1 = next
+	} else {
+		next = max(t0-1, last)
+		t0 = next + 1
+		pole = next
 	}
-	if p.varying {
-		a = a[from:][:(n-1)*w]
-	}
-	scan.Along(l, rest, a, last)
+	scan.Along(l, g[t0*w:t1*w], p.poles(in, b, pole, pole+t1-t0), g[next*w:][:w])
 }
 
-// sumPoles writes the gradients by the poles of the steps of a row in a direction, or
-// adds them up: g conj(s), s the state before.
-func (p *plan[T]) sumPoles(s *scratch[T], grad, in *inputs[T], b, d, n int) {
-	w := p.width()
-	at := b * p.L * w
-	if p.varying && d == 0 {
-		clear(grad.Params.Poles[at:][:p.L*w])
-	}
-	if n == 0 {
+// writeStart writes the gradient by the state before the first step of a row in a
+// direction, unless there is none.
+func (p *plan[T]) writeStart(s *scratch[T], grad, in *inputs[T], gEnd []T, b, d int) {
+	if grad.Start == nil {
 		return
 	}
-	g, x := p.adjoint(d)[at:][:n*w], p.kept(d)[at:][:n*w]
-	if start := p.loadState(&s.row, in.Start, b, d); start != nil {
-		first := p.first(d, n) * w
-		p.addPoles(s, grad, b, d, first, g[first:][:w], start)
+	w, n := p.width(), graphop.Length(in.Lengths, b, p.L)
+	start := p.loadState(&s.row, gEnd, b, d)
+	if n > 0 {
+		t := p.first(d, n)
+		s.row = num.Grow(s.row, w)
+		start = s.row
+		mulPlanes(start, p.adjoint(s, b, d)[t*w:][:w], p.poles(in, b, t, t+1), p.P, true)
+	}
+	storeState(grad.Start[(b*p.S+d)*w:][:w], start)
+}
+
+// sumPoles writes the gradients by the poles of steps [t0, t1) of a row in a direction,
+// or adds them up: g conj(s), s the state before.
+func (p *plan[T]) sumPoles(s *scratch[T], grad, in *inputs[T], b, d, t0, t1 int) {
+	w, n := p.width(), graphop.Length(in.Lengths, b, p.L)
+	g, x := p.adjoint(s, b, d), p.kept(d)[b*p.L*w:][:n*w]
+	first := p.first(d, n)
+	if t0 <= first && first < t1 {
+		if start := p.loadState(&s.row, in.Start, b, d); start != nil {
+			p.addPoles(s, grad, b, d, first*w, g[first*w:][:w], start)
+		}
 	}
 	// Of the other steps the state before is that of a neighbour.
-	for t0 := 0; t0 < n-1; t0 += chunkSteps {
-		m := min(chunkSteps, n-1-t0) * w
-		to, from := (t0+1)*w, t0*w
-		if d == 1 {
-			to, from = from, to
-		}
-		p.addPoles(s, grad, b, d, to, g[to:][:m], x[from:][:m])
+	from := t0 + 1
+	if d == 0 {
+		t0 = max(t0, 1)
+		from = t0 - 1
+	} else {
+		t1 = min(t1, n-1)
+	}
+	if m := (t1 - t0) * w; m > 0 {
+		p.addPoles(s, grad, b, d, t0*w, g[t0*w:][:m], x[from*w:][:m])
 	}
 }
 
@@ -174,14 +225,17 @@ func (p *plan[T]) sumPiece(s *scratch[T], group int, grad, in *inputs[T], gy []T
 	for d := range p.S {
 		gemm.Gemm(&s.ws, false, false, p.H, w, n, gy[row+t0:], p.L, p.kept(d)[at:], w, sums[(1+d)*w*p.H:], w, true)
 	}
-	g := p.adjoint(0)[at:][:n*w]
+	g := p.adjoint(s, b, 0)[t0*w:][:n*w] // the chunk before still reads it
 	if p.S == 2 {
-		vec.Add(g, g, p.adjoint(1)[at:][:n*w])
+		s.v = num.Grow(s.v, n*w)
+		vec.Add(s.v, g, p.adjoint(s, b, 1)[t0*w:][:n*w])
+		g = s.v
 	}
 	if p.varying {
-		beta := p.factors(in)[at:][:n*w]
+		s.v = num.Grow(s.v, n*w)
 		mulPlanes(p.factors(grad)[at:][:n*w], g, p.inner()[at:][:n*w], p.P, true)
-		mulPlanes(g, g, beta, p.P, true)
+		mulPlanes(s.v, g, p.factors(in)[at:][:n*w], p.P, true)
+		g = s.v
 	}
 	gemm.Gemm(&s.ws, true, true, w, p.H, n, g, w, in.X[row+t0:], p.L, sums[:w*p.H], p.H, true)
 	if grad.X != nil {

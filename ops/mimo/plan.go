@@ -53,9 +53,11 @@ type plan[T num.Float] struct {
 	sizes
 	gain float64
 
-	b, c      []T              // (2P, H), (S, H, 2P)
-	packed    []gemm.Packed[T] // C of each direction
-	back      gemm.Packed[T]   // B transposed, for Backward
+	b, c      []T               // (2P, H), (S, H, 2P)
+	read      gemm.PackedB[T]   // B, from inputs to states
+	write     []gemm.Packed[T]  // C of each direction, from states to outputs
+	back      gemm.Packed[T]    // from gradients of states to those of inputs
+	backC     []gemm.PackedB[T] // from gradients of outputs to those of states
 	s         [2]graphop.Room[T]
 	v         graphop.Room[T]
 	g         [2]graphop.Scratch[T]
@@ -68,13 +70,15 @@ type plan[T num.Float] struct {
 // scratch is the memory of a worker.
 type scratch[T num.Float] struct {
 	ws  gemm.Workspace[T]
-	sum []T // (2P)
-	row []T // (2P)
+	sum []T    // (2P)
+	row []T    // (2P)
+	v   []T    // (chunkSteps, 2P), the gradients by B x, where they are not those by the states
+	g   [2][]T // (L, 2P), the gradients by the states of a row, where rows are taken whole
 }
 
 func newPlan[T num.Float](s sizes, gain float64) *plan[T] {
 	return &plan[T]{
-		sizes: s, gain: gain, packed: make([]gemm.Packed[T], s.S),
+		sizes: s, gain: gain, write: make([]gemm.Packed[T], s.S), backC: make([]gemm.PackedB[T], s.S),
 		b: num.Aligned[T](2 * s.P * s.H), c: num.Aligned[T](s.S * 2 * s.P * s.H),
 		scratches: graphop.PerWorker[scratch[T]](),
 	}
@@ -92,10 +96,11 @@ func (p *plan[T]) load(prm *Params[[]T]) {
 		beta = nil
 	}
 	layB(p.b, prm.B, beta, p.P, p.H)
+	p.read.Pack(true, p.H, p.width(), p.b, p.H, nil)
 	for d := range p.S {
 		c := p.outputs(d)
 		layC(c, prm.C[d*2*p.P*p.H:], p.gain, p.P, p.H)
-		p.packed[d].Pack(false, p.H, 2*p.P, c, 2*p.P, nil)
+		p.write[d].Pack(false, p.H, 2*p.P, c, 2*p.P, nil)
 	}
 }
 
@@ -154,6 +159,10 @@ func (p *plan[T]) inner() []T {
 	return p.v.Of(p.B * p.L * p.width())
 }
 
+// wholeRows says that a worker takes a row of the batch from its inputs to its outputs,
+// chunk by chunk, while they are in cache: there are enough rows for all workers.
+func (p *plan[T]) wholeRows() bool { return p.B >= maxGroups }
+
 // Forward writes the output to y (B, H, L) and, unless it is nil, the states after the
 // last step of each direction to end (B, S, P, 2).
 func (p *plan[T]) Forward(y, end []T, in *inputs[T]) error {
@@ -166,11 +175,49 @@ func (p *plan[T]) Forward(y, end []T, in *inputs[T]) error {
 	}
 	p.inner()
 	scratches := *p.scratches.Get()
+	if p.wholeRows() {
+		par.For(p.B, func(worker, b int) { p.forwardRow(&scratches[worker], y, end, in, b) })
+		return nil
+	}
 	pieces := p.B * p.chunks()
 	par.For(pieces, func(worker, i int) { p.readInputs(&scratches[worker], in, i) })
-	par.For(p.B*p.S, func(worker, i int) { p.scan(&scratches[worker], end, in, i/p.S, i%p.S) })
-	par.For(pieces, func(worker, i int) { p.writeOutputs(&scratches[worker], y, in, i) })
+	par.For(p.B*p.S, func(worker, i int) {
+		b, d := i/p.S, i%p.S
+		p.scan(&scratches[worker], in, b, d, 0, graphop.Length(in.Lengths, b, p.L))
+		p.writeEnd(&scratches[worker], end, in, b, d)
+	})
+	par.For(pieces, func(worker, i int) {
+		for d := range p.S {
+			p.writeOutputs(&scratches[worker], y, in, d, i)
+		}
+	})
 	return nil
+}
+
+// forwardRow is Forward of a row.
+func (p *plan[T]) forwardRow(s *scratch[T], y, end []T, in *inputs[T], b int) {
+	for d := range p.S {
+		p.eachChunk(b, d, func(piece int) {
+			if d == 0 {
+				p.readInputs(s, in, piece)
+			}
+			_, t0, t1 := p.piece(piece, in.Lengths)
+			p.scan(s, in, b, d, t0, t1)
+			p.writeOutputs(s, y, in, d, piece)
+		})
+		p.writeEnd(s, end, in, b, d)
+	}
+}
+
+// eachChunk calls f for the pieces of row b, in the order of a direction.
+func (p *plan[T]) eachChunk(b, d int, f func(piece int)) {
+	n := p.chunks()
+	for i := range n {
+		if d == 1 {
+			i = n - 1 - i
+		}
+		f(b*n + i)
+	}
 }
 
 // readInputs writes what a piece of the inputs adds to the states to their place.
@@ -185,7 +232,7 @@ func (p *plan[T]) readInputs(s *scratch[T], in *inputs[T], piece int) {
 	if p.varying {
 		to = p.inner()[at:][:n]
 	}
-	gemm.Gemm(&s.ws, true, true, t1-t0, w, p.H, in.X[b*p.H*p.L+t0:], p.L, p.b, p.H, to, w, false)
+	gemm.GemmTransPackedB(&s.ws, t1-t0, in.X[b*p.H*p.L+t0:], p.L, &p.read, to, w)
 	if p.varying {
 		mulPlanes(p.kept(0)[at:][:n], to, p.factors(in)[at:][:n], p.P, false)
 	}
@@ -213,12 +260,13 @@ func mulPlanes[T num.Float](dst, x, y []T, n int, conj bool) {
 	}
 }
 
-// poles returns the poles of the steps of row b: those of all, or of each.
-func (p *plan[T]) poles(in *inputs[T], b, n int) []T {
+// poles returns the poles of steps [t0, t1) of row b: those of all, or of each.
+func (p *plan[T]) poles(in *inputs[T], b, t0, t1 int) []T {
+	w := p.width()
 	if !p.varying {
-		return in.Params.Poles[:p.width()]
+		return in.Params.Poles[:w]
 	}
-	return in.Params.Poles[b*p.L*p.width():][:n*p.width()]
+	return in.Params.Poles[(b*p.L+t0)*w : (b*p.L+t1)*w]
 }
 
 // line is the recurrence of a direction.
@@ -226,23 +274,46 @@ func (p *plan[T]) line(d int) scan.Line {
 	return scan.Line{P: p.P, Complex: true, Varying: p.varying, Reverse: d == 1}
 }
 
-// scan replaces what the inputs add to the states of a row by the states, in a direction.
-func (p *plan[T]) scan(s *scratch[T], end []T, in *inputs[T], b, d int) {
+// scan replaces what the inputs of steps [t0, t1) of a row add to the states by the
+// states, in a direction. Those that are before them in it are complete.
+func (p *plan[T]) scan(s *scratch[T], in *inputs[T], b, d, t0, t1 int) {
+	if t0 == t1 {
+		return
+	}
 	w, n := p.width(), graphop.Length(in.Lengths, b, p.L)
-	start := p.loadState(&s.row, in.Start, b, d)
-	x := p.kept(d)[b*p.L*w:][:n*w]
-	scan.Along(p.line(d), x, p.poles(in, b, n), start)
+	x := p.kept(d)[b*p.L*w:]
+	var start []T
+	switch {
+	case d == 0 && t0 > 0:
+		start = x[(t0-1)*w:][:w]
+	case d == 1 && t1 < n:
+		start = x[t1*w:][:w]
+	default:
+		start = p.loadState(&s.row, in.Start, b, d)
+	}
+	scan.Along(p.line(d), x[t0*w:t1*w], p.poles(in, b, t0, t1), start)
+}
+
+// writeEnd writes the state after the last step of a row in a direction to end, unless
+// it is nil.
+func (p *plan[T]) writeEnd(s *scratch[T], end []T, in *inputs[T], b, d int) {
 	if end == nil {
 		return
 	}
-	last := start
-	switch {
-	case n > 0 && d == 0:
-		last = x[(n-1)*w:]
-	case n > 0:
-		last = x[:w]
+	w, n := p.width(), graphop.Length(in.Lengths, b, p.L)
+	last := p.loadState(&s.row, in.Start, b, d)
+	if n > 0 {
+		last = p.kept(d)[(b*p.L+p.first(1-d, n))*w:]
 	}
 	storeState(end[(b*p.S+d)*w:][:w], last)
+}
+
+// first is the step of n that a direction takes first.
+func (p *plan[T]) first(d, n int) int {
+	if d == 1 {
+		return n - 1
+	}
+	return 0
 }
 
 // loadState returns a state before the first step as planes, nil for zero.
@@ -275,18 +346,20 @@ func storeState[T num.Float](dst, src []T) {
 	}
 }
 
-// writeOutputs writes a piece of the output.
-func (p *plan[T]) writeOutputs(s *scratch[T], y []T, in *inputs[T], piece int) {
+// writeOutputs writes a piece of the output of the first direction, or adds that of the
+// second one.
+func (p *plan[T]) writeOutputs(s *scratch[T], y []T, in *inputs[T], d, piece int) {
 	b, t0, t1 := p.piece(piece, in.Lengths)
 	w, row := p.width(), b*p.H*p.L
 	if t0 < t1 {
-		for d := range p.S {
-			gemm.GemmPacked(&s.ws, &p.packed[d], true, t1-t0, p.kept(d)[(b*p.L+t0)*w:], w, y[row+t0:], p.L, d > 0, nil)
-		}
-		if in.Params.D != nil {
-			for h := range p.H {
-				vec.Axpy(y[row+h*p.L+t0:row+h*p.L+t1], in.Params.D[h], in.X[row+h*p.L+t0:row+h*p.L+t1])
-			}
+		gemm.GemmPacked(&s.ws, &p.write[d], true, t1-t0, p.kept(d)[(b*p.L+t0)*w:], w, y[row+t0:], p.L, d > 0, nil)
+	}
+	if d > 0 {
+		return
+	}
+	if in.Params.D != nil {
+		for h := range p.H {
+			vec.Axpy(y[row+h*p.L+t0:row+h*p.L+t1], in.Params.D[h], in.X[row+h*p.L+t0:row+h*p.L+t1])
 		}
 	}
 	p.clearRest(y[row:], t0, t1)
