@@ -616,23 +616,21 @@ func (l *ssmLayer) mixFeatures(y, x, lengths *G.Node, after *Dropout) (*G.Node, 
 
 // openHalf is the mixing by a gate of S5, of the output y of the state space model.
 func (l *ssmLayer) openHalf(act ops.Activation, y, lengths *G.Node, after *Dropout) (*G.Node, error) {
-	g, err := ops.Activate(act, y)
-	if err == nil {
-		g, err = l.drop.Fwd(g)
+	opts := []ops.LinearOption{ops.Lengths(lengths), ops.Activated(act)}
+	if l.common.Mixing == MixHalfGLU2 {
+		opts = append(opts, ops.GateX())
 	}
-	if err != nil {
-		return nil, l.wrap("Fwd", err)
+	switch p := l.drop.cfg.P; {
+	case l.drop.tied():
+		opts = append(opts, ops.DropInput(p, l.drop.masks))
+	case p > 0:
+		opts = append(opts, ops.DropInputElements(p, l.drop.masks))
 	}
-	v, err := ops.Linear(g, l.mix.w, l.mix.b, ops.Lengths(lengths))
-	if err == nil && l.common.Mixing == MixHalfGLU2 {
-		g = y
+	if after.tied() {
+		opts = append(opts, ops.DropOutput(after.cfg.P, after.masks))
+		after = nil
 	}
-	if err == nil {
-		y, err = ops.Gate(g, v)
-	}
-	if err == nil && lengths != nil && act == ops.ActSigmoid { // which makes a half of 0
-		y, err = ops.Mask(y, lengths)
-	}
+	y, err := ops.LinearGate(y, l.mix.w, l.mix.b, opts...)
 	if err != nil || after == nil {
 		return y, l.wrap("Fwd", err)
 	}

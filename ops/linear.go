@@ -23,6 +23,7 @@ type linearOptions struct {
 	sequenceOptions
 	act                   Activation
 	gated                 bool // of half the features of x, see Gated
+	gateX                 bool // see GateX
 	dropInput, dropOutput dropoutConfig
 }
 
@@ -42,6 +43,9 @@ func Activated(kind Activation) LinearOption {
 func Gated(kind Activation) LinearOption {
 	return linearOption(func(o *linearOptions) { o.act, o.gated = kind, true })
 }
+
+// GateX makes LinearGate open its gate for x itself, not for what it maps.
+func GateX() LinearOption { return linearOption(func(o *linearOptions) { o.gateX = true }) }
 
 // DropInput makes Linear or LinearGLU of sequences apply Dropout(_, p, masks,
 // Tied()), after Activated or Gated, to what they map. It is not written to memory.
@@ -172,6 +176,42 @@ func LinearGLU(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
 	return applyLinear(op, tensor.Shape{d.b, d.o / 2, d.l}, in, o,
 		func() graphop.Core[float32] { return newLinearGLU[float32](d, o) },
 		func() graphop.Core[float64] { return newLinearGLU[float64](d, o) })
+}
+
+// LinearGate is a position-wise linear map whose result opens a gate for what it maps: x
+// (B, H, L), w (H, H) and b (H) or nil give (B, H, L),
+//
+//	y = h * sigmoid(w h + b)
+//
+// or, with GateX, x * sigmoid(w h + b), where h is what Activated and DropInput make of x,
+// or x. It is Gate(h, Linear(h, w, b)) in one op. Gated is an error.
+//
+// The mixings half_glu1 and half_glu2 of S5: Smith, Warrington, Linderman 2023, "Simplified
+// State Space Layers for Sequence Modeling", arXiv:2208.04933, in their public code.
+func LinearGate(x, w, b *G.Node, opts ...LinearOption) (*G.Node, error) {
+	const op = "ops.LinearGate"
+	if err := checkFloat(op, "x", x, "(B, H, L)"); err != nil {
+		return nil, err
+	}
+	s := x.Shape()
+	o, err := readLinearOptions(op, opts, s[0], true)
+	if err != nil {
+		return nil, err
+	}
+	if o.gated {
+		return nil, fmt.Errorf("%s: want no Gated: the gate is that of the result", op)
+	}
+	d := linearDims{b: s[0], i: s[1], l: s[2]}
+	in, err := d.params(op, x, w, b, o)
+	if err != nil {
+		return nil, err
+	}
+	if d.o != d.i {
+		return nil, fmt.Errorf("%s: want w (%d, %d), got %v", op, d.i, d.i, w.Shape())
+	}
+	return applyLinear(op, x.Shape(), in, o,
+		func() graphop.Core[float32] { return newLinearGate[float32](d, o) },
+		func() graphop.Core[float64] { return newLinearGate[float64](d, o) })
 }
 
 // params checks w (O, I) and b (O), sets O, and I where x is gated, and returns the inputs of the op.

@@ -35,10 +35,17 @@ type linear[T num.Float] struct {
 	grps   groups
 	before *linearInput[T] // nil for none
 	after  dropoutMask[T]  // of the output
+	beside bypass[T]
 
 	w, wt gemm.Packed[T] // w with the bias, and its transpose
 	grads weightGrads[T]
 	work  graphop.Common[[]linearWorker[T]]
+}
+
+// bypass adds what flows past the map to a gradient, rows of n steps spaced by ld: to that
+// of what is mapped, and to that of x. nil: nothing does.
+type bypass[T num.Float] struct {
+	intoMapped, intoX func(worker int, d []T, ld, n int)
 }
 
 // linearWorker is the scratch memory of a worker.
@@ -104,7 +111,7 @@ func (c *linear[T]) Forward(out []T, in []graphop.Arg[T]) error {
 		b, lo, end, hi := c.cols.counting(u, lastInts(in))
 		y := out[b*c.o*c.l+lo:]
 		clearColumns(y, c.o, c.l, end-lo, hi-lo)
-		c.product(worker, y, c.l, in, b, lo, end, func(j0, j1 int) {
+		c.product(worker, y, c.l, c.mapped(worker, in, b, lo, end, false), end-lo, func(j0, j1 int) {
 			if !c.after.dropped {
 				return
 			}
@@ -140,18 +147,31 @@ func optional[T num.Float](in []graphop.Arg[T], i int) []T {
 	return in[i].F
 }
 
-// product writes w x + bias of the steps [lo, hi) of sequence b to y, which is
-// (O, hi-lo) with leading dimension ld. done is called as gemm.GemmPacked does.
-func (c *linear[T]) product(worker int, y []T, ld int, in []graphop.Arg[T], b, lo, hi int, done func(j0, j1 int)) {
-	x, ldx, trans := c.x(in[0].F, b, lo)
+// mapped is what is mapped of some steps, as a matrix (I, steps) or, with trans, (steps, I).
+type mapped[T num.Float] struct {
+	m     []T
+	ld    int
+	trans bool
+}
+
+// mapped returns what is mapped of the steps [lo, hi) of sequence b, and with derive has
+// its derivative by x ready.
+func (c *linear[T]) mapped(worker int, in []graphop.Arg[T], b, lo, hi int, derive bool) mapped[T] {
+	m, ld, trans := c.x(in[0].F, b, lo)
 	if c.before != nil {
-		x, ldx = c.before.compute(worker, x, ldx, b, lo, hi-lo, false), hi-lo
+		m, ld = c.before.compute(worker, m, ld, b, lo, hi-lo, derive), hi-lo
 	}
-	gemm.GemmPacked(&c.worker(worker).ws, &c.w, trans, hi-lo, x, ldx, y, ld, false, done)
+	return mapped[T]{m, ld, trans}
+}
+
+// product writes w h + bias of n steps to y, which is (O, n) with leading dimension ld.
+// done is called as gemm.GemmPacked does.
+func (c *linear[T]) product(worker int, y []T, ld int, h mapped[T], n int, done func(j0, j1 int)) {
+	gemm.GemmPacked(&c.worker(worker).ws, &c.w, h.trans, n, h.m, h.ld, y, ld, false, done)
 }
 
 func (c *linear[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
-	c.backward(grad, in, func(worker, b, lo, hi int) ([]T, int) {
+	c.backward(grad, in, nil, func(worker int, _ mapped[T], b, lo, hi int) ([]T, int) {
 		dy := gout[b*c.o*c.l+lo:]
 		if !c.after.dropped {
 			return dy, c.l
@@ -165,10 +185,11 @@ func (c *linear[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error
 	return nil
 }
 
-// backward computes the gradients of x, w and the bias from that of w x + b,
+// backward computes the gradients of x, w and the bias from that of w h + b,
 // which dy returns for the steps [lo, hi) of sequence b, all of which count, as a
-// matrix (O, hi-lo) and its leading dimension.
-func (c *linear[T]) backward(grad [][]T, in []graphop.Arg[T], dy func(worker, b, lo, hi int) ([]T, int)) {
+// matrix (O, hi-lo) and its leading dimension; h is what is mapped of them. first, unless
+// nil, is called before h is there.
+func (c *linear[T]) backward(grad [][]T, in []graphop.Arg[T], first func(worker, b, lo, hi int), dy func(worker int, h mapped[T], b, lo, hi int) ([]T, int)) {
 	c.open()
 	c.grads.begin()
 	if grad[0] != nil && !c.featuresLast {
@@ -176,20 +197,18 @@ func (c *linear[T]) backward(grad [][]T, in []graphop.Arg[T], dy func(worker, b,
 	}
 	par.For(c.grps.n, func(worker, g int) {
 		dw, db := c.grads.of(g, grad[1])
-		first, last := c.grps.group(g)
-		for u := first; u < last; u++ {
+		from, to := c.grps.group(g)
+		for u := from; u < to; u++ {
 			b, lo, end, hi := c.cols.counting(u, lastInts(in))
-			m, ld := dy(worker, b, lo, end)
-			x, ldx, trans := c.x(in[0].F, b, lo)
-			if c.before != nil {
-				x, ldx = c.before.compute(worker, x, ldx, b, lo, end-lo, grad[0] != nil), end-lo
+			if first != nil {
+				first(worker, b, lo, end)
 			}
-			c.grads.add(&c.worker(worker).ws, dw, db, x, ldx, trans, m, ld, end-lo, u > first)
+			h := c.mapped(worker, in, b, lo, end, grad[0] != nil)
+			m, ld := dy(worker, h, b, lo, end)
+			c.grads.add(&c.worker(worker).ws, dw, db, h.m, h.ld, h.trans, m, ld, end-lo, u > from)
 			if grad[0] != nil {
 				c.backwardInput(worker, grad[0], in[1].F, m, ld, b, lo, end)
-				if c.before != nil {
-					c.before.chain(worker, grad[0][b*c.xi()*c.l+lo:], c.l, end-lo)
-				}
+				c.chain(worker, grad[0], b, lo, end)
 				c.clearInput(grad[0], b, end, hi)
 			}
 		}
@@ -206,6 +225,23 @@ func (c *linear[T]) backwardInput(worker int, dx, w, dy []T, ld, b, lo, hi int) 
 		return
 	}
 	gemm.GemmPacked(&c.worker(worker).ws, &c.wt, false, hi-lo, dy, ld, m[(c.xi()-c.i)*ldx:], ldx, false, nil)
+}
+
+// chain makes the gradient of what is mapped, for some steps, that of x, which is in dx.
+func (c *linear[T]) chain(worker int, dx []T, b, lo, hi int) {
+	if c.featuresLast {
+		return
+	}
+	dx = dx[b*c.xi()*c.l+lo:]
+	if c.beside.intoMapped != nil {
+		c.beside.intoMapped(worker, dx, c.l, hi-lo)
+	}
+	if c.before != nil {
+		c.before.chain(worker, dx, c.l, hi-lo)
+	}
+	if c.beside.intoX != nil {
+		c.beside.intoX(worker, dx, c.l, hi-lo)
+	}
 }
 
 // clearInput sets the steps [lo, hi) of sequence b of dx to zero.

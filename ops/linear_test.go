@@ -95,6 +95,59 @@ func TestLinearGLU(t *testing.T) {
 	}
 }
 
+// TestLinearGate compares LinearGate with the ops that it stands for.
+func TestLinearGate(t *testing.T) {
+	rng := newRand(11)
+	const pIn, pOut = 0.3, 0.4
+	for _, n := range linearSizes {
+		B, H, L := n[0], n[1], n[3]
+		in := []testutil.Input{testutil.Normal(rng, "x", B, H, L), testutil.Normal(rng, "w", H, H), testutil.Normal(rng, "b", H)}
+		for _, act := range []Activation{ActIdentity, ActGELU, ActTanh} {
+			for _, ofX := range []bool{false, true} {
+				opts := func(more ...LinearOption) []LinearOption {
+					if ofX {
+						more = append(more, GateX())
+					}
+					return append(more, Activated(act))
+				}
+				apart := func(dropIn, dropOut float64) testutil.Build {
+					return build(func(n []*G.Node) (*G.Node, error) {
+						h, err := Activate(act, n[0])
+						if err != nil {
+							return nil, err
+						}
+						if h, err = Dropout(h, dropIn, newMasks(1, 0), Tied()); err != nil {
+							return nil, err
+						}
+						z, err := Linear(h, n[1], n[2])
+						if err != nil {
+							return nil, err
+						}
+						if ofX {
+							h = n[0]
+						}
+						if h, err = Gate(h, z); err != nil {
+							return nil, err
+						}
+						return Dropout(h, dropOut, newMasks(2, 0), Tied())
+					})
+				}
+				plain := build(func(n []*G.Node) (*G.Node, error) { return LinearGate(n[0], n[1], n[2], opts()...) })
+				dropped := build(func(n []*G.Node) (*G.Node, error) {
+					return LinearGate(n[0], n[1], n[2], opts(DropInput(pIn, newMasks(1, 0)), DropOutput(pOut, newMasks(2, 0)))...)
+				})
+				sameResults(t, plain, apart(0, 0), in...)
+				sameResults(t, dropped, apart(pIn, pOut), in...)
+				if L < 100 {
+					testutil.Check(t, plain, in...)
+					testutil.Check(t, dropped, in...)
+				}
+			}
+		}
+		testutil.Check(t, build(func(n []*G.Node) (*G.Node, error) { return LinearGate(n[0], n[1], nil) }), in[:2]...)
+	}
+}
+
 // TestLinearFused compares every option with the ops it stands for.
 func TestLinearFused(t *testing.T) {
 	rng := newRand(5)
@@ -286,23 +339,39 @@ func naiveGLU(z []float64, nb, nh, nl int) []float64 {
 	return y
 }
 
-// In evaluation LinearGLU keeps nothing; its results are the same.
-func TestLinearGLUEvaluation(t *testing.T) {
+// In evaluation LinearGLU and LinearGate keep nothing; their results are the same.
+func TestGatedLinearEvaluation(t *testing.T) {
 	const B, I, H, L = 2, 5, 3, 300
-	d := linearDims{b: B, i: I, o: 2 * H, l: L, bias: 2}
-	train := newPass[float64](newLinearGLU[float64](d, linearOptions{act: ActIdentity}), B*H*L, []int{B * I * L, 2 * H * I, 2 * H})
-	eval := newPass[float64](newLinearGLU[float64](d, linearOptions{act: ActIdentity}), B*H*L, []int{B * I * L, 2 * H * I, 2 * H})
-	eval.core.(graphop.TrainModer).SetTraining(false)
-	train.run(t)
-	eval.run(t)
-	want := train.results()
-	for i, got := range eval.results() {
-		if e := testutil.RelErr(got, want[i]); e != 0 {
-			t.Errorf("result %d: relative error %g, want 0", i, e)
+	glu := linearDims{b: B, i: I, o: 2 * H, l: L, bias: 2}
+	gate := linearDims{b: B, i: H, o: H, l: L, bias: 2}
+	for name, c := range map[string]struct {
+		core func() (graphop.Core[float64], *gatedLinear[float64])
+		in   []int
+	}{
+		"LinearGLU": {func() (graphop.Core[float64], *gatedLinear[float64]) {
+			c := newLinearGLU[float64](glu, linearOptions{act: ActIdentity})
+			return c, c.gatedLinear
+		}, []int{B * I * L, 2 * H * I, 2 * H}},
+		"LinearGate": {func() (graphop.Core[float64], *gatedLinear[float64]) {
+			c := newLinearGate[float64](gate, linearOptions{act: ActSiLU})
+			return c, c.gatedLinear
+		}, []int{B * H * L, H * H, H}},
+	} {
+		kept, _ := c.core()
+		again, common := c.core()
+		train, eval := newPass[float64](kept, B*H*L, c.in), newPass[float64](again, B*H*L, c.in)
+		eval.core.(graphop.TrainModer).SetTraining(false)
+		train.run(t)
+		eval.run(t)
+		want := train.results()
+		for i, got := range eval.results() {
+			if e := testutil.RelErr(got, want[i]); e != 0 {
+				t.Errorf("%s: result %d: relative error %g, want 0", name, i, e)
+			}
 		}
-	}
-	if z := eval.core.(*linearGLU[float64]).z.Of(0); cap(z) > 0 {
-		t.Errorf("evaluation keeps %d elements, want 0", cap(z))
+		if z := common.z.Of(0); cap(z) > 0 {
+			t.Errorf("%s: evaluation keeps %d elements, want 0", name, cap(z))
+		}
 	}
 }
 
@@ -318,7 +387,11 @@ func TestLinearCores(t *testing.T) {
 	again := func() { state.Data().([]int64)[1] = 0 }
 	checkPass(t, newPass[float32](newLinear[float32](d, o), B*O*L, append([]int{B * I * L}, params...)), again)
 	checkPass(t, newPass[float32](newLinearGLU[float32](d, o), B*O/2*L, append([]int{B * I * L}, params...)), again)
-	d.gated = true
+	square := linearDims{b: B, i: O, o: O, l: L, bias: 2}
+	for _, o.gateX = range []bool{false, true} {
+		checkPass(t, newPass[float32](newLinearGate[float32](square, o), B*O*L, []int{B * O * L, O * O, O}), again)
+	}
+	o.gateX, d.gated = false, true
 	checkPass(t, newPass[float32](newLinear[float32](d, o), B*O*L, append([]int{B * 2 * I * L}, params...)), again)
 	d.gated, d.featuresLast = false, true
 	checkPass(t, newPass[float32](newLinear[float32](d, linearOptions{act: ActIdentity}), B*O*L, append([]int{B * I * L}, params...)), once)
