@@ -68,8 +68,10 @@ func ExampleTrainer_Resume() {
 	// Another process: the same configuration, data and kind of model.
 	c, err := train.ReadCheckpoint(filepath.Join(dir, train.LastCheckpoint))
 	check(err)
-	var was train.State = c.State
+	was := c.State
 	fmt.Println(was.Step, "steps,", was.Position.Epoch, "epochs,", len(was.History), "evaluations of", c.Data.Val.Examples, "examples")
+	var window train.Tally = was.Window // of the loss since the last evaluation
+	fmt.Println("one step of the next epoch, of", window.Count, "temperatures")
 	model := newRoom()
 	if tr, err = train.New(cfg, model, heating{200, 1}, heating{50, 2}); err != nil {
 		fmt.Println(err)
@@ -91,6 +93,7 @@ func ExampleTrainer_Resume() {
 	// Output:
 	// stopped at step 40 last.json
 	// 40 steps, 3 epochs, 3 evaluations of 50 examples
+	// one step of the next epoch, of 114 temperatures
 	// true after 130 steps
 	// the same weights: true
 }
@@ -124,8 +127,9 @@ func ExampleHook() {
 	cfg := train.Config{Steps: 26, BatchSize: 16, LR: 0.02, DType: train.Float64, Buckets: []int{longest}, CheckpointDir: dir}
 	metrics := filepath.Join(dir, "metrics.jsonl")
 	var lines bytes.Buffer // os.Stderr, as a rule
-	tr, err := train.New(cfg, newRoom(), heating{200, 1}, heating{50, 2},
-		train.WithHooks(train.NewProgress(&lines), train.NewMetricsFile(metrics), evaluations{os.Stdout}))
+	hooks := []train.Hook{train.NewProgress(&lines), train.NewMetricsFile(metrics), evaluations{os.Stdout}}
+	var model train.Model = newRoom()
+	tr, err := train.New(cfg, model, heating{200, 1}, heating{50, 2}, train.WithHooks(hooks...))
 	check(err)
 	defer tr.Close()
 	_, err = tr.Fit(context.Background())
