@@ -45,9 +45,9 @@ func DSSVersions() []DSSVersion {
 
 // Constants of the published implementation.
 const (
-	// DSSEpsilon bounds the reciprocals in s: 1/x is conj(x)/(|x|^2 +
-	// DSSEpsilon) for softmax and conj(x)/max(|x|^2, DSSEpsilon) otherwise.
-	DSSEpsilon = 1e-7
+	// dssEpsilon bounds the reciprocals in s: 1/x is conj(x)/(|x|^2 +
+	// dssEpsilon) for softmax and conj(x)/max(|x|^2, dssEpsilon) otherwise.
+	dssEpsilon = 1e-7
 	// DSSMaxReal is the largest real part of Lambda in the clip versions.
 	DSSMaxReal = 1e-4
 )
@@ -258,20 +258,20 @@ func (c *DSSConfig) scaleGrad(st *dssState, g complex128) (gQ, gLambda complex12
 	return g * r * st.ab, g*e*rX + cmplx.Conj(g*e*rConj)
 }
 
-// dampedReciprocal returns r = conj(x)/(|x|^2 + DSSEpsilon) and its
+// dampedReciprocal returns r = conj(x)/(|x|^2 + dssEpsilon) and its
 // derivatives by x and by conj(x).
 func dampedReciprocal(x complex128) (r, rX, rConj complex128) {
-	d := real(x)*real(x) + imag(x)*imag(x) + DSSEpsilon
+	d := real(x)*real(x) + imag(x)*imag(x) + dssEpsilon
 	r = cmplx.Conj(x) / complex(d, 0)
-	return r, -r * r, complex(DSSEpsilon/(d*d), 0)
+	return r, -r * r, complex(dssEpsilon/(d*d), 0)
 }
 
-// boundedReciprocal returns r = conj(x)/max(|x|^2, DSSEpsilon) and its
+// boundedReciprocal returns r = conj(x)/max(|x|^2, dssEpsilon) and its
 // derivatives by x and by conj(x).
 func boundedReciprocal(x complex128) (r, rX, rConj complex128) {
 	d := real(x)*real(x) + imag(x)*imag(x)
-	if d < DSSEpsilon {
-		return cmplx.Conj(x) / DSSEpsilon, 0, 1 / DSSEpsilon
+	if d < dssEpsilon {
+		return cmplx.Conj(x) / dssEpsilon, 0, 1 / dssEpsilon
 	}
 	r = cmplx.Conj(x) / complex(d, 0)
 	return r, -r * r, 0

@@ -167,7 +167,7 @@ func TestDSSKernelIsTheNaiveSum(t *testing.T) {
 // With W = Lambda the softmax kernel of one state sums to Re 1, whatever its
 // sign (Proposition 1b).
 func TestDSSSoftmaxSumsToOne(t *testing.T) {
-	const tol = 1e-6 // DSSEpsilon
+	const tol = 1e-6 // dssEpsilon
 	cfg := vandermonde.DSSConfig{L: 300}
 	size := vandermonde.DSSSize{CH: 1, H: 1, N: 1}
 	for _, lambda := range [][]float64{{-0.5, 3}, {0.4, 2}, {-1, 0}} {

@@ -71,6 +71,10 @@ func ExampleDSSFinalState() {
 		bounded := real(lambda) < 0 || real(lambda) <= vandermonde.DSSMaxReal
 		fmt.Printf("%-13s %t %.3f\n", v, bounded, cfg.Dt(math.Log(0.1)))
 	}
+	ab, _, err := vandermonde.DiscretizeDSS(vandermonde.DSSConfig{Version: vandermonde.DSSClip, L: L}, vandermonde.DSSSize{CH: 1, H: 1, N: 1},
+		vandermonde.DSSParams[[]float64]{LogDt: []float64{math.Log(100)}, Lambda: []float64{5, 0}, W: []float64{1, 0}})
+	check(err)
+	fmt.Println("and a state in one step:", math.Abs(math.Log(real(ab[0]))-vandermonde.DSSMaxGrowth) < 1e-12)
 	// Output:
 	// the same: true
 	// softmax       false 0.100
@@ -79,6 +83,7 @@ func ExampleDSSFinalState() {
 	// exp-no-scale  true 0.100
 	// clip          true 0.100
 	// clip-no-scale true 0.100
+	// and a state in one step: true
 }
 
 // A model step by step: one step, the rest of a sequence at once, and the state put
@@ -114,7 +119,7 @@ func ExampleStep() {
 	check(other.Load(from, step.Store(x))) // (B, H, N, 2), as it is saved
 	other.CopyRows(both, 1, from, []int{0})
 	next, alone := make([]float64, 2*H), make([]float64, H)
-	check(other.Advance(next, both, sample.Values(2*H)), step.Advance(alone, x, sample.Values(2*H)[H:]))
+	check(other.Advance(next, both, sample.Values(2*H)), step.Advance(alone, x, sample.Values(2 * H)[H:]))
 	fmt.Println("from the state, the same:", sample.Apart(next[H:], alone) < 1e-12)
 	// Output:
 	// by hand, the same: true
