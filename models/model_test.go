@@ -2,7 +2,9 @@ package models_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -89,6 +92,9 @@ func TestOpen(t *testing.T) {
 		}
 		for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
 			got, err := models.Open(G.NewGraph(), dir, models.As(dt))
+			if dt == tensor.Float32 { // the same of a file system, in a directory below its root
+				got, err = models.Open(G.NewGraph(), filepath.Base(dir), models.As(dt), models.From(os.DirFS(filepath.Dir(dir))))
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,6 +114,17 @@ func TestOpen(t *testing.T) {
 		if got, err := models.Open(G.NewGraph(), dir); got != nil || err == nil || !strings.Contains(err.Error(), "model.safetensors") {
 			t.Errorf("got %v, error %v", got, err)
 		}
+		if got, err := models.Open(G.NewGraph(), ".", models.From(os.DirFS(dir))); got != nil || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "model.safetensors") {
+			t.Errorf("of a file system: got %v, error %v", got, err)
+		}
+	}
+	// A model on disk is not one of a file system that has none.
+	here := t.TempDir()
+	if err := ofKinds(t)[0].Save(here); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := models.Open(G.NewGraph(), here, models.From(fstest.MapFS{})); got != nil || err == nil || !strings.Contains(err.Error(), "config.json") {
+		t.Errorf("of an empty file system: got %v, error %v", got, err)
 	}
 	for text, want := range map[string]string{
 		"":                       "config.json: ",

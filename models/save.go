@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 
@@ -89,11 +91,42 @@ func (m *model) save(dir string, cfg any) error {
 // A LoadOption changes how a saved model is read.
 type LoadOption func(*loading)
 
-type loading struct{ dt tensor.Dtype }
+type loading struct {
+	dt    tensor.Dtype
+	files fs.FS // nil: those of the operating system
+}
+
+// loadingBy is what options say.
+func loadingBy(opts []LoadOption) (l loading) {
+	for _, o := range opts {
+		o(&l)
+	}
+	return l
+}
 
 // As makes the parameters of the model that is read dt, tensor.Float32 or
 // tensor.Float64, whatever they were when it was saved.
 func As(dt tensor.Dtype) LoadOption { return func(l *loading) { l.dt = dt } }
+
+// From reads the model from a directory of files, as of an embed.FS, and not from one of
+// the operating system: a program in a browser has no other.
+func From(files fs.FS) LoadOption { return func(l *loading) { l.files = files } }
+
+// config returns what the file of the configuration in a directory holds.
+func (l loading) config(dir string) ([]byte, error) {
+	if l.files != nil {
+		return fs.ReadFile(l.files, path.Join(dir, configFile))
+	}
+	return os.ReadFile(filepath.Join(dir, configFile))
+}
+
+// tensors reads the file of the tensors in a directory, one at a time.
+func (l loading) tensors(dir string, begin func(*safetensors.File) error, each func(safetensors.Tensor) error) error {
+	if l.files != nil {
+		return safetensors.ReadEachOf(l.files, path.Join(dir, tensorFile), begin, each)
+	}
+	return safetensors.ReadEach(filepath.Join(dir, tensorFile), begin, each)
+}
 
 // LoadClassifier reads a model that Save wrote and puts it on graph g. Its
 // tensors may be F64, F32, F16 or BF16, which are converted to the type of the
@@ -128,7 +161,7 @@ var kinds = map[string]func(g *G.ExprGraph, dir string, opts []LoadOption) (Mode
 // Open reads a model of any kind that Save wrote and puts it on graph g: config.json
 // says which it is. Otherwise it is as LoadClassifier.
 func Open(g *G.ExprGraph, dir string, opts ...LoadOption) (Model, error) {
-	k, err := kindIn(dir)
+	k, err := loadingBy(opts).kindIn(dir)
 	if err != nil {
 		return nil, fmt.Errorf("models: load %s: %s: %w", dir, configFile, err)
 	}
@@ -136,8 +169,8 @@ func Open(g *G.ExprGraph, dir string, opts ...LoadOption) (Model, error) {
 }
 
 // kindIn returns the kind of the model in a directory.
-func kindIn(dir string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(dir, configFile))
+func (l loading) kindIn(dir string) (string, error) {
+	text, err := l.config(dir)
 	if err != nil {
 		return "", err
 	}
@@ -159,11 +192,7 @@ type loaded interface {
 
 // load reads a model M of a kind, whose configuration is a C.
 func load[M loaded, C any](k kind, dir string, opts []LoadOption, make func(dt tensor.Dtype, cfg C, limit layers.Option) (M, error)) (M, error) {
-	var l loading
-	for _, o := range opts {
-		o(&l)
-	}
-	m, err := read(l, k, dir, make)
+	m, err := read(loadingBy(opts), k, dir, make)
 	if err != nil {
 		var none M
 		return none, fmt.Errorf("models: load %s: %w", dir, err)
@@ -172,7 +201,7 @@ func load[M loaded, C any](k kind, dir string, opts []LoadOption, make func(dt t
 }
 
 func read[M loaded, C any](l loading, k kind, dir string, make func(dt tensor.Dtype, cfg C, limit layers.Option) (M, error)) (m M, err error) {
-	text, err := os.ReadFile(filepath.Join(dir, configFile))
+	text, err := l.config(dir)
 	if err != nil {
 		return m, err
 	}
@@ -181,7 +210,7 @@ func read[M loaded, C any](l loading, k kind, dir string, make func(dt tensor.Dt
 		return m, fmt.Errorf("%s: %w", configFile, err)
 	}
 	var of *weights.Match
-	err = safetensors.ReadEach(filepath.Join(dir, tensorFile), func(f *safetensors.File) error {
+	err = l.tensors(dir, func(f *safetensors.File) error {
 		if of := f.Metadata[savedKey]; of != head.Saved && of != "" && head.Saved != "" {
 			return fmt.Errorf("%s and %s are of two models: a Save was interrupted", configFile, tensorFile)
 		}

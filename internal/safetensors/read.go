@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -16,7 +17,7 @@ import (
 // errors name the file.
 func ReadFile(path string) (*File, error) {
 	var f *File
-	err := opened(path, func(r *reader) (err error) {
+	err := opened(onDisk, path, func(r *reader) (err error) {
 		f, err = r.file()
 		return err
 	})
@@ -28,8 +29,24 @@ func ReadFile(path string) (*File, error) {
 // and then each with every tensor, in the order of the file. An error of either ends it
 // and is returned as it is.
 func ReadEach(path string, begin func(*File) error, each func(Tensor) error) error {
+	return readEach(onDisk, path, begin, each)
+}
+
+// ReadEachOf is ReadEach of a file of fsys, such as an embed.FS.
+func ReadEachOf(fsys fs.FS, name string, begin func(*File) error, each func(Tensor) error) error {
+	return readEach(fsys.Open, name, begin, each)
+}
+
+// opener opens a file by its name.
+type opener func(name string) (fs.File, error)
+
+// onDisk opens a file of the operating system.
+func onDisk(path string) (fs.File, error) { return os.Open(path) }
+
+// readEach is ReadEach of what open opens.
+func readEach(open opener, path string, begin func(*File) error, each func(Tensor) error) error {
 	var own error
-	err := opened(path, func(r *reader) error {
+	err := opened(open, path, func(r *reader) error {
 		f, err := r.outline()
 		if err != nil {
 			return err
@@ -55,8 +72,8 @@ func ReadEach(path string, begin func(*File) error, each func(Tensor) error) err
 }
 
 // opened calls f with a reader of the file path, and names it in the error.
-func opened(path string, f func(*reader) error) error {
-	file, err := os.Open(path)
+func opened(open opener, path string, f func(*reader) error) error {
+	file, err := open(path)
 	if err != nil {
 		return fmt.Errorf("safetensors: %w", err)
 	}
