@@ -162,7 +162,7 @@ func ExampleBatchNorm() {
 	fmt.Printf("running mean %.3f\n", stats.Mean.Data())
 
 	x := []float64{1, 2, 3}
-	step := ops.NewBatchNormStep(stats.Mean.Float64s(), stats.Var.Float64s(), nil, nil, 1e-5)
+	step := ops.NewBatchNormStep[float64](stats.Mean.Float64s(), stats.Var.Float64s(), nil, nil, 1e-5)
 	step.Apply(x, x)
 	g = G.NewGraph()
 	y, err = ops.BatchNorm(sample.Of(g, "x", []float64{1, 2, 3}, 1, 3), nil, nil, stats, ops.Eps(1e-5))
@@ -224,7 +224,8 @@ func ExampleLinearNLL() {
 	check(err)
 	same, err := ops.CrossEntropy(scores, labels)
 	check(err)
-	smooth, err := ops.LinearNLL(hidden, table, nil, labels, ops.LabelSmoothing(0.1))
+	opts := []ops.NLLOption{ops.LabelSmoothing(0.1), ops.Lengths(lengths)}
+	smooth, err := ops.LinearNLL(hidden, table, nil, labels, opts...)
 	check(err)
 	ys := sample.Run(loss, same)
 	fmt.Println(nll.Shape(), smooth.Shape(), sample.Apart(ys[0], ys[1]) < 1e-12)

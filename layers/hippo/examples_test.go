@@ -138,16 +138,18 @@ func ExampleDPLR_Real() {
 	for _, u := range []float64{1, 0, 0} {
 		y, err := r.Step(x, u)
 		check(err)
-		fmt.Printf("%.4f ", y)
+		fmt.Printf("%.4f\n", y)
 	}
-	fmt.Printf("\nstate %.4f\n", hippo.ComplexState(x))
+	fmt.Printf("state %.4f\n", hippo.ComplexState(x))
 	ct, err := r.TuneC(16)
 	check(err)
 	c, err := r.UntuneC(ct, 16)
 	check(err)
 	fmt.Printf("and C again: %t\n", mat.EqualApprox(mat.NewVecDense(4, c), mat.NewVecDense(4, r.C), 1e-9))
 	// Output:
-	// 0.0194 0.1485 0.1574
+	// 0.0194
+	// 0.1485
+	// 0.1574
 	// state [(0.0918-0.0233i) (0.0195+0.0131i)]
 	// and C again: true
 }

@@ -55,44 +55,49 @@ func ExampleFinalState() {
 	// Output: state (1, 1, 2, 2) the same: true
 }
 
-// stepper is a model step by step: by its low rank, or by dense matrices.
-type stepper interface {
-	StateLen(batch int) int
-	Advance(y, x, u []float64) error
-	Scan(y, x, u []float64) error
-	Load(x, src []float64) error
-	Store(x []float64) []float64
-	CopyRows(dst []float64, at int, src []float64, rows []int)
-}
-
-// A model step by step, in both ways: a step, the rest of the sequence at once, and
-// another session that goes on from the state.
+// A model step by step: a step, the rest of the sequence at once, and another session
+// that goes on from the state.
 func ExampleStep() {
 	const H, L = 2, 6
 	size, prm := bank(H)
-	cfg := cauchy.Config{L: 20}
-	lowRank, err1 := cauchy.NewStep(cfg, size, prm)
-	dense, err2 := cauchy.NewDenseStep(cfg, size, prm)
-	check(err1, err2)
-	u, ys := sample.Values(L*H), [][]float64{}
-	for _, two := range [][2]stepper{{lowRank, lowRank.Fork()}, {dense, dense.Fork()}} {
-		step, other := two[0], two[1]
-		x, y := make([]float64, step.StateLen(1)), make([]float64, L*H)
-		check(step.Advance(y[:H], x, u[:H]), step.Scan(y[H:], x, u[H:]))
-		ys = append(ys, y)
+	step, err := cauchy.NewStep(cauchy.Config{L: 20}, size, prm)
+	check(err)
+	u, y := sample.Values(L*H), make([]float64, L*H) // (L, H)
+	x := make([]float64, step.StateLen(1))           // the start of a sequence
+	check(step.Advance(y[:H], x, u[:H]), step.Scan(y[H:], x, u[H:]))
 
-		from, both := make([]float64, other.StateLen(1)), make([]float64, other.StateLen(2))
-		check(other.Load(from, step.Store(x)))
-		other.CopyRows(both, 0, from, []int{0})
-		next, alone := make([]float64, 2*H), make([]float64, H)
-		check(other.Advance(next, both, u[:2*H]), step.Advance(alone, x, u[:H]))
-		fmt.Println("from the state, the same:", sample.Apart(next[:H], alone) < 1e-12)
-	}
-	fmt.Println("in both ways:", sample.Apart(ys[0], ys[1]) < 1e-9)
+	other := step.Fork()
+	from, both := make([]float64, other.StateLen(1)), make([]float64, other.StateLen(2))
+	check(other.Load(from, step.Store(x))) // (B, H, N, 2), as it is saved
+	other.CopyRows(both, 0, from, []int{0})
+	next, alone := make([]float64, 2*H), make([]float64, H)
+	check(other.Advance(next, both, u[:2*H]), step.Advance(alone, x, u[:H]))
+	fmt.Println("from the state, the same:", sample.Apart(next[:H], alone) < 1e-12)
+	// Output: from the state, the same: true
+}
+
+// The same by dense matrices, which are as fast where states are few, whatever the rank.
+func ExampleDenseStep() {
+	const H, L = 2, 6
+	size, prm := bank(H)
+	dense, err1 := cauchy.NewDenseStep(cauchy.Config{L: 20}, size, prm)
+	lowRank, err2 := cauchy.NewStep(cauchy.Config{L: 20}, size, prm)
+	check(err1, err2)
+	u, y, want := sample.Values(L*H), make([]float64, L*H), make([]float64, L*H)
+	x := make([]float64, dense.StateLen(1))
+	check(
+		dense.Advance(y[:H], x, u[:H]), dense.Scan(y[H:], x, u[H:]),
+		lowRank.Scan(want, make([]float64, lowRank.StateLen(1)), u))
+	fmt.Println("in both ways:", sample.Apart(y, want) < 1e-9)
+
+	other := dense.Fork()
+	from, both := make([]float64, other.StateLen(1)), make([]float64, other.StateLen(2))
+	check(other.Load(from, dense.Store(x))) // (B, H, 2, N)
+	other.CopyRows(both, 1, from, []int{0})
+	fmt.Println(len(dense.A), "numbers of Ab;", sample.Apart(both[len(x):], x))
 	// Output:
-	// from the state, the same: true
-	// from the state, the same: true
 	// in both ways: true
+	// 32 numbers of Ab; 0
 }
 
 // C, and C~ that is tuned to a length: to another length and back, and the discrete
