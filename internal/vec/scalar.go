@@ -11,7 +11,8 @@ import (
 // explanation of the assembly, which evaluates the same formulas. They compute
 // in float64 for both element types; approx holds the approximations that are
 // just good enough for one of them. The assembly computes in the element type
-// and multiplies and adds in one rounding.
+// and multiplies and adds in one rounding; single.go has what portable code runs
+// for float32.
 //
 // Two functions of t = |x| carry everything, because neither overflows nor
 // cancels: e^-t, and the tail Φ(-t) = exp(-t²/2) p(t)/q(t) of the standard
@@ -29,6 +30,9 @@ import (
 // Both exponentials come lifted by a power of two, which the last product drops
 // again: what is subnormal is rounded once, at the end. The rounding errors of
 // t² and v are made good in exp(-t²/2) and e^-v.
+
+// density0 is the density of the standard normal at 0.
+const density0 = 1 / (math.Sqrt2 * math.SqrtPi)
 
 // lift keeps e^-t normal up to the greatest t in use; drop undoes it.
 const (
@@ -136,9 +140,15 @@ func (a *approx) softplus(x float64) float64 {
 }
 
 func (a *approx) siluPrime(x float64) float64 {
+	_, dy := a.siluBoth(x)
+	return dy
+}
+
+// siluBoth returns silu(x) and silu'(x).
+func (a *approx) siluBoth(x float64) (y, dy float64) {
 	t, e := a.logistic(x)
 	p := 1 / (1 + e*drop)
-	return step(x, e*p*(1-t*p))
+	return max(x, 0) - t*e*p*drop, step(x, e*p*(1-t*p))
 }
 
 // The coefficients c and d of v = t (c + d t²), 2 sqrt(2/π) and 0.044715 times that,
@@ -172,9 +182,15 @@ func (a *approx) geluTanh(x float64) float64 {
 }
 
 func (a *approx) geluTanhPrime(x float64) float64 {
-	_, e, w := a.cubic(x)
+	_, dy := a.geluTanhBoth(x)
+	return dy
+}
+
+// geluTanhBoth returns geluTanh(x) and its derivative.
+func (a *approx) geluTanhBoth(x float64) (y, dy float64) {
+	t, e, w := a.cubic(x)
 	p := 1 / (1 + e*drop)
-	return step(x, e*p*(1-w*p))
+	return max(x, 0) - t*e*p*drop, step(x, e*p*(1-w*p))
 }
 
 // step returns h 2^-lift on the left of 0 and 1 - h 2^-lift on the right.
@@ -225,7 +241,13 @@ func (a *approx) gelu(x float64) float64 {
 }
 
 func (a *approx) geluPrime(x float64) float64 {
+	_, dy := a.geluBoth(x)
+	return dy
+}
+
+// geluBoth returns gelu(x) and gelu'(x).
+func (a *approx) geluBoth(x float64) (y, dy float64) {
 	t := min(math.Abs(x), a.tailEnd)
 	e, r := a.tail(t, -0.5, t)
-	return step(x, (r-t*(1/math.Sqrt(2*math.Pi)))*e)
+	return max(x, 0) - t*r*e*drop, step(x, (r-t*density0)*e)
 }

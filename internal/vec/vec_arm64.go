@@ -6,7 +6,7 @@ import "github.com/gorgonia-s4/s4/internal/cpu"
 
 var (
 	kernels32 = [cpu.Levels]kernels[float32]{
-		cpu.Generic: generic[float32](),
+		cpu.Generic: portable32(),
 		cpu.NEON: {
 			exp:           expNEONF32,
 			sigmoid:       sigmoidNEONF32,

@@ -21,9 +21,9 @@ func generic[T num.Float]() kernels[T] {
 		geluGrad:      applyGrad[T](a.geluPrime),
 		geluTanhGrad:  applyGrad[T](a.geluTanhPrime),
 		siluGrad:      applyGrad[T](a.siluPrime),
-		geluBoth:      both[T](a.gelu, a.geluPrime),
-		geluTanhBoth:  both[T](a.geluTanh, a.geluTanhPrime),
-		siluBoth:      both[T](a.silu, a.siluPrime),
+		geluBoth:      both[T](a.geluBoth),
+		geluTanhBoth:  both[T](a.geluTanhBoth),
+		siluBoth:      both[T](a.siluBoth),
 		glu:           gluGeneric[T],
 		gluGrad:       gluGradGeneric[T],
 		add:           addGeneric[T],
@@ -75,11 +75,12 @@ func applyGrad[T num.Float](f func(float64) float64) func(dst, x, g []T) {
 	}
 }
 
-// both returns the function that computes f and df of every element.
-func both[T num.Float](f, df func(float64) float64) func(y, dy, x []T) {
+// both returns the function that computes both results of f of every element.
+func both[T num.Float](f func(float64) (y, dy float64)) func(y, dy, x []T) {
 	return func(y, dy, x []T) {
 		for i, v := range x {
-			y[i], dy[i] = T(f(float64(v))), T(df(float64(v)))
+			u, du := f(float64(v))
+			y[i], dy[i] = T(u), T(du)
 		}
 	}
 }

@@ -5,6 +5,6 @@ package vec
 import "github.com/gorgonia-s4/s4/internal/cpu"
 
 var (
-	kernels32 = [cpu.Levels]kernels[float32]{cpu.Generic: generic[float32]()}
+	kernels32 = [cpu.Levels]kernels[float32]{cpu.Generic: portable32()}
 	kernels64 = [cpu.Levels]kernels[float64]{cpu.Generic: generic[float64]()}
 )
