@@ -44,7 +44,7 @@ async function look(page, width) {
 `
 
 // No page is wider than a telephone, or than a window, and all formulas and pictures are
-// there. Without Chromium the test is skipped.
+// there. Without Chromium the test is skipped, or fails if it is required.
 func TestInBrowser(t *testing.T) {
 	chromium := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -54,7 +54,7 @@ func TestInBrowser(t *testing.T) {
 		}
 	}
 	if chromium == "" {
-		t.Skip("there is no Chromium")
+		without(t, "there is no Chromium")
 	}
 	site := t.TempDir()
 	if err := run([]string{"-tour", copyOf(t), "-out", site}, io.Discard); err != nil {
@@ -86,7 +86,7 @@ func TestInBrowser(t *testing.T) {
 	}
 	dom, err := exec.CommandContext(ctx, chromium, args...).Output()
 	if err != nil {
-		t.Skipf("Chromium does not start: %v", err)
+		without(t, fmt.Sprintf("Chromium does not start: %v", err))
 	}
 	if !strings.Contains(string(dom), "[end]") {
 		t.Fatalf("the pages were not all looked at:\n%s", dom)
@@ -103,6 +103,15 @@ func TestInBrowser(t *testing.T) {
 			t.Errorf("%s at width %s: %s formulas have no height, %s pictures did not load, the title has %s letters", m[1], m[2], m[4], m[5], m[6])
 		}
 	}
+}
+
+// without skips a test for want of Chromium, which S4_CHROMIUM=required makes an error.
+func without(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("S4_CHROMIUM") == "required" {
+		t.Fatalf("S4_CHROMIUM=required: %s", why)
+	}
+	t.Skip(why)
 }
 
 // copyOf returns a copy of docs/tour in a repository that is linked to, to write to.

@@ -1,4 +1,5 @@
-package serve
+// Package chromium opens pages in a headless Chromium, for tests of pages.
+package chromium
 
 import (
 	"bufio"
@@ -15,8 +16,11 @@ import (
 	"time"
 )
 
-// browser is a page in a headless Chromium, spoken to by its debugging protocol.
-type browser struct {
+// patience is how long a test waits for what must come to pass.
+const patience = time.Minute
+
+// Page is a page in a headless Chromium, spoken to by its debugging protocol.
+type Page struct {
 	t       *testing.T
 	to      io.Writer
 	session string
@@ -39,25 +43,42 @@ type notice struct {
 	Params json.RawMessage
 }
 
-// openBrowser starts Chromium, and skips the test where there is none.
-func openBrowser(t *testing.T) *browser {
+// variable is the variable of the environment that says, as "required", that a test is not
+// to be skipped where there is no Chromium: that is an error then.
+const variable = "S4_CHROMIUM"
+
+// missing skips a test for want of Chromium, or fails where it is required.
+func missing(t *testing.T, why string) {
 	t.Helper()
-	path := ""
+	if os.Getenv(variable) == "required" {
+		t.Fatalf("%s=required: %s", variable, why)
+	}
+	t.Skip(why + ": Debian has it as the package chromium")
+}
+
+// path returns where Chromium is; where it is not, the test is skipped (see missing).
+func path(t *testing.T) string {
+	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
+			return p
 		}
 	}
-	if path == "" {
-		t.Skip("there is no Chromium")
-	}
+	missing(t, "there is no Chromium")
+	return ""
+}
+
+// Open starts Chromium, which ends with the test, with an empty page. Where there is none the
+// test is skipped, and with S4_CHROMIUM=required in the environment it fails.
+func Open(t *testing.T) *Page {
+	t.Helper()
+	at := path(t)
 	args := []string{"--headless=new", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
 		"--window-size=1000,1100", "--user-data-dir=" + t.TempDir(), "about:blank"}
 	if os.Geteuid() == 0 {
 		args = append([]string{"--no-sandbox"}, args...)
 	}
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(at, args...)
 	in, to, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -68,11 +89,11 @@ func openBrowser(t *testing.T) *browser {
 	}
 	cmd.ExtraFiles = []*os.File{in, out} // 3 and 4
 	if err := cmd.Start(); err != nil {
-		t.Skipf("Chromium does not start: %v", err)
+		missing(t, fmt.Sprintf("Chromium does not start: %v", err))
 	}
 	in.Close()
 	out.Close()
-	b := &browser{t: t, to: to, answers: map[int]chan reply{}}
+	b := &Page{t: t, to: to, answers: map[int]chan reply{}}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -89,18 +110,18 @@ func openBrowser(t *testing.T) *browser {
 		<-read
 	})
 	var target struct{ TargetID string }
-	b.call("Target.createTarget", map[string]any{"url": "about:blank"}, &target)
+	b.Call("Target.createTarget", map[string]any{"url": "about:blank"}, &target)
 	var attached struct{ SessionID string }
-	b.call("Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true}, &attached)
+	b.Call("Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true}, &attached)
 	b.session = attached.SessionID
 	for _, domain := range []string{"Page", "Runtime", "Log", "Network"} {
-		b.call(domain+".enable", nil, nil)
+		b.Call(domain+".enable", nil, nil)
 	}
 	return b
 }
 
 // read takes what Chromium says: JSON, with a zero behind each.
-func (b *browser) read(from io.Reader) {
+func (b *Page) read(from io.Reader) {
 	r := bufio.NewReader(from)
 	for {
 		text, err := r.ReadBytes(0)
@@ -132,7 +153,7 @@ func (b *browser) read(from io.Reader) {
 }
 
 // send gives a command and returns where its answer comes.
-func (b *browser) send(method string, params any) <-chan reply {
+func (b *Page) send(method string, params any) <-chan reply {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.next++
@@ -154,8 +175,8 @@ func (b *browser) send(method string, params any) <-chan reply {
 	return c
 }
 
-// call gives a command and reads its answer into v, unless that is nil.
-func (b *browser) call(method string, params, v any) {
+// Call gives a command and reads its answer into v, unless that is nil.
+func (b *Page) Call(method string, params, v any) {
 	b.t.Helper()
 	select {
 	case a, ok := <-b.send(method, params):
@@ -175,8 +196,8 @@ func (b *browser) call(method string, params, v any) {
 	}
 }
 
-// eval evaluates an expression, a promise too, and returns its value as text.
-func (b *browser) eval(expression string) string {
+// Eval evaluates an expression, a promise too, and returns its value as text.
+func (b *Page) Eval(expression string) string {
 	b.t.Helper()
 	var r struct {
 		Result           struct{ Value any }
@@ -185,21 +206,25 @@ func (b *browser) eval(expression string) string {
 			Exception struct{ Description string }
 		}
 	}
-	b.call("Runtime.evaluate", map[string]any{"expression": expression, "awaitPromise": true, "returnByValue": true}, &r)
+	b.Call("Runtime.evaluate", map[string]any{"expression": expression, "awaitPromise": true, "returnByValue": true}, &r)
 	if e := r.ExceptionDetails; e != nil {
 		b.t.Fatalf("%s: %s %s", expression, e.Text, e.Exception.Description)
 	}
 	return fmt.Sprint(r.Result.Value)
 }
 
-// until waits for an expression to be true.
-func (b *browser) until(expression string) {
+// Until waits for an expression to be true.
+func (b *Page) Until(expression string) {
 	b.t.Helper()
-	eventually(b.t, expression, func() bool { return b.eval(expression) == "true" })
+	for end := time.Now().Add(patience); b.Eval(expression) != "true"; time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.t.Fatalf("%s has not come to pass in %v", expression, patience)
+		}
+	}
 }
 
-// heard returns what has been told by a method.
-func (b *browser) heard(method string) []string {
+// Heard returns what has been told by a method.
+func (b *Page) Heard(method string) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var all []string
@@ -211,15 +236,15 @@ func (b *browser) heard(method string) []string {
 	return all
 }
 
-// screenshot keeps a picture of the page where S4_SCREENSHOTS says.
-func (b *browser) screenshot(name string) {
+// Screenshot keeps a picture of the page where S4_SCREENSHOTS says.
+func (b *Page) Screenshot(name string) {
 	b.t.Helper()
 	dir := os.Getenv("S4_SCREENSHOTS")
 	if dir == "" {
 		return
 	}
 	var shot struct{ Data string }
-	b.call("Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true}, &shot)
+	b.Call("Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true}, &shot)
 	png, err := base64.StdEncoding.DecodeString(shot.Data)
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, name), png, 0o644)
