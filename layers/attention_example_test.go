@@ -6,6 +6,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/testutil/sample"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
 	"github.com/gorgonia-s4/s4/ops/attention"
@@ -24,7 +25,7 @@ func ExampleNewAttention() {
 	})
 	think, err3 := layers.NewFeedForward(g, tensor.Float64, layers.FeedForwardConfig{DModel: features, FF: 16, Gate: true, Activation: ops.ActSiLU})
 	check(err1, err2, err3)
-	y := input(g, "x", sines(2, features, 10))
+	y := sample.Node(g, "x", 2, features, 10)
 	for _, l := range []layers.Mixer{where, attend, think} {
 		next, err := l.Fwd(y)
 		check(err)

@@ -8,6 +8,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/testutil/sample"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/param"
 )
@@ -118,7 +119,7 @@ func ExampleRegisterMixer() {
 	tied.Tie = true
 	second, err := layers.New(g, tensor.Float64, tied, layers.WithName("second"), layers.TiedTo(first.Mixer()))
 	check(err)
-	y, err := first.Fwd(input(g, "x", sines(2, 4, 10)))
+	y, err := first.Fwd(sample.Node(g, "x", 2, 4, 10))
 	check(err)
 	y, err = second.Fwd(y)
 	check(err)

@@ -6,6 +6,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/testutil/sample"
 	"github.com/gorgonia-s4/s4/layers"
 )
 
@@ -15,7 +16,7 @@ func ExampleNewConv1D() {
 	g := G.NewGraph()
 	conv, err := layers.NewConv1D(g, tensor.Float64, layers.Conv1DConfig{In: 1, Out: 4, Kernel: 5, Stride: 2, WeightNorm: true})
 	check(err)
-	y, err := conv.Fwd(input(g, "x", sines(2, 1, 101)))
+	y, err := conv.Fwd(sample.Node(g, "x", 2, 1, 101))
 	check(err)
 	n, err := conv.OutputLength(101)
 	check(err)
@@ -58,7 +59,7 @@ func ExampleNewCKConv() {
 	for _, l := range []layers.Mixer{conv, block} {
 		finer, err := layers.Clone(l, fine, layers.AtRate(0.5))
 		check(err)
-		y, err := finer.Fwd(input(fine, l.Name()+".x", sines(1, 2, 32)))
+		y, err := finer.Fwd(sample.Node(fine, l.Name()+".x", 1, 2, 32))
 		check(err)
 		fmt.Println(l.Name(), y.Shape(), layers.CheckRate(finer))
 	}

@@ -8,6 +8,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/testutil/sample"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
 )
@@ -112,7 +113,7 @@ func ExampleStack_FwdAll() {
 		Repeat: 3, Norm: layers.LayerNorm,
 	})
 	check(err)
-	y, blocks, err := stack.FwdAll(input(g, "x", sines(2, 4, 10)), nil)
+	y, blocks, err := stack.FwdAll(sample.Node(g, "x", 2, 4, 10), nil)
 	check(err)
 	again, err := stack.Norm().Fwd(blocks[2])
 	check(err)
@@ -123,7 +124,7 @@ func ExampleStack_FwdAll() {
 	defer vm.Close()
 	check(vm.RunAll())
 	fmt.Println(len(blocks), "blocks", blocks[0].Shape())
-	fmt.Println("the last, normalised, is the output:", apart(last.Data().([]float64), normed.Data().([]float64)) == 0)
+	fmt.Println("the last, normalised, is the output:", sample.Apart(last.Data().([]float64), normed.Data().([]float64)) == 0)
 	fmt.Println("can step:", stack.CheckSteps() == nil)
 	// Output:
 	// 3 blocks (2, 4, 10)
@@ -137,7 +138,7 @@ func ExampleBeginRows() {
 	const rows, features = 4, 6
 	ones := tensor.Ones(tensor.Float64, rows, features, 1)
 	train := func(l *layers.Dropout, g *G.ExprGraph, x *tensor.Dense) []float64 {
-		y, err := l.Fwd(input(g, "x", x))
+		y, err := l.Fwd(G.NodeFromAny(g, x, G.WithName("x")))
 		check(err)
 		var v G.Value
 		G.Read(y, &v)
@@ -161,7 +162,7 @@ func ExampleBeginRows() {
 		layers.BeginRows(ops.Rows{First: first, N: 2, Of: rows, Later: first > 0}, part)
 		got = append(got, train(part, g, tensor.Ones(tensor.Float64, 2, features, 1))...)
 	}
-	fmt.Println("the same masks:", apart(got, want) == 0)
+	fmt.Println("the same masks:", sample.Apart(got, want) == 0)
 	// Output: the same masks: true
 }
 
@@ -175,7 +176,7 @@ func ExampleSumAcross() {
 		l, err := layers.NewNorm(g, tensor.Float64, norm.Config())
 		check(err)
 		layers.SumAcross(sum, l)
-		y, err := l.Fwd(input(g, "x", x))
+		y, err := l.Fwd(G.NodeFromAny(g, x, G.WithName("x")))
 		check(err)
 		var v G.Value
 		G.Read(y, &v)
@@ -184,7 +185,7 @@ func ExampleSumAcross() {
 		check(vm.RunAll())
 		return v.Data().([]float64)
 	}
-	x := sines(rows, features, steps)
+	x := sample.Dense(rows, features, steps)
 	want := train(x, nil)
 
 	sums := make(chan []float64)
@@ -211,6 +212,6 @@ func ExampleSumAcross() {
 		ranks.Go(func() { parts[rank] = train(half, sum) })
 	}
 	ranks.Wait()
-	fmt.Println("as one batch:", apart(append(parts[0], parts[1]...), want) < 1e-12)
+	fmt.Println("as one batch:", sample.Apart(append(parts[0], parts[1]...), want) < 1e-12)
 	// Output: as one batch: true
 }

@@ -6,6 +6,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/testutil/sample"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/ops"
 )
@@ -30,19 +31,19 @@ func ExampleHead() {
 	}, layers.TiedTo(tables))
 	check(err4)
 
-	ids := tensor.New(tensor.WithShape(1, 4), tensor.WithBacking([]int{3, 41, 7, 12}))
-	next := tensor.New(tensor.WithShape(1, 4), tensor.WithBacking([]int{41, 7, 12, ops.IgnoreLabel}))
-	for i, model := range []struct {
+	ids := sample.Of(g, "ids", []int{3, 41, 7, 12}, 1, 4)
+	next := sample.Of(g, "next", []int{41, 7, 12, ops.IgnoreLabel}, 1, 4)
+	for _, model := range []struct {
 		table layers.Layer
 		head  layers.Head
 	}{{table, small}, {tables, large}} {
-		hidden, err := model.table.Fwd(input(g, fmt.Sprint("ids", i), ids)) // (B, L) -> (B, H, L)
+		hidden, err := model.table.Fwd(ids) // (B, L) -> (B, H, L)
 		check(err)
-		nll, err := model.head.NLL(hidden, input(g, fmt.Sprint("next", i), next), nil) // (B, L)
+		nll, err := model.head.NLL(hidden, next, nil) // (B, L)
 		check(err)
 		scores, err := model.head.Fwd(hidden) // (B, Vocab, L), where all are wanted
 		check(err)
-		loss := evaluate(nll)
+		loss := sample.Run(nll)[0]
 		fmt.Println(model.head.Vocab(), nll.Shape(), scores.Shape(), loss[2] > 0, loss[3])
 	}
 	// Output:
@@ -53,7 +54,7 @@ func ExampleHead() {
 // A norm and a dropout between layers of one's own.
 func ExampleNewNorm() {
 	g := G.NewGraph()
-	x := input(g, "x", sines(2, 4, 10))
+	x := sample.Node(g, "x", 2, 4, 10)
 	for _, kind := range layers.NormKinds() {
 		if kind == layers.NoNorm {
 			continue
@@ -68,7 +69,7 @@ func ExampleNewNorm() {
 	check(err)
 	y, err := drop.Fwd(x)
 	check(err)
-	fmt.Println("dropped in evaluation:", apart(evaluate(y), sines(2, 4, 10).Float64s()) > 0)
+	fmt.Println("dropped in evaluation:", sample.Apart(sample.Run(y)[0], sample.Dense(2, 4, 10).Float64s()) > 0)
 	// Output:
 	// Norm "layer": 2 parameters of 8 elements 0 buffers (2, 4, 10)
 	// Norm "rms": 1 parameters of 4 elements 0 buffers (2, 4, 10)

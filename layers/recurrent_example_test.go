@@ -7,6 +7,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/testutil/sample"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
@@ -20,7 +21,7 @@ func ExampleNewGRU() {
 	rnn, err2 := layers.NewRNN(g, tensor.Float64, layers.RNNConfig{DModel: 4, Hidden: 8, ReLU: true})
 	both, err3 := layers.NewGRU(g, tensor.Float64, layers.GRUConfig{DModel: 4, Bidirectional: true}, layers.WithName("both"))
 	check(err1, err2, err3)
-	u := input(g, "u", sines(2, 4, 10))
+	u := sample.Node(g, "u", 2, 4, 10)
 	for _, l := range []layers.Mixer{gru, rnn, both} {
 		y, err := l.Fwd(u)
 		check(err)
@@ -57,8 +58,8 @@ func ExampleNewHiPPORNN() {
 		DModel: 3, Hidden: 4, MemoryOrder: 8, Measure: hippo.LegS, UpdateOrder: hippornn.Paper,
 	})
 	check(err)
-	x := input(g, "x", sines(1, 3, 6))
-	dt := input(g, "dt", tensor.New(tensor.WithShape(1, 6), tensor.WithBacking([]float64{1, 1, 1, 2, 2, 2})))
+	x := sample.Node(g, "x", 1, 3, 6)
+	dt := sample.Of(g, "dt", []float64{1, 1, 1, 2, 2, 2}, 1, 6)
 	y, err := net.FwdSteps(x, dt, nil)
 	check(err)
 	_, x1, err := net.FwdStepsState(x, dt, nil)
@@ -88,7 +89,7 @@ func ExampleRecurrence_Read() {
 	check(err)
 	reader, err := s4d.Recurrence(1)
 	check(err)
-	prompt := sines(steps, features) // (L, H)
+	prompt := sample.Dense(steps, features) // (L, H)
 	last, err := reader.Read(context.Background(), prompt)
 	check(err)
 
@@ -101,7 +102,7 @@ func ExampleRecurrence_Read() {
 		check(err)
 	}
 	_, fast := reader.Session.(layers.Reader) // sessions of one's own need not be
-	fmt.Println(last.Shape(), fast, apart(last.Float64s(), y.Float64s()) == 0)
+	fmt.Println(last.Shape(), fast, sample.Apart(last.Float64s(), y.Float64s()) == 0)
 	// Output: (1, 2) true true
 }
 
@@ -111,7 +112,7 @@ func ExampleRecurrence_Regroup() {
 	check(err)
 	batch, err := gru.Recurrence(3)
 	check(err)
-	_, err = batch.Step(sines(3, 2))
+	_, err = batch.Step(sample.Dense(3, 2))
 	check(err)
 	newcomer, err := batch.Fork(1)
 	check(err)
@@ -124,7 +125,7 @@ func ExampleRecurrence_Regroup() {
 	check(err)
 	now, err := batch.State().Split(1, 1, 1, 1)
 	check(err)
-	same := func(a, b layers.State) bool { return apart(a[0].Value.Float64s(), b[0].Value.Float64s()) == 0 }
+	same := func(a, b layers.State) bool { return sample.Apart(a[0].Value.Float64s(), b[0].Value.Float64s()) == 0 }
 	fmt.Println(same(now[0], rows[0]), same(now[1], rows[2]), same(now[2], rows[2]))
 
 	// A session says by itself what it would do: the rows of what is to be.
@@ -176,7 +177,7 @@ func ExampleScanStates() {
 	check(err)
 	rnn, err := s4d.Recurrence(1)
 	check(err)
-	y, states, err := layers.ScanStates(rnn, sines(1, 2, 30))
+	y, states, err := layers.ScanStates(rnn, sample.Dense(1, 2, 30))
 	check(err)
 	fmt.Println(y.Shape(), states[0].Name, states[0].Value.Shape())
 	// Output: (1, 2, 30) x (30, 1, 2, 2, 2)
@@ -192,7 +193,7 @@ func ExampleNewRunningPool() {
 	model, err := layers.Chain{s4d, pool, head}.Recurrence(2)
 	check(err)
 	for range 3 {
-		scores, err := model.Step(sines(2, 4))
+		scores, err := model.Step(sample.Dense(2, 4))
 		check(err)
 		fmt.Println(scores.Shape())
 	}

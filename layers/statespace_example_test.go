@@ -7,6 +7,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/testutil/sample"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
@@ -30,7 +31,7 @@ func ExampleStateSpaceLayer() {
 		impulse, err := system.Discrete.Kernel(16)
 		check(err)
 		fmt.Printf("%-4s kernels %v, a state of %d; kernel and system agree: %t\n",
-			l.Name(), k.Shape(), system.Continuous.A.RawMatrix().Rows, apart(evaluate(k)[16:], impulse) < 1e-9)
+			l.Name(), k.Shape(), system.Continuous.A.RawMatrix().Rows, sample.Apart(sample.Run(k)[0][16:], impulse) < 1e-9)
 	}
 	// Output:
 	// s4   kernels (1, 2, 16), a state of 8; kernel and system agree: true
@@ -51,7 +52,7 @@ func ExampleNewDSS() {
 		SSM:     layers.SSM{Channels: 2, Activation: ops.ActSiLU},
 	})
 	check(err)
-	y, err := dss.Fwd(input(g, "u", sines(2, 4, 30)))
+	y, err := dss.Fwd(sample.Node(g, "u", 2, 4, 30))
 	check(err)
 	fmt.Println(y.Shape())
 	fmt.Println("step by step, the same:", sameInSteps(g, dss, 4))
@@ -93,14 +94,14 @@ func ExampleNewS5() {
 		DModel: features, DState: 8, Blocks: 2, Output: layers.OutputLecun,
 	})
 	check(err)
-	u, dt := sines(1, features, steps), []float64{1, 1, 3, 1, 0.5, 2}
-	since := input(g, "dt", tensor.New(tensor.WithShape(1, steps), tensor.WithBacking(dt)))
-	y, err := s5.FwdSteps(input(g, "u", u), since, nil)
+	u, dt := sample.Dense(1, features, steps), []float64{1, 1, 3, 1, 0.5, 2}
+	since := sample.Of(g, "dt", dt, 1, steps)
+	y, err := s5.FwdSteps(sample.Node(g, "u", 1, features, steps), since, nil)
 	check(err)
-	again, x1, err := s5.FwdStepsState(input(g, "again", u), since, nil) // and the state after it
+	again, x1, err := s5.FwdStepsState(sample.Node(g, "again", 1, features, steps), since, nil) // and the state after it
 	check(err)
-	all, same := evaluate(y), evaluate(again)
-	fmt.Println(y.Shape(), "state", x1[0].Shape(), apart(all, same) == 0)
+	all, same := sample.Run(y)[0], sample.Run(again)[0]
+	fmt.Println(y.Shape(), "state", x1[0].Shape(), sample.Apart(all, same) == 0)
 
 	rnn, err := s5.Recurrence(1)
 	check(err)
@@ -117,7 +118,7 @@ func ExampleNewS5() {
 			tensor.New(tensor.WithShape(1), tensor.WithBacking(dt[l:l+1])))
 		check(err)
 		for h, v := range out.Float64s() {
-			most = max(most, apart([]float64{v}, []float64{all[h*steps+l]}))
+			most = max(most, sample.Apart([]float64{v}, []float64{all[h*steps+l]}))
 		}
 	}
 	fmt.Println("step by step, the same:", most < 1e-9)
@@ -160,20 +161,20 @@ func ExampleNewS4ND() {
 		SSM:      layers.SSM{Bidirectional: true},
 	})
 	check(err)
-	y, err := s4nd.Fwd(input(g, "picture", sines(2, 3, 6*8)))
+	y, err := s4nd.Fwd(sample.Node(g, "picture", 2, 3, 6*8))
 	check(err)
 	fmt.Println(y.Shape(), "features", s4nd.DOut())
 	finer := G.NewGraph()
 	fine, err := s4nd.CloneTo(finer, layers.AtRate(0.5))
 	check(err)
-	y, err = fine.Fwd(input(finer, "picture", sines(2, 3, 12*16)))
+	y, err = fine.Fwd(sample.Node(finer, "picture", 2, 3, 12*16))
 	check(err)
 	fmt.Println(y.Shape())
 	check(s4nd.Settle()) // after values from elsewhere, as S4
 
 	diagonal, err := layers.NewS4ND(g, tensor.Float64, layers.S4NDConfig{DModel: 3, Kernel: layers.AxisS4D}, layers.WithName("diagonal"))
 	check(err)
-	y, err = diagonal.Fwd(input(g, "square", sines(2, 3, 5*5))) // of any size
+	y, err = diagonal.Fwd(sample.Node(g, "square", 2, 3, 5*5)) // of any size
 	check(err)
 	fmt.Println(y.Shape())
 	// Output:
@@ -191,11 +192,11 @@ func ExampleS4_Dense() {
 	check(err)
 	dense, err := layers.NewRecurrence(s4.Dense(), 1)
 	check(err)
-	u := sines(1, 2, 20)
+	u := sample.Dense(1, 2, 20)
 	a, _, err1 := layers.ScanStates(lowRank, u)
 	b, _, err2 := layers.ScanStates(dense, u)
 	check(err1, err2)
-	fmt.Println("the same:", apart(a.Float64s(), b.Float64s()) < 1e-9)
+	fmt.Println("the same:", sample.Apart(a.Float64s(), b.Float64s()) < 1e-9)
 	// Output: the same: true
 }
 
@@ -207,7 +208,7 @@ func ExampleForLength() {
 	g := G.NewGraph()
 	longer, err := s4.CloneTo(g, layers.ForLength(64))
 	check(err)
-	y, err := longer.Fwd(input(g, "u", sines(1, 2, 64)))
+	y, err := longer.Fwd(sample.Node(g, "u", 1, 2, 64))
 	check(err)
 	fmt.Println(y.Shape())
 	fmt.Println("step by step, the same:", sameInSteps(g, longer, 2))
