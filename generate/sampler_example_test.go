@@ -91,6 +91,26 @@ func ExampleSampler() {
 	// true
 }
 
+// A loop of one's own: a model steps, and a sampler chooses what it reads next.
+func ExampleNewSampler() {
+	model := writer()
+	rnn, err := model.Recurrence(1)
+	check(err)
+	s, err := generate.NewSampler(model.Vocab(), generate.Options{Temperature: 0.8, TopK: 5, Seed: 1})
+	check(err)
+	ids := []int{0}
+	check(s.Read(ids...))
+	for range 5 {
+		scores, err := rnn.Step(tensor.New(tensor.WithShape(1), tensor.WithBacking(ids[len(ids)-1:])))
+		check(err)
+		c, err := s.Choose(scores, 0)
+		check(err)
+		ids = append(ids, c.ID)
+	}
+	fmt.Println(len(latin{}.Decode(nil, ids...)) <= 6)
+	// Output: true
+}
+
 // Several texts written together, of which one is given up on the way; then the likeliest
 // texts behind a prompt.
 func ExampleGenerator_Batch() {

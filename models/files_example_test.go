@@ -58,6 +58,15 @@ func ExampleOpen() {
 	// 20 2 mae
 }
 
+// A configuration says what is wrong with it, before anything is made.
+func ExampleClassifierConfig() {
+	fmt.Println(models.ClassifierConfig{Features: 1, Classes: 2, Stack: small(4)}.Validate())
+	fmt.Println(models.ClassifierConfig{Features: 1, Vocab: 10, Classes: 2, Stack: small(4)}.Validate())
+	// Output:
+	// <nil>
+	// ClassifierConfig: want one of Vocab and Features positive, got Vocab 10 and Features 1
+}
+
 // What a model is made of, for a reader.
 func ExampleModel_summary() {
 	m, err := models.NewForecaster(G.NewGraph(), tensor.Float32, models.ForecasterConfig{Features: 2, Horizon: 3, Stack: small(4)}, 1)
@@ -152,9 +161,9 @@ func ExampleLanguageModel_FwdState() {
 	check(err)
 	apart, err := m.WithCarry(false).Build(task.Evaluation, 2, 3)
 	check(err)
-	fmt.Println(carried.Outputs[task.Logits].Shape(), len(carried.States), len(apart.States))
+	fmt.Println(carried.Outputs[task.Logits].Shape(), apart.Outputs[task.NLL].Shape(), len(carried.States), len(apart.States))
 	// Output:
 	// the same: true
 	// 0.x (1, 4, 2, 2)
-	// (2, 5, 3) 1 0
+	// (2, 5, 3) (2, 3) 1 0
 }

@@ -32,6 +32,7 @@ func ExampleActivate() {
 		ops.ActivationFunc[float64](kind)(without, []float64{-1, 0, 2})
 		fmt.Printf("%-9s %6.3f %t\n", kind, without, sample.Apart(sample.Run(y)[0], without) < 1e-12)
 	}
+	fmt.Println(ops.Activation("cube").Validate())
 	gelu, err := ops.GELU(x)
 	check(err)
 	fmt.Printf("%.3f\n", sample.Run(gelu)[0])
@@ -43,6 +44,7 @@ func ExampleActivate() {
 	// tanh      [-0.762  0.000  0.964] true
 	// sigmoid   [ 0.269  0.500  0.881] true
 	// identity  [-1.000  0.000  2.000] true
+	// want an activation of ["gelu" "gelu_tanh" "relu" "silu" "tanh" "sigmoid" "identity"], got "cube"
 	// [-0.159 0.000 1.954]
 }
 

@@ -20,6 +20,7 @@ func ExampleRules_Check() {
 		return
 	}
 	rule := param.Freeze("s4d.kernel.*")
+	fmt.Println(rule.Validate(), param.Rule{}.Validate())
 	for _, p := range source.Params() {
 		if rule.Matches(p.Name) {
 			fmt.Println(p.Name)
@@ -28,6 +29,7 @@ func ExampleRules_Check() {
 	fmt.Println(param.Rules{rule}.Check(source.Params()))
 	fmt.Println(param.Rules{param.Freeze("s4.kernel.*")}.Check(source.Params()))
 	// Output:
+	// <nil> rule: want a pattern of names, got an empty one
 	// s4d.kernel.log_dt
 	// s4d.kernel.A_real
 	// s4d.kernel.A_imag

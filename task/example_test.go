@@ -151,6 +151,26 @@ func ExampleNewWindows() {
 	// 2 rows, 4 pieces, 1 choice
 }
 
+// Two documents of a pair, each as long as it is.
+func ExamplePair() {
+	fields := task.Pair(task.Tokens("", 0))
+	ds, err := task.NewTable(
+		task.Col(fields[0], [][]int{{1, 2, 3}}), task.Col(fields[1], [][]int{{4}}), task.Col(task.Label(task.Target), []int{1}))
+	check(err)
+	b := task.NewBatch(ds)
+	check(b.Load([]int{0}, 1, 4))
+	for _, name := range []string{task.X, task.XLengths, task.X2, task.X2Lengths} {
+		a, err := b.Array(name)
+		check(err)
+		fmt.Println(name, a.Ints)
+	}
+	// Output:
+	// x [1 2 3 0]
+	// x_lengths [3]
+	// x2 [4 0 0 0]
+	// x2_lengths [1]
+}
+
 // Arrays are what graphs give and batches have.
 func ExampleArray() {
 	a := task.Array{Shape: tensor.Shape{2, 2}, Float64s: []float64{1, 2, 3, 4}}

@@ -36,6 +36,7 @@ func ExampleAttendState() {
 		{Heads: 2, Causal: true, Form: attention.Softmax, Rotary: attention.RotaryHalf, Theta: attention.DefaultTheta},
 		{Heads: 2, Causal: true, Form: attention.Linear},
 	} {
+		check(cfg.Validate(features))
 		g := G.NewGraph()
 		whole, err := attention.Attend(stretch(g, "qkv", x, 3*features, length, 0, length), cfg)
 		check(err)

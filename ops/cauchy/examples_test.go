@@ -60,6 +60,7 @@ func ExampleFinalState() {
 func ExampleStep() {
 	const H, L = 2, 6
 	size, prm := bank(H)
+	check(size.Validate())
 	step, err := cauchy.NewStep(cauchy.Config{L: 20}, size, prm)
 	check(err)
 	u, y := sample.Values(L*H), make([]float64, L*H) // (L, H)

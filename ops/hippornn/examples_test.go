@@ -23,6 +23,7 @@ func check(errs ...error) {
 func ExampleSequence() {
 	const in, hidden, n, length, first = 2, 3, 4, 8, 5
 	cfg := hippornn.Config{Order: hippornn.Code, N: n}
+	check(cfg.Validate())
 	write, map1 := sample.Values(in+hidden), sample.Values(hidden*(in+n))
 	g := G.NewGraph()
 	p := hippornn.Params[*G.Node]{Write: sample.Of(g, "write", write, 1, in+hidden), Hidden: sample.Of(g, "hidden", map1, hidden, in+n)}

@@ -67,6 +67,7 @@ func ExampleFinalState() {
 func ExampleStep() {
 	const H, L = 2, 6
 	size, prm := legS(H)
+	check(size.Validate())
 	step, err := krylov.NewStep(krylov.Config{}, size, prm)
 	check(err)
 	u, y := sample.Values(L*H), make([]float64, L*H)

@@ -23,6 +23,7 @@ func check(errs ...error) {
 func ExampleAttend() {
 	const nz, nv, length, first = 2, 3, 10, 6
 	cfg := mega.Config{Function: mega.Laplace, Causal: true, Chunk: 4}
+	check(cfg.Validate())
 	z, v := sample.Values(length*nz), sample.Values(length*nv) // (L, Z), (L, V)
 	gamma := sample.Values(2 * nz)
 	bias := mega.RotaryBiases(sample.Values(nz), sample.Values(nz), cfg.Chunk)

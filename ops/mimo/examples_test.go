@@ -25,6 +25,7 @@ func check(errs ...error) {
 func ExampleSequence() {
 	const P, H, length, first = 3, 2, 8, 5
 	cfg, poles := mimo.Config{Pairs: true}, mimo.PolesConfig{Disc: ssm.ZOH}
+	check(poles.Validate())
 	re, im, log := []float64{-0.5, -0.5, 2}, []float64{1, 2, 3}, []float64{-1, -1, -1}
 	b, c := sample.Values(P*H*2), sample.Values(H*P*2)
 	g := G.NewGraph()

@@ -79,6 +79,7 @@ func ExampleConfig() {
 	const in, h, length = 2, 2, 5
 	g := G.NewGraph()
 	x := sample.Node(g, "x", 1, in, length)
+	fmt.Println(rnn.Config{Cell: rnn.GRU, Leak: 0.5}.Validate())
 	back, err := rnn.Sequence(rnn.Config{Cell: rnn.GRU, Direction: rnn.Backward}, x, []rnn.Params[*G.Node]{on(g, "back", rnn.GRU, in, h)}, rnn.State[*G.Node]{}, nil)
 	check(err)
 	both, end, err := rnn.SequenceState(rnn.Config{Cell: rnn.GRU, Direction: rnn.Both}, x,
@@ -89,7 +90,9 @@ func ExampleConfig() {
 	joined, err := rnn.JoinStates(end.H, second.H)
 	check(err)
 	fmt.Println(back.Shape(), both.Shape(), joined.Shape())
-	// Output: (1, 2, 5) (1, 4, 5) (1, 3, 2)
+	// Output:
+	// want Leak 0 with cell "gru", got 0.5
+	// (1, 2, 5) (1, 4, 5) (1, 3, 2)
 }
 
 // A leaky unit takes a part of its new state only: an echo state network has them.

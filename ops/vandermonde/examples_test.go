@@ -94,6 +94,7 @@ func ExampleStep() {
 	prm := vandermonde.Params[[]float64]{
 		Dt: sample.Values(H), AReal: sample.Values(N), AImag: sample.Values(N), C: sample.Values(H * N * 2),
 	}
+	check(size.Validate())
 	step, err := vandermonde.NewStep(vandermonde.Config{}, size, prm)
 	check(err)
 	u, y := sample.Values(L*H), make([]float64, L*H) // (L, H)

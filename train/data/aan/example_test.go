@@ -22,6 +22,9 @@ func write(dir, name, content string) {
 // Pairs of one's own, and those of published files.
 func ExampleNew() {
 	ctx, cfg, room := context.Background(), aan.Config{LMax: 30}, data.Room{}
+	if err := cfg.Validate(); err != nil {
+		log.Fatal(err)
+	}
 	pairs := []aan.Pair{{First: "state spaces", Second: "hidden states", Label: 1, Name: "1"}, {First: "cooking", Second: "recurrence", Label: 0, Name: "2"}}
 	d, err := aan.New(ctx, data.Splits[[]aan.Pair]{Train: pairs, Val: pairs, Test: pairs}, cfg, room)
 	if err != nil {

@@ -49,6 +49,7 @@ func ExampleLoad() {
 		Layout: audio.Folders, Split: audio.Random, ValFraction: 0.2, TestFraction: 0.2,
 		Length: 4000, Short: audio.Pad, Features: audio.FeaturesRaw, Scale: audio.Standard,
 	}
+	check(cfg.Validate())
 	d, err := audio.Load(context.Background(), dir, cfg, data.Room{})
 	check(err)
 	var test *audio.Dataset = d.Test

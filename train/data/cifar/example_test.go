@@ -12,6 +12,7 @@ import (
 // Images to learn where there are no data, as sequences of grey levels, of three
 // colours, or of tokens.
 func ExampleDraw() {
+	fmt.Println(cifar.Config{Encoding: "cmyk"}.Validate())
 	for _, e := range []cifar.Encoding{cifar.Gray, cifar.RGB, cifar.Tokens} {
 		d, err := cifar.Draw(cifar.Config{Encoding: e, ValFraction: 0.2}, 50, 10)
 		if err != nil {
@@ -25,6 +26,7 @@ func ExampleDraw() {
 		}
 	}
 	// Output:
+	// cifar: Config.Encoding: want "gray", "rgb" or "tokens", got "cmyk"
 	// gray 40 of 1024 steps, 1 features 1 1 [1]
 	// rgb 40 of 1024 steps, 3 features 3 3 [3]
 	// tokens 40 of 1024 steps, 0 features 0 0 []

@@ -17,6 +17,7 @@ import (
 // streams whose state it carries.
 func ExampleFromText() {
 	ctx := context.Background()
+	fmt.Println(corpus.Config{Tokenizer: "syllable"}.Validate())
 	line := "the cat sat on the mat .\n"
 	d, err := corpus.FromText(ctx, "cats", []byte(strings.Repeat(line, 100)), corpus.Config{ValFraction: 0.1, TestFraction: 0.1}, data.Room{})
 	if err != nil {
@@ -45,6 +46,7 @@ func ExampleFromText() {
 		log.Fatal(err)
 	}
 	// Output:
+	// corpus: Config: want the Tokenizer "word", "byte", "char" or "bpe", got "syllable"
 	// 80 tokens, 80 words, 250 bytes; cats unknown: 0 0
 	// " the cat sat"
 	// 8 8 25 true

@@ -14,6 +14,9 @@ import (
 // Texts of one's own, presented as the reviews are, and the reviews of a folder.
 func ExampleNew() {
 	ctx, cfg, room := context.Background(), imdb.Config{MinFreq: 1, LMax: 20}, data.Room{}
+	if err := cfg.Validate(); err != nil {
+		log.Fatal(err)
+	}
 	d, err := imdb.New(ctx,
 		[]imdb.Review{{Text: "a good film", Label: 1, Name: "1"}, {Text: "a bad one", Label: 0, Name: "2"}},
 		[]imdb.Review{{Text: "good", Label: 1, Name: "3"}, {Text: "bad", Label: 0, Name: "4"}}, cfg, room)

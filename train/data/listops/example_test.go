@@ -27,6 +27,7 @@ func ExampleLoad() {
 	defer os.RemoveAll(dir)
 	ctx := context.Background()
 	cfg := listops.Config{Train: 20, Val: 4, Test: 4, MinLength: 3, MaxLength: 30, Seed: 1}
+	check(cfg.Validate())
 	d, err := listops.Load(ctx, cfg, filepath.Join(dir, "cache"), listops.Report{Warn: func(err error) { fmt.Println(err) }})
 	check(err)
 	var training *listops.Dataset

@@ -16,6 +16,9 @@ import (
 // Digits to learn where there are no data, read in an order that is drawn.
 func ExampleDraw() {
 	cfg := mnist.Config{Order: mnist.Random, OrderSeed: 1, ValFraction: 0.2}
+	if err := cfg.Validate(); err != nil {
+		log.Fatal(err)
+	}
 	d, err := mnist.Draw(cfg, 50, 10)
 	if err != nil {
 		log.Fatal(err)

@@ -15,6 +15,9 @@ import (
 func ExampleGenerate() {
 	ctx, room := context.Background(), data.Room{}
 	cfg := pathfinder.Config{Resolution: pathfinder.Resolutions[0], Difficulty: pathfinder.Easy, Encoding: pathfinder.Centred, Pictures: 20, Seed: 1}
+	if err := cfg.Validate(); err != nil {
+		log.Fatal(err)
+	}
 	d, err := pathfinder.Generate(ctx, cfg, room)
 	if err != nil {
 		log.Fatal(err)

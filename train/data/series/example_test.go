@@ -46,6 +46,7 @@ func ExampleLoad() {
 	check(os.WriteFile(file, []byte(table(24*20)), 0o644))
 	ctx := context.Background()
 	cfg := series.Config{Targets: []string{"load"}, Missing: series.MissingLinear, Uneven: series.UnevenError, Lookback: 48, Horizon: 24, TimeFeatures: true}
+	check(cfg.Validate())
 	d, err := series.Load(ctx, file, cfg, data.Room{})
 	check(err)
 	var test *series.Dataset = d.Test

@@ -32,10 +32,12 @@ func ExampleVocabulary() {
 		log.Fatal(err)
 	}
 	var level text.Level = bytes.Level
+	fmt.Println(text.Level("word").Validate())
 	fmt.Printf("%s: %q, at most %d ids\n", level, bytes.Pieces(bytes.Encode("é!")), text.Bytes)
 	// Output:
 	// a b <unk> <eos> [3 4 1 2] 5 tokens
 	// <pad> 3 [-1 3 4 2]
+	// want "char" or "byte", got "word"
 	// byte: ["é" "" "!"], at most 258 ids
 }
 
