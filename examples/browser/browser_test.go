@@ -46,11 +46,16 @@ func TestPageInABrowser(t *testing.T) {
 	}
 	t.Logf("milliseconds of 784 steps: %v, of the convolution: %v", took, convolved)
 
-	// A pen, a part of whose stroke is read before it ends.
+	// A pen, whose stroke is read before it ends, but not yet as a convolution.
 	device(b, 1200)
 	b.Eval(`document.body.dataset.read = 0; $('clear').click()`)
 	wantText(t, b, "answer", "Nothing yet.")
-	pen(b, [][2]float64{{0.28, 0.2}, {0.5, 0.2}, {0.7, 0.2}, {0.6, 0.4}, {0.5, 0.65}, {0.45, 0.85}})
+	lift := pen(b, [][2]float64{{0.28, 0.2}, {0.5, 0.2}, {0.7, 0.2}, {0.6, 0.4}, {0.5, 0.65}, {0.45, 0.85}})
+	b.Until(`$('class') !== null`)
+	if got := b.Eval(`document.body.dataset.read`); got != "0" {
+		t.Errorf("while a stroke is under way the page was read as a whole %s times", got)
+	}
+	lift()
 	b.Until(`document.body.dataset.read === '1'`)
 	wantText(t, b, "class", "7")
 	wantSame(t, b)
@@ -87,6 +92,23 @@ func TestPageInABrowser(t *testing.T) {
 	b.Eval(`$('at').value = 400; $('at').dispatchEvent(new Event('input'))`)
 	wantFits(t, b, 360)
 	b.Screenshot("phone-dark.png")
+
+	// What the program refuses is said.
+	for call, want := range map[string]string{
+		`take(12)`:              "digits: want a digit 0 to 9, got 12",
+		`call('at', 785)`:       "digits: want 0 to 784 pixels, got 785",
+		`call('at', 'x')`:       "syscall/js: call of Value.Int on string",
+		`call('kernels')`:       "kernels: want the number of a block",
+		`call('kernels', 2)`:    "digits: want a block 0 to 1, got 2",
+		`call('ink', [1])`:      "syscall/js: CopyBytesToGo: expected src to be a Uint8Array or Uint8ClampedArray",
+		`call('nothing', 'at')`: "The program has ended, load the page again: window.s4[name] is not a function",
+	} {
+		b.Eval(`say(''); ` + call + `; 0`)
+		wantText(t, b, "status", want)
+		if b.Eval(`$('status').className`) != "wrong" {
+			t.Errorf("%s: the error is not marked", call)
+		}
+	}
 
 	// Escape clears.
 	b.Eval(`document.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape'}))`)
@@ -139,8 +161,8 @@ func device(b *chromium.Page, width int) {
 	b.Call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}, nil)
 }
 
-// pen draws a stroke through places of the drawing area, 0 to 1.
-func pen(b *chromium.Page, points [][2]float64) {
+// pen draws a stroke through places of the drawing area, 0 to 1, that lift ends.
+func pen(b *chromium.Page, points [][2]float64) (lift func()) {
 	var pad struct{ X, Y, Side float64 }
 	json.Unmarshal([]byte(b.Eval(`scrollTo(0, 0); (r => JSON.stringify({X: r.left, Y: r.top, Side: r.width}))($('pad').getBoundingClientRect())`)), &pad)
 	send := func(kind string, p [2]float64) {
@@ -150,7 +172,7 @@ func pen(b *chromium.Page, points [][2]float64) {
 	for _, p := range points[1:] {
 		send("mouseMoved", p)
 	}
-	send("mouseReleased", points[len(points)-1])
+	return func() { send("mouseReleased", points[len(points)-1]) }
 }
 
 // wantText checks the text of an element.
