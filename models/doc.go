@@ -5,6 +5,14 @@
 // that follows each; [Forecaster] says what follows a window of a series, as numbers or
 // as quantiles. All of them also step, as recurrent networks, if their mixers do.
 //
+//	model, err := models.NewClassifier(gorgonia.NewGraph(), tensor.Float32, models.ClassifierConfig{
+//		Vocab: 256, Classes: 10, Stack: layers.StackConfig{Repeat: 4, Blocks: []layers.BlockConfig{
+//			{Mixer: layers.S4DConfig{DModel: 64}, PreNorm: true},
+//		}},
+//	}, 1)
+//	trainer, err := train.New(cfg, model, trainSet, valSet, train.WithMetrics(train.Accuracy()))
+//	err = model.Save("dir") // and models.Open(graph, "dir")
+//
 // A [Model] of any kind is configured by a JSON-able struct, summarised by Summary,
 // saved as a directory of config.json and model.safetensors, opened by [Open], copied
 // by [Clone], for another sampling rate too, tuned by the names of its parameters, and

@@ -4,6 +4,12 @@
 // cross-entropy, also that of a linear map without its logits in memory, and the copies
 // that stand in for Gorgonia's views.
 //
+//	x, err := ops.Embedding(ids, table)                          // (B, L) -> (B, H, L)
+//	x, err = ops.LayerNorm(x, weight, bias, 1e-5, ops.Lengths(lengths))
+//	y, err := ops.Linear(x, w, b, ops.Activated(ops.ActGELU))
+//	h, err := ops.Pool(ops.PoolMean, y, lengths)                 // (B, H, L) -> (B, H)
+//	loss, err := ops.CrossEntropy(h, labels)
+//
 // Sequences are (B, H, L): batch, features, steps, row-major. Every function
 // takes nodes and returns a node; shapes and dtypes are checked when the graph
 // is built, values (token ids, labels, lengths) when it runs, and both give

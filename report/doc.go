@@ -1,6 +1,10 @@
 // Package report shows a run: it writes one HTML page, without a network and
 // without scripts of others, from the files of a run's directory alone.
 //
+//	err := report.Write("runs/listops") // writes runs/listops/report.html
+//
+// The files are
+//
 //	run.json       what was run: [Run]
 //	metrics.jsonl  what it did: train.MetricsFile
 //	start/         the model before training

@@ -4,6 +4,11 @@
 // one size: which of the fields it reads, the loss, the outputs that metrics
 // look at, and the states that it carries from one batch to the next.
 //
+//	trainSet, err := task.NewTable(
+//		task.Col(task.Tokens(task.X, 0), documents),     // [][]int, of any lengths
+//		task.Col(task.Label(task.Target), classes))      // []int
+//	trainer, err := train.New(cfg, model, trainSet, valSet)
+//
 // Nothing here knows of classes, of labels or of any one layer: two inputs,
 // targets that are numbers, or one for every step, are fields like any other.
 //

@@ -4,6 +4,12 @@
 // recurrence and the convolution kernel by matrix powers, and the online
 // memory that all of it comes from.
 //
+//	a, b, err := hippo.Transition(hippo.LegS, 64, hippo.MeasureOptions{})   // x' = A x + B u
+//	model := hippo.SSM{A: a, B: b, C: c}                                    // y = C x
+//	r, err := model.Discretize(0.01, ssm.Bilinear, 0)                       // x_l = Ab x_{l-1} + Bb u_l
+//	y, err := r.Scan(nil, u)                                                // as a recurrence,
+//	k, err := r.Kernel(len(u))                                              // or y = hippo.Convolve(k, u)
+//
 // It is written to be read beside the papers, one formula and one short
 // function at a time, and it is the oracle of the fast kernels: everything is
 // computed in the obvious way, O(N^3) where that is the obvious cost.

@@ -1,6 +1,12 @@
 // Package adaptive is the adaptive softmax of a large vocabulary, and the embedding that
 // goes with it, as Gorgonia ops.
 //
+//	hidden, err := adaptive.Embedding(ids, lengths, table, h)          // (B, L) -> (B, H, L)
+//	nll, err := adaptive.NLL(hidden, labels, lengths, softmax)         // (B, L)
+//	logp, err := adaptive.LogProbs(hidden, lengths, softmax)           // (B, Vocab, L), where all are wanted
+//
+// Layers of it are layers.AdaptiveEmbedding and layers.AdaptiveSoftmax.
+//
 // Token ids are sorted by frequency, so that the first are the most frequent ones. Cutoffs
 // c_1 < ... < c_K divide them into the shortlist [0, c_1) and the clusters [c_i, c_(i+1)),
 // the last of which ends with the vocabulary. The head is a softmax over the shortlist and

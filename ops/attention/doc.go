@@ -2,6 +2,10 @@
 // the steps of a sequence between two linear maps, those that give queries, keys
 // and values and the one behind the heads.
 //
+//	qkv, err := ops.Linear(x, in, nil)                                             // (B, E, L) -> (B, 3E, L)
+//	y, err := attention.Attend(qkv, attention.Config{Heads: 8, Causal: true})      // (B, E, L)
+//	y, err = ops.Linear(y, out, nil)
+//
 // The input of every op is qkv (B, 3E, L): the queries of all heads, then the
 // keys, then the values. Head h of H has the features [h E/H, (h+1) E/H) of each,
 // hd = E/H of them. The output is (B, E, L). For the query of step i and the keys

@@ -1,6 +1,12 @@
 // Package cauchy computes the convolution kernels of state space models in
 // diagonal plus low-rank form (DPLR), those of S4.
 //
+//	k, err := cauchy.Kernel(cauchy.Config{L: l}, params)    // (CH, H, L)
+//	y, err := fftconv.Conv(u, k, d)                         // (B, CH*H, L)
+//	step, err := cauchy.NewStep(cfg, size, values)          // the same step by step, without a graph
+//
+// Whoever wants a layer takes layers.S4.
+//
 // The continuous model of a feature is x' = M x + b u, y = c x with
 //
 //	M = diag(Lambda, conj Lambda) - sum_r p_r p_r^H,  p_r = (P_r, conj P_r)

@@ -1,6 +1,10 @@
 // Package conv1d convolves sequences with short kernels: dense, grouped and
 // depthwise, dilated, strided, causal or with zeros on both sides.
 //
+//	y, err := conv1d.Conv(x, w, bias, conv1d.WithDilation(2))     // (B, C_in, L) -> (B, C_out, L)
+//	weights, err := conv1d.NewWeights(shape, taps, nil)           // the same step by step,
+//	step, err := weights.NewStep(batch)                           // without a graph
+//
 // The convolution, which like everybody's is a correlation, is
 //
 //	y[o, l] = bias[o] + sum_{c, j} w[o, c, j] x[g(o) Cg + c, l stride + j dilation - pad]

@@ -1,6 +1,12 @@
 // Package ema is the multi-dimensional damped exponential moving average of Mega as
 // Gorgonia ops: for each feature of x, N averages of its past, damped, and their weighted
-// sum. With
+// sum.
+//
+//	k, err := ema.Kernel(params, l)            // (D, L)
+//	y, err := fftconv.Conv(x, k, omega)        // (B, D, L)
+//	step, err := ema.NewStep(d, n, values, w)  // the same step by step, without a graph
+//
+// With
 //
 //	p = sigmoid(delta),  q = 1 - p sigmoid(alpha),  b = p beta,  g = gamma / sqrt(N)
 //

@@ -1,6 +1,10 @@
 // Package fftconv computes long convolutions by FFT, and their gradients: the
 // convolutional mode of a state space model.
 //
+//	y, err := fftconv.Conv(u, k, d)    // u (B, H, L), kernels k (C, H, Lk), skip d or nil
+//
+// The output is
+//
 //	y[b,c,h,l] = sum_{j<=l} k[c,h,l-j] u[b,h,j] + d[c,h] u[b,h,l]
 //
 // One kernel for every feature h and channel c, the same for the whole batch.

@@ -1,6 +1,10 @@
 // Package hippornn computes recurrent networks with a HiPPO memory over whole
 // sequences. What a layer makes of them is in package layers.
 //
+//	cfg := hippornn.Config{Order: hippornn.Code, N: n}              // a LegS memory
+//	y, err := hippornn.Sequence(cfg, x, params, start, nil, nil)    // (B, I, L) -> (B, H, L)
+//	weights, err := hippornn.NewWeights(cfg, i, h, m, values)       // whose NewStep does the same step by step
+//
 // Beside the state h of H features there is a memory m of M signals f, each as N
 // coefficients of its past. It is updated by
 //

@@ -2,6 +2,12 @@
 // dense state matrix: the linear state space layer (LSSL) with its trainable,
 // structured A.
 //
+//	k, err := krylov.Kernel(krylov.Config{L: l}, params)    // (CH, H, L)
+//	y, err := fftconv.Conv(u, k, d)                         // (B, CH*H, L)
+//	step, err := krylov.NewStep(cfg, size, values)          // the same step by step, without a graph
+//
+// Whoever wants a layer takes layers.LSSL.
+//
 // With the model discretised, x_l = Ab x_{l-1} + Bb u_l and y_l = C x_l, the
 // kernel is
 //

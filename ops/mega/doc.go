@@ -3,6 +3,12 @@
 // ([RotaryBias]), the cache of a chunk that is under way ([Cache]), and the gate between a
 // layer's input and what it computes ([Blend]). The moving average is package ema.
 //
+//	cfg := mega.Config{Causal: true, Chunk: 128}
+//	bias, err := mega.RotaryBias(alpha, beta, cfg.Chunk)
+//	h, err := mega.Attend(cfg, mega.Inputs[*gorgonia.Node]{Z: z, V: v, Gamma: gamma, Beta: shift, Bias: bias}, nil, lengths)
+//
+// Whoever wants a layer takes layers.Mega.
+//
 // Queries and keys of a step are affine functions of one vector z of Z features,
 //
 //	q = z*gamma_0 + beta_0,  k = z*gamma_1 + beta_1,

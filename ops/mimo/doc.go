@@ -3,6 +3,12 @@
 // share, where the models of the other packages of kernels have one state for each
 // feature. S5 and the LRU are such models.
 //
+//	poles, err := mimo.S5Poles(mimo.PolesConfig{}, dynamics, nil, nil)
+//	y, err := mimo.Sequence(mimo.Config{Pairs: true}, x, mimo.Params[*gorgonia.Node]{Poles: poles, B: b, C: c, D: d}, nil, lengths)
+//	step, err := mimo.NewStep(cfg, p, h, values)    // the same step by step, without a graph
+//
+// Whoever wants a layer takes layers.S5 or layers.LRU.
+//
 // With x_l the input at step l, H features, and s_l the state after it,
 //
 //	s_l = a * s_{l-1} + beta * (B x_l)

@@ -1,6 +1,11 @@
 // Package ndconv convolves images and volumes with kernels that are products of one
 // kernel for each axis, and computes the gradients: the convolution of S4ND.
 //
+//	cfg := ndconv.Config{Shape: []int{height, width}, Modes: []fftconv.Mode{fftconv.Bidirectional, fftconv.Bidirectional}}
+//	y, err := ndconv.Conv(cfg, u, []*gorgonia.Node{down, across}, d)    // u (B, H, height*width)
+//
+// The output is
+//
 //	y[b,c,h,l1,..] = d[c,h] u[b,h,l1,..] + 1/R sum_r sum_j k1[r,c,h,j1] k2[r,c,h,j2] .. u[b,h,l1-j1,l2-j2,..]
 //
 // for one to three axes and R terms (the tensor rank of the kernel). A lag j is 0 or more

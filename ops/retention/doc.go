@@ -2,6 +2,11 @@
 // weights decay by a factor for each step, the same for all features of a head, and are
 // not normalised.
 //
+//	cfg := retention.Config{Heads: 4, ScaleKeys: true}
+//	o, err := retention.Retain(cfg, q, k, v, nil, lengths)                                  // (B, V, L)
+//	y, err := retention.Gate(retention.NormConfig{Heads: 4, Eps: 1e-6}, o, gate, nil, nil)
+//	step, err := retention.NewStep[float32](cfg, keys, values)                              // the same step by step
+//
 // Queries and keys are (B, E, L), values and the output (B, V, L). Head h of H has the
 // features [h dk, (h+1) dk) of queries and keys, dk = E/H, and [h dv, (h+1) dv) of
 // values and output, dv = V/H. With the decay gamma of the head, and q_n and k_n turned

@@ -2,6 +2,10 @@
 // and the network without gates, a layer at a time. What a stack of layers with dropout
 // makes of them is in package layers.
 //
+//	cfg, params := rnn.Config{Cell: rnn.LSTM}, []rnn.Params[*gorgonia.Node]{{WeightIH: wi, WeightHH: wh, BiasIH: bi, BiasHH: bh}}
+//	y, err := rnn.Sequence(cfg, x, params, rnn.State[*gorgonia.Node]{}, lengths)    // (B, I, L) -> (B, H, L)
+//	weights, err := rnn.NewWeights(rnn.LSTM, i, h, values)                          // whose NewStep does the same step by step
+//
 // With x_t the input and h, c the state before step t, sigma the logistic function
 // and * the product element by element, the state after it is for
 //

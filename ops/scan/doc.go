@@ -5,6 +5,9 @@
 // for many channels side by side, real or complex, with an a for each step or one
 // for all: what S5, the LRU and their relatives are between two matrix products.
 //
+//	x, err := scan.Diagonal(a, b, scan.Start(x0))      // (B, P, L)
+//	z, err := scan.Complex(poles, inputs)              // (B, 2P, L): real parts, then imaginary ones
+//
 // [Diagonal] and [Complex] are the Gorgonia ops, on sequences (B, P, L). A complex
 // sequence is (B, 2P, L), the P real parts in front of the P imaginary ones, so that
 // ops.Linear makes one and reads one. [Along] is the arithmetic on slices, for ops

@@ -1,6 +1,13 @@
 // Package selective computes the selective scan of S6, the state space model of Mamba:
 // a diagonal recurrence whose step size, input and output matrices are inputs, another
-// one at every step. For channel d of D, with N states,
+// one at every step.
+//
+//	y, err := selective.Scan(selective.Config{Softplus: true, LogA: true}, selective.Inputs[*gorgonia.Node]{
+//		U: u, Delta: delta, A: logA, B: b, C: c, D: d, Z: gate,
+//	}, nil, lengths)                                             // (B, D, L)
+//	step, err := selective.NewStep(cfg, d, n, values)            // the same step by step, without a graph
+//
+// Whoever wants a layer takes layers.Mamba. For channel d of D, with N states,
 //
 //	delta' = softplus(delta_l + bias)             one or both of which may be absent
 //	x_l    = exp(delta' A) x_{l-1} + delta' B_l u_l

@@ -3,6 +3,10 @@
 // themselves, the discretisation of one complex pole with its derivatives, and
 // the rule by which features share a state matrix.
 //
+//	dt, _ := ssm.Dynamics{}.Dt(raw)                       // of a raw parameter
+//	pole := ssm.ZOHPole(complex(dt, 0) * lambda)          // Ab and Phi, Bb = dt Phi B
+//	raw, err := ssm.Softplus.Inverse(0.01)                // what a layer starts from
+//
 // The continuous model is x'(t) = A x(t) + B u(t), y(t) = C x(t); a step size
 // dt > 0 turns it into x_l = Ab x_{l-1} + Bb u_l, y_l = C x_l. All arithmetic
 // here is float64 and knows no graph.

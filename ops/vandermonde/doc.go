@@ -1,6 +1,12 @@
 // Package vandermonde computes the convolution kernels of diagonal state space
 // models: S4D and DSS.
 //
+//	k, err := vandermonde.Kernel(vandermonde.Config{L: l}, params)    // (CH, H, L)
+//	y, err := fftconv.Conv(u, k, d)                                   // (B, CH*H, L)
+//	step, err := vandermonde.NewStep(cfg, size, values)               // the same step by step, without a graph
+//
+// Whoever wants a layer takes layers.S4D or layers.DSS.
+//
 // A diagonal model with poles Ab_n and weights W_n has the kernel
 //
 //	K[l] = Re sum_n W_n Ab_n^l,  l = 0..L-1

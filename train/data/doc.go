@@ -17,6 +17,10 @@
 //	recall     selective copying, induction heads and other tasks of memory, drawn
 //	series     numbers at times, to forecast: ETT, electricity, any CSV file
 //
+//	d, err := imdb.Load(ctx, "aclImdb_v1.tar.gz", imdb.Config{}, data.Room{Cache: "cache"})
+//	trainer, err := train.New(cfg, model, d.Train, d.Val)
+//	metrics, err := trainer.Evaluate(ctx, d.Test)
+//
 // Here is what they have in common: [Splits], and [HoldOut] for data published
 // without a validation set; [Load], which keeps what takes long to make in a
 // [Cache] whose files are known by a checksum and by all they depend on; and

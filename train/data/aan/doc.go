@@ -4,6 +4,9 @@
 // tables, 147086 pairs to train with, 18090 to validate and 17437 to test, or Parquet
 // files with the same columns.
 //
+//	d, err := aan.Load(ctx, "lra_release/tsv_data", aan.Config{}, data.Room{Cache: "cache"})
+//	trainer, err := train.New(cfg, retrieval, d.Train, d.Val)    // a models.Retrieval of d.Vocabulary.Size() tokens
+//
 // As in the S4 papers a document is a sequence of characters with <eos> behind it, cut
 // to 4000 tokens, or as in Long Range Arena one of bytes. A document is in many pairs:
 // it is kept once, and no longer than it is cut to.

@@ -1,6 +1,11 @@
 // Package corpus is texts as token ids, for language models: WikiText in the forms in which
 // it is published, or any text.
 //
+//	d, err := corpus.Load(ctx, "wikitext-103", corpus.Config{Tokenizer: tokenizer.KindBPE}, data.Room{Cache: "cache"})
+//	defer d.Close()
+//	streams, err := d.Train.Streams(rows, window)    // for a model that carries its state
+//	windows, err := d.Test.Windows(window)           // or one that does not
+//
 // [Load] reads the text, makes a tokenizer of its training part (package tokenizer), and
 // writes all tokens into one file, which is mapped into memory: what a run needs of a text
 // of any length is what it looks at. The file is kept in room.Cache by a checksum of the

@@ -2,6 +2,10 @@
 // split-00000-of-0000N.parquet, one row an example, with columns such as text and
 // label, or image, a struct of the bytes of a PNG and a path.
 //
+//	files, err := hub.Find("imdb", "train")
+//	err = hub.Read(ctx, files[0], []hub.Column{{Names: []string{"text"}}, {Names: []string{"label"}, Kind: hub.Int}},
+//		func(row int64, v []hub.Value) error { ... })
+//
 // [Find] finds the files of a split, [Read] reads some columns of one row by row. Of
 // Parquet (github.com/apache/parquet-format) it reads what such files are made of:
 // columns that are not repeated; PLAIN, dictionaries and RLE; data pages V1 and V2;

@@ -3,6 +3,10 @@
 // The reviews are those of Maas et al. (2011), 25000 to train with and 25000 to test
 // with, half of them negative (class 0) and half positive (class 1).
 //
+//	d, err := imdb.Load(ctx, "aclImdb_v1.tar.gz", imdb.Config{}, data.Room{Cache: "cache"})
+//	trainer, err := train.New(cfg, classifier, d.Train, d.Val)    // a models.Classifier of d.Vocabulary.Size() tokens
+//	ids := d.Vocabulary.Encode("a film to forget")                // a text of one's own
+//
 // [Load] reads the published archive aclImdb_v1.tar.gz, or what is unpacked of it, the
 // Parquet files of a data set hub, and a package of JSON. What it holds of each review
 // is the same from all of them: package text says what becomes of line ends, byte order

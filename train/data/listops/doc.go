@@ -3,6 +3,11 @@
 // after Nangia and Bowman 2018): read a nested expression of list operators,
 // up to 2000 symbols long, and give its value, a digit. Ten classes.
 //
+//	d, err := listops.Load(ctx, listops.Config{}, "cache", listops.Report{})
+//	trainSet, err := d.Train.Dataset(listops.Encoding{})
+//
+// Of an expression as the published files write it the value is told:
+//
 //	( ( ( ( [MAX 2 ) 9 ) ( ( ( [SM 4 ) 7 ) ] ) ) ] )    is 9
 //
 // The operators are MIN, MAX, MED (the median, cut to an integer) and SM (the

@@ -5,6 +5,9 @@
 // joins the markers. The pictures have a side of 32, 64, 128 or 256 pixels; with 128,
 // 16384 steps, the task is Path-X.
 //
+//	d, err := pathfinder.Generate(ctx, pathfinder.Config{Resolution: 128}, data.Room{Cache: "cache"})
+//	d, err = pathfinder.Load(ctx, "lra_release", pathfinder.Config{Resolution: 128}, data.Room{})
+//
 // [Load] reads the published files, [Generate] draws pictures with their parameters,
 // and [Write] makes files of these in the published layout. The published generator
 // is described by its authors and in its program; the one here goes by the same

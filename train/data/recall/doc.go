@@ -2,6 +2,8 @@
 // All examples are drawn, each from the seed and its number alone, when they are read:
 // nothing is stored, and every pass over the training data has new ones.
 //
+//	splits, err := recall.Splits(recall.Config{Task: recall.SelectiveCopying, Length: 256, Tokens: 16, Vocabulary: 16}, train, val, test)
+//
 // Selective copying (Gu, Dao 2023, "Mamba", arXiv:2312.00752, appendix E.1; as drawn by
 // the public code of HiPPO, with variable positions): M tokens of 1..A-2 at distinct
 // steps of the first Length, drawn evenly, rests (0) between them, then M markers,

@@ -2,6 +2,12 @@
 // the layout of ETT and of electricity (Zhou et al. 2021, arXiv:2012.07436), a column
 // of time stamps and columns of numbers, and what else people have.
 //
+//	d, err := series.Load(ctx, "sales.csv", series.Config{Lookback: 60, Horizon: 14}, data.Room{})
+//	trainer, err := train.New(cfg, forecaster, d.Train, d.Val)    // a models.Forecaster
+//	x, err := d.Encoding.Window(latest)                           // what to forecast from
+//
+// The splits of the published files are
+//
 //	ETT()          12, 4 and 4 months for training, validation and test
 //	Electricity()  70, 10 and 20 per cent
 //

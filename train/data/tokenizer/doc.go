@@ -7,6 +7,10 @@
 //	char  the characters of a text (Chars)
 //	bpe   byte-level BPE as GPT-2 has it (TrainBPE, Open)
 //
+//	t, err := tokenizer.Open("tokenizer.json")    // or Bytes(), Words, Chars, TrainBPE
+//	ids, err := t.Encode(nil, []byte("a text"))
+//	text := t.Decode(nil, ids...)
+//
 // [Open] reads files that others have written: tokenizer.json, or vocab.json and
 // merges.txt. [Marshal] writes a tokenizer beside the model that needs it, a BPE as a
 // tokenizer.json, and [Unmarshal] reads it; [Fingerprint] tells whether two are the same.
