@@ -54,6 +54,8 @@ func convolve(k, u []float64) []float64 {
 
 //tour:end
 
+//tour:views-system
+
 // system is the model of the chapter: a LegT memory of 8 coefficients, whose window is 40
 // steps wide, and an output that reads it half a window ago.
 func system() (a *mat.Dense, b, c []float64) {
@@ -67,9 +69,11 @@ func system() (a *mat.Dense, b, c []float64) {
 	return a, b, c
 }
 
+//tour:end
+
 func Example_views() {
-	a, b, c := system()
 	//tour:views-agree
+	a, b, c := system()
 	u := make([]float64, 200)
 	for l := range u {
 		u[l] = math.Sin(float64(l) / 9)

@@ -6,23 +6,23 @@ import (
 	"github.com/gorgonia-s4/s4/internal/figure"
 )
 
-// selection shows two states that read the same sequence of a few numbers among zeros.
+// selection shows two states that read the same sequence, that of the chapter's code: two
+// numbers among zeros.
 func selection() ([]figure.Panel, error) {
-	u := make([]float64, 60)
-	u[5], u[23], u[41] = 1, -0.6, 0.4
-	input := figure.NewPlot("the input: three numbers, and nothing between them", "step", "u")
+	u := []float64{0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0}
+	input := figure.NewPlot("the input: two numbers, and nothing between them", "step", "u")
 	figure.AddGrid(input)
 	input.Add(figure.Line(whole(len(u)), u, figure.Black, 1.3))
 	p := figure.NewPlot("a state with one step width, and one whose step width\ndepends on the input", "step", "x")
 	figure.AddGrid(p)
 	colours := figure.Series(2)
 	for i, width := range []func(u float64) float64{
-		func(float64) float64 { return 0.15 },
+		func(float64) float64 { return 0.5 },
 		func(u float64) float64 {
 			if u == 0 {
 				return 0
 			}
-			return 6
+			return 10
 		},
 	} {
 		x, xs := 0.0, make([]float64, len(u))
@@ -37,5 +37,6 @@ func selection() ([]figure.Panel, error) {
 		p.Legend.Add([]string{"one width", "a width for each step"}[i], line)
 	}
 	p.Legend.Top = true
+	p.Y.Max = 4 // room for the legend
 	return []figure.Panel{input, p}, nil
 }
