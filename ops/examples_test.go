@@ -74,6 +74,26 @@ func ExampleGLU() {
 	// (2, 4, 5)
 }
 
+// The half gates of S5: a linear map of what an activation leaves opens a gate for it, or
+// for what was there before, in one op.
+func ExampleLinearGate() {
+	g := G.NewGraph()
+	x, w, b := sample.Node(g, "x", 2, 4, 5), sample.Node(g, "w", 4, 4), sample.Node(g, "b", 4)
+	h, err1 := ops.GELU(x)
+	check(err1)
+	z, err2 := ops.Linear(h, w, b)
+	check(err2)
+	apart1, err3 := ops.Gate(h, z) // half_glu1
+	apart2, err4 := ops.Gate(x, z) // half_glu2
+	one1, err5 := ops.LinearGate(x, w, b, ops.Activated(ops.ActGELU))
+	one2, err6 := ops.LinearGate(x, w, b, ops.Activated(ops.ActGELU), ops.GateX())
+	check(err3, err4, err5, err6)
+	ys := sample.Run(apart1, apart2, one1, one2)
+	fmt.Println(one1.Shape(), sample.Apart(ys[0], ys[2]) < 1e-12, sample.Apart(ys[1], ys[3]) < 1e-12)
+	// Output:
+	// (2, 4, 5) true true
+}
+
 // A Transformer's network for each step: data that have channels last, two linear maps
 // and what is between them in one op, and a residual with the norm behind it.
 func ExampleFeedForward() {
