@@ -93,14 +93,18 @@ const expUsual, tanhUsual, tailUsual, cubicUsual = 110, 20, 15, 11
 
 // The polynomials are sums of pairs of terms, for a shorter chain of operations.
 
+// The coefficients of expPoly32, each with a name: an index is too much for the compiler
+// to put exponential in line.
+var expQ0, expQ1, expQ2, expQ3, expQ4 = expPoly32[0], expPoly32[1], expPoly32[2], expPoly32[3], expPoly32[4]
+
 // exponential returns e^y for |y| < 700.
 func exponential(y float64) float64 {
 	const magic = 3 << 51 // the sum has no bits below the units
 	z := y*math.Log2E + magic
 	r := y - (z-magic)*math.Ln2
 	r2 := r * r
-	q := expPoly32[0] + expPoly32[1]*r + r2*(expPoly32[2]+expPoly32[3]*r+r2*expPoly32[4])
-	return math.Float64frombits(math.Float64bits(1+r+r2*q) + math.Float64bits(z)<<52)
+	p := 1 + r + r2*(expQ0+expQ1*r+r2*(expQ2+expQ3*r+r2*expQ4))
+	return math.Float64frombits(math.Float64bits(p) + math.Float64bits(z)<<52)
 }
 
 // powerTimes returns s, a power of two, and p, e^y = s (1+p), for |y| < 700.
@@ -109,8 +113,8 @@ func powerTimes(y float64) (s, p float64) {
 	z := y*math.Log2E + magic
 	r := y - (z-magic)*math.Ln2
 	r2 := r * r
-	q := expPoly32[0] + expPoly32[1]*r + r2*(expPoly32[2]+expPoly32[3]*r+r2*expPoly32[4])
-	return math.Float64frombits((math.Float64bits(z) + 1023) << 52), r + r2*q
+	p = r + r2*(expQ0+expQ1*r+r2*(expQ2+expQ3*r+r2*expQ4))
+	return math.Float64frombits((math.Float64bits(z) + 1023) << 52), p
 }
 
 // tailRatio returns exp(t²/2) Φ(-t) for 0 <= t <= tailUsual.

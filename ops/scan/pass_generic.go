@@ -27,12 +27,12 @@ func conjGeneric[T num.Float](x, a, start []T, p, rows, x0, ldx, a0, lda int) {
 // along is the complex pass with sign times the imaginary part of a.
 func along[T num.Float](x, a, start []T, p, rows, x0, ldx, a0, lda int, sign T) {
 	for range rows {
-		row, ar, s := x[x0:][:2*p], a[a0:][:2*p], start[:2*p]
-		for i := range p {
-			re, im := ar[i], sign*ar[p+i]
-			sr, si := s[i], s[p+i]
-			row[i] += re*sr - im*si
-			row[p+i] += re*si + im*sr
+		row := x[x0:]
+		xr, xi, ar, ai, sr, si := row[:p], row[p:][:p], a[a0:][:p], a[a0+p:][:p], start[:p], start[p:][:p]
+		for i, re := range ar {
+			im := sign * ai[i]
+			xr[i] += re*sr[i] - im*si[i]
+			xi[i] += re*si[i] + im*sr[i]
 		}
 		start, x0, a0 = row, x0+ldx, a0+lda
 	}
@@ -49,11 +49,13 @@ func gradRealGeneric[T num.Float](da, h, before []T, p, rows int) {
 
 func gradComplexGeneric[T num.Float](da, h, before []T, p, rows int) {
 	for l := range rows {
-		hr, br := h[2*l*p:][:2*p], before[2*l*p:][:2*p]
-		for i := range p {
-			re, im := br[i], br[p+i]
-			da[i] += hr[i]*re + hr[p+i]*im
-			da[p+i] += hr[p+i]*re - hr[i]*im
+		hr, hi := h[2*l*p:][:p], h[(2*l+1)*p:][:p]
+		br, bi := before[2*l*p:][:p], before[(2*l+1)*p:][:p]
+		dr, di := da[:p], da[p:][:p]
+		for i, re := range br {
+			im := bi[i]
+			dr[i] += hr[i]*re + hi[i]*im
+			di[i] += hi[i]*re - hr[i]*im
 		}
 	}
 }
