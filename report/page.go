@@ -203,8 +203,11 @@ func (p *page) addTest(t *Test) error {
 		p.TestFacts = append(p.TestFacts, fact{s.Name, shown(s.Name, s.Value)})
 	}
 	for _, at := range t.Rates {
-		name := t.headline()
-		p.TestFacts = append(p.TestFacts, fact{fmt.Sprintf("%s at %s of the sampling rate", name, significant(at.Rate)), shown(name, at.Metrics.Value(name))})
+		name, limited := t.headline(), ""
+		if at.BandLimited {
+			limited = ", band-limited"
+		}
+		p.TestFacts = append(p.TestFacts, fact{fmt.Sprintf("%s at %s of the sampling rate%s", name, significant(at.Rate), limited), shown(name, at.Metrics.Value(name))})
 	}
 	for _, at := range t.Lengths {
 		name := t.headline()

@@ -43,8 +43,11 @@ type Test struct {
 // RateTest is a test at another sampling rate than that of the training.
 type RateTest struct {
 	// Rate is relative to that of the training: 0.5 is every second sample.
-	Rate    float64       `json:"rate"`
-	Metrics train.Metrics `json:"metrics"`
+	Rate float64 `json:"rate"`
+	// BandLimited says that there is nothing in them that the rate cannot hold; else that
+	// has become lower tones.
+	BandLimited bool          `json:"band_limited,omitempty"`
+	Metrics     train.Metrics `json:"metrics"`
 }
 
 // LengthTest is a test of examples of another length.

@@ -156,7 +156,12 @@ func (f *found) columns() []column {
 		{"test, %", func(ws []*row) string { return spread(ws, testAccuracy) }},
 	}
 	if f.any(func(w *row) bool { return len(w.Rates) > 0 }) {
-		cs = append(cs, column{"at half the rate, %", func(ws []*row) string { return spread(ws, halfRate) }})
+		cs = append(cs, column{"at half the rate, %", func(ws []*row) string { return spread(ws, func(w *row) float64 { return halfRate(w, false) }) }})
+	}
+	if f.any(func(w *row) bool { return !math.IsNaN(halfRate(w, true)) }) {
+		cs = append(cs, column{"band-limited, %", func(ws []*row) string {
+			return spread(ws, func(w *row) float64 { return halfRate(w, true) })
+		}})
 	}
 	cs = append(cs, column{"validation, %", func(ws []*row) string { return spread(ws, valAccuracy) }})
 	if f.Goals != nil {
@@ -224,10 +229,10 @@ func testAccuracy(w *row) float64 {
 	return w.Test.Value(accuracy)
 }
 
-// halfRate is the accuracy at half the sampling rate.
-func halfRate(w *row) float64 {
+// halfRate is the accuracy at half the sampling rate, of data that are band-limited or not.
+func halfRate(w *row, limited bool) float64 {
 	for _, r := range w.Rates {
-		if r.Rate == 0.5 {
+		if r.Rate == 0.5 && r.BandLimited == limited {
 			return r.Metrics.Value(accuracy)
 		}
 	}
@@ -252,7 +257,7 @@ func (f *found) goalText(ws []*row) string {
 		switch {
 		case w.Test == nil:
 			return text + ": open"
-		case !(testAccuracy(w) >= g.Accuracy) || g.HalfRate > 0 && !(halfRate(w) >= g.HalfRate):
+		case !(testAccuracy(w) >= g.Accuracy) || g.HalfRate > 0 && !(halfRate(w, false) >= g.HalfRate):
 			return text + ": missed"
 		}
 	}

@@ -10,14 +10,16 @@
 //	go run ./examples/speech -task folders -data recordings    a folder for each class
 //	go run ./examples/speech -h                     every option
 //	go run ./examples/speech eval -run runs/digits-small
-//	go run ./examples/speech eval -run runs/digits-small -rate 0.5
+//	go run ./examples/speech eval -run runs/digits-small -rate 0.5 -band-limited
 //	go run ./examples/speech predict -run runs/digits-small word.wav
 //	arecord -d 1 -t raw -f S16_LE -r 8000 | go run ./examples/speech predict -run runs/digits-small -
 //	go run ./examples/speech predict -run RUN -stream -every 800 word.wav    one sample after the other
 //
 // A state space layer knows its time step: at half the rate it is twice as long, and
 // the model hears the same word in half as many samples. The accuracy on every second
-// sample is printed after that on all of them.
+// sample is printed after that on all of them, and that on what a recorder at that rate
+// has, from which what is too high for it is gone: in every second sample it is heard as
+// lower tones.
 package main
 
 import (

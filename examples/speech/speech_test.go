@@ -54,7 +54,7 @@ func TestSmoke(t *testing.T) {
 	for _, task := range program.Tasks {
 		dir := filepath.Join(t.TempDir(), "run")
 		out := experimenttest.MustRun(t, program, "-task", task.Name, "-preset", "smoke", "-cache", t.TempDir(), "-out", dir)
-		for _, want := range []string{"recordings of each class are generated tones", "finished after 10 steps", "test accuracy", "test at 0.5 of the sampling rate, nothing trained for it: accuracy"} {
+		for _, want := range []string{"recordings of each class are generated tones", "finished after 10 steps", "test accuracy", "test at 0.5 of the sampling rate, nothing trained for it: accuracy", "test at 0.5 of the sampling rate, band-limited, nothing trained for it: accuracy"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%s: no %q in\n%s", task.Name, want, out)
 			}
@@ -63,13 +63,23 @@ func TestSmoke(t *testing.T) {
 			t.Errorf("%s: says of words that they are none: %t in\n%s", task.Name, !own, out)
 		}
 		test, err := report.ReadTest(dir)
-		again := experimenttest.MustRun(t, program, "eval", "-run", dir, "-rate", "0.5")
-		line := regexp.MustCompile(`(accuracy [0-9.]+ %), (loss [0-9.]+)`).FindStringSubmatch(out[strings.Index(out, "nothing trained for it"):])
-		if !strings.Contains(again, "test "+line[1]) || !strings.Contains(again, line[2]) {
-			t.Errorf("%s: eval -rate 0.5 says\n%s\nwant %s", task.Name, again, line)
+		if err != nil || len(test.Rates) != 2 {
+			t.Fatalf("%s: want tests at two rates in test.json, got error %v", task.Name, err)
 		}
-		if err != nil || len(test.Rates) != 1 || test.Rates[0].Rate != 0.5 || test.Rates[0].Metrics.Count != test.Metrics.Count || test.Rates[0].Metrics.Loss == test.Metrics.Loss {
-			t.Errorf("%s: test.json: %+v, %v", task.Name, test, err)
+		for i, opts := range [][]string{nil, {"-band-limited"}} {
+			again := experimenttest.MustRun(t, program, append([]string{"eval", "-run", dir, "-rate", "0.5"}, opts...)...)
+			rest := out[strings.Index(out, "test at 0.5 of the sampling rate, "+[]string{"nothing", "band-limited"}[i]):]
+			line := regexp.MustCompile(`(accuracy [0-9.]+ %), (loss [0-9.]+)`).FindStringSubmatch(rest)
+			if !strings.Contains(again, "test "+line[1]) || !strings.Contains(again, line[2]) {
+				t.Errorf("%s: eval -rate 0.5 %q says\n%s\nwant %s", task.Name, opts, again, line)
+			}
+			at := test.Rates[i]
+			if at.Rate != 0.5 || at.BandLimited != (i == 1) || at.Metrics.Count != test.Metrics.Count || at.Metrics.Loss == test.Metrics.Loss {
+				t.Errorf("%s: test.json: rate %g, band-limited %t: %+v", task.Name, at.Rate, at.BandLimited, at.Metrics)
+			}
+		}
+		if test.Rates[0].Metrics.Loss == test.Rates[1].Metrics.Loss {
+			t.Errorf("%s: want another loss on what is band-limited, got the same", task.Name)
 		}
 	}
 }

@@ -163,11 +163,22 @@ func (o *options) Load(ctx context.Context, src experiment.Source) (*experiment.
 	return out, err
 }
 
-// atHalf adds the test at half the rate: on every second sample.
+// atHalf adds the tests at half the rate: on every second sample, as the papers have it,
+// and as a recorder at that rate has it.
 func atHalf(out *experiment.Data, d *audio.Data) error {
-	half, err := data.Map(d.Splits, func(part *audio.Dataset) (task.Dataset, error) { return part.Subsample(2) })
-	out.Rates = []experiment.Rated{{Rate: 0.5, Splits: half}}
-	return err
+	for _, limited := range []bool{false, true} {
+		half, err := data.Map(d.Splits, func(part *audio.Dataset) (task.Dataset, error) {
+			if limited {
+				return part.Decimate(2)
+			}
+			return part.Subsample(2)
+		})
+		if err != nil {
+			return err
+		}
+		out.Rates = append(out.Rates, experiment.Rated{Rate: 0.5, BandLimited: limited, Splits: half})
+	}
+	return nil
 }
 
 // read reads the recordings, or makes some.

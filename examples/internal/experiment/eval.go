@@ -26,6 +26,7 @@ type evaluation struct {
 	run, split, json string
 	batch            int
 	rate             float64 // of sampling, relative to the training's
+	limited          bool
 }
 
 // splitNames are what -split can be.
@@ -42,6 +43,7 @@ func (p *Program) eval(ctx context.Context, args []string, out io.Writer) error 
 	limit := fs.Int("limit", -1, "no more than so many `examples`; 0: all (default: as the run had)")
 	fs.IntVar(&e.batch, "batch", 0, "sequences per step; 0: as the run had")
 	fs.Float64Var(&e.rate, "rate", 1, "the `part` of the sampling rate of the training that the data have, for a model whose layers have a time step: 0.5 is every second sample of a task that has such")
+	fs.BoolVar(&e.limited, "band-limited", false, "with -rate: without what that rate cannot hold, as it is recorded at that rate; else that is heard as lower tones")
 	fs.StringVar(&e.json, "json", "", "write the metrics, the confusion and some examples as JSON to this `file`; -: only that, to standard output")
 	if err := option.Parse(fs, args, func() { usageOf(fs, out, p.Name+" eval -run DIR [options]", "Measure the model of a run.") }); err != nil {
 		return err
@@ -132,7 +134,7 @@ func (e *evaluation) own(ctx context.Context, s *saved, path string) (*Data, err
 
 // measure runs the model on the split.
 func (e *evaluation) measure(ctx context.Context, s *saved, d *Data) (*report.Test, error) {
-	at, err := d.at(e.rate)
+	at, err := d.at(e.rate, e.limited)
 	if err != nil {
 		return nil, err
 	}

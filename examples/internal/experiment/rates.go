@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	G "gorgonia.org/gorgonia"
@@ -21,20 +22,27 @@ import (
 type Rated struct {
 	// Rate is relative to that of the training: 0.5 is every second sample.
 	Rate float64
+	// BandLimited says that there is nothing in them that the rate cannot hold.
+	BandLimited bool
 	data.Splits[task.Dataset]
 }
 
-// at returns the parts of the data at a sampling rate.
-func (d *Data) at(rate float64) (data.Splits[task.Dataset], error) {
-	if rate == 1 {
+// at returns the parts of the data at a sampling rate, band-limited or not.
+func (d *Data) at(rate float64, limited bool) (data.Splits[task.Dataset], error) {
+	if rate == 1 && !limited {
 		return d.Splits, nil
 	}
 	rates := []string{"1"}
 	for _, r := range d.Rates {
-		if r.Rate == rate {
+		if r.Rate == rate && r.BandLimited == limited {
 			return r.Splits, nil
 		}
-		rates = append(rates, fmt.Sprint(r.Rate))
+		if t := fmt.Sprint(r.Rate); !slices.Contains(rates, t) {
+			rates = append(rates, t)
+		}
+	}
+	if limited {
+		return data.Splits[task.Dataset]{}, fmt.Errorf("-band-limited: want a task and a -rate below 1 that have such data, got -rate %g", rate)
 	}
 	return data.Splits[task.Dataset]{}, fmt.Errorf("-rate: want one of the sampling rates that the data are there at, %s, got %g", strings.Join(rates, ", "), rate)
 }
@@ -48,15 +56,21 @@ func (r *training) testRates(ctx context.Context, test *report.Test) error {
 	for _, at := range r.data.Rates {
 		slow, err := atRate(r.model, at.Rate)
 		if err != nil {
-			fmt.Fprintf(r.out, "no test at %g of the sampling rate: %v\n", at.Rate, err)
+			if !at.BandLimited { // said once of a rate
+				fmt.Fprintf(r.out, "no test at %g of the sampling rate: %v\n", at.Rate, err)
+			}
 			continue
 		}
 		m, err := r.evaluateAt(ctx, slow, at)
 		if err != nil {
 			return Explain(ctx, err, "in the test at another rate; the training is finished and saved, and -resume repeats the test")
 		}
-		test.Rates = append(test.Rates, report.RateTest{Rate: at.Rate, Metrics: m})
-		fmt.Fprintf(r.out, "test at %g of the sampling rate, nothing trained for it: %s, loss %.4f\n", at.Rate, values(r.data.Metrics, m), m.Loss)
+		test.Rates = append(test.Rates, report.RateTest{Rate: at.Rate, BandLimited: at.BandLimited, Metrics: m})
+		limited := ""
+		if at.BandLimited {
+			limited = ", band-limited"
+		}
+		fmt.Fprintf(r.out, "test at %g of the sampling rate%s, nothing trained for it: %s, loss %.4f\n", at.Rate, limited, values(r.data.Metrics, m), m.Loss)
 	}
 	return test.Save(r.options.out)
 }

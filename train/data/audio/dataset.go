@@ -2,7 +2,6 @@ package audio
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -26,6 +25,8 @@ type Dataset struct {
 	store  *store
 	index  []int // which of the recordings
 	code   Encoding
+
+	lowPass *sinc // before steps are left out; nil for none
 }
 
 var _ task.Located = (*Dataset)(nil)
@@ -39,7 +40,7 @@ func newData(ctx context.Context, prefix string, cfg Config, s *store, parts [3]
 		}
 	}
 	d := &Data{Classes: s.classes, Encoding: code}
-	of := func(part int) *Dataset { return &Dataset{prefix, s, parts[part], code} }
+	of := func(part int) *Dataset { return &Dataset{prefix: prefix, store: s, index: parts[part], code: code} }
 	d.Splits = data.Splits[*Dataset]{Train: of(inTrain), Val: of(inVal), Test: of(inTest)}
 	return d, nil
 }
@@ -136,12 +137,31 @@ func (d *Dataset) features(at int, x []float32) {
 	b := d.store.recording(at)
 	k := d.code.Subsample
 	n := steps(len(b)/2, k)
-	for j := range n {
-		x[j] = d.code.scaled(sample(b, j*k), 0)
+	if d.lowPass != nil {
+		d.decimated(x[:n], b)
+	} else {
+		for j := range n {
+			x[j] = d.code.scaled(sample(b, j*k), 0)
+		}
 	}
 	silence := d.code.scaled(0, 0)
 	for j := n; j < len(x); j++ {
 		x[j] = silence
+	}
+}
+
+// decimated fills x with what the low-pass filter leaves of a recording.
+func (d *Dataset) decimated(x []float32, b []byte) {
+	memory := buffers.Get().(*[]float32)
+	defer buffers.Put(memory)
+	n := len(b) / 2
+	whole := slices.Grow((*memory)[:0], n)[:n]
+	*memory = whole
+	for j := range whole {
+		whole[j] = sample(b, j)
+	}
+	for j := range x {
+		x[j] = d.code.scaled(clamp(float32(d.lowPass.at(whole, j*d.code.Subsample, 0))), 0)
 	}
 }
 
@@ -166,13 +186,27 @@ func (d *Dataset) Encoding() Encoding { return d.code }
 // Subsample returns the same recordings with every k-th step of this data set: the
 // test at another rate of the S4 paper (section 4.4), in which a model's time step
 // becomes k times as long and nothing is trained. Samples are shared, and scaled as
-// they are here. There is no such thing for coefficients.
-func (d *Dataset) Subsample(k int) (*Dataset, error) {
+// they are here. What every k-th step cannot hold, from half its rate on, becomes lower
+// tones: see [Dataset.Decimate]. There is no such thing for coefficients.
+func (d *Dataset) Subsample(k int) (*Dataset, error) { return d.thinned("Subsample", k) }
+
+// Decimate is Subsample behind a low-pass filter, that of [Wave.Resample]: the recordings
+// as they were made at a k-th of the rate.
+func (d *Dataset) Decimate(k int) (*Dataset, error) {
+	o, err := d.thinned("Decimate", k)
+	if err == nil && k > 1 {
+		o.lowPass = newSinc(1, o.code.Subsample)
+	}
+	return o, err
+}
+
+// thinned returns every k-th step.
+func (d *Dataset) thinned(fn string, k int) (*Dataset, error) {
 	if k < 1 || k > maxLength/d.code.Subsample {
-		return nil, fmt.Errorf("audio: Subsample: want every k-th step, 1 <= k <= %d, got %d", maxLength/d.code.Subsample, k)
+		return nil, fmt.Errorf("audio: %s: want every k-th step, 1 <= k <= %d, got %d", fn, maxLength/d.code.Subsample, k)
 	}
 	if k > 1 && d.store.samples == nil {
-		return nil, errors.New("audio: Subsample: want samples, got coefficients, which hold no single ones")
+		return nil, fmt.Errorf("audio: %s: want samples, got coefficients, which hold no single ones", fn)
 	}
 	o := *d
 	o.code.Subsample *= k

@@ -504,6 +504,55 @@ func TestSubsample(t *testing.T) {
 	}
 }
 
+// Decimated recordings are those that were resampled, scaled as all are: a tone that
+// half the rate holds stays, and one that it cannot hold is gone.
+func TestDecimate(t *testing.T) {
+	const rate, n = 8000, 1000
+	tone := func(hertz float64) *Wave {
+		w := &Wave{Rate: rate, Samples: make([]float32, n)}
+		for i := range w.Samples {
+			w.Samples[i] = float32(0.5 * math.Sin(2*math.Pi*hertz*float64(i)/rate))
+		}
+		return w
+	}
+	store := newStore(&catalog{names: []string{"low", "high"}, labels: []int32{0, 0}, listed: make([]uint8, 2), classes: []string{"tone"}}, 1)
+	store.rate = rate
+	for i, hertz := range []float64{500, 3000} {
+		store.at[i], store.lengths[i] = store.steps(), n
+		store.samples = appendSamples(store.samples, tone(hertz).Samples)
+	}
+	whole := &Dataset{store: store, index: []int{0, 1}, code: Encoding{Rate: rate, Subsample: 1, Features: FeaturesRaw, Mean: []float64{0.25}, Dev: []float64{2}}}
+	half, err := whole.Decimate(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := examples(t, half)
+	for i, hertz := range []float64{500, 3000} {
+		w, err := tone(hertz).Resample(rate / 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, v := range w.Samples {
+			if want := whole.code.scaled(v, 0); math.Abs(float64(got[i].x[j]-want)) > 1e-4 {
+				t.Fatalf("%g Hz, step %d: want %g as resampled, got %g", hertz, j, want, got[i].x[j])
+			}
+		}
+	}
+	silence := whole.code.scaled(0, 0)
+	for j, v := range got[1].x[50:450] {
+		if math.Abs(float64(v-silence)) > 1e-3 {
+			t.Fatalf("3000 Hz at a rate of 4000, step %d: want silence, %g, got %g", 50+j, silence, v)
+		}
+	}
+	same, err := whole.Decimate(1)
+	if err != nil || !slices.Equal(examples(t, same)[1].x, examples(t, whole)[1].x) {
+		t.Errorf("every step: want the recordings as they are, got others, error %v", err)
+	}
+	if _, err := whole.Decimate(0); err == nil || !strings.Contains(err.Error(), "audio: Decimate: want every k-th step") {
+		t.Errorf("0: got error %v", err)
+	}
+}
+
 // Other recordings are scaled as those of the training were.
 func TestAs(t *testing.T) {
 	path := digits().folder(t)
