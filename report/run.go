@@ -60,7 +60,7 @@ type End struct {
 	// Elapsed is the time of training, with evaluations and all parts of a run
 	// that was resumed.
 	Elapsed train.Duration `json:"elapsed"`
-	// PeakBytes is the largest resident memory of the process; 0: not known.
+	// PeakBytes is the largest resident memory of a process of the run; 0: not known.
 	PeakBytes int64 `json:"peak_bytes,omitempty"`
 	// Best is the best evaluation; nil without any.
 	Best *train.Record `json:"best,omitempty"`

@@ -391,6 +391,25 @@ func TestInitFrom(t *testing.T) {
 	}
 }
 
+// The memory of a run is that of its largest part, also if the last one only repeats the
+// test.
+func TestPeakOfParts(t *testing.T) {
+	dir := trained(t)
+	const most = 1 << 50
+	info, err := report.ReadRun(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info.End.PeakBytes = most
+	if err := info.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "-out", dir, "-resume")
+	if info, err = report.ReadRun(dir); err != nil || info.End.PeakBytes != most {
+		t.Errorf("resumed: want %d bytes at the peak, got %d, error %v", int64(most), info.End.PeakBytes, err)
+	}
+}
+
 // A run that was killed before its first checkpoint goes on from the start that
 // -init-from names; one of step 0 leaves the model before training.
 func TestInitFromResumed(t *testing.T) {

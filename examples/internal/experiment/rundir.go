@@ -37,7 +37,8 @@ type savedTask struct {
 // runFiles is a Hook that keeps run.json and start/.
 type runFiles struct {
 	train.BaseHook
-	r *training
+	r    *training
+	peak int64 // of the parts of a resumed run before this one, in bytes
 }
 
 func newRunFiles(r *training) *runFiles { return &runFiles{r: r} }
@@ -49,6 +50,9 @@ func (h *runFiles) OnStart(e train.StartEvent) error {
 	if e.Resumed {
 		if old, err := report.ReadRun(dir); err == nil {
 			r.info.Began = old.Began
+			if old.End != nil {
+				h.peak = old.End.PeakBytes
+			}
 		}
 	}
 	if e.Resumed && e.Step > 0 {
@@ -83,7 +87,7 @@ func (h *runFiles) OnEnd(e train.EndEvent) error {
 			Reason: string(e.Result.Reason), Steps: e.Result.Steps, Elapsed: train.Duration(e.Result.Elapsed), Best: e.Result.Best,
 		}
 	}
-	info.End.PeakBytes = peak()
+	info.End.PeakBytes = max(h.peak, peak())
 	return info.Save(h.r.options.out)
 }
 
