@@ -57,6 +57,9 @@ func ExampleLoad() {
 	half, err := test.Subsample(2)
 	check(err)
 	fmt.Println(half.Length(0), "steps at half the rate")
+	half, err = test.Decimate(2) // without the tones that half the rate cannot hold
+	check(err)
+	fmt.Println(half.Length(0), "steps behind a low-pass filter")
 
 	var e audio.Encoding = test.Encoding() // saved beside a model
 	steps, err := e.Encode(tone(440))
@@ -68,6 +71,7 @@ func ExampleLoad() {
 	// Output:
 	// [high low] 4000 steps, [1 1] true true
 	// 2000 steps at half the rate
+	// 2000 steps behind a low-pass filter
 	// 4000 steps of 1 feature
 	// true
 }
