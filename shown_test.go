@@ -298,7 +298,7 @@ func TestNamesAreShown(t *testing.T) {
 	s.implemented(interfaces)
 	for _, p := range api {
 		for _, n := range s.hidden(p, interfaces) {
-			t.Errorf("%s.%s is shown in no Example", strings.TrimPrefix(p.Path(), module+"/"), n)
+			t.Errorf("%s.%s is shown in no Example: want one that uses it", strings.TrimPrefix(p.Path(), module+"/"), n)
 		}
 	}
 }

@@ -101,12 +101,13 @@ func TestZeroValuesOfLayers(t *testing.T) {
 		}
 	}
 	for _, l := range []layers.Layer{
-		new(layers.S4D), new(layers.S4), new(layers.DSS), new(layers.LSSL), new(layers.Block), new(layers.FeedForward),
+		new(layers.S4D), new(layers.S4), new(layers.DSS), new(layers.LSSL), new(layers.S5), new(layers.LRU), new(layers.S4ND), new(layers.Block), new(layers.FeedForward),
 		new(layers.Linear), new(layers.Norm), new(layers.Embedding), new(layers.Dropout),
 		new(layers.Softmax), new(layers.AdaptiveEmbedding), new(layers.AdaptiveSoftmax),
 		new(layers.Conv1D), new(layers.TCN), new(layers.CKConv), new(layers.CKBlock), new(layers.ConvNet), new(layers.LongConv),
 		new(layers.Attention), new(layers.Position), new(layers.Transformer),
-		new(layers.LSTM), new(layers.GRU), new(layers.RNN), new(layers.Stack),
+		new(layers.LSTM), new(layers.GRU), new(layers.RNN), new(layers.HiPPORNN), new(layers.ESN), new(layers.Stack),
+		new(layers.Mamba), new(layers.Retention), new(layers.RetNet), new(layers.EMA), new(layers.MegaAttention), new(layers.Mega),
 	} {
 		_, err := l.Fwd(x)
 		check(fmt.Sprintf("%T.Fwd", l), err)

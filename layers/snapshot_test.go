@@ -141,7 +141,7 @@ func testSnapshot(t *testing.T, l sequenceLayer, dt tensor.Dtype, dModel int) {
 	for _, h := range heldBy(t, l) {
 		undo := nudge(h)
 		if !slices.Equal(outputs(t, r, dt, x), before) {
-			t.Errorf("%v: %s is read before Refresh", dt, h.name)
+			t.Errorf("%v: %s is read before Refresh: want a snapshot with a copy of it", dt, h.name)
 		}
 		if strings.HasSuffix(h.name, "l_kernel") { // a length that kernel.C is not tuned to
 			undo()

@@ -104,7 +104,7 @@ func TestClassifierStepByStep(t *testing.T) {
 	for _, kind := range layers.MixerKinds() {
 		of := steppers()[kind]
 		if len(of) == 0 && kind != "leaky" && kind != "s4nd" { // which has no steps
-			t.Errorf("no mixer of kind %q", kind)
+			t.Errorf("want a mixer of kind %q in steppers, got none", kind)
 		}
 		for i, mixer := range of {
 			for k, pool := range ops.PoolModes() {

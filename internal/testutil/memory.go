@@ -142,7 +142,7 @@ func CheckConfigs(t *testing.T, keepers map[string][]func() (given, keeper any, 
 	t.Helper()
 	for _, name := range configTypes(t, ".") {
 		if len(keepers[name]) == 0 {
-			t.Errorf("%s: want a maker, got none", name)
+			t.Errorf("%s: want a maker of it among those that the test lists, got none", name)
 			continue
 		}
 		fields, set := make(map[string]bool), make(map[string]bool)

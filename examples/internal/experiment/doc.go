@@ -38,11 +38,15 @@
 //     Data.Samples shows what it makes of them at the end. One that tells answers at the
 //     last steps of a sequence, not the token that follows each, has Shape.Answers. With
 //     the data of Data.Lengths the trained model is tested at other lengths.
-//  4. A [Task] in the program's list, and a preset for each of paper, small and smoke:
-//     presets/TASK-PRESET.json. -print-config prints one to begin with. What a preset
+//  4. A [Task] in the program's list, and presets, presets/TASK-PRESET.json: smoke, which
+//     the tests run, and those of quick, small and paper that there are (-h says what they
+//     mean). -print-config of a task that has one prints what to begin with. What a preset
 //     leaves out is 0, which the library takes for its default.
-//  5. Tests: experimenttest.Presets and experimenttest.Smoke run all presets of a
-//     program with all models, and train, resume, evaluate and predict each task.
+//  5. Tests: experimenttest.Presets runs all presets of a program with all models;
+//     experimenttest.Smoke trains, resumes, evaluates and predicts the task that it is
+//     given, so that a new one has to be named there, with a file of examples;
+//     experimenttest.EveryOption and HelpFits are about the options, and Recipes about the
+//     recipes of package results/recipes that are of the program, if there are any.
 //
 // Nothing else is to be done for -model, -config, -freeze, -rate, -resume, -limit and
 // all other options.
