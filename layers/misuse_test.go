@@ -100,7 +100,7 @@ func TestZeroValuesOfLayers(t *testing.T) {
 			t.Errorf("%s: got error %v", what, err)
 		}
 	}
-	for _, l := range []layers.Layer{
+	all := []layers.Layer{
 		new(layers.S4D), new(layers.S4), new(layers.DSS), new(layers.LSSL), new(layers.S5), new(layers.LRU), new(layers.S4ND), new(layers.Block), new(layers.FeedForward),
 		new(layers.Linear), new(layers.Norm), new(layers.Embedding), new(layers.Dropout),
 		new(layers.Softmax), new(layers.AdaptiveEmbedding), new(layers.AdaptiveSoftmax),
@@ -108,7 +108,9 @@ func TestZeroValuesOfLayers(t *testing.T) {
 		new(layers.Attention), new(layers.Position), new(layers.Transformer),
 		new(layers.LSTM), new(layers.GRU), new(layers.RNN), new(layers.HiPPORNN), new(layers.ESN), new(layers.Stack),
 		new(layers.Mamba), new(layers.Retention), new(layers.RetNet), new(layers.EMA), new(layers.MegaAttention), new(layers.Mega),
-	} {
+	}
+	wantEveryKind(t, "layers", all...)
+	for _, l := range all {
 		_, err := l.Fwd(x)
 		check(fmt.Sprintf("%T.Fwd", l), err)
 		if name, ps, ns, bs := l.Name(), l.Params(), l.Learnables(), l.Buffers(); name != "" || len(ps)+len(ns)+len(bs) > 0 {

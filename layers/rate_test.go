@@ -49,7 +49,7 @@ func (l *paced) FwdLengths(x, lengths *G.Node) (*G.Node, error) { return x, nil 
 // ignore it is named.
 func TestCheckRate(t *testing.T) {
 	s4d := layers.S4DConfig{DModel: 4, DState: 4}
-	for _, c := range []struct {
+	cases := []struct {
 		cfg  layers.MixerConfig
 		want string // of the error
 	}{
@@ -65,7 +65,13 @@ func TestCheckRate(t *testing.T) {
 		{layers.TCNConfig{In: 4, Out: 4, Levels: 1}, `"blocks.0.layer`}, {layers.ConvNetConfig{DModel: 4}, `"blocks.0.layer`}, {layers.TransformerConfig{DModel: 4, Heads: 2}, `"blocks.0.layer`},
 		{pacedConfig{DModel: 4, Asks: true}, ""}, {pacedConfig{DModel: 4}, `paced "blocks.0.layer"`}, {pacedConfig{DModel: 4, Inside: s4d}, ""},
 		{pacedConfig{DModel: 4, Inside: s4d, Own: true}, `paced "blocks.0.layer"`}, {pacedConfig{DModel: 4, Inside: layers.GRUConfig{DModel: 4}}, `GRU "blocks.0.layer.inside"`},
-	} {
+	}
+	var all []layers.MixerConfig
+	for _, c := range cases {
+		all = append(all, c.cfg)
+	}
+	wantEveryKind(t, "cases", all...)
+	for _, c := range cases {
 		b := layers.BlockConfig{Mixer: c.cfg}
 		switch c.cfg.(type) {
 		case layers.TCNConfig, layers.CKBlockConfig, layers.TransformerConfig, layers.RetNetConfig, layers.MegaAttentionConfig, layers.MegaConfig:

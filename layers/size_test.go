@@ -203,6 +203,7 @@ func TestHugeTensors(t *testing.T) {
 // Batches and lengths that no tensor can have are errors of the call, not of the
 // run.
 func TestHugeInputs(t *testing.T) {
+	seen := []layers.Layer{new(layers.Linear), new(layers.FeedForward), new(layers.S4ND)} // below
 	for _, v := range []variant{
 		s4dVariant(layers.S4DConfig{DModel: 4, DState: 4}),
 		s4Variant(layers.S4Config{DModel: 4, DState: 4}),
@@ -224,6 +225,9 @@ func TestHugeInputs(t *testing.T) {
 		retNetVariant(layers.RetNetConfig{DModel: 4, Heads: 2}),
 		emaVariant(layers.EMAConfig{DModel: 4, DState: 2}),
 		megaVariant(layers.MegaConfig{DModel: 4, DState: 2, Causal: true, Chunk: 4}),
+		megaAttentionVariant(layers.MegaAttentionConfig{DModel: 4, DState: 2, Causal: true, Chunk: 4}),
+		s5Variant(layers.S5Config{DModel: 4, DState: 4}),
+		lruVariant(layers.LRUConfig{DModel: 4, DState: 4}),
 		esnVariant(layers.ESNConfig{DModel: 4, Reservoir: 3}),
 		hippoRNNVariant(layers.HiPPORNNConfig{DModel: 4}),
 		ckConvVariant(layers.CKConvConfig{In: 4, Out: 4, LMax: 8}),
@@ -239,6 +243,7 @@ func TestHugeInputs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		seen = append(seen, layer)
 		check := func(what string, err error, wants ...string) {
 			t.Helper()
 			for _, want := range append(wants, "layers: ", `"x`, "want ") {
@@ -267,6 +272,7 @@ func TestHugeInputs(t *testing.T) {
 		_, err = layer.Fwd(x)
 		check("Fwd", err, "want at most 2147483647 elements in x, got 1 x 4 x 1073741824")
 	}
+	wantEveryKind(t, "layers", seen...)
 }
 
 func TestHugeInputsOfSimpleLayers(t *testing.T) {
@@ -276,6 +282,7 @@ func TestHugeInputsOfSimpleLayers(t *testing.T) {
 		&layers.LinearConfig{In: 1, Out: 1 << 10, ChannelsLast: true}, &layers.EmbeddingConfig{Vocab: 2, DModel: 1 << 10},
 		&layers.FeedForwardConfig{DModel: 4}, &layers.FeedForwardConfig{DModel: 2, FF: 1 << 10, Gate: true},
 		&layers.SoftmaxConfig{DModel: 4, Vocab: 1 << 10}, &layers.AdaptiveEmbeddingConfig{Vocab: 2, DModel: 1 << 10}, &layers.AdaptiveSoftmaxConfig{DModel: 4, Vocab: 1 << 10, Cutoffs: []int{2}},
+		&layers.S4NDConfig{DModel: 4, S4NDAxis: layers.S4NDAxis{DState: 4}},
 	} {
 		layer, err := newLayer(cfg)
 		if err != nil {
@@ -294,6 +301,9 @@ func TestHugeInputsOfSimpleLayers(t *testing.T) {
 			}
 			xs = append(xs, G.NewTensor(g, tensor.Float64, 3, G.WithShape(shape...), G.WithName("long")),
 				G.NewTensor(g, tensor.Float64, 3, G.WithShape(large...), G.WithName("large")))
+		case *layers.S4NDConfig:
+			xs = append(xs, G.NewTensor(g, tensor.Float64, 3, G.WithShape(2, 4, n), G.WithName("long")),
+				G.NewTensor(g, tensor.Float64, 3, G.WithShape(2, 4, 1<<30), G.WithName("large")))
 		case *layers.FeedForwardConfig:
 			xs = append(xs, G.NewTensor(g, tensor.Float64, 3, G.WithShape(2, c.DModel, n), G.WithName("long")),
 				G.NewTensor(g, tensor.Float64, 3, G.WithShape(2, c.DModel, 1<<28), G.WithName("large")))

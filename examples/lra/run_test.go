@@ -136,12 +136,23 @@ func (w *cancelWriter) Write(p []byte) (int, error) {
 // Layers are trained, saved and gone on with, by their names alone.
 func TestEveryLayer(t *testing.T) {
 	data := t.TempDir()
-	for name, want := range map[string]string{
+	models := map[string]string{
 		"s4d": "S4D", "s4": "kernel.P", "dss": "kernel.Lambda", "lssl": "kernel.pl",
 		"transformer": "self_attn", "lstm": "LSTM", "gru": "GRU", "rnn": "RNN", "hippo-rnn": "HiPPORNN", "tcn": "TCN", "convnet": "ConvNet", "longconv": "LongConv", "ckconv": "CKConv", "ckblock": "CKBlock", "esn": "readout",
-		"retnet": "RetNet", "mega": "Mega",
-	} {
+		"retnet": "RetNet", "mega": "Mega", "s5": "S5", "lru": "LRU", "s4nd": "S4ND", "mamba": "Mamba", "retention": "Retention",
+		"ema": "EMA", "mega-attention": "MegaAttention", "linear": "Linear", "feedforward": "FeedForward", "conv1d": "Conv1D",
+		"attention": "Attention", "position": "Norm", // position has no parameters
+	}
+	for _, kind := range layers.MixerKinds() {
+		if models[kind] == "" {
+			t.Errorf("want every kind of mixer in the list, %q is missing", kind)
+		}
+	}
+	for name, want := range models {
 		args := []string{"-preset", "smoke", "-model", name, "-cache", data, "-out", filepath.Join(t.TempDir(), "run"), "-eval-every", "1", "-warmup", "0", "-steps", "2"}
+		if name == "s4nd" { // reads images
+			args = append(args, "-task", "pathfinder")
+		}
 		out := mustRun(t, args...)
 		for _, want := range []string{want, "finished after 2 steps", "test accuracy"} {
 			if !strings.Contains(out, want) {
