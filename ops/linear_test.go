@@ -138,7 +138,7 @@ func TestLinearGate(t *testing.T) {
 				})
 				sameResults(t, plain, apart(0, 0), in...)
 				sameResults(t, dropped, apart(pIn, pOut), in...)
-				if L < 100 {
+				if L < 100 && act == ActGELU {
 					testutil.Check(t, plain, in...)
 					testutil.Check(t, dropped, in...)
 				}
