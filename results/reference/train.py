@@ -119,13 +119,14 @@ class Run:
         self.model.train()
         return sums.metrics()
 
-    def pace(self, evaluated):
+    def pace(self, evaluated, limit=None):
         """Lowers the number of steps to what the time will do for, as the Go trainer does."""
         if not self.seconds or self.elapsed() < self.seconds / 10 or self.paced and not evaluated:
             return
         self.paced = True
         step = (self.elapsed() - sum(self.evals)) / self.step
-        guess = step / 3 * len(self.parts["val"]) / self.config["batch"]
+        examples = len(self.parts["val"].length[:limit])
+        guess = step / 3 * examples / self.config["batch"]
         evaluation = max(self.evals, default=guess)
         left = 0.95 * (self.seconds - self.elapsed()) - evaluation
         fit = self.step + int(left / (step + evaluation / self.every))
@@ -160,7 +161,7 @@ def fit(run, args, out):
                 print(f"step {run.step}/{run.steps}  validation {val['accuracy']:.4f}  {run.elapsed():.0f} s", flush=True)
             elif run.step % 10 == 0:
                 print(f"step {run.step}/{run.steps}  loss {line['batch']['loss']:.4f}  {run.elapsed():.0f} s", flush=True)
-            run.pace(evaluated)
+            run.pace(evaluated, args.val_limit)
     seconds = run.elapsed()
     run.model.load_state_dict(state)
     result = {
