@@ -52,6 +52,7 @@ type bypass[T num.Float] struct {
 type linearWorker[T num.Float] struct {
 	ws   gemm.Workspace[T]
 	room []T // (O, linearWidth)
+	past []T // (O, linearWidth): the gradients past the map, see bypass
 }
 
 func newLinear[T num.Float](d linearDims, o linearOptions) *linear[T] {

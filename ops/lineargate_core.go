@@ -12,12 +12,10 @@ import (
 type linearGate[T num.Float] struct {
 	*gatedLinear[T]
 	ofX bool
-
-	da graphop.Common[[]linearWorker[T]] // in room, (H, linearWidth): the gradients past the map
 }
 
 func newLinearGate[T num.Float](d linearDims, o linearOptions) *linearGate[T] {
-	c := &linearGate[T]{gatedLinear: newGatedLinear[T](d, o), ofX: o.gateX, da: graphop.PerWorker[linearWorker[T]]()}
+	c := &linearGate[T]{gatedLinear: newGatedLinear[T](d, o), ofX: o.gateX}
 	if c.ofX {
 		c.beside.intoX = c.pass
 	} else {
@@ -25,9 +23,6 @@ func newLinearGate[T num.Float](d linearDims, o linearOptions) *linearGate[T] {
 	}
 	return c
 }
-
-// Rooms implements graphop.Roomy.
-func (c *linearGate[T]) Rooms() []graphop.Holder { return append(c.gatedLinear.Rooms(), &c.da) }
 
 // value returns what the gate is opened for of the steps from lo on of sequence b, where h
 // is what is mapped: rows spaced by ld.
@@ -62,7 +57,6 @@ func (c *linearGate[T]) Forward(out []T, in []graphop.Arg[T]) error {
 // Backward computes the gradient of z, and what flows past the map, in scratch, a unit at
 // a time.
 func (c *linearGate[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) error {
-	c.da.Get()
 	c.backward(grad, in, c.again(in), func(worker int, h mapped[T], b, lo, hi int) ([]T, int) {
 		n := hi - lo
 		z, ld := c.gates(worker, b, lo)
@@ -80,9 +74,9 @@ func (c *linearGate[T]) Backward(grad [][]T, in []graphop.Arg[T], _, gout []T) e
 
 // past returns the worker's scratch for the gradients past the map.
 func (c *linearGate[T]) past(worker int) []T {
-	w := &(*c.da.Get())[worker]
-	w.room = num.Grow(w.room, c.o*linearWidth)
-	return w.room
+	w := c.worker(worker)
+	w.past = num.Grow(w.past, c.o*linearWidth)
+	return w.past
 }
 
 // pass adds the gradients past the map to d.

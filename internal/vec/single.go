@@ -206,7 +206,7 @@ func geluTanhBoth32(y, dy []float64) {
 			s := 1 / (1 + e)
 			y[i], dy[i] = x*s, s*(1+w*(e*s))
 		} else {
-			y[i], dy[i] = approx32.geluTanh(x), approx32.geluTanhPrime(x)
+			y[i], dy[i] = approx32.geluTanhBoth(x)
 		}
 	}
 }
@@ -229,7 +229,7 @@ func siluBoth32(y, dy []float64) {
 			s := 1 / (1 + e)
 			y[i], dy[i] = x*s, s*(1+x*(e*s))
 		} else {
-			y[i], dy[i] = approx32.silu(x), approx32.siluPrime(x)
+			y[i], dy[i] = approx32.siluBoth(x)
 		}
 	}
 }
