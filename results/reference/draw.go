@@ -113,6 +113,10 @@ func (o options) draw(command string, pairs []pair, x abscissa) error {
 			add(accuracy, x, c.accuracy, colours[side], name)
 		}
 	}
+	for _, p := range []*plot.Plot{loss, accuracy} {
+		p.Legend.Top = true
+		p.Y.Max += 0.15 * (p.Y.Max - p.Y.Min) // room for the legend
+	}
 	path := o.result(command)
 	if err := figure.Save(path+".png", []figure.Panel{loss, accuracy}); err != nil {
 		return err
