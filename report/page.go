@@ -203,11 +203,8 @@ func (p *page) addTest(t *Test) error {
 		p.TestFacts = append(p.TestFacts, fact{s.Name, shown(s.Name, s.Value)})
 	}
 	for _, at := range t.Rates {
-		name, limited := t.headline(), ""
-		if at.BandLimited {
-			limited = ", band-limited"
-		}
-		p.TestFacts = append(p.TestFacts, fact{fmt.Sprintf("%s at %s of the sampling rate%s", name, significant(at.Rate), limited), shown(name, at.Metrics.Value(name))})
+		name := t.headline()
+		p.TestFacts = append(p.TestFacts, fact{fmt.Sprintf("%s at %s", name, at), shown(name, at.Metrics.Value(name))})
 	}
 	for _, at := range t.Lengths {
 		name := t.headline()

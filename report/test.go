@@ -50,6 +50,15 @@ type RateTest struct {
 	Metrics     train.Metrics `json:"metrics"`
 }
 
+// String names the rate: "0.5 of the sampling rate, band-limited".
+func (t RateTest) String() string {
+	name := significant(t.Rate) + " of the sampling rate"
+	if t.BandLimited {
+		name += ", band-limited"
+	}
+	return name
+}
+
 // LengthTest is a test of examples of another length.
 type LengthTest struct {
 	// Length is the number of steps of the longest.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gorgonia-s4/s4/internal/child"
 	"github.com/gorgonia-s4/s4/internal/cpu"
 )
 
@@ -74,8 +75,7 @@ func (o options) run(ctx context.Context, binary string, m model) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
-	cmd := exec.CommandContext(ctx, binary, o.arguments(m)...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd := child.Command(ctx, binary, o.arguments(m)...)
 	cmd.WaitDelay = time.Minute
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	cmd.Stdout, cmd.Stderr = log, log

@@ -65,12 +65,9 @@ func (r *training) testRates(ctx context.Context, test *report.Test) error {
 		if err != nil {
 			return Explain(ctx, err, "in the test at another rate; the training is finished and saved, and -resume repeats the test")
 		}
-		test.Rates = append(test.Rates, report.RateTest{Rate: at.Rate, BandLimited: at.BandLimited, Metrics: m})
-		limited := ""
-		if at.BandLimited {
-			limited = ", band-limited"
-		}
-		fmt.Fprintf(r.out, "test at %g of the sampling rate%s, nothing trained for it: %s, loss %.4f\n", at.Rate, limited, values(r.data.Metrics, m), m.Loss)
+		measured := report.RateTest{Rate: at.Rate, BandLimited: at.BandLimited, Metrics: m}
+		test.Rates = append(test.Rates, measured)
+		fmt.Fprintf(r.out, "test at %s, nothing trained for it: %s, loss %.4f\n", measured, values(r.data.Metrics, m), m.Loss)
 	}
 	return test.Save(r.options.out)
 }
