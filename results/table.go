@@ -102,11 +102,7 @@ func (f *found) writeBelow(b *bytes.Buffer) {
 	fmt.Fprintf(b, "\n![%s](%s)\n\n", f.Title, f.pictureFile())
 	var more []string
 	for _, p := range f.Published {
-		if p.Of == "" || len(f.rows[p.Of]) == 0 {
-			more = append(more, fmt.Sprintf("%s %s (%s)", p.Model, published(p), p.Source))
-		} else {
-			more = append(more, fmt.Sprintf("%s beside %s (%s)", p.Model, p.Of, p.Source))
-		}
+		more = append(more, fmt.Sprintf("%s %s (%s)", p.Model, published(p), p.Source))
 	}
 	if len(more) > 0 {
 		fmt.Fprintf(b, "Published: %s.\n", strings.Join(more, "; "))
