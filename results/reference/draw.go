@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/gorgonia-s4/s4/internal/atomicfile"
 	"github.com/gorgonia-s4/s4/internal/figure"
@@ -125,10 +128,16 @@ func (o options) draw(command string, pairs []pair, x abscissa) error {
 	return nil
 }
 
-// add draws a curve, with an entry of the legend unless it has no name.
+// add draws a curve, with an entry of the legend unless it has no name. A curve of one
+// moment, of runs that are evaluated at their end alone, is a dot.
 func add(p *plot.Plot, x abscissa, c curve, colour color.Color, name string) {
 	l := figure.Line(x.of(c), c.value, colour, 1.4)
 	p.Add(l)
+	if len(l.XYs) == 1 {
+		p.Add(&plotter.Scatter{XYs: l.XYs, GlyphStyle: draw.GlyphStyle{
+			Color: colour, Radius: vg.Points(3), Shape: draw.CircleGlyph{},
+		}})
+	}
 	if name != "" {
 		p.Legend.Add(name, l)
 	}

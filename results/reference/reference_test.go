@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image/color"
+	"image/png"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/gorgonia-s4/s4/internal/figure"
 	"github.com/gorgonia-s4/s4/internal/npy"
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/models"
@@ -342,6 +345,36 @@ func TestDraw(t *testing.T) {
 		if info, err := os.Stat(o.result(command) + ".png"); err != nil || info.Size() == 0 {
 			t.Errorf("%s: want a picture, got %v, %v", command, info, err)
 		}
+	}
+}
+
+// TestDrawMoment draws the accuracy of a run that was evaluated once.
+func TestDrawMoment(t *testing.T) {
+	path, red := filepath.Join(t.TempDir(), "moment.png"), color.RGBA{R: 255, A: 255}
+	p := figure.NewPlot("", "", "")
+	add(p, bySteps, curve{step: []float64{500}, value: []float64{43}}, red, "")
+	if err := figure.Save(path, []figure.Panel{p}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	picture, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for y := range picture.Bounds().Dy() {
+		for x := range picture.Bounds().Dx() {
+			if color.RGBAModel.Convert(picture.At(x, y)) == red {
+				n++
+			}
+		}
+	}
+	if n < 20 {
+		t.Errorf("want a dot, got %d pixels of its colour", n)
 	}
 }
 
