@@ -2,6 +2,7 @@ package main
 
 import (
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
@@ -12,19 +13,22 @@ import (
 // pictureFile is the name of the picture of a recipe.
 func (f *found) pictureFile() string { return f.Name + ".png" }
 
-// picture draws the accuracy on the validation data against hours and against steps, a
-// line for each row, in the colour of its variant; every second variant has dashes, so
-// that neighbours are told apart.
+// picture draws the training loss and the accuracy on the validation data against steps,
+// a line for each row, in the colour of its variant; every second variant has dashes, so
+// that neighbours are told apart. Hours are left to the table: some rows had one core
+// and some two.
 func (f *found) picture(rows, path string) error {
-	hours := figure.NewPlot(f.Title, "hours of training", "accuracy on the validation data, %")
-	steps := figure.NewPlot("", "steps", "")
-	figure.AddGrid(hours)
-	figure.AddGrid(steps)
+	loss := figure.NewPlot(f.Title, "steps", "training loss")
+	acc := figure.NewPlot("", "steps", "accuracy on the validation data, %")
+	loss.Legend.Top = true
 	var shown []recipes.Variant
 	for _, v := range f.Variants {
 		if len(f.rows[v.Name]) > 0 {
 			shown = append(shown, v)
 		}
+	}
+	for _, p := range []*plot.Plot{loss, acc} {
+		figure.AddGrid(p)
 	}
 	colours := figure.Series(len(shown))
 	for i, v := range shown {
@@ -37,35 +41,32 @@ func (f *found) picture(rows, path string) error {
 			if err != nil {
 				return err
 			}
-			name := ""
-			if k == 0 {
-				name = v.Name
+			if line := c.draw(loss, style, trainLoss, 1); k == 0 && line != nil {
+				loss.Legend.Add(v.Name, line)
 			}
-			c.draw(hours, style, "", func(p point) float64 { return p.elapsed / 3600 })
-			c.draw(steps, style, name, func(p point) float64 { return float64(p.step) })
+			c.draw(acc, style, ofVal+accuracy, 100)
 		}
 	}
-	for _, p := range []*plot.Plot{hours, steps} {
+	for _, p := range []*plot.Plot{loss, acc} {
 		p.X.Min = 0
 	}
-	return figure.Save(path, []figure.Panel{hours, steps})
+	return figure.Save(path, []figure.Panel{loss, acc})
 }
 
-// draw adds the accuracy to a plot, with a name in the legend unless it is "".
-func (c *curves) draw(p *plot.Plot, style draw.LineStyle, name string, x func(point) float64) {
+// draw adds a curve, its values times scale, to a plot and returns the line, nil
+// where the curve has no points.
+func (c *curves) draw(p *plot.Plot, style draw.LineStyle, curve string, scale float64) *plotter.Line {
 	var xs, ys []float64
 	for _, q := range c.points {
-		if q.curve == ofVal+accuracy {
-			xs, ys = append(xs, x(q)), append(ys, 100*q.value)
+		if q.curve == curve {
+			xs, ys = append(xs, float64(q.step)), append(ys, scale*q.value)
 		}
 	}
 	if len(xs) == 0 {
-		return
+		return nil
 	}
 	line := figure.Line(xs, ys, style.Color, style.Width)
 	line.Dashes = style.Dashes
 	p.Add(line)
-	if name != "" {
-		p.Legend.Add(name, line)
-	}
+	return line
 }
