@@ -12,9 +12,12 @@ import (
 	"github.com/gorgonia-s4/s4/layers"
 	"github.com/gorgonia-s4/s4/layers/hippo"
 	"github.com/gorgonia-s4/s4/ops"
+	"github.com/gorgonia-s4/s4/ops/attention"
+	"github.com/gorgonia-s4/s4/ops/hippornn"
 	"github.com/gorgonia-s4/s4/ops/mega"
 	"github.com/gorgonia-s4/s4/ops/retention"
 	"github.com/gorgonia-s4/s4/ops/ssm"
+	"github.com/gorgonia-s4/s4/ops/vandermonde"
 )
 
 // usages are fields of layers with what help says of them.
@@ -24,7 +27,12 @@ var usages = []struct {
 	choices []string
 }{
 	{"activation", "after the kernels, or in the layer", words(ops.Activations())},
-	{"mixing", "of the features, after the activation", words([]layers.Mixing{layers.MixGLU, layers.MixLinear, layers.MixNone})},
+	{"mixing", "of the features, after the activation", words([]layers.Mixing{layers.MixGLU, layers.MixLinear, layers.MixNone, layers.MixHalfGLU1, layers.MixHalfGLU2})},
+	{"bottleneck", "divide the features of the state space model by so much, by a linear map before it; 0: none", nil},
+	{"gate", "of a state space layer: times as many features as -d-model behind it, by gates that the input opens; 0: none. Of transformer and feedforward: a gated linear unit", nil},
+	{"gate_activation", "of the gates of -gate; empty: gelu", nil},
+	{"mult_activation", "of the product of -gate; empty: identity", nil},
+	{"untied_dropout", "drop every element by itself, not a feature of an example at all steps", nil},
 	{"d_state", "state size (N), of s4d and s4 even", nil},
 	{"n_ssm", "number of independent state matrices; 0: one for each feature", nil},
 	{"channels", "kernels for each feature", nil},
@@ -38,6 +46,20 @@ var usages = []struct {
 	{"dt_max", "largest initial step size", nil},
 	{"dt_transform", "step size from its parameter", words([]ssm.Transform{ssm.Exp, ssm.Softplus})},
 	{"a_transform", "decay rate from its parameter", words(ssm.Transforms())},
+	{"version", "of the kernel of dss", words([]vandermonde.DSSVersion{vandermonde.DSSSoftmax, vandermonde.DSSExp, vandermonde.DSSExpReIm, vandermonde.DSSExpNoScale, vandermonde.DSSClip, vandermonde.DSSClipNoScale})},
+	{"detach_shift", "leave a factor of the gradient of dss out, as the published code does", nil},
+	{"alpha", "of the generalised bilinear transform of lssl, from 0.5 (bilinear, 0 too) to 1 (backward Euler)", nil},
+	{"r_min", "smallest modulus that a pole starts with", nil},
+	{"r_max", "largest modulus that a pole starts with; 0: 1", nil},
+	{"max_phase", "largest angle that a pole starts with; 0: 6.28", nil},
+	{"blocks", "blocks of the state matrix at the start; 0: 1", nil},
+	{"full", "store all states, not one of each conjugate pair", nil},
+	{"output_init", "start of the output matrix of s5", words([]layers.OutputInit{layers.OutputTruncated, layers.OutputLecun, layers.OutputNormal})},
+	{"unclipped", "leave the real parts of the state matrix as they are, an error where one is not negative; without it they are kept negative", nil},
+	{"expand", "inner channels for each feature; 0: 2", nil},
+	{"dt_rank", "rank of the map to step sizes; 0: a sixteenth of -d-model, rounded up", nil},
+	{"bias", "maps into the layer and out of it with a bias", nil},
+	{"no_conv_bias", "convolution without a bias", nil},
 	{"lr", "learning rate of dt, A and B, of dss also of C, of longconv of the kernels", nil},
 	{"lr_dt", "learning rate of dt; 0: -lr-ssm", nil},
 	{"lr_a", "learning rate of A; 0: -lr-ssm", nil},
@@ -53,10 +75,26 @@ var usages = []struct {
 	{"head_norm", "of the output of each head of retention", words(retention.Norms())},
 	{"function", "what makes weights of scores in mega", words(mega.Functions())},
 	{"relative_bias", "of relative positions in mega", words(layers.RelativeBiases())},
+	{"init_std", "deviation of weights, gamma and biases of positions of mega at the start; 0: 0.02", nil},
+	{"truncation", "lags of the kernels of moving averages; 0: all", nil},
 	{"heads", "heads of attention or retention", nil},
+	{"inner", "features of all queries, of all keys and of all values of attention; 0: -d-model", nil},
+	{"form", "how scores become weights", words([]attention.Form{attention.Softmax, attention.Linear})},
+	{"rotary", "pairs of features of queries and keys that the position turns: interleaved or half; empty: none", nil},
+	{"theta", "base of the angles of -rotary; 0: 10000", nil},
+	{"positions", "of transformer and position: sinusoidal or learned, of transformer also none; of retnet and retention: rotary_linspace, xpos or none", nil},
+	{"attention_dropout", "dropout of the weights of the softmax", nil},
+	{"ff_dropout", "dropout inside the feed-forward network", nil},
+	{"norm_eps", "added to the variance of norms inside the layer; 0: the layer's default", nil},
+	{"no_bias", "linear maps, or convolutions, without a bias", nil},
+	{"no_attention_bias", "linear maps of the attention without a bias", nil},
+	{"v_width", "features of values and gate of retention; 0: twice -d-model", nil},
+	{"unscaled_keys", "keys of retention without the factor of one by the root of the features of a head", nil},
 	{"window", "steps that a step of attention sees, itself included; 0: all", nil},
 	{"ff", "width of the feed-forward network inside the layer; 0: the layer's default", nil},
 	{"hidden", "features of the state, of ckconv inside the network of its kernels; 0: the layer's default", nil},
+	{"layers", "recurrent layers, one on the output of the other; 0: 1", nil},
+	{"relu", "max(v, 0) in place of tanh", nil},
 	{"chunk", "steps in a chunk: of mega what a step sees at most, 0: 128, -1: all; of retention how it is computed alone", nil},
 	{"z_dim", "features of queries and keys of mega (Z); 0: half of -d-model", nil},
 	{"v_dim", "features of values of mega (V); 0: twice -d-model", nil},
@@ -64,11 +102,26 @@ var usages = []struct {
 	{"memory_size", "signals that the memory is of (M); 0: 1", nil},
 	{"memory_order", "coefficients of each signal of the memory (N); 0: as many as features of the state", nil},
 	{"step", "length of a step in windows of -measure legt or lmu; 0: 0.01", nil},
+	{"update_order", "what a step of hippo-rnn updates first: the memory (code) or the state (paper)", words([]hippornn.Order{hippornn.Code, hippornn.Paper})},
+	{"no_gate", "the state of hippo-rnn without a gate", nil},
+	{"memory_to_signal", "let what is written to the memory depend on it", nil},
+	{"hidden_to_hidden", "let the state enter its candidate and its gate", nil},
+	{"lmu", "the cell of the Legendre memory unit", nil},
 	{"reservoir", "features of the reservoir (R); 0: 4 times -d-model", nil},
 	{"spectral_radius", "largest modulus of an eigenvalue of the reservoir's weights; 0: 0.9", nil},
 	{"density", "probability that a weight of the reservoir is not 0; 0: 0.1", nil},
 	{"leak", "part of the reservoir's state that is new at each step; 0: 1", nil},
 	{"input_scale", "bound of the reservoir's weights of the input and of its biases; 0: 1", nil},
+	{"kernel", "taps of a kernel; 0: the layer's default", nil},
+	{"levels", "residual blocks of tcn; 0: 8", nil},
+	{"depth", "convolutions of convnet in a row; 0: 2", nil},
+	{"dilation", "steps from one tap to the next; 0: 1", nil},
+	{"dilation_base", "taps of level i of tcn are this to the power of i steps apart; 0: 2", nil},
+	{"groups", "parts into which conv1d cuts the features; 0: 1", nil},
+	{"stride", "steps of the input for each of the output; in a block 1, as 0 is", nil},
+	{"weight_norm", "learn direction and norm of the kernels of each output", nil},
+	{"no_weight_norm", "learn the kernels of tcn themselves, not their norms and directions", nil},
+	{"siren", "start the network of the kernels as the paper of ckconv intends, not as its code does", nil},
 	{"omega_0", "factor of the angles inside the sines of ckconv; 0: 30", nil},
 	{"follow_lr", "comma-separated `list` of dt, A, B (of longconv kernel) whose learning rate is that of -lr", nil},
 }
@@ -122,8 +175,11 @@ type fieldFlag struct {
 	given   string // on the command line
 }
 
-// fieldFlags lists the options of the fields of all kinds: those that help knows
-// first. taken says which names others have; such a field is -mixer-NAME.
+// unknown is what help says of a field that only a layer from outside the library has.
+const unknown = "%q of the layer's configuration"
+
+// fieldFlags lists the options of the fields of all kinds: those of usages in their order,
+// then others. taken says which names others have; such a field is -mixer-NAME.
 func fieldFlags(m *Mixer, taken func(name string) bool) ([]*fieldFlag, error) {
 	var all []*fieldFlag
 	for _, k := range usages {
@@ -140,7 +196,7 @@ func fieldFlags(m *Mixer, taken func(name string) bool) ([]*fieldFlag, error) {
 			}
 			i := slices.IndexFunc(all, func(g *fieldFlag) bool { return g.key == f.key })
 			if i < 0 {
-				i, all = len(all), append(all, &fieldFlag{field: f, usage: fmt.Sprintf("%q of the layer's configuration", f.key)})
+				i, all = len(all), append(all, &fieldFlag{field: f, usage: fmt.Sprintf(unknown, f.key)})
 			}
 			if all[i].typ == nil || kind == m.kind {
 				all[i].field = f

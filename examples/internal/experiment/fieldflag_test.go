@@ -1,13 +1,14 @@
 package experiment
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 )
 
 // What help says of a field is of one that a kind of layer has, and it says something of
-// all that an echo state network has.
+// all fields of the library's layers.
 func TestUsages(t *testing.T) {
 	for _, u := range usages {
 		has := func(kind string) bool { m, err := newMixer(kind); return err == nil && m.has(u.key) }
@@ -15,7 +16,7 @@ func TestUsages(t *testing.T) {
 			t.Errorf("no kind of layer has the field %q", u.key)
 		}
 	}
-	m, err := newMixer("esn")
+	m, err := newMixer("s4")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,9 +24,44 @@ func TestUsages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	outside := 0
 	for _, f := range all {
-		if m.has(f.key) && strings.HasSuffix(f.usage, "of the layer's configuration") {
+		switch {
+		case f.usage != fmt.Sprintf(unknown, f.key):
+		case slices.Equal(f.takers, []string{"gain"}): // of these tests
+			outside++
+		default:
 			t.Errorf("-%s: help says no more than %q", f.flag, f.usage)
+		}
+	}
+	if outside != 1 {
+		t.Errorf("got %d options of a layer from outside the library, want 1", outside)
+	}
+}
+
+// The choices of an option are all that the layer takes.
+func TestChoices(t *testing.T) {
+	for _, c := range []struct{ kind, key, value string }{
+		{"s4d", "mixing", "half_glu1"}, {"s5", "mixing", "half_glu2"}, {"s5", "output_init", "complex_normal"},
+		{"dss", "version", "clip-no-scale"}, {"attention", "form", "linear"}, {"hippo-rnn", "update_order", "paper"},
+	} {
+		m, err := newMixer(c.kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := fieldFlags(&m, func(string) bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(all, func(f *fieldFlag) bool { return f.key == c.key })
+		if err := all[i].Set(c.value); err != nil {
+			t.Errorf("%s: -%s %s: %v", c.kind, all[i].flag, c.value, err)
+		}
+		if got := m.text(c.key); got != c.value {
+			t.Errorf("%s: -%s %s: got %q", c.kind, all[i].flag, c.value, got)
+		}
+		if err := all[i].Set("other"); err == nil || !strings.HasPrefix(err.Error(), "want one of ") {
+			t.Errorf("%s: -%s other: got error %v", c.kind, all[i].flag, err)
 		}
 	}
 }
