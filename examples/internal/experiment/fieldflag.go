@@ -273,9 +273,9 @@ func (f *fieldFlag) zero() string {
 	return "0"
 }
 
-// Set implements flag.Value.
+// Set implements flag.Value. An empty word is the default of the layer.
 func (f *fieldFlag) Set(s string) error {
-	if f.choices != nil && !slices.Contains(f.choices, s) {
+	if f.choices != nil && s != "" && !slices.Contains(f.choices, s) {
 		return fmt.Errorf("want one of %s", strings.Join(f.choices, ", "))
 	}
 	f.given = s

@@ -60,6 +60,9 @@ func TestChoices(t *testing.T) {
 		if got := m.text(c.key); got != c.value {
 			t.Errorf("%s: -%s %s: got %q", c.kind, all[i].flag, c.value, got)
 		}
+		if err := all[i].Set(""); err != nil || m.has(c.key) && m.text(c.key) != "" {
+			t.Errorf("%s: -%s '': got %q and error %v, want the default of the layer", c.kind, all[i].flag, m.text(c.key), err)
+		}
 		if err := all[i].Set("other"); err == nil || !strings.HasPrefix(err.Error(), "want one of ") {
 			t.Errorf("%s: -%s other: got error %v", c.kind, all[i].flag, err)
 		}
