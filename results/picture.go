@@ -29,6 +29,7 @@ func (f *found) picture(rows, path string) error {
 	}
 	for _, p := range []*plot.Plot{loss, acc} {
 		figure.AddGrid(p)
+		p.X.Min = 0
 	}
 	colours := figure.Series(len(shown))
 	for i, v := range shown {
@@ -46,9 +47,6 @@ func (f *found) picture(rows, path string) error {
 			}
 			c.draw(acc, style, ofVal+accuracy, 100)
 		}
-	}
-	for _, p := range []*plot.Plot{loss, acc} {
-		p.X.Min = 0
 	}
 	return figure.Save(path, []figure.Panel{loss, acc})
 }
