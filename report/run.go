@@ -32,6 +32,8 @@ type Run struct {
 	Versions map[string]string `json:"versions,omitempty"`
 	// Machine says what it ran on, such as "linux/amd64, 2 cores".
 	Machine string `json:"machine,omitempty"`
+	// Cores is the number of those that Go used; 0 is not known.
+	Cores int `json:"cores,omitempty"`
 	// Began is when the run began; that of a run that was resumed is when it
 	// began first.
 	Began time.Time `json:"began,omitzero"`

@@ -11,11 +11,20 @@ import (
 	"syscall"
 )
 
-// UntilInterrupt returns a context that ends with the first Ctrl-C or SIGTERM. A
-// second one ends the program at once.
+// UntilInterrupt returns a context that ends with the first Ctrl-C or SIGTERM, or when
+// the terminal is closed, unless nohup says that this is nothing to the program. A second
+// Ctrl-C or SIGTERM ends the program at once; a second SIGHUP does not, as closing a
+// terminal often sends two.
 func UntilInterrupt() context.Context {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	context.AfterFunc(ctx, func() {
+		signal.Ignore(syscall.SIGHUP)
+		stop()
+	})
 	return ctx
 }
 

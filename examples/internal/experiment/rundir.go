@@ -97,13 +97,17 @@ func (r *training) describe(steps int) *report.Run {
 	if err != nil {
 		recipe = nil
 	}
-	machine := fmt.Sprintf("%s/%s, %s, %d cores", runtime.GOOS, runtime.GOARCH, cpu.Active(), runtime.GOMAXPROCS(0))
+	cores := runtime.GOMAXPROCS(0)
+	machine := fmt.Sprintf("%s/%s, %s, %d core", runtime.GOOS, runtime.GOARCH, cpu.Active(), cores)
+	if cores > 1 {
+		machine += "s"
+	}
 	if r.g != nil {
 		machine += ", " + r.ranks.String()
 	}
 	run := &report.Run{
 		Task: r.Task, Preset: r.Preset, Model: r.Model.Mixer.kind, Command: report.Command(), Recipe: recipe, Notes: r.data.Notes,
-		Versions: versions(), Machine: machine,
+		Versions: versions(), Machine: machine, Cores: cores,
 		Began: r.began, Steps: steps,
 	}
 	for _, p := range parts(r.data) {
