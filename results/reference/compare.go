@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 // check holds both sides to each other in float64: without dropout the loss and the
@@ -36,7 +37,7 @@ func check(ctx context.Context, o options) error {
 		if err := export(ctx, dir, dir+"-export"); err != nil {
 			return err
 		}
-		if err := o.script(ctx, "check.py", "--code="+o.code, "--data="+dir+"-export", "--run="+dir); err != nil {
+		if err := o.script(ctx, "check.py", "--threads="+strconv.Itoa(o.threads), "--code="+o.code, "--data="+dir+"-export", "--run="+dir); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", s.name, err))
 		}
 	}

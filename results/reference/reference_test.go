@@ -428,12 +428,27 @@ func TestFinishedRuns(t *testing.T) {
 		t.Errorf("other options: error %v", err)
 	}
 	public := t.TempDir()
-	if err := os.WriteFile(filepath.Join(public, "result.json"), []byte(`{"steps": 5, "seconds": 2.5, "test": {"loss": 1, "accuracy": 0.5, "count": 3}}`), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(public, "result.json"), []byte(`{"steps": 5, "seconds": 2.5, "test": {"loss": 1, "accuracy": 0.5, "count": 3},
+		"arguments": ["--of=0001-01-01T00:00:00Z", "--threads=0", "--code=", "--seed=0", "--val-limit=0", "--test-limit=0"]}`), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	o := options{out: filepath.Join(t.TempDir(), "none")}
 	if got, err := o.ours(context.Background(), ours, nil); err != nil || got != (outcome{ours, 0.25, 7, 60}) {
 		t.Errorf("got %+v, %v", got, err)
+	}
+	for want, other := range map[string]func(*options){
+		"--test-limit=5":      func(o *options) { o.testLimit = 5 },
+		"--code=elsewhere":    func(o *options) { o.code = "elsewhere" },
+		"--threads=1":         func(o *options) { o.threads = 1 },
+		"run with 1 processo": func(o *options) { o.threads = 1 },
+	} {
+		o := o
+		other(&o)
+		_, err1 := o.public(context.Background(), public, ours, 0)
+		_, err2 := o.ours(context.Background(), ours, nil)
+		if err := errors.Join(err1, err2); err == nil || !strings.Contains(err.Error(), "want a "+want) && !strings.Contains(err.Error(), "want a run with "+want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 	if got, err := o.public(context.Background(), public, ours, 0); err != nil || got != (outcome{public, 0.5, 5, 2.5}) {
 		t.Errorf("got %+v, %v", got, err)

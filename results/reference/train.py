@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -109,7 +110,7 @@ class Run:
     def evaluate(self, part, limit=None):
         """Metrics of the first examples of a part, in batches of similar lengths."""
         self.model.eval()
-        lengths, sums = self.parts[part].length[:limit], Sums()
+        lengths, sums = self.parts[part].length[:limit or None], Sums()
         order = np.argsort(lengths, kind="stable")
         with torch.inference_mode():
             for lo in range(0, len(order), self.config["eval_batch"]):
@@ -125,7 +126,7 @@ class Run:
             return
         self.paced = True
         step = (self.elapsed() - sum(self.evals)) / self.step
-        examples = len(self.parts["val"].length[:limit])
+        examples = len(self.parts["val"].length[:limit or None])
         guess = step / 3 * examples / self.config["batch"]
         evaluation = max(self.evals, default=guess)
         left = 0.95 * (self.seconds - self.elapsed()) - evaluation
@@ -167,7 +168,7 @@ def fit(run, args, out):
     result = {
         "steps": run.step, "seconds": seconds, "val": best, "test": run.evaluate("test", args.test_limit),
         "parameters": sum(p.numel() for p in run.model.parameters()), "seed": args.seed, "our_start": args.start,
-        "threads": torch.get_num_threads(), "torch": torch.__version__, "mkl": torch.backends.mkl.is_available(),
+        "arguments": sys.argv[1:], "threads": torch.get_num_threads(), "torch": torch.__version__, "mkl": torch.backends.mkl.is_available(),
     }
     part = out / "result.json.part"
     part.write_text(json.dumps(result, indent=2) + "\n")
@@ -184,8 +185,9 @@ def main():
     parser.add_argument("--start", action="store_true", help="start from our parameters")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, help="bound of the time; default: that of our run")
-    parser.add_argument("--val-limit", type=int, help="evaluate the first examples only")
-    parser.add_argument("--test-limit", type=int, help="test the first examples only")
+    parser.add_argument("--val-limit", type=int, default=0, help="evaluate the first examples only; 0: all")
+    parser.add_argument("--test-limit", type=int, default=0, help="test the first examples only; 0: all")
+    parser.add_argument("--of", help="the run of ours that the export is of, for result.json alone")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
