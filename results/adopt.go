@@ -52,13 +52,14 @@ func (r *runner) adoptRun(ctx context.Context, runs []recipes.Run) error {
 	}
 	l := &ledger{dir: to, Sessions: []session{{
 		Start: info.Began.UTC().Round(time.Second), Wall: h.elapsed, Commit: info.Versions["revision"],
-		Processor: cpu.Model(), Command: info.Command, Exit: interrupted, Adopted: true,
+		Processor: cpu.Model(), Cores: info.Cores, Command: info.Command, Exit: interrupted, Adopted: true,
 	}}}
 	if err := l.save(); err != nil {
 		return err
 	}
 	fmt.Fprintf(r.out, "%s is now in %s; -run %s goes on with it, or tests it\n", run.Name(), to, run.Name())
-	return r.recordRun(run)
+	_, err = r.recordRun(run, r.out)
+	return err
 }
 
 // checkSame reports how the configuration of a run that was started otherwise differs

@@ -36,6 +36,8 @@ func (r *runner) lock(ctx context.Context, run recipes.Run) (*os.File, error) {
 		}
 		if err == nil && !said {
 			fmt.Fprintf(r.out, "%s: another process works on it, waiting for its end\n", run.Name())
+		}
+		if err == nil {
 			err = stopOrphan(r.dir(run))
 		}
 		if err != nil {
@@ -49,15 +51,15 @@ func (r *runner) lock(ctx context.Context, run recipes.Run) (*os.File, error) {
 	}
 }
 
-// stopOrphan lets a program that works on a run save and stop if its runner is no more,
-// and notes its times, which nobody else does.
+// stopOrphan lets a program that works on a run, and therefore has its lock, save and
+// stop if its runner is no more, and notes its times, which nobody else does.
 func stopOrphan(dir string) error {
 	l, err := readLedger(dir)
 	if err != nil || len(l.Sessions) == 0 {
 		return err
 	}
 	s := &l.Sessions[len(l.Sessions)-1]
-	if s.Exit != "" || alive(s.Runner) || !alive(s.PID) {
+	if s.Exit != "" || alive(s.Runner) || !alive(s.PID) || !uses(s.PID, filepath.Join(dir, lockFile)) {
 		return nil
 	}
 	p, err := os.FindProcess(s.PID)

@@ -27,12 +27,19 @@ func tryLock(f *os.File) (bool, error) {
 }
 
 // userOf returns the number of a process that has a file open; 0 if none is found.
-func userOf(path string) int {
+func userOf(path string) int { return userAmong("[0-9]*", path) }
+
+// uses says whether a process has a file open.
+func uses(pid int, path string) bool { return userAmong(strconv.Itoa(pid), path) == pid }
+
+// userAmong returns the number of one of some processes that has a file open; 0 if none is
+// found.
+func userAmong(pids, path string) int {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return 0
 	}
-	open, _ := filepath.Glob("/proc/[0-9]*/fd/*") // the pattern is a good one
+	open, _ := filepath.Glob("/proc/" + pids + "/fd/*") // the pattern is a good one
 	for _, fd := range open {
 		if to, err := os.Readlink(fd); err == nil && to == path {
 			pid, _ := strconv.Atoi(strings.Split(fd, "/")[2])

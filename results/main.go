@@ -10,12 +10,12 @@
 //
 // A run is a training of one of the programs in examples, as a recipe in recipes says.
 // The program is built at the commit that is checked out, and started as a process of
-// its own. Ctrl-C lets it save and stop; the same command goes on, also with a run that
-// was killed, and leaves alone one that is finished. The published data are files in
-// -data-dir.
+// its own, in a directory of -runs. Ctrl-C lets it save and stop; the same command goes
+// on, also with a run that was killed, and leaves alone one that is finished there. The
+// published data are files in -data-dir.
 //
-// What a run has found is its row: a file of numbers and one of curves in rows. The
-// table and the pictures are made of them alone.
+// What a run has found is its row: a file of numbers and one of curves in rows, which
+// one that is finished replaces. The table and the pictures are made of them alone.
 package main
 
 import (

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	G "gorgonia.org/gorgonia"
@@ -45,8 +46,9 @@ type row struct {
 	Began time.Time `json:"began"`
 	// Train is the time of training and validation, Wall that of all processes, CPU
 	// their time of all processors, in seconds. Of a process that was cut off with its
-	// runner the last half minute is not in them. They are 0 where nothing is known of one
-	// of the processes: CPU of one that was adopted.
+	// runner the last half minute is not in them. Wall and CPU are 0 where they are not
+	// known of one of the processes: CPU of one that was adopted, both of one that went on
+	// longer than its runner.
 	Train float64 `json:"train_s"`
 	Wall  float64 `json:"wall_s"`
 	CPU   float64 `json:"cpu_s"`
@@ -54,8 +56,11 @@ type row struct {
 	Rate      float64 `json:"samples_per_s"`
 	PeakBytes int64   `json:"peak_bytes"`
 	Sessions  int     `json:"sessions"`
-	Machine   string  `json:"machine"`
-	Processor string  `json:"processor"`
+	// Cores are the different numbers of cores that the processes used, in their order.
+	Cores []int `json:"cores"`
+	// Machine and Processor are those of the last process.
+	Machine   string `json:"machine"`
+	Processor string `json:"processor"`
 
 	Data []report.Split `json:"data"`
 	// Best is the evaluation of the best checkpoint, which is tested; nil: there was none.
@@ -66,40 +71,57 @@ type row struct {
 	Floor *report.Floor       `json:"floor,omitempty"`
 }
 
-// recordAll makes the rows of runs from their directories.
+// recordAll makes the rows of runs from their directories, of those that there are.
 func (o *options) recordAll(runs []recipes.Run, out io.Writer) error {
 	var failed []error
+	found := false
 	for _, r := range runs {
-		if _, err := os.Stat(filepath.Join(o.dir(r), report.RunFile)); errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err := o.recordRun(r); err != nil {
+		switch made, err := o.recordRun(r, out); {
+		case err != nil:
 			failed = append(failed, err)
-			continue
+		case made:
+			fmt.Fprintln(out, o.rowFile(r))
 		}
-		fmt.Fprintln(out, filepath.Join(o.rows(), r.File()+".json"))
+		if _, err := os.Stat(filepath.Join(o.dir(r), report.RunFile)); err == nil {
+			found = true
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			failed = append(failed, err)
+		}
+	}
+	if !found {
+		failed = append(failed, fmt.Errorf("-record: want one of the runs of -run in %s, got none", o.runs))
 	}
 	return errors.Join(failed...)
 }
 
-// recordRun makes the row of a run and its curves. A run without an evaluation has none.
-func (o *options) recordRun(r recipes.Run) error {
-	dir := o.dir(r)
-	w, c, err := makeRow(dir, r)
+// rowFile is the file of the row of a run.
+func (o *options) rowFile(r recipes.Run) string { return filepath.Join(o.rows(), r.File()+".json") }
+
+// recordRun makes the row of a run and its curves, and says whether it did: not of a run
+// without an evaluation, and not in the place of the row of one that is finished before
+// this one is.
+func (o *options) recordRun(r recipes.Run, out io.Writer) (made bool, err error) {
+	w, c, err := makeRow(o.dir(r), r)
 	if err != nil {
-		return fmt.Errorf("%s: the row: %w", r.Name(), err)
+		return false, fmt.Errorf("%s: the row: %w", r.Name(), err)
 	}
 	if w == nil {
-		return nil
+		return false, nil
+	}
+	path := o.rowFile(r)
+	if !w.Finished {
+		if before, err := readRow(path); err == nil && before.Finished {
+			fmt.Fprintf(out, "%s: %s stays that of the run that is finished until this one is\n", r.Name(), path)
+			return false, nil
+		}
 	}
 	if err := os.MkdirAll(o.rows(), 0o777); err != nil {
-		return err
+		return false, err
 	}
-	path := filepath.Join(o.rows(), r.File())
-	if err := c.save(path + ".csv"); err != nil {
-		return err
+	if err := c.save(strings.TrimSuffix(path, ".json") + ".csv"); err != nil {
+		return false, err
 	}
-	return writeJSON(path+".json", w)
+	return true, writeJSON(path, w)
 }
 
 // makeRow reads the directory of a run; nil if nothing has been evaluated yet.
@@ -168,7 +190,11 @@ func (w *row) addHistory(h *history) {
 	w.Best = h.best()
 }
 
-// addLedger adds the processes.
+// unnoted is the time that a process of a run may have trained for after its times were
+// noted last.
+const unnoted = 30.0
+
+// addLedger adds the processes, behind the history.
 func (w *row) addLedger(l *ledger) {
 	w.Sessions = len(l.Sessions)
 	wall, cpu := true, true // are known
@@ -183,6 +209,12 @@ func (w *row) addLedger(l *ledger) {
 		w.Changed, w.Adopted = w.Changed || s.Dirty, w.Adopted || s.Adopted
 		w.Wall, w.CPU, w.Processor = w.Wall+s.Wall, w.CPU+s.CPU, s.Processor
 		wall, cpu = wall && s.Wall > 0, cpu && s.CPU > 0
+		if s.Cores > 0 && !slices.Contains(w.Cores, s.Cores) {
+			w.Cores = append(w.Cores, s.Cores)
+		}
+	}
+	if w.Wall+unnoted*float64(w.Sessions) < w.Train {
+		wall, cpu = false, false
 	}
 	if !wall {
 		w.Wall = 0

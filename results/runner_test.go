@@ -228,6 +228,38 @@ func TestRunnerIsKilled(t *testing.T) {
 	}
 }
 
+// A process that has the number of a program that is no more is left alone.
+func TestStrangerIsNotStopped(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("there are no locks")
+	}
+	ended := exec.CommandContext(t.Context(), "true")
+	if err := ended.Run(); err != nil {
+		t.Skip(err)
+	}
+	l := &ledger{dir: t.TempDir(), Sessions: []session{{PID: os.Getpid(), Runner: ended.Process.Pid}}}
+	lock, err := os.Create(filepath.Join(l.dir, lockFile))
+	if err := errors.Join(err, l.save(), lock.Close(), stopOrphan(l.dir)); err != nil { // which would end the test
+		t.Fatal(err)
+	}
+	got, err := readLedger(l.dir)
+	if err != nil || got.Sessions[0].Wall != 0 {
+		t.Errorf("got %+v %v", got, err)
+	}
+}
+
+// The times of a run that went on without its runner are not known.
+func TestTimesAreNotKnown(t *testing.T) {
+	l := &ledger{Sessions: []session{{Wall: 60, CPU: 100, Cores: 2}, {Wall: 100, CPU: 90, Cores: 1}, {Wall: 1, CPU: 1, Cores: 2}}}
+	for elapsed, want := range map[float64]row{200: {Wall: 161, CPU: 191}, 500: {}} {
+		w := row{Train: elapsed}
+		w.addLedger(l)
+		if w.Wall != want.Wall || w.CPU != want.CPU || !slices.Equal(w.Cores, []int{2, 1}) {
+			t.Errorf("%v seconds: got %+v", elapsed, w)
+		}
+	}
+}
+
 // rowOf reads the row of a run.
 func rowOf(t *testing.T, r *runner, run recipes.Run) *row {
 	t.Helper()
@@ -278,10 +310,24 @@ func TestAdopt(t *testing.T) {
 		}
 		f.Close()
 	}
+	before := rowWith("mamba", 1, 0.5, 0.5, 0.5)
+	if err := errors.Join(os.MkdirAll(r.rows(), 0o777), writeJSON(r.rowFile(run), before)); err != nil {
+		t.Fatal(err)
+	}
 	if err := adopt(run.Name()); err != nil {
 		t.Fatal(err)
 	}
-	if w := rowOf(t, r, run); w.Finished || !w.Adopted || w.Steps != 20 || w.CPU != 0 || w.Commits[0] != "unknown" {
+	if w := rowOf(t, r, run); !w.Finished || w.Adopted || !strings.Contains(r.out.(*bytes.Buffer).String(), "stays that of the run that is finished") {
+		t.Errorf("got a row %+v in the place of one of a finished run", w)
+	}
+	if err := os.Remove(r.rowFile(run)); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := r.recordAll(recipes.Runs(all), &out); err != nil || out.String() != r.rowFile(run)+"\n" {
+		t.Errorf("got %v and %q", err, out.String())
+	}
+	if w := rowOf(t, r, run); w.Finished || !w.Adopted || w.Steps != 20 || w.CPU != 0 || w.Commits[0] != "unknown" || !slices.Equal(w.Cores, []int{runtime.GOMAXPROCS(0)}) {
 		t.Errorf("got a row %+v", w)
 	}
 	if err := r.run(t.Context(), run); err != nil {
@@ -436,6 +482,7 @@ func TestCommandLine(t *testing.T) {
 		"image":                 "want options only, got",
 		"-run nothing":          "-run: want a recipe, one of",
 		"-run image/s4d/0,nope": `got "nope"`,
+		"-record -run image -runs " + t.TempDir(): "-record: want one of the runs of -run in ",
 	} {
 		if err := command(t.Context(), strings.Fields(args), new(bytes.Buffer)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", args, err, want)

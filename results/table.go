@@ -8,6 +8,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -167,6 +168,7 @@ func (f *found) columns() []column {
 		cs = append(cs, column{"published, %", f.publishedText})
 	}
 	return append(cs,
+		column{"cores", coresText},
 		column{"training", func(ws []*row) string { return span(ws, func(w *row) float64 { return w.Train }) }},
 		column{"processors", func(ws []*row) string { return span(ws, func(w *row) float64 { return w.CPU }) }},
 		column{"samples/s", func(ws []*row) string { return rateText(mean(ws, func(w *row) float64 { return w.Rate })) }},
@@ -215,6 +217,23 @@ func rowsText(ws []*row) string {
 	return strings.Join(links, " ")
 }
 
+// coresText are the numbers of cores of all rows of a line.
+func coresText(ws []*row) string {
+	var all []int
+	for _, w := range ws {
+		all = append(all, w.Cores...)
+	}
+	slices.Sort(all)
+	var texts []string
+	for _, n := range slices.Compact(all) {
+		texts = append(texts, strconv.Itoa(n))
+	}
+	if texts == nil {
+		return none
+	}
+	return strings.Join(texts, ", ")
+}
+
 // accuracy is the metric of all recipes.
 const accuracy = "accuracy"
 
@@ -247,7 +266,7 @@ func (f *found) goalText(ws []*row) string {
 	g := f.Goals
 	text := percent(g.Accuracy)
 	if g.HalfRate > 0 {
-		text += ", " + percent(g.HalfRate)
+		text += " (half rate " + percent(g.HalfRate) + ")"
 	}
 	for _, w := range ws {
 		switch {

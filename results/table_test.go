@@ -57,7 +57,7 @@ func rowWith(variant string, seed uint64, test, half, val float64) *row {
 	m := of(test)
 	return &row{
 		Recipe: "copying", Variant: variant, Seed: seed, Finished: true, Parameters: 12345, Steps: 5, Planned: 5, Epochs: 2, Commits: []string{"c"},
-		Train: 7200, CPU: 90, Rate: 123.4, PeakBytes: 5e8, Best: &train.Record{Val: of(val)}, Test: &m,
+		Cores: []int{2}, Train: 7200, CPU: 90, Rate: 123.4, PeakBytes: 5e8, Best: &train.Record{Val: of(val)}, Test: &m,
 		Rates: []report.RateTest{{Rate: 0.5, Metrics: of(half)}}, Floor: &report.Floor{What: "guessing", Value: 0.1},
 	}
 }
@@ -67,8 +67,10 @@ func TestTable(t *testing.T) {
 	o := &options{root: root}
 	all := made(t, told)
 	running := rowWith("gru", 1, 0, 0, 0.5)
-	running.Finished, running.Test, running.Rates, running.Steps, running.CPU = false, nil, nil, 3, 0
-	for _, w := range []*row{rowWith("s4", 0, 0.92, 0.83, 0.93), rowWith("s4", 1, 0.90, 0.81, 0.95), rowWith("gru", 0, 0.91, 0.7, 0.9), running} {
+	running.Finished, running.Test, running.Rates, running.Steps, running.CPU, running.Cores = false, nil, nil, 3, 0, nil
+	alone := rowWith("s4", 1, 0.90, 0.81, 0.95)
+	alone.Cores = []int{1}
+	for _, w := range []*row{rowWith("s4", 0, 0.92, 0.83, 0.93), alone, rowWith("gru", 0, 0.91, 0.7, 0.9), running} {
 		path := filepath.Join(o.rows(), w.file())
 		if err := os.MkdirAll(o.rows(), 0o777); err != nil {
 			t.Fatal(err)
@@ -93,10 +95,10 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"|  | parameters | steps | epochs | test, % | at half the rate, % | validation, % | goal | published, % | training | processors | samples/s | memory | rows |\n",
-		"| s4 | 12,345 | 5 | 2 | 91.0 (90.0 to 92.0) | 82.0 (81.0 to 83.0) | 94.0 (93.0 to 95.0) | 90.0, 80.0: reached | 96.0 (half rate 91.0) at epoch 9 | 2h00m | 1m30s | 123 | 0.5 GB | [0](rows/copying-s4-0.json) [1](rows/copying-s4-1.json) |\n",
-		"| gru | 12,345 | 5 | 2 | 91.0 | 70.0 | 90.0 | 90.0, 80.0: missed | - | 2h00m | 1m30s |",
-		"| gru, seed 1, not finished | 12,345 | 3 of 5 | 2 | - | - | 50.0 | 90.0, 80.0: open | - | 2h00m | - |",
+		"|  | parameters | steps | epochs | test, % | at half the rate, % | validation, % | goal | published, % | cores | training | processors | samples/s | memory | rows |\n",
+		"| s4 | 12,345 | 5 | 2 | 91.0 (90.0 to 92.0) | 82.0 (81.0 to 83.0) | 94.0 (93.0 to 95.0) | 90.0 (half rate 80.0): reached | 96.0 (half rate 91.0) at epoch 9 | 1, 2 | 2h00m | 1m30s | 123 | 0.5 GB | [0](rows/copying-s4-0.json) [1](rows/copying-s4-1.json) |\n",
+		"| gru | 12,345 | 5 | 2 | 91.0 | 70.0 | 90.0 | 90.0 (half rate 80.0): missed | - | 2 | 2h00m | 1m30s |",
+		"| gru, seed 1, not finished | 12,345 | 3 of 5 | 2 | - | - | 50.0 | 90.0 (half rate 80.0): open | - | - | 2h00m | - |",
 		"![words](copying.png)", "S6 99.0 (another)", "It is a test.", "Without learning (guessing): 10.0 %.", "go run ./results -run copying",
 	} {
 		if !strings.Contains(string(text), want) {
