@@ -38,6 +38,9 @@ func TestUntilInterrupt(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process is not sent signals there")
 	}
+	caught := make(chan os.Signal, 1) // so that programs do not inherit that these are ignored
+	signal.Notify(caught, os.Interrupt, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	for name, c := range map[string]struct {
 		nohup   bool
 		signals []os.Signal
@@ -61,13 +64,12 @@ func TestUntilInterrupt(t *testing.T) {
 func endOf(t *testing.T, nohup bool, signals []os.Signal) string {
 	t.Helper()
 	program := exec.CommandContext(t.Context(), os.Args[0])
+	if nohup {
+		program = exec.CommandContext(t.Context(), "sh", "-c", `trap '' HUP; exec "$0"`, os.Args[0])
+	}
 	program.Env = append(os.Environ(), asProgram+"=1")
 	in, err1 := program.StdinPipe()
 	out, err2 := program.StdoutPipe()
-	if nohup {
-		signal.Ignore(syscall.SIGHUP)
-		defer signal.Reset(syscall.SIGHUP)
-	}
 	if err := errors.Join(err1, err2, program.Start()); err != nil {
 		t.Fatal(err)
 	}
