@@ -17,12 +17,14 @@ import (
 // terminal often sends two.
 func UntilInterrupt() context.Context {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) {
-		signals = append(signals, syscall.SIGHUP)
+	if hangup != nil && !signal.Ignored(hangup) {
+		signals = append(signals, hangup)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	context.AfterFunc(ctx, func() {
-		signal.Ignore(syscall.SIGHUP)
+		if hangup != nil {
+			signal.Ignore(hangup)
+		}
 		stop()
 	})
 	return ctx

@@ -39,7 +39,7 @@ func TestUntilInterrupt(t *testing.T) {
 		t.Skip("a process is not sent signals there")
 	}
 	caught := make(chan os.Signal, 1) // so that programs do not inherit that these are ignored
-	signal.Notify(caught, os.Interrupt, syscall.SIGHUP)
+	signal.Notify(caught, os.Interrupt, hangup)
 	defer signal.Stop(caught)
 	for name, c := range map[string]struct {
 		nohup   bool
@@ -48,11 +48,11 @@ func TestUntilInterrupt(t *testing.T) {
 	}{
 		"Ctrl-C":             {false, []os.Signal{os.Interrupt}, "saves saved"},
 		"SIGTERM":            {false, []os.Signal{syscall.SIGTERM}, "saves saved"},
-		"terminal closed":    {false, []os.Signal{syscall.SIGHUP, syscall.SIGHUP}, "saves saved"},
-		"Ctrl-C and closed":  {false, []os.Signal{os.Interrupt, syscall.SIGHUP}, "saves saved"},
+		"terminal closed":    {false, []os.Signal{hangup, hangup}, "saves saved"},
+		"Ctrl-C and closed":  {false, []os.Signal{os.Interrupt, hangup}, "saves saved"},
 		"Ctrl-C twice":       {false, []os.Signal{os.Interrupt, os.Interrupt}, "saves signal: interrupt"},
-		"nohup":              {true, []os.Signal{syscall.SIGHUP, os.Interrupt}, "saves saved"},
-		"nohup, closed only": {true, []os.Signal{syscall.SIGHUP, syscall.SIGKILL}, "signal: killed"},
+		"nohup":              {true, []os.Signal{hangup, os.Interrupt}, "saves saved"},
+		"nohup, closed only": {true, []os.Signal{hangup, syscall.SIGKILL}, "signal: killed"},
 	} {
 		if got := endOf(t, c.nohup, c.signals); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
@@ -82,7 +82,7 @@ func endOf(t *testing.T, nohup bool, signals []os.Signal) string {
 		if err := program.Process.Signal(s); err != nil {
 			t.Fatal(err)
 		}
-		if i == 0 && !(nohup && s == syscall.SIGHUP) && lines.Scan() {
+		if i == 0 && !(nohup && s == hangup) && lines.Scan() {
 			said = append(said, lines.Text())
 			time.Sleep(50 * time.Millisecond) // the program is done with the first signal
 		}
