@@ -31,7 +31,7 @@ func (o *options) state(r recipes.Run) (string, error) {
 	dir := o.dir(r)
 	info, err := report.ReadRun(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(filepath.Join(o.rows(), r.File()+".json")); err == nil {
+		if _, err := os.Stat(o.rowFile(r)); err == nil {
 			return "a row of another machine", nil
 		}
 		return "not run", nil

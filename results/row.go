@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	G "gorgonia.org/gorgonia"
@@ -118,7 +117,7 @@ func (o *options) recordRun(r recipes.Run, out io.Writer) (made bool, err error)
 	if err := os.MkdirAll(o.rows(), 0o777); err != nil {
 		return false, err
 	}
-	if err := c.save(strings.TrimSuffix(path, ".json") + ".csv"); err != nil {
+	if err := c.save(filepath.Join(o.rows(), r.File()+".csv")); err != nil {
 		return false, err
 	}
 	return true, writeJSON(path, w)

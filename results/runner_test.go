@@ -263,7 +263,7 @@ func TestTimesAreNotKnown(t *testing.T) {
 // rowOf reads the row of a run.
 func rowOf(t *testing.T, r *runner, run recipes.Run) *row {
 	t.Helper()
-	w, err := readRow(filepath.Join(r.rows(), run.File()+".json"))
+	w, err := readRow(r.rowFile(run))
 	if err != nil {
 		t.Fatal(err)
 	}
