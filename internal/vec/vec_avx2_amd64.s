@@ -811,7 +811,7 @@ TEXT ·geluAVX2F32(SB), NOSPLIT, $0-48
 	MOVQ         x_base+24(FP), CX
 	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSS lanes32_41700000<>+0(SB), Y0
-	VXORPS       X1, X1, X1
+	VXORPS       Y1, Y1, Y1
 	XORQ         BX, BX
 	SUBQ         $0x00000008, DX
 	JL           done2
@@ -943,7 +943,7 @@ TEXT ·geluGradAVX2F32(SB), NOSPLIT, $0-72
 	MOVQ         g_base+48(FP), DX
 	MOVQ         dst_len+8(FP), BX
 	VBROADCASTSS lanes32_41700000<>+0(SB), Y0
-	VXORPS       X1, X1, X1
+	VXORPS       Y1, Y1, Y1
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y2
 	XORQ         SI, SI
 	SUBQ         $0x00000008, BX
@@ -1076,7 +1076,7 @@ TEXT ·geluBothAVX2F32(SB), NOSPLIT, $0-72
 	MOVQ         x_base+48(FP), DX
 	MOVQ         y_len+8(FP), BX
 	VBROADCASTSS lanes32_41700000<>+0(SB), Y0
-	VXORPS       X1, X1, X1
+	VXORPS       Y1, Y1, Y1
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y2
 	XORQ         SI, SI
 	SUBQ         $0x00000008, BX
@@ -1205,9 +1205,9 @@ TEXT ·geluTanhAVX2F32(SB), NOSPLIT, $0-48
 	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Y0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y0
-	VBROADCASTSS lanes32_5f800000<>+0(SB), Y2
-	VBROADCASTSS lanes32_41300000<>+0(SB), Y2
-	VXORPS       X1, X1, X1
+	VBROADCASTSS lanes32_5f800000<>+0(SB), Y1
+	VBROADCASTSS lanes32_41300000<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
 	XORQ         BX, BX
 	SUBQ         $0x00000008, DX
 	JL           done2
@@ -1215,7 +1215,7 @@ TEXT ·geluTanhAVX2F32(SB), NOSPLIT, $0-48
 loop1:
 	VMOVUPS      (CX)(BX*1), Y3
 	VANDPS       lanes32_7fffffff<>+0(SB), Y3, Y4
-	VMINPS       Y4, Y2, Y4
+	VMINPS       Y4, Y1, Y4
 	VMULPS       Y4, Y4, Y5
 	VMOVUPS      Y5, Y6
 	VFMSUB231PS  Y4, Y4, Y6
@@ -1261,7 +1261,7 @@ loop1:
 	VMULPS       Y6, Y4, Y6
 	VMULPS       Y5, Y4, Y4
 	VDIVPS       Y8, Y4, Y4
-	VMAXPS       Y3, Y1, Y3
+	VMAXPS       Y3, Y2, Y3
 	VFNMADD231PS lanes32_1f800000<>+0(SB), Y4, Y3
 	VMOVUPS      Y3, (AX)(BX*1)
 	ADDQ         $0x00000020, BX
@@ -1277,10 +1277,10 @@ done2:
 	VMOVUPS      (SI)(DI*4), Y3
 	VMASKMOVPS   (CX)(BX*1), Y3, Y4
 	VANDPS       lanes32_7fffffff<>+0(SB), Y4, Y5
-	VMINPS       Y5, Y2, Y2
-	VMULPS       Y2, Y2, Y5
+	VMINPS       Y5, Y1, Y1
+	VMULPS       Y1, Y1, Y5
 	VMOVUPS      Y5, Y6
-	VFMSUB231PS  Y2, Y2, Y6
+	VFMSUB231PS  Y1, Y1, Y6
 	VMULPS       lanes32_3d922279<>+0(SB), Y5, Y7
 	VMOVUPS      Y7, Y8
 	VFMSUB231PS  lanes32_3d922279<>+0(SB), Y5, Y8
@@ -1295,10 +1295,10 @@ done2:
 	VSUBPS       Y8, Y6, Y8
 	VSUBPS       Y8, Y9, Y8
 	VADDPS       Y8, Y5, Y5
-	VMULPS       Y6, Y2, Y8
+	VMULPS       Y6, Y1, Y8
 	VMOVUPS      Y8, Y9
-	VFMSUB231PS  Y2, Y6, Y9
-	VFMADD231PS  Y5, Y2, Y9
+	VFMSUB231PS  Y1, Y6, Y9
+	VFMADD231PS  Y5, Y1, Y9
 	VXORPS       lanes32_80000000<>+0(SB), Y8, Y5
 	VBROADCASTSS lanes32_4b400000<>+0(SB), Y8
 	VFMADD231PS  lanes32_3fb8aa3b<>+0(SB), Y5, Y8
@@ -1320,10 +1320,10 @@ done2:
 	VMOVUPS      Y0, Y0
 	VFMADD231PS  lanes32_1f800000<>+0(SB), Y5, Y0
 	VFMADD231PS  lanes32_40000000<>+0(SB), Y7, Y6
-	VMULPS       Y6, Y2, Y6
-	VMULPS       Y5, Y2, Y2
-	VDIVPS       Y0, Y2, Y0
-	VMAXPS       Y4, Y1, Y1
+	VMULPS       Y6, Y1, Y6
+	VMULPS       Y5, Y1, Y1
+	VDIVPS       Y0, Y1, Y0
+	VMAXPS       Y4, Y2, Y1
 	VFNMADD231PS lanes32_1f800000<>+0(SB), Y0, Y1
 	VMASKMOVPS   Y1, Y3, (AX)(BX*1)
 
@@ -1390,9 +1390,9 @@ TEXT ·geluTanhGradAVX2F32(SB), NOSPLIT, $0-72
 	MOVQ         dst_len+8(FP), BX
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Y0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y0
-	VBROADCASTSS lanes32_5f800000<>+0(SB), Y2
-	VBROADCASTSS lanes32_41300000<>+0(SB), Y2
-	VXORPS       X1, X1, X1
+	VBROADCASTSS lanes32_5f800000<>+0(SB), Y1
+	VBROADCASTSS lanes32_41300000<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
 	XORQ         SI, SI
 	SUBQ         $0x00000008, BX
 	JL           done2
@@ -1401,7 +1401,7 @@ loop1:
 	VMOVUPS      (CX)(SI*1), Y3
 	VMOVUPS      (DX)(SI*1), Y4
 	VANDPS       lanes32_7fffffff<>+0(SB), Y3, Y5
-	VMINPS       Y5, Y2, Y5
+	VMINPS       Y5, Y1, Y5
 	VMULPS       Y5, Y5, Y6
 	VMOVUPS      Y6, Y7
 	VFMSUB231PS  Y5, Y5, Y7
@@ -1450,7 +1450,7 @@ loop1:
 	VFNMADD231PS Y7, Y5, Y8
 	VMULPS       Y7, Y6, Y5
 	VMULPS       Y8, Y5, Y5
-	VBLENDVPS    Y3, Y1, Y0, Y6
+	VBLENDVPS    Y3, Y2, Y0, Y6
 	VMOVUPS      Y6, Y6
 	VANDPS       lanes32_80000000<>+0(SB), Y3, Y3
 	VXORPS       Y3, Y5, Y3
@@ -1471,10 +1471,10 @@ done2:
 	VMASKMOVPS   (CX)(SI*1), Y3, Y4
 	VMASKMOVPS   (DX)(SI*1), Y3, Y5
 	VANDPS       lanes32_7fffffff<>+0(SB), Y4, Y6
-	VMINPS       Y6, Y2, Y2
-	VMULPS       Y2, Y2, Y6
+	VMINPS       Y6, Y1, Y1
+	VMULPS       Y1, Y1, Y6
 	VMOVUPS      Y6, Y7
-	VFMSUB231PS  Y2, Y2, Y7
+	VFMSUB231PS  Y1, Y1, Y7
 	VMULPS       lanes32_3d922279<>+0(SB), Y6, Y8
 	VMOVUPS      Y8, Y9
 	VFMSUB231PS  lanes32_3d922279<>+0(SB), Y6, Y9
@@ -1489,10 +1489,10 @@ done2:
 	VSUBPS       Y9, Y7, Y9
 	VSUBPS       Y9, Y10, Y9
 	VADDPS       Y9, Y6, Y6
-	VMULPS       Y7, Y2, Y9
+	VMULPS       Y7, Y1, Y9
 	VMOVUPS      Y9, Y10
-	VFMSUB231PS  Y2, Y7, Y10
-	VFMADD231PS  Y6, Y2, Y10
+	VFMSUB231PS  Y1, Y7, Y10
+	VFMADD231PS  Y6, Y1, Y10
 	VXORPS       lanes32_80000000<>+0(SB), Y9, Y6
 	VBROADCASTSS lanes32_4b400000<>+0(SB), Y9
 	VFMADD231PS  lanes32_3fb8aa3b<>+0(SB), Y6, Y9
@@ -1514,16 +1514,16 @@ done2:
 	VMOVUPS      Y0, Y9
 	VFMADD231PS  lanes32_1f800000<>+0(SB), Y6, Y9
 	VFMADD231PS  lanes32_40000000<>+0(SB), Y8, Y7
-	VMULPS       Y7, Y2, Y2
+	VMULPS       Y7, Y1, Y1
 	VDIVPS       Y9, Y0, Y7
 	VMOVUPS      Y0, Y8
-	VFNMADD231PS Y7, Y2, Y8
-	VMULPS       Y7, Y6, Y2
-	VMULPS       Y8, Y2, Y2
-	VBLENDVPS    Y4, Y1, Y0, Y0
+	VFNMADD231PS Y7, Y1, Y8
+	VMULPS       Y7, Y6, Y1
+	VMULPS       Y8, Y1, Y1
+	VBLENDVPS    Y4, Y2, Y0, Y0
 	VMOVUPS      Y0, Y0
-	VANDPS       lanes32_80000000<>+0(SB), Y4, Y1
-	VXORPS       Y1, Y2, Y1
+	VANDPS       lanes32_80000000<>+0(SB), Y4, Y2
+	VXORPS       Y2, Y1, Y1
 	VFNMADD231PS lanes32_1f800000<>+0(SB), Y1, Y0
 	VMULPS       Y5, Y0, Y0
 	VMASKMOVPS   Y0, Y3, (AX)(SI*1)
@@ -1541,9 +1541,9 @@ TEXT ·geluTanhBothAVX2F32(SB), NOSPLIT, $0-72
 	MOVQ         y_len+8(FP), BX
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Y0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y0
-	VBROADCASTSS lanes32_5f800000<>+0(SB), Y2
-	VBROADCASTSS lanes32_41300000<>+0(SB), Y2
-	VXORPS       X1, X1, X1
+	VBROADCASTSS lanes32_5f800000<>+0(SB), Y1
+	VBROADCASTSS lanes32_41300000<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
 	XORQ         SI, SI
 	SUBQ         $0x00000008, BX
 	JL           done2
@@ -1551,7 +1551,7 @@ TEXT ·geluTanhBothAVX2F32(SB), NOSPLIT, $0-72
 loop1:
 	VMOVUPS      (DX)(SI*1), Y3
 	VANDPS       lanes32_7fffffff<>+0(SB), Y3, Y4
-	VMINPS       Y4, Y2, Y4
+	VMINPS       Y4, Y1, Y4
 	VMULPS       Y4, Y4, Y5
 	VMOVUPS      Y5, Y6
 	VFMSUB231PS  Y4, Y4, Y6
@@ -1598,13 +1598,13 @@ loop1:
 	VDIVPS       Y8, Y0, Y7
 	VMULPS       Y5, Y4, Y4
 	VMULPS       Y7, Y4, Y4
-	VMAXPS       Y3, Y1, Y8
+	VMAXPS       Y3, Y2, Y8
 	VFNMADD231PS lanes32_1f800000<>+0(SB), Y4, Y8
 	VMOVUPS      Y0, Y4
 	VFNMADD231PS Y7, Y6, Y4
 	VMULPS       Y7, Y5, Y5
 	VMULPS       Y4, Y5, Y4
-	VBLENDVPS    Y3, Y1, Y0, Y5
+	VBLENDVPS    Y3, Y2, Y0, Y5
 	VMOVUPS      Y5, Y5
 	VANDPS       lanes32_80000000<>+0(SB), Y3, Y3
 	VXORPS       Y3, Y4, Y3
@@ -1624,10 +1624,10 @@ done2:
 	VMOVUPS      (DI)(R8*4), Y3
 	VMASKMOVPS   (DX)(SI*1), Y3, Y4
 	VANDPS       lanes32_7fffffff<>+0(SB), Y4, Y5
-	VMINPS       Y5, Y2, Y2
-	VMULPS       Y2, Y2, Y5
+	VMINPS       Y5, Y1, Y1
+	VMULPS       Y1, Y1, Y5
 	VMOVUPS      Y5, Y6
-	VFMSUB231PS  Y2, Y2, Y6
+	VFMSUB231PS  Y1, Y1, Y6
 	VMULPS       lanes32_3d922279<>+0(SB), Y5, Y7
 	VMOVUPS      Y7, Y8
 	VFMSUB231PS  lanes32_3d922279<>+0(SB), Y5, Y8
@@ -1642,10 +1642,10 @@ done2:
 	VSUBPS       Y8, Y6, Y8
 	VSUBPS       Y8, Y9, Y8
 	VADDPS       Y8, Y5, Y5
-	VMULPS       Y6, Y2, Y8
+	VMULPS       Y6, Y1, Y8
 	VMOVUPS      Y8, Y9
-	VFMSUB231PS  Y2, Y6, Y9
-	VFMADD231PS  Y5, Y2, Y9
+	VFMSUB231PS  Y1, Y6, Y9
+	VFMADD231PS  Y5, Y1, Y9
 	VXORPS       lanes32_80000000<>+0(SB), Y8, Y5
 	VBROADCASTSS lanes32_4b400000<>+0(SB), Y8
 	VFMADD231PS  lanes32_3fb8aa3b<>+0(SB), Y5, Y8
@@ -1667,20 +1667,20 @@ done2:
 	VMOVUPS      Y0, Y8
 	VFMADD231PS  lanes32_1f800000<>+0(SB), Y5, Y8
 	VFMADD231PS  lanes32_40000000<>+0(SB), Y7, Y6
-	VMULPS       Y6, Y2, Y6
+	VMULPS       Y6, Y1, Y6
 	VDIVPS       Y8, Y0, Y7
-	VMULPS       Y5, Y2, Y2
-	VMULPS       Y7, Y2, Y2
-	VMAXPS       Y4, Y1, Y8
-	VFNMADD231PS lanes32_1f800000<>+0(SB), Y2, Y8
-	VMOVUPS      Y0, Y2
-	VFNMADD231PS Y7, Y6, Y2
+	VMULPS       Y5, Y1, Y1
+	VMULPS       Y7, Y1, Y1
+	VMAXPS       Y4, Y2, Y8
+	VFNMADD231PS lanes32_1f800000<>+0(SB), Y1, Y8
+	VMOVUPS      Y0, Y1
+	VFNMADD231PS Y7, Y6, Y1
 	VMULPS       Y7, Y5, Y5
-	VMULPS       Y2, Y5, Y2
-	VBLENDVPS    Y4, Y1, Y0, Y0
+	VMULPS       Y1, Y5, Y1
+	VBLENDVPS    Y4, Y2, Y0, Y0
 	VMOVUPS      Y0, Y0
-	VANDPS       lanes32_80000000<>+0(SB), Y4, Y1
-	VXORPS       Y1, Y2, Y1
+	VANDPS       lanes32_80000000<>+0(SB), Y4, Y2
+	VXORPS       Y2, Y1, Y1
 	VFNMADD231PS lanes32_1f800000<>+0(SB), Y1, Y0
 	VMASKMOVPS   Y8, Y3, (AX)(SI*1)
 	VMASKMOVPS   Y0, Y3, (CX)(SI*1)
@@ -1698,14 +1698,14 @@ TEXT ·siluAVX2F32(SB), NOSPLIT, $0-48
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Y0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y1
 	VBROADCASTSS lanes32_5f800000<>+0(SB), Y2
-	VXORPS       X3, X3, X3
+	VXORPS       Y2, Y2, Y2
 	XORQ         BX, BX
 	SUBQ         $0x00000008, DX
 	JL           done2
 
 loop1:
-	VMOVUPS      (CX)(BX*1), Y2
-	VANDPS       lanes32_7fffffff<>+0(SB), Y2, Y4
+	VMOVUPS      (CX)(BX*1), Y3
+	VANDPS       lanes32_7fffffff<>+0(SB), Y3, Y4
 	VMINPS       Y4, Y0, Y4
 	VXORPS       lanes32_80000000<>+0(SB), Y4, Y5
 	VBROADCASTSS lanes32_4b400000<>+0(SB), Y6
@@ -1728,9 +1728,9 @@ loop1:
 	VFMADD231PS  lanes32_1f800000<>+0(SB), Y5, Y6
 	VMULPS       Y5, Y4, Y4
 	VDIVPS       Y6, Y4, Y4
-	VMAXPS       Y2, Y3, Y2
-	VFNMADD231PS lanes32_1f800000<>+0(SB), Y4, Y2
-	VMOVUPS      Y2, (AX)(BX*1)
+	VMAXPS       Y3, Y2, Y3
+	VFNMADD231PS lanes32_1f800000<>+0(SB), Y4, Y3
+	VMOVUPS      Y3, (AX)(BX*1)
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
 	JGE          loop1
@@ -1741,8 +1741,8 @@ done2:
 	LEAQ         lanes_then_none<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         DX, DI
-	VMOVUPS      (SI)(DI*4), Y2
-	VMASKMOVPS   (CX)(BX*1), Y2, Y4
+	VMOVUPS      (SI)(DI*4), Y3
+	VMASKMOVPS   (CX)(BX*1), Y3, Y4
 	VANDPS       lanes32_7fffffff<>+0(SB), Y4, Y5
 	VMINPS       Y5, Y0, Y0
 	VXORPS       lanes32_80000000<>+0(SB), Y0, Y5
@@ -1766,9 +1766,9 @@ done2:
 	VFMADD231PS  lanes32_1f800000<>+0(SB), Y5, Y1
 	VMULPS       Y5, Y0, Y0
 	VDIVPS       Y1, Y0, Y0
-	VMAXPS       Y4, Y3, Y1
+	VMAXPS       Y4, Y2, Y1
 	VFNMADD231PS lanes32_1f800000<>+0(SB), Y0, Y1
-	VMASKMOVPS   Y1, Y2, (AX)(BX*1)
+	VMASKMOVPS   Y1, Y3, (AX)(BX*1)
 
 end3:
 	VZEROUPPER
@@ -1783,14 +1783,14 @@ TEXT ·softplusAVX2F32(SB), NOSPLIT, $0-48
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Y0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y1
 	VBROADCASTSS lanes32_5f800000<>+0(SB), Y2
-	VXORPS       X3, X3, X3
+	VXORPS       Y2, Y2, Y2
 	XORQ         BX, BX
 	SUBQ         $0x00000008, DX
 	JL           done2
 
 loop1:
-	VMOVUPS      (CX)(BX*1), Y2
-	VANDPS       lanes32_7fffffff<>+0(SB), Y2, Y4
+	VMOVUPS      (CX)(BX*1), Y3
+	VANDPS       lanes32_7fffffff<>+0(SB), Y3, Y4
 	VMINPS       Y4, Y0, Y4
 	VXORPS       lanes32_80000000<>+0(SB), Y4, Y4
 	VBROADCASTSS lanes32_4b400000<>+0(SB), Y5
@@ -1822,9 +1822,9 @@ loop1:
 	VFMADD213PS  Y1, Y5, Y6
 	VMULPS       lanes32_c0000000<>+0(SB), Y4, Y4
 	VMULPS       Y6, Y4, Y4
-	VMAXPS       Y2, Y3, Y2
-	VFNMADD231PS lanes32_1f800000<>+0(SB), Y4, Y2
-	VMOVUPS      Y2, (AX)(BX*1)
+	VMAXPS       Y3, Y2, Y3
+	VFNMADD231PS lanes32_1f800000<>+0(SB), Y4, Y3
+	VMOVUPS      Y3, (AX)(BX*1)
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
 	JGE          loop1
@@ -1835,8 +1835,8 @@ done2:
 	LEAQ         lanes_then_none<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         DX, DI
-	VMOVUPS      (SI)(DI*4), Y2
-	VMASKMOVPS   (CX)(BX*1), Y2, Y4
+	VMOVUPS      (SI)(DI*4), Y3
+	VMASKMOVPS   (CX)(BX*1), Y3, Y4
 	VANDPS       lanes32_7fffffff<>+0(SB), Y4, Y5
 	VMINPS       Y5, Y0, Y0
 	VXORPS       lanes32_80000000<>+0(SB), Y0, Y0
@@ -1869,9 +1869,9 @@ done2:
 	VFMADD213PS  Y1, Y5, Y6
 	VMULPS       lanes32_c0000000<>+0(SB), Y0, Y0
 	VMULPS       Y6, Y0, Y0
-	VMAXPS       Y4, Y3, Y1
+	VMAXPS       Y4, Y2, Y1
 	VFNMADD231PS lanes32_1f800000<>+0(SB), Y0, Y1
-	VMASKMOVPS   Y1, Y2, (AX)(BX*1)
+	VMASKMOVPS   Y1, Y3, (AX)(BX*1)
 
 end3:
 	VZEROUPPER
@@ -1927,15 +1927,15 @@ TEXT ·siluGradAVX2F32(SB), NOSPLIT, $0-72
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Y0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y1
 	VBROADCASTSS lanes32_5f800000<>+0(SB), Y2
-	VXORPS       X3, X3, X3
+	VXORPS       Y2, Y2, Y2
 	XORQ         SI, SI
 	SUBQ         $0x00000008, BX
 	JL           done2
 
 loop1:
-	VMOVUPS      (CX)(SI*1), Y2
+	VMOVUPS      (CX)(SI*1), Y3
 	VMOVUPS      (DX)(SI*1), Y4
-	VANDPS       lanes32_7fffffff<>+0(SB), Y2, Y5
+	VANDPS       lanes32_7fffffff<>+0(SB), Y3, Y5
 	VMINPS       Y5, Y0, Y5
 	VXORPS       lanes32_80000000<>+0(SB), Y5, Y6
 	VBROADCASTSS lanes32_4b400000<>+0(SB), Y7
@@ -1961,13 +1961,13 @@ loop1:
 	VFNMADD231PS Y7, Y5, Y8
 	VMULPS       Y7, Y6, Y5
 	VMULPS       Y8, Y5, Y5
-	VBLENDVPS    Y2, Y3, Y1, Y6
+	VBLENDVPS    Y3, Y2, Y1, Y6
 	VMOVUPS      Y6, Y6
-	VANDPS       lanes32_80000000<>+0(SB), Y2, Y2
-	VXORPS       Y2, Y5, Y2
-	VFNMADD231PS lanes32_1f800000<>+0(SB), Y2, Y6
-	VMULPS       Y4, Y6, Y2
-	VMOVUPS      Y2, (AX)(SI*1)
+	VANDPS       lanes32_80000000<>+0(SB), Y3, Y3
+	VXORPS       Y3, Y5, Y3
+	VFNMADD231PS lanes32_1f800000<>+0(SB), Y3, Y6
+	VMULPS       Y4, Y6, Y3
+	VMOVUPS      Y3, (AX)(SI*1)
 	ADDQ         $0x00000020, SI
 	SUBQ         $0x00000008, BX
 	JGE          loop1
@@ -1978,9 +1978,9 @@ done2:
 	LEAQ         lanes_then_none<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         BX, R8
-	VMOVUPS      (DI)(R8*4), Y2
-	VMASKMOVPS   (CX)(SI*1), Y2, Y4
-	VMASKMOVPS   (DX)(SI*1), Y2, Y5
+	VMOVUPS      (DI)(R8*4), Y3
+	VMASKMOVPS   (CX)(SI*1), Y3, Y4
+	VMASKMOVPS   (DX)(SI*1), Y3, Y5
 	VANDPS       lanes32_7fffffff<>+0(SB), Y4, Y6
 	VMINPS       Y6, Y0, Y0
 	VXORPS       lanes32_80000000<>+0(SB), Y0, Y6
@@ -2007,13 +2007,13 @@ done2:
 	VFNMADD231PS Y7, Y0, Y8
 	VMULPS       Y7, Y6, Y0
 	VMULPS       Y8, Y0, Y0
-	VBLENDVPS    Y4, Y3, Y1, Y1
+	VBLENDVPS    Y4, Y2, Y1, Y1
 	VMOVUPS      Y1, Y1
-	VANDPS       lanes32_80000000<>+0(SB), Y4, Y3
-	VXORPS       Y3, Y0, Y0
+	VANDPS       lanes32_80000000<>+0(SB), Y4, Y2
+	VXORPS       Y2, Y0, Y0
 	VFNMADD231PS lanes32_1f800000<>+0(SB), Y0, Y1
 	VMULPS       Y5, Y1, Y0
-	VMASKMOVPS   Y0, Y2, (AX)(SI*1)
+	VMASKMOVPS   Y0, Y3, (AX)(SI*1)
 
 end3:
 	VZEROUPPER
@@ -2029,14 +2029,14 @@ TEXT ·siluBothAVX2F32(SB), NOSPLIT, $0-72
 	VBROADCASTSS lanes32_42dc0000<>+0(SB), Y0
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y1
 	VBROADCASTSS lanes32_5f800000<>+0(SB), Y2
-	VXORPS       X3, X3, X3
+	VXORPS       Y2, Y2, Y2
 	XORQ         SI, SI
 	SUBQ         $0x00000008, BX
 	JL           done2
 
 loop1:
-	VMOVUPS      (DX)(SI*1), Y2
-	VANDPS       lanes32_7fffffff<>+0(SB), Y2, Y4
+	VMOVUPS      (DX)(SI*1), Y3
+	VANDPS       lanes32_7fffffff<>+0(SB), Y3, Y4
 	VMINPS       Y4, Y0, Y4
 	VXORPS       lanes32_80000000<>+0(SB), Y4, Y5
 	VBROADCASTSS lanes32_4b400000<>+0(SB), Y6
@@ -2060,17 +2060,17 @@ loop1:
 	VDIVPS       Y6, Y1, Y6
 	VMULPS       Y5, Y4, Y7
 	VMULPS       Y6, Y7, Y7
-	VMAXPS       Y2, Y3, Y8
+	VMAXPS       Y3, Y2, Y8
 	VFNMADD231PS lanes32_1f800000<>+0(SB), Y7, Y8
 	VMOVUPS      Y1, Y7
 	VFNMADD231PS Y6, Y4, Y7
 	VMULPS       Y6, Y5, Y4
 	VMULPS       Y7, Y4, Y4
-	VBLENDVPS    Y2, Y3, Y1, Y5
+	VBLENDVPS    Y3, Y2, Y1, Y5
 	VMOVUPS      Y5, Y5
-	VANDPS       lanes32_80000000<>+0(SB), Y2, Y2
-	VXORPS       Y2, Y4, Y2
-	VFNMADD231PS lanes32_1f800000<>+0(SB), Y2, Y5
+	VANDPS       lanes32_80000000<>+0(SB), Y3, Y3
+	VXORPS       Y3, Y4, Y3
+	VFNMADD231PS lanes32_1f800000<>+0(SB), Y3, Y5
 	VMOVUPS      Y8, (AX)(SI*1)
 	VMOVUPS      Y5, (CX)(SI*1)
 	ADDQ         $0x00000020, SI
@@ -2083,8 +2083,8 @@ done2:
 	LEAQ         lanes_then_none<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         BX, R8
-	VMOVUPS      (DI)(R8*4), Y2
-	VMASKMOVPS   (DX)(SI*1), Y2, Y4
+	VMOVUPS      (DI)(R8*4), Y3
+	VMASKMOVPS   (DX)(SI*1), Y3, Y4
 	VANDPS       lanes32_7fffffff<>+0(SB), Y4, Y5
 	VMINPS       Y5, Y0, Y0
 	VXORPS       lanes32_80000000<>+0(SB), Y0, Y5
@@ -2109,19 +2109,19 @@ done2:
 	VDIVPS       Y6, Y1, Y6
 	VMULPS       Y5, Y0, Y7
 	VMULPS       Y6, Y7, Y7
-	VMAXPS       Y4, Y3, Y8
+	VMAXPS       Y4, Y2, Y8
 	VFNMADD231PS lanes32_1f800000<>+0(SB), Y7, Y8
 	VMOVUPS      Y1, Y7
 	VFNMADD231PS Y6, Y0, Y7
 	VMULPS       Y6, Y5, Y0
 	VMULPS       Y7, Y0, Y0
-	VBLENDVPS    Y4, Y3, Y1, Y1
+	VBLENDVPS    Y4, Y2, Y1, Y1
 	VMOVUPS      Y1, Y1
-	VANDPS       lanes32_80000000<>+0(SB), Y4, Y3
-	VXORPS       Y3, Y0, Y0
+	VANDPS       lanes32_80000000<>+0(SB), Y4, Y2
+	VXORPS       Y2, Y0, Y0
 	VFNMADD231PS lanes32_1f800000<>+0(SB), Y0, Y1
-	VMASKMOVPS   Y8, Y2, (AX)(SI*1)
-	VMASKMOVPS   Y1, Y2, (CX)(SI*1)
+	VMASKMOVPS   Y8, Y3, (AX)(SI*1)
+	VMASKMOVPS   Y1, Y3, (CX)(SI*1)
 
 end3:
 	VZEROUPPER
@@ -3265,10 +3265,10 @@ end5:
 TEXT ·sumAVX2F32(SB), NOSPLIT, $0-32
 	MOVQ   x_base+0(FP), AX
 	MOVQ   x_len+8(FP), CX
-	VXORPS X0, X0, X0
-	VXORPS X1, X1, X1
-	VXORPS X2, X2, X2
-	VXORPS X3, X3, X3
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 	XORQ   DX, DX
 	SUBQ   $0x00000010, CX
 	JL     done2
@@ -3332,10 +3332,10 @@ TEXT ·dotAVX2F32(SB), NOSPLIT, $0-56
 	MOVQ   a_base+0(FP), AX
 	MOVQ   b_base+24(FP), CX
 	MOVQ   a_len+8(FP), DX
-	VXORPS X0, X0, X0
-	VXORPS X1, X1, X1
-	VXORPS X2, X2, X2
-	VXORPS X3, X3, X3
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 	XORQ   BX, BX
 	SUBQ   $0x00000010, DX
 	JL     done2
@@ -3410,10 +3410,10 @@ end5:
 TEXT ·sumSqDiffAVX2F32(SB), NOSPLIT, $0-40
 	MOVQ         x_base+0(FP), AX
 	MOVQ         x_len+8(FP), CX
-	VXORPS       X0, X0, X0
-	VXORPS       X1, X1, X1
-	VXORPS       X2, X2, X2
-	VXORPS       X3, X3, X3
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
 	VBROADCASTSD c+24(FP), Y4
 	XORQ         DX, DX
 	SUBQ         $0x00000010, CX
@@ -3484,10 +3484,10 @@ TEXT ·dotDiffAVX2F32(SB), NOSPLIT, $0-64
 	MOVQ         g_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         g_len+8(FP), DX
-	VXORPS       X0, X0, X0
-	VXORPS       X1, X1, X1
-	VXORPS       X2, X2, X2
-	VXORPS       X3, X3, X3
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
 	VBROADCASTSD c+48(FP), Y4
 	XORQ         BX, BX
 	SUBQ         $0x00000010, DX
@@ -3569,10 +3569,10 @@ end5:
 TEXT ·roughSumSqAVX2F32(SB), NOSPLIT, $0-32
 	MOVQ   x_base+0(FP), AX
 	MOVQ   x_len+8(FP), CX
-	VXORPS X0, X0, X0
-	VXORPS X1, X1, X1
-	VXORPS X2, X2, X2
-	VXORPS X3, X3, X3
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 	XORQ   DX, DX
 	SUBQ   $0x00000020, CX
 	JL     done2
@@ -4070,22 +4070,22 @@ loop1:
 	VMULPS       lanes32_c0000000<>+0(SB), Y0, Y0
 	VBROADCASTSS lanes32_4b400000<>+0(SB), Y4
 	VFMADD231PS  lanes32_3fb8aa3b<>+0(SB), Y0, Y4
-	VSUBPS       lanes32_4b400000<>+0(SB), Y4, Y6
+	VSUBPS       lanes32_4b400000<>+0(SB), Y4, Y5
 	VMOVUPS      Y0, Y0
-	VFNMADD231PS lanes32_3f317200<>+0(SB), Y6, Y0
-	VFNMADD231PS lanes32_35bfbe8e<>+0(SB), Y6, Y0
+	VFNMADD231PS lanes32_3f317200<>+0(SB), Y5, Y0
+	VFNMADD231PS lanes32_35bfbe8e<>+0(SB), Y5, Y0
 	VPSLLD       $0x17, Y4, Y4
 	VPADDD       lanes32_3f800000<>+0(SB), Y4, Y4
 	VSUBPS       Y4, Y1, Y1
-	VBROADCASTSS lanes32_3ab5f4ce<>+0(SB), Y6
-	VFMADD213PS  lanes32_3c09168d<>+0(SB), Y0, Y6
-	VFMADD213PS  lanes32_3d2aab40<>+0(SB), Y0, Y6
-	VFMADD213PS  lanes32_3e2aaa55<>+0(SB), Y0, Y6
-	VFMADD213PS  lanes32_3effffff<>+0(SB), Y0, Y6
-	VMOVUPS      Y0, Y7
+	VBROADCASTSS lanes32_3ab5f4ce<>+0(SB), Y5
+	VFMADD213PS  lanes32_3c09168d<>+0(SB), Y0, Y5
+	VFMADD213PS  lanes32_3d2aab40<>+0(SB), Y0, Y5
+	VFMADD213PS  lanes32_3e2aaa55<>+0(SB), Y0, Y5
+	VFMADD213PS  lanes32_3effffff<>+0(SB), Y0, Y5
+	VMOVUPS      Y0, Y6
 	VMULPS       Y0, Y0, Y0
-	VFMADD231PS  Y6, Y0, Y7
-	VFNMADD231PS Y7, Y4, Y1
+	VFMADD231PS  Y5, Y0, Y6
+	VFNMADD231PS Y6, Y4, Y1
 	VSUBPS       Y1, Y2, Y0
 	VDIVPS       Y0, Y1, Y0
 	VANDPS       lanes32_80000000<>+0(SB), Y3, Y1
@@ -4094,47 +4094,47 @@ loop1:
 	VMOVUPS      (SI)(R11*1), Y2
 	VMOVUPS      (R8)(R11*1), Y3
 	VADDPS       Y3, Y2, Y2
-	VXORPS       X5, X5, X5
-	VMOVUPS      Y5, (SI)(R11*1)
+	VXORPS       Y3, Y3, Y3
+	VMOVUPS      Y3, (SI)(R11*1)
 	MOVQ         CX, R12
 	VMOVUPS      (R12)(R11*1), Y3
 	ADDQ         R10, R12
 	VMOVUPS      (R12)(R11*1), Y4
 	ADDQ         R10, R12
+	VMOVUPS      (R12)(R11*1), Y5
+	ADDQ         R10, R12
 	VMOVUPS      (R12)(R11*1), Y6
-	ADDQ         R10, R12
-	VMOVUPS      (R12)(R11*1), Y7
-	VMOVUPS      (DI)(R11*1), Y8
-	VMULPS       Y7, Y2, Y9
-	VMOVUPS      Y1, Y10
-	VFNMADD231PS Y0, Y0, Y10
-	VMULPS       Y10, Y9, Y9
-	VADDPS       Y8, Y9, Y8
-	VMULPS       Y4, Y8, Y9
-	VMOVUPS      Y9, (DI)(R11*1)
+	VMOVUPS      (DI)(R11*1), Y7
+	VMULPS       Y6, Y2, Y8
+	VMOVUPS      Y1, Y9
+	VFNMADD231PS Y0, Y0, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y7, Y8, Y7
+	VMULPS       Y4, Y7, Y8
+	VMOVUPS      Y8, (DI)(R11*1)
 	MOVQ         AX, R12
-	VMULPS       Y6, Y8, Y9
-	VMULPS       Y3, Y9, Y9
-	VSUBPS       Y3, Y1, Y10
-	VMULPS       Y10, Y9, Y9
-	VMOVUPS      Y9, (R12)(R11*1)
+	VMULPS       Y5, Y7, Y8
+	VMULPS       Y3, Y8, Y8
+	VSUBPS       Y3, Y1, Y9
+	VMULPS       Y9, Y8, Y8
+	VMOVUPS      Y8, (R12)(R11*1)
 	ADDQ         R10, R12
-	VMOVUPS      (DX)(R11*1), Y9
-	VMULPS       Y9, Y8, Y9
-	VMULPS       Y4, Y9, Y9
+	VMOVUPS      (DX)(R11*1), Y8
+	VMULPS       Y8, Y7, Y8
+	VMULPS       Y4, Y8, Y8
 	VSUBPS       Y4, Y1, Y4
-	VMULPS       Y4, Y9, Y4
+	VMULPS       Y4, Y8, Y4
 	VMOVUPS      Y4, (R12)(R11*1)
 	ADDQ         R10, R12
-	VMULPS       Y3, Y8, Y3
+	VMULPS       Y3, Y7, Y3
 	VMOVUPS      Y1, Y4
-	VFNMADD231PS Y6, Y6, Y4
+	VFNMADD231PS Y5, Y5, Y4
 	VMULPS       Y4, Y3, Y3
 	VMOVUPS      Y3, (R12)(R11*1)
 	ADDQ         R10, R12
 	VMULPS       Y0, Y2, Y0
-	VMULPS       Y7, Y0, Y0
-	VSUBPS       Y7, Y1, Y1
+	VMULPS       Y6, Y0, Y0
+	VSUBPS       Y6, Y1, Y1
 	VMULPS       Y1, Y0, Y0
 	VMOVUPS      Y0, (R12)(R11*1)
 	ADDQ         $0x00000020, R11
@@ -4152,27 +4152,27 @@ done2:
 	VBROADCASTSS lanes32_3f800000<>+0(SB), Y2
 	VBROADCASTSS lanes32_40000000<>+0(SB), Y3
 	VMASKMOVPS   (BX)(R11*1), Y0, Y4
-	VANDPS       lanes32_7fffffff<>+0(SB), Y4, Y6
-	VMINPS       Y6, Y1, Y1
+	VANDPS       lanes32_7fffffff<>+0(SB), Y4, Y5
+	VMINPS       Y5, Y1, Y1
 	VMULPS       lanes32_c0000000<>+0(SB), Y1, Y1
-	VBROADCASTSS lanes32_4b400000<>+0(SB), Y6
-	VFMADD231PS  lanes32_3fb8aa3b<>+0(SB), Y1, Y6
-	VSUBPS       lanes32_4b400000<>+0(SB), Y6, Y7
+	VBROADCASTSS lanes32_4b400000<>+0(SB), Y5
+	VFMADD231PS  lanes32_3fb8aa3b<>+0(SB), Y1, Y5
+	VSUBPS       lanes32_4b400000<>+0(SB), Y5, Y6
 	VMOVUPS      Y1, Y1
-	VFNMADD231PS lanes32_3f317200<>+0(SB), Y7, Y1
-	VFNMADD231PS lanes32_35bfbe8e<>+0(SB), Y7, Y1
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       lanes32_3f800000<>+0(SB), Y6, Y6
-	VSUBPS       Y6, Y2, Y2
-	VBROADCASTSS lanes32_3ab5f4ce<>+0(SB), Y7
-	VFMADD213PS  lanes32_3c09168d<>+0(SB), Y1, Y7
-	VFMADD213PS  lanes32_3d2aab40<>+0(SB), Y1, Y7
-	VFMADD213PS  lanes32_3e2aaa55<>+0(SB), Y1, Y7
-	VFMADD213PS  lanes32_3effffff<>+0(SB), Y1, Y7
-	VMOVUPS      Y1, Y8
+	VFNMADD231PS lanes32_3f317200<>+0(SB), Y6, Y1
+	VFNMADD231PS lanes32_35bfbe8e<>+0(SB), Y6, Y1
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       lanes32_3f800000<>+0(SB), Y5, Y5
+	VSUBPS       Y5, Y2, Y2
+	VBROADCASTSS lanes32_3ab5f4ce<>+0(SB), Y6
+	VFMADD213PS  lanes32_3c09168d<>+0(SB), Y1, Y6
+	VFMADD213PS  lanes32_3d2aab40<>+0(SB), Y1, Y6
+	VFMADD213PS  lanes32_3e2aaa55<>+0(SB), Y1, Y6
+	VFMADD213PS  lanes32_3effffff<>+0(SB), Y1, Y6
+	VMOVUPS      Y1, Y7
 	VMULPS       Y1, Y1, Y1
-	VFMADD231PS  Y7, Y1, Y8
-	VFNMADD231PS Y8, Y6, Y2
+	VFMADD231PS  Y6, Y1, Y7
+	VFNMADD231PS Y7, Y5, Y2
 	VSUBPS       Y2, Y3, Y1
 	VDIVPS       Y1, Y2, Y1
 	VANDPS       lanes32_80000000<>+0(SB), Y4, Y2
@@ -4181,8 +4181,8 @@ done2:
 	VMASKMOVPS   (SI)(R11*1), Y0, Y3
 	VMASKMOVPS   (R8)(R11*1), Y0, Y4
 	VADDPS       Y4, Y3, Y3
-	VXORPS       X5, X5, X5
-	VMASKMOVPS   Y5, Y0, (SI)(R11*1)
+	VXORPS       Y4, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (SI)(R11*1)
 	VMASKMOVPS   (CX)(R11*1), Y0, Y4
 	ADDQ         R10, CX
 	VMASKMOVPS   (CX)(R11*1), Y0, Y5
@@ -5659,7 +5659,7 @@ TEXT ·geluAVX2F64(SB), NOSPLIT, $0-48
 	MOVQ         x_base+24(FP), CX
 	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSD lanes64_4043800000000000<>+0(SB), Y0
-	VXORPS       X1, X1, X1
+	VXORPS       Y1, Y1, Y1
 	XORQ         BX, BX
 	SUBQ         $0x00000004, DX
 	JL           done2
@@ -5819,7 +5819,7 @@ TEXT ·geluGradAVX2F64(SB), NOSPLIT, $0-72
 	MOVQ         g_base+48(FP), DX
 	MOVQ         dst_len+8(FP), BX
 	VBROADCASTSD lanes64_4043800000000000<>+0(SB), Y0
-	VXORPS       X1, X1, X1
+	VXORPS       Y1, Y1, Y1
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y2
 	XORQ         SI, SI
 	SUBQ         $0x00000004, BX
@@ -5984,7 +5984,7 @@ TEXT ·geluBothAVX2F64(SB), NOSPLIT, $0-72
 	MOVQ         x_base+48(FP), DX
 	MOVQ         y_len+8(FP), BX
 	VBROADCASTSD lanes64_4043800000000000<>+0(SB), Y0
-	VXORPS       X1, X1, X1
+	VXORPS       Y1, Y1, Y1
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y2
 	XORQ         SI, SI
 	SUBQ         $0x00000004, BX
@@ -6149,9 +6149,9 @@ TEXT ·geluTanhAVX2F64(SB), NOSPLIT, $0-48
 	MOVQ         dst_len+8(FP), DX
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y0
-	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y2
-	VBROADCASTSD lanes64_4035c00000000000<>+0(SB), Y2
-	VXORPS       X1, X1, X1
+	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y1
+	VBROADCASTSD lanes64_4035c00000000000<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
 	XORQ         BX, BX
 	SUBQ         $0x00000004, DX
 	JL           done2
@@ -6159,7 +6159,7 @@ TEXT ·geluTanhAVX2F64(SB), NOSPLIT, $0-48
 loop1:
 	VMOVUPD      (CX)(BX*1), Y3
 	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y3, Y4
-	VMINPD       Y4, Y2, Y4
+	VMINPD       Y4, Y1, Y4
 	VMULPD       Y4, Y4, Y5
 	VMOVUPD      Y5, Y6
 	VFMSUB231PD  Y4, Y4, Y6
@@ -6211,7 +6211,7 @@ loop1:
 	VMULPD       Y6, Y4, Y6
 	VMULPD       Y5, Y4, Y4
 	VDIVPD       Y8, Y4, Y4
-	VMAXPD       Y3, Y1, Y3
+	VMAXPD       Y3, Y2, Y3
 	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y4, Y3
 	VMOVUPD      Y3, (AX)(BX*1)
 	ADDQ         $0x00000020, BX
@@ -6227,10 +6227,10 @@ done2:
 	VMOVUPS      (SI)(DI*8), Y3
 	VMASKMOVPD   (CX)(BX*1), Y3, Y4
 	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y4, Y5
-	VMINPD       Y5, Y2, Y2
-	VMULPD       Y2, Y2, Y5
+	VMINPD       Y5, Y1, Y1
+	VMULPD       Y1, Y1, Y5
 	VMOVUPD      Y5, Y6
-	VFMSUB231PD  Y2, Y2, Y6
+	VFMSUB231PD  Y1, Y1, Y6
 	VMULPD       lanes64_3fb2444f2a4d8b4b<>+0(SB), Y5, Y7
 	VMOVUPD      Y7, Y8
 	VFMSUB231PD  lanes64_3fb2444f2a4d8b4b<>+0(SB), Y5, Y8
@@ -6245,10 +6245,10 @@ done2:
 	VSUBPD       Y8, Y6, Y8
 	VSUBPD       Y8, Y9, Y8
 	VADDPD       Y8, Y5, Y5
-	VMULPD       Y6, Y2, Y8
+	VMULPD       Y6, Y1, Y8
 	VMOVUPD      Y8, Y9
-	VFMSUB231PD  Y2, Y6, Y9
-	VFMADD231PD  Y5, Y2, Y9
+	VFMSUB231PD  Y1, Y6, Y9
+	VFMADD231PD  Y5, Y1, Y9
 	VXORPD       lanes64_8000000000000000<>+0(SB), Y8, Y5
 	VBROADCASTSD lanes64_4338000000000000<>+0(SB), Y8
 	VFMADD231PD  lanes64_3ff71547652b82fe<>+0(SB), Y5, Y8
@@ -6276,10 +6276,10 @@ done2:
 	VMOVUPD      Y0, Y0
 	VFMADD231PD  lanes64_37f0000000000000<>+0(SB), Y5, Y0
 	VFMADD231PD  lanes64_4000000000000000<>+0(SB), Y7, Y6
-	VMULPD       Y6, Y2, Y6
-	VMULPD       Y5, Y2, Y2
-	VDIVPD       Y0, Y2, Y0
-	VMAXPD       Y4, Y1, Y1
+	VMULPD       Y6, Y1, Y6
+	VMULPD       Y5, Y1, Y1
+	VDIVPD       Y0, Y1, Y0
+	VMAXPD       Y4, Y2, Y1
 	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y0, Y1
 	VMASKMOVPD   Y1, Y3, (AX)(BX*1)
 
@@ -6326,9 +6326,9 @@ TEXT ·geluTanhGradAVX2F64(SB), NOSPLIT, $0-72
 	MOVQ         dst_len+8(FP), BX
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y0
-	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y2
-	VBROADCASTSD lanes64_4035c00000000000<>+0(SB), Y2
-	VXORPS       X1, X1, X1
+	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y1
+	VBROADCASTSD lanes64_4035c00000000000<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
 	XORQ         SI, SI
 	SUBQ         $0x00000004, BX
 	JL           done2
@@ -6337,7 +6337,7 @@ loop1:
 	VMOVUPD      (CX)(SI*1), Y3
 	VMOVUPD      (DX)(SI*1), Y4
 	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y3, Y5
-	VMINPD       Y5, Y2, Y5
+	VMINPD       Y5, Y1, Y5
 	VMULPD       Y5, Y5, Y6
 	VMOVUPD      Y6, Y7
 	VFMSUB231PD  Y5, Y5, Y7
@@ -6392,7 +6392,7 @@ loop1:
 	VFNMADD231PD Y7, Y5, Y8
 	VMULPD       Y7, Y6, Y5
 	VMULPD       Y8, Y5, Y5
-	VBLENDVPD    Y3, Y1, Y0, Y6
+	VBLENDVPD    Y3, Y2, Y0, Y6
 	VMOVUPD      Y6, Y6
 	VANDPD       lanes64_8000000000000000<>+0(SB), Y3, Y3
 	VXORPD       Y3, Y5, Y3
@@ -6413,10 +6413,10 @@ done2:
 	VMASKMOVPD   (CX)(SI*1), Y3, Y4
 	VMASKMOVPD   (DX)(SI*1), Y3, Y5
 	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y4, Y6
-	VMINPD       Y6, Y2, Y2
-	VMULPD       Y2, Y2, Y6
+	VMINPD       Y6, Y1, Y1
+	VMULPD       Y1, Y1, Y6
 	VMOVUPD      Y6, Y7
-	VFMSUB231PD  Y2, Y2, Y7
+	VFMSUB231PD  Y1, Y1, Y7
 	VMULPD       lanes64_3fb2444f2a4d8b4b<>+0(SB), Y6, Y8
 	VMOVUPD      Y8, Y9
 	VFMSUB231PD  lanes64_3fb2444f2a4d8b4b<>+0(SB), Y6, Y9
@@ -6431,10 +6431,10 @@ done2:
 	VSUBPD       Y9, Y7, Y9
 	VSUBPD       Y9, Y10, Y9
 	VADDPD       Y9, Y6, Y6
-	VMULPD       Y7, Y2, Y9
+	VMULPD       Y7, Y1, Y9
 	VMOVUPD      Y9, Y10
-	VFMSUB231PD  Y2, Y7, Y10
-	VFMADD231PD  Y6, Y2, Y10
+	VFMSUB231PD  Y1, Y7, Y10
+	VFMADD231PD  Y6, Y1, Y10
 	VXORPD       lanes64_8000000000000000<>+0(SB), Y9, Y6
 	VBROADCASTSD lanes64_4338000000000000<>+0(SB), Y9
 	VFMADD231PD  lanes64_3ff71547652b82fe<>+0(SB), Y6, Y9
@@ -6462,16 +6462,16 @@ done2:
 	VMOVUPD      Y0, Y9
 	VFMADD231PD  lanes64_37f0000000000000<>+0(SB), Y6, Y9
 	VFMADD231PD  lanes64_4000000000000000<>+0(SB), Y8, Y7
-	VMULPD       Y7, Y2, Y2
+	VMULPD       Y7, Y1, Y1
 	VDIVPD       Y9, Y0, Y7
 	VMOVUPD      Y0, Y8
-	VFNMADD231PD Y7, Y2, Y8
-	VMULPD       Y7, Y6, Y2
-	VMULPD       Y8, Y2, Y2
-	VBLENDVPD    Y4, Y1, Y0, Y0
+	VFNMADD231PD Y7, Y1, Y8
+	VMULPD       Y7, Y6, Y1
+	VMULPD       Y8, Y1, Y1
+	VBLENDVPD    Y4, Y2, Y0, Y0
 	VMOVUPD      Y0, Y0
-	VANDPD       lanes64_8000000000000000<>+0(SB), Y4, Y1
-	VXORPD       Y1, Y2, Y1
+	VANDPD       lanes64_8000000000000000<>+0(SB), Y4, Y2
+	VXORPD       Y2, Y1, Y1
 	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y1, Y0
 	VMULPD       Y5, Y0, Y0
 	VMASKMOVPD   Y0, Y3, (AX)(SI*1)
@@ -6489,9 +6489,9 @@ TEXT ·geluTanhBothAVX2F64(SB), NOSPLIT, $0-72
 	MOVQ         y_len+8(FP), BX
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y0
-	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y2
-	VBROADCASTSD lanes64_4035c00000000000<>+0(SB), Y2
-	VXORPS       X1, X1, X1
+	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y1
+	VBROADCASTSD lanes64_4035c00000000000<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
 	XORQ         SI, SI
 	SUBQ         $0x00000004, BX
 	JL           done2
@@ -6499,7 +6499,7 @@ TEXT ·geluTanhBothAVX2F64(SB), NOSPLIT, $0-72
 loop1:
 	VMOVUPD      (DX)(SI*1), Y3
 	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y3, Y4
-	VMINPD       Y4, Y2, Y4
+	VMINPD       Y4, Y1, Y4
 	VMULPD       Y4, Y4, Y5
 	VMOVUPD      Y5, Y6
 	VFMSUB231PD  Y4, Y4, Y6
@@ -6552,13 +6552,13 @@ loop1:
 	VDIVPD       Y8, Y0, Y7
 	VMULPD       Y5, Y4, Y4
 	VMULPD       Y7, Y4, Y4
-	VMAXPD       Y3, Y1, Y8
+	VMAXPD       Y3, Y2, Y8
 	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y4, Y8
 	VMOVUPD      Y0, Y4
 	VFNMADD231PD Y7, Y6, Y4
 	VMULPD       Y7, Y5, Y5
 	VMULPD       Y4, Y5, Y4
-	VBLENDVPD    Y3, Y1, Y0, Y5
+	VBLENDVPD    Y3, Y2, Y0, Y5
 	VMOVUPD      Y5, Y5
 	VANDPD       lanes64_8000000000000000<>+0(SB), Y3, Y3
 	VXORPD       Y3, Y4, Y3
@@ -6578,10 +6578,10 @@ done2:
 	VMOVUPS      (DI)(R8*8), Y3
 	VMASKMOVPD   (DX)(SI*1), Y3, Y4
 	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y4, Y5
-	VMINPD       Y5, Y2, Y2
-	VMULPD       Y2, Y2, Y5
+	VMINPD       Y5, Y1, Y1
+	VMULPD       Y1, Y1, Y5
 	VMOVUPD      Y5, Y6
-	VFMSUB231PD  Y2, Y2, Y6
+	VFMSUB231PD  Y1, Y1, Y6
 	VMULPD       lanes64_3fb2444f2a4d8b4b<>+0(SB), Y5, Y7
 	VMOVUPD      Y7, Y8
 	VFMSUB231PD  lanes64_3fb2444f2a4d8b4b<>+0(SB), Y5, Y8
@@ -6596,10 +6596,10 @@ done2:
 	VSUBPD       Y8, Y6, Y8
 	VSUBPD       Y8, Y9, Y8
 	VADDPD       Y8, Y5, Y5
-	VMULPD       Y6, Y2, Y8
+	VMULPD       Y6, Y1, Y8
 	VMOVUPD      Y8, Y9
-	VFMSUB231PD  Y2, Y6, Y9
-	VFMADD231PD  Y5, Y2, Y9
+	VFMSUB231PD  Y1, Y6, Y9
+	VFMADD231PD  Y5, Y1, Y9
 	VXORPD       lanes64_8000000000000000<>+0(SB), Y8, Y5
 	VBROADCASTSD lanes64_4338000000000000<>+0(SB), Y8
 	VFMADD231PD  lanes64_3ff71547652b82fe<>+0(SB), Y5, Y8
@@ -6627,20 +6627,20 @@ done2:
 	VMOVUPD      Y0, Y8
 	VFMADD231PD  lanes64_37f0000000000000<>+0(SB), Y5, Y8
 	VFMADD231PD  lanes64_4000000000000000<>+0(SB), Y7, Y6
-	VMULPD       Y6, Y2, Y6
+	VMULPD       Y6, Y1, Y6
 	VDIVPD       Y8, Y0, Y7
-	VMULPD       Y5, Y2, Y2
-	VMULPD       Y7, Y2, Y2
-	VMAXPD       Y4, Y1, Y8
-	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y2, Y8
-	VMOVUPD      Y0, Y2
-	VFNMADD231PD Y7, Y6, Y2
+	VMULPD       Y5, Y1, Y1
+	VMULPD       Y7, Y1, Y1
+	VMAXPD       Y4, Y2, Y8
+	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y1, Y8
+	VMOVUPD      Y0, Y1
+	VFNMADD231PD Y7, Y6, Y1
 	VMULPD       Y7, Y5, Y5
-	VMULPD       Y2, Y5, Y2
-	VBLENDVPD    Y4, Y1, Y0, Y0
+	VMULPD       Y1, Y5, Y1
+	VBLENDVPD    Y4, Y2, Y0, Y0
 	VMOVUPD      Y0, Y0
-	VANDPD       lanes64_8000000000000000<>+0(SB), Y4, Y1
-	VXORPD       Y1, Y2, Y1
+	VANDPD       lanes64_8000000000000000<>+0(SB), Y4, Y2
+	VXORPD       Y2, Y1, Y1
 	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y1, Y0
 	VMASKMOVPD   Y8, Y3, (AX)(SI*1)
 	VMASKMOVPD   Y0, Y3, (CX)(SI*1)
@@ -6658,14 +6658,14 @@ TEXT ·siluAVX2F64(SB), NOSPLIT, $0-48
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y1
 	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y2
-	VXORPS       X3, X3, X3
+	VXORPS       Y2, Y2, Y2
 	XORQ         BX, BX
 	SUBQ         $0x00000004, DX
 	JL           done2
 
 loop1:
-	VMOVUPD      (CX)(BX*1), Y2
-	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y2, Y4
+	VMOVUPD      (CX)(BX*1), Y3
+	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y3, Y4
 	VMINPD       Y4, Y0, Y4
 	VXORPD       lanes64_8000000000000000<>+0(SB), Y4, Y5
 	VBROADCASTSD lanes64_4338000000000000<>+0(SB), Y6
@@ -6694,9 +6694,9 @@ loop1:
 	VFMADD231PD  lanes64_37f0000000000000<>+0(SB), Y5, Y6
 	VMULPD       Y5, Y4, Y4
 	VDIVPD       Y6, Y4, Y4
-	VMAXPD       Y2, Y3, Y2
-	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y4, Y2
-	VMOVUPD      Y2, (AX)(BX*1)
+	VMAXPD       Y3, Y2, Y3
+	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y4, Y3
+	VMOVUPD      Y3, (AX)(BX*1)
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000004, DX
 	JGE          loop1
@@ -6707,8 +6707,8 @@ done2:
 	LEAQ         lanes_then_none<>+0(SB), SI
 	MOVQ         $0x00000004, DI
 	SUBQ         DX, DI
-	VMOVUPS      (SI)(DI*8), Y2
-	VMASKMOVPD   (CX)(BX*1), Y2, Y4
+	VMOVUPS      (SI)(DI*8), Y3
+	VMASKMOVPD   (CX)(BX*1), Y3, Y4
 	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y4, Y5
 	VMINPD       Y5, Y0, Y0
 	VXORPD       lanes64_8000000000000000<>+0(SB), Y0, Y5
@@ -6738,9 +6738,9 @@ done2:
 	VFMADD231PD  lanes64_37f0000000000000<>+0(SB), Y5, Y1
 	VMULPD       Y5, Y0, Y0
 	VDIVPD       Y1, Y0, Y0
-	VMAXPD       Y4, Y3, Y1
+	VMAXPD       Y4, Y2, Y1
 	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y0, Y1
-	VMASKMOVPD   Y1, Y2, (AX)(BX*1)
+	VMASKMOVPD   Y1, Y3, (AX)(BX*1)
 
 end3:
 	VZEROUPPER
@@ -6755,14 +6755,14 @@ TEXT ·softplusAVX2F64(SB), NOSPLIT, $0-48
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y1
 	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y2
-	VXORPS       X3, X3, X3
+	VXORPS       Y2, Y2, Y2
 	XORQ         BX, BX
 	SUBQ         $0x00000004, DX
 	JL           done2
 
 loop1:
-	VMOVUPD      (CX)(BX*1), Y2
-	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y2, Y4
+	VMOVUPD      (CX)(BX*1), Y3
+	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y3, Y4
 	VMINPD       Y4, Y0, Y4
 	VXORPD       lanes64_8000000000000000<>+0(SB), Y4, Y4
 	VBROADCASTSD lanes64_4338000000000000<>+0(SB), Y5
@@ -6806,9 +6806,9 @@ loop1:
 	VFMADD213PD  Y1, Y5, Y6
 	VMULPD       lanes64_c000000000000000<>+0(SB), Y4, Y4
 	VMULPD       Y6, Y4, Y4
-	VMAXPD       Y2, Y3, Y2
-	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y4, Y2
-	VMOVUPD      Y2, (AX)(BX*1)
+	VMAXPD       Y3, Y2, Y3
+	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y4, Y3
+	VMOVUPD      Y3, (AX)(BX*1)
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000004, DX
 	JGE          loop1
@@ -6819,8 +6819,8 @@ done2:
 	LEAQ         lanes_then_none<>+0(SB), SI
 	MOVQ         $0x00000004, DI
 	SUBQ         DX, DI
-	VMOVUPS      (SI)(DI*8), Y2
-	VMASKMOVPD   (CX)(BX*1), Y2, Y4
+	VMOVUPS      (SI)(DI*8), Y3
+	VMASKMOVPD   (CX)(BX*1), Y3, Y4
 	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y4, Y5
 	VMINPD       Y5, Y0, Y0
 	VXORPD       lanes64_8000000000000000<>+0(SB), Y0, Y0
@@ -6865,9 +6865,9 @@ done2:
 	VFMADD213PD  Y1, Y5, Y6
 	VMULPD       lanes64_c000000000000000<>+0(SB), Y0, Y0
 	VMULPD       Y6, Y0, Y0
-	VMAXPD       Y4, Y3, Y1
+	VMAXPD       Y4, Y2, Y1
 	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y0, Y1
-	VMASKMOVPD   Y1, Y2, (AX)(BX*1)
+	VMASKMOVPD   Y1, Y3, (AX)(BX*1)
 
 end3:
 	VZEROUPPER
@@ -6943,15 +6943,15 @@ TEXT ·siluGradAVX2F64(SB), NOSPLIT, $0-72
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y1
 	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y2
-	VXORPS       X3, X3, X3
+	VXORPS       Y2, Y2, Y2
 	XORQ         SI, SI
 	SUBQ         $0x00000004, BX
 	JL           done2
 
 loop1:
-	VMOVUPD      (CX)(SI*1), Y2
+	VMOVUPD      (CX)(SI*1), Y3
 	VMOVUPD      (DX)(SI*1), Y4
-	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y2, Y5
+	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y3, Y5
 	VMINPD       Y5, Y0, Y5
 	VXORPD       lanes64_8000000000000000<>+0(SB), Y5, Y6
 	VBROADCASTSD lanes64_4338000000000000<>+0(SB), Y7
@@ -6983,13 +6983,13 @@ loop1:
 	VFNMADD231PD Y7, Y5, Y8
 	VMULPD       Y7, Y6, Y5
 	VMULPD       Y8, Y5, Y5
-	VBLENDVPD    Y2, Y3, Y1, Y6
+	VBLENDVPD    Y3, Y2, Y1, Y6
 	VMOVUPD      Y6, Y6
-	VANDPD       lanes64_8000000000000000<>+0(SB), Y2, Y2
-	VXORPD       Y2, Y5, Y2
-	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y2, Y6
-	VMULPD       Y4, Y6, Y2
-	VMOVUPD      Y2, (AX)(SI*1)
+	VANDPD       lanes64_8000000000000000<>+0(SB), Y3, Y3
+	VXORPD       Y3, Y5, Y3
+	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y3, Y6
+	VMULPD       Y4, Y6, Y3
+	VMOVUPD      Y3, (AX)(SI*1)
 	ADDQ         $0x00000020, SI
 	SUBQ         $0x00000004, BX
 	JGE          loop1
@@ -7000,9 +7000,9 @@ done2:
 	LEAQ         lanes_then_none<>+0(SB), DI
 	MOVQ         $0x00000004, R8
 	SUBQ         BX, R8
-	VMOVUPS      (DI)(R8*8), Y2
-	VMASKMOVPD   (CX)(SI*1), Y2, Y4
-	VMASKMOVPD   (DX)(SI*1), Y2, Y5
+	VMOVUPS      (DI)(R8*8), Y3
+	VMASKMOVPD   (CX)(SI*1), Y3, Y4
+	VMASKMOVPD   (DX)(SI*1), Y3, Y5
 	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y4, Y6
 	VMINPD       Y6, Y0, Y0
 	VXORPD       lanes64_8000000000000000<>+0(SB), Y0, Y6
@@ -7035,13 +7035,13 @@ done2:
 	VFNMADD231PD Y7, Y0, Y8
 	VMULPD       Y7, Y6, Y0
 	VMULPD       Y8, Y0, Y0
-	VBLENDVPD    Y4, Y3, Y1, Y1
+	VBLENDVPD    Y4, Y2, Y1, Y1
 	VMOVUPD      Y1, Y1
-	VANDPD       lanes64_8000000000000000<>+0(SB), Y4, Y3
-	VXORPD       Y3, Y0, Y0
+	VANDPD       lanes64_8000000000000000<>+0(SB), Y4, Y2
+	VXORPD       Y2, Y0, Y0
 	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y0, Y1
 	VMULPD       Y5, Y1, Y0
-	VMASKMOVPD   Y0, Y2, (AX)(SI*1)
+	VMASKMOVPD   Y0, Y3, (AX)(SI*1)
 
 end3:
 	VZEROUPPER
@@ -7057,14 +7057,14 @@ TEXT ·siluBothAVX2F64(SB), NOSPLIT, $0-72
 	VBROADCASTSD lanes64_4087c00000000000<>+0(SB), Y0
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y1
 	VBROADCASTSD lanes64_47f0000000000000<>+0(SB), Y2
-	VXORPS       X3, X3, X3
+	VXORPS       Y2, Y2, Y2
 	XORQ         SI, SI
 	SUBQ         $0x00000004, BX
 	JL           done2
 
 loop1:
-	VMOVUPD      (DX)(SI*1), Y2
-	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y2, Y4
+	VMOVUPD      (DX)(SI*1), Y3
+	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y3, Y4
 	VMINPD       Y4, Y0, Y4
 	VXORPD       lanes64_8000000000000000<>+0(SB), Y4, Y5
 	VBROADCASTSD lanes64_4338000000000000<>+0(SB), Y6
@@ -7094,17 +7094,17 @@ loop1:
 	VDIVPD       Y6, Y1, Y6
 	VMULPD       Y5, Y4, Y7
 	VMULPD       Y6, Y7, Y7
-	VMAXPD       Y2, Y3, Y8
+	VMAXPD       Y3, Y2, Y8
 	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y7, Y8
 	VMOVUPD      Y1, Y7
 	VFNMADD231PD Y6, Y4, Y7
 	VMULPD       Y6, Y5, Y4
 	VMULPD       Y7, Y4, Y4
-	VBLENDVPD    Y2, Y3, Y1, Y5
+	VBLENDVPD    Y3, Y2, Y1, Y5
 	VMOVUPD      Y5, Y5
-	VANDPD       lanes64_8000000000000000<>+0(SB), Y2, Y2
-	VXORPD       Y2, Y4, Y2
-	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y2, Y5
+	VANDPD       lanes64_8000000000000000<>+0(SB), Y3, Y3
+	VXORPD       Y3, Y4, Y3
+	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y3, Y5
 	VMOVUPD      Y8, (AX)(SI*1)
 	VMOVUPD      Y5, (CX)(SI*1)
 	ADDQ         $0x00000020, SI
@@ -7117,8 +7117,8 @@ done2:
 	LEAQ         lanes_then_none<>+0(SB), DI
 	MOVQ         $0x00000004, R8
 	SUBQ         BX, R8
-	VMOVUPS      (DI)(R8*8), Y2
-	VMASKMOVPD   (DX)(SI*1), Y2, Y4
+	VMOVUPS      (DI)(R8*8), Y3
+	VMASKMOVPD   (DX)(SI*1), Y3, Y4
 	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y4, Y5
 	VMINPD       Y5, Y0, Y0
 	VXORPD       lanes64_8000000000000000<>+0(SB), Y0, Y5
@@ -7149,19 +7149,19 @@ done2:
 	VDIVPD       Y6, Y1, Y6
 	VMULPD       Y5, Y0, Y7
 	VMULPD       Y6, Y7, Y7
-	VMAXPD       Y4, Y3, Y8
+	VMAXPD       Y4, Y2, Y8
 	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y7, Y8
 	VMOVUPD      Y1, Y7
 	VFNMADD231PD Y6, Y0, Y7
 	VMULPD       Y6, Y5, Y0
 	VMULPD       Y7, Y0, Y0
-	VBLENDVPD    Y4, Y3, Y1, Y1
+	VBLENDVPD    Y4, Y2, Y1, Y1
 	VMOVUPD      Y1, Y1
-	VANDPD       lanes64_8000000000000000<>+0(SB), Y4, Y3
-	VXORPD       Y3, Y0, Y0
+	VANDPD       lanes64_8000000000000000<>+0(SB), Y4, Y2
+	VXORPD       Y2, Y0, Y0
 	VFNMADD231PD lanes64_37f0000000000000<>+0(SB), Y0, Y1
-	VMASKMOVPD   Y8, Y2, (AX)(SI*1)
-	VMASKMOVPD   Y1, Y2, (CX)(SI*1)
+	VMASKMOVPD   Y8, Y3, (AX)(SI*1)
+	VMASKMOVPD   Y1, Y3, (CX)(SI*1)
 
 end3:
 	VZEROUPPER
@@ -8329,10 +8329,10 @@ end5:
 TEXT ·sumAVX2F64(SB), NOSPLIT, $0-32
 	MOVQ   x_base+0(FP), AX
 	MOVQ   x_len+8(FP), CX
-	VXORPS X0, X0, X0
-	VXORPS X1, X1, X1
-	VXORPS X2, X2, X2
-	VXORPS X3, X3, X3
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 	XORQ   DX, DX
 	SUBQ   $0x00000010, CX
 	JL     done2
@@ -8390,10 +8390,10 @@ TEXT ·dotAVX2F64(SB), NOSPLIT, $0-56
 	MOVQ   a_base+0(FP), AX
 	MOVQ   b_base+24(FP), CX
 	MOVQ   a_len+8(FP), DX
-	VXORPS X0, X0, X0
-	VXORPS X1, X1, X1
-	VXORPS X2, X2, X2
-	VXORPS X3, X3, X3
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 	XORQ   BX, BX
 	SUBQ   $0x00000010, DX
 	JL     done2
@@ -8456,10 +8456,10 @@ end5:
 TEXT ·sumSqDiffAVX2F64(SB), NOSPLIT, $0-40
 	MOVQ         x_base+0(FP), AX
 	MOVQ         x_len+8(FP), CX
-	VXORPS       X0, X0, X0
-	VXORPS       X1, X1, X1
-	VXORPS       X2, X2, X2
-	VXORPS       X3, X3, X3
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
 	VBROADCASTSD c+24(FP), Y4
 	XORQ         DX, DX
 	SUBQ         $0x00000010, CX
@@ -8524,10 +8524,10 @@ TEXT ·dotDiffAVX2F64(SB), NOSPLIT, $0-64
 	MOVQ         g_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         g_len+8(FP), DX
-	VXORPS       X0, X0, X0
-	VXORPS       X1, X1, X1
-	VXORPS       X2, X2, X2
-	VXORPS       X3, X3, X3
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
 	VBROADCASTSD c+48(FP), Y4
 	XORQ         BX, BX
 	SUBQ         $0x00000010, DX
@@ -8597,10 +8597,10 @@ end5:
 TEXT ·roughSumSqAVX2F64(SB), NOSPLIT, $0-32
 	MOVQ   x_base+0(FP), AX
 	MOVQ   x_len+8(FP), CX
-	VXORPS X0, X0, X0
-	VXORPS X1, X1, X1
-	VXORPS X2, X2, X2
-	VXORPS X3, X3, X3
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
 	XORQ   DX, DX
 	SUBQ   $0x00000010, CX
 	JL     done2
@@ -9150,28 +9150,28 @@ loop1:
 	VMULPD       lanes64_c000000000000000<>+0(SB), Y0, Y0
 	VBROADCASTSD lanes64_4338000000000000<>+0(SB), Y4
 	VFMADD231PD  lanes64_3ff71547652b82fe<>+0(SB), Y0, Y4
-	VSUBPD       lanes64_4338000000000000<>+0(SB), Y4, Y6
+	VSUBPD       lanes64_4338000000000000<>+0(SB), Y4, Y5
 	VMOVUPD      Y0, Y0
-	VFNMADD231PD lanes64_3fe62e42fee00000<>+0(SB), Y6, Y0
-	VFNMADD231PD lanes64_3dea39ef35793c76<>+0(SB), Y6, Y0
+	VFNMADD231PD lanes64_3fe62e42fee00000<>+0(SB), Y5, Y0
+	VFNMADD231PD lanes64_3dea39ef35793c76<>+0(SB), Y5, Y0
 	VPSLLQ       $0x34, Y4, Y4
 	VPADDQ       lanes64_3ff0000000000000<>+0(SB), Y4, Y4
 	VSUBPD       Y4, Y1, Y1
-	VBROADCASTSD lanes64_3e21ee82cf7dde32<>+0(SB), Y6
-	VFMADD213PD  lanes64_3e5af6374b10f2be<>+0(SB), Y0, Y6
-	VFMADD213PD  lanes64_3e927e538b4a1968<>+0(SB), Y0, Y6
-	VFMADD213PD  lanes64_3ec71ddf5d61122f<>+0(SB), Y0, Y6
-	VFMADD213PD  lanes64_3efa01a01797a3b6<>+0(SB), Y0, Y6
-	VFMADD213PD  lanes64_3f2a01a01b0ca6a1<>+0(SB), Y0, Y6
-	VFMADD213PD  lanes64_3f56c16c16c1fb9f<>+0(SB), Y0, Y6
-	VFMADD213PD  lanes64_3f8111111110f4b0<>+0(SB), Y0, Y6
-	VFMADD213PD  lanes64_3fa555555555553c<>+0(SB), Y0, Y6
-	VFMADD213PD  lanes64_3fc5555555555559<>+0(SB), Y0, Y6
-	VFMADD213PD  lanes64_3fe0000000000000<>+0(SB), Y0, Y6
-	VMOVUPD      Y0, Y7
+	VBROADCASTSD lanes64_3e21ee82cf7dde32<>+0(SB), Y5
+	VFMADD213PD  lanes64_3e5af6374b10f2be<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3e927e538b4a1968<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3ec71ddf5d61122f<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3efa01a01797a3b6<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3f2a01a01b0ca6a1<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3f56c16c16c1fb9f<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3f8111111110f4b0<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3fa555555555553c<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3fc5555555555559<>+0(SB), Y0, Y5
+	VFMADD213PD  lanes64_3fe0000000000000<>+0(SB), Y0, Y5
+	VMOVUPD      Y0, Y6
 	VMULPD       Y0, Y0, Y0
-	VFMADD231PD  Y6, Y0, Y7
-	VFNMADD231PD Y7, Y4, Y1
+	VFMADD231PD  Y5, Y0, Y6
+	VFNMADD231PD Y6, Y4, Y1
 	VSUBPD       Y1, Y2, Y0
 	VDIVPD       Y0, Y1, Y0
 	VANDPD       lanes64_8000000000000000<>+0(SB), Y3, Y1
@@ -9180,47 +9180,47 @@ loop1:
 	VMOVUPD      (SI)(R11*1), Y2
 	VMOVUPD      (R8)(R11*1), Y3
 	VADDPD       Y3, Y2, Y2
-	VXORPS       X5, X5, X5
-	VMOVUPD      Y5, (SI)(R11*1)
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, (SI)(R11*1)
 	MOVQ         CX, R12
 	VMOVUPD      (R12)(R11*1), Y3
 	ADDQ         R10, R12
 	VMOVUPD      (R12)(R11*1), Y4
 	ADDQ         R10, R12
+	VMOVUPD      (R12)(R11*1), Y5
+	ADDQ         R10, R12
 	VMOVUPD      (R12)(R11*1), Y6
-	ADDQ         R10, R12
-	VMOVUPD      (R12)(R11*1), Y7
-	VMOVUPD      (DI)(R11*1), Y8
-	VMULPD       Y7, Y2, Y9
-	VMOVUPD      Y1, Y10
-	VFNMADD231PD Y0, Y0, Y10
-	VMULPD       Y10, Y9, Y9
-	VADDPD       Y8, Y9, Y8
-	VMULPD       Y4, Y8, Y9
-	VMOVUPD      Y9, (DI)(R11*1)
+	VMOVUPD      (DI)(R11*1), Y7
+	VMULPD       Y6, Y2, Y8
+	VMOVUPD      Y1, Y9
+	VFNMADD231PD Y0, Y0, Y9
+	VMULPD       Y9, Y8, Y8
+	VADDPD       Y7, Y8, Y7
+	VMULPD       Y4, Y7, Y8
+	VMOVUPD      Y8, (DI)(R11*1)
 	MOVQ         AX, R12
-	VMULPD       Y6, Y8, Y9
-	VMULPD       Y3, Y9, Y9
-	VSUBPD       Y3, Y1, Y10
-	VMULPD       Y10, Y9, Y9
-	VMOVUPD      Y9, (R12)(R11*1)
+	VMULPD       Y5, Y7, Y8
+	VMULPD       Y3, Y8, Y8
+	VSUBPD       Y3, Y1, Y9
+	VMULPD       Y9, Y8, Y8
+	VMOVUPD      Y8, (R12)(R11*1)
 	ADDQ         R10, R12
-	VMOVUPD      (DX)(R11*1), Y9
-	VMULPD       Y9, Y8, Y9
-	VMULPD       Y4, Y9, Y9
+	VMOVUPD      (DX)(R11*1), Y8
+	VMULPD       Y8, Y7, Y8
+	VMULPD       Y4, Y8, Y8
 	VSUBPD       Y4, Y1, Y4
-	VMULPD       Y4, Y9, Y4
+	VMULPD       Y4, Y8, Y4
 	VMOVUPD      Y4, (R12)(R11*1)
 	ADDQ         R10, R12
-	VMULPD       Y3, Y8, Y3
+	VMULPD       Y3, Y7, Y3
 	VMOVUPD      Y1, Y4
-	VFNMADD231PD Y6, Y6, Y4
+	VFNMADD231PD Y5, Y5, Y4
 	VMULPD       Y4, Y3, Y3
 	VMOVUPD      Y3, (R12)(R11*1)
 	ADDQ         R10, R12
 	VMULPD       Y0, Y2, Y0
-	VMULPD       Y7, Y0, Y0
-	VSUBPD       Y7, Y1, Y1
+	VMULPD       Y6, Y0, Y0
+	VSUBPD       Y6, Y1, Y1
 	VMULPD       Y1, Y0, Y0
 	VMOVUPD      Y0, (R12)(R11*1)
 	ADDQ         $0x00000020, R11
@@ -9238,33 +9238,33 @@ done2:
 	VBROADCASTSD lanes64_3ff0000000000000<>+0(SB), Y2
 	VBROADCASTSD lanes64_4000000000000000<>+0(SB), Y3
 	VMASKMOVPD   (BX)(R11*1), Y0, Y4
-	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y4, Y6
-	VMINPD       Y6, Y1, Y1
+	VANDPD       lanes64_7fffffffffffffff<>+0(SB), Y4, Y5
+	VMINPD       Y5, Y1, Y1
 	VMULPD       lanes64_c000000000000000<>+0(SB), Y1, Y1
-	VBROADCASTSD lanes64_4338000000000000<>+0(SB), Y6
-	VFMADD231PD  lanes64_3ff71547652b82fe<>+0(SB), Y1, Y6
-	VSUBPD       lanes64_4338000000000000<>+0(SB), Y6, Y7
+	VBROADCASTSD lanes64_4338000000000000<>+0(SB), Y5
+	VFMADD231PD  lanes64_3ff71547652b82fe<>+0(SB), Y1, Y5
+	VSUBPD       lanes64_4338000000000000<>+0(SB), Y5, Y6
 	VMOVUPD      Y1, Y1
-	VFNMADD231PD lanes64_3fe62e42fee00000<>+0(SB), Y7, Y1
-	VFNMADD231PD lanes64_3dea39ef35793c76<>+0(SB), Y7, Y1
-	VPSLLQ       $0x34, Y6, Y6
-	VPADDQ       lanes64_3ff0000000000000<>+0(SB), Y6, Y6
-	VSUBPD       Y6, Y2, Y2
-	VBROADCASTSD lanes64_3e21ee82cf7dde32<>+0(SB), Y7
-	VFMADD213PD  lanes64_3e5af6374b10f2be<>+0(SB), Y1, Y7
-	VFMADD213PD  lanes64_3e927e538b4a1968<>+0(SB), Y1, Y7
-	VFMADD213PD  lanes64_3ec71ddf5d61122f<>+0(SB), Y1, Y7
-	VFMADD213PD  lanes64_3efa01a01797a3b6<>+0(SB), Y1, Y7
-	VFMADD213PD  lanes64_3f2a01a01b0ca6a1<>+0(SB), Y1, Y7
-	VFMADD213PD  lanes64_3f56c16c16c1fb9f<>+0(SB), Y1, Y7
-	VFMADD213PD  lanes64_3f8111111110f4b0<>+0(SB), Y1, Y7
-	VFMADD213PD  lanes64_3fa555555555553c<>+0(SB), Y1, Y7
-	VFMADD213PD  lanes64_3fc5555555555559<>+0(SB), Y1, Y7
-	VFMADD213PD  lanes64_3fe0000000000000<>+0(SB), Y1, Y7
-	VMOVUPD      Y1, Y8
+	VFNMADD231PD lanes64_3fe62e42fee00000<>+0(SB), Y6, Y1
+	VFNMADD231PD lanes64_3dea39ef35793c76<>+0(SB), Y6, Y1
+	VPSLLQ       $0x34, Y5, Y5
+	VPADDQ       lanes64_3ff0000000000000<>+0(SB), Y5, Y5
+	VSUBPD       Y5, Y2, Y2
+	VBROADCASTSD lanes64_3e21ee82cf7dde32<>+0(SB), Y6
+	VFMADD213PD  lanes64_3e5af6374b10f2be<>+0(SB), Y1, Y6
+	VFMADD213PD  lanes64_3e927e538b4a1968<>+0(SB), Y1, Y6
+	VFMADD213PD  lanes64_3ec71ddf5d61122f<>+0(SB), Y1, Y6
+	VFMADD213PD  lanes64_3efa01a01797a3b6<>+0(SB), Y1, Y6
+	VFMADD213PD  lanes64_3f2a01a01b0ca6a1<>+0(SB), Y1, Y6
+	VFMADD213PD  lanes64_3f56c16c16c1fb9f<>+0(SB), Y1, Y6
+	VFMADD213PD  lanes64_3f8111111110f4b0<>+0(SB), Y1, Y6
+	VFMADD213PD  lanes64_3fa555555555553c<>+0(SB), Y1, Y6
+	VFMADD213PD  lanes64_3fc5555555555559<>+0(SB), Y1, Y6
+	VFMADD213PD  lanes64_3fe0000000000000<>+0(SB), Y1, Y6
+	VMOVUPD      Y1, Y7
 	VMULPD       Y1, Y1, Y1
-	VFMADD231PD  Y7, Y1, Y8
-	VFNMADD231PD Y8, Y6, Y2
+	VFMADD231PD  Y6, Y1, Y7
+	VFNMADD231PD Y7, Y5, Y2
 	VSUBPD       Y2, Y3, Y1
 	VDIVPD       Y1, Y2, Y1
 	VANDPD       lanes64_8000000000000000<>+0(SB), Y4, Y2
@@ -9273,8 +9273,8 @@ done2:
 	VMASKMOVPD   (SI)(R11*1), Y0, Y3
 	VMASKMOVPD   (R8)(R11*1), Y0, Y4
 	VADDPD       Y4, Y3, Y3
-	VXORPS       X5, X5, X5
-	VMASKMOVPD   Y5, Y0, (SI)(R11*1)
+	VXORPS       Y4, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (SI)(R11*1)
 	VMASKMOVPD   (CX)(R11*1), Y0, Y4
 	ADDQ         R10, CX
 	VMASKMOVPD   (CX)(R11*1), Y0, Y5

@@ -16,7 +16,7 @@ columns1:
 	LEAQ         (DX)(AX*8), BX
 	VMOVUPD      (DX)(CX*8), Y1
 	VMOVUPD      (BX)(CX*8), Y2
-	VXORPS       X3, X3, X3
+	VXORPS       Y3, Y3, Y3
 	VMULPD       Y1, Y1, Y4
 	VMULPD       Y2, Y1, Y5
 	VFNMADD231PD Y2, Y2, Y4
@@ -168,7 +168,7 @@ columns1:
 	LEAQ         (DX)(AX*8), BX
 	VMOVUPD      (DX)(CX*8), Y1
 	VMOVUPD      (BX)(CX*8), Y2
-	VXORPS       X3, X3, X3
+	VXORPS       Y3, Y3, Y3
 	VMULPD       Y1, Y1, Y4
 	VMULPD       Y2, Y1, Y5
 	VFNMADD231PD Y2, Y2, Y4
@@ -329,12 +329,12 @@ columns1:
 	LEAQ    (DX)(AX*8), BX
 	VMOVUPD (DX)(CX*8), Y0
 	VMOVUPD (BX)(CX*8), Y1
-	VXORPS  X2, X2, X2
-	VXORPS  X3, X3, X3
-	VXORPS  X4, X4, X4
-	VXORPS  X5, X5, X5
-	VXORPS  X6, X6, X6
-	VXORPS  X7, X7, X7
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
 	IMUL3Q  $0x00000010, AX, DX
 	MOVQ    rows+80(FP), BX
 	MOVQ    u_base+48(FP), SI
@@ -421,7 +421,7 @@ columns1:
 	LEAQ         (DX)(AX*8), BX
 	VMOVUPD      (DX)(CX*8), Y1
 	VMOVUPD      (BX)(CX*8), Y2
-	VXORPS       X3, X3, X3
+	VXORPS       Y3, Y3, Y3
 	VMULPD       Y1, Y1, Y4
 	VMULPD       Y2, Y1, Y5
 	VFNMADD231PD Y2, Y2, Y4
@@ -559,7 +559,7 @@ columns1:
 	LEAQ         (DX)(AX*8), BX
 	VMOVUPD      (DX)(CX*8), Y1
 	VMOVUPD      (BX)(CX*8), Y2
-	VXORPS       X3, X3, X3
+	VXORPS       Y3, Y3, Y3
 	VMULPD       Y1, Y1, Y4
 	VMULPD       Y2, Y1, Y5
 	VFNMADD231PD Y2, Y2, Y4
@@ -702,12 +702,12 @@ columns1:
 	LEAQ    (DX)(AX*8), BX
 	VMOVUPD (DX)(CX*8), Y0
 	VMOVUPD (BX)(CX*8), Y1
-	VXORPS  X2, X2, X2
-	VXORPS  X3, X3, X3
-	VXORPS  X4, X4, X4
-	VXORPS  X5, X5, X5
-	VXORPS  X6, X6, X6
-	VXORPS  X7, X7, X7
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
 	IMUL3Q  $0x00000020, AX, DX
 	MOVQ    rows+80(FP), BX
 	MOVQ    u_base+48(FP), SI

@@ -59,7 +59,10 @@ func (g generator) sums() {
 	nodes, terms, pairs := g.IntParam("nodes"), g.IntParam("terms"), g.IntParam("pairs")
 	g.SHRQ(Imm(map[int]uint64{2: 1, 4: 2, 8: 3}[g.Lanes()]), nodes)
 	g.Loop(nodes, func() {
-		y, c := g.Copy(Mem{Base: yp}), g.Copy(Mem{Base: cp})
+		var y, c simd.Vec
+		if g.Roomy() {
+			y, c = g.Copy(Mem{Base: yp}), g.Copy(Mem{Base: cp})
+		}
 		var re, im [group]simd.Vec
 		for j := range group {
 			re[j], im[j] = g.Zero(), g.Zero()
@@ -68,6 +71,9 @@ func (g generator) sums() {
 		g.MOVQ(terms, t)
 		g.MOVQ(pairs, n)
 		g.Loop(n, func() {
+			if !g.Roomy() { // again: there is no register to keep them in
+				y, c = g.Copy(Mem{Base: yp}), g.Copy(Mem{Base: cp})
+			}
 			p, dp, dm, mp, mm := g.moduli(y, c, t)
 			// 1/E+ + 1/E- = sr - i si, 1/E+ - 1/E- = dr - i di
 			sr, dr := g.Mul(p, g.Add(mp, mm)), g.Mul(p, g.Sub(mp, mm))

@@ -14,10 +14,12 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 
 	"github.com/gorgonia-s4/s4/internal/asm/gen/arm64"
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/pass"
 	"github.com/mmcloughlin/avo/printer"
@@ -61,11 +63,28 @@ func Main(f func(a *Asm)) {
 		f(&Asm{Context: c, Bits: bits, Elem: elem, NEON: neon, labels: new(int), consts: consts})
 	}
 	config := flags.Config()
-	if neon {
+	switch {
+	case *level == "avx2":
+		config.Passes = slices.Insert(config.Passes, 1, pass.Interface(pass.FunctionPass(sixteen)))
+	case neon:
 		config.Passes = config.Passes[1:] // avo's compiler
 		config.Passes[0].(*pass.Output).Printer = arm64.NewPrinter(printer.NewGoRunConfig(), &c.Collection)
 	}
 	os.Exit(build.Main(config, c))
+}
+
+// sixteen returns an error if f has a vector register that AVX2 lacks. avo gives out
+// all of AVX-512, and the assembler then encodes an instruction of AVX2 as one of
+// AVX-512 without a word.
+func sixteen(f *ir.Function) error {
+	for _, i := range f.Instructions() {
+		for _, r := range i.Registers() {
+			if p := reg.ToPhysical(r); p != nil && p.Kind() == reg.KindVector && p.PhysicalIndex() > 15 {
+				return fmt.Errorf("%s: want the 16 vector registers of AVX2, got %s: %s", f.Name, p.Asm(), i.Opcode)
+			}
+		}
+	}
+	return nil
 }
 
 // Lanes returns the number of elements in a vector.
@@ -229,7 +248,11 @@ func (a *Asm) Roomy() bool { return a.NEON || a.Bits == 512 }
 // Zero returns a vector of zeros.
 func (a *Asm) Zero() Vec {
 	v := a.New()
-	a.VXORPS(v.AsX(), v.AsX(), v.AsX())
+	if a.Bits == 256 { // whole, for avo takes the rest of it to be in use before
+		a.VXORPS(v, v, v)
+	} else {
+		a.VXORPS(v.AsX(), v.AsX(), v.AsX())
+	}
 	return v
 }
 
