@@ -65,7 +65,7 @@ func Main(f func(a *Asm)) {
 	config := flags.Config()
 	switch {
 	case *level == "avx2":
-		config.Passes = slices.Insert(config.Passes, 1, pass.Interface(pass.FunctionPass(sixteen)))
+		config.Passes = slices.Insert(config.Passes, 1, pass.Interface(pass.FunctionPass(onlyAVX2)))
 	case neon:
 		config.Passes = config.Passes[1:] // avo's compiler
 		config.Passes[0].(*pass.Output).Printer = arm64.NewPrinter(printer.NewGoRunConfig(), &c.Collection)
@@ -73,11 +73,18 @@ func Main(f func(a *Asm)) {
 	os.Exit(build.Main(config, c))
 }
 
-// sixteen returns an error if f has a vector register that AVX2 lacks. avo gives out
-// all of AVX-512, and the assembler then encodes an instruction of AVX2 as one of
-// AVX-512 without a word.
-func sixteen(f *ir.Function) error {
+// onlyAVX2 returns an error if f has an instruction or a vector register that a
+// processor with AVX2 and FMA may lack. avo gives out the registers of AVX-512, and with
+// one of them the assembler encodes an instruction of AVX2 as one of AVX-512 without a
+// word.
+func onlyAVX2(f *ir.Function) error {
+	has := []string{"AVX", "AVX2", "FMA3", "SSE", "SSE2", "MMX+", "CMOV"}
 	for _, i := range f.Instructions() {
+		for _, isa := range i.ISA {
+			if !slices.Contains(has, isa) {
+				return fmt.Errorf("%s: want what AVX2 has, got %s, of %s", f.Name, i.Opcode, isa)
+			}
+		}
 		for _, r := range i.Registers() {
 			if p := reg.ToPhysical(r); p != nil && p.Kind() == reg.KindVector && p.PhysicalIndex() > 15 {
 				return fmt.Errorf("%s: want the 16 vector registers of AVX2, got %s: %s", f.Name, p.Asm(), i.Opcode)
